@@ -1,0 +1,31 @@
+"""What a query strategy may look at. Knows arrays, not records, people or files."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """One moment of a project, seen by a strategy.
+
+    vectors: (records, dims) float16 or float32, unit rows, often a memory map: gather rows, never copy it whole.
+    rows: (m,) row numbers of the candidates, ascending. labelled: (k,) row numbers that already have a label.
+    probs: (m, labels) of the active model, aligned with `rows`, or None before the first model.
+    multi: True when several labels may hold at once, so that rows of `probs` do not sum to 1.
+    """
+
+    vectors: Floats
+    rows: Ints
+    labelled: Ints
+    probs: Floats | None = None
+    multi: bool = False
+
+
+Strategy = Callable[[Pool, int, np.random.Generator], Ints]
+"""(pool, n, rng) -> min(n, m) distinct row numbers out of `pool.rows`, those to ask first first."""
