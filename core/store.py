@@ -1,0 +1,125 @@
+"""The DuckDB file of a project: opening, migrating, transactions, backup. Knows no domain rule."""
+
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.errors import Damaged, Refused, RondoError
+from core.migrations import MIGRATIONS
+
+FILE = "rondo.duckdb"
+
+
+class StoreHeld(RondoError):
+    """Another process has the file open."""
+
+    exit_code = 4
+
+
+def utc_now() -> datetime:
+    """Naive UTC, as DuckDB stores it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Store:
+    """One connection per process, a cursor per operation; writers take turns (else DuckDB fails the later of two)."""
+
+    def __init__(self, project: Path) -> None:
+        self.path = project / FILE
+        self._connection = _connect(self.path)
+        self._writing = threading.RLock()
+        self._migrate()
+
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a read."""
+        with self._connection.cursor() as cursor:
+            return cursor.execute(sql, list(parameters)).fetchall()
+
+    def one(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """First column of the first row, or None."""
+        with self._connection.cursor() as cursor:
+            row = cursor.execute(sql, list(parameters)).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Durable when the block has ended, nothing of it where it raised."""
+        with self._writing, self._connection.cursor() as cursor:
+            cursor.execute("begin")
+            try:
+                yield cursor
+                cursor.execute("commit")
+            except BaseException:
+                _roll_back(cursor)
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor on one snapshot, for reads that must agree with each other."""
+        with self._connection.cursor() as cursor:
+            cursor.execute("begin")
+            try:
+                yield cursor
+            finally:
+                _roll_back(cursor)
+
+    def backup(self, folder: Path) -> Path:
+        """A copy of the file that opens by itself; writers wait while it is made."""
+        folder.mkdir(parents=True, exist_ok=True)
+        target = folder / FILE
+        partial = target.with_suffix(".partial")
+        with self._writing:
+            self._connection.execute("checkpoint")
+            shutil.copyfile(self.path, partial)
+        partial.replace(target)
+        return target
+
+    def close(self) -> None:
+        """Checkpoints, so that no write-ahead file is left."""
+        with self._writing:
+            self._connection.close()
+
+    def _migrate(self) -> None:
+        with self.transaction() as cursor:
+            cursor.execute("create table if not exists schema_version (version integer not null)")
+            row = cursor.execute("select max(version) from schema_version").fetchone()
+            version = (row[0] if row else 0) or 0
+            if version > len(MIGRATIONS):
+                raise Refused(
+                    f"{self.path} was written by a newer Rondo (schema {version}, this one knows {len(MIGRATIONS)}). "
+                    "Upgrade Rondo; nothing was changed."
+                )
+            for number, step in enumerate(MIGRATIONS[version:], version + 1):
+                cursor.execute(step)
+                cursor.execute("insert into schema_version values (?)", [number])
+
+
+def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    with suppress(duckdb.TransactionException):  # a failed commit has already rolled back
+        cursor.execute("rollback")
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false"})
+    except duckdb.IOException as error:
+        text = str(error)
+        if "lock" in text.lower():
+            raise StoreHeld(f"{path} is open in another process.") from None
+        raise Damaged(_damaged(path, text)) from None
+    except (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException) as error:
+        raise Damaged(_damaged(path, str(error))) from None
+
+
+def _damaged(path: Path, text: str) -> str:
+    return (
+        f"{path} cannot be opened: {text.splitlines()[0]} Nothing was changed. "
+        f"Put a copy from {path.parent / 'backups'} in its place (and delete {path.name}.wal), "
+        "or free the disk if it is full."
+    )

@@ -1,0 +1,114 @@
+"""The versioned set of labels. Knows nothing of responses or files."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from core.errors import BadInput
+
+SEPARATOR = "|"
+
+
+@dataclass(frozen=True)
+class Label:
+    """`id` never changes and stands in every response; `name` is what people read and may change."""
+
+    id: str
+    name: str
+    description: str = ""
+    retired: bool = False
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """Labels in the order of their keys. `version` grows by one with every change."""
+
+    labels: tuple[Label, ...] = ()
+    version: int = 1
+
+    @property
+    def active(self) -> tuple[Label, ...]:
+        """The labels that can still be given."""
+        return tuple(label for label in self.labels if not label.retired)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Label id to name, the retired ones too."""
+        return {label.id: label.name for label in self.labels}
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Name to label id, the retired ones too."""
+        return {label.name: label.id for label in self.labels}
+
+
+def _check_name(name: str) -> str:
+    name = unicodedata.normalize("NFC", name).strip()
+    if not name:
+        raise BadInput("A label needs a name, and this one is empty.")
+    if SEPARATOR in name:
+        raise BadInput(
+            f"The label name {name!r} holds a {SEPARATOR!r}, which separates labels in files. Choose another."
+        )
+    if len(name) > 200:
+        raise BadInput(f"The label name {name[:40]!r}… is {len(name)} characters long; at most 200 fit on a button.")
+    return name
+
+
+def _new_id(name: str, taken: Iterable[str]) -> str:
+    slug = re.sub(r"\W+", "_", name.casefold()).strip("_") or "label"
+    taken = set(taken)
+    number, candidate = 2, slug
+    while candidate in taken:
+        candidate, number = f"{slug}_{number}", number + 1
+    return candidate
+
+
+def make_taxonomy(names: Iterable[str]) -> Taxonomy:
+    """Version 1 of a taxonomy with these label names, in this order. Repeats and empty names are refused."""
+    taxonomy = Taxonomy()
+    for name in names:
+        taxonomy = add_label(taxonomy, name)
+    return replace(taxonomy, version=1)
+
+
+def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
+    """A name that only a retired label has brings that label back, with its responses."""
+    name = _check_name(name)
+    for label in taxonomy.labels:
+        if label.name == name and not label.retired:
+            raise BadInput(f"There is already a label named {name!r}.")
+        if label.name == name:
+            return _changed(taxonomy, label.id, retired=False)
+    label = Label(_new_id(name, (label.id for label in taxonomy.labels)), name, description)
+    return Taxonomy((*taxonomy.labels, label), taxonomy.version + 1)
+
+
+def rename_label(taxonomy: Taxonomy, label_id: str, name: str) -> Taxonomy:
+    """Same id, new name: every response keeps its meaning."""
+    name = _check_name(name)
+    if any(label.name == name and label.id != label_id for label in taxonomy.labels):
+        raise BadInput(f"There is already a label named {name!r}.")
+    return _changed(taxonomy, label_id, name=name)
+
+
+def retire_label(taxonomy: Taxonomy, label_id: str) -> Taxonomy:
+    """No longer offered; the responses that gave it stay stored and their records go back to the pool."""
+    return _changed(taxonomy, label_id, retired=True)
+
+
+def _changed(taxonomy: Taxonomy, label_id: str, *, name: str | None = None, retired: bool | None = None) -> Taxonomy:
+    if label_id not in taxonomy.names:
+        raise BadInput(f"There is no label {label_id!r}; there are {', '.join(taxonomy.names) or 'none'}.")
+    labels = tuple(
+        replace(
+            label,
+            name=label.name if name is None else name,
+            retired=label.retired if retired is None else retired,
+        )
+        if label.id == label_id
+        else label
+        for label in taxonomy.labels
+    )
+    return Taxonomy(labels, taxonomy.version + 1)
