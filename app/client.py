@@ -1,0 +1,117 @@
+"""How a command reaches a project: opens it, or speaks to the server that holds it. The person sees no difference."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core import errors
+from core.errors import NotAProject, Refused, RondoError
+from core.jobs import Report
+
+PATIENCE_SECONDS = 60.0
+
+
+def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]:
+    """Runs one verb on the project in `folder`, wherever it is open."""
+    from core.settings import FILE
+    from core.store import StoreHeld
+
+    if not (folder / FILE).exists():
+        raise NotAProject(
+            f"There is no project in {folder} (no {FILE}). Make one with `rondo init {folder}`, or name one with --project."
+        )
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        address = read_address(folder)
+        if address and (told := _remote(address, verb, report, options)) is not None:
+            return told
+        try:
+            return _here(folder, verb, report, options)
+        except StoreHeld:
+            if time.monotonic() > deadline:
+                raise Refused(
+                    f"Another rondo command has been working on {folder} for over {PATIENCE_SECONDS:.0f} s. "
+                    "Wait for it to end, or stop it, and try again."
+                ) from None
+            time.sleep(0.2)
+
+
+def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any]:
+    from core.loop import VERBS
+
+    with opened_project(folder) as project:
+        return VERBS[verb](project, report, **options)
+
+
+@contextmanager
+def opened_project(folder: Path) -> Iterator[Any]:
+    """The project with this machine's runner; Ctrl-C cancels the job that runs."""
+    from core.project import open_project
+    from core.settings import read_settings
+    from gpu_jobs.local import LocalRunner
+
+    project = open_project(folder, LocalRunner(read_settings(folder).threads))
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any] | None:
+    """The server's answer, or None when there is no server at this address any more."""
+    import httpx
+
+    headers = {"X-Rondo-Key": address["key"]}
+    url = f"{address['url']}/api/verbs/{verb}"
+    try:
+        with (
+            httpx.Client(timeout=httpx.Timeout(10, read=None), trust_env=False) as client,
+            client.stream("POST", url, json=options, headers=headers) as response,
+        ):
+            if response.status_code != 200:
+                raise Refused(f"The server at {address['url']} answered {response.status_code}. Restart it.")
+            return _follow(response.iter_lines(), report)
+    except httpx.ConnectError:
+        return None
+    except httpx.RemoteProtocolError:
+        raise Refused("The server ended while it was working. What was saved is kept; try again.") from None
+
+
+def _follow(lines: Iterator[str], report: Report) -> dict[str, Any]:
+    for line in lines:
+        message = json.loads(line)
+        if "progress" in message:
+            report(*message["progress"])
+        elif "error" in message:
+            kind = getattr(errors, message["kind"], RondoError)
+            raise kind(message["error"])
+        elif "result" in message:
+            return dict(message["result"])
+    raise Refused("The server ended while it was working. What was saved is kept; try again.")
+
+
+def address_file(folder: Path) -> Path:
+    """Where a running server leaves its address and key."""
+    return folder / ".rondo" / "server.json"
+
+
+def read_address(folder: Path) -> dict[str, Any] | None:
+    """{'url', 'key', 'pid'} of the server that holds the project, or None."""
+    try:
+        return dict(json.loads(address_file(folder).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def write_address(folder: Path, url: str, key: str) -> None:
+    """Readable by the owner only, whole or not at all."""
+    path = address_file(folder)
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump({"url": url, "key": key, "pid": os.getpid()}, file)
+    os.replace(partial, path)

@@ -1,0 +1,13 @@
+"""The app's frame: which pages there are."""
+
+import streamlit as st
+
+st.set_page_config(page_title="Rondo", page_icon=":material/cycle:", layout="wide")
+st.navigation(
+    [
+        st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
+        st.Page("pages/label.py", title="Label", icon=":material/label:", url_path="label"),
+        st.Page("pages/rounds.py", title="Rounds", icon=":material/cycle:", url_path="rounds"),
+        st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
+    ]
+).run()

@@ -1,0 +1,54 @@
+"""Overview: what is going on, the one next thing to do, how good the model is, the queue."""
+
+import streamlit as st
+
+from app.charts import balance_chart, learning_chart, queue_chart
+from app.state import opened
+from app.widgets import activity, score_metrics
+from core import overview
+
+office = opened()
+figures = overview.status(office.project)
+st.title(figures["name"])
+activity(office)
+
+left, right = st.columns([3, 1], vertical_alignment="center")
+left.text(figures["next"])
+if figures["queued"]:
+    right.page_link("pages/label.py", label="Label now", icon=":material/label:")
+elif figures["unqueued"] and right.button("Next round", key="round", type="primary"):
+    office.start("round")
+    st.rerun()
+for warning in figures["warnings"]:
+    st.warning(warning.replace("$", r"\$"), icon=":material/warning:")
+
+columns = st.columns(4)
+for column, (title, key) in zip(
+    columns,
+    (("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")),
+    strict=True,
+):
+    column.metric(title, f"{figures[key]:,}")
+if figures["records"]:
+    st.altair_chart(queue_chart(figures), key="queue")
+
+st.subheader("How good is the model?")
+score_metrics(figures["model"])
+curve = overview.learning_curve(office.project)
+if chart := learning_chart(curve):
+    st.altair_chart(chart, key="curve")
+with st.expander("The numbers"):
+    st.dataframe(overview.curve_table(curve), key="curve-table", hide_index=True)
+
+st.subheader("Labels")
+counts = overview.label_counts(office.project)
+if counts:
+    st.altair_chart(balance_chart(counts), key="balance")
+    with st.expander("The numbers"):
+        st.dataframe(counts, key="balance-table", hide_index=True)
+else:
+    st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
+
+st.subheader("People")
+people = overview.people(office.project)
+st.dataframe(people, key="people", hide_index=True) if people else st.text("Nobody has labelled yet.")

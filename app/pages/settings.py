@@ -1,0 +1,62 @@
+"""Settings: taxonomy, guidelines, and how the next batch is chosen."""
+
+import streamlit as st
+
+from app.state import opened
+from core.changes import change_settings
+from core.errors import RondoError
+from core.overview import strategies
+
+office = opened()
+settings = office.settings()
+st.title("Settings")
+st.caption("Everything here stands in rondo.toml, which you can also edit by hand.")
+
+
+def change(**changes: object) -> None:
+    """Saves and says what was wrong, if anything was."""
+    try:
+        change_settings(office.project, **changes)
+        st.toast("Saved")
+    except RondoError as error:
+        st.session_state["settings-trouble"] = str(error)
+
+
+if trouble := st.session_state.pop("settings-trouble", None):
+    st.error(trouble.replace("$", r"\$"))
+
+st.subheader("Labels")
+for label in settings.taxonomy.labels:
+    name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
+    new = name.text_input(
+        "Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired
+    )
+    if label.retired:
+        retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
+        continue
+    rename.button("Rename", key=f"rename-{label.id}", on_click=change, kwargs={"rename_label": (label.id, new)})
+    retire.button("Retire", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
+with st.form("add", clear_on_submit=True):
+    added = st.text_input("New label", key="new-label")
+    if st.form_submit_button("Add label", key="add-label"):
+        change(add_label=added)
+        st.rerun()
+
+st.subheader("Labelling and choosing")
+with st.form("rest"):
+    guidelines = st.text_area("Guidelines, shown beside the record", settings.guidelines, key="guidelines", height=160)
+    size = st.number_input("Records per batch", 1, 10_000, settings.batch_size, key="batch-size")
+    captions = strategies()
+    names = list(captions)
+    position = names.index(settings.strategy) if settings.strategy in captions else 0
+    strategy = st.selectbox("Strategy", names, position, format_func=captions.__getitem__, key="strategy")
+    share = st.slider(
+        "Audit share", 0.0, 0.5, settings.audit_share, 0.01, key="audit", help="Drawn at random, to measure with"
+    )
+    overlap = st.number_input("People per record", 1, 100, settings.overlap, key="overlap")
+    hints = st.toggle("Show the model's suggestion", settings.show_suggestions, key="hints")
+    auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
+    if st.form_submit_button("Save", key="save", type="primary"):
+        change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
+        change(overlap=int(overlap), show_suggestions=hints, automatic=auto)
+        st.rerun()

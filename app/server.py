@@ -1,0 +1,120 @@
+"""The server: one uvicorn process with Streamlit's pages and our routes under /api, owner of the project. No ML stack here."""
+
+import ipaddress
+import os
+import secrets
+import socket
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from app import client, state
+from app.api import verb_routes
+from app.label_api import label_routes
+from core.errors import Refused
+from core.project import open_project
+from core.settings import read_settings
+from gpu_jobs.local import LocalRunner
+
+CONFIG = Path(__file__).parent.parent / ".streamlit" / "config.toml"
+POLICY = (
+    "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+)
+
+
+def serve(folder: Path, host: str, port: int) -> None:
+    """Opens the project and serves it until it is stopped. Raises Refused when the port or the project is taken."""
+    import uvicorn
+
+    refuse_taken_port(host, port)
+    configure_streamlit()
+    local = is_loopback(host)
+    office = state.open_office(lambda: open_project(folder, LocalRunner(read_settings(folder).threads)), local=local)
+    key = secrets.token_hex(32)
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    client.write_address(folder, f"http://{shown}:{port}", key)
+    try:
+        office.start("open")
+        uvicorn.run(make_app(office, key), host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+    finally:
+        client.address_file(folder).unlink(missing_ok=True)
+        state.close_office()
+
+
+def make_app(office: state.Office, key: str) -> Any:
+    """The ASGI app: pages, label routes, verbs."""
+    import streamlit
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    hosts = ["127.0.0.1", "localhost", "[::1]", "::1"] if office.local else ["*"]  # a foreign name for us is an attack
+
+    @asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
+        yield None
+
+    return streamlit.App(
+        Path(__file__).parent / "main.py",
+        routes=[*label_routes(state.opened, office.secret, office.local), *verb_routes(state.opened, key)],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(SecurityHeaders)],
+        lifespan=lifespan,
+    )
+
+
+class SecurityHeaders:
+    """Adds a strict content policy to every answer: even a record that became HTML could load and send nothing."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Plain ASGI, since a wrapped response would buffer streams."""
+
+        async def with_headers(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message.get("headers", []),
+                    (b"content-security-policy", POLICY.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"referrer-policy", b"no-referrer"),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+def configure_streamlit() -> None:
+    """Streamlit looks for its settings where one stands; ours come with the code, a person's own variables win."""
+    for section, values in tomllib.loads(CONFIG.read_text(encoding="utf-8")).items():
+        for key, value in values.items():
+            words = "".join(f"_{c}" if c.isupper() else c for c in key).upper()
+            if not isinstance(value, dict):
+                os.environ.setdefault(
+                    f"STREAMLIT_{section.upper()}_{words}",
+                    str(value).lower() if isinstance(value, bool) else str(value),
+                )
+
+
+def is_loopback(host: str) -> bool:
+    """Can only this machine reach it?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse_taken_port(host: str, port: int) -> None:
+    """Before the project is opened: uvicorn would only say so in its log and end."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Refused(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port.") from None

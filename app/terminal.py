@@ -1,0 +1,161 @@
+"""How a terminal shows progress and figures. Knows no verb's meaning, only what each one returned."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+
+class Ticker:
+    """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._shown = 0.0
+        self._live = sys.stderr.isatty()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Shows share, rate and time to go."""
+        now = time.monotonic()
+        began = self._began.setdefault(what, now)
+        finished = total > 0 and done >= total
+        if now - self._shown < (0.1 if self._live else 5.0) and not (finished and self._live):
+            return
+        self._shown = now
+        line = progress_line(what, done, total, now - began)
+        typer.echo(f"\r{line:<79}" if self._live else line, err=True, nl=finished or not self._live)
+
+
+def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+    """'Encoding 1,024 of 5,000 (20 %), 512/s, 8 s to go'."""
+    if total <= 3:  # steps, not units
+        return f"{what} …"
+    line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
+    if done and seconds > 0.5:
+        rate = done / seconds
+        line += f", {rate:,.0f}/s, {_duration((total - done) / rate)} to go"
+    return line
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """One line to the person."""
+    typer.echo(text, err=error)
+
+
+def say_json(value: object) -> None:
+    """Figures for a program."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:
+    """What a verb returned, as JSON or in a few lines."""
+    if as_json:
+        say_json(dict(told))
+        return
+    for line in _LINES[verb](told):
+        say(line)
+
+
+def _import_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{told['rows']:,} rows: {told['added']:,} new records, {told['known']:,} known already."]
+    if told["duplicates"]:
+        lines.append(f"{told['duplicates']:,} are exact duplicates; they take the label of the first of their kind.")
+    if told["labelled"]:
+        lines.append(f"{told['labelled']:,} came with a label.")
+    near = told["report"].get("near_duplicates")
+    if near:
+        lines.append(f"Near-duplicates: {near}")
+    return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
+
+
+def _fit_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
+    lines += score_lines(told.get("metrics") or {}) if "labels" in told else []
+    return lines + _batch_lines(told)
+
+
+def score_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
+    lines = []
+    for stratum in ("audit", "gold"):
+        if found := metrics.get(stratum):
+            accuracy, f1 = found["accuracy"], found["macro_f1"]
+            lines.append(
+                f"  {stratum} ({found['n']:,} records): accuracy {_interval(accuracy)}, macro F1 {_interval(f1)}"
+            )
+    return lines or ["  No audit or gold labels yet, so nothing can be said about accuracy."]
+
+
+def _interval(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['value']:.1%} (95 %: {estimate['low']:.1%} to {estimate['high']:.1%})"
+
+
+def _batch_lines(told: Mapping[str, Any]) -> list[str]:
+    if "batch" not in told:
+        return []
+    lines = [f"Queued {told['queued']} records as batch {told['batch']}, {told['audit']} of them audit."]
+    return lines + [f"Warning: {warning}" for warning in told["self_test"]["warnings"]]
+
+
+def _status_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{told['name']}: {told['records']:,} records, {told['labelled']:,} labelled ({told['audit']:,} audit), "
+        f"{told['gold']:,} gold, {told['queued']:,} queued, round {told['round']}.",
+    ]
+    if told["encoded"] < told["records"]:
+        lines.append(f"  {told['encoded']:,} of {told['records']:,} encoded.")
+    if told["skipped"] or told["flagged"]:
+        lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged.")
+    if model := told["model"]:
+        lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
+    lines += [f"Warning: {warning}" for warning in told["warnings"]]
+    return [*lines, f"Next: {told['next']}"]
+
+
+def _replay_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"All labels: macro F1 {told['full']['macro_f1']:.3f}", ""]
+    lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
+    for name, one in told["strategies"].items():
+        gain = one.get("against_random")
+        lines.append(
+            f"{name:<18}{one['aulc']:>8.3f}{one['aulc_sd']:>7.3f}{_count(one['to90']):>9}{_count(one['to95']):>9}"
+            + (f"{gain['mean']:>+11.3f}" if gain else f"{'':>11}")
+        )
+    return lines
+
+
+def _count(labels: int | None) -> str:
+    return "never" if labels is None else str(labels)
+
+
+def _demo_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>10}"]
+    lines += [
+        f"{point['labels']:>7} {_interval(point['gold']['accuracy']):>30} {point['gold']['macro_f1']['value']:>10.1%}"
+        for point in told["curve"]
+        if "gold" in point
+    ]
+    return [*lines, f"The project is in {told['project']}. Look at it: rondo --project {told['project']} up"]
+
+
+_LINES = {
+    "import": _import_lines,
+    "next": _batch_lines,
+    "fit": _fit_lines,
+    "round": _fit_lines,
+    "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
+    "status": _status_lines,
+    "export": lambda told: [f"Wrote {told['rows']:,} rows to {told['file']}."],
+    "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],
+    "replay": _replay_lines,
+    "demo": _demo_lines,
+}

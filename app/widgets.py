@@ -1,0 +1,41 @@
+"""Pieces that several pages draw. They read from core and act on a click; they compute nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.state import Office
+from app.terminal import progress_line
+
+
+@st.fragment(run_every=2)
+def activity(office: Office) -> None:
+    """What goes on in the background, with rate, time to go and a button to stop it; nothing where nothing does."""
+    for verb, one in list(office.activities.items()):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        line = progress_line(one.what, one.done, one.total, one.seconds)
+        left.progress(one.share, text=line)
+        if right.button("Stop", key=f"stop-{verb}"):
+            office.cancel(verb)
+    if office.trouble:
+        st.warning(office.trouble.replace("$", r"\$"), icon=":material/error:")
+
+
+def score_metrics(model: Mapping[str, Any] | None) -> None:
+    """Accuracy and macro F1 with their intervals, on audit and gold, or a sentence on what is missing."""
+    shown = [(name, model[name]) for name in ("audit", "gold") if model and name in model]
+    if not shown:
+        st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
+        return
+    for name, found in shown:
+        columns = st.columns(2)
+        for column, (title, key) in zip(columns, (("Accuracy", "accuracy"), ("Macro F1", "macro_f1")), strict=True):
+            estimate = found[key]
+            column.metric(
+                f"{title} on {found['n']:,} {name} records",
+                f"{estimate['value']:.1%}",
+                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}",
+                delta_color="off",
+                delta_arrow="off",
+            )

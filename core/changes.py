@@ -1,0 +1,65 @@
+"""What a person changes about a project while it runs: settings and taxonomy, with everything that follows from it."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+from core.errors import BadInput
+from core.project import Project
+from core.records import remember_taxonomy
+from core.responses import settle
+from core.settings import Settings, check
+from core.store import utc_now
+from core.taxonomy import Taxonomy, add_label, rename_label, retire_label
+
+_TAXONOMY = {
+    "add_label": add_label,
+    "rename_label": lambda taxonomy, pair: rename_label(taxonomy, *pair),
+    "retire_label": retire_label,
+}
+
+
+def change_settings(project: Project, who: str = "local", **changes: Any) -> Settings:
+    """Settings by name, or one of add_label=name, rename_label=(id, name), retire_label=id.
+
+    Responses stay as they are. What names a retired label settles nothing any more, so its records are asked again.
+    Raises BadInput with nothing changed.
+    """
+    settings = project.settings()
+    wanted = _changed(settings, changes)
+    if wanted == settings:
+        return settings
+    with project.store.transaction() as cursor:
+        remember_taxonomy(cursor, settings.taxonomy)
+        remember_taxonomy(cursor, wanted.taxonomy)
+        if wanted.taxonomy != settings.taxonomy:
+            settle(cursor, "select distinct n from responses", wanted, _files(project))
+            cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
+        cursor.execute(
+            "insert into audit_log values (?, ?, 'settings', ?)",
+            [utc_now(), who, json.dumps({key: _plain(value) for key, value in changes.items()})],
+        )
+        project.save_settings(wanted)
+    project.desk.reload()
+    return wanted
+
+
+def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    taxonomy: Taxonomy = settings.taxonomy
+    plain = {}
+    for key, value in changes.items():
+        if key in _TAXONOMY:
+            taxonomy = _TAXONOMY[key](taxonomy, value)
+        elif hasattr(settings, key) and key not in ("taxonomy", "name"):
+            plain[key] = value
+        else:
+            raise BadInput(f"There is no setting {key!r}.")
+    return check(replace(settings, taxonomy=taxonomy, **plain))
+
+
+def _files(project: Project) -> list[str]:
+    return [row[0] for row in project.store.query("select distinct source from records")]
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,134 @@
+"""Delimited text files as batches of columns, with row, line and column for whatever is wrong in them.
+
+Knows cells and quotes; not what a column means, and nothing of records or the store.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from core.errors import BadInput
+from core.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
+
+LONGEST_FIELD = 1 << 24
+"""Characters in one field. An unclosed quote swallows the rest of a file: this bounds how much of it is held."""
+
+SAMPLE = 1 << 20
+"""Characters in which the header must end."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """Fields between commas, tabs, semicolons or bars (found from the header), in double quotes where needed."""
+
+    path: Path
+    encoding: str
+
+    @property
+    def total(self) -> int:
+        """Bytes on disk."""
+        return self.path.stat().st_size
+
+    def columns(self, wanted: Sequence[str]) -> list[str]:
+        """The header."""
+        return self._layout(wanted)[0]
+
+    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+        """Every row must have as many fields as the header; blank lines are passed over."""
+        header, delimiter = self._layout(wanted)
+        first = 1
+        try:
+            with open_text(self.path, self.encoding, newline="") as (stream, tell):
+                rows = filter(None, csv.reader(stream, delimiter=delimiter, strict=True))
+                next(rows)
+                while batch := list(islice(rows, BATCH_ROWS)):
+                    if set(map(len, batch)) != {len(header)}:
+                        raise self._diagnosis(header, delimiter)
+                    cells = dict(zip(header, zip(*batch, strict=True), strict=True))
+                    yield Batch(first, {name: list(cells[name]) for name in wanted}, tell())
+                    first += len(batch)
+        except (csv.Error, UnicodeError) as error:
+            raise self._diagnosis(header, delimiter) from error
+
+    def place(self, row: int) -> str:
+        """Where row `row` stands. Reads the file again up to there, so only for an error."""
+        for number, line, _ in self._walk(self._layout([])[1]):
+            if number == row:
+                return f"row {row} (line {line})"
+        return f"row {row}"
+
+    def _layout(self, wanted: Sequence[str]) -> tuple[list[str], str]:
+        """Header and delimiter: the one that yields most of the wanted columns, then most columns, then a comma."""
+        csv.field_size_limit(LONGEST_FIELD)  # of the whole process, and there is no other way
+        with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
+            sample = stream.read(SAMPLE)
+        headers = {}
+        for delimiter in "\t" if ".tsv" in self.path.suffixes else ",\t;|":
+            rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            headers[delimiter] = next(filter(None, rows), [])
+        delimiter = max(headers, key=lambda mark: (len(set(wanted) & set(headers[mark])), len(headers[mark])))
+        if not headers[delimiter]:
+            raise BadInput(f"{self.path.name} is empty; it needs a header and at least one row.")
+        return headers[delimiter], delimiter
+
+    def _walk(self, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+        """(row, line it starts on, cells), row 0 being the header; undecodable bytes come as lone surrogates."""
+        with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            row, line = 0, 1
+            while True:
+                try:
+                    cells = next(reader, None)
+                except csv.Error as error:
+                    raise self._broken_quote(row, (line, reader.line_num), delimiter) from error
+                if cells is None:
+                    return
+                if cells:
+                    yield row, line, cells
+                    row += 1
+                line = reader.line_num + 1
+
+    def _diagnosis(self, header: list[str], delimiter: str) -> BadInput:
+        """What is wrong with the first row that is wrong."""
+        for row, line, cells in self._walk(delimiter):
+            place = f"{self.path.name}: row {row} (line {line})" if row else f"{self.path.name}: the header"
+            for position, cell in enumerate(cells):
+                if mark := wrong_byte(cell):
+                    column = (
+                        f"column '{header[position]}'" if row and position < len(header) else f"column {position + 1}"
+                    )
+                    return wrong_encoding(f"{place}, {column}", mark, self.encoding)
+            count = f"{len(cells)} field{'s' * (len(cells) != 1)} where the header has {len(header)}"
+            if len(cells) < len(header):
+                return BadInput(f"{place} ends before column '{header[len(cells)]}' ({count}); complete the row.")
+            if len(cells) > len(header):
+                remedy = f"put a field that holds '{delimiter}' in double quotes"
+                return BadInput(f"{place} goes on after column '{header[-1]}' ({count}); {remedy}.")
+        return wrong_encoding(self.path.name, None, self.encoding)
+
+    def _broken_quote(self, row: int, lines: tuple[int, int], delimiter: str) -> BadInput:
+        """lines: the first and the last that the reader took for this row."""
+        with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
+            text = "".join(islice(stream, lines[0] - 1, lines[1]))
+        position, fault = broken_field(text, delimiter)
+        header = self._layout([])[0] if row else []
+        column = f"column '{header[position]}'" if position < len(header) else f"field {position + 1}"
+        return BadInput(f"{self.path.name}: row {row} (line {lines[0]}), {column} {fault}.")
+
+
+def broken_field(text: str, delimiter: str) -> tuple[int, str]:
+    """Which field of a row, from 0, the strict reader stopped at, and why."""
+    mark = re.escape(delimiter)
+    field = re.compile(rf'(?:"(?:[^"]|"")*+"|(?!")[^{mark}\r\n]*)({mark}|[\r\n]|$)')
+    position = start = 0
+    while (match := field.match(text, start)) and match[1] == delimiter and match.end() - start <= LONGEST_FIELD:
+        position, start = position + 1, match.end()
+    if match:
+        return position, f"is longer than {LONGEST_FIELD:,} characters; shorten it"
+    if re.compile(r'"(?:[^"]|"")*+"').match(text, start):
+        return position, 'goes on after its closing quote; write a quote inside a field as ""'
+    return position, 'opens a quote that is never closed; close it, or write """ if the quote belongs to the text'

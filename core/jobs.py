@@ -1,0 +1,168 @@
+"""Work that runs in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
+
+import json
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from core import errors
+from core.errors import Cancelled, RondoError
+from core.store import Store, utc_now
+
+POLL_SECONDS = 0.05
+
+Report = Callable[[str, int, int], None]
+"""(what, done, total): called now and then while something long goes on."""
+
+
+class Runner(Protocol):
+    """What carries a bundle to where it runs. A handle is JSON, so that a restarted owner can ask again."""
+
+    def start(self, bundle: Path) -> dict[str, Any]:
+        """Begin; `result.json` in the bundle says how it ended."""
+
+    def alive(self, handle: Mapping[str, Any]) -> bool:
+        """Is it still running?"""
+
+    def cancel(self, handle: Mapping[str, Any]) -> None:
+        """Stop it; return when it has stopped."""
+
+
+class JobBroke(RondoError):
+    """The job ended without a result that can be used; the log in its folder says more."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A job's folder: `job.json`, `in/`, `out/`, `events.jsonl`, and `result.json` written last."""
+
+    path: Path
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """How it ended, or None while it has not."""
+        try:
+            return dict(json.loads((self.path / "result.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(done, total) of the newest line that is complete."""
+        try:
+            lines = (self.path / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return 0, 0
+        whole = [line for line in lines if line.endswith("\n")]
+        event = json.loads(whole[-1]) if whole else {"done": 0, "total": 0}
+        return event["done"], event["total"]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(partial, path)
+
+
+@dataclass
+class Jobs:
+    """Starts jobs and waits for them. `stop` set from another thread cancels what is running."""
+
+    store: Store
+    runner: Runner
+    folder: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def prepare(self, kind: str, params: Mapping[str, Any]) -> Bundle:
+        """A new bundle with an empty `in/`, not yet started."""
+        job_id = f"{utc_now():%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(3)}"
+        bundle = Bundle(self.folder / job_id)
+        for name in ("in", "out"):
+            (bundle.path / name).mkdir(parents=True)
+        write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "insert into jobs (id, kind, state, made_at, params) values (?, ?, 'draft', ?, ?)",
+                [job_id, kind, utc_now(), json.dumps(dict(params))],
+            )
+        return bundle
+
+    def run(self, bundle: Bundle, report: Report, what: str) -> dict[str, Any]:
+        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
+        self.stop.clear()
+        handle = self._attach(bundle) or self._start(bundle)
+        told = (-1, -1)
+        while (result := bundle.result) is None:
+            if self.stop.is_set():
+                self.runner.cancel(handle)
+                self._end(bundle, "cancelled", None)
+                raise Cancelled(f"{what}: cancelled. What was finished is kept; run it again to go on.")
+            if not self.runner.alive(handle) and bundle.result is None:
+                self._end(bundle, "lost", None)
+                raise JobBroke(
+                    f"{what}: the process is gone without a result. See {bundle.path / 'log.txt'}; run it again."
+                )
+            if (progress := bundle.progress) != told:
+                told = progress
+                report(what, *progress)
+            time.sleep(POLL_SECONDS)
+        report(what, *bundle.progress)
+        return self._checked(bundle, result, what)
+
+    def survived(self, bundle: Bundle) -> bool:
+        """Does an attempt of a former owner still run, or has it left a result?"""
+        return self._attach(bundle) is not None
+
+    def give_up(self, bundle: Bundle) -> None:
+        """Nobody will take this one in: lost, which is not failed."""
+        self._end(bundle, "lost", None)
+
+    def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
+        """The handle of an attempt that outlived its owner, or that has a result already."""
+        written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
+        handle = dict(json.loads(written)) if written else None
+        return handle if handle and (bundle.result is not None or self.runner.alive(handle)) else None
+
+    def _start(self, bundle: Bundle) -> dict[str, Any]:
+        (bundle.path / "result.json").unlink(missing_ok=True)
+        self._set(bundle, "submitting")
+        handle = self.runner.start(bundle.path)
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]
+            )
+        return handle
+
+    def taken_in(self, bundle: Bundle, cursor: Any) -> bool:
+        """True for the one transaction that may take the result in; every later one is told False."""
+        row = cursor.execute(
+            "update jobs set state = 'succeeded', ended_at = ? where id = ? and state <> 'succeeded' returning id",
+            [utc_now(), bundle.path.name],
+        ).fetchone()
+        return row is not None
+
+    def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
+        if result["state"] == "succeeded":
+            return dict(result["value"])
+        self._end(bundle, "failed", str(result["message"]))
+        kind = getattr(errors, result["kind"], None)
+        if isinstance(kind, type) and issubclass(kind, RondoError):
+            raise kind(result["message"])
+        raise JobBroke(f"{what} broke: {result['kind']}: {result['message']} See {bundle.path / 'log.txt'}.")
+
+    def _set(self, bundle: Bundle, state: str) -> None:
+        with self.store.transaction() as cursor:
+            cursor.execute("update jobs set state = ? where id = ?", [state, bundle.path.name])
+
+    def _end(self, bundle: Bundle, state: str, error: str | None) -> None:
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set state = ?, ended_at = ?, error = ? where id = ?",
+                [state, utc_now(), error, bundle.path.name],
+            )

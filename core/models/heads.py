@@ -1,0 +1,231 @@
+"""A linear head on frozen vectors: how it is fitted from few labels and what it predicts. Knows no records or files."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+from core.models.calibration import expected_error, fit_temperature
+from core.models.graph import Graph, link, spread
+from core.models.linear import Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
+
+Ints = npt.NDArray[np.int64]
+
+CHUNK = 8192
+STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
+GUESS_WEIGHT = 0.2  # what a pseudo-label counts, a person's label counts 1
+GUESSES_PER_LABEL = 3.0  # pseudo-labels of a label, times its mean number of labels
+FOLDS = 5
+FEWEST = 10  # labelled records below which held-out logits say nothing
+HELD_OUT = 250  # records are enough for one temperature
+NAME_WEIGHT = 2.0  # what a label's name counts, divided by the labels per label: it fades
+
+
+@dataclass(frozen=True)
+class Head:
+    """Vector to probabilities: (vectors @ weights.T + bias) / temperature through softmax, or sigmoid if `multi`.
+
+    weights: (labels, dims) float32. bias: (labels,) float32. labels: label ids in the order of the columns.
+    calibration_error: expected calibration error on held-out labelled records, None when there were too few.
+    """
+
+    weights: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+    temperature: float
+    labels: tuple[str, ...]
+    multi: bool
+    calibration_error: float | None = None
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a head is taught. vectors: (n, dims) unit rows. targets: (n, labels) 0/1, one 1 a row unless `multi`.
+
+    names: (labels, dims) encoded label names as extra examples, or None.
+    """
+
+    vectors: Floats
+    targets: Floats
+    labels: tuple[str, ...]
+    multi: bool = False
+    names: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The unlabelled side of a lesson: the neighbour graph and the vectors of its nodes, (nodes, dims) float32."""
+
+    graph: Graph
+    points: Floats
+
+
+def predict(head: Head, vectors: Floats, rows: Ints | None = None) -> npt.NDArray[np.float32]:
+    """(n, labels) float32 probabilities of all vectors or of some rows.
+
+    CHUNK rows at a time, so a memory map is read once and never copied whole.
+    """
+    dims = head.weights.shape[1]
+    if vectors.shape[1] != dims:
+        raise BadInput(f"The head takes vectors of {dims} numbers, these have {vectors.shape[1]}. Fit the head again.")
+    squash = sigmoid if head.multi else softmax
+    weights = np.ascontiguousarray(head.weights.T) / np.float32(head.temperature)
+    bias = head.bias / np.float32(head.temperature)
+    probs = np.empty((len(vectors) if rows is None else len(rows), len(head.labels)), dtype=np.float32)
+    for start in range(0, len(probs), CHUNK):
+        block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
+        probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
+    return probs
+
+
+def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator) -> Head:
+    """Logistic regression, refitted with pseudo-labels where graph and head agree, calibrated on held-out records.
+
+    Zhou et al. 2004 (label spreading), Guo et al. 2017 (temperature). Without a label the head is uniform. A label
+    that nobody has used keeps a low probability, about 1 / (records + labels). Deterministic for one generator state.
+    """
+    _check(lesson)
+    head = _teach(lesson, surroundings)
+    held_out = _held_out(lesson, surroundings, rng)
+    if held_out is None:
+        return head
+    logits, targets = held_out
+    temperature = fit_temperature(logits, targets, lesson.multi)
+    probs = (sigmoid if lesson.multi else softmax)(logits / temperature)
+    error = expected_error(probs, targets, lesson.multi)
+    return replace(head, temperature=temperature, calibration_error=error)
+
+
+def _check(lesson: Lesson) -> None:
+    shape = (len(lesson.vectors), len(lesson.labels))
+    if lesson.targets.shape != shape or not lesson.labels:
+        raise BadInput(f"Targets of shape {lesson.targets.shape} do not fit {shape[0]} records and {shape[1]} labels.")
+    if not np.isfinite(lesson.vectors.sum(dtype=np.float64)):
+        raise BadInput("Some vectors of labelled records hold NaN or infinity. Encode those records again.")
+
+
+def _teach(lesson: Lesson, surroundings: Surroundings | None) -> Head:
+    """The head before calibration."""
+    examples = _examples(lesson)
+    used = examples.targets.sum(axis=0) > 0
+    if used.sum() <= (0 if lesson.multi else 1):
+        return _by_counting(lesson)
+    fitted = _fit(examples, lesson.multi)
+    if surroundings is not None and len(lesson.vectors) and not lesson.multi:
+        examples = _with_guesses(examples, _guess(lesson, surroundings, fitted))
+        fitted = _fit(examples, lesson.multi)
+    return Head(fitted[0], _quiet(fitted, examples, used, lesson), 1.0, lesson.labels, lesson.multi)
+
+
+def _by_counting(lesson: Lesson) -> Head:
+    """No text tells labels apart yet: every record gets the counts plus one. Without any label that is uniform."""
+    labels = len(lesson.labels)
+    share = (lesson.targets.sum(axis=0) + 1) / (len(lesson.vectors) + labels)
+    share = np.clip(share, 1e-6, 0.5 if lesson.multi else 1.0)
+    bias = np.log(share / (1 - share)) if lesson.multi else np.log(share)
+    weights = np.zeros((labels, lesson.vectors.shape[1]), dtype=np.float32)
+    return Head(weights, bias.astype(np.float32), 1.0, lesson.labels, lesson.multi)
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """What the solver sees. weights: (n, 1), or (n, labels) where several labels may hold."""
+
+    inputs: Floats
+    targets: Floats
+    weights: Floats
+
+
+def _examples(lesson: Lesson) -> _Examples:
+    """The labelled records, balanced over the labels, then the names of the labels, which fade as labels come in."""
+    targets = lesson.targets.astype(np.float32)
+    weights = _balance_each(targets) if lesson.multi else _balance(targets)
+    inputs = np.asarray(lesson.vectors, dtype=np.float32)
+    if lesson.names is None:
+        return _Examples(inputs, targets, weights)
+    labels = len(lesson.labels)
+    fading = np.full((labels, weights.shape[1]), NAME_WEIGHT / max(len(inputs) / labels, 1.0), dtype=np.float32)
+    return _Examples(
+        np.concatenate([inputs, lesson.names.astype(np.float32)]),
+        np.concatenate([targets, np.eye(labels, dtype=np.float32)]),
+        np.concatenate([weights, fading]),
+    )
+
+
+def _balance(targets: Floats) -> Floats:
+    """(n, 1): every used label counts the same in sum."""
+    counts = targets.sum(axis=0)
+    share = len(targets) / (max(int((counts > 0).sum()), 1) * np.maximum(counts, 1))
+    return np.asarray(targets @ share[:, None].astype(np.float32))
+
+
+def _balance_each(targets: Floats) -> Floats:
+    """(n, labels): yes and no of every label count the same in sum."""
+    counts, total = targets.sum(axis=0), len(targets)
+    yes, no = total / (2 * np.maximum(counts, 1)), total / (2 * np.maximum(total - counts, 1))
+    return np.asarray(targets * yes + (1 - targets) * no, dtype=np.float32)
+
+
+def _fit(examples: _Examples, multi: bool) -> tuple[Floats, Floats]:
+    loss = sigmoid_loss if multi else softmax_loss
+    return fit_linear(examples.inputs, examples.targets, examples.weights, loss, STRENGTH)
+
+
+def _guess(lesson: Lesson, surroundings: Surroundings, fitted: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """(inputs, targets) of nodes where head and graph name the same label: of each label those of widest margin."""
+    targets = lesson.targets.astype(np.float32)
+    points, labels = surroundings.points, targets.shape[1]
+    seeds = np.zeros((len(points) + len(targets), labels), dtype=np.float32)
+    seeds[len(points) :] = targets / np.maximum(targets.sum(axis=0), 1)
+    flow = spread(link(surroundings.graph, points, lesson.vectors.astype(np.float32)), seeds)[: len(points)]
+    probs = softmax(points @ fitted[0].T + fitted[1])
+    named = probs.argmax(axis=1)
+    agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
+    best = np.partition(probs, -2, axis=1)[:, -2:]
+    order = np.argsort(-(best[:, 1] - best[:, 0]), kind="stable")
+    order = order[agreed[order]]
+    quota = max(int(GUESSES_PER_LABEL * len(targets) / labels), 1)
+    chosen = np.concatenate([order[named[order] == label][:quota] for label in range(labels)])
+    return points[chosen], np.eye(labels, dtype=np.float32)[named[chosen]]
+
+
+def _with_guesses(examples: _Examples, guesses: tuple[Floats, Floats]) -> _Examples:
+    inputs, targets = guesses
+    return _Examples(
+        np.concatenate([examples.inputs, inputs]),
+        np.concatenate([examples.targets, targets]),
+        np.concatenate([examples.weights, np.full((len(inputs), 1), GUESS_WEIGHT, dtype=np.float32)]),
+    )
+
+
+def _quiet(fitted: tuple[Floats, Floats], examples: _Examples, used: npt.NDArray[np.bool_], lesson: Lesson) -> Floats:
+    """The bias, with labels that no example has at about 1 / (records + labels) instead of where they drifted."""
+    weights, bias = fitted
+    rare = 1.0 / (len(lesson.vectors) + len(lesson.labels))
+    level = 0.0
+    if not lesson.multi and used.any():
+        logits = examples.inputs @ weights[used].T + bias[used]
+        level = float(np.log(np.exp(logits - logits.max()).sum(axis=1)).mean() + logits.max())
+    weights[~used] = 0
+    return np.where(used, bias, level + np.log(rare)).astype(np.float32)
+
+
+def _held_out(
+    lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator
+) -> tuple[Floats, Floats] | None:
+    """(logits, targets) of labelled records, each by a head that was fitted without it; None for fewer than FEWEST.
+
+    At most about HELD_OUT records are judged, so that a thousand labels cost one or two extra fits, not five.
+    """
+    n = len(lesson.vectors)
+    if n < FEWEST:
+        return None
+    fold = rng.permutation(np.arange(n) % FOLDS)
+    logits, targets = [], []
+    for number in range(min(FOLDS, -(-HELD_OUT * FOLDS // n))):
+        out = fold == number
+        part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
+        head = _teach(part, surroundings)
+        logits.append(lesson.vectors[out].astype(np.float32) @ head.weights.T + head.bias)
+        targets.append(lesson.targets[out])
+    return np.concatenate(logits), np.concatenate(targets)

@@ -1,0 +1,187 @@
+"""Where a project stands, for the status command and the pages: figures, warnings, the one next thing. Changes nothing."""
+
+import json
+from typing import Any
+
+from core.project import Project
+from core.records import POOL
+from core.vectors import encoded_rows
+
+_COUNTS = f"""
+    select
+        (select count(*) from records) as records,
+        (select count(*) from records where duplicate_of is not null) as duplicates,
+        (select count(*) from settled where stratum <> 'gold') as labelled,
+        (select count(*) from settled where stratum = 'gold') as gold,
+        (select count(*) from settled where stratum = 'audit') as audit,
+        (select count(*) from ({POOL})) as unqueued,
+        (select count(*) from queue q where not q.spare and q.n not in (select n from settled)
+            and not exists (select 1 from responses r where r.n = q.n and r.action = 'flag'
+                and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id))) as queued,
+        (select count(distinct n) from responses r where r.action = 'flag' and not exists
+            (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)) as flagged,
+        (select count(distinct n) from responses r where r.action = 'skip' and n not in (select n from settled)
+            and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)) as skipped,
+        (select count(*) from responses) as responses,
+        (select coalesce(max(batch), 0) from batches) as round
+"""
+
+
+def status(project: Project) -> dict[str, Any]:
+    """JSON-able. Scores are those of the newest model, judged on audit and gold records only."""
+    settings = project.settings()
+    with project.store.reading() as cursor:
+        cursor.execute(_COUNTS)
+        names = [column[0] for column in cursor.description or ()]
+        figures: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
+    figures["name"] = settings.name
+    figures["labels"] = [label.name for label in settings.taxonomy.active]
+    figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
+    figures["model"] = newest_model(project)
+    figures["warnings"] = warnings(project)
+    figures["next"] = _next_thing(figures)
+    return figures
+
+
+def newest_model(project: Project) -> dict[str, Any] | None:
+    """The champion with what it was measured at, or None before the first fit."""
+    curve = learning_curve(project)
+    return curve[-1] if curve else None
+
+
+def learning_curve(project: Project) -> list[dict[str, Any]]:
+    """One entry per fit, oldest first: labels it learnt from and its score on audit and gold, where there are any."""
+    rows = project.store.query("select id, made_at, round, labels, metrics, seconds from models order by made_at")
+    return [
+        {
+            "id": model,
+            "made_at": made_at.isoformat(timespec="seconds") + "Z",
+            "round": number,
+            "labels": labels,
+            "seconds": seconds,
+            **json.loads(metrics),
+        }
+        for model, made_at, number, labels, metrics, seconds in rows
+    ]
+
+
+def batches(project: Project) -> list[dict[str, Any]]:
+    """One entry per batch, newest first, with its self-test."""
+    rows = project.store.query(
+        """select b.batch, b.made_at, b.strategy, b.seed, b.size, b.audit, b.pool, b.labelled, b.self_test,
+                  (select count(*) from settled s where list_contains(b.rows, s.n)) as answered
+           from batches b order by b.batch desc"""
+    )
+    return [
+        {
+            "round": batch,
+            "made_at": made_at.isoformat(timespec="seconds") + "Z",
+            "strategy": strategy,
+            "seed": seed,
+            "size": size,
+            "audit": audit,
+            "pool": pool,
+            "labelled_before": labelled,
+            "answered": answered,
+            "self_test": json.loads(self_test),
+        }
+        for batch, made_at, strategy, seed, size, audit, pool, labelled, self_test, answered in rows
+    ]
+
+
+def warnings(project: Project) -> list[str]:
+    """What the newest batch's self-test warns of."""
+    written = project.store.one("select self_test from batches order by batch desc limit 1")
+    return list(json.loads(written)["warnings"]) if written else []
+
+
+def label_counts(project: Project) -> list[dict[str, Any]]:
+    """Settled labels per label of the taxonomy, and what the model suggests for the rest of the pool."""
+    settled = dict(project.store.query("select unnest(labels) as label, count(*) from settled group by 1"))
+    suggested = dict(
+        project.store.query(
+            f"select label, count(*) from suggestions where label is not null and n in ({POOL}) group by 1"
+        )
+    )
+    return [
+        {"label": label.name, "labelled": settled.get(label.id, 0), "suggested": suggested.get(label.id, 0)}
+        for label in project.settings().taxonomy.active
+    ]
+
+
+def people(project: Project) -> list[dict[str, Any]]:
+    """Who answered how much, the busiest first; files that brought labels count as annotators too."""
+    rows = project.store.query(
+        """select annotator, count(*) filter (action = 'submit') - count(*) filter (action = 'undo'),
+                  count(*) filter (action = 'skip'), count(*) filter (action = 'flag'), max(received_at)
+           from responses group by 1 order by 2 desc, 1"""
+    )
+    return [
+        {"annotator": who, "labels": labels, "skipped": skips, "flagged": flags, "last": f"{last:%Y-%m-%d %H:%M}"}
+        for who, labels, skips, flags, last in rows
+    ]
+
+
+def _next_thing(figures: dict[str, Any]) -> str:
+    """One sentence on what to do now."""
+    if not figures["records"]:
+        return "Import records: rondo import FILE --text COLUMN"
+    if not figures["labels"]:
+        return "Add labels on the Settings page."
+    if figures["queued"]:
+        return f"Label the {figures['queued']} records that wait in the queue: rondo up"
+    if not figures["unqueued"]:
+        return "Everything is labelled. Export: rondo export --format csv --out labels.csv"
+    return "Choose the next batch: rondo round" if figures["round"] else "Choose the first batch: rondo next"
+
+
+def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The learning curve as rows: per fit and stratum, value and interval."""
+    return [
+        {
+            "round": point["round"],
+            "labels": point["labels"],
+            "judged on": stratum,
+            "records": point[stratum]["n"],
+            **{
+                f"{title}{suffix}": round(point[stratum][key][part], 4)
+                for title, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
+                for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
+            },
+        }
+        for point in curve
+        for stratum in ("audit", "gold")
+        if stratum in point
+    ]
+
+
+def round_table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Batches as rows, the self-test's figures beside them."""
+    figures = ("spread", "lift", "redundancy", "redundancy_by_chance", "near_duplicates")
+    return [
+        {key: value for key, value in entry.items() if key != "self_test"}
+        | {key: entry["self_test"][key] for key in figures}
+        | {"warnings": len(entry["self_test"]["warnings"])}
+        for entry in rounds
+    ]
+
+
+def self_test_sentence(entry: dict[str, Any]) -> str:
+    """What the figures of one batch's self-test say, for a reader in a hurry."""
+    test = entry["self_test"]
+    parts = [f"{entry['size']} of {entry['pool']:,} records, {entry['audit']} of them audit; seed {entry['seed']}."]
+    if test["lift"] is not None:
+        parts.append(f"Its records are {test['lift']:+.2f} less sure than the pool's mean (0 would be chance).")
+    if test["redundancy"] is not None and test["redundancy_by_chance"] is not None:
+        parts.append(
+            f"The nearest two records in it have a mean cosine of {test['redundancy']:.2f}; "
+            f"in random batches it is {test['redundancy_by_chance']:.2f}."
+        )
+    return " ".join(parts)
+
+
+def strategies() -> dict[str, str]:
+    """Name of each query strategy with the first sentence that says what it does."""
+    from core.sampling.strategies import STRATEGIES
+
+    return {name: f"{name}: {(function.__doc__ or '').split('.')[0].strip()}" for name, function in STRATEGIES.items()}

@@ -1,0 +1,139 @@
+"""Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors and no models."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.errors import BadInput
+from core.responses import settle
+from core.settings import Settings
+from core.store import utc_now
+from core.taxonomy import SEPARATOR, Taxonomy, add_label
+
+POOL = """
+    select r.n from records r
+    where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
+      and not exists (select 1 from settled s where s.n = r.n)
+      and not exists (select 1 from queue q where q.n = r.n)
+"""
+
+
+def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
+    """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
+    taxonomy = settings.taxonomy
+    unknown = [name for name in _label_names(report, multi=settings.multi) if name not in taxonomy.ids]
+    if not unknown:
+        return taxonomy
+    if taxonomy.labels and not add:
+        shown = ", ".join(repr(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
+        raise BadInput(
+            f"The file holds {len(unknown)} labels that the taxonomy does not: {shown}. "
+            "Add them with --add-labels, or correct the file. Nothing was imported."
+        )
+    for name in unknown:
+        taxonomy = add_label(taxonomy, name)
+    return taxonomy
+
+
+def _label_names(report: dict[str, Any], *, multi: bool) -> list[str]:
+    names: dict[str, None] = {}
+    for raw in report.get("labels", {}):
+        for name in raw.split(SEPARATOR) if multi else [raw]:
+            if name.strip():
+                names[name.strip()] = None
+    return list(names)
+
+
+def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, settings: Settings) -> dict[str, int]:
+    """Adds what is new in the job's parquet, inside the caller's transaction. Returns counts.
+
+    The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
+    """
+    cursor.execute("create or replace temp table staged as select * from read_parquet(?)", [str(table)])
+    _refuse_changed_texts(cursor, source)
+    row = cursor.execute("select coalesce(max(n), -1) + 1 from records").fetchone()
+    start = row[0] if row else 0
+    cursor.execute(_INSERT_RECORDS, [start, source, utc_now()])
+    added = _count(cursor, "select count(*) from records where n >= ?", [start])
+    duplicates = _count(cursor, "select count(*) from records where n >= ? and duplicate_of is not null", [start])
+    labelled = _take_in_labels(cursor, source, settings)
+    total = _count(cursor, "select count(*) from staged", [])
+    cursor.execute("drop table staged")
+    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, "labelled": labelled}
+
+
+_INSERT_RECORDS = """
+    insert into records
+    with fresh as (
+        select ? + row_number() over (order by s.position) - 1 as n, s.* exclude (position, label)
+        from staged s where not exists (select 1 from records r where r.id = s.id)
+    ),
+    firsts as (
+        select hash, min(n) as n from (
+            select hash, n from records where duplicate_of is null union all select hash, n from fresh
+        ) group by hash
+    )
+    select f.n, f.id, f.text, f.fields, f.meta, f.hash::varchar,
+           case when firsts.n < f.n then firsts.n end, f.split, ?, ?
+    from fresh f join firsts on firsts.hash::varchar = f.hash::varchar
+    order by f.n
+"""
+
+
+def _refuse_changed_texts(cursor: duckdb.DuckDBPyConnection, source: str) -> None:
+    row = cursor.execute(
+        """select s.position + 1, s.id, r.source from staged s join records r on r.id = s.id
+           where r.text <> s.text order by s.position limit 1"""
+    ).fetchone()
+    if row:
+        raise BadInput(
+            f"{source}, row {row[0]}: the id {row[1]!r} is known from {row[2]} with another text. "
+            "A record's text does not change: give the row an id of its own. Nothing was imported."
+        )
+
+
+def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Settings) -> int:
+    taxonomy = settings.taxonomy
+    cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
+    if taxonomy.labels:
+        cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in taxonomy.labels])
+    now = utc_now()
+    parts = f"string_split(s.label, '{SEPARATOR}')" if settings.multi else "[s.label]"
+    cursor.execute(
+        f"""
+        create or replace temp table answered as
+        with named as (select s.id, unnest({parts}) as name from staged s where trim(coalesce(s.label, '')) <> ''),
+        given as (
+            select named.id, list(l.id order by l.id) as labels
+            from named join label_ids l on l.name = trim(named.name) group by named.id
+        )
+        select r.n, given.labels, 'file:' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
+        from given join records r on r.id = given.id
+        """,
+        [source],
+    )
+    cursor.execute(
+        """
+        insert into responses
+        select event_id, n, ?, 'submit', labels, null, null, ?, 0, ?, 0, ?, null from answered
+        on conflict (event_id) do nothing
+        """,
+        [source, now, now, taxonomy.version],
+    )
+    settle(cursor, "select n from answered", settings, [source])
+    return _count(cursor, "select count(*) from answered", [])
+
+
+def remember_taxonomy(cursor: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> None:
+    """Keeps every version that was ever in use."""
+    if _count(cursor, "select count(*) from taxonomies where version = ?", [taxonomy.version]) == 0:
+        labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
+        cursor.execute("insert into taxonomies values (?, ?, ?)", [taxonomy.version, utc_now(), json.dumps(labels)])
+
+
+def _count(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> int:
+    row = cursor.execute(sql, list(parameters)).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,63 @@
+"""A batch: what a strategy chose plus the uniform audit share. Knows rows and chance, not queues or people."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+from core.sampling.pool import Floats, Ints, Pool, Strategy
+from core.sampling.uncertainty import score_pool, small_margin
+
+AUDIT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records in the order they are to be asked.
+
+    rows: (n,) distinct row numbers. audit: (n,) True where drawn uniformly at random. scores: (n,) float32 margin
+    scores of the model that chose (higher = ask sooner), NaN throughout before the first model.
+    """
+
+    rows: Ints
+    audit: npt.NDArray[np.bool_]
+    scores: Floats
+
+
+def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.random.Generator) -> Batch:
+    """min(n, candidates) records: the audit share, drawn first and uniformly from the pool, then the strategy's choice.
+
+    The number of audit records is rounded by lot, so small batches too hold the share in expectation. Audit records
+    stand at random places, so a batch that is left half-way still has its share.
+    """
+    if not 0 <= audit_share <= 1:
+        raise BadInput(f"The audit share is {audit_share}; it must lie between 0 and 1.")
+    if n < 0:
+        raise BadInput(f"A batch of {n} records cannot be chosen; ask for 1 or more.")
+    n = min(n, len(pool.rows))
+    drawn = _audit_positions(len(pool.rows), n, audit_share, rng)
+    chosen = strategy(_without(pool, drawn), n - len(drawn), rng)
+    audit = np.zeros(n, dtype=bool)
+    audit[rng.choice(n, size=len(drawn), replace=False)] = True
+    rows = np.empty(n, dtype=np.int64)
+    rows[audit], rows[~audit] = pool.rows[drawn], chosen
+    return Batch(rows, audit, _scores_of(pool, rows))
+
+
+def _audit_positions(candidates: int, n: int, share: float, rng: np.random.Generator) -> Ints:
+    expected = n * share
+    count = int(expected) + int(rng.random() < expected - int(expected))
+    return rng.choice(candidates, size=min(count, n), replace=False).astype(np.int64)
+
+
+def _without(pool: Pool, positions: Ints) -> Pool:
+    probs = None if pool.probs is None else np.delete(pool.probs, positions, axis=0)
+    return replace(pool, rows=np.delete(pool.rows, positions), probs=probs) if len(positions) else pool
+
+
+def _scores_of(pool: Pool, rows: Ints) -> Floats:
+    if pool.probs is None:
+        return np.full(len(rows), np.nan, dtype=np.float32)
+    positions = np.searchsorted(pool.rows, rows)
+    return score_pool(replace(pool, rows=rows, probs=pool.probs[positions]), small_margin)

@@ -1,0 +1,159 @@
+"""How the next batch is chosen: one function per query strategy, one dict. Knows a `Pool`, not records or people.
+
+Every strategy returns min(n, candidates) distinct rows of `pool.rows`, those to ask first first, the same for the same
+generator. Those that look at vectors look at CANDIDATES of them at most, so the cost does not grow with the pool.
+"""
+
+import numpy as np
+
+from core.sampling.diversity import (
+    cluster,
+    farthest_first,
+    gather,
+    one_per_centroid,
+    spread_by_chance,
+    typicality,
+)
+from core.sampling.pool import Floats, Ints, Pool, Strategy
+from core.sampling.uncertainty import (
+    Measure,
+    best_positions,
+    high_entropy,
+    least_confident,
+    score_pool,
+    small_margin,
+)
+
+CANDIDATES = 20_000  # drawn uniformly from a larger pool, or the least sure of it
+ANCHORS = 2_000  # labelled records that a new pick keeps away from, at most
+CLUSTERS = 500  # Hacohen et al. cap here: more clusters than this are too small to have a typical record
+TYPICAL_AMONG = 1_000  # members of a cluster that compete to be its typical one
+COLD_PER_LABEL = 3  # labels per label of the taxonomy before a model's doubt is worth listening to
+
+
+def random(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """Any record is as likely as any other: the yardstick that the others must beat."""
+    return rng.permutation(rng.choice(pool.rows, size=min(n, len(pool.rows)), replace=False))
+
+
+def least_confidence(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The records whose best label is least certain. Lewis & Gale 1994. Random before the first model."""
+    return _least_sure(pool, n, rng, least_confident)
+
+
+def margin(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The records torn between two labels ("breaking ties"). Scheffer et al. 2001. Random before the first model."""
+    return _least_sure(pool, n, rng, small_margin)
+
+
+def entropy(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The records whose probabilities are spread widest. Shannon 1948, Settles 2009. Random before the first model."""
+    return _least_sure(pool, n, rng, high_entropy)
+
+
+def k_center(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The records farthest from everything labelled so far: covers the corners. Sener & Savarese 2018 (core-set)."""
+    rows = _some(pool.rows, max(CANDIDATES, n), rng)
+    anchors = gather(pool.vectors, _some(pool.labelled, ANCHORS, rng))
+    return rows[farthest_first(gather(pool.vectors, rows), anchors, min(n, len(rows)), rng)]
+
+
+def typiclust(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The most typical record of each large group that has no label yet: best for a start. Hacohen et al. 2022."""
+    rows, labelled = _some(pool.rows, max(CANDIDATES, n), rng), _some(pool.labelled, ANCHORS, rng)
+    points, known = gather(pool.vectors, rows), gather(pool.vectors, labelled)
+    n = min(n, len(rows))
+    if n == 0:
+        return rows[:0]
+    centroids, group = cluster(np.concatenate([points, known]), max(min(n + len(known), CLUSTERS), n), rng)
+    asked = np.bincount(group[len(rows) :], minlength=len(centroids))
+    return rows[_typical_of_each(points, group[: len(rows)], asked, n, rng)]
+
+
+def badge(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """Records that would move the model far and in different directions (gradient embeddings). Ash et al. 2020 (BADGE).
+
+    Candidates are the least sure by margin; before the first model the gradients are the vectors themselves.
+    """
+    rows, probs = _doubtful(pool, max(CANDIDATES, n), rng)
+    points = gather(pool.vectors, rows)
+    if probs is None:
+        factors = np.ones((len(rows), 1), dtype=np.float32)
+    elif pool.multi:
+        factors = probs - (probs >= 0.5)
+    else:
+        factors = probs - (np.arange(probs.shape[1]) == probs.argmax(axis=1)[:, None])
+    return rows[spread_by_chance(points, factors, min(n, len(rows)), rng)]
+
+
+def margin_kmeans(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The least sure records, thinned so that no two ask the same question. After Zhdanov 2019 (diverse mini-batches).
+
+    Of the 10 n least sure by margin, the nearest to each of n k-means centroids; before the first model of 10 n random.
+    """
+    rows, _ = _doubtful(pool, 10 * n, rng)
+    n = min(n, len(rows))
+    if n == 0:
+        return rows
+    points = gather(pool.vectors, rows)
+    centroids, _ = cluster(points, n, rng)
+    return rows[np.sort(one_per_centroid(points, centroids))]  # least sure first, as `rows` is
+
+
+def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """Typical records until there are about three labels per label, then the least sure and diverse. The default."""
+    labels = 0 if pool.probs is None else pool.probs.shape[1]
+    cold = pool.probs is None or len(pool.labelled) < COLD_PER_LABEL * labels
+    return typiclust(pool, n, rng) if cold else margin_kmeans(pool, n, rng)
+
+
+STRATEGIES: dict[str, Strategy] = {
+    "default": schedule,
+    "random": random,
+    "least_confidence": least_confidence,
+    "margin": margin,
+    "entropy": entropy,
+    "k_center": k_center,
+    "typiclust": typiclust,
+    "badge": badge,
+    "margin_kmeans": margin_kmeans,
+}
+
+
+def _least_sure(pool: Pool, n: int, rng: np.random.Generator, measure: Measure) -> Ints:
+    if pool.probs is None:
+        return random(pool, n, rng)
+    return pool.rows[best_positions(score_pool(pool, measure), n, rng)]
+
+
+def _doubtful(pool: Pool, n: int, rng: np.random.Generator) -> tuple[Ints, Floats | None]:
+    """The n least sure rows by margin, least sure first, with their probabilities; n random rows without a model."""
+    if pool.probs is None:
+        return random(pool, n, rng), None
+    positions = best_positions(score_pool(pool, small_margin), n, rng)
+    return pool.rows[positions], np.asarray(pool.probs[positions], dtype=np.float32)
+
+
+def _some(rows: Ints, limit: int, rng: np.random.Generator) -> Ints:
+    return rows if len(rows) <= limit else rng.choice(rows, size=limit, replace=False)
+
+
+def _typical_of_each(points: Floats, group: Ints, asked: Ints, n: int, rng: np.random.Generator) -> Ints:
+    """Positions of n points: always from the group asked least, the larger of equals, its most typical left."""
+    members = {int(g): _by_typicality(points, np.flatnonzero(group == g), rng) for g in np.unique(group)}
+    size = {g: len(m) for g, m in members.items()}
+    asks = {g: int(asked[g]) for g in members}
+    picks: list[int] = []
+    while len(picks) < n:
+        g = min((g for g in members if members[g]), key=lambda g: (asks[g], -size[g], g))
+        picks.append(members[g].pop(0))
+        asks[g] += 1
+    return np.array(picks, dtype=np.int64)
+
+
+def _by_typicality(points: Floats, positions: Ints, rng: np.random.Generator) -> list[int]:
+    """Most typical first; of a large group a random part competes and the others follow."""
+    order = rng.permutation(positions)
+    some, others = order[:TYPICAL_AMONG], order[TYPICAL_AMONG:]
+    ranked = some[np.argsort(-typicality(points[some]), kind="stable")]
+    return [int(position) for position in np.concatenate([ranked, others])]

@@ -1,0 +1,112 @@
+"""Playing the annotator: the loop with known answers, through the verbs that people use. Knows no runner, no terminal."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core import loop
+from core.errors import Refused
+from core.jobs import Report
+from core.leases import Holder
+from core.project import Project
+from core.queue import Ask
+from core.responses import Event, settle
+
+ORACLE = Holder("oracle", "replay")
+HANDFUL = 50
+
+
+@dataclass(frozen=True)
+class Point:
+    """One fit: labels asked for so far, and the model's scores as `fit` reports them."""
+
+    labels: int
+    metrics: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to play: `rounds` batches of `size` records chosen by `strategy`."""
+
+    rounds: int
+    size: int
+    strategy: str
+
+
+Truth = Mapping[str, tuple[str, ...]]
+"""record id -> label ids"""
+
+
+def answer(project: Project, truth: Truth, count: int) -> int:
+    """Takes up to `count` records from the desk, as a browser does, and answers them truly. Returns how many."""
+    events: tuple[Event, ...] = ()
+    left = count
+    while True:
+        reply = project.desk.exchange(ORACLE, Ask(events=events, want=min(left, HANDFUL)))
+        if refused := [reason for reason in reply.statuses.values() if reason not in ("stored", "known")]:
+            raise Refused(f"The oracle's answer was refused: {refused[0]}")
+        if not reply.cards:
+            return count - left
+        events = tuple(
+            Event(str(uuid.uuid4()), card.id, "submit" if card.id in truth else "skip", truth.get(card.id, ()))
+            for card in reply.cards
+        )
+        left -= len(events)
+
+
+def play(
+    project: Project, truth: Truth, budget: Budget, report: Report, told: Callable[[Point], None] = lambda _: None
+) -> list[Point]:
+    """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
+    points: list[Point] = []
+    asked = 0
+    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0)["queued"]
+    for number in range(budget.rounds):
+        asked += answer(project, truth, queued)
+        if number + 1 < budget.rounds:
+            result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
+        else:
+            result = loop.fit(project, report)
+        points.append(Point(asked, result.get("metrics", {})))
+        told(points[-1])
+        queued = result.get("queued", 0)
+        if not queued:
+            break
+    return points
+
+
+def withhold_labels(project: Project) -> dict[str, tuple[str, ...]]:
+    """Takes the labels that came with the file out of the project and returns them as the truth; gold stays."""
+    rows = project.store.query("select r.id, s.labels from settled s join records r using (n) where s.stratum = 'file'")
+    with project.store.transaction() as cursor:
+        cursor.execute("delete from responses where n in (select n from settled where stratum = 'file')")
+        cursor.execute("delete from settled where stratum = 'file'")
+        cursor.execute("delete from models")
+    project.desk.reload()
+    return {record: tuple(labels) for record, labels in rows}
+
+
+def hold_out(project: Project, share: float, seed: int) -> None:
+    """Declares a random share of the records gold, where the file has no test split of its own."""
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            """update records set split = 'test' where n in (
+                   select n from records where duplicate_of is null order by hash(n + ?)
+                   limit (select (count(*) * ?)::bigint from records where duplicate_of is null))""",
+            [seed * 1_000_003, share],
+        )
+        settle(cursor, "select n from records", project.settings(), _sources(project))
+    project.desk.reload()
+
+
+def _sources(project: Project) -> list[str]:
+    return [row[0] for row in project.store.query("select distinct source from records")]
+
+
+def copy_project(project: Project, folder: Path) -> None:
+    """A copy that shares the vectors: for playing the same records again from the start."""
+    project.store.backup(folder)
+    (folder / "rondo.toml").write_bytes((project.folder / "rondo.toml").read_bytes())
+    (folder / "vectors").symlink_to(project.vectors.resolve(), target_is_directory=True)

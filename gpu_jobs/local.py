@@ -1,0 +1,96 @@
+"""The runner for this machine: a process per job that outlives its owner. Knows bundles, not what is in them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+STOP_SECONDS = 5.0
+
+
+class LocalRunner:
+    """A handle is a pid with its start time, since pids are used again."""
+
+    def __init__(self, threads: int = 0) -> None:
+        self._threads = threads or os.cpu_count() or 1
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    def start(self, bundle: Path) -> dict[str, Any]:
+        """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job."""
+        threads = str(self._threads)
+        environment = {
+            **os.environ,
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "POLARS_MAX_THREADS": threads,
+        }
+        with (bundle / "log.txt").open("ab") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "gpu_jobs.run", str(bundle)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+        self._children[child.pid] = child
+        try:
+            created = psutil.Process(child.pid).create_time()
+        except psutil.NoSuchProcess:
+            created = 0.0
+        return {"pid": child.pid, "created": created}
+
+    def alive(self, handle: Mapping[str, Any]) -> bool:
+        """A child that has ended is reaped here, so that it does not stay as a zombie."""
+        return self._process(handle) is not None
+
+    def cancel(self, handle: Mapping[str, Any]) -> None:
+        """Terminates, and kills what does not go within five seconds."""
+        process = self._process(handle)
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+    def _process(self, handle: Mapping[str, Any]) -> psutil.Process | None:
+        child = self._children.get(handle["pid"])
+        if child is not None and child.poll() is not None:
+            del self._children[handle["pid"]]
+            return None
+        try:
+            process = psutil.Process(handle["pid"])
+            same = abs(process.create_time() - handle["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if same else None
+
+
+class InProcessRunner:
+    """Runs a bundle at once, where it is called: for replays, which play hundreds of rounds. Held to the same tests."""
+
+    def start(self, bundle: Path) -> dict[str, Any]:
+        """Returns when the work is done; what it raises becomes the result, as in a process of its own."""
+        from core.errors import RondoError
+        from gpu_jobs.run import record_failure, run
+
+        try:
+            run(bundle)
+        except RondoError as error:
+            record_failure(bundle, error)
+        return {}
+
+    def alive(self, handle: Mapping[str, Any]) -> bool:
+        """Never: it has ended before `start` returned."""
+        return False
+
+    def cancel(self, handle: Mapping[str, Any]) -> None:
+        """Nothing is left to stop."""

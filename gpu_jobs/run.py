@@ -1,0 +1,78 @@
+"""A job's process: reads a bundle, does what its `job.json` names, writes `result.json` last. Knows no store."""
+
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from core.jobs import write_json
+
+Work = Callable[[Path, Mapping[str, Any], Callable[[int, int], None]], dict[str, Any]]
+
+
+def _ingest(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    from gpu_jobs.ingest import ingest
+
+    return ingest(bundle, params, report)
+
+
+def _encode(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    from gpu_jobs.encode import encode
+
+    return encode(bundle, params, report)
+
+
+def _round(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    from gpu_jobs.round import play
+
+    return play(bundle, params, report)
+
+
+KINDS: dict[str, Work] = {"ingest": _ingest, "encode": _encode, "round": _round}
+
+
+def run(bundle: Path) -> None:
+    """Does the work of one bundle; whatever is raised is recorded by `record_failure`."""
+    job = json.loads((bundle / "job.json").read_text(encoding="utf-8"))
+    value = KINDS[job["kind"]](bundle, job["params"], _reporter(bundle))
+    write_json(bundle / "result.json", {"state": "succeeded", "value": value})
+
+
+def record_failure(bundle: Path, error: BaseException) -> None:
+    """A result that names the error, so that the owner can raise it again; the traceback goes to the log."""
+    write_json(bundle / "result.json", {"state": "failed", "kind": type(error).__name__, "message": str(error)})
+
+
+def _reporter(bundle: Path) -> Callable[[int, int], None]:
+    last = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < 0.1 and done != total:
+            return
+        last = now
+        with (bundle / "events.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"done": done, "total": total}) + "\n")
+
+    return report
+
+
+def main() -> None:
+    """`python -m gpu_jobs.run BUNDLE`."""
+    bundle = Path(sys.argv[1])
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        traceback.print_exception(kind, error, trace)
+        record_failure(bundle, error)
+
+    sys.excepthook = hook
+    run(bundle)
+
+
+if __name__ == "__main__":
+    main()

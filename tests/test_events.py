@@ -1,0 +1,243 @@
+"""What holds for events: state is a function of the set of events, and what was acknowledged is never lost."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.responses import Arrival, Event, made_at, read_answers, settle, store_events, touched
+from core.settings import Settings
+from core.store import Store
+from core.taxonomy import make_taxonomy, retire_label
+
+NOW = datetime(2026, 5, 4, 12, 0, 0)
+SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))
+MULTI = replace(SETTINGS, multi=True)
+RECORDS = {f"r{n}": n for n in range(4)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = make_store(tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = make_store(tmp_path_factory.mktemp("events"))
+    yield store
+    store.close()
+
+
+def make_store(folder: Path) -> Store:
+    store = Store(folder)
+    with store.transaction() as cursor:
+        cursor.executemany(
+            "insert into records values (?, ?, 'text', null, null, 'h', null, ?, 'file.csv', now())",
+            [[n, id, "test" if n == 3 else None] for id, n in RECORDS.items()],
+        )
+    return store
+
+
+def send(
+    store: Store, annotator: str, *events: Event, chosen: Settings = SETTINGS, at: datetime = NOW
+) -> dict[str, str]:
+    with store.transaction() as cursor:
+        statuses = store_events(cursor, events, RECORDS, Arrival(annotator, at, 1), chosen)
+        settle(cursor, touched(cursor, list(statuses)), chosen)
+    return statuses
+
+
+def settled(store: Store) -> dict[int, tuple[list[str], str, str]]:
+    rows = store.query("select n, labels, how, stratum from settled order by n")
+    return {n: (labels, how, stratum) for n, labels, how, stratum in rows}
+
+
+def test_the_newest_standing_answer_of_a_person_counts(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",), seq=1), Event("2", "r0", "submit", ("ham",), seq=2))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    send(store, "ann", Event("3", "r0", "undo", undoes="2", seq=3))
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+    send(store, "ann", Event("4", "r0", "undo", undoes="1", seq=4))
+    assert settled(store) == {}
+
+
+def test_nobody_can_take_back_what_another_person_answered(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)))
+    send(store, "bob", Event("2", "r0", "undo", undoes="1"))
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+
+
+def test_an_undo_may_arrive_before_the_event_that_it_names(store: Store) -> None:
+    assert send(store, "ann", Event("2", "r0", "undo", undoes="1")) == {"2": "stored"}
+    assert send(store, "ann", Event("1", "r0", "submit", ("spam",))) == {"1": "stored"}
+    assert settled(store) == {}
+
+
+def test_an_undo_that_names_the_wrong_record_still_unsettles_the_right_one(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)))
+    send(store, "ann", Event("2", "r1", "undo", undoes="1"))
+    assert settled(store) == {}
+
+
+def test_the_majority_settles_and_a_tie_does_not(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)))
+    send(store, "bob", Event("2", "r0", "submit", ("ham",)))
+    assert settled(store) == {}
+    send(store, "cat", Event("3", "r0", "submit", ("ham",)))
+    assert settled(store) == {0: (["ham"], "majority", "chosen")}
+
+
+def test_skips_and_flags_settle_nothing(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "skip"), Event("2", "r1", "flag", note="torn page"))
+    assert settled(store) == {}
+    assert store.query("select action, note from responses order by event_id") == [
+        ("skip", None),
+        ("flag", "torn page"),
+    ]
+
+
+def test_the_stratum_says_where_a_label_comes_from(store: Store) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue values (1, 1, 1.0, true, false, null, null, null)")
+    for n in range(4):
+        send(store, "file.csv" if n == 2 else "ann", Event(str(n), f"r{n}", "submit", ("spam",)))
+    assert [stratum for _, _, stratum in settled(store).values()] == ["chosen", "audit", "file", "gold"]
+
+
+def test_an_answer_with_a_retired_label_settles_nothing_but_stays_stored(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)))
+    retired = replace(SETTINGS, taxonomy=retire_label(SETTINGS.taxonomy, "spam"))
+    with store.transaction() as cursor:
+        settle(cursor, "select n from records", retired)
+        assert [answer.counts for answer in read_answers(cursor, [0], retired)] == [False]
+    assert settled(store) == {}
+    assert store.one("select count(*) from responses") == 1
+    assert (
+        send(store, "ann", Event("2", "r0", "submit", ("spam",)), chosen=retired)["2"]
+        == "The label 'spam' was retired."
+    )
+
+
+def test_none_of_them_is_an_answer_where_several_labels_may_hold(store: Store) -> None:
+    send(store, "ann", Event("1", "r0", "submit"), Event("2", "r1", "submit", ("ham", "spam", "ham")), chosen=MULTI)
+    assert settled(store) == {0: ([], "single", "chosen"), 1: (["ham", "spam"], "single", "chosen")}
+
+
+def test_a_bad_event_is_refused_with_a_reason_and_blocks_no_other(store: Store) -> None:
+    statuses = send(
+        store,
+        "ann",
+        Event("1", "r9", "submit", ("spam",)),
+        Event("2", "r0", "submit", ("toast",)),
+        Event("3", "r0", "submit"),
+        Event("4", "r0", "delete"),
+        Event("5", "r0", "undo"),
+        Event("6", "r0", "skip", ts=float("nan")),
+        Event("7", "r1", "submit", ("ham",)),
+        Event("7", "r1", "submit", ("ham",)),
+    )
+    assert statuses.pop("7") == "stored"
+    assert all(reason.endswith((".", "needed, and this answer has 0.")) for reason in statuses.values())
+    assert settled(store) == {1: (["ham"], "single", "chosen")}
+
+
+def test_a_clock_that_runs_ahead_is_held_back() -> None:
+    tomorrow = (NOW + timedelta(days=1) - datetime(1970, 1, 1)).total_seconds()
+    assert made_at(tomorrow, NOW) == NOW
+    assert made_at(tomorrow - 172_800, NOW) == NOW - timedelta(days=1)
+    assert made_at(-1e300, NOW) == datetime(1970, 1, 1)
+
+
+ANNOTATORS = ["ann", "bob"]
+EVENTS = st.lists(
+    st.builds(
+        lambda number, who, record, action, label, undoes, ts: (
+            who,
+            Event(
+                f"e{number}",
+                record,
+                action,
+                (label,) if action == "submit" else (),
+                undoes=f"e{undoes}" if action == "undo" else None,
+                seq=number,
+                ts=float(ts),
+            ),
+        ),
+        st.integers(0, 11),
+        st.sampled_from(ANNOTATORS),
+        st.sampled_from(list(RECORDS)),
+        st.sampled_from(["submit", "submit", "skip", "flag", "undo"]),
+        st.sampled_from(["spam", "ham"]),
+        st.integers(0, 11),
+        st.integers(0, 3),
+    ),
+    max_size=10,
+    unique_by=lambda pair: pair[1].eid,
+)
+
+
+def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
+    with store.transaction() as cursor:
+        cursor.execute("delete from responses")
+        cursor.execute("delete from settled")
+    for who, event in order:
+        send(store, who, event)
+    with store.reading() as cursor:
+        answers = read_answers(cursor, "select n from records", SETTINGS)
+    return sorted((a.n, a.annotator, a.action, a.labels) for a in answers), settled(store)
+
+
+@settings(max_examples=20, deadline=None)
+@given(EVENTS, st.randoms(use_true_random=False))
+def test_any_order_and_any_repetition_of_events_gives_the_same_state(
+    shared_store: Store, events: list[tuple[str, Event]], random: Random
+) -> None:
+    again = [*events, *events[::2]]
+    random.shuffle(again)
+    assert state_after(shared_store, again) == state_after(shared_store, events)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from core.responses import Arrival, Event, settle, store_events, touched
+from core.settings import Settings
+from core.store import Store, utc_now
+from core.taxonomy import make_taxonomy
+store = Store(Path(sys.argv[1]))
+settings = Settings(name="test", taxonomy=make_taxonomy(["spam"]))
+for number in range(store.one("select count(*) from responses"), 100_000):
+    with store.transaction() as cursor:
+        event = Event(f"e{number}", f"r{number % 4}", "submit", ("spam",), seq=number)
+        assert store_events(cursor, [event], {event.record: number % 4}, Arrival("ann", utc_now(), 1), settings)
+        settle(cursor, touched(cursor, [event.eid]), settings)
+    print(event.eid, flush=True)
+"""
+
+
+def test_a_writer_killed_twenty_times_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
+    make_store(tmp_path).close()
+    acknowledged: list[str] = []
+    for number in range(20):
+        command = [sys.executable, "-c", WRITER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as writer:
+            assert writer.stdout is not None
+            acknowledged.append(writer.stdout.readline().strip())
+            time.sleep(0.013 * (number % 5))
+            writer.kill()
+            acknowledged += [line.strip() for line in writer.stdout if line.endswith("\n")]
+    store = Store(tmp_path)
+    stored = [eid for (eid,) in store.query("select event_id from responses")]
+    assert set(acknowledged) <= set(stored)
+    assert len(stored) == len(set(stored)) <= len(acknowledged) + 20
+    store.close()

@@ -1,0 +1,376 @@
+"""What holds for leases and the queue: nobody gets another's record, nobody starves, a restart forgets nothing."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.leases import Holder
+from core.queue import Ask, Card, Desk, Reply
+from core.responses import Event
+from core.settings import Settings
+from core.store import Store
+from core.taxonomy import make_taxonomy, retire_label
+
+SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]), lease_seconds=60)
+SUGGESTION = json.dumps([["spam", 0.7], ["ham", 0.3]])
+ANN, BOB, ANN_2 = Holder("ann", "1"), Holder("bob", "1"), Holder("ann", "2")
+
+
+class World:
+    """A store, a clock that stands still unless moved, settings that can be changed, and a desk over them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.now = datetime(2026, 5, 4, 12, 0, 0)
+        self.settings = SETTINGS
+        self.restart()
+
+    def restart(self) -> None:
+        self.desk = Desk(self.store, lambda: self.settings, lambda: self.now)
+
+    def fill(self, records: int, queued: Sequence[int] = (), audit: Sequence[int] = (), text: str = "text") -> None:
+        with self.desk.changing() as cursor:
+            for table in ("records", "responses", "settled", "queue", "leases", "batches", "models"):
+                cursor.execute(f"delete from {table}")
+            cursor.execute(
+                """insert into records select n, 'r' || n, $text || n, null, '{"source": "mail"}', 'h' || n, null, null,
+                   'f.csv', $now from range($records) as t(n)""",
+                {"text": text, "now": self.now, "records": records},
+            )
+            cursor.executemany(
+                "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1')",
+                [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)] or [[-1, 0, False, ""]],
+            )
+            cursor.execute("delete from queue where n < 0")
+
+    def ask(self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object) -> Reply:
+        return self.desk.exchange(holder, Ask(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def live(self) -> Counter[str]:
+        """How many people hold each record that they have not answered."""
+        leases = self.store.query(
+            "select r.id, annotator from leases l join records r using (n) where until > ?", [self.now]
+        )
+        return Counter(id for id, who in leases if id not in self.answered(who))
+
+    def answered(self, annotator: str, action: str = "%") -> set[str]:
+        rows = self.store.query(
+            """select distinct r.id from responses a join records r using (n)
+               where annotator like ? and action like ? and action <> 'undo'
+                 and event_id not in (select undoes from responses where undoes is not null)""",
+            [annotator, action],
+        )
+        return {id for (id,) in rows}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = Store(tmp_path_factory.mktemp("leases"))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def world(store: Store) -> World:
+    world = World(store)
+    world.fill(10, queued=[3, 1, 2])
+    return world
+
+
+def ids(reply: Reply) -> list[str]:
+    return [card.id for card in reply.cards]
+
+
+def submit(record: str, label: str = "spam", eid: str | None = None) -> Event:
+    return Event(eid or str(uuid4()), record, "submit", (label,))
+
+
+def undo(record: str, eid: str) -> Event:
+    return Event(str(uuid4()), record, "undo", undoes=eid)
+
+
+def test_records_come_in_order_and_never_to_two_holders(world: World) -> None:
+    assert ids(world.ask(ANN, want=2)) == ["r3", "r1"]
+    assert ids(world.ask(ANN_2, want=1)) == ["r2"]
+    assert not {"r1", "r2", "r3"} & set(ids(world.ask(BOB, want=3)))
+
+
+def test_what_nobody_queued_is_drawn_when_the_queue_runs_dry(world: World) -> None:
+    assert len(ids(world.ask(ANN, want=50))) == 10
+    assert world.store.query("select audit, spare, count(*) from queue group by all order by all") == [
+        (False, False, 3),
+        (False, True, 7),
+    ]
+
+
+def test_test_records_duplicates_and_answered_records_are_never_drawn(world: World) -> None:
+    with world.desk.changing() as cursor:
+        cursor.execute("update records set split = 'test' where n = 4")
+        cursor.execute("update records set duplicate_of = 0 where n = 5")
+        cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now())")
+    world.ask(ANN, submit("r7"))
+    assert {"r4", "r5", "r6", "r7"}.isdisjoint(ids(world.ask(BOB, want=50)))
+
+
+def test_an_answered_record_is_not_offered_again_and_its_lease_ends(world: World) -> None:
+    world.ask(ANN, want=1)
+    reply = world.ask(ANN, submit("r3"), want=1)
+    assert ids(reply) == ["r1"]
+    assert reply.progress == {"batch": 1, "size": 3, "answered": 1, "waiting": 2}
+    assert "r3" not in ids(world.ask(BOB, want=50))
+
+
+def test_a_skipped_record_goes_to_others_last_and_a_flagged_one_to_nobody(world: World) -> None:
+    world.fill(3, queued=[0, 1, 2])
+    world.ask(ANN, Event("s", "r0", "skip"), Event("f", "r1", "flag"))
+    assert ids(world.ask(BOB, want=50)) == ["r2", "r0"]
+    assert ids(world.ask(ANN, want=50)) == []
+
+
+def test_undo_opens_the_record_again_and_leases_it_to_the_same_holder(world: World) -> None:
+    world.ask(ANN, want=1)
+    world.ask(ANN, submit("r3", eid="1"))
+    assert world.ask(ANN, undo("r3", "1"), have=["r3"]).taken == []
+    assert world.live()["r3"] == 1
+    assert "r3" not in ids(world.ask(BOB, want=50))
+    assert world.store.one("select count(*) from settled") == 0
+
+
+def test_overlap_lets_that_many_people_answer(world: World) -> None:
+    world.settings = replace(SETTINGS, overlap=2)
+    world.desk.reload()
+    assert ids(world.ask(ANN, want=1)) == ids(world.ask(BOB, want=1)) == ["r3"]
+    assert ids(world.ask(Holder("cat", "1"), want=1)) == ["r1"]
+    world.ask(ANN, submit("r3"))
+    world.ask(BOB, submit("r3", "ham"))
+    assert "r3" not in ids(world.ask(Holder("dan", "1"), want=50))
+
+
+def test_a_lease_that_ran_out_may_be_taken_and_a_late_answer_is_still_stored(world: World) -> None:
+    assert ids(world.ask(ANN, want=1)) == ["r3"]
+    world.later(61)
+    assert ids(world.ask(BOB, want=1)) == ["r3"]
+    reply = world.ask(ANN, submit("r3", eid="late"), have=["r3"])
+    assert reply.statuses == {"late": "stored"}
+
+
+def test_a_holder_learns_which_records_were_taken_and_keeps_the_others(world: World) -> None:
+    world.ask(ANN, want=2)
+    world.later(61)
+    world.ask(BOB, want=1)
+    assert world.ask(ANN, have=["r3", "r1"]).taken == ["r3"]
+    assert world.live() == {"r3": 1, "r1": 1}
+
+
+def test_renewing_keeps_a_lease_and_seldom_writes(world: World) -> None:
+    world.ask(ANN, want=1)
+    before = world.store.query("select until from leases")
+    world.later(10)
+    world.ask(ANN, have=["r3"])
+    assert world.store.query("select until from leases") == before
+    for _ in range(5):
+        world.later(40)
+        world.ask(ANN, have=["r3"])
+    assert "r3" not in ids(world.ask(BOB, want=50))
+
+
+def test_leases_survive_a_restart_and_a_reload(world: World) -> None:
+    world.ask(ANN, want=2)
+    world.restart()
+    assert ids(world.ask(BOB, want=1)) == ["r2"]
+    world.desk.reload()
+    assert ids(world.ask(ANN, want=2)) == ["r3", "r1"], "its own records again: the page was reloaded"
+
+
+def test_what_is_given_back_goes_to_the_next_and_a_new_order_shows_in_the_version(world: World) -> None:
+    first = world.ask(ANN, want=3)
+    with world.desk.changing() as cursor:
+        cursor.execute("update queue set position = -1 where n = 2")
+    assert world.desk.version > first.version
+    reply = world.ask(ANN, have=["r3"], give_back=("r1", "r2"), want=1)
+    assert (ids(reply), reply.version) == (["r2"], world.desk.version)
+
+
+def test_a_request_that_was_overtaken_stores_its_events_but_moves_no_lease(world: World) -> None:
+    world.ask(ANN, want=2, turn=1)
+    world.ask(ANN, have=["r3", "r1"], turn=3)
+    reply = world.ask(ANN, submit("r2", eid="1"), give_back=("r1",), want=5, turn=2)
+    assert (reply.statuses, reply.cards) == ({"1": "stored"}, [])
+    assert world.live()["r1"] == 1
+
+
+def test_a_reply_stays_small_but_never_empty(world: World) -> None:
+    world.fill(5, queued=[0, 1, 2], text="x" * 300_000)
+    assert len(ids(world.ask(ANN, want=3))) == 1
+    assert len(ids(world.ask(ANN, want=3, have=["r0"]))) == 1
+
+
+def test_suggestions_stay_away_from_audit_records_and_from_people_who_hide_them(world: World) -> None:
+    world.fill(4, queued=[0, 1], audit=[1])
+    audit_free, audit = world.ask(ANN, want=2).cards
+    assert audit_free.suggestion == {
+        "labels": [{"id": "spam", "probability": 0.7}, {"id": "ham", "probability": 0.3}],
+        "model": "m1",
+    }
+    assert audit == Card("r1", "text1", [], [{"name": "source", "value": "mail"}], None)
+    world.settings = replace(SETTINGS, show_suggestions=False)
+    assert [card.suggestion for card in world.ask(ANN, want=2).cards] == [None, None]
+
+
+def test_retiring_a_label_opens_its_records_again_even_for_who_gave_it(world: World) -> None:
+    world.ask(ANN, submit("r3"))
+    world.settings = replace(SETTINGS, taxonomy=retire_label(SETTINGS.taxonomy, "spam"))
+    world.desk.reload()
+    card = world.ask(ANN, want=1).cards[0]
+    assert card.id == "r3"
+    assert card.suggestion == {"labels": [{"id": "ham", "probability": 0.3}], "model": "m1"}
+
+
+def test_a_round_is_due_when_the_batch_is_answered_or_as_many_answers_came(world: World) -> None:
+    assert not world.desk.round_due()
+    world.ask(ANN, submit("r3"), Event("s", "r1", "skip"))
+    assert not world.desk.round_due()
+    world.ask(ANN, Event("f", "r2", "flag"))
+    assert world.desk.round_due()
+    world.fill(10, queued=[3, 1, 2])
+    with world.desk.changing() as cursor:
+        cursor.execute("update queue set spare = true where n <> 3")
+        cursor.execute("insert into queue select n, 1, n, false, false, 0, null, null from range(4, 6) as t(n)")
+    world.ask(ANN, submit("r1"), submit("r2"))
+    assert not world.desk.round_due()
+    world.ask(ANN, submit("r3"))
+    assert world.desk.round_due()
+
+
+def test_a_failure_in_the_middle_leaves_neither_rows_nor_memory_behind(world: World) -> None:
+    world.desk.waiting()
+    world.store.query("alter table settled rename to elsewhere")
+    with pytest.raises(duckdb.CatalogException):
+        world.ask(ANN, submit("r3", eid="1"), want=1)
+    world.store.query("alter table elsewhere rename to settled")
+    assert world.store.one("select count(*) from responses") == 0
+    assert ids(world.ask(BOB, want=1)) == ["r3"]
+
+
+def test_threads_get_different_records_and_each_answer_is_stored_once(world: World) -> None:
+    world.fill(60, queued=range(20))
+    given: list[str] = []
+
+    def work(name: str) -> None:
+        done: list[Event] = []
+        for _ in range(5):
+            cards = world.ask(Holder(name, "t"), *done, want=2).cards
+            given.extend(card.id for card in cards)
+            done = [submit(card.id) for card in cards]
+        world.ask(Holder(name, "t"), *done)
+
+    threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(given) == len(set(given)) == 60
+    assert world.store.one("select count(*) from responses") == 60
+
+
+class Tab:
+    """A person's tab in the property test: what it holds, what it answered."""
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        self.hand: list[str] = []
+        self.past: list[tuple[str, str]] = []
+        self.outbox: list[Event] = []
+
+    def do(self, action: str) -> None:
+        if action == "undo" and self.past:
+            record, eid = self.past.pop()
+            self.outbox.append(undo(record, eid))
+            self.hand.insert(0, record)
+        elif action in ("submit", "skip", "flag") and self.hand:
+            labels = ("spam",) if action == "submit" else ()
+            event = Event(str(uuid4()), self.hand.pop(0), action, labels)
+            self.past.append((event.record, event.eid))
+            self.outbox.append(event)
+
+
+TABS = [Holder("ann", "1"), Holder("ann", "2"), Holder("bob", "1"), Holder("cat", "1"), Holder("dan", "1")]
+MOVES = st.lists(
+    st.tuples(
+        st.integers(0, len(TABS) - 1),
+        st.lists(st.sampled_from(["submit"] * 6 + ["skip", "undo", "flag"]), max_size=4),
+        st.integers(0, 5),
+        st.sampled_from(["send"] * 8 + ["reload page", "restart", "rank", "wait"]),
+    ),
+    min_size=5,
+    max_size=25,
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(MOVES, st.integers(1, 3))
+def test_many_people_never_share_a_record_and_never_starve(
+    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[int, list[str], int, str]], overlap: int
+) -> None:
+    world = World(Store(tmp_path_factory.mktemp("property")))
+    world.settings = replace(SETTINGS, overlap=overlap)
+    world.fill(24, queued=range(8))
+    tabs = [Tab(holder) for holder in TABS]
+    for who, actions, want, then in moves:
+        tab = tabs[who]
+        for action in actions:
+            tab.do(action)
+        shake(world, tab, then)
+        exchange(world, tab, want, overlap)
+    world.store.close()
+
+
+def shake(world: World, tab: Tab, what: str) -> None:
+    """Something that may happen to a tab or to the server."""
+    if what == "reload page":
+        tab.hand = []
+    elif what == "restart":
+        world.restart()
+    elif what == "wait":
+        world.later(25)
+    elif what == "rank":
+        with world.desk.changing() as cursor:
+            cursor.execute("update queue set position = hash(n, position) % 100")
+
+
+def exchange(world: World, tab: Tab, want: int, overlap: int) -> None:
+    """One request, sent twice as an impatient browser does, and what must hold after it."""
+    for _ in range(2):
+        reply = world.ask(tab.holder, *tab.outbox, have=tab.hand, want=want)
+        assert not world.answered(tab.holder.annotator) & set(ids(reply)), "offered to a person who has answered it"
+        tab.hand = [record for record in tab.hand if record not in reply.taken] + ids(reply)
+        assert len(tab.hand) == len(set(tab.hand))
+    tab.outbox = []
+    assert max(world.live().values(), default=0) <= overlap
+    if want and not reply.cards:
+        assert not free_records(world, tab, overlap), "starved though records are left"
+
+
+def free_records(world: World, tab: Tab, overlap: int) -> set[str]:
+    """What this person could have been given: not flagged, not its own in any tab, wanted by fewer than `overlap`."""
+    people = {holder.annotator for holder in TABS}
+    busy = Counter(record for who in people for record in world.answered(who, "submit"))
+    busy += world.live()
+    me = tab.holder.annotator
+    mine = world.store.query(
+        "select r.id from leases join records r using (n) where annotator = ? and until > ?", [me, world.now]
+    )
+    free = {f"r{n}" for n in range(24) if busy[f"r{n}"] < overlap}
+    return free - world.answered(me) - world.answered("%", "flag") - {id for (id,) in mine}
