@@ -1,4 +1,4 @@
-"""The command line's door into a running server: one route that runs a verb and streams its progress. No logic of its own."""
+"""The command line's door into a running server: a route that runs a verb and streams its progress. No logic."""
 
 import hmac
 import json

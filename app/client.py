@@ -22,7 +22,8 @@ def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, A
 
     if not (folder / FILE).exists():
         raise NotAProject(
-            f"There is no project in {folder} (no {FILE}). Make one with `rondo init {folder}`, or name one with --project."
+            f"There is no project in {folder} (no {FILE}). "
+            f"Make one with `rondo init {folder}`, or name one with --project."
         )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:

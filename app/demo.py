@@ -20,10 +20,12 @@ GOLD_EVERY = 5
 CHAPTERS: dict[str, str] = {
     "Text processing": "string re difflib textwrap unicodedata stringprep rlcompleter readline",
     "Binary data": "struct codecs",
-    "Data types": "datetime zoneinfo calendar collections heapq bisect array weakref types copy pprint reprlib enum graphlib",
+    "Data types": "datetime zoneinfo calendar collections heapq bisect array weakref types copy pprint reprlib "
+    "enum graphlib",
     "Numbers and mathematics": "numbers math cmath decimal _pydecimal fractions random statistics",
     "Functional programming": "itertools functools operator",
-    "Files and directories": "pathlib fileinput stat filecmp tempfile glob fnmatch linecache shutil posixpath ntpath genericpath",
+    "Files and directories": "pathlib fileinput stat filecmp tempfile glob fnmatch linecache shutil posixpath ntpath "
+    "genericpath",
     "Persistence and databases": "pickle copyreg shelve marshal dbm sqlite3",
     "Compression and archives": "zlib gzip bz2 lzma zipfile tarfile _compression",
     "File formats": "csv configparser tomllib netrc plistlib",
@@ -37,7 +39,8 @@ CHAPTERS: dict[str, str] = {
     "Testing and documentation": "typing pydoc doctest unittest",
     "Debugging and profiling": "bdb faulthandler pdb profile cProfile pstats timeit trace tracemalloc",
     "Runtime and language": "sys sysconfig warnings dataclasses contextlib abc atexit traceback gc inspect site code codeop "
-    "importlib pkgutil modulefinder runpy ast symtable token keyword tokenize tabnanny pyclbr py_compile compileall dis pickletools",
+    "importlib pkgutil modulefinder runpy ast symtable token keyword tokenize tabnanny pyclbr "
+    "py_compile compileall dis pickletools",
 }
 
 

@@ -65,7 +65,7 @@ def _replay(wanted: Wanted, report: Report, folder: Path) -> dict[str, Any]:
     runs = [(seed, name) for seed in range(wanted.seeds) for name in wanted.strategies]
     for done, (seed, name) in enumerate(runs):
         report("Replaying", done * 100, len(runs) * 100)
-        curves[name].append(_one_run(template, truth, wanted, name, seed, folder / f"{name}-{seed}"))
+        curves[name].append(_one_run(template, truth, wanted, name, seed))
     template.close()
     report("Replaying", len(runs) * 100, len(runs) * 100)
     return {
@@ -92,8 +92,9 @@ def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, si
 
 
 def _one_run(
-    template: Project, truth: simulate.Truth, wanted: Wanted, strategy: str, seed: int, folder: Path
+    template: Project, truth: simulate.Truth, wanted: Wanted, strategy: str, seed: int
 ) -> list[simulate.Point]:
+    folder = template.folder.parent / f"{strategy}-{seed}"
     simulate.copy_project(template, folder)
     project = open_project(folder, InProcessRunner())
     try:
@@ -108,7 +109,7 @@ def _one_run(
 def summarise(
     runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
 ) -> dict[str, Any]:
-    """Curve per seed, its mean (AULC), labels to 90 and 95 % of what all labels give, and the paired gain over random."""
+    """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, and the paired gain over random."""
     curves = [[_f1(point) for point in run] for run in runs]
     labels = [point.labels for point in runs[0]]
     areas = [mean(curve) for curve in curves]

@@ -1,4 +1,4 @@
-"""The server: one uvicorn process with Streamlit's pages and our routes under /api, owner of the project. No ML stack here."""
+"""The server: one uvicorn process with Streamlit's pages and our routes under /api. Owns the project, holds no ML."""
 
 import ipaddress
 import os

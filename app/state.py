@@ -81,7 +81,7 @@ class Office:
             self.start("round")
 
     def start(self, verb: str, **options: Any) -> None:
-        """Does the verb in the background; what goes wrong is shown on the pages, and nothing that was saved is lost."""
+        """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
         if verb in self.activities:
             return
         self.activities[verb] = Activity("Starting", 0, 0, time.monotonic())

@@ -50,7 +50,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str) ->
 
 
 def _with_names(query: str, settings: Settings) -> str:
-    """Puts label names for ids. The names stand in the text of the query, quoted, since a map cannot be bound in a copy."""
+    """Puts label names for ids. They stand in the query itself, quoted, since a map cannot be bound in a copy."""
     names = ", ".join(f"{_quoted(label.id)}: {_quoted(label.name)}" for label in settings.taxonomy.labels)
     mapping = f"map {{{names}}}" if names else "map([]::varchar[], []::varchar[])"
     columns = {"settled": "s.labels", "suggested": "g.labels", "given": "a.labels"}

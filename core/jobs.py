@@ -1,4 +1,4 @@
-"""Work that runs in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
+"""Work in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
 
 import json
 import os

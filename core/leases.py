@@ -58,20 +58,10 @@ class Leases:
         if not changed:
             return
         rows = [(n, who, until) for n in changed for who, until in self._until.get(n, {}).items()]
-        cursor.execute("delete from leases where n in (select unnest($ns::bigint[]))", {"ns": changed})
+        cursor.execute(f"delete from leases where n in ({', '.join('?' for _ in changed)})", changed)
         if rows:
-            cursor.execute(
-                """
-                insert into leases select unnest($n::bigint[]), unnest($annotator::varchar[]),
-                                          unnest($tab::varchar[]), unnest($until::timestamp[])
-                """,
-                {
-                    "n": [n for n, _, _ in rows],
-                    "annotator": [who.annotator for _, who, _ in rows],
-                    "tab": [who.tab for _, who, _ in rows],
-                    "until": [until for _, _, until in rows],
-                },
-            )
+            values = [value for n, who, until in rows for value in (n, who.annotator, who.tab, until)]
+            cursor.execute(f"insert into leases values {', '.join(['(?, ?, ?, ?)'] * len(rows))}", values)
         for n in changed:
             if not self._until.get(n):
                 self._until.pop(n, None)

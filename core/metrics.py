@@ -82,7 +82,7 @@ def _counts(truth: Bools, said: Bools) -> tuple[npt.NDArray[np.float64], ...]:
 
 def _f1(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:
     hit, below = np.asarray(hit), 2 * np.asarray(hit) + np.asarray(wrong) + np.asarray(missed)
-    return np.divide(2 * hit, below, out=np.zeros_like(below, dtype=np.float64), where=below > 0)
+    return np.asarray(np.divide(2 * hit, below, out=np.zeros_like(below, dtype=np.float64), where=below > 0))
 
 
 def _macro(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Where a project stands, for the status command and the pages: figures, warnings, the one next thing. Changes nothing."""
+"""Where a project stands, for `status` and the pages: figures, warnings, the one next thing. Changes nothing."""
 
 import json
 from typing import Any
@@ -8,6 +8,10 @@ from core.records import POOL
 from core.vectors import encoded_rows
 
 _COUNTS = f"""
+    with standing as (
+        select n, action from responses r where action in ('skip', 'flag')
+          and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)
+    )
     select
         (select count(*) from records) as records,
         (select count(*) from records where duplicate_of is not null) as duplicates,
@@ -15,13 +19,10 @@ _COUNTS = f"""
         (select count(*) from settled where stratum = 'gold') as gold,
         (select count(*) from settled where stratum = 'audit') as audit,
         (select count(*) from ({POOL})) as unqueued,
-        (select count(*) from queue q where not q.spare and q.n not in (select n from settled)
-            and not exists (select 1 from responses r where r.n = q.n and r.action = 'flag'
-                and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id))) as queued,
-        (select count(distinct n) from responses r where r.action = 'flag' and not exists
-            (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)) as flagged,
-        (select count(distinct n) from responses r where r.action = 'skip' and n not in (select n from settled)
-            and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)) as skipped,
+        (select count(*) from queue where not spare and n not in (select n from settled)
+            and n not in (select n from standing where action = 'flag')) as queued,
+        (select count(distinct n) from standing where action = 'flag') as flagged,
+        (select count(distinct n) from standing where action = 'skip' and n not in (select n from settled)) as skipped,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """

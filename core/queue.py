@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from core.leases import Holder, Leases, read_leases
-from core.responses import STORED, Arrival, Event, read_answers, settle, store_events, touched
+from core.responses import STORED, Arrival, Event, settle_few, store_events
 from core.settings import Settings
 from core.store import Store, utc_now
 from core.waiting import Row, Waiting, read_rows, read_waiting
@@ -171,10 +171,9 @@ class Desk:
         settings = self._settings()
         arrival = Arrival(holder.annotator, self._clock(), self._waiting.batch)
         statuses = store_events(cursor, events, numbers, arrival, settings)
-        ns = touched(cursor, [eid for eid, status in statuses.items() if status == STORED])
+        ns = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
         if ns:
-            settle(cursor, ns, settings)
-            self._waiting.update(ns, read_answers(cursor, ns, settings))
+            self._waiting.update(ns, settle_few(cursor, ns, settings))
         for n in ns:
             if self._waiting.answered_by(n, holder.annotator):
                 self._leases.release_person(n, holder.annotator)
@@ -253,8 +252,8 @@ def _cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Set
     if not rows:
         return []
     found = cursor.execute(
-        "select n, text, fields::varchar, meta::varchar from records where n in (select unnest($ns::bigint[]))",
-        {"ns": [row.n for row in rows]},
+        f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
+        [row.n for row in rows],
     ).fetchall()
     parts = {n: (text, _pairs(fields), _pairs(meta)) for n, text, fields, meta in found}
     return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]

@@ -1,4 +1,4 @@
-"""Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors and no models."""
+"""Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors, no models."""
 
 import json
 from collections.abc import Sequence

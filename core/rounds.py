@@ -1,4 +1,4 @@
-"""A round's bundle and what becomes of its result: model, suggestions, re-ranked queue, next batch. Computes nothing."""
+"""A round's bundle and what its result becomes: model, suggestions, re-ranked queue, next batch. Computes nothing."""
 
 import json
 import shutil
@@ -92,7 +92,7 @@ def play(project: Project, report: Report, plan: Plan) -> dict[str, Any]:
         "choose": asdict(plan.choose) if plan.choose else None,
     }
     bundle = project.jobs.prepare("round", params)
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)  # type: ignore[arg-type]
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
     result = project.jobs.run(bundle, report, "Learning" if plan.learn else "Choosing")
     return _take_in(project, bundle, plan, result, settings)
 
@@ -101,7 +101,8 @@ def take_in_finished(project: Project, report: Report) -> int:
     """Jobs that outlived their owner: waits for those that still run, takes in what is finished, says what is lost."""
     taken = 0
     for job, written in project.store.query(
-        "select id, params from jobs where state in ('draft', 'submitting', 'running') and kind <> 'encode' order by made_at"
+        """select id, params from jobs
+           where state in ('draft', 'submitting', 'running') and kind <> 'encode' order by made_at"""
     ):
         bundle, params = Bundle(project.folder / "jobs" / job), json.loads(written)
         if params.get("learn") is None or not project.jobs.survived(bundle):

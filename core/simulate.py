@@ -1,4 +1,4 @@
-"""Playing the annotator: the loop with known answers, through the verbs that people use. Knows no runner, no terminal."""
+"""Playing the annotator: the loop with known answers, through the verbs people use. Knows no runner, no terminal."""
 
 import uuid
 from collections.abc import Callable, Mapping

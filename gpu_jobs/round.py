@@ -114,7 +114,7 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     partial = path.with_suffix(".partial.npy")
     np.save(partial, found, allow_pickle=False)
     partial.replace(path)
-    return found
+    return np.asarray(found)
 
 
 def _key(text: str, rows: int) -> str:
@@ -161,7 +161,7 @@ def _write_suggestions(path: Path, scored: Scored) -> None:
     best = scored.probs.argmax(axis=1)
     top = scored.probs[rows, best]
     if scored.head.multi:
-        said = scored.probs >= 0.5
+        said = np.asarray(scored.probs >= 0.5)
         lists = [[scored.head.labels[i] for i in np.flatnonzero(row)] for row in said]
         first = [name if hit else None for name, hit in zip(labels[best], said.any(axis=1), strict=True)]
         sure = np.where(said, scored.probs, 1 - scored.probs).min(axis=1)

@@ -23,12 +23,15 @@ RECORDS = st.lists(st.tuples(FILLED, FILLED, st.none() | FILLED), min_size=1, ma
 COLUMNS = "select id, text, label from records order by position"
 
 
+DATABASE = duckdb.connect()  # opening one takes longer than a whole trip
+
+
 def stored(records: list[Record]) -> duckdb.DuckDBPyConnection:
     """A database with these records."""
-    connection = duckdb.connect()
-    connection.execute("create table records (position bigint, id varchar, text varchar, label varchar)")
-    connection.executemany("insert into records values (?, ?, ?, ?)", [[n, *row] for n, row in enumerate(records)])
-    return connection
+    DATABASE.execute("create or replace table records (position bigint, id varchar, text varchar, label varchar)")
+    for position, record in enumerate(records):
+        DATABASE.execute("insert into records values (?, ?, ?, ?)", [position, *record])
+    return DATABASE
 
 
 def imported(file: Path, folder: Path) -> list[Record]:
@@ -36,7 +39,7 @@ def imported(file: Path, folder: Path) -> list[Record]:
     params = {"file": str(file), "text": ["text"], "id": "id", "label": "label"}
     ingest(folder, params, lambda done, total: None)
     query = f"select id, text, label from read_parquet('{folder / 'out' / 'records.parquet'}') order by position"
-    return duckdb.connect().execute(query).fetchall()
+    return DATABASE.execute(query).fetchall()
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

@@ -1,0 +1,76 @@
+"""What tests share: a project on real files with real vectors, small enough to be quick."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import loop
+from core.project import Project, open_project
+from gpu_jobs.local import InProcessRunner
+
+TOPICS = {
+    "weather": ("rain", "sun", "storm", "wind", "snow", "fog"),
+    "food": ("bread", "soup", "cheese", "apple", "rice", "cake"),
+    "music": ("violin", "drum", "song", "piano", "choir", "guitar"),
+}
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """A report that nobody reads."""
+
+
+def sentences(count: int) -> list[tuple[str, str]]:
+    """(text, topic), all different, topics in turn."""
+    names = list(TOPICS)
+    found = []
+    for number in range(count):
+        topic = names[number % len(names)]
+        words = TOPICS[topic]
+        first, second = words[number % len(words)], words[(number // 7) % len(words)]
+        found.append((f"The {first} came before the {second}, said witness {number}.", topic))
+    return found
+
+
+def write_csv(path: Path, count: int, *, labelled: bool = True) -> Path:
+    """id, text, topic, split: every fifth row is test; topics stand only in test rows unless `labelled`."""
+    lines = ["id,text,topic,split"]
+    for number, (text, topic) in enumerate(sentences(count)):
+        split = "test" if number % 5 == 4 else "train"
+        lines.append(f'r{number},"{text}",{topic if labelled or split == "test" else ""},{split}')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+COLUMNS = {"text": ["text"], "id": "id", "label": "topic", "split": "split"}
+
+
+@pytest.fixture(scope="session")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of 60 records, imported and encoded once; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("template") / "project"
+    loop.create_project(folder, list(TOPICS))
+    project = open_project(folder, InProcessRunner())
+    file = write_csv(folder.parent / "topics.csv", 60, labelled=False)
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    loop.encode(project, quiet)
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def project(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """48 unlabelled records in three topics, 12 gold ones, all encoded, nothing queued."""
+    import shutil
+
+    folder = tmp_path / "project"
+    shutil.copytree(encoded, folder)
+    opened = open_project(folder, InProcessRunner())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def truth() -> dict[str, tuple[str, ...]]:
+    """Record id to label id, for an oracle."""
+    return {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}

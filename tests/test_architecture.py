@@ -1,0 +1,85 @@
+"""Who may import whom, what may not load where, and how large a thing may grow."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MAY_IMPORT = {
+    "core": {"core"},
+    "annotation": {"annotation", "core"},
+    "gpu_jobs": {"gpu_jobs", "core"},
+    "app": {"app", "annotation", "gpu_jobs", "core"},
+}
+HEAVY = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "faiss",
+    "sklearn",
+    "scipy",
+    "polars",
+    "openvino",
+    "onnxruntime",
+)
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """(top-level module, is it at the top of the file) for each import."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module]
+        for name in names:
+            yield name.split(".")[0], node in tree.body
+
+
+SOURCES = [path for package in MAY_IMPORT for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_its_package_may(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    ours = {name for name, _ in imports(path) if name in MAY_IMPORT}
+    assert ours <= MAY_IMPORT[package]
+    if package == "core":
+        assert not {name for name, _ in imports(path)} & {"streamlit", "argilla", "modal", "starlette", "typer"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_imports_stand_inside_functions(path: Path) -> None:
+    assert not {name for name, at_top in imports(path) if at_top} & set(HEAVY)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_small(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert source.count("\n") <= 350
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert (node.end_lineno or 0) - node.lineno < 45, f"{node.name} is too long"
+
+
+def loaded_after(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter has loaded after running code."""
+    script = f"import sys\n{code}\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_help_loads_nothing_but_the_command_line() -> None:
+    code = (
+        "from typer.testing import CliRunner\nfrom app.cli import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
+    )
+    assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", *HEAVY}
+
+
+def test_the_server_stays_light() -> None:
+    loaded = loaded_after("import streamlit, app.server, app.charts, app.widgets")
+    assert not loaded & set(HEAVY)

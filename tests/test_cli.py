@@ -1,0 +1,146 @@
+"""The commands, as a person types them; with and without a server that holds the project."""
+
+import csv
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import write_csv
+
+
+def rondo(*words: object, code: int = 0) -> str:
+    """Standard output of one command; the exit code must be `code`."""
+    done = subprocess.run([sys.executable, "-m", "app", *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """`rondo status --json`."""
+    return dict(json.loads(rondo("status", "--project", folder, "--json")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A project with 30 imported records."""
+    made = tmp_path / "project"
+    rondo("init", made, "--labels", "weather,food,music")
+    file = write_csv(tmp_path / "topics.csv", 30, labelled=False)
+    rondo("--project", made, "import", file, "--text", "text", "--id", "id", "--label", "topic", "--split", "split")
+    return made
+
+
+@pytest.fixture
+def server(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The same project, held by a running server."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "app", "up", "--project", str(folder), "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for _ in range(300):
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False).status_code == 200:
+                break
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    yield folder, port
+    child.send_signal(signal.SIGINT)
+    child.wait(20)
+
+
+def test_a_project_goes_from_a_file_to_a_queue_and_out_again(folder: Path, tmp_path: Path) -> None:
+    before = figures(folder)
+    assert (before["records"], before["labelled"], before["queued"], before["round"]) == (30, 0, 0, 0)
+    told = json.loads(rondo("next", "--project", folder, "--size", 5, "--strategy", "random", "--seed", 1, "--json"))
+    assert told["queued"] == figures(folder)["queued"] == 5
+    rondo("export", "--project", folder, "--format", "csv", "--out", tmp_path / "out.csv", "--what", "all")
+    rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
+    assert len(rows) == 30
+    assert sum(row["label"] != "" for row in rows) == figures(folder)["gold"] == 6
+
+
+@pytest.mark.parametrize("what", ["labels", "suggestions", "responses", "all"])
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+def test_every_export_can_be_written(encoded: Path, tmp_path: Path, what: str, file_format: str) -> None:
+    out = tmp_path / f"out.{file_format}"
+    told = json.loads(
+        rondo("export", "--project", encoded, "--format", file_format, "--out", out, "--what", what, "--json")
+    )
+    assert out.stat().st_size > 0 or told["rows"] == 0
+
+
+def test_commands_work_the_same_while_the_server_holds_the_project(server: tuple[Path, int], tmp_path: Path) -> None:
+    folder, _ = server
+    for _ in range(300):
+        if figures(folder)["round"]:  # the server queues a first batch by itself
+            break
+        time.sleep(0.1)
+    assert figures(folder)["queued"] == 20
+    told = json.loads(rondo("next", "--project", folder, "--size", 3, "--json"))
+    assert told["queued"] == 3
+    rondo("export", "--project", folder, "--format", "jsonl", "--out", tmp_path / "out.jsonl", "--what", "responses")
+    events = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert {"event_id", "record_id", "annotator", "action", "label", "made_at", "round"} <= set(events[0])
+    assert rondo("fit", "--project", folder, code=4).startswith("There is no label to learn from yet")
+    rondo("backup", "--project", folder, "--out", tmp_path / "backup")
+    assert (tmp_path / "backup" / "rondo.duckdb").exists()
+
+
+def test_a_killed_server_leaves_a_project_that_commands_open_again(folder: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-m", "app", "up", "--project", str(folder), "--port", "0"])
+    while not (folder / ".rondo" / "server.json").exists():
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    assert figures(folder)["records"] == 30
+
+
+def test_the_servers_address_and_secret_are_for_the_owner_only(server: tuple[Path, int]) -> None:
+    folder, port = server
+    for name in ("server.json", "secret"):
+        assert (folder / ".rondo" / name).stat().st_mode & 0o077 == 0
+    url = f"http://127.0.0.1:{port}/api/verbs/status"
+    assert httpx.post(url, json={}, trust_env=False).status_code == 401
+    assert httpx.post(url, json={}, headers={"host": "evil.example"}, trust_env=False).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["status", "--project", "nowhere"], 3, "There is no project"),
+        (["next", "--size", "0"], 4, "at least 1"),
+        (["next", "--strategy", "magic"], 2, "no strategy 'magic'"),
+        (["import", "missing.csv", "--text", "text"], 2, "missing.csv"),
+        (["export", "--format", "xml", "--out", "x.xml"], 2, "xml"),
+        (["export", "--format", "csv", "--what", "dreams", "--out", "x.csv"], 2, "dreams"),
+        (["fit"], 4, "no label to learn from"),
+        (["init", "."], 2, "already a project"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    encoded: Path, tmp_path: Path, words: list[str], code: int, said: str
+) -> None:
+    import shutil
+
+    shutil.copytree(encoded, tmp_path / "project")
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=tmp_path / "project"
+    )
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().count("\n") == 0

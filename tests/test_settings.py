@@ -1,0 +1,72 @@
+"""Settings survive being written and read, and a wrong line is named."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from core.errors import BadInput, NotAProject
+from core.settings import FILE, Settings, read_settings, with_changes, write_settings
+from core.taxonomy import add_label, make_taxonomy, rename_label, retire_label
+
+names = some.text(min_size=1, max_size=30).filter(lambda name: name.strip() and "|" not in name)
+
+
+@given(labels=some.lists(names, max_size=5, unique_by=lambda name: name.strip()), guidelines=some.text(max_size=200))
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, labels: list[str], guidelines: str
+) -> None:
+    folder = tmp_path_factory.mktemp("settings")
+    try:
+        settings = Settings(name="any", guidelines=guidelines.replace("\r", ""), taxonomy=make_taxonomy(labels))
+    except BadInput:
+        return  # two names that are one after normalisation
+    write_settings(folder, settings)
+    assert read_settings(folder) == settings
+
+
+def test_a_persons_comments_stay(tmp_path: Path) -> None:
+    write_settings(tmp_path, Settings(name="mine"))
+    path = tmp_path / FILE
+    path.write_text("# ask Ana before changing\n" + path.read_text())
+    write_settings(tmp_path, with_changes(read_settings(tmp_path), batch_size=7))
+    assert path.read_text().startswith("# ask Ana before changing\n")
+    assert read_settings(tmp_path).batch_size == 7
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[sampling]\nbatch_sise = 3", "batch_sise"),
+        ("[sampling]\nbatch_size = 0", "batch_size is 0"),
+        ("[sampling]\nbatch_size = 'many'", "int is needed"),
+        ("[smapling]\nseed = 1", "smapling"),
+        ("[sampling", "cannot be read"),
+        ("[[taxonomy.labels]]\nid = 'a'\nname = 'x'\n[[taxonomy.labels]]\nid = 'a'\nname = 'y'", "stands twice"),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+    (tmp_path / FILE).write_text(line)
+    with pytest.raises(BadInput, match=said):
+        read_settings(tmp_path)
+
+
+def test_a_folder_without_settings_is_not_a_project(tmp_path: Path) -> None:
+    with pytest.raises(NotAProject, match="rondo init"):
+        read_settings(tmp_path)
+
+
+def test_labels_keep_their_ids_through_rename_retire_and_return() -> None:
+    taxonomy = make_taxonomy(["Spam", "Ham"])
+    changed = add_label(retire_label(rename_label(taxonomy, "spam", "Junk"), "spam"), "Junk")
+    assert [label.id for label in changed.labels] == ["spam", "ham"]
+    assert changed.labels[0].name == "Junk"
+    assert not changed.labels[0].retired
+    assert changed.version == taxonomy.version + 3
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a|b", "x" * 201, "Ham"])
+def test_a_label_name_that_cannot_be_is_refused(name: str) -> None:
+    with pytest.raises(BadInput):
+        add_label(make_taxonomy(["Ham"]), name)

@@ -1,0 +1,95 @@
+"""The store keeps what it has acknowledged, and says clearly when a file is not what it should be."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.errors import Damaged, Refused
+from core.store import FILE, Store, StoreHeld
+
+WRITER = """
+import sys
+from pathlib import Path
+from core.store import Store, utc_now
+store = Store(Path(sys.argv[1]))
+number = int(sys.argv[2])
+while True:
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log values (?, 'writer', ?, null)", [utc_now(), str(number)])
+        cursor.execute("insert into audit_log values (?, 'twin', ?, null)", [utc_now(), str(number)])
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_is_half_done_when_the_writer_is_killed(tmp_path: Path) -> None:
+    acknowledged = 0
+    for attempt in range(3):
+        child = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path), str(attempt * 1_000_000)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        lines = [child.stdout.readline() for _ in range(20 + attempt)]
+        os.kill(child.pid, signal.SIGKILL)
+        lines += child.stdout.readlines()
+        child.wait()
+        acknowledged += len([line for line in lines if line.endswith("\n")])
+    store = Store(tmp_path)
+    written = {row[0] for row in store.query("select what from audit_log where who = 'writer'")}
+    twins = {row[0] for row in store.query("select what from audit_log where who = 'twin'")}
+    store.close()
+    assert len(written) >= acknowledged >= 60
+    assert written == twins
+
+
+def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with pytest.raises(duckdb.ConversionException), store.transaction() as cursor:
+        cursor.execute("insert into taxonomies values (1, now(), '[]')")
+        cursor.execute("insert into taxonomies values ('no number', now(), '[]')")
+    assert store.one("select count(*) from taxonomies") == 0
+    store.close()
+
+
+def test_a_second_process_is_told_that_the_file_is_held(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), "0"], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    child.stdout.readline()
+    with pytest.raises(StoreHeld):
+        Store(tmp_path)
+    child.kill()
+    child.communicate()
+
+
+def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"this is no database" * 500)
+    with pytest.raises(Damaged, match="backups"):
+        Store(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == b"this is no database" * 500
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.transaction() as cursor:
+        cursor.execute("insert into schema_version values (999)")
+    store.close()
+    with pytest.raises(Refused, match="newer"):
+        Store(tmp_path)
+
+
+def test_a_backup_made_while_people_write_opens_by_itself(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log values (now(), 'me', 'before', null)")
+    store.backup(tmp_path / "copy")
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log values (now(), 'me', 'after', null)")
+    copy = Store(tmp_path / "copy")
+    assert copy.query("select what from audit_log") == [("before",)]
+    copy.close()
+    store.close()
