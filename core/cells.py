@@ -50,11 +50,12 @@ class Column:
     def labels(self, *, multi: bool) -> list[str | None]:
         """The labels as they stand in the file, None where there is none; a list of them is joined by the separator."""
         cells = self.batch.columns[self.name]
-        texts = [
-            self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell)
+        if not any(isinstance(cell, list) for cell in cells):
+            return self.filled()
+        return [
+            (self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell)) or None
             for index, cell in enumerate(cells)
         ]
-        return [None if not text or text.isspace() else text for text in texts]
 
     def _joined(self, index: int, cells: list[object], *, multi: bool) -> str:
         if not multi:

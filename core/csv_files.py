@@ -67,7 +67,7 @@ class CsvFile:
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
             sample = stream.read(SAMPLE)
         headers = {}
-        for delimiter in "\t" if ".tsv" in self.path.suffixes else ",\t;|":
+        for delimiter in "\t" if ".tsv" in self.path.name.lower() else ",\t;|":
             rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
             headers[delimiter] = next(filter(None, rows), [])
         delimiter = max(headers, key=lambda mark: (len(set(wanted) & set(headers[mark])), len(headers[mark])))

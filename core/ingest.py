@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.cells import Column, json_of
 from core.errors import BadInput
 from core.ledger import Ledger
@@ -87,12 +89,13 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
         for batch in source.batches(layout.columns):
             write(record_columns(source, batch, layout, ledger))
             report(batch.done, total)
+        report(total, total)
         if not ledger.rows:
             raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
     return ledger.summary()
 
 
-def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger) -> dict[str, Sequence[Any]]:
+def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger) -> dict[str, Any]:
     """One batch as columns of the table, without the rows whose record is known already."""
 
     texts, fields = _texts([Column(source, batch, name) for name in layout.text])
@@ -100,11 +103,12 @@ def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger)
     label = Column(source, batch, layout.label) if layout.label else None
     labels = label.labels(multi=layout.multi) if label else [None] * rows
     contents = texts if fields is None else fields
+    kept: Sequence[int]
     if layout.id:
         ids, kept = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
     else:
-        ids, kept = ledger.hashed_ids(contents), list(range(rows))
-    table: dict[str, Sequence[Any]] = {
+        ids, kept = ledger.hashed_ids(contents), range(rows)
+    table: dict[str, Any] = {
         "id": ids,
         "text": texts,
         "fields": fields or [None] * rows,
@@ -118,7 +122,7 @@ def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger)
         ledger.count_labels(label, table["label"], multi=layout.multi)
     ledger.splits.update(split for split in table["split"] if split is not None)
     first, hashes = ledger.enter(rows, table["text"])
-    return {"position": range(first, first + len(kept)), "hash": hashes, **table}
+    return {**table, "position": np.arange(first, first + len(kept)), "hash": hashes}
 
 
 def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:
@@ -145,7 +149,7 @@ def _meta(batch: Batch, names: Sequence[str], rows: int) -> list[str] | list[Non
 
 
 @contextmanager
-def _parquet_writer(target: Path) -> Iterator[Callable[[dict[str, Sequence[Any]]], None]]:
+def _parquet_writer(target: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that takes one batch of columns; they are gathered into row groups of a decent size."""
     import pyarrow as arrow  # type: ignore[import-untyped]
     from pyarrow import parquet
@@ -161,7 +165,7 @@ def _parquet_writer(target: Path) -> Iterator[Callable[[dict[str, Sequence[Any]]
             writer.write_table(arrow.Table.from_batches(waiting), row_group_size=ROW_GROUP_ROWS)
             waiting.clear()
 
-    def write(columns: dict[str, Sequence[Any]]) -> None:
+    def write(columns: dict[str, Any]) -> None:
         arrays = [arrow.array(columns[name], type=schema.field(name).type) for name in names]
         waiting.append(arrow.record_batch(arrays, schema=schema))
         if sum(map(len, waiting)) >= ROW_GROUP_ROWS or sum(part.nbytes for part in waiting) >= ROW_GROUP_BYTES:

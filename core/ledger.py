@@ -3,12 +3,12 @@
 Knows strings and numbers; not files, the project or its store.
 """
 
-import hashlib
 import unicodedata
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -40,35 +40,46 @@ class Ledger:
         """16 hex digits of the content; -2, -3 and so on for its repeats, so that every row is a record."""
         ids = []
         for content in contents:
-            key = f"{_digest(content):016x}"
+            key = _digest(content).hex()
             times = self.known[key] = self.known.get(key, 0) + 1
             ids.append(key if times == 1 else f"{key}-{times}")
         return ids
 
     def given_ids(
         self, column: Column, contents: Sequence[str], labels: Sequence[str | None]
-    ) -> tuple[list[str], list[int]]:
+    ) -> tuple[list[str], Sequence[int]]:
         """The ids, and which rows of the batch to keep: a known id with the same content is the same record."""
-        ids, kept = [], []
-        for index, name in enumerate(column.strings()):
-            if not name or name.isspace():
+        names, start = [name or "" for name in column.strings()], len(self.row_of)
+        new = dict(zip(names, range(start, start + len(names)), strict=True))
+        if len(new) < len(names) or not self.known.keys().isdisjoint(new) or any(map(_is_blank, names)):
+            return names, self._kept_rows(column, names, contents, labels)
+        self.known |= new  # the usual case, all at once
+        self.row_of.extend(range(column.batch.first, column.batch.first + len(names)))
+        self.text_of.extend(map(hash, contents))
+        self.label_of.extend(map(hash, labels))
+        return names, range(len(names))
+
+    def _kept_rows(
+        self, column: Column, names: Sequence[str], contents: Sequence[str], labels: Sequence[str | None]
+    ) -> list[int]:
+        kept = []
+        for index, name in enumerate(names):
+            if _is_blank(name):
                 column.complain(index, "is empty; give every row an id, or import without an id column")
-            content, label = hash(contents[index]), hash(labels[index])
             record = self.known.setdefault(name, len(self.row_of))
             if record == len(self.row_of):
                 self.row_of.append(column.batch.first + index)
-                self.text_of.append(content)
-                self.label_of.append(label)
+                self.text_of.append(hash(contents[index]))
+                self.label_of.append(hash(labels[index]))
                 kept.append(index)
-            elif self.text_of[record] != content:
+            elif self.text_of[record] != hash(contents[index]):
                 first = column.source.place(self.row_of[record])
                 column.complain(
                     index, f"repeats the id '{name}' of {first} with another text; give each text its own id"
                 )
             else:
-                self.relabelled += self.label_of[record] != label
-            ids.append(name)
-        return ids, kept
+                self.relabelled += self.label_of[record] != hash(labels[index])
+        return kept
 
     def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
         """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""
@@ -78,12 +89,12 @@ class Ledger:
             fault = f"brings the different labels to more than {MOST_LABELS:,}; name the column that holds the labels"
             column.complain(0, fault)
 
-    def enter(self, rows: int, texts: Sequence[str]) -> tuple[int, list[int]]:
+    def enter(self, rows: int, texts: Sequence[str]) -> tuple[int, npt.NDArray[np.uint64]]:
         """Counts `rows` rows read, of which `texts` are kept. Returns the first one's position and their hashes."""
-        first, hashes = self.records, [normalised_hash(text) for text in texts]
+        first, hashes = self.records, normalised_hashes(texts)
         self.rows += rows
         self.records += len(texts)
-        self.hashes.append(np.array(hashes, dtype=np.uint64))
+        self.hashes.append(hashes)
         return first, hashes
 
     def summary(self) -> dict[str, Any]:
@@ -108,10 +119,14 @@ def normalise(text: str) -> str:
     return " ".join(folded.split())
 
 
-def normalised_hash(text: str) -> int:
-    """64 bits, the same on every machine. A million different texts collide once in 37 million files."""
-    return _digest(normalise(text))
+def normalised_hashes(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """64 bits per text, the same on every machine. A million different texts collide once in 37 million files."""
+    return np.frombuffer(b"".join(_digest(normalise(text)) for text in texts), dtype=">u8").astype(np.uint64)
 
 
-def _digest(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()

@@ -69,7 +69,7 @@ def share(hits: int, n: int) -> Estimate:
     p = hits / n
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Estimate(p, float(max(0.0, middle - half)), float(min(1.0, middle + half)))
+    return Estimate(p, float(max(0.0, min(p, middle - half))), float(min(1.0, max(p, middle + half))))
 
 
 def _parts(truth: Bools, said: Bools) -> tuple[Bools, Bools, Bools]:

@@ -17,6 +17,7 @@ from core.waiting import Row, Waiting, read_rows, read_waiting
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
+DRAWN = 100
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Desk:
         self._stale = True
         self._version = int(clock().timestamp() * 1000)  # differs from the one before a restart
         self._turns: dict[Holder, int] = {}
+        self._records = 0
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
 
@@ -129,6 +131,7 @@ class Desk:
         self._stale = False  # first: a reload that comes while this one reads is not lost
         self._waiting = read_waiting(cursor, self._settings())
         self._leases = read_leases(cursor, self._clock())
+        self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
 
     def _serve(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, ask: Ask) -> Reply:
@@ -218,7 +221,7 @@ class Desk:
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> list[Row]:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
-        drawn = cursor.execute(_DRAW, {**first, "seed": self._settings().seed, "count": count}).fetchall()
+        drawn = cursor.execute(_DRAW, {**first, "seed": self._settings().seed, "count": max(count, DRAWN)}).fetchall()
         rows = read_rows(cursor, [n for (n,) in drawn]) if drawn else []
         self._waiting.add(rows)
         return sorted(rows, key=lambda row: row.position)
@@ -226,7 +229,14 @@ class Desk:
     def _progress(self) -> dict[str, int]:
         own = self._waiting.own
         answered = sum(self._waiting.answered(n) for n in own)
-        return {"batch": self._waiting.batch, "size": len(own), "answered": answered, "waiting": len(self._waiting)}
+        waiting = self._waiting
+        return {
+            "batch": waiting.batch,
+            "size": len(own),
+            "answered": answered,
+            "waiting": len(waiting),
+            "records": self._records,
+        }
 
 
 _DRAW = """

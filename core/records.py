@@ -13,11 +13,17 @@ from core.settings import Settings
 from core.store import utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
-POOL = """
+# Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
+FREE_SPARE = """
+    q.spare and not exists (select 1 from leases l where l.n = q.n)
+    and not exists (select 1 from responses a where a.n = q.n)
+"""
+
+POOL = f"""
     select r.n from records r
     where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
-      and not exists (select 1 from settled s where s.n = r.n)
-      and not exists (select 1 from queue q where q.n = r.n)
+      and r.n not in (select n from settled)
+      and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
 
 

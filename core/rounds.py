@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.jobs import Bundle, Report
 from core.project import Project
-from core.records import POOL
+from core.records import FREE_SPARE, POOL
 from core.settings import Settings
 from core.store import utc_now
 from core.vectors import encoded_rows
@@ -77,6 +77,8 @@ def play(project: Project, report: Report, plan: Plan) -> dict[str, Any]:
     settings = project.settings()
     arrays = _arrays(project, settings)
     _refuse(project, plan, arrays)
+    if plan.learn and not len(arrays["pool_rows"]):
+        plan = Plan(learn=True, choose=None)
     model = active_model(project)
     params = {
         "encoder": settings.encoder,
@@ -177,7 +179,7 @@ def _take_in(
     project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
     out = bundle.path / "out"
-    told: dict[str, Any] = {"seconds": result["seconds"]}
+    told: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
     model = active_model(project)
     if plan.learn:
         model = bundle.path.name
@@ -258,11 +260,7 @@ def _insert_batch(
     cursor: duckdb.DuckDBPyConnection, plan: Choice, chosen: dict[str, Any], model: str | None
 ) -> dict[str, Any]:
     """Spare records of older batches that nobody holds or answered go back to the pool: they compete again."""
-    cursor.execute(
-        """delete from queue q where q.spare
-             and not exists (select 1 from leases l where l.n = q.n)
-             and not exists (select 1 from responses r where r.n = q.n)"""
-    )
+    cursor.execute(f"delete from queue q where {FREE_SPARE}")
     cursor.execute(
         """insert into queue
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,

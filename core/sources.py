@@ -4,6 +4,7 @@ Knows file formats; not what a column means, and nothing of records or the store
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def open_source(path: Path, encoding: str = "utf-8") -> Source:
         raise BadInput(f"There is no encoding '{encoding}'; use for example utf-8, cp1252 or latin-1.") from error
     if not path.exists():
         raise BadInput(f"There is no file {path}; check its path.")
+    if not os.access(path, os.R_OK):
+        raise BadInput(f"{path} may not be read; change its permissions or copy it.")
     if path.is_dir():
         return TextFolder(path, encoding)
     suffixes = [suffix.lower() for suffix in path.suffixes]

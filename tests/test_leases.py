@@ -128,7 +128,7 @@ def test_an_answered_record_is_not_offered_again_and_its_lease_ends(world: World
     world.ask(ANN, want=1)
     reply = world.ask(ANN, submit("r3"), want=1)
     assert ids(reply) == ["r1"]
-    assert reply.progress == {"batch": 1, "size": 3, "answered": 1, "waiting": 2}
+    assert reply.progress == {"batch": 1, "size": 3, "answered": 1, "waiting": 2, "records": 10}
     assert "r3" not in ids(world.ask(BOB, want=50))
 
 

@@ -1,0 +1,37 @@
+"""The labelling card: a component that lives in the browser and talks to `app.label_api`. Knows no records."""
+
+import time
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+from app.label_api import card_setup
+from app.state import Office
+from app.tokens import project_id, sign
+
+_PARTS = ("tab", "outbox", "past", "visit", "line", "keys", "view", "paint", "card")
+
+
+def draw_card(office: Office, annotator: str) -> None:
+    """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
+    html, css, js = _sources()
+    card = st.components.v2.component("rondo_card", html=html, css=css, js=js)
+    card(
+        key="card",
+        data={
+            "project": project_id(office.secret),
+            "annotator": annotator,
+            "token": sign(annotator, office.secret, time.time()),
+            "setup": card_setup(office.settings()),
+        },
+    )
+
+
+@cache
+def _sources() -> tuple[str, str, str]:
+    """HTML, CSS and one JavaScript module: the parts in the order in which they need each other."""
+    folder = Path(__file__).parent
+    read = {name: (folder / name).read_text(encoding="utf-8") for name in ("card.html", "card.css")}
+    js = "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
+    return read["card.html"], read["card.css"], js

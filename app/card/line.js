@@ -1,0 +1,141 @@
+// The line to the server: one request at a time that hands events in and gets records. Knows no page.
+
+const LEAST_PAUSE_MS = 100;
+const TIMEOUT_MS = 10_000;
+const RETRY_MS = [3000, 5000, 10_000];
+const POLL_MS = 2000;
+const ADOPT_MS = 30_000;
+const MOST_EVENTS = 200;
+const KEEPALIVE_BYTES = 60_000;
+
+class Line {
+  constructor(visit, tab, annotator) {
+    this.visit = visit;
+    this.outbox = visit.outbox;
+    this.tab = tab;
+    this.annotator = annotator;
+    this.token = "";
+    this.trouble = ""; // why the last request failed, "" when it did not
+    this.failures = 0;
+    this.busy = false;
+    this.timer = 0;
+    this.ended = -Infinity;
+    this.used = performance.now();
+    this.batch = MOST_EVENTS;
+  }
+
+  start() {
+    setInterval(() => this.tick(), POLL_MS);
+    setInterval(() => this.outbox.adopt().then(() => this.pump()), ADOPT_MS);
+    addEventListener("online", () => this.retryNow());
+    addEventListener("pagehide", () => this.sendLast());
+    this.outbox.adopt().finally(() => this.send());
+  }
+
+  /** Sends soon, if there is anything to send or to get. */
+  pump() {
+    if (this.busy || this.timer) return;
+    const visit = this.visit;
+    if (!this.outbox.size && !visit.giveBack.size && !visit.wanted()) return;
+    this.later(this.failures ? this.retryDelay() : this.ended + LEAST_PAUSE_MS - performance.now());
+  }
+
+  /** Asks when there is nothing to show, and keeps the records at hand leased while somebody is there. */
+  tick() {
+    const idle = performance.now() - this.ended;
+    const lease = this.visit.setup.lease_seconds * 1000;
+    const present = performance.now() - this.used < lease;
+    if (this.busy || this.timer) return;
+    if (!this.visit.card || this.failures || (present && idle > lease / 3)) this.later(0);
+    else this.pump();
+  }
+
+  retryNow() {
+    this.failures = 0;
+    clearTimeout(this.timer);
+    this.timer = 0;
+    if (!this.busy) this.later(0);
+  }
+
+  later(delay) {
+    this.timer = setTimeout(() => this.send(), Math.max(0, delay));
+  }
+
+  retryDelay() {
+    return RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1];
+  }
+
+  async send() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.busy = true;
+    const body = this.body();
+    try {
+      const reply = await this.post(body);
+      this.failures = 0;
+      this.trouble = "";
+      this.visit.take(reply, body.give_back);
+    } catch (error) {
+      this.failures += 1;
+      this.trouble = error instanceof Unwelcome ? error.message : "offline";
+      this.visit.changed();
+    }
+    this.busy = false;
+    this.ended = performance.now();
+    if (this.failures) this.later(this.retryDelay());
+    else this.pump();
+  }
+
+  body() {
+    const visit = this.visit;
+    return {
+      events: this.outbox.events.slice(0, this.batch),
+      have: visit.queue.map((card) => card.id),
+      give_back: [...visit.giveBack],
+      want: visit.wanted(),
+      version: visit.version,
+      turn: visit.count(),
+      setup: visit.setup.key,
+    };
+  }
+
+  /** The reply, or an error: Unwelcome where the server refused, TypeError or a timeout where it could not be reached. */
+  async post(body, renewed = false) {
+    const response = await this.fetch("/api/label/events", body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (response.ok) return response.json();
+    if (response.status === 401 && !renewed) {
+      await this.renewToken();
+      return this.post(body, true);
+    }
+    if (response.status === 413) this.batch = Math.max(1, Math.floor(this.batch / 2));
+    if (response.status >= 500) throw new TypeError("the server is in trouble");
+    const { error } = await response.json();
+    throw new Unwelcome(error);
+  }
+
+  async renewToken() {
+    const response = await this.fetch("/api/label/token", { annotator: this.annotator }, {});
+    if (!response.ok) throw new Unwelcome("This visit has ended. Reload the page; nothing is lost.");
+    this.token = (await response.json()).token;
+  }
+
+  fetch(path, body, options) {
+    const headers = { "Content-Type": "application/json", "X-Rondo-Token": this.token, "X-Rondo-Tab": this.tab };
+    return fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", ...options });
+  }
+
+  /** The page goes: what is not durable yet gets one more chance beyond it; all of it stays in the outbox anyway. */
+  sendLast() {
+    const events = [];
+    let bytes = 500;
+    for (const event of this.outbox.events) {
+      bytes += JSON.stringify(event).length * 3;
+      if (bytes > KEEPALIVE_BYTES) break;
+      events.push(event);
+    }
+    if (events.length) this.fetch("/api/label/events", { events }, { keepalive: true }).catch(() => {});
+  }
+}
+
+/** The server understood and said no. */
+class Unwelcome extends Error {}

@@ -1,0 +1,194 @@
+// Painting: each part compares what it would show with what it shows, so that a key press touches little of the page.
+
+function paintAll(view) {
+  const visit = view.visit;
+  paintSetup(view);
+  paintRecord(view, visit.card);
+  paintEmpty(view);
+  paintSuggestion(view);
+  paintState(view);
+  paintProgress(view);
+}
+
+/** Labels and guidelines, when they are new or a person changed them on another page. */
+function paintSetup(view) {
+  const { setup } = view.visit;
+  const box = view.find(".labels");
+  if (box.dataset.setup === setup.key) return;
+  box.dataset.setup = setup.key;
+  box.classList.toggle("many", view.visit.typing);
+  view.find(".search").hidden = !view.visit.typing;
+  view.buttons = new Map(setup.labels.map((label, place) => [label.id, labelButton(view, label, place)]));
+  box.replaceChildren(...view.buttons.values());
+  view.buildActions();
+  view.find(".rules").textContent = setup.guidelines;
+  const described = setup.labels.filter((label) => label.description);
+  const names = described.flatMap((label) => [element("dt", { dir: "auto" }, label.name), element("dd", { dir: "auto" }, label.description)]);
+  view.find(".names").replaceChildren(...names);
+  view.find(".guide").hidden = !setup.guidelines && !described.length;
+  view.painted = {};
+  paintMatches(view);
+}
+
+function labelButton(view, label, place) {
+  const shown = place < 9 ? String(place + 1) : "";
+  const button = keyButton({ name: "label", text: label.name, shown, key: shown }, () => view.give(label));
+  button.dataset.label = label.name;
+  button.dataset.labelId = label.id;
+  button.querySelector(".name").dir = "auto";
+  button.append(element("span", { class: "chance" }));
+  if (view.visit.setup.multi) button.setAttribute("aria-pressed", "false");
+  if (label.description) button.title = label.description;
+  return button;
+}
+
+function paintMatches(view) {
+  const found = view.typed.trim() ? view.matches() : view.visit.setup.labels;
+  const places = new Map(found.map((label, place) => [label.id, place]));
+  for (const [id, button] of view.buttons) {
+    button.hidden = !places.has(id);
+    button.style.order = places.get(id) ?? "";
+    button.classList.toggle("top", Boolean(view.typed.trim()) && places.get(id) === 0);
+  }
+  view.find(".labels").classList.toggle("nothing", !found.length);
+}
+
+/** The text goes in as text: whatever a record holds, it has no elements. */
+function paintRecord(view, card) {
+  if (view.painted.card !== (card?.id ?? null)) {
+    view.painted.card = card?.id ?? null;
+    const record = view.find(".record");
+    record.textContent = card?.text ?? "";
+    record.dataset.recordId = card?.id ?? "";
+    record.scrollTop = 0;
+    paintContext(view, card);
+    paintLength(view, card);
+    if (!view.find(".flagging").hidden && view.find(".flagging").dataset.record !== card?.id) view.closeFlag();
+    for (const button of view.root.querySelectorAll(".labels button, [data-action=skip], [data-action=flag], [data-action=submit]")) {
+      button.disabled = !card;
+    }
+  }
+  view.find(".sheet").hidden = !card;
+  for (const [id, button] of view.buttons) {
+    if (view.visit.setup.multi) button.setAttribute("aria-pressed", String(view.visit.chosen.has(id)));
+  }
+}
+
+function paintLength(view, card) {
+  const long = (card?.text.length ?? 0) > LONG_TEXT;
+  view.find(".length").hidden = !long;
+  if (long) view.find(".length").textContent = `${card.text.length.toLocaleString("en")} characters`;
+}
+
+function paintContext(view, card) {
+  const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
+  const list = view.find(".fields");
+  list.hidden = !fields.length;
+  list.replaceChildren(
+    ...fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]),
+  );
+  const meta = view.find(".meta");
+  meta.hidden = !card?.meta.length;
+  meta.replaceChildren(
+    ...(card?.meta ?? []).map(({ name, value }) =>
+      element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300))),
+    ),
+  );
+}
+
+/** What to say when there is no record to show. */
+function paintEmpty(view) {
+  const { visit, line } = view;
+  const box = view.find(".empty");
+  box.hidden = Boolean(visit.card);
+  if (visit.card) return;
+  const [title, detail] = emptyWords(visit, line);
+  setText(box.querySelector(".title"), title);
+  setText(box.querySelector(".detail"), detail);
+}
+
+function emptyWords(visit, line) {
+  if (line.trouble && line.trouble !== "offline") return ["This visit has ended", line.trouble];
+  if (line.trouble) return ["The server cannot be reached", "It is tried again every few seconds. What you answered is kept in this browser."];
+  if (!visit.setup.labels.length) return ["There are no labels yet", "Add some on the Settings page, then come back."];
+  if (!visit.progress) return ["Fetching records…", ""];
+  if (!visit.progress.records) return ["There are no records yet", "Bring some with: rondo import FILE --text COLUMN"];
+  if (visit.learning) return ["The model is learning from your labels", "The next records come by themselves."];
+  return ["All done", "Every record that you could answer is answered. Backspace takes your last answer back."];
+}
+
+function paintSuggestion(view) {
+  const { visit } = view;
+  const chances = new Map((visit.suggestion?.labels ?? []).map((one) => [one.id, one.probability]));
+  const key = JSON.stringify([visit.card?.id, visit.hidden, [...chances]]);
+  if (view.painted.suggestion === key) return;
+  view.painted.suggestion = key;
+  const best = visit.suggestion?.labels[0]?.id;
+  for (const [id, button] of view.buttons) {
+    const chance = chances.get(id);
+    setText(button.querySelector(".chance"), chance === undefined ? "" : percent(chance));
+    button.classList.toggle("suggested", id === best);
+  }
+  const label = visit.setup.labels.find((one) => one.id === best);
+  view.find(".hint").hidden = !label;
+  if (label) {
+    setText(view.find(".hint span"), `The model suggests ${label.name}, ${percent(chances.get(best))}`);
+    view.find(".accept").hidden = visit.setup.multi;
+    view.find(".accept").replaceChildren(element("kbd", { "aria-hidden": "true" }, "Enter"), "Accept");
+  }
+  setText(view.find("[data-action=hints] .name"), visit.hidden ? "Show hints" : "Hide hints");
+}
+
+/** "saved" is only said when every event is durable on the server. */
+function paintState(view) {
+  const { visit, line } = view;
+  const pending = visit.outbox.size;
+  const saved = view.find(".saved");
+  const kept = visit.outbox.kept ? `${pending} kept in this browser` : `${pending} not kept: this browser's storage is full`;
+  const words = line.trouble ? (pending ? `offline: ${kept}` : "offline") : pending ? `saving ${pending}…` : "saved";
+  setText(saved, words);
+  saved.dataset.pending = String(pending);
+  saved.dataset.state = line.trouble ? "offline" : pending ? "saving" : "saved";
+  const notice = view.find(".notice");
+  const refused = visit.refused.length;
+  notice.hidden = !refused;
+  if (refused) setText(notice, `${refused === 1 ? "An answer was" : `${refused} answers were`} not accepted: ${visit.refused.at(-1)}`);
+}
+
+function paintProgress(view) {
+  const { visit } = view;
+  const { batch = 0, size = 0, answered = 0 } = visit.progress ?? {};
+  setText(view.find(".batch"), size ? `Batch ${batch} · ${Math.min(answered, size)} of ${size}` : "");
+  const bar = view.find(".bar");
+  bar.setAttribute("aria-valuemax", String(size || 1));
+  bar.setAttribute("aria-valuenow", String(Math.min(answered, size)));
+  bar.firstElementChild.style.width = `${size ? (100 * Math.min(answered, size)) / size : 0}%`;
+  const counts = tally(visit);
+  const total = counts.reduce((sum, [, count]) => sum + count, 0);
+  const pace = Math.round(visit.pace());
+  setText(view.find(".pace"), total ? `${total} in this visit${pace ? ` · ${pace}/min` : ""}` : "");
+  const key = JSON.stringify(counts);
+  if (view.painted.counts === key) return;
+  view.painted.counts = key;
+  view.find(".tally").replaceChildren(
+    ...counts.map(([name, count]) => element("li", {}, element("bdi", {}, name), " ", element("b", {}, String(count)))),
+  );
+}
+
+/** [name, count] of what was given in this visit, most first. */
+function tally(visit) {
+  const names = new Map(visit.setup.labels.map((label) => [`label:${label.id}`, label.name]));
+  const other = { "label:none": "none of them", skip: "skipped", flag: "flagged" };
+  return Object.entries(visit.past.counts)
+    .filter(([, count]) => count > 0)
+    .map(([key, count]) => [names.get(key) ?? other[key] ?? key.replace("label:", ""), count])
+    .sort(([, a], [, b]) => b - a);
+}
+
+function setText(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}

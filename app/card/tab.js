@@ -1,0 +1,74 @@
+// Which browser tab this is. Two tabs of one person hold different records, so no two open tabs may share a name.
+
+/** Lives as long as the page does, also when Streamlit takes the component away and puts it back. */
+const ROOM = (globalThis.__rondo ??= { tab: null, visits: new Map() });
+const BEAT_MS = 3000;
+
+/** Storage that may be full, forbidden or absent: then things are simply not kept. */
+const kept = {
+  get(store, key) {
+    try { return JSON.parse(globalThis[store].getItem(key)); } catch { return null; }
+  },
+  set(store, key, value) {
+    try { globalThis[store].setItem(key, JSON.stringify(value)); return true; } catch { return false; }
+  },
+  drop(store, key) {
+    try { globalThis[store].removeItem(key); } catch { /* nothing was kept there */ }
+  },
+  keys(store, prefix) {
+    try { return Object.keys(globalThis[store]).filter((key) => key.startsWith(prefix)).sort(); } catch { return []; }
+  },
+};
+
+/** A UUID; crypto.randomUUID is missing where the page comes over plain HTTP from another machine. */
+function newId() {
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** The same name after a reload; a new one in a tab that was duplicated, whose twin is still open. */
+function claimTab() {
+  return (ROOM.tab ??= findTab());
+}
+
+async function findTab() {
+  const before = kept.get("sessionStorage", "rondo:tab");
+  if (before && (await holdTab(before))) return before;
+  const fresh = newId().slice(0, 18);
+  kept.set("sessionStorage", "rondo:tab", fresh);
+  await holdTab(fresh);
+  return fresh;
+}
+
+/** True when the name is ours until the page goes. A page that reloads may have to wait for itself to let go. */
+function holdTab(tab) {
+  if (!navigator.locks) return Promise.resolve(startBeating(tab));
+  return new Promise((resolve) => {
+    navigator.locks
+      .request(`rondo:tab:${tab}`, { signal: AbortSignal.timeout(800) }, () => {
+        resolve(true);
+        return new Promise(() => {});
+      })
+      .catch(() => resolve(false));
+  });
+}
+
+/** Without locks a tab shows by a time stamp that it lives. */
+function startBeating(tab) {
+  const key = `rondo:beat:${tab}`;
+  if (Date.now() - (kept.get("localStorage", key) ?? 0) < 2 * BEAT_MS) return false;
+  const beat = () => kept.set("localStorage", key, Date.now());
+  beat();
+  setInterval(beat, BEAT_MS);
+  addEventListener("pagehide", () => kept.drop("localStorage", key));
+  return true;
+}
+
+async function tabIsOpen(tab) {
+  if (navigator.locks) return (await navigator.locks.query()).held.some((lock) => lock.name === `rondo:tab:${tab}`);
+  return Date.now() - (kept.get("localStorage", `rondo:beat:${tab}`) ?? 0) < 2 * BEAT_MS;
+}

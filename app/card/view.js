@@ -1,0 +1,233 @@
+// What is seen of a visit. Texts go in as text, never as HTML. Knows the page and no network.
+
+const LONG_TEXT = 1500;
+
+class View {
+  constructor(visit, line) {
+    this.visit = visit;
+    this.line = line;
+    this.root = null;
+    this.typed = "";
+    visit.changed = () => this.paint();
+  }
+
+  find(selector) {
+    return this.root.querySelector(selector);
+  }
+
+  /** Streamlit calls again with every change of data or theme; the parts are filled once per page. */
+  mount(root) {
+    if (this.root === root && this.find(".labels")?.dataset.setup) return;
+    this.root = root;
+    this.painted = {};
+    this.search = this.find(".search input");
+    this.stop?.();
+    this.stop = listen(this);
+    this.wireSearch();
+    this.wireFlag();
+    this.buildActions();
+    this.find(".accept").onclick = () => this.confirm(Infinity);
+    this.find(".help .close").onclick = () => this.find(".help").close();
+    this.find(".guide").open = matchMedia("(min-width: 56rem)").matches;
+    root.addEventListener("pointerdown", () => this.noteUse());
+    this.paint();
+  }
+
+  unmount(root) {
+    if (this.root !== root) return; // it was mounted elsewhere meanwhile
+    this.stop?.();
+    this.stop = null;
+    this.root = null;
+  }
+
+  noteUse() {
+    this.line.used = performance.now();
+  }
+
+  // ---- what keys and buttons do ----
+
+  /** The label in this place of the taxonomy. */
+  pick(place, at = Infinity) {
+    const label = this.visit.setup.labels[place];
+    if (label && this.visit.card) this.give(label, at);
+  }
+
+  give(label, at = Infinity) {
+    const visit = this.visit;
+    if (visit.setup.multi && at < visit.shown.at) return;
+    this.type("");
+    this.flash(label.id);
+    if (visit.setup.multi) {
+      visit.toggle(label.id);
+      this.say(`${label.name} ${visit.chosen.has(label.id) ? "on" : "off"}`);
+    } else if (visit.answer("submit", [label.id], { pressedAt: at })) this.say(label.name);
+  }
+
+  /** Enter: the label that was typed for, else the chosen ones, else the suggestion. */
+  confirm(at) {
+    const visit = this.visit;
+    if (this.typed.trim()) {
+      const found = this.matches()[0];
+      if (found) this.give(found, at);
+      return;
+    }
+    if (!visit.card || at < visit.shown.at) return;
+    if (visit.setup.multi) {
+      const labels = visit.setup.labels.map((label) => label.id).filter((id) => visit.chosen.has(id));
+      if (visit.answer("submit", labels)) this.say(labels.length ? "submitted" : "none of them");
+      return;
+    }
+    const best = visit.suggestion?.labels[0];
+    const label = best && visit.setup.labels.find((one) => one.id === best.id);
+    if (label) this.give(label, at);
+  }
+
+  skip(at = Infinity) {
+    if (this.visit.answer("skip", [], { pressedAt: at })) this.say("skipped");
+  }
+
+  undo() {
+    this.type("");
+    this.say(this.visit.undo() ? "undone" : "This is as far back as this visit goes.");
+  }
+
+  openFlag() {
+    if (!this.visit.card) return;
+    const form = this.find(".flagging");
+    form.dataset.record = this.visit.card.id;
+    form.hidden = false;
+    form.querySelector("input").focus();
+  }
+
+  closeFlag() {
+    const form = this.find(".flagging");
+    form.hidden = true;
+    form.reset();
+    this.find(".record").focus({ preventScroll: true });
+  }
+
+  toggleHints() {
+    this.visit.hideSuggestions(!this.visit.hidden);
+    this.say(this.visit.hidden ? "Suggestions are hidden." : "Suggestions are shown.");
+  }
+
+  openHelp() {
+    const list = this.find(".help dl");
+    list.replaceChildren();
+    for (const [key, what] of keysInWords(this.visit)) list.append(element("dt", {}, key), element("dd", {}, what));
+    this.find(".help").showModal();
+  }
+
+  canScroll() {
+    const record = this.find(".record");
+    return record.scrollHeight > record.clientHeight + 1;
+  }
+
+  scroll(pixels) {
+    this.find(".record").scrollBy(0, pixels);
+  }
+
+  /** Narrows the labels down to those that fit what was typed. */
+  type(text) {
+    if (text === this.typed) return;
+    this.typed = text;
+    if (this.search.value !== text) this.search.value = text;
+    paintMatches(this);
+  }
+
+  /** The labels that fit, best first: names that begin so, then names with such a word, then the rest. */
+  matches() {
+    const wanted = plain(this.typed.trim());
+    const rank = (name) => (name.startsWith(wanted) ? 0 : new RegExp(`[^\\p{L}\\p{N}]${escaped(wanted)}`, "u").test(name) ? 1 : 2);
+    return this.visit.setup.labels
+      .map((label) => [plain(label.name), label])
+      .filter(([name]) => name.includes(wanted))
+      .sort(([a], [b]) => rank(a) - rank(b))
+      .map(([, label]) => label);
+  }
+
+  say(text) {
+    this.find(".spoken").textContent = text;
+  }
+
+  flash(id) {
+    const button = this.find(`.labels button[data-label-id="${CSS.escape(id)}"]`);
+    button?.classList.add("flash");
+    setTimeout(() => button?.classList.remove("flash"), 120);
+  }
+
+  // ---- setting up ----
+
+  wireSearch() {
+    this.search.oninput = () => this.type(this.search.value);
+    this.search.onkeydown = (event) => {
+      if (event.key === "Escape") this.type("");
+      if (event.key === "Enter" && !event.isComposing) this.confirm(event.timeStamp);
+      if (event.key === "Escape" || event.key === "Enter") this.search.blur();
+      event.stopPropagation();
+    };
+  }
+
+  wireFlag() {
+    const form = this.find(".flagging");
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      const note = form.querySelector("input").value.trim() || null;
+      if (form.dataset.record === this.visit.card?.id && this.visit.answer("flag", [], { note })) this.say("flagged");
+      this.closeFlag();
+    };
+    form.onkeydown = (event) => {
+      event.stopPropagation();
+      if (event.key === "Escape") this.closeFlag();
+    };
+    form.querySelector(".cancel").onclick = () => this.closeFlag();
+  }
+
+  buildActions() {
+    const letters = !this.visit.typing;
+    const actions = [
+      ["skip", "Skip", "Space", "Space", () => this.skip()],
+      ["undo", "Undo", "⌫", "Backspace", () => this.undo()],
+      ["flag", "Flag", letters ? "f" : "", "f", () => this.openFlag()],
+      ["hints", "Hide hints", letters ? "h" : "", "h", () => this.toggleHints()],
+      ["keys", "Keys", "?", "?", () => this.openHelp()],
+    ];
+    const buttons = actions.map(([name, text, shown, key, act]) => keyButton({ name, text, shown, key: shown ? key : "" }, act));
+    if (this.visit.setup.multi) {
+      buttons.unshift(keyButton({ name: "submit", text: "Submit", shown: "Enter", key: "Enter" }, () => this.confirm(Infinity)));
+    }
+    this.find(".actions").replaceChildren(...buttons);
+  }
+
+  paint() {
+    if (this.root) paintAll(this);
+  }
+}
+
+/** A button with its key beside it. After a click the focus leaves it, so that Space and Enter go on being shortcuts. */
+function keyButton({ name, text, shown, key }, act) {
+  const button = element("button", { type: "button", "data-action": name }, element("span", { class: "name" }, text));
+  if (key) button.setAttribute("aria-keyshortcuts", key);
+  if (shown) button.prepend(element("kbd", { "aria-hidden": "true" }, shown));
+  button.onclick = (event) => {
+    if (event.detail > 0) button.blur();
+    act();
+  };
+  return button;
+}
+
+/** An element with attributes and children; strings become text. */
+function element(tag, attributes, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function plain(text) {
+  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
+}
+
+function escaped(text) {
+  return text.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+}

@@ -1,0 +1,200 @@
+"""The route that the labelling card talks to: events in, records out, in one request. Knows shapes, no rules."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.tokens import sign, verify
+from core.errors import BadInput
+from core.leases import Holder
+from core.queue import Ask, Desk
+from core.responses import Event
+from core.settings import Settings
+
+MOST_BYTES = 512_000
+MOST_EVENTS = 500
+MOST_IDS = 500
+NAME_LIMIT = 80
+
+
+class TooLong(BadInput):
+    """The body is larger than MOST_BYTES."""
+
+
+class LabelProject(Protocol):
+    """What the routes need of an open project."""
+
+    @property
+    def desk(self) -> Desk:
+        """Where people get records and hand in answers."""
+
+    @property
+    def activities(self) -> Mapping[str, Any]:
+        """What goes on in the background, by verb."""
+
+    def settings(self) -> Settings:
+        """As they are now."""
+
+    def after_events(self) -> None:
+        """Starts a round when one is due; returns at once."""
+
+
+def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool) -> list[Route]:
+    """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens by name in local mode only."""
+
+    async def events(request: Request) -> Response:
+        annotator = verify(request.headers.get("x-rondo-token", ""), secret, time.time())
+        if annotator is None:
+            return _refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
+        tab = request.headers.get("x-rondo-tab", "")
+        if not 0 < len(tab) <= 64:
+            return _refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
+        try:
+            body = await _read_body(request)
+            answer = await run_in_threadpool(_exchange, opened(), Holder(annotator, tab), body)
+        except TooLong as error:
+            return _refused(413, str(error))
+        except BadInput as error:
+            return _refused(400, str(error))
+        except ClientDisconnect:
+            return Response(status_code=204)
+        return JSONResponse(answer)
+
+    async def token(request: Request) -> Response:
+        if not local:
+            return _refused(403, "Names are taken on trust only where the app listens to this machine alone.")
+        try:
+            annotator = check_name((await _read_body(request)).get("annotator"))
+        except BadInput as error:
+            return _refused(400, str(error))
+        return JSONResponse({"token": sign(annotator, secret, time.time())})
+
+    return [
+        Route("/api/label/events", events, methods=["POST"]),
+        Route("/api/label/token", token, methods=["POST"]),
+    ]
+
+
+def check_name(name: object) -> str:
+    """A person's name as it is stored, without spaces around it."""
+    text = " ".join(name.split()) if isinstance(name, str) else ""
+    if not 0 < len(text) <= NAME_LIMIT or not text.isprintable():
+        raise BadInput(f"A name has 1 to {NAME_LIMIT} visible characters.")
+    return text
+
+
+def card_setup(settings: Settings) -> dict[str, Any]:
+    """What the card must know besides records; `key` changes with any of it."""
+    setup = {
+        "labels": [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active],
+        "multi": settings.multi,
+        "guidelines": settings.guidelines,
+        "lease_seconds": settings.lease_seconds,
+    }
+    return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
+
+
+def _refused(status: int, error: str) -> Response:
+    return JSONResponse({"error": error}, status)
+
+
+async def _read_body(request: Request) -> dict[str, Any]:
+    """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise TooLong(f"The request has more than {MOST_BYTES:,} bytes. Send fewer events at a time.")
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise BadInput("The request is not JSON.") from None
+    if not isinstance(document, dict):
+        raise BadInput("The request must be a JSON object.")
+    return document
+
+
+def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> dict[str, Any]:
+    """Runs in a thread: it waits for the disk."""
+    events, broken = _read_events(body.get("events", []))
+    ask = Ask(
+        events=tuple(events),
+        have=_ids(body, "have"),
+        give_back=_ids(body, "give_back"),
+        want=_whole(body, "want"),
+        turn=_whole(body, "turn"),
+    )
+    reply = asdict(project.desk.exchange(holder, ask))
+    if events:
+        project.after_events()
+    setup = card_setup(project.settings())
+    reply["statuses"] |= broken
+    reply["learning"] = any(verb in project.activities for verb in ("round", "fit", "next", "open"))
+    reply["setup"] = setup if body.get("setup") != setup["key"] else None
+    return reply
+
+
+def _ids(body: dict[str, Any], name: str) -> tuple[str, ...]:
+    values = body.get(name, [])
+    if not isinstance(values, list) or len(values) > MOST_IDS or not all(isinstance(value, str) for value in values):
+        raise BadInput(f"`{name}` must be a list of at most {MOST_IDS} record ids.")
+    return tuple(values)
+
+
+def _whole(body: dict[str, Any], name: str) -> int:
+    value = body.get(name, 0)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise BadInput(f"`{name}` must be a whole number of 0 or more.")
+    return value
+
+
+def _read_events(values: object) -> tuple[list[Event], dict[str, str]]:
+    """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
+    if not isinstance(values, list) or len(values) > MOST_EVENTS:
+        raise BadInput(f"`events` must be a list of at most {MOST_EVENTS} events.")
+    events, broken = [], {}
+    for place, value in enumerate(values):
+        event = _read_event(value)
+        if event is not None:
+            events.append(event)
+        else:
+            eid = value.get("eid") if isinstance(value, dict) else None
+            broken[eid if isinstance(eid, str) else f"#{place}"] = "The event has not the right shape."
+    return events, broken
+
+
+def _read_event(value: object) -> Event | None:
+    if not isinstance(value, dict):
+        return None
+    match value:
+        case {
+            "eid": str(eid),
+            "record": str(record),
+            "action": str(action),
+            "seq": int(seq),
+            "ts": int() | float() as ts,
+        }:
+            labels, *texts = (value.get(name) for name in ("labels", "note", "undoes", "model"))
+        case _:
+            return None
+    labels = [] if labels is None else labels
+    if not isinstance(labels, list) or abs(ts) > 1e15 or not all(isinstance(label, str) for label in labels):
+        return None
+    if not all(text is None or isinstance(text, str) for text in texts):
+        return None
+    eid, record, action = map(_storable, (eid, record, action))
+    note, undoes, model = (None if text is None else _storable(text) for text in texts)
+    return Event(eid, record, action, tuple(map(_storable, labels)), note, undoes, seq, float(ts), model)
+
+
+def _storable(text: str) -> str:
+    """Half of a surrogate pair, which JSON can carry and no database takes, becomes a question mark."""
+    return text.encode("utf-8", "replace").decode()

@@ -1,0 +1,25 @@
+"""Label: one record after the other, by keyboard. Asks for a name first; `/label?annotator=NAME` opens on the card."""
+
+import streamlit as st
+
+from app.card import draw_card
+from app.label_api import check_name
+from app.state import opened
+from core.errors import BadInput
+
+office = opened()
+annotator = st.query_params.get("annotator", "")
+try:
+    annotator = check_name(annotator) if annotator else ""
+except BadInput as error:
+    st.error(str(error))
+    annotator = ""
+
+if annotator:
+    draw_card(office, annotator)
+else:
+    with st.form("who", width=420):
+        name = st.text_input("Your name", key="name", max_chars=80, help="Your answers are kept under this name.")
+        if st.form_submit_button("Start labelling", key="start", type="primary") and name.strip():
+            st.query_params["annotator"] = name.strip()
+            st.rerun()

@@ -1,0 +1,96 @@
+"""BERT with mean pooling as an OpenVINO graph, straight from named weights. Knows arrays, not texts or files.
+
+Devlin et al. 2019, post-norm layers; Reimers and Gurevych 2019 for the pooling. Attention is written out, not as one
+operator: the CPU plugin fuses it either way, and this way was as quick or quicker.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Weights = Mapping[str, npt.NDArray[np.float32]]
+
+FAR = -10_000.0
+"""added to the scores of padding: far below any real score, and still finite in bfloat16"""
+
+
+def build_graph(weights: Weights, config: Mapping[str, Any], longest: int) -> Any:
+    """A model of tokens (n, width) int32 and mask (n, width) float32 to (n, hidden) unit rows; width <= longest."""
+    return _Bert(weights, config).model(longest)
+
+
+class _Bert:
+    """Holds the weights while the graph grows."""
+
+    def __init__(self, weights: Weights, config: Mapping[str, Any]) -> None:
+        from openvino import opset13
+
+        self.op, self.weights = opset13, weights
+        self.layers, self.heads = config["num_hidden_layers"], config["num_attention_heads"]
+        self.hidden, self.epsilon = config["hidden_size"], config["layer_norm_eps"]
+
+    def model(self, longest: int) -> Any:
+        import openvino
+
+        tokens = self.op.parameter([-1, -1], np.int32, "tokens")
+        mask = self.op.parameter([-1, -1], np.float32, "mask")
+        hidden = self.embed(tokens, longest)
+        bias = self.op.unsqueeze(self.op.multiply(self.op.subtract(self.one(1.0), mask), self.one(FAR)), self.axes(1, 2))
+        for layer in range(self.layers):
+            hidden = self.layer(hidden, bias, f"encoder.layer.{layer}.")
+        return openvino.Model([self.op.result(self.pool(hidden, mask))], [tokens, mask], "encoder")
+
+    def embed(self, tokens: Any, longest: int) -> Any:
+        words = self.op.constant(self.weights["embeddings.word_embeddings.weight"])
+        # one text is one segment, so the segment's vector can stand in the table of positions
+        places = self.weights["embeddings.position_embeddings.weight"][:longest]
+        places = places + self.weights["embeddings.token_type_embeddings.weight"][0]
+        width = self.op.gather(self.op.shape_of(tokens), self.axes(1), self.axes(0))
+        place = self.op.slice(self.op.constant(places), self.axes(0), width, self.axes(1), self.axes(0))
+        word = self.op.gather(words, tokens, self.axes(0))
+        return self.norm(self.op.add(word, self.op.unsqueeze(place, self.axes(0))), "embeddings.LayerNorm")
+
+    def layer(self, hidden: Any, bias: Any, name: str) -> Any:
+        seen = self.linear(self.attend(hidden, bias, name + "attention.self."), name + "attention.output.dense")
+        hidden = self.norm(self.op.add(seen, hidden), name + "attention.output.LayerNorm")
+        wide = self.op.gelu(self.linear(hidden, name + "intermediate.dense"), "ERF")
+        return self.norm(self.op.add(self.linear(wide, name + "output.dense"), hidden), name + "output.LayerNorm")
+
+    def attend(self, hidden: Any, bias: Any, name: str) -> Any:
+        query, key, value = (self.split(self.linear(hidden, name + part)) for part in ("query", "key", "value"))
+        scale = self.one((self.hidden // self.heads) ** -0.5)
+        scores = self.op.multiply(self.op.matmul(query, key, False, True), scale)
+        seen = self.op.matmul(self.op.softmax(self.op.add(scores, bias), -1), value, False, False)
+        back = self.op.transpose(seen, self.axes(0, 2, 1, 3))
+        return self.op.reshape(back, self.axes(0, 0, self.hidden), True)
+
+    def split(self, hidden: Any) -> Any:
+        """(n, width, hidden) to (n, heads, width, hidden / heads)."""
+        shape = self.axes(0, 0, self.heads, self.hidden // self.heads)
+        return self.op.transpose(self.op.reshape(hidden, shape, True), self.axes(0, 2, 1, 3))
+
+    def linear(self, hidden: Any, name: str) -> Any:
+        product = self.op.matmul(hidden, self.op.constant(self.weights[name + ".weight"]), False, True)
+        return self.op.add(product, self.row(name + ".bias"))
+
+    def norm(self, hidden: Any, name: str) -> Any:
+        flat = self.op.mvn(hidden, self.axes(-1), True, self.epsilon, "INSIDE_SQRT")
+        return self.op.add(self.op.multiply(flat, self.row(name + ".weight")), self.row(name + ".bias"))
+
+    def pool(self, hidden: Any, mask: Any) -> Any:
+        """Mean of the tokens that are not padding, scaled to length one."""
+        real = self.op.unsqueeze(mask, self.axes(2))
+        total = self.op.reduce_sum(self.op.multiply(hidden, real), self.axes(1), False)
+        mean = self.op.divide(total, self.op.reduce_sum(real, self.axes(1), False))
+        return self.op.normalize_l2(mean, self.axes(1), 1e-12, "max")
+
+    def row(self, name: str) -> Any:
+        return self.op.constant(self.weights[name][None, None])
+
+    def one(self, value: float) -> Any:
+        return self.op.constant(np.float32(value))
+
+    def axes(self, *values: int) -> Any:
+        return self.op.constant(np.array(values, np.int64))

@@ -1,0 +1,186 @@
+"""The vectors of a project, one growing .npy file per encoder. Knows files and row numbers, not texts or records.
+
+Row i is the vector of record number i. One file, not many, so that all of it is one memory map that any function on
+arrays can gather from or walk through. It can still be cut off at any moment: what counts is the manifest, renamed
+into place after the rows are safely on the disk; rows beyond it are a torn append and are written over by the next.
+"""
+
+import hashlib
+import json
+import os
+import re
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Damaged
+
+Halves = npt.NDArray[np.float16]
+
+FILE, MANIFEST, FACTS = "vectors.npy", "manifest.json", "encoder.json"
+
+HEADER = 128
+"""bytes before the first row: numpy pads its header so that the number of rows can grow in place"""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Rows that were appended together, and the CRC-32 of their bytes."""
+
+    rows: int
+    checksum: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the file must hold. fingerprint: of the encoder's weights."""
+
+    encoder: str
+    fingerprint: str
+    dims: int
+    shards: tuple[Shard, ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(shard.rows for shard in self.shards)
+
+    @property
+    def size(self) -> int:
+        return HEADER + self.rows * self.dims * 2
+
+
+def encoder_folder(vectors: Path, encoder: str) -> Path:
+    """Where this encoder's vectors are. Names that are no file names get a hash, so that no two share a folder."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", encoder).strip("-.")[-60:]
+    if slug != encoder:
+        slug = f"{slug}-{hashlib.sha256(encoder.encode()).hexdigest()[:8]}"
+    return vectors / slug
+
+
+def encoded_rows(vectors: Path, encoder: str) -> int:
+    """How many records, from number 0 on, have a vector by this encoder. Raises Damaged."""
+    manifest = _read_manifest(encoder_folder(vectors, encoder))
+    return manifest.rows if manifest else 0
+
+
+def open_vectors(vectors: Path, encoder: str) -> Halves:
+    """(records, dims) float16 unit rows as a read-only memory map; it stays as it is when more are appended.
+
+    Raises Damaged when there is none, or when the file is not as long as its manifest says.
+    """
+    folder = encoder_folder(vectors, encoder)
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        raise Damaged(f"{folder} has no {MANIFEST}, so nothing is encoded by {encoder!r}. Run `rondo encode`.")
+    shape = (manifest.rows, manifest.dims)
+    return np.memmap(folder / FILE, np.float16, mode="r", offset=HEADER, shape=shape)
+
+
+def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
+    """Takes in the shards of a finished encode job, whose first row is record number `start`.
+
+    Doing it twice changes nothing; being killed in the middle changes nothing. Raises Damaged for a shard that is
+    broken or that another version of the encoder made, and then nothing is changed either.
+    """
+    folder = encoder_folder(vectors, encoder)
+    manifest = _read_manifest(folder) or _new_manifest(encoder, out)
+    if manifest.rows > start:
+        return
+    if manifest.rows < start:
+        raise Damaged(f"{folder} holds {manifest.rows} rows, not {start}, as it did before. Run `rondo encode` again.")
+    _check_same_encoder(manifest, out, folder)
+    shards = [_read_shard(path, manifest.dims) for path in sorted(out.glob("shard-*.npy"))]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / FILE).open("r+b" if manifest.shards else "wb") as file:
+        added = _write_rows(file, manifest, shards)
+    _write_manifest(folder, Manifest(manifest.encoder, manifest.fingerprint, manifest.dims, manifest.shards + added))
+
+
+def check_vectors(vectors: Path, encoder: str) -> int:
+    """Reads everything and compares checksums; returns the number of rows. Raises Damaged."""
+    folder = encoder_folder(vectors, encoder)
+    manifest = _read_manifest(folder)
+    if manifest is None:
+        return 0
+    rows, start = open_vectors(vectors, encoder), 0
+    for shard in manifest.shards:
+        if zlib.crc32(rows[start : start + shard.rows].tobytes()) != shard.checksum:
+            raise _damaged(folder, f"rows {start} to {start + shard.rows - 1} of {FILE} are not what was written")
+        start += shard.rows
+    return start
+
+
+def shard_rows(path: Path, dims: int) -> int | None:
+    """Rows of a shard that stands complete; None where there is none, or not one of such vectors."""
+    try:
+        shard = np.load(path, mmap_mode="r")
+    except (FileNotFoundError, ValueError, EOFError):
+        return None
+    return len(shard) if shard.dtype == np.float16 and shard.ndim == 2 and shard.shape[1] == dims else None
+
+
+def _read_shard(path: Path, dims: int) -> Halves:
+    if shard_rows(path, dims) is None:
+        raise Damaged(f"{path} is not a shard of {dims} float16 columns. Delete it and run `rondo encode` again.")
+    return np.load(path, mmap_mode="r")
+
+
+def _write_rows(file: BinaryIO, manifest: Manifest, shards: list[Halves]) -> tuple[Shard, ...]:
+    """Behind the rows that count; on the disk when it returns."""
+    file.truncate(manifest.size if manifest.shards else 0)
+    rows = manifest.rows + sum(len(shard) for shard in shards)
+    header = {"descr": "<f2", "fortran_order": False, "shape": (rows, manifest.dims)}
+    np.lib.format.write_array_header_1_0(file, header)
+    file.seek(manifest.size)
+    added = []
+    for shard in shards:
+        data = shard.tobytes()
+        file.write(data)
+        added.append(Shard(len(shard), zlib.crc32(data)))
+    file.flush()
+    os.fsync(file.fileno())
+    return tuple(added)
+
+
+def _check_same_encoder(manifest: Manifest, out: Path, folder: Path) -> None:
+    made = _new_manifest(manifest.encoder, out)
+    if (made.fingerprint, made.dims) != (manifest.fingerprint, manifest.dims):
+        raise _damaged(folder, f"it was made by other weights of {manifest.encoder!r} than there are now")
+
+
+def _new_manifest(encoder: str, out: Path) -> Manifest:
+    facts = json.loads((out / FACTS).read_text(encoding="utf-8"))
+    return Manifest(encoder, facts["fingerprint"], facts["dims"], ())
+
+
+def _read_manifest(folder: Path) -> Manifest | None:
+    path = folder / MANIFEST
+    try:
+        read = json.loads(path.read_text(encoding="utf-8"))
+        shards = tuple(Shard(**shard) for shard in read["shards"])
+        manifest = Manifest(read["encoder"], read["fingerprint"], read["dims"], shards)
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{MANIFEST} cannot be read") from error
+    size = (folder / FILE).stat().st_size if (folder / FILE).exists() else 0
+    if size < manifest.size:
+        raise _damaged(folder, f"{FILE} has {size} bytes, not the {manifest.size} that {MANIFEST} promises")
+    return manifest
+
+
+def _write_manifest(folder: Path, manifest: Manifest) -> None:
+    partial = folder / (MANIFEST + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        json.dump(asdict(manifest) | {"dtype": "float16", "file": FILE}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, folder / MANIFEST)
+
+
+def _damaged(folder: Path, what: str) -> Damaged:
+    return Damaged(f"The vectors in {folder} cannot be used: {what}. Delete that folder and run `rondo encode`.")

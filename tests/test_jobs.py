@@ -1,0 +1,113 @@
+"""What every runner must do, and that a result is taken in once."""
+
+import json
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from core.errors import BadInput, Cancelled
+from core.jobs import Bundle, JobBroke, Jobs, Runner
+from core.store import Store
+from gpu_jobs.local import InProcessRunner, LocalRunner
+from tests.conftest import quiet, write_csv
+
+RUNNERS: dict[str, type[Runner]] = {"local": LocalRunner, "in process": InProcessRunner}
+
+
+def jobs(tmp_path: Path, runner: Runner) -> Jobs:
+    """On a store of their own."""
+    return Jobs(Store(tmp_path), runner, tmp_path / "jobs")
+
+
+def ingest_params(tmp_path: Path) -> dict[str, object]:
+    """A job that is done in a moment."""
+    return {"file": str(write_csv(tmp_path / "t.csv", 10)), "text": ["text"], "multi": False}
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: type[Runner]) -> None:
+    work = jobs(tmp_path, runner())
+    bundle = work.prepare("ingest", ingest_params(tmp_path))
+    assert work.run(bundle, quiet, "Reading")["rows"] == 10
+    with work.store.transaction() as cursor:
+        assert work.taken_in(bundle, cursor)
+    with work.store.transaction() as cursor:
+        assert not work.taken_in(bundle, cursor)
+    work.store.close()
+
+
+@pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
+def test_what_a_job_refuses_is_raised_where_it_was_asked_for(tmp_path: Path, runner: type[Runner]) -> None:
+    work = jobs(tmp_path, runner())
+    bundle = work.prepare("ingest", {**ingest_params(tmp_path), "text": ["words"]})
+    with pytest.raises(BadInput, match="words"):
+        work.run(bundle, quiet, "Reading")
+    assert work.store.query("select state from jobs") == [("failed",)]
+    work.store.close()
+
+
+def test_a_bug_in_a_job_is_not_mistaken_for_bad_input(tmp_path: Path) -> None:
+    work = jobs(tmp_path, LocalRunner())
+    bundle = work.prepare("round", {})
+    with pytest.raises(JobBroke, match=r"log\.txt"):
+        work.run(bundle, quiet, "Learning")
+    assert "Traceback" in (bundle.path / "log.txt").read_text()
+    work.store.close()
+
+
+def long_job(work: Jobs, encoded: Path) -> Bundle:
+    """An encoding job that takes many seconds."""
+    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache"), "start": 0}
+    bundle = work.prepare("encode", params)
+    with work.store.reading() as cursor:
+        text = "'a record that says ' || range || repeat(' and more words', 60)"
+        target = bundle.path / "in" / "texts.parquet"
+        cursor.execute(f"copy (select range as n, {text} as text from range(20000)) to '{target}'")
+    return bundle
+
+
+def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
+    work = jobs(tmp_path, LocalRunner(1))
+    bundle = long_job(work, encoded)
+    threading.Timer(1.5, work.stop.set).start()
+    with pytest.raises(Cancelled):
+        work.run(bundle, quiet, "Encoding")
+    handle = json.loads(work.store.one("select handle from jobs"))
+    assert not psutil.pid_exists(handle["pid"]) or not work.runner.alive(handle)
+    assert work.store.query("select state from jobs") == [("cancelled",)]
+    work.store.close()
+
+
+def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) -> None:
+    work = jobs(tmp_path, LocalRunner(1))
+    bundle = long_job(work, encoded)
+
+    def kill() -> None:
+        while not (handle := work.store.one("select handle from jobs where state = 'running'")):
+            time.sleep(0.05)
+        psutil.Process(json.loads(handle)["pid"]).kill()
+
+    threading.Thread(target=kill).start()
+    with pytest.raises(JobBroke, match="gone without a result"):
+        work.run(bundle, quiet, "Encoding")
+    assert work.store.query("select state from jobs") == [("lost",)]
+    work.store.close()
+
+
+def test_a_new_owner_takes_up_a_job_that_outlived_the_old_one(tmp_path: Path) -> None:
+    first = jobs(tmp_path, LocalRunner())
+    bundle = first.prepare("ingest", ingest_params(tmp_path))
+    handle = first.runner.start(bundle.path)
+    with first.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'running', handle = ?", [json.dumps(handle)])
+    first.store.close()
+    second = jobs(tmp_path, LocalRunner())
+    assert second.survived(bundle)
+    assert second.run(bundle, quiet, "Reading")["rows"] == 10
+    assert second.store.one("select count(*) from jobs") == 1
+    second.store.close()
+    shutil.rmtree(tmp_path / "jobs")
