@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -89,14 +89,21 @@ class SecurityHeaders:
 
 def configure_streamlit() -> None:
     """Streamlit looks for its settings where one stands; ours come with the code, a person's own variables win."""
-    for section, values in tomllib.loads(CONFIG.read_text(encoding="utf-8")).items():
-        for key, value in values.items():
-            words = "".join(f"_{c}" if c.isupper() else c for c in key).upper()
-            if not isinstance(value, dict):
-                os.environ.setdefault(
-                    f"STREAMLIT_{section.upper()}_{words}",
-                    str(value).lower() if isinstance(value, bool) else str(value),
-                )
+    from streamlit.runtime.pages_manager import PagesManager
+
+    for name, value in _flat(tomllib.loads(CONFIG.read_text(encoding="utf-8")), "STREAMLIT"):
+        os.environ.setdefault(name, str(value).lower() if isinstance(value, bool) else str(value))
+    # A folder named `pages` beside the script means old-style pages to Streamlit until the script has run once.
+    PagesManager.uses_pages_directory = False
+
+
+def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        name = f"{prefix}_" + "".join(f"_{letter}" if letter.isupper() else letter for letter in key).upper()
+        if isinstance(value, dict):
+            yield from _flat(value, name)
+        else:
+            yield name, value
 
 
 def is_loopback(host: str) -> bool:

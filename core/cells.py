@@ -32,7 +32,7 @@ class Column:
 
     def complain(self, index: int, fault: str) -> NoReturn:
         """Raises the one sentence. index: of the row in the batch, from 0. fault: what is wrong; what to do."""
-        place = self.source.place(self.batch.first + index)
+        place = self.batch.place(self.batch.first + index)
         raise BadInput(f"{self.source.path.name}: {place}, column '{self.name}' {fault}.")
 
     def strings(self) -> list[str | None]:

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,14 @@ LONGEST_FIELD = 1 << 24
 
 SAMPLE = 1 << 20
 """Characters in which the header must end."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """What the first row says."""
+
+    header: list[str]
+    delimiter: str
 
 
 @dataclass(frozen=True)
@@ -35,34 +44,32 @@ class CsvFile:
 
     def columns(self, wanted: Sequence[str]) -> list[str]:
         """The header."""
-        return self._layout(wanted)[0]
+        return self._dialect(wanted).header
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """Every row must have as many fields as the header; blank lines are passed over."""
-        header, delimiter = self._layout(wanted)
-        first = 1
+        dialect, first = self._dialect(wanted), 1
+        place = partial(self._place, dialect)
         try:
             with open_text(self.path, self.encoding, newline="") as (stream, tell):
-                rows = filter(None, csv.reader(stream, delimiter=delimiter, strict=True))
+                rows = filter(None, csv.reader(stream, delimiter=dialect.delimiter, strict=True))
                 next(rows)
                 while batch := list(islice(rows, BATCH_ROWS)):
-                    if set(map(len, batch)) != {len(header)}:
-                        raise self._diagnosis(header, delimiter)
-                    cells = dict(zip(header, zip(*batch, strict=True), strict=True))
-                    yield Batch(first, {name: list(cells[name]) for name in wanted}, tell())
+                    if set(map(len, batch)) != {len(dialect.header)}:
+                        raise self._diagnosis(dialect)
+                    cells = dict(zip(dialect.header, zip(*batch, strict=True), strict=True))
+                    yield Batch(first, {name: list(cells[name]) for name in wanted}, tell(), place)
                     first += len(batch)
         except (csv.Error, UnicodeError) as error:
-            raise self._diagnosis(header, delimiter) from error
+            raise self._diagnosis(dialect) from error
 
-    def place(self, row: int) -> str:
-        """Where row `row` stands. Reads the file again up to there, so only for an error."""
-        for number, line, _ in self._walk(self._layout([])[1]):
-            if number == row:
-                return f"row {row} (line {line})"
-        return f"row {row}"
+    def _place(self, dialect: Dialect, row: int) -> str:
+        return next(
+            (f"row {row} (line {line})" for number, line, _ in self._walk(dialect) if number == row), f"row {row}"
+        )
 
-    def _layout(self, wanted: Sequence[str]) -> tuple[list[str], str]:
-        """Header and delimiter: the one that yields most of the wanted columns, then most columns, then a comma."""
+    def _dialect(self, wanted: Sequence[str]) -> Dialect:
+        """The delimiter is the one that yields most of the wanted columns, then most columns, then a comma."""
         csv.field_size_limit(LONGEST_FIELD)  # of the whole process, and there is no other way
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
             sample = stream.read(SAMPLE)
@@ -73,18 +80,18 @@ class CsvFile:
         delimiter = max(headers, key=lambda mark: (len(set(wanted) & set(headers[mark])), len(headers[mark])))
         if not headers[delimiter]:
             raise BadInput(f"{self.path.name} is empty; it needs a header and at least one row.")
-        return headers[delimiter], delimiter
+        return Dialect(headers[delimiter], delimiter)
 
-    def _walk(self, delimiter: str) -> Iterator[tuple[int, int, list[str]]]:
+    def _walk(self, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]]:
         """(row, line it starts on, cells), row 0 being the header; undecodable bytes come as lone surrogates."""
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            reader = csv.reader(stream, delimiter=dialect.delimiter, strict=True)
             row, line = 0, 1
             while True:
                 try:
                     cells = next(reader, None)
                 except csv.Error as error:
-                    raise self._broken_quote(row, (line, reader.line_num), delimiter) from error
+                    raise self._broken_quote(dialect, row, (line, reader.line_num)) from error
                 if cells is None:
                     return
                 if cells:
@@ -92,9 +99,10 @@ class CsvFile:
                     row += 1
                 line = reader.line_num + 1
 
-    def _diagnosis(self, header: list[str], delimiter: str) -> BadInput:
+    def _diagnosis(self, dialect: Dialect) -> BadInput:
         """What is wrong with the first row that is wrong."""
-        for row, line, cells in self._walk(delimiter):
+        header = dialect.header
+        for row, line, cells in self._walk(dialect):
             place = f"{self.path.name}: row {row} (line {line})" if row else f"{self.path.name}: the header"
             for position, cell in enumerate(cells):
                 if mark := wrong_byte(cell):
@@ -106,16 +114,16 @@ class CsvFile:
             if len(cells) < len(header):
                 return BadInput(f"{place} ends before column '{header[len(cells)]}' ({count}); complete the row.")
             if len(cells) > len(header):
-                remedy = f"put a field that holds '{delimiter}' in double quotes"
+                remedy = f"put a field that holds '{dialect.delimiter}' in double quotes"
                 return BadInput(f"{place} goes on after column '{header[-1]}' ({count}); {remedy}.")
         return wrong_encoding(self.path.name, None, self.encoding)
 
-    def _broken_quote(self, row: int, lines: tuple[int, int], delimiter: str) -> BadInput:
+    def _broken_quote(self, dialect: Dialect, row: int, lines: tuple[int, int]) -> BadInput:
         """lines: the first and the last that the reader took for this row."""
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
             text = "".join(islice(stream, lines[0] - 1, lines[1]))
-        position, fault = broken_field(text, delimiter)
-        header = self._layout([])[0] if row else []
+        position, fault = broken_field(text, dialect.delimiter)
+        header = dialect.header if row else []
         column = f"column '{header[position]}'" if position < len(header) else f"field {position + 1}"
         return BadInput(f"{self.path.name}: row {row} (line {lines[0]}), {column} {fault}.")
 

@@ -35,9 +35,6 @@ class Source(Protocol):
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
         """All rows in the order of the file, with the wanted columns only."""
 
-    def place(self, row: int) -> str:
-        """How to name row `row` (from 1) to a person."""
-
 
 def open_source(path: Path, encoding: str = "utf-8") -> Source:
     """The reader that the suffix asks for; nothing is read yet but whether it is there at all."""
@@ -89,10 +86,10 @@ class JsonLines:
         """Rows in the order of the file."""
         with self._open() as (rows, tell):
             while batch := list(islice(rows, BATCH_ROWS)):
-                yield Batch(batch[0][0], {name: [row[2].get(name) for row in batch] for name in wanted}, tell())
+                columns = {name: [row[2].get(name) for row in batch] for name in wanted}
+                yield Batch(batch[0][0], columns, tell(), self._place)
 
-    def place(self, row: int) -> str:
-        """Where row `row` stands. Reads the file again up to there, so only for an error."""
+    def _place(self, row: int) -> str:
         with self._open() as (rows, _):
             return next((f"row {row} (line {line})" for number, line, _ in rows if number == row), f"row {row}")
 
@@ -162,11 +159,7 @@ class ParquetFile:
             for part in file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
                 columns = {name: self._cells(part.column(name), first, name) for name in wanted}
                 first += part.num_rows
-                yield Batch(first - part.num_rows, columns, first - 1)
-
-    def place(self, row: int) -> str:
-        """Rows are all there is."""
-        return f"row {row}"
+                yield Batch(first - part.num_rows, columns, first - 1, "row {}".format)
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -177,7 +170,7 @@ class ParquetFile:
         try:
             with parquet.ParquetFile(self.path) as file:
                 yield file
-        except (arrow.ArrowException, OSError) as error:
+        except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).split(". ")[0].strip().replace("\n", " ")
             raise BadInput(f"{self.path.name} cannot be read as Parquet ({reason}); write it again.") from error
 
@@ -224,10 +217,10 @@ class TextFolder:
             raise BadInput(f"The folder {self.path} holds no .txt file; put each text in a file of its own.")
         for start in range(0, len(files), BATCH_ROWS):
             rows = [self._row(file) for file in files[start : start + BATCH_ROWS]]
-            yield Batch(start + 1, {name: [row[name] for row in rows] for name in wanted}, start + len(rows))
+            columns = {name: [row[name] for row in rows] for name in wanted}
+            yield Batch(start + 1, columns, start + len(rows), self._place)
 
-    def place(self, row: int) -> str:
-        """The path below the folder."""
+    def _place(self, row: int) -> str:
         return f"row {row} ({self._files()[row - 1].relative_to(self.path).as_posix()})"
 
     def _files(self) -> list[Path]:

@@ -53,6 +53,16 @@ class Manifest:
         return HEADER + self.rows * self.dims * 2
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What an encode job says of its shards: how many rows they have together, and who made them."""
+
+    records: int
+    dims: int
+    shard_rows: int
+    fingerprint: str
+
+
 def encoder_folder(vectors: Path, encoder: str) -> Path:
     """Where this encoder's vectors are. Names that are no file names get a hash, so that no two share a folder."""
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", encoder).strip("-.")[-60:]
@@ -87,13 +97,15 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
     broken or that another version of the encoder made, and then nothing is changed either.
     """
     folder = encoder_folder(vectors, encoder)
-    manifest = _read_manifest(folder) or _new_manifest(encoder, out)
+    manifest = _read_manifest(folder) or _new_manifest(encoder, read_facts(out))
     if manifest.rows > start:
         return
     if manifest.rows < start:
         raise Damaged(f"{folder} holds {manifest.rows} rows, not {start}, as it did before. Run `rondo encode` again.")
-    _check_same_encoder(manifest, out, folder)
-    shards = [_read_shard(path, manifest.dims) for path in sorted(out.glob("shard-*.npy"))]
+    facts = read_facts(out)
+    if (facts.fingerprint, facts.dims) != (manifest.fingerprint, manifest.dims):
+        raise _damaged(folder, f"other weights of {encoder!r} made them than there are now")
+    shards = _read_shards(out, facts)
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / FILE).open("r+b" if manifest.shards else "wb") as file:
         added = _write_rows(file, manifest, shards)
@@ -114,6 +126,19 @@ def check_vectors(vectors: Path, encoder: str) -> int:
     return start
 
 
+def shard_path(out: Path, number: int) -> Path:
+    """Where an encode job puts its rows number * shard_rows and following."""
+    return out / f"shard-{number:05d}.npy"
+
+
+def read_facts(out: Path) -> Facts:
+    """Raises Damaged."""
+    try:
+        return Facts(**json.loads((out / FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise Damaged(f"{out / FACTS} is missing or cannot be read. Run `rondo encode` again.") from error
+
+
 def shard_rows(path: Path, dims: int) -> int | None:
     """Rows of a shard that stands complete; None where there is none, or not one of such vectors."""
     try:
@@ -123,10 +148,14 @@ def shard_rows(path: Path, dims: int) -> int | None:
     return len(shard) if shard.dtype == np.float16 and shard.ndim == 2 and shard.shape[1] == dims else None
 
 
-def _read_shard(path: Path, dims: int) -> Halves:
-    if shard_rows(path, dims) is None:
-        raise Damaged(f"{path} is not a shard of {dims} float16 columns. Delete it and run `rondo encode` again.")
-    return np.load(path, mmap_mode="r")
+def _read_shards(out: Path, facts: Facts) -> list[Halves]:
+    shards: list[Halves] = []
+    while sum(len(shard) for shard in shards) < facts.records:
+        path = shard_path(out, len(shards))
+        if shard_rows(path, facts.dims) is None:
+            raise Damaged(f"{path} is missing or is not {facts.dims} float16 columns. Run `rondo encode` again.")
+        shards.append(np.load(path, mmap_mode="r"))
+    return shards
 
 
 def _write_rows(file: BinaryIO, manifest: Manifest, shards: list[Halves]) -> tuple[Shard, ...]:
@@ -146,15 +175,8 @@ def _write_rows(file: BinaryIO, manifest: Manifest, shards: list[Halves]) -> tup
     return tuple(added)
 
 
-def _check_same_encoder(manifest: Manifest, out: Path, folder: Path) -> None:
-    made = _new_manifest(manifest.encoder, out)
-    if (made.fingerprint, made.dims) != (manifest.fingerprint, manifest.dims):
-        raise _damaged(folder, f"it was made by other weights of {manifest.encoder!r} than there are now")
-
-
-def _new_manifest(encoder: str, out: Path) -> Manifest:
-    facts = json.loads((out / FACTS).read_text(encoding="utf-8"))
-    return Manifest(encoder, facts["fingerprint"], facts["dims"], ())
+def _new_manifest(encoder: str, facts: Facts) -> Manifest:
+    return Manifest(encoder, facts.fingerprint, facts.dims, ())
 
 
 def _read_manifest(folder: Path) -> Manifest | None:

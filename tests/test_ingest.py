@@ -61,6 +61,9 @@ SAME_TWO_RECORDS: dict[str, Callable[[Path], Path]] = {
     "no last line end": lambda folder: write(folder / "a.csv", CSV.rstrip("\n")),
     "gzip": lambda folder: write(folder / "a.csv.gz", gzip.compress(CSV.encode())),
     "capital suffix": lambda folder: write(folder / "A.CSV", CSV),
+    "semicolon although commas yield as many": lambda folder: write(
+        folder / "a.csv", 'id;a, b, c, d;text;label;split\n7;;one, two;ham;train\n8;;"three\nfour";;test\n'
+    ),
     "semicolon": lambda folder: write(
         folder / "a.csv", 'id;text;label;split\n7;one, two;ham;train\n8;"three\nfour";;test\n'
     ),
@@ -219,6 +222,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "list of labels": ("a.jsonl", '{"text": "x", "l": ["a"]}\n', LABEL, "column 'l' holds a list of labels"),
     "bar in a label": ("a.jsonl", '{"text": "x", "l": ["a|b"]}\n', LABELS, "column 'l' holds a label with a '|'"),
     "empty id": ("a.csv", "id,text\n1,x\n,y\n", ID, "row 2 (line 3), column 'id' is empty"),
+    "no text, semicolon": ("a.csv", "text;a,b,c\nx;1\n;2\n", {}, "row 2 (line 3), column 'text' holds no text"),
     "id twice": (
         "a.csv",
         "id,text\n1,x\n1,y\n",

@@ -14,7 +14,7 @@ from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES
 
 NAMES = sorted(STRATEGIES)
-LOOKING = ["badge", "default", "k_center", "margin_kmeans", "typiclust"]  # strategies that read vectors
+LOOKING = ["badge", "central", "default", "k_center", "margin_kmeans", "typiclust"]  # strategies that read vectors
 DOUBTING = ["badge", "default", "entropy", "least_confidence", "margin", "margin_kmeans"]  # that read probabilities
 
 
@@ -143,7 +143,7 @@ def test_ties_fall_by_lot_and_not_in_file_order() -> None:
     assert len({tuple(rows.tolist()) for rows in drawn}) == 40
 
 
-@pytest.mark.parametrize("name", ["k_center", "typiclust", "badge", "margin_kmeans"])
+@pytest.mark.parametrize("name", ["central", "k_center", "typiclust", "badge", "margin_kmeans"])
 def test_a_spreading_strategy_takes_one_record_of_each_bundle_of_duplicates(name: str) -> None:
     vectors = np.repeat(np.eye(6, dtype=np.float32), 20, axis=0)
     pool = Pool(vectors, np.arange(120), np.arange(0), np.full((120, 2), 0.5, dtype=np.float32))
@@ -151,7 +151,7 @@ def test_a_spreading_strategy_takes_one_record_of_each_bundle_of_duplicates(name
     assert len(set((rows // 20).tolist())) >= 5
 
 
-@pytest.mark.parametrize("name", ["k_center", "typiclust"])
+@pytest.mark.parametrize("name", ["central", "k_center", "typiclust"])
 def test_a_covering_strategy_keeps_away_from_what_is_labelled(name: str) -> None:
     vectors = np.repeat(np.eye(6, dtype=np.float32), 20, axis=0)
     pool = Pool(vectors, np.setdiff1d(np.arange(120), [0, 20, 40]), np.array([0, 20, 40]))
@@ -159,9 +159,9 @@ def test_a_covering_strategy_keeps_away_from_what_is_labelled(name: str) -> None
     assert set((rows // 20).tolist()) == {3, 4, 5}
 
 
-def test_the_default_starts_with_typical_records_and_turns_to_doubt() -> None:
+def test_the_default_starts_with_central_records_and_turns_to_doubt() -> None:
     young, old = make_pool(labelled=8), make_pool(labelled=9)
-    for pool, name in ((young, "typiclust"), (old, "margin_kmeans")):
+    for pool, name in ((young, "central"), (old, "margin_kmeans")):
         ours, theirs = (STRATEGIES[key](pool, 10, np.random.default_rng(1)) for key in ("default", name))
         assert ours.tolist() == theirs.tolist()
 

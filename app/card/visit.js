@@ -128,7 +128,7 @@ class Visit {
     const start = stamps.findLastIndex((stamp, i) => i > 0 && stamp - stamps[i - 1] > PAUSE_MS);
     const recent = stamps.slice(Math.max(start, 0));
     const span = recent.at(-1) - recent[0];
-    return recent.length < 3 || !span ? 0 : (60_000 * (recent.length - 1)) / span;
+    return recent.length < 3 ? 0 : (60_000 * (recent.length - 1)) / Math.max(span, 5000);
   }
 
   /** Takes a reply in. given: the ids that the request gave back. */

@@ -22,19 +22,22 @@ def change(**changes: object) -> None:
         st.session_state["settings-trouble"] = str(error)
 
 
+def rename_to(label_id: str) -> None:
+    """Takes what stands in the field now: arguments of a callback come from the run before."""
+    change(rename_label=(label_id, st.session_state[f"name-{label_id}"]))
+
+
 if trouble := st.session_state.pop("settings-trouble", None):
     st.error(trouble.replace("$", r"\$"))
 
 st.subheader("Labels")
 for label in settings.taxonomy.labels:
     name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
-    new = name.text_input(
-        "Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired
-    )
+    name.text_input("Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired)
     if label.retired:
         retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
         continue
-    rename.button("Rename", key=f"rename-{label.id}", on_click=change, kwargs={"rename_label": (label.id, new)})
+    rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
     retire.button("Retire", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
 with st.form("add", clear_on_submit=True):
     added = st.text_input("New label", key="new-label")

@@ -37,7 +37,9 @@ class _Bert:
         tokens = self.op.parameter([-1, -1], np.int32, "tokens")
         mask = self.op.parameter([-1, -1], np.float32, "mask")
         hidden = self.embed(tokens, longest)
-        bias = self.op.unsqueeze(self.op.multiply(self.op.subtract(self.one(1.0), mask), self.one(FAR)), self.axes(1, 2))
+        bias = self.op.unsqueeze(
+            self.op.multiply(self.op.subtract(self.one(1.0), mask), self.one(FAR)), self.axes(1, 2)
+        )
         for layer in range(self.layers):
             hidden = self.layer(hidden, bias, f"encoder.layer.{layer}.")
         return openvino.Model([self.op.result(self.pool(hidden, mask))], [tokens, mask], "encoder")

@@ -1,4 +1,4 @@
-"""Text to unit vectors: what an encoder is, and which one a name means. Knows texts and numbers, not records or projects."""
+"""Text to unit vectors: what an encoder is, and which one a name means. Knows texts, not records or projects."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

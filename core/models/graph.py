@@ -78,7 +78,7 @@ def _nearest_nodes(points: Floats, newcomers: Floats, k: int) -> tuple[Ints, Flo
     return near, closeness
 
 
-def spread(affinities: Any, seeds: Floats, steps: int = 20, keep: float = 0.9) -> Floats:
+def spread(affinities: Any, seeds: Floats, steps: int = 6, keep: float = 0.9) -> Floats:
     """(nodes, labels) float32 label mass after some steps of label spreading. Zhou et al. 2004.
 
     seeds: (nodes, labels), zero rows where unknown. keep: the share that flows on in each step, the rest is the seed.

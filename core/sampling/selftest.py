@@ -10,11 +10,11 @@ import numpy as np
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
 from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.strategies import FLAT
 from core.sampling.uncertainty import score_pool, small_margin
 
 DRAWS = 20  # random batches of the same size to compare with
 NEAR_DUPLICATE = 0.98  # cosine from which two records ask the same question
-FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ Every strategy returns min(n, candidates) distinct rows of `pool.rows`, those to
 generator. Those that look at vectors look at CANDIDATES of them at most, so the cost does not grow with the pool.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from core.sampling.diversity import (
@@ -27,7 +29,9 @@ from core.sampling.uncertainty import (
 CANDIDATES = 20_000  # drawn uniformly from a larger pool, or the least sure of it
 ANCHORS = 2_000  # labelled records that a new pick keeps away from, at most
 CLUSTERS = 500  # Hacohen et al. cap here: more clusters than this are too small to have a typical record
-TYPICAL_AMONG = 1_000  # members of a cluster that compete to be its typical one
+COMPETING = 1_000  # members of a cluster that compete to be its typical one
+GROUPED = 10_000  # candidates that are clustered: k-means over twice as many takes twice the time, finds the same
+FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first
 COLD_PER_LABEL = 3  # labels per label of the taxonomy before a model's doubt is worth listening to
 
 
@@ -60,14 +64,15 @@ def k_center(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
 def typiclust(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """The most typical record of each large group that has no label yet: best for a start. Hacohen et al. 2022."""
-    rows, labelled = _some(pool.rows, max(CANDIDATES, n), rng), _some(pool.labelled, ANCHORS, rng)
-    points, known = gather(pool.vectors, rows), gather(pool.vectors, labelled)
-    n = min(n, len(rows))
-    if n == 0:
-        return rows[:0]
-    centroids, group = cluster(np.concatenate([points, known]), max(min(n + len(known), CLUSTERS), n), rng)
-    asked = np.bincount(group[len(rows) :], minlength=len(centroids))
-    return rows[_typical_of_each(points, group[: len(rows)], asked, n, rng)]
+    return _one_of_each_group(pool, n, rng, lambda points, _: typicality(points))
+
+
+def central(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
+    """The record nearest the centre of each large group that has no label yet. After Gupte et al. 2024 (DropQuery).
+
+    TypiClust's groups, but its densest records are often near-duplicates: the centre beats them from a cold start.
+    """
+    return _one_of_each_group(pool, n, rng, lambda points, centroid: -np.linalg.norm(points - centroid, axis=1))
 
 
 def badge(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
@@ -101,10 +106,14 @@ def margin_kmeans(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
 
 def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
-    """Typical records until there are about three labels per label, then the least sure and diverse. The default."""
-    labels = 0 if pool.probs is None else pool.probs.shape[1]
-    cold = pool.probs is None or len(pool.labelled) < COLD_PER_LABEL * labels
-    return typiclust(pool, n, rng) if cold else margin_kmeans(pool, n, rng)
+    """Central records until there are about three labels per label, then the least sure and diverse. The default.
+
+    A model that says the same of every record, as after one label only, has no doubt to follow either.
+    """
+    if pool.probs is None or len(pool.labelled) < COLD_PER_LABEL * pool.probs.shape[1]:
+        return central(pool, n, rng)
+    scores = score_pool(pool, small_margin)
+    return central(pool, n, rng) if np.ptp(scores) < FLAT else margin_kmeans(pool, n, rng)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -115,6 +124,7 @@ STRATEGIES: dict[str, Strategy] = {
     "entropy": entropy,
     "k_center": k_center,
     "typiclust": typiclust,
+    "central": central,
     "badge": badge,
     "margin_kmeans": margin_kmeans,
 }
@@ -138,22 +148,34 @@ def _some(rows: Ints, limit: int, rng: np.random.Generator) -> Ints:
     return rows if len(rows) <= limit else rng.choice(rows, size=limit, replace=False)
 
 
-def _typical_of_each(points: Floats, group: Ints, asked: Ints, n: int, rng: np.random.Generator) -> Ints:
-    """Positions of n points: always from the group asked least, the larger of equals, its most typical left."""
-    members = {int(g): _by_typicality(points, np.flatnonzero(group == g), rng) for g in np.unique(group)}
-    size = {g: len(m) for g, m in members.items()}
-    asks = {g: int(asked[g]) for g in members}
+Fitness = Callable[[Floats, Floats], Floats]
+"""(members of one group, its centroid) -> (members,) how well each stands for the group, higher = better."""
+
+
+def _one_of_each_group(pool: Pool, n: int, rng: np.random.Generator, fitness: Fitness) -> Ints:
+    """The fittest of the groups asked least, the larger first: k-means of candidates and labelled records together."""
+    rows, labelled = _some(pool.rows, max(GROUPED, n), rng), _some(pool.labelled, ANCHORS, rng)
+    points, known = gather(pool.vectors, rows), gather(pool.vectors, labelled)
+    n = min(n, len(rows))
+    if n == 0:
+        return rows[:0]
+    centroids, group = cluster(np.concatenate([points, known]), max(min(n + len(known), CLUSTERS), n), rng)
+    asked = np.bincount(group[len(rows) :], minlength=len(centroids)).tolist()
+    members = [rng.permutation(np.flatnonzero(group[: len(rows)] == g)) for g in range(len(centroids))]
+    ranked: dict[int, list[int]] = {}
     picks: list[int] = []
+    size = [len(member) for member in members]
     while len(picks) < n:
-        g = min((g for g in members if members[g]), key=lambda g: (asks[g], -size[g], g))
-        picks.append(members[g].pop(0))
-        asks[g] += 1
-    return np.array(picks, dtype=np.int64)
+        g = min((g for g in range(len(members)) if size[g] > 0), key=lambda g: (asked[g], -size[g]))
+        ranked.setdefault(g, _by_fitness(points, members[g], centroids[g], fitness))
+        picks.append(ranked[g].pop(0))
+        asked[g] += 1
+        size[g] -= 1
+    return rows[picks]
 
 
-def _by_typicality(points: Floats, positions: Ints, rng: np.random.Generator) -> list[int]:
-    """Most typical first; of a large group a random part competes and the others follow."""
-    order = rng.permutation(positions)
-    some, others = order[:TYPICAL_AMONG], order[TYPICAL_AMONG:]
-    ranked = some[np.argsort(-typicality(points[some]), kind="stable")]
+def _by_fitness(points: Floats, members: Ints, centroid: Floats, fitness: Fitness) -> list[int]:
+    """Fittest first, equals by lot; of a large group COMPETING random members compete and the others follow."""
+    some, others = members[:COMPETING], members[COMPETING:]
+    ranked = some[np.argsort(-fitness(points[some], centroid), kind="stable")]
     return [int(position) for position in np.concatenate([ranked, others])]

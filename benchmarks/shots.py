@@ -1,0 +1,62 @@
+"""`make shots`: the screenshots of README and docs, taken from the running demo, so that they stay true."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+OUT = Path(__file__).parent.parent / "docs" / "shots"
+PORT = 8599
+URL = f"http://127.0.0.1:{PORT}"
+
+
+def main() -> None:
+    """Plays a demo, starts the app on it, and takes every picture wide and narrow, light and dark."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="rondo-shots-")) / "docstrings"
+    rondo = [sys.executable, "-m", "app"]
+    subprocess.run([*rondo, "demo", "--oracle", "--rounds", "8", "--project", str(folder)], check=True)
+    server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
+    try:
+        _wait()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+            for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
+                context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
+                _take(context.new_page(), f"{width}-{scheme}")
+                context.close()
+            browser.close()
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _wait() -> None:
+    for _ in range(300):
+        try:
+            if httpx.get(f"{URL}/api/health", trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise SystemExit("The app did not start.")
+
+
+def _take(page: Page, suffix: str) -> None:
+    page.goto(f"{URL}/label?annotator=me-{suffix}")
+    page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')
+    page.wait_for_timeout(1500)
+    page.screenshot(path=OUT / f"label-{suffix}.png")
+    for name in ("overview", "rounds", "settings"):
+        page.goto(f"{URL}/{'' if name == 'overview' else name}")
+        page.wait_for_selector("h1")
+        page.wait_for_timeout(2500)
+        page.screenshot(path=OUT / f"{name}-{suffix}.png", full_page=False)
+
+
+if __name__ == "__main__":
+    main()

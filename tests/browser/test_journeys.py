@@ -1,0 +1,173 @@
+"""What a person does on the card, in a real browser against the real command: every answer is stored, once, rightly."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.browser
+NewContext = Callable[[], BrowserContext]
+
+
+def test_labels_given_by_keys_are_stored_once_against_the_record_on_the_screen(server: Server, page: Page) -> None:
+    card = server.open(page, "keys")
+    given = card.label("1234" * 6)
+    card.wait_saved()
+    assert server.answers("keys") == given
+    assert len(server.events("keys")) == 24
+
+
+def test_a_click_labels_and_the_keys_go_on_working(server: Server, page: Page) -> None:
+    card = server.open(page, "mouse")
+    first = card.on_screen
+    page.locator("[data-label=praise]").click()
+    page.keyboard.press(" ")
+    rest = card.label("3")
+    card.wait_saved()
+    assert server.answers("mouse") == [(first, "praise"), *rest]
+    assert [event["action"] for event in server.events("mouse")] == ["submit", "skip", "submit"]
+
+
+def test_undo_goes_back_through_the_whole_visit_and_past_a_reload(server: Server, page: Page) -> None:
+    card = server.open(page, "undo")
+    given = card.label("111")
+    card.wait_saved()
+    page.reload()
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    card.press("Backspace", "Backspace")
+    assert card.on_screen == given[1][0]
+    again = card.label("2")
+    card.wait_saved()
+    assert server.answers("undo") == [given[0], *again]
+    card.press("Backspace", "Backspace", "Backspace", "Backspace")
+    assert card.on_screen == given[0][0]
+    card.wait_saved()
+    assert server.answers("undo") == []
+
+
+def test_skip_and_flag_are_stored_with_the_note(server: Server, page: Page) -> None:
+    card = server.open(page, "flag")
+    skipped = card.press(" ")[0]
+    flagged = card.press("f")[0]
+    page.keyboard.type("3 torn pages")
+    page.keyboard.press("Escape")
+    assert card.on_screen == flagged, "Escape cancels"
+    card.press("f")
+    page.keyboard.type("1 torn page")
+    page.keyboard.press("Enter")
+    labelled = card.label("1")
+    card.wait_saved()
+    events = [(event["action"], event["record_id"], event["note"]) for event in server.events("flag")]
+    assert events == [("skip", skipped, None), ("flag", flagged, "1 torn page"), ("submit", labelled[0][0], None)]
+
+
+def test_a_reload_in_the_middle_of_typing_loses_nothing(server: Server, page: Page) -> None:
+    card = server.open(page, "reload")
+    given = []
+    for keys in ("12", "341", "2"):
+        given += card.label(keys)
+        page.reload()
+        expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+        given += card.label("4")
+    card.wait_saved()
+    assert Counter(server.answers("reload")) == Counter(given)
+
+
+def test_offline_typing_is_kept_said_so_and_stored_later(server: Server, page: Page, context: BrowserContext) -> None:
+    card = server.open(page, "offline")
+    given = card.label("12")
+    card.wait_saved()
+    context.set_offline(True)
+    given += card.label("3412341")
+    expect(card.saved).to_have_text("offline: 7 kept in this browser")
+    context.set_offline(False)
+    card.wait_saved()
+    given += card.label("1")
+    card.wait_saved()
+    assert server.answers("offline") == given
+
+
+def test_what_a_closed_tab_left_behind_is_sent_by_the_next_one(
+    server: Server, page: Page, context: BrowserContext
+) -> None:
+    card = server.open(page, "orphan")
+    context.set_offline(True)
+    given = card.label("123")
+    page.close()
+    context.set_offline(False)
+    later = server.open(context.new_page(), "orphan")
+    later.wait_saved()
+    assert server.answers("orphan") == given
+
+
+def test_a_second_tab_of_one_person_gets_other_records(server: Server, page: Page, context: BrowserContext) -> None:
+    first = server.open(page, "tabs")
+    second = server.open(context.new_page(), "tabs")
+    given = [pair for _ in range(6) for card in (first, second) for pair in card.label("1")]
+    first.wait_saved()
+    second.wait_saved()
+    assert len({record for record, _ in given}) == 12
+    assert Counter(server.answers("tabs")) == Counter(given)
+
+
+def test_a_killed_server_that_comes_back_has_every_answer(server: Server, page: Page) -> None:
+    card = server.open(page, "killed")
+    given = card.label("123")
+    server.kill()
+    given += card.label("41234")
+    server.start()
+    given += card.label("12")
+    card.wait_saved()
+    assert server.answers("killed") == given
+
+
+def test_ten_people_at_three_keys_a_second_never_share_a_record(server: Server, new_context: NewContext) -> None:
+    names = [f"person{number}" for number in range(10)]
+    cards = [server.open(new_context().new_page(), name) for name in names]
+    given: dict[str, list[tuple[str, str | None]]] = {name: [] for name in names}
+    for number in range(9):
+        began = time.monotonic()
+        for name, card in zip(names, cards, strict=True):
+            given[name] += card.label(str(number % 4 + 1))
+        time.sleep(max(0.0, began + 1 / 3 - time.monotonic()))
+    for card in cards:
+        card.wait_saved()
+    assert {name: server.answers(name) for name in names[:3]} == {name: given[name] for name in names[:3]}
+    stored = server.answers(*names)
+    assert Counter(stored) == Counter(pair for pairs in given.values() for pair in pairs)
+    assert max(Counter(record for record, _ in stored).values()) == 1
+
+
+def test_a_key_pressed_before_a_record_came_up_speaks_of_the_one_before(server: Server, page: Page) -> None:
+    card = server.open(page, "early")
+    first = card.on_screen
+    page.evaluate(
+        """() => { const keys = ["1", "2"].map(key => new KeyboardEvent("keydown", {key, bubbles: true}));
+                   for (const key of keys) document.body.dispatchEvent(key); }"""
+    )
+    second = card.label("3")
+    card.wait_saved()
+    assert server.answers("early") == [(first, "praise"), *second]
+
+
+def test_a_held_key_counts_once_and_keys_with_ctrl_are_not_ours(server: Server, page: Page) -> None:
+    card = server.open(page, "held")
+    first = card.on_screen
+    page.keyboard.down("1")
+    page.keyboard.down("1")
+    page.keyboard.up("1")
+    page.keyboard.press("Control+2")
+    card.wait_saved()
+    assert server.answers("held") == [(first, "delivery")]
+
+
+def test_without_a_name_the_page_asks_for_one(server: Server, page: Page) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/label")
+    page.get_by_label("Your name").fill("Zoë  Müller")
+    page.get_by_role("button", name="Start labelling").click()
+    expect(page.get_by_test_id("record")).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(page).to_have_url(f"http://127.0.0.1:{server.port}/label?annotator=Zo%C3%AB++M%C3%BCller")
