@@ -30,7 +30,7 @@ def learning_chart(curve: Rows) -> alt.LayerChart | None:
     colour = alt.Color(
         "stratum:N",
         scale=alt.Scale(domain=list(STRATA), range=list(STRATA.values())),
-        legend=alt.Legend(orient="top", title=None),
+        legend=alt.Legend(orient="top", title=None, symbolOpacity=1),
     )
     base = alt.Chart(alt.Data(values=rows)).encode(x=alt.X("labels:Q", title="labels learnt from"), color=colour)
     band = base.mark_area(opacity=0.18).encode(
@@ -70,7 +70,6 @@ def balance_chart(counts: Rows) -> alt.Chart:
                 scale=alt.Scale(domain=["labelled", "suggested"], range=["#2f6fed", "#a9c1f5"]),
                 legend=alt.Legend(orient="top", title=None),
             ),
-            order=alt.Order("kind:N"),
             tooltip=["label:N", "kind:N", "records:Q"],
         )
         .properties(height=alt.Step(22))
@@ -81,19 +80,19 @@ def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
     """Where every record is: labelled, gold, in the queue, in the pool."""
     rest = figures["records"] - figures["labelled"] - figures["gold"] - figures["queued"]
     rows = [
-        {"where": "labelled", "records": figures["labelled"], "order": 0},
-        {"where": "gold", "records": figures["gold"], "order": 1},
-        {"where": "in the queue", "records": figures["queued"], "order": 2},
-        {"where": "not asked", "records": max(rest, 0), "order": 3},
+        {"where": "labelled", "records": figures["labelled"], "order": 0, "row": ""},
+        {"where": "gold", "records": figures["gold"], "order": 1, "row": ""},
+        {"where": "in the queue", "records": figures["queued"], "order": 2, "row": ""},
+        {"where": "not asked", "records": max(rest, 0), "order": 3, "row": ""},
     ]
     return (
         alt.Chart(alt.Data(values=rows))
-        .mark_bar(height=26)
+        .mark_bar(size=26)
         .encode(
-            x=alt.X("records:Q", stack="normalize", title=None, axis=alt.Axis(format="%")),
+            y=alt.Y("row:N", title=None, axis=None),
+            x=alt.X("records:Q", stack="normalize", title=None, axis=alt.Axis(format="%", grid=False)),
             color=alt.Color(
                 "where:N",
-                sort=None,
                 scale=alt.Scale(
                     domain=[row["where"] for row in rows], range=["#2f6fed", "#d9822b", "#3aa76d", "#9aa5b1"]
                 ),
@@ -102,7 +101,7 @@ def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
             order=alt.Order("order:Q"),
             tooltip=["where:N", "records:Q"],
         )
-        .properties(height=50)
+        .properties(height=64)
     )
 
 

@@ -1,8 +1,10 @@
 """The app's frame: which pages there are."""
 
+from pathlib import Path
+
 import streamlit as st
 
-st.set_page_config(page_title="Rondo", page_icon=":material/cycle:", layout="wide")
+st.set_page_config(page_title="Rondo", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),

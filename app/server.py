@@ -39,7 +39,14 @@ def serve(folder: Path, host: str, port: int) -> None:
     client.write_address(folder, f"http://{shown}:{port}", key)
     try:
         office.start("open")
-        uvicorn.run(make_app(office, key), host=host, port=port, log_level="warning", timeout_graceful_shutdown=5)
+        uvicorn.run(
+            make_app(office, key),
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        )
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         state.close_office()

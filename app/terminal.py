@@ -118,7 +118,7 @@ def _status_lines(told: Mapping[str, Any]) -> list[str]:
     if model := told["model"]:
         lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
     lines += [f"Warning: {warning}" for warning in told["warnings"]]
-    return [*lines, f"Next: {told['next']}"]
+    return [*lines, f"Next: {told['next']}  {told['command']}"]
 
 
 def _replay_lines(told: Mapping[str, Any]) -> list[str]:

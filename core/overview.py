@@ -40,7 +40,7 @@ def status(project: Project) -> dict[str, Any]:
     figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
     figures["model"] = newest_model(project)
     figures["warnings"] = warnings(project)
-    figures["next"] = _next_thing(figures)
+    figures["next"], figures["command"] = _next_thing(figures)
     return figures
 
 
@@ -123,17 +123,19 @@ def people(project: Project) -> list[dict[str, Any]]:
     ]
 
 
-def _next_thing(figures: dict[str, Any]) -> str:
-    """One sentence on what to do now."""
+def _next_thing(figures: dict[str, Any]) -> tuple[str, str]:
+    """What to do now, in one sentence, and the command for it."""
     if not figures["records"]:
-        return "Import records: rondo import FILE --text COLUMN"
+        return "Import records.", "rondo import FILE --text COLUMN"
     if not figures["labels"]:
-        return "Add labels on the Settings page."
+        return "Add labels on the Settings page.", "rondo up"
     if figures["queued"]:
-        return f"Label the {figures['queued']} records that wait in the queue: rondo up"
+        return f"Label the {figures['queued']:,} records that wait in the queue.", "rondo up"
     if not figures["unqueued"]:
-        return "Everything is labelled. Export: rondo export --format csv --out labels.csv"
-    return "Choose the next batch: rondo round" if figures["round"] else "Choose the first batch: rondo next"
+        return "Everything is labelled: export it.", "rondo export --format csv --out labels.csv"
+    if figures["round"]:
+        return "The batch is done: learn from it and choose the next.", "rondo round"
+    return "Choose the first batch.", "rondo next"
 
 
 def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -131,6 +131,13 @@ def shard_path(out: Path, number: int) -> Path:
     return out / f"shard-{number:05d}.npy"
 
 
+def write_facts(out: Path, facts: Facts) -> None:
+    """Whole or not at all."""
+    partial = out / (FACTS + ".partial")
+    partial.write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    os.replace(partial, out / FACTS)
+
+
 def read_facts(out: Path) -> Facts:
     """Raises Damaged."""
     try:

@@ -1,10 +1,8 @@
 """Encodes the texts of a bundle shard by shard: a killed job goes on where it stood. Knows files, not the store."""
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy.typing as npt
 
 from core.errors import Damaged
 from core.models.encoders import Encoder, load_encoder
-from core.vectors import FACTS, Facts, read_facts, shard_path, shard_rows
+from core.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
 
 SHARD_ROWS = 4_096
 """what a kill can cost at most; a shard of 384 dims has 3 MB"""
@@ -61,9 +59,7 @@ def _keep_or_clear(out: Path, facts: Facts) -> None:
         return
     for path in out.glob("shard-*.npy"):
         path.unlink()
-    partial = out / (FACTS + ".partial")
-    partial.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    os.replace(partial, out / FACTS)
+    write_facts(out, facts)
 
 
 def _read_texts(source: Path, start: int, rows: int) -> list[str]:

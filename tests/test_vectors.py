@@ -1,10 +1,8 @@
 """The growing file of vectors: appending is all or nothing, also across kill -9, and damage is told, not read."""
 
-import json
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from core.vectors import (
     encoder_folder,
     open_vectors,
     shard_path,
+    write_facts,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -44,8 +43,7 @@ def finished_job(out: Path, start: int, counts: list[int], fingerprint: str = "w
     for number, count in enumerate(counts):
         np.save(shard_path(out, number), rows_from(records, count))
         records += count
-    facts = Facts(records - start, DIMS, max(counts, default=1), fingerprint)
-    (out / FACTS).write_text(json.dumps(asdict(facts)), encoding="utf-8")
+    write_facts(out, Facts(records - start, DIMS, max(counts), fingerprint))
     return out
 
 

@@ -28,7 +28,7 @@ class Line {
     setInterval(() => this.tick(), POLL_MS);
     setInterval(() => this.outbox.adopt().then(() => this.pump()), ADOPT_MS);
     addEventListener("online", () => this.retryNow());
-    addEventListener("pagehide", () => this.sendLast());
+    addEventListener("pagehide", (event) => event.persisted || this.sendLast());
     this.outbox.adopt().finally(() => this.send());
   }
 
@@ -124,16 +124,17 @@ class Line {
     return fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", ...options });
   }
 
-  /** The page goes: what is not durable yet gets one more chance beyond it; all of it stays in the outbox anyway. */
+  /** The page goes: its records go back to the others, and what is not durable yet gets one more chance beyond it. */
   sendLast() {
-    const events = [];
-    let bytes = 500;
+    const body = { ...this.body(), events: [], have: [], want: 0 };
+    body.give_back.push(...this.visit.queue.map((card) => card.id));
+    let bytes = 500 + 3 * JSON.stringify(body).length;
     for (const event of this.outbox.events) {
-      bytes += JSON.stringify(event).length * 3;
-      if (bytes > KEEPALIVE_BYTES) break;
-      events.push(event);
+      bytes += 3 * JSON.stringify(event).length;
+      if (bytes > KEEPALIVE_BYTES) break; // it stays in the outbox anyway
+      body.events.push(event);
     }
-    if (events.length) this.fetch("/api/label/events", { events }, { keepalive: true }).catch(() => {});
+    this.fetch("/api/label/events", body, { keepalive: true }).catch(() => {});
   }
 }
 

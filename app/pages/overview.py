@@ -15,7 +15,8 @@ activity(office)
 left, right = st.columns([3, 1], vertical_alignment="center")
 left.text(figures["next"])
 if figures["queued"]:
-    right.page_link("pages/label.py", label="Label now", icon=":material/label:")
+    if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):
+        st.switch_page("pages/label.py")
 elif figures["unqueued"] and right.button("Next round", key="round", type="primary"):
     office.start("round")
     st.rerun()

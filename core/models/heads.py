@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
-from core.models.calibration import expected_error, fit_temperature
+from core.models.calibration import expected_error, fit_temperature, weights_by_doubt
 from core.models.graph import Graph, link, spread
 from core.models.linear import Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 
@@ -89,10 +89,10 @@ def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.G
     held_out = _held_out(lesson, surroundings, rng)
     if held_out is None:
         return head
-    logits, targets = held_out
-    temperature = fit_temperature(logits, targets, lesson.multi)
+    logits, targets, weights = held_out
+    temperature = fit_temperature(logits, targets, weights, lesson.multi)
     probs = (sigmoid if lesson.multi else softmax)(logits / temperature)
-    error = expected_error(probs, targets, lesson.multi)
+    error = expected_error(probs, targets, weights, lesson.multi)
     return replace(head, temperature=temperature, calibration_error=error)
 
 
@@ -178,11 +178,10 @@ def _guess(lesson: Lesson, surroundings: Surroundings, fitted: tuple[Floats, Flo
     seeds = np.zeros((len(points) + len(targets), labels), dtype=np.float32)
     seeds[len(points) :] = targets / np.maximum(targets.sum(axis=0), 1)
     flow = spread(link(surroundings.graph, points, lesson.vectors.astype(np.float32)), seeds)[: len(points)]
-    probs = softmax(points @ fitted[0].T + fitted[1])
-    named = probs.argmax(axis=1)
+    logits = points @ fitted[0].T + fitted[1]
+    named = logits.argmax(axis=1)
     agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
-    best = np.partition(probs, -2, axis=1)[:, -2:]
-    order = np.argsort(-(best[:, 1] - best[:, 0]), kind="stable")
+    order = np.argsort(-_margins(logits), kind="stable")
     order = order[agreed[order]]
     quota = max(int(GUESSES_PER_LABEL * len(targets) / labels), 1)
     chosen = np.concatenate([order[named[order] == label][:quota] for label in range(labels)])
@@ -212,8 +211,8 @@ def _quiet(fitted: tuple[Floats, Floats], examples: _Examples, used: npt.NDArray
 
 def _held_out(
     lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator
-) -> tuple[Floats, Floats] | None:
-    """(logits, targets) of labelled records, each by a head that was fitted without it; None for fewer than FEWEST.
+) -> tuple[Floats, Floats, Floats] | None:
+    """(logits, targets, weights) of labelled records, each by a head that was fitted without it; None for fewer than FEWEST.
 
     At most about HELD_OUT records are judged, so that a thousand labels cost one or two extra fits, not five.
     """
@@ -221,11 +220,25 @@ def _held_out(
     if n < FEWEST:
         return None
     fold = rng.permutation(np.arange(n) % FOLDS)
-    logits, targets = [], []
+    logits, targets, weights = [], [], []
     for number in range(min(FOLDS, -(-HELD_OUT * FOLDS // n))):
         out = fold == number
         part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
         head = _teach(part, surroundings)
-        logits.append(lesson.vectors[out].astype(np.float32) @ head.weights.T + head.bias)
+        judged = _logits(head, lesson.vectors[out])
+        logits.append(judged)
         targets.append(lesson.targets[out])
-    return np.concatenate(logits), np.concatenate(targets)
+        if surroundings is None or lesson.multi:
+            weights.append(np.ones(len(judged)))
+        else:
+            weights.append(weights_by_doubt(_margins(judged), _margins(_logits(head, surroundings.points))))
+    return np.concatenate(logits), np.concatenate(targets), np.concatenate(weights)
+
+
+def _logits(head: Head, vectors: Floats) -> Floats:
+    return np.asarray(vectors, dtype=np.float32) @ head.weights.T + head.bias
+
+
+def _margins(logits: Floats) -> Floats:
+    best = np.partition(softmax(logits), -2, axis=1)[:, -2:]
+    return np.asarray(best[:, 1] - best[:, 0])

@@ -10,8 +10,7 @@ import numpy as np
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
 from core.sampling.pool import Floats, Ints, Pool
-from core.sampling.strategies import FLAT
-from core.sampling.uncertainty import score_pool, small_margin
+from core.sampling.uncertainty import flat, score_pool, small_margin
 
 DRAWS = 20  # random batches of the same size to compare with
 NEAR_DUPLICATE = 0.98  # cosine from which two records ask the same question
@@ -50,9 +49,8 @@ def examine(pool: Pool, batch: Batch, rng: np.random.Generator) -> SelfTest:
     low, high = np.percentile(scores, [5, 95])
     lift = float(scores[picked].mean() - scores.mean()) if len(chosen) else None
     chosen_mix, pool_mix = _mix(pool, picked), _mix(pool, np.arange(len(pool.rows)))
-    flat = float(scores.max() - scores.min()) < FLAT
-    warnings = _of_scores(flat, scores) + warnings + _of_mix(chosen_mix, pool_mix, len(chosen))
-    if not flat and _no_better(lift, mine, by_chance):
+    warnings = _of_scores(scores) + warnings + _of_mix(chosen_mix, pool_mix, len(chosen))
+    if not flat(scores) and _no_better(lift, mine, by_chance):
         warnings += (
             "This batch is no better than chance: its records are neither less certain nor more varied than random "
             "ones. Choose another strategy, or label a random batch and fit again.",
@@ -98,8 +96,8 @@ def _mix(pool: Pool, positions: Ints) -> Floats:
     return np.asarray(counts / max(counts.sum(), 1), dtype=np.float64)
 
 
-def _of_scores(flat: bool, scores: Floats) -> tuple[str, ...]:
-    if not flat:
+def _of_scores(scores: Floats) -> tuple[str, ...]:
+    if not flat(scores):
         return ()
     return (
         f"The model is equally unsure of every record (all scores are {float(scores[0]):.2f}), so the order is chance. "

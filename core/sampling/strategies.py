@@ -20,6 +20,7 @@ from core.sampling.pool import Floats, Ints, Pool, Strategy
 from core.sampling.uncertainty import (
     Measure,
     best_positions,
+    flat,
     high_entropy,
     least_confident,
     score_pool,
@@ -31,7 +32,6 @@ ANCHORS = 2_000  # labelled records that a new pick keeps away from, at most
 CLUSTERS = 500  # Hacohen et al. cap here: more clusters than this are too small to have a typical record
 COMPETING = 1_000  # members of a cluster that compete to be its typical one
 GROUPED = 10_000  # candidates that are clustered: k-means over twice as many takes twice the time, finds the same
-FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first
 COLD_PER_LABEL = 3  # labels per label of the taxonomy before a model's doubt is worth listening to
 
 
@@ -112,8 +112,7 @@ def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """
     if pool.probs is None or len(pool.labelled) < COLD_PER_LABEL * pool.probs.shape[1]:
         return central(pool, n, rng)
-    scores = score_pool(pool, small_margin)
-    return central(pool, n, rng) if np.ptp(scores) < FLAT else margin_kmeans(pool, n, rng)
+    return (central if flat(score_pool(pool, small_margin)) else margin_kmeans)(pool, n, rng)
 
 
 STRATEGIES: dict[str, Strategy] = {

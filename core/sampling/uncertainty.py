@@ -11,6 +11,7 @@ import numpy as np
 from core.errors import BadInput
 from core.sampling.pool import Floats, Ints, Pool
 
+FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first
 CHUNK = 8192  # rows at a time: 64 labels in float32 stay inside the second-level cache
 
 Measure = Callable[[Floats, bool], Floats]
@@ -66,6 +67,11 @@ def check_probs(pool: Pool) -> None:
     shape = (0, 0) if pool.probs is None else pool.probs.shape
     if len(shape) != 2 or shape[0] != len(pool.rows) or shape[1] == 0:
         raise BadInput(f"Probabilities of shape {shape} do not fit {len(pool.rows)} candidates. Score the pool again.")
+
+
+def flat(scores: Floats) -> bool:
+    """True when all scores are one number, so that any order by them is chance."""
+    return len(scores) == 0 or float(scores.max() - scores.min()) < FLAT
 
 
 def best_positions(scores: Floats, n: int, rng: np.random.Generator) -> Ints:

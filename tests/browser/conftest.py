@@ -153,8 +153,8 @@ def rondo(*arguments: str) -> None:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """400 short records, four labels, each record for one person."""
-    texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(400)]
+    """600 short records, four labels, each record for one person."""
+    texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(600)]
     server = Server(tmp_path_factory.mktemp("browser") / "plain", "delivery,praise,question,bug", texts, {})
     yield server
     server.kill()

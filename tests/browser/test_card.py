@@ -38,7 +38,7 @@ def test_letters_find_one_of_many_labels(odd_server: Server, page: Page) -> None
 
 def test_the_filter_shows_what_fits_and_says_when_nothing_does(odd_server: Server, page: Page) -> None:
     card = odd_server.open(page, "filter")
-    card.press("f", "e")
+    card.press("f", "e", "e")
     expect(page.locator("[data-label]:visible")).to_have_count(1)
     card.press("q")
     expect(page.locator("[data-label]:visible")).to_have_count(0)
@@ -71,6 +71,7 @@ def test_text_is_never_html_and_shows_in_its_own_direction(odd_server: Server, p
     assert card.record.evaluate("record => record.childElementCount") == 0
     page.wait_for_timeout(300)
     assert page.evaluate("window.broken") is None
+    card = odd_server.open(page, "arabic")
     go_to(card, "r1")
     assert card.record.text_content() == ARABIC
     assert card.record.evaluate("record => getComputedStyle(record).direction") == "rtl"

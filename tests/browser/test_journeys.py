@@ -167,7 +167,7 @@ def test_a_held_key_counts_once_and_keys_with_ctrl_are_not_ours(server: Server, 
 
 def test_without_a_name_the_page_asks_for_one(server: Server, page: Page) -> None:
     page.goto(f"http://127.0.0.1:{server.port}/label")
-    page.get_by_label("Your name").fill("Zoë  Müller")
+    page.get_by_role("textbox", name="Your name").fill("Zoë  Müller")
     page.get_by_role("button", name="Start labelling").click()
     expect(page.get_by_test_id("record")).not_to_have_attribute("data-record-id", "", timeout=30_000)
     expect(page).to_have_url(f"http://127.0.0.1:{server.port}/label?annotator=Zo%C3%AB++M%C3%BCller")
