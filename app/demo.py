@@ -34,12 +34,13 @@ CHAPTERS: dict[str, str] = {
     "Networking": "asyncio socket ssl select selectors signal mmap",
     "Internet data": "email json mailbox mimetypes base64 binascii quopri",
     "HTML and XML": "html xml",
-    "Internet protocols": "webbrowser wsgiref urllib http ftplib poplib imaplib smtplib uuid socketserver xmlrpc ipaddress",
+    "Internet protocols": "webbrowser wsgiref urllib http ftplib poplib imaplib smtplib uuid socketserver "
+    "xmlrpc ipaddress",
     "Graphics and Tk": "turtle tkinter colorsys wave idlelib",
     "Testing and documentation": "typing pydoc doctest unittest",
     "Debugging and profiling": "bdb faulthandler pdb profile cProfile pstats timeit trace tracemalloc",
-    "Runtime and language": "sys sysconfig warnings dataclasses contextlib abc atexit traceback gc inspect site code codeop "
-    "importlib pkgutil modulefinder runpy ast symtable token keyword tokenize tabnanny pyclbr "
+    "Runtime and language": "sys sysconfig warnings dataclasses contextlib abc atexit traceback gc inspect site "
+    "code codeop importlib pkgutil modulefinder runpy ast symtable token keyword tokenize tabnanny pyclbr "
     "py_compile compileall dis pickletools",
 }
 

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
@@ -33,6 +34,11 @@ class Wanted:
     seeds: int
     multi: bool = False
 
+    @property
+    def rounds(self) -> int:
+        """Batches that the budget pays for, at least one."""
+        return max(1, self.budget // self.batch)
+
 
 def run_replay(wanted: Wanted, report: Report, out: Path | None) -> dict[str, Any]:
     """The figures as the issue of `--json` names them; the chart goes to `out`."""
@@ -62,12 +68,18 @@ def _check(wanted: Wanted) -> None:
 def _replay(wanted: Wanted, report: Report, folder: Path) -> dict[str, Any]:
     template, truth, full = _template(wanted, report, folder / "template")
     curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in wanted.strategies}
-    runs = [(seed, name) for seed in range(wanted.seeds) for name in wanted.strategies]
-    for done, (seed, name) in enumerate(runs):
-        report("Replaying", done * 100, len(runs) * 100)
-        curves[name].append(_one_run(template, truth, wanted, name, seed))
+    total = wanted.seeds * len(wanted.strategies) * wanted.rounds
+    played = 0
+
+    def told(_: simulate.Point) -> None:
+        nonlocal played
+        played += 1
+        report("Replaying rounds", played, total)
+
+    for seed in range(wanted.seeds):
+        for name in wanted.strategies:
+            curves[name].append(_one_run(template, truth, wanted, (name, seed), told))
     template.close()
-    report("Replaying", len(runs) * 100, len(runs) * 100)
     return {
         "full": {"macro_f1": full},
         "records": len(truth),
@@ -92,15 +104,21 @@ def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, si
 
 
 def _one_run(
-    template: Project, truth: simulate.Truth, wanted: Wanted, strategy: str, seed: int
+    template: Project,
+    truth: simulate.Truth,
+    wanted: Wanted,
+    run: tuple[str, int],
+    told: Callable[[simulate.Point], None],
 ) -> list[simulate.Point]:
+    """One strategy with one seed, in a project of its own that shares the template's vectors."""
+    strategy, seed = run
     folder = template.folder.parent / f"{strategy}-{seed}"
     simulate.copy_project(template, folder)
     project = open_project(folder, InProcessRunner())
     try:
         write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
-        budget = simulate.Budget(max(1, wanted.budget // wanted.batch), wanted.batch, strategy)
-        return simulate.play(project, truth, budget, lambda *_: None)
+        budget = simulate.Budget(wanted.rounds, wanted.batch, strategy)
+        return simulate.play(project, truth, budget, lambda *_: None, told)
     finally:
         project.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -109,7 +127,7 @@ def _one_run(
 def summarise(
     runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
 ) -> dict[str, Any]:
-    """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, and the paired gain over random."""
+    """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
     curves = [[_f1(point) for point in run] for run in runs]
     labels = [point.labels for point in runs[0]]
     areas = [mean(curve) for curve in curves]

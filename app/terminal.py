@@ -14,8 +14,8 @@ class Ticker:
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
-        self._shown = 0.0
         self._live = sys.stderr.isatty()
+        self._shown = 0.0 if self._live else time.monotonic()
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Shows share, rate and time to go."""

@@ -13,7 +13,9 @@ def main() -> int:
     failed = 0
     for name in (*ALONE, *(WITH_DATA if folder else ())):
         print(f"\n== {name}", flush=True)
-        failed += subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *(folder if name in WITH_DATA else [])]).returncode
+        failed += subprocess.run(
+            [sys.executable, "-m", f"benchmarks.{name}", *(folder if name in WITH_DATA else [])]
+        ).returncode
     if not folder:
         print(f"\nNot run: {', '.join(WITH_DATA)}. They need labelled sets: make bench DATA=folder")
     return 1 if failed else 0

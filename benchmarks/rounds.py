@@ -1,4 +1,4 @@
-"""How long a round takes from the verb's start to the queued batch: 100,000 records, 64 labels, in a process of its own."""
+"""How long a round takes, from the verb's start to the queued batch: 100,000 records, 64 labels, its own process."""
 
 import shutil
 import statistics
@@ -36,8 +36,8 @@ def make_project(folder: Path, labelled: int) -> Project:
     append_shards(project.vectors, project.settings().encoder, shards, 0)
     with project.store.transaction() as cursor:
         cursor.execute(
-            """insert into records select range, 'r' || range, 'record ' || range, null, null, range::varchar, null, null,
-               'made', ? from range(?)""",
+            """insert into records select range, 'r' || range, 'record ' || range, null, null, range::varchar,
+               null, null, 'made', ? from range(?)""",
             [utc_now(), RECORDS],
         )
         chosen = rng.choice(RECORDS, size=labelled, replace=False)
@@ -63,7 +63,8 @@ def main() -> None:
                 spent.append(time.monotonic() - started)
                 inside.append(told["seconds"])
             project.close()
-            print(f"{labelled:>9} {spent[0]:>8.1f} {statistics.median(spent[1:]):>22.2f} {statistics.median(inside[1:]):>17.2f}")
+            later, within = statistics.median(spent[1:]), statistics.median(inside[1:])
+            print(f"{labelled:>9} {spent[0]:>8.1f} {later:>22.2f} {within:>17.2f}")
         finally:
             shutil.rmtree(folder)
 

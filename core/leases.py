@@ -1,10 +1,12 @@
-"""Who holds which record until when, mirrored from the table `leases`. Knows no queue, no answers."""
+"""Who holds which record until when, mirrored from the table `leases`. Knows no order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
+
+from core.waiting import Waiting
 
 
 @dataclass(frozen=True)
@@ -16,13 +18,18 @@ class Holder:
 
 
 class Leases:
-    """All leases in memory; `save` writes what changed since the last time, in the caller's transaction."""
+    """All leases in memory; `save` writes what changed since the last time, in the caller's transaction.
+
+    A lease ends when its holder answers, and then its row may stay until it runs out: `read_leases` knows better.
+    """
 
     def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = ()) -> None:
         self._until: dict[int, dict[Holder, datetime]] = {}
         self._changed: set[int] = set()
+        self._stored: set[int] = set()
         for n, annotator, tab, until in rows:
             self._until.setdefault(n, {})[Holder(annotator, tab)] = until
+            self._stored.add(n)
 
     def live(self, n: int, now: datetime) -> list[Holder]:
         """Who holds the record at this moment."""
@@ -42,32 +49,39 @@ class Leases:
             del held[other]
         self._changed.add(n)
 
-    def release(self, n: int, holder: Holder) -> None:
-        """Gives one record back; unknown is fine, a request may come twice."""
+    def give_back(self, n: int, holder: Holder) -> None:
+        """Ends one lease; an unknown one is fine, a request may come twice."""
         if self._until.get(n, {}).pop(holder, None) is not None:
             self._changed.add(n)
 
-    def release_person(self, n: int, annotator: str) -> None:
-        """Ends every lease of this person on the record, in whichever tab."""
+    def answered(self, n: int, annotator: str) -> None:
+        """Ends every lease of this person on the record, in whichever tab. Nothing to write: the answer says it."""
         for holder in [holder for holder in self._until.get(n, {}) if holder.annotator == annotator]:
-            self.release(n, holder)
+            del self._until[n][holder]
+        if not self._until.get(n):
+            self._until.pop(n, None)
 
     def save(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Writes the records whose leases changed."""
-        changed = list(self._changed)
-        if not changed:
+        if not self._changed:
             return
-        rows = [(n, who, until) for n in changed for who, until in self._until.get(n, {}).items()]
-        cursor.execute(f"delete from leases where n in ({', '.join('?' for _ in changed)})", changed)
+        rows = [(n, who, until) for n in self._changed for who, until in self._until.get(n, {}).items()]
+        if old := list(self._changed & self._stored):
+            cursor.execute(f"delete from leases where n in ({', '.join('?' for _ in old)})", old)
         if rows:
             values = [value for n, who, until in rows for value in (n, who.annotator, who.tab, until)]
             cursor.execute(f"insert into leases values {', '.join(['(?, ?, ?, ?)'] * len(rows))}", values)
-        for n in changed:
-            if not self._until.get(n):
-                self._until.pop(n, None)
+        for n in [n for n in self._changed if not self._until.get(n)]:
+            self._until.pop(n, None)
+        self._stored = (self._stored - self._changed) | {n for n, _, _ in rows}
         self._changed.clear()
 
 
-def read_leases(cursor: duckdb.DuckDBPyConnection, now: datetime) -> Leases:
-    """The leases that have not run out."""
-    return Leases(cursor.execute("select n, annotator, tab, until from leases where until > ?", [now]).fetchall())
+def read_leases(cursor: duckdb.DuckDBPyConnection, now: datetime, waiting: Waiting) -> Leases:
+    """The leases that have neither run out nor ended with an answer."""
+    rows = cursor.execute("select n, annotator, tab, until from leases where until > ?", [now]).fetchall()
+    leases = Leases(rows)
+    for n, annotator, _, _ in rows:
+        if waiting.answered_by(n, annotator):
+            leases.answered(n, annotator)
+    return leases

@@ -10,7 +10,7 @@ from datetime import datetime
 import duckdb
 
 from core.leases import Holder, Leases, read_leases
-from core.responses import STORED, Arrival, Event, settle_few, store_events
+from core.responses import STORED, Arrival, Event, read_facts, settle_few, store_events
 from core.settings import Settings
 from core.store import Store, utc_now
 from core.waiting import Row, Waiting, read_rows, read_waiting
@@ -130,7 +130,7 @@ class Desk:
             return
         self._stale = False  # first: a reload that comes while this one reads is not lost
         self._waiting = read_waiting(cursor, self._settings())
-        self._leases = read_leases(cursor, self._clock())
+        self._leases = read_leases(cursor, self._clock(), self._waiting)
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
 
@@ -143,7 +143,7 @@ class Desk:
         if ask.turn >= self._turns.get(holder, 0):
             self._turns[holder] = ask.turn
             for n in _known(numbers, ask.give_back):
-                self._leases.release(n, holder)
+                self._leases.give_back(n, holder)
             for n in _known(numbers, [*(e.record for e in ask.events if e.action == "undo"), *ask.have]):
                 if self._room(n, holder, now, settings.overlap):
                     self._leases.take(n, holder, now, settings.lease_seconds)
@@ -176,10 +176,11 @@ class Desk:
         statuses = store_events(cursor, events, numbers, arrival, settings)
         ns = sorted({numbers[event.record] for event in events if statuses[event.eid] == STORED})
         if ns:
-            self._waiting.update(ns, settle_few(cursor, ns, settings))
+            facts = self._waiting.facts(ns) or read_facts(cursor, ns)
+            self._waiting.update(ns, settle_few(cursor, facts, settings))
         for n in ns:
             if self._waiting.answered_by(n, holder.annotator):
-                self._leases.release_person(n, holder.annotator)
+                self._leases.answered(n, holder.annotator)
         return statuses
 
     def _room(self, n: int, holder: Holder, now: datetime, overlap: int) -> bool:

@@ -57,6 +57,16 @@ class Answer:
     received_at: datetime
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the stratum of a record's label depends on."""
+
+    n: int
+    gold: bool
+    source: str
+    audit: bool
+
+
 def refusal(event: Event, settings: Settings) -> str | None:
     """Why this event cannot be stored, or None. An undo may name an event that has not arrived yet."""
     if not 0 < len(event.eid) <= 64:
@@ -235,28 +245,34 @@ def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings, fi
     cursor.execute(_SETTLE.format(ns=query), {**_parameters(settings), "files": list(files)})
 
 
-def settle_few(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
-    """The same for a few record numbers; returns the standing answers that it found."""
-    marks = ", ".join("?" for _ in ns)
-    answers = read_few_answers(cursor, ns, settings)
-    records = cursor.execute(
-        f"""select n, split, source, exists (select 1 from queue where queue.n = records.n and audit)
-            from records where n in ({marks})""",
+def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Facts]:
+    """Of a few records, in no order."""
+    rows = cursor.execute(
+        f"""select n, split is not distinct from 'test', source,
+                   exists (select 1 from queue where queue.n = records.n and audit)
+            from records where n in ({_marks(ns)})""",
         list(ns),
     ).fetchall()
-    rows = [row for record in records if (row := _verdict(answers, *record)) is not None]
-    cursor.execute(f"delete from settled where n in ({marks})", list(ns))
+    return [Facts(*row) for row in rows]
+
+
+def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settings: Settings) -> list[Answer]:
+    """The same for a few records; returns the standing answers that it found."""
+    ns = [fact.n for fact in facts]
+    answers = read_few_answers(cursor, ns, settings)
+    rows = [row for fact in facts if (row := _verdict(answers, fact)) is not None]
+    cursor.execute(f"delete from settled where n in ({_marks(ns)})", ns)
     if rows:
         places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
         cursor.execute(f"insert into settled values {places}", [value for row in rows for value in row])
     return answers
 
 
-def _verdict(answers: Sequence[Answer], n: int, split: str | None, source: str, audit: bool) -> list[object] | None:
+def _verdict(answers: Sequence[Answer], fact: Facts) -> list[object] | None:
     """A row of `settled`, or None where the answers settle nothing."""
     votes: dict[tuple[str, ...], list[Answer]] = defaultdict(list)
     for answer in answers:
-        if answer.n == n and answer.action == "submit" and answer.counts:
+        if answer.n == fact.n and answer.action == "submit" and answer.counts:
             votes[answer.labels].append(answer)
     most = max(map(len, votes.values()), default=0)
     winners = [labels for labels, given in votes.items() if len(given) == most]
@@ -264,7 +280,7 @@ def _verdict(answers: Sequence[Answer], n: int, split: str | None, source: str, 
         return None
     given = votes[winners[0]]
     how = "single" if sum(map(len, votes.values())) == 1 else "majority"
-    from_file = all(answer.annotator == source for answer in given)
-    stratum = "gold" if split == "test" else "audit" if audit else "file" if from_file else "chosen"
+    from_file = all(answer.annotator == fact.source for answer in given)
+    stratum = "gold" if fact.gold else "audit" if fact.audit else "file" if from_file else "chosen"
     latest, received = max(answer.round for answer in given), max(answer.received_at for answer in given)
-    return [n, list(winners[0]), how, stratum, latest, received]
+    return [fact.n, list(winners[0]), how, stratum, latest, received]

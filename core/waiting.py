@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from core.responses import Answer, read_answers
+from core.responses import Answer, Facts, read_answers
 from core.settings import Settings
 
 _Place = tuple[bool, bool, float, int]
@@ -26,6 +26,8 @@ class Row:
     suggestion: str | None
     model: str | None
     size: int
+    gold: bool
+    source: str
 
 
 class Waiting:
@@ -79,6 +81,11 @@ class Waiting:
         """Whether anybody has."""
         return bool(self._answers.get(n))
 
+    def facts(self, ns: list[int]) -> list[Facts]:
+        """What the strata of these records depend on; empty where one of them is not queued."""
+        rows = [self.rows[n] for n in ns if n in self.rows]
+        return [Facts(row.n, row.gold, row.source, row.audit) for row in rows] if len(rows) == len(ns) else []
+
     def labelled_by(self, n: int) -> set[str]:
         """The people whose labels the record has."""
         return {who for who, answer in self._answers.get(n, {}).items() if answer.action == "submit"}
@@ -131,7 +138,8 @@ class Waiting:
 
 _ROWS = """
     select n, id, batch, position, audit, spare, suggestion::varchar, model,
-           strlen(text) + coalesce(strlen(fields::varchar), 0) + coalesce(strlen(meta::varchar), 0) + 200
+           strlen(text) + coalesce(strlen(fields::varchar), 0) + coalesce(strlen(meta::varchar), 0) + 200,
+           split is not distinct from 'test', source
     from queue join records using (n)
     {where}
     qualify row_number() over (partition by n order by batch desc) = 1

@@ -1,9 +1,13 @@
 """What tests share: a project on real files with real vectors, small enough to be quick."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for a busy core cost ten times as much
 
 from core import loop
 from core.project import Project, open_project
@@ -61,8 +65,6 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def project(encoded: Path, tmp_path: Path) -> Iterator[Project]:
     """48 unlabelled records in three topics, 12 gold ones, all encoded, nothing queued."""
-    import shutil
-
     folder = tmp_path / "project"
     shutil.copytree(encoded, folder)
     opened = open_project(folder, InProcessRunner())

@@ -18,6 +18,7 @@ from core.responses import (
     Event,
     made_at,
     read_answers,
+    read_facts,
     read_few_answers,
     settle,
     settle_few,
@@ -62,7 +63,8 @@ def send(
 ) -> dict[str, str]:
     with store.transaction() as cursor:
         statuses = store_events(cursor, events, RECORDS, Arrival(annotator, at, 1), chosen)
-        settle_few(cursor, sorted({RECORDS[e.record] for e in events if e.record in RECORDS}), chosen)
+        ns = sorted({RECORDS[event.record] for event in events if event.record in RECORDS})
+        settle_few(cursor, read_facts(cursor, ns), chosen)
     return statuses
 
 
@@ -226,7 +228,7 @@ def test_any_order_and_any_repetition_of_events_gives_the_same_state(
 WRITER = """
 import sys, time
 from pathlib import Path
-from core.responses import Arrival, Event, settle_few, store_events
+from core.responses import Arrival, Event, read_facts, settle_few, store_events
 from core.settings import Settings
 from core.store import Store, utc_now
 from core.taxonomy import make_taxonomy
@@ -236,7 +238,7 @@ for number in range(store.one("select count(*) from responses"), 100_000):
     with store.transaction() as cursor:
         event = Event(f"e{number}", f"r{number % 4}", "submit", ("spam",), seq=number)
         assert store_events(cursor, [event], {event.record: number % 4}, Arrival("ann", utc_now(), 1), settings)
-        settle_few(cursor, [number % 4], settings)
+        settle_few(cursor, read_facts(cursor, [number % 4]), settings)
     print(event.eid, flush=True)
 """
 

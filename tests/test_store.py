@@ -49,9 +49,14 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_done_when_the_writer_i
 
 def test_a_failed_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with pytest.raises(duckdb.ConversionException), store.transaction() as cursor:
-        cursor.execute("insert into taxonomies values (1, now(), '[]')")
-        cursor.execute("insert into taxonomies values ('no number', now(), '[]')")
+
+    def half() -> None:
+        with store.transaction() as cursor:
+            cursor.execute("insert into taxonomies values (1, now(), '[]')")
+            cursor.execute("insert into taxonomies values ('no number', now(), '[]')")
+
+    with pytest.raises(duckdb.ConversionException):
+        half()
     assert store.one("select count(*) from taxonomies") == 0
     store.close()
 

@@ -13,12 +13,12 @@ function listen(view) {
     const act = actionFor(event.key, view);
     if (!act) return;
     event.preventDefault();
-    event.stopImmediatePropagation();
+    event.stopPropagation();
     view.noteUse();
     if (!event.repeat || event.key.startsWith("Arrow") || event.key.startsWith("Page")) act(event.timeStamp);
   };
-  window.addEventListener("keydown", onKey, true);
-  return () => window.removeEventListener("keydown", onKey, true);
+  document.addEventListener("keydown", onKey, true); // before Streamlit, to which c and r mean something
+  return () => document.removeEventListener("keydown", onKey, true);
 }
 
 /** A function of the key's time stamp, or null for a key that is not ours. */

@@ -1,33 +1,14 @@
-"""A real Chromium and the real command: one server per kind of project for the whole run."""
+"""A real Chromium and one server per kind of project for the whole run."""
 
-import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
 
-ROOT = Path(__file__).parents[2]
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tests.browser.real import FLAGS, Server, find_chromium
+
+QUIET = {"automatic = true": "automatic = false"}
 ARABIC = "مرحبا بالعالم 👩‍👩‍👧‍👦 هذا نص عربي 🎉"
 HOSTILE = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$ :red[hi]"
 LONG = "A sentence that goes on and on. " * 2000
@@ -37,7 +18,7 @@ TWELVE = "card arrival,card stolen,cash,change pin,exchange,fees,refund,top up,t
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
     """Debian's Chromium instead of a download. Without one the tests skip, on CI they fail."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    path = find_chromium()
     if path is None:
         say = "The browser tests need Chromium: `apt install chromium` (Debian) or `snap install chromium` (Ubuntu)."
         pytest.fail(say) if os.environ.get("CI") == "true" else pytest.skip(say)
@@ -49,113 +30,11 @@ def base_url() -> None:
     """Each server has its own address; the plugin's fixture of this name is written for an older pytest."""
 
 
-class Server:
-    """`rondo up` on a project of its own; it can be killed and started again on the same port."""
-
-    def __init__(self, folder: Path, labels: str, texts: Iterable[str], settings: dict[str, str]) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        file = folder.parent / f"{folder.name}.jsonl"
-        rows = [{"id": f"r{number}", "text": text, "source": "mail"} for number, text in enumerate(texts)]
-        file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        rondo("init", str(folder), "--labels", labels)
-        rondo("--project", str(folder), "import", str(file), "--text", "text", "--id", "id", "--meta", "source")
-        self.change({"automatic = true": "automatic = false", **settings})
-        self.start()
-
-    def change(self, replacements: dict[str, str]) -> None:
-        """What a person does who edits rondo.toml."""
-        path = self.folder / "rondo.toml"
-        text = path.read_text(encoding="utf-8")
-        for old, new in replacements.items():
-            assert old in text
-            text = text.replace(old, new)
-        path.write_text(text, encoding="utf-8")
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
-        log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
-        log.close()
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=5).close()
-                return
-            except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)
-        pytest.fail((self.folder / "server.log").read_text())
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-    def url(self, annotator: str) -> str:
-        return f"http://127.0.0.1:{self.port}/label?annotator={annotator}"
-
-    def open(self, page: Page, annotator: str) -> "Card":
-        page.goto(self.url(annotator))
-        card = Card(page)
-        expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
-        return card
-
-    def events(self, *annotators: str) -> list[dict[str, Any]]:
-        """What `rondo export` says was stored of these people, in order."""
-        out = self.folder / "events.jsonl"
-        rondo("--project", str(self.folder), "export", "--what", "responses", "--format", "jsonl", "--out", str(out))
-        rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-        return [row for row in rows if row["annotator"] in annotators]
-
-    def answers(self, *annotators: str) -> list[tuple[str, str | None]]:
-        """(record, label) of what was submitted and not taken back."""
-        events = self.events(*annotators)
-        undone = {event["undoes"] for event in events}
-        standing = [one for one in events if one["action"] == "submit" and one["event_id"] not in undone]
-        return [(event["record_id"], event["label"]) for event in standing]
-
-
-class Card:
-    """The labelling card on a page, as a person sees and uses it."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.record: Locator = page.get_by_test_id("record")
-        self.saved: Locator = page.get_by_test_id("saved")
-        self.labels = page.locator("[data-label]")
-
-    @property
-    def on_screen(self) -> str:
-        return self.record.get_attribute("data-record-id") or ""
-
-    def press(self, *keys: str) -> list[str]:
-        """Presses each key; returns the record that was on the screen at each press."""
-        seen = []
-        for key in keys:
-            seen.append(self.on_screen)
-            self.page.keyboard.press(key)
-        return seen
-
-    def label(self, keys: str) -> list[tuple[str, str | None]]:
-        """Labels by number keys; returns what must be stored: (record on the screen, name of the label)."""
-        names = self.labels.evaluate_all("all => all.map(one => one.dataset.label)")
-        return list(zip(self.press(*keys), [names[int(key) - 1] for key in keys], strict=True))
-
-    def wait_saved(self) -> None:
-        expect(self.saved).to_have_attribute("data-pending", "0", timeout=40_000)
-        expect(self.saved).to_have_text("saved", timeout=15_000)
-
-
-def rondo(*arguments: str) -> None:
-    command = [sys.executable, "-m", "app", *arguments]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
-
-
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """600 short records, four labels, each record for one person."""
     texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(600)]
-    server = Server(tmp_path_factory.mktemp("browser") / "plain", "delivery,praise,question,bug", texts, {})
+    server = Server(tmp_path_factory.mktemp("browser") / "plain", "delivery,praise,question,bug", texts, QUIET)
     yield server
     server.kill()
 
@@ -164,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def odd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Twelve labels, guidelines, strange records, and everybody gets every record."""
     texts = [HOSTILE, ARABIC, LONG, *(f"Plain message {number}." for number in range(27))]
-    settings = {"overlap = 1": "overlap = 50", 'guidelines = ""': 'guidelines = "Label what it is *about*."'}
+    settings = {**QUIET, "overlap = 1": "overlap = 50", 'guidelines = ""': 'guidelines = "Label what it is *about*."'}
     server = Server(tmp_path_factory.mktemp("browser") / "odd", TWELVE, texts, settings)
     yield server
     server.kill()

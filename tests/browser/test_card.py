@@ -6,7 +6,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import ARABIC, HOSTILE, LONG, Card, Server
+from tests.browser.conftest import ARABIC, HOSTILE, LONG
+from tests.browser.real import Card, Server
 
 pytestmark = pytest.mark.browser
 

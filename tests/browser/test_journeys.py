@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
 NewContext = Callable[[], BrowserContext]

@@ -1,0 +1,198 @@
+"""What a head promises: probabilities that are numbers, mean what they say, and cope with few, many or unused labels."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import BadInput
+from core.models.calibration import expected_error
+from core.models.graph import Graph, neighbour_graph
+from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
+from core.models.linear import fit_linear, softmax_loss
+from core.sampling.pool import Floats, Ints
+
+DIMS = 16
+
+
+def texts(records: int, labels: int, noise: float = 0.6, seed: int = 0) -> tuple[Floats, Ints, Floats]:
+    """(unit vectors, true labels, one centre a label), as an encoder gives for texts on a few subjects."""
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(1).normal(size=(labels, DIMS))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    truth = rng.integers(labels, size=records)
+    vectors = centres[truth] + noise * rng.normal(size=(records, DIMS)) / np.sqrt(DIMS) * 2
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), truth, centres
+
+
+def lesson_of(vectors: Floats, truth: Ints, labels: int, multi: bool = False, names: Floats | None = None) -> Lesson:
+    return Lesson(vectors, np.eye(labels)[truth], tuple(f"label-{n}" for n in range(labels)), multi, names)
+
+
+def around(vectors: Floats) -> Surroundings:
+    graph = neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
+    return Surroundings(graph, vectors[graph.rows].astype(np.float32))
+
+
+def taught(lesson: Lesson, surroundings: Surroundings | None = None) -> Head:
+    return fit_head(lesson, surroundings, np.random.default_rng(0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    records=st.integers(0, 40),
+    labels=st.integers(1, 6),
+    used=st.integers(1, 6),
+    multi=st.booleans(),
+    named=st.booleans(),
+    near=st.booleans(),
+    seed=st.integers(0, 50),
+)
+def test_probabilities_are_always_numbers_between_0_and_1(
+    records: int, labels: int, used: int, multi: bool, named: bool, near: bool, seed: int
+) -> None:
+    vectors, truth, centres = texts(records + 30, labels, seed=seed)
+    names = centres.astype(np.float32) if named else None
+    lesson = lesson_of(vectors[:records], truth[:records] % min(used, labels), labels, multi, names)
+    probs = predict(taught(lesson, around(vectors) if near else None), vectors)
+    assert probs.dtype == np.float32
+    assert probs.shape == (len(vectors), labels)
+    assert ((probs >= 0) & (probs <= 1)).all()
+    if not multi:
+        np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-4)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_the_same_lesson_gives_the_same_head(multi: bool) -> None:
+    vectors, truth, _ = texts(200, 4)
+    first, again = (taught(lesson_of(vectors[:50], truth[:50], 4, multi), around(vectors)) for _ in range(2))
+    np.testing.assert_array_equal(first.weights, again.weights)
+    assert (first.temperature, first.calibration_error) == (again.temperature, again.calibration_error)
+
+
+def test_the_solver_agrees_with_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    vectors, truth, _ = texts(300, 5, noise=1.0)
+    theirs = LogisticRegression(C=10, max_iter=2000, tol=1e-8).fit(vectors, truth).predict_proba(vectors)
+    ones = np.ones((300, 1), dtype=np.float32)
+    weights, bias = fit_linear(vectors, np.eye(5, dtype=np.float32)[truth], ones, softmax_loss, 10.0)
+    ours = np.exp(vectors @ weights.T + bias)
+    np.testing.assert_allclose(ours / ours.sum(axis=1, keepdims=True), theirs, atol=0.01)
+
+
+def test_a_head_learns_from_three_records_a_label_and_its_neighbours() -> None:
+    vectors, truth, _ = texts(600, 6)
+    shown = np.concatenate([np.flatnonzero(truth == label)[:3] for label in range(6)])
+    head = taught(lesson_of(vectors[shown], truth[shown], 6), around(vectors))
+    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.85
+
+
+def test_without_labels_every_label_is_as_likely() -> None:
+    vectors, truth, _ = texts(20, 4)
+    single = predict(taught(lesson_of(vectors[:0], truth[:0], 4)), vectors)
+    several = predict(taught(lesson_of(vectors[:0], truth[:0], 4, multi=True)), vectors)
+    np.testing.assert_allclose(single, 0.25, rtol=1e-5)
+    np.testing.assert_allclose(several, 0.25, rtol=1e-5)
+
+
+def test_without_labels_their_names_already_sort_records() -> None:
+    vectors, truth, centres = texts(300, 5)
+    head = taught(lesson_of(vectors[:0], truth[:0], 5, names=centres.astype(np.float32)), around(vectors))
+    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.8
+
+
+def test_after_one_label_only_that_label_is_likely_but_not_certain() -> None:
+    vectors, truth, _ = texts(8, 3)
+    probs = predict(taught(lesson_of(vectors, 0 * truth + 1, 3), around(vectors)), vectors)
+    np.testing.assert_allclose(probs[:, 1], 9 / 11, rtol=1e-4)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_label_nobody_has_used_stays_possible_and_unlikely(multi: bool) -> None:
+    vectors, truth, _ = texts(200, 4)
+    probs = predict(taught(lesson_of(vectors, truth % 3, 4, multi), around(vectors)), vectors)
+    assert 0.0001 < probs[:, 3].mean() < 0.05
+
+
+def test_hundreds_of_labels_are_told_apart() -> None:
+    vectors, truth, _ = texts(1500, 200, noise=0.2)
+    head = taught(lesson_of(vectors[:900], truth[:900], 200), around(vectors))
+    assert (predict(head, vectors[900:]).argmax(axis=1) == truth[900:]).mean() > 0.7
+
+
+def test_several_labels_may_hold_at_once() -> None:
+    vectors, truth, centres = texts(600, 4)
+    other = (truth + 1) % 4
+    both = (vectors + centres[other]).astype(np.float32)
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    targets = np.eye(4)[truth] + np.eye(4)[other]
+    head = taught(Lesson(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
+    right = (predict(head, both[200:]) >= 0.5) == (targets[200:] == 1)
+    assert right.mean() > 0.85
+
+
+def test_pseudo_labels_do_not_make_a_head_overconfident() -> None:
+    vectors, truth, _ = texts(1200, 4, noise=1.1)
+    head = taught(lesson_of(vectors[:80], truth[:80], 4), around(vectors))
+    probs = predict(head, vectors[80:])
+    stated, right = probs.max(axis=1).mean(), (probs.argmax(axis=1) == truth[80:]).mean()
+    assert stated - right < 0.06
+    assert head.calibration_error is not None
+
+
+def test_labels_given_at_random_earn_no_confidence() -> None:
+    vectors, truth, _ = texts(800, 4)
+    dice = np.random.default_rng(7).permutation(truth)
+    head = taught(lesson_of(vectors[:200], dice[:200], 4), around(vectors))
+    assert predict(head, vectors[200:]).max(axis=1).mean() < 0.5
+
+
+def test_calibration_error_is_the_gap_between_stated_and_right() -> None:
+    probs = np.array([[0.8, 0.2]] * 10)
+    targets = np.eye(2)[[0] * 6 + [1] * 4]
+    assert expected_error(probs, targets, np.ones(10), multi=False) == pytest.approx(0.2)
+
+
+def test_predictions_do_not_depend_on_the_chunk_or_the_file(tmp_path: Path) -> None:
+    vectors, truth, _ = texts(9000, 3)
+    head = taught(lesson_of(vectors[:60], truth[:60], 3))
+    np.save(tmp_path / "vectors.npy", vectors.astype(np.float16))
+    mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
+    rows = np.array([8999, 3, 8200], dtype=np.int64)
+    np.testing.assert_allclose(predict(head, mapped), predict(head, vectors), atol=5e-3)
+    np.testing.assert_allclose(predict(head, mapped, rows), predict(head, mapped)[rows], rtol=1e-5)
+
+
+def test_vectors_that_do_not_fit_are_refused() -> None:
+    vectors, truth, _ = texts(40, 3)
+    head = taught(lesson_of(vectors, truth, 3))
+    with pytest.raises(BadInput, match="vectors of 16 numbers"):
+        predict(head, vectors[:, :8])
+    with pytest.raises(BadInput, match="do not fit"):
+        taught(Lesson(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
+    vectors[3, 2] = np.nan
+    with pytest.raises(BadInput, match="NaN or infinity"):
+        taught(lesson_of(vectors, truth, 3))
+
+
+def test_a_graph_names_the_nearest_and_never_oneself() -> None:
+    vectors, _, _ = texts(300, 4)
+    vectors[:40] = vectors[0]  # more duplicates than neighbours
+    graph = neighbour_graph(vectors, np.arange(300), np.random.default_rng(0))
+    assert (graph.neighbours != np.arange(300)[:, None]).all()
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, -1)
+    np.testing.assert_allclose(graph.cosines, -np.sort(-cosines, axis=1)[:, :10], atol=1e-5)
+
+
+@pytest.mark.parametrize("records", [1, 2, 5])
+def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
+    vectors, truth, _ = texts(records, 2)
+    surroundings = around(vectors)
+    assert isinstance(surroundings.graph, Graph)
+    head = taught(lesson_of(vectors, np.arange(records) % 2, 2), surroundings)
+    assert np.isfinite(predict(head, vectors)).all()
+    assert truth.shape == (records,)

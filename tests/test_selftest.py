@@ -1,0 +1,128 @@
+"""The sampler's self-test: planted failures are named, healthy batches pass in silence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from core.sampling.batch import Batch, compose
+from core.sampling.pool import Floats, Pool
+from core.sampling.selftest import SelfTest, examine
+from core.sampling.strategies import STRATEGIES
+
+GROUPS = 8
+
+
+def grouped_vectors(records: int, seed: int) -> Floats:
+    """Unit vectors in groups, as texts on a few subjects are."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(GROUPS, 32))
+    vectors = centres[np.arange(records) % GROUPS] + rng.normal(size=(records, 32))
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), dtype=np.float32)
+
+
+def healthy_pool(seed: int = 0, multi: bool = False) -> Pool:
+    rng = np.random.default_rng(seed)
+    logits = 3 * rng.normal(size=(600, 4))
+    probs = 1 / (1 + np.exp(-logits)) if multi else np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return Pool(grouped_vectors(600, seed), np.arange(600), np.arange(0), probs.astype(np.float32), multi)
+
+
+def chosen(pool: Pool, rows: list[int]) -> Batch:
+    picked = np.array(rows, dtype=np.int64)
+    return Batch(picked, np.zeros(len(picked), dtype=bool), np.full(len(picked), np.nan, dtype=np.float32))
+
+
+def examined(pool: Pool, batch: Batch) -> SelfTest:
+    return examine(pool, batch, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("name", ["default", "margin", "entropy", "badge", "margin_kmeans"])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_healthy_batch_passes_in_silence(name: str, multi: bool, seed: int) -> None:
+    pool = healthy_pool(seed, multi)
+    batch = compose(pool, 20, STRATEGIES[name], 0.1, np.random.default_rng(seed))
+    assert examined(pool, batch).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["default", "k_center", "typiclust", "central", "random"])
+def test_a_start_without_a_model_passes_in_silence(name: str) -> None:
+    pool = replace(healthy_pool(), probs=None)
+    figures = examined(pool, compose(pool, 20, STRATEGIES[name], 0.1, np.random.default_rng(0)))
+    assert figures.warnings == ()
+    assert figures.spread is None
+    assert figures.shape is not None
+
+
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("labels", [2, 4])
+def test_scores_that_are_all_one_half_are_found_out(labels: int, multi: bool) -> None:
+    pool = replace(healthy_pool(multi=multi), probs=np.full((600, labels), 0.5, dtype=np.float32))
+    figures = examined(pool, chosen(pool, list(range(20))))  # in file order, as it came
+    assert figures.spread == 0
+    assert "equally unsure of every record" in figures.warnings[0]
+
+
+def test_the_surest_records_are_called_no_better_than_chance() -> None:
+    pool = healthy_pool()
+    assert pool.probs is not None
+    group = np.flatnonzero(np.arange(600) % GROUPS == 0)
+    surest = group[np.argsort(-pool.probs[group].max(axis=1))[:20]]
+    figures = examined(pool, chosen(pool, surest.tolist()))
+    assert figures.lift is not None
+    assert figures.lift < 0
+    assert any("no better than chance" in warning for warning in figures.warnings)
+
+
+def test_a_batch_from_one_corner_is_called_alike() -> None:
+    pool = replace(healthy_pool(), probs=None)
+    pool.vectors[:30] = pool.vectors[0] + 0.05 * pool.vectors[:30]
+    figures = examined(pool, chosen(pool, list(range(20))))
+    assert len(figures.warnings) == 1
+    assert "alike" in figures.warnings[0] or "near-duplicate" in figures.warnings[0]
+
+
+def test_near_duplicates_in_a_batch_are_counted() -> None:
+    pool = healthy_pool()
+    pool.vectors[1:4] = pool.vectors[0]
+    figures = examined(pool, chosen(pool, [0, 1, 2, 3, *range(100, 116)]))
+    assert figures.shape is not None
+    assert figures.shape.near_duplicates == pytest.approx(0.2)
+    assert any("20% of this batch have a near-duplicate" in warning for warning in figures.warnings)
+
+
+def test_a_pool_of_duplicates_is_not_the_samplers_fault() -> None:
+    pool = replace(healthy_pool(), probs=None)
+    pool.vectors[:] = pool.vectors[0]
+    assert examined(pool, chosen(pool, list(range(20)))).warnings == ()
+
+
+def test_one_suggested_label_for_everything_is_told() -> None:
+    pool = healthy_pool()
+    assert pool.probs is not None
+    pool.probs[:, 1] += 5
+    pool.probs[:] /= pool.probs.sum(axis=1, keepdims=True)
+    figures = examined(pool, chosen(pool, list(range(20))))
+    assert any("one and the same label for the whole pool" in warning for warning in figures.warnings)
+
+
+def test_a_batch_of_one_suggested_label_is_told() -> None:
+    pool = healthy_pool()
+    assert pool.probs is not None
+    rows = np.flatnonzero(pool.probs.argmax(axis=1) == 2)[:20].tolist()
+    figures = examined(pool, chosen(pool, rows))
+    assert figures.chosen_mix == (0, 0, 1, 0)
+    assert any("same label, which only" in warning for warning in figures.warnings)
+
+
+def test_a_batch_of_one_or_none_says_nothing() -> None:
+    pool = healthy_pool()
+    for rows in ([], [3]):
+        assert examined(pool, chosen(pool, rows)).shape is None
+
+
+def test_the_self_test_repeats_itself() -> None:
+    pool = healthy_pool()
+    batch = compose(pool, 20, STRATEGIES["default"], 0.1, np.random.default_rng(0))
+    assert examined(pool, batch) == examined(pool, batch)
