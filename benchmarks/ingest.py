@@ -10,6 +10,7 @@ import os
 import resource
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -50,7 +51,9 @@ def measure_import(folder: Path, file: Path, *, near_duplicates: bool) -> tuple[
     owner = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     storing = Measured(time.perf_counter() - stored, time.process_time() - processor, owner)
     project.close()
-    _, _, used = os.wait4(-1, 0)  # the job has ended but nobody has asked for it yet
+    with suppress(ChildProcessError):
+        os.waitpid(-1, 0)  # the job has ended, but perhaps nobody has asked for it yet
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Measured(stored - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024), storing, counts
 
 

@@ -32,9 +32,12 @@ def write_table(
     if not target.parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
     partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
-    copy = f"copy ({query}) to '{_escaped(partial)}' ({FORMATS[file_format]})"
+    # what the query raises must be raised before the file is begun: DuckDB 2.0.0 may wait for ever when the query of a
+    # parallel copy to CSV fails half way
+    connection.execute(f"create or replace temp table exported as {query}", list(parameters))
     try:
-        row = connection.execute(copy, list(parameters)).fetchone()
+        copy = f"copy (from exported) to '{_escaped(partial)}' ({FORMATS[file_format]})"
+        row = connection.execute(copy).fetchone()
         _flush(partial)
         partial.replace(target.resolve())
     except (duckdb.IOException, OSError) as error:
@@ -42,6 +45,7 @@ def write_table(
         raise Refused(f"{target} could not be written ({reason}); free space or choose another place.") from error
     finally:
         partial.unlink(missing_ok=True)
+    connection.execute("drop table exported")
     return int(row[0]) if row else 0
 
 

@@ -97,7 +97,6 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
 
 def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger) -> dict[str, Any]:
     """One batch as columns of the table, without the rows whose record is known already."""
-
     texts, fields = _texts([Column(source, batch, name) for name in layout.text])
     rows = len(texts)
     label = Column(source, batch, layout.label) if layout.label else None

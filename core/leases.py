@@ -39,6 +39,10 @@ class Leases:
         """The records that this holder has at this moment."""
         return {n for n, held in self._until.items() if held.get(holder, now) > now}
 
+    def holders(self, now: datetime) -> set[Holder]:
+        """Everybody who holds something at this moment."""
+        return {holder for held in self._until.values() for holder, until in held.items() if until > now}
+
     def take(self, n: int, holder: Holder, now: datetime, seconds: int) -> None:
         """Leases or renews; with more than half its time left a lease stays as it is: renewing is rarely a write."""
         held = self._until.setdefault(n, {})

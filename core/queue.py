@@ -1,14 +1,15 @@
 """The desk where people get records and hand in answers: leases, order, durability. Knows neither HTTP nor pages."""
 
-import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import islice
 
 import duckdb
 
+from core.cards import Card, read_cards
 from core.leases import Holder, Leases, read_leases
 from core.responses import STORED, Arrival, Event, read_facts, settle_few, store_events
 from core.settings import Settings
@@ -18,6 +19,7 @@ from core.waiting import Row, Waiting, read_rows, read_waiting
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
 DRAWN = 100
+HUNGRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,16 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A record as a person sees it. suggestion: {"labels": [{"id", "probability"}], "model"}, best first, or None."""
-
-    id: str
-    text: str
-    fields: list[dict[str, str]]
-    meta: list[dict[str, str]]
-    suggestion: dict[str, object] | None
-
-
-@dataclass(frozen=True)
 class Reply:
-    """statuses: eid -> 'stored', 'known' or a reason. taken: records of `have` that are no longer this holder's."""
+    """statuses: eid -> 'stored', 'known' or a reason. taken: records of `have` that are no longer this holder's.
+
+    recall: somebody else has nothing to do; give back up to so many records that nobody has seen, the last ones first.
+    """
 
     statuses: dict[str, str]
     cards: list[Card]
     taken: list[str]
+    recall: int
     version: int
     progress: dict[str, int]
 
@@ -71,6 +66,8 @@ class Desk:
         self._stale = True
         self._version = int(clock().timestamp() * 1000)  # differs from the one before a restart
         self._turns: dict[Holder, int] = {}
+        self._hungry: dict[Holder, datetime] = {}
+        self._dry = False  # whether the pool has nothing more to draw
         self._records = 0
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
@@ -129,6 +126,7 @@ class Desk:
         if not self._stale:
             return
         self._stale = False  # first: a reload that comes while this one reads is not lost
+        self._dry = False
         self._waiting = read_waiting(cursor, self._settings())
         self._leases = read_leases(cursor, self._clock(), self._waiting)
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
@@ -149,9 +147,11 @@ class Desk:
                     self._leases.take(n, holder, now, settings.lease_seconds)
             taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
+            self._note_hunger(holder, ask, rows)
         self._leases.save(cursor)
-        cards = _cards(cursor, rows, settings)
-        return Reply(statuses, cards, taken, self._version, self._progress())
+        recall = len(ask.have) // 2 if self._is_hungry(other_than=holder) else 0
+        cards = read_cards(cursor, rows, settings)
+        return Reply(statuses, cards, taken, recall, self._version, self._progress())
 
     def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
         """id -> n of the records that exist; queued ones are known without asking the database."""
@@ -193,39 +193,65 @@ class Desk:
         return len(self._waiting.labelled_by(n) | {other.annotator for other in others}) < overlap
 
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
-        """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one."""
+        """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
+
+        Where records run short, a holder gets no more than its share of what is free.
+        """
         now, settings = self._clock(), self._settings()
+        mine = self._leases.held_by(holder, now) - have
         lent: list[Row] = []
         size = 0
-        for row in self._candidates(cursor, holder, want, have):
-            if len(lent) == want or (lent and size + row.size > REPLY_BYTES):
+        for row in self._offers(cursor, holder, want, have | mine, mine):
+            if lent and size + row.size > REPLY_BYTES:
                 break
-            if row.n in have or not self._room(row.n, holder, now, settings.overlap):
-                continue
             self._leases.take(row.n, holder, now, settings.lease_seconds)
-            have.add(row.n)
             lent.append(row)
             size += row.size
         return lent
 
-    def _candidates(
-        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]
-    ) -> Iterator[Row]:
-        """What the holder has already (its page was reloaded), then the queue, then records drawn from the pool."""
-        if want <= 0:
-            return
-        mine = self._leases.held_by(holder, self._clock())
-        yield from (row for row in self._waiting.open() if row.n in mine)
-        yield from self._waiting.open()
-        yield from self._draw(cursor, want)
+    def _offers(
+        self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int], mine: set[int]
+    ) -> list[Row]:
+        """What the holder has leased but not at hand (its page was reloaded), then its share of what is free."""
+        again = [row for row in self._waiting.open() if row.n in mine][:want] if mine else []
+        want -= len(again)
+        if want <= 0 or (have and self._is_hungry(other_than=holder)):
+            return again
+        people = len(self._leases.holders(self._clock()) | {holder})
+        free = self._free(holder, have, want * people)
+        if len(free) < want * people and not self._dry:
+            self._draw(cursor, want * people)
+            free = self._free(holder, have, want * people)
+        return again + free[: max(1, min(want, len(free) // people))]
 
-    def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> list[Row]:
+    def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
+        """The first records in order that this holder may have."""
+        now, overlap = self._clock(), self._settings().overlap
+        rows = self._waiting.open()
+        return list(
+            islice((row for row in rows if row.n not in have and self._room(row.n, holder, now, overlap)), most)
+        )
+
+    def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
+        count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
-        drawn = cursor.execute(_DRAW, {**first, "seed": self._settings().seed, "count": max(count, DRAWN)}).fetchall()
-        rows = read_rows(cursor, [n for (n,) in drawn]) if drawn else []
-        self._waiting.add(rows)
-        return sorted(rows, key=lambda row: row.position)
+        drawn = cursor.execute(_DRAW, {**first, "seed": self._settings().seed, "count": count}).fetchall()
+        self._dry = len(drawn) < count
+        if drawn:
+            self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
+
+    def _note_hunger(self, holder: Holder, ask: Ask, rows: Sequence[Row]) -> None:
+        """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
+        self._hungry.pop(holder, None)
+        if ask.want and not rows and not ask.have:
+            could = (not self._waiting.answered_by(row.n, holder.annotator) for row in self._waiting.open())
+            if any(could):
+                self._hungry[holder] = self._clock()
+
+    def _is_hungry(self, other_than: Holder) -> bool:
+        recently = self._clock() - timedelta(seconds=HUNGRY_SECONDS)
+        return any(at >= recently for holder, at in self._hungry.items() if holder != other_than)
 
     def _progress(self) -> dict[str, int]:
         own = self._waiting.own
@@ -256,34 +282,3 @@ _DRAW = """
 
 def _known(numbers: dict[str, int], ids: Sequence[str]) -> list[int]:
     return [numbers[id] for id in ids if id in numbers]
-
-
-def _cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings) -> list[Card]:
-    """In the order of `rows`."""
-    if not rows:
-        return []
-    found = cursor.execute(
-        f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
-        [row.n for row in rows],
-    ).fetchall()
-    parts = {n: (text, _pairs(fields), _pairs(meta)) for n, text, fields, meta in found}
-    return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]
-
-
-def _pairs(document: str | None) -> list[dict[str, str]]:
-    """A JSON object as named texts; values that are empty are left out."""
-    values = json.loads(document) if document else {}
-    return [
-        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-        for name, value in values.items()
-        if value is not None and value != ""
-    ]
-
-
-def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
-    """None on audit rows: what people answer there must not lean on the model that it judges."""
-    if row.audit or not settings.show_suggestions or not row.suggestion or not row.model:
-        return None
-    active = {label.id for label in settings.taxonomy.active}
-    labels = [{"id": id, "probability": chance} for id, chance in json.loads(row.suggestion) if id in active]
-    return {"labels": labels, "model": row.model} if labels else None

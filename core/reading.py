@@ -21,7 +21,7 @@ BATCH_ROWS = 2_000
 
 @dataclass(frozen=True)
 class Batch:
-    """Consecutive rows as columns of equal length. first: its first row, from 1. done: how far, of the source's `total`.
+    """Consecutive rows as columns of equal length. first: its first row, from 1. done: how far, of `total`.
 
     place(row): how to name a row to a person; it may read the file again up to there, so only for an error.
     """

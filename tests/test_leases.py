@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.cards import Card
 from core.leases import Holder
-from core.queue import Ask, Card, Desk, Reply
+from core.queue import Ask, Desk, Reply
 from core.responses import Event
 from core.settings import Settings
 from core.store import Store

@@ -8,7 +8,7 @@ function listen(view) {
   const onKey = (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const target = event.composedPath()[0];
-    if (target.closest?.(FOREIGN)) return;
+    if (isForeign(target)) return;
     if ((event.key === " " || event.key === "Enter") && target.closest?.(PRESSABLE)) return;
     const act = actionFor(event.key, view);
     if (!act) return;
@@ -18,7 +18,31 @@ function listen(view) {
     if (!event.repeat || event.key.startsWith("Arrow") || event.key.startsWith("Page")) act(event.timeStamp);
   };
   document.addEventListener("keydown", onKey, true); // before Streamlit, to which c and r mean something
-  return () => document.removeEventListener("keydown", onKey, true);
+  const letDialogCome = keepDialogAway();
+  return () => {
+    document.removeEventListener("keydown", onKey, true);
+    letDialogCome();
+  };
+}
+
+/** Whether keys at this element belong to something else: a field, a dialog. */
+function isForeign(target) {
+  const foreign = target.closest?.(FOREIGN);
+  return Boolean(foreign) && !foreign.contains(lostConnectionTitle() ?? document);
+}
+
+/** The title of Streamlit's own dialog about a lost connection, or null. */
+function lostConnectionTitle() {
+  const titles = document.querySelectorAll("[data-testid=stDialog] h2");
+  return [...titles].find((title) => title.textContent === "Connection error") ?? null;
+}
+
+/** Closes that dialog as it comes: it would cover the card, which works on without the server and says so itself. */
+function keepDialogAway() {
+  const close = () => lostConnectionTitle()?.parentElement.querySelector("button")?.click();
+  const observer = new MutationObserver(() => setTimeout(close));
+  observer.observe(document.body, { childList: true });
+  return () => observer.disconnect();
 }
 
 /** A function of the key's time stamp, or null for a key that is not ours. */
@@ -55,7 +79,7 @@ function keysInWords(visit) {
   rows.push(["Space", "skip: somebody else may know"]);
   rows.push(["Backspace", "undo, as far back as this visit goes"]);
   rows.push([flagKey, "flag the record with a note: nobody is asked about it again" + (visit.typing ? " (button)" : "")]);
-  rows.push([visit.typing ? "Hide hints" : "h", "hide or show suggestions" + (visit.typing ? " (button)" : "")]);
+  rows.push([visit.typing ? "Hints" : "h", "hide or show suggestions" + (visit.typing ? " (button)" : "")]);
   rows.push(["↑ ↓ Page", "scroll a long text"]);
   rows.push(["?", "this help"]);
   return rows;

@@ -136,7 +136,7 @@ function paintSuggestion(view) {
     view.find(".accept").hidden = visit.setup.multi;
     view.find(".accept").replaceChildren(element("kbd", { "aria-hidden": "true" }, "Enter"), "Accept");
   }
-  setText(view.find("[data-action=hints] .name"), visit.hidden ? "Show hints" : "Hide hints");
+  view.find("[data-action=hints]").setAttribute("aria-pressed", String(!visit.hidden));
 }
 
 /** "saved" is only said when every event is durable on the server. */

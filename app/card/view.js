@@ -189,7 +189,7 @@ class View {
       ["skip", "Skip", "Space", "Space", () => this.skip()],
       ["undo", "Undo", "⌫", "Backspace", () => this.undo()],
       ["flag", "Flag", letters ? "f" : "", "f", () => this.openFlag()],
-      ["hints", "Hide hints", letters ? "h" : "", "h", () => this.toggleHints()],
+      ["hints", "Hints", letters ? "h" : "", "h", () => this.toggleHints()],
       ["keys", "Keys", "?", "?", () => this.openHelp()],
     ];
     const buttons = actions.map(([name, text, shown, key, act]) => keyButton({ name, text, shown, key: shown ? key : "" }, act));

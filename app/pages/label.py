@@ -8,7 +8,7 @@ from app.state import opened
 from core.errors import BadInput
 
 office = opened()
-st.html("<style>.stMainBlockContainer { padding-top: 3.75rem; padding-bottom: 2rem; }</style>")
+st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 2rem; }</style>")
 annotator = st.query_params.get("annotator", "")
 try:
     annotator = check_name(annotator) if annotator else ""

@@ -14,8 +14,8 @@ Ints = npt.NDArray[np.int64]
 
 CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
-GUESS_WEIGHT = 0.2  # what a pseudo-label counts, a person's label counts 1
-GUESSES_PER_LABEL = 3.0  # pseudo-labels of a label, times its mean number of labels
+GUESS_WEIGHT = 0.4  # what a pseudo-label counts, a person's label counts 1
+GUESSES_PER_LABEL = 6.0  # pseudo-labels of a label, times its mean number of labels
 FOLDS = 5
 FEWEST = 10  # labelled records below which held-out logits say nothing
 HELD_OUT = 250  # records are enough for one temperature
@@ -212,7 +212,7 @@ def _quiet(fitted: tuple[Floats, Floats], examples: _Examples, used: npt.NDArray
 def _held_out(
     lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator
 ) -> tuple[Floats, Floats, Floats] | None:
-    """(logits, targets, weights) of labelled records, each by a head that was fitted without it; None for fewer than FEWEST.
+    """(logits, targets, weights) of labelled records, each by a head fitted without it; None for fewer than FEWEST.
 
     At most about HELD_OUT records are judged, so that a thousand labels cost one or two extra fits, not five.
     """
@@ -220,7 +220,9 @@ def _held_out(
     if n < FEWEST:
         return None
     fold = rng.permutation(np.arange(n) % FOLDS)
-    logits, targets, weights = [], [], []
+    logits: list[Floats] = []
+    targets: list[Floats] = []
+    weights: list[Floats] = []
     for number in range(min(FOLDS, -(-HELD_OUT * FOLDS // n))):
         out = fold == number
         part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])

@@ -5,9 +5,8 @@ import numpy as np
 from core.errors import BadInput
 from core.sampling.pool import Floats, Ints
 
-POINTS_PER_CLUSTER = (
-    64  # FAISS trains on at most so many per centroid; more moves the centroids by less than the seed does
-)
+TRAINED_ON = 5_000  # points that move the centroids; more move them by less than another seed does
+POINTS_PER_CLUSTER = 20  # but never fewer than this
 
 
 def gather(vectors: Floats, rows: Ints) -> Floats:
@@ -32,10 +31,10 @@ def cluster(points: Floats, clusters: int, rng: np.random.Generator) -> tuple[Fl
     kmeans = faiss.Kmeans(
         points.shape[1],
         clusters,
-        niter=20,
+        niter=10,
         seed=int(rng.integers(2**31)),
         min_points_per_centroid=1,
-        max_points_per_centroid=POINTS_PER_CLUSTER,
+        max_points_per_centroid=max(POINTS_PER_CLUSTER, TRAINED_ON // clusters),
     )
     kmeans.train(np.ascontiguousarray(points))
     centroids = np.asarray(kmeans.centroids, dtype=np.float32).reshape(clusters, -1)

@@ -1,14 +1,16 @@
 """A real Chromium and one server per kind of project for the whole run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.real import FLAGS, Server, find_chromium
 
-QUIET = {"automatic = true": "automatic = false"}
+Machines = Callable[..., BrowserContext]
+QUIET = {"automatic = true": "automatic = false", "lease_seconds = 600": "lease_seconds = 60"}
 ARABIC = "مرحبا بالعالم 👩‍👩‍👧‍👦 هذا نص عربي 🎉"
 HOSTILE = "<img src=x onerror='window.broken=1'><script>window.broken=1</script> **bold** $x$ :red[hi]"
 LONG = "A sentence that goes on and on. " * 2000
@@ -16,24 +18,48 @@ TWELVE = "card arrival,card stolen,cash,change pin,exchange,fees,refund,top up,t
 
 
 @pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
-    """Debian's Chromium instead of a download. Without one the tests skip, on CI they fail."""
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium. Without one the tests skip, on CI they fail."""
     path = find_chromium()
     if path is None:
         say = "The browser tests need Chromium: `apt install chromium` (Debian) or `snap install chromium` (Ubuntu)."
         pytest.fail(say) if os.environ.get("CI") == "true" else pytest.skip(say)
-    return {"executable_path": path, "args": FLAGS}
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
 
 
-@pytest.fixture(scope="session")
-def base_url() -> None:
-    """Each server has its own address; the plugin's fixture of this name is written for an older pytest."""
+@pytest.fixture
+def machines(chromium: Browser) -> Iterator[Machines]:
+    """Makes browsers that share nothing with each other, as if on machines of their own; closed after the test."""
+    made: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        made.append(chromium.new_context(**options))
+        return made[-1]
+
+    yield make
+    for context in made:
+        context.close()
+
+
+@pytest.fixture
+def context(machines: Machines) -> BrowserContext:
+    """One person's browser."""
+    return machines()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty tab in it."""
+    return context.new_page()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """600 short records, four labels, each record for one person."""
-    texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(600)]
+    """900 short records, four labels, each record for one person."""
+    texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(900)]
     server = Server(tmp_path_factory.mktemp("browser") / "plain", "delivery,praise,question,bug", texts, QUIET)
     yield server
     server.kill()

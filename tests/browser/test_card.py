@@ -1,12 +1,10 @@
 """What the card shows and how it is operated: many labels, several labels, strange texts, small screens, no mouse."""
 
-from collections.abc import Callable
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARABIC, HOSTILE, LONG
+from tests.browser.conftest import ARABIC, HOSTILE, LONG, Machines
 from tests.browser.real import Card, Server
 
 pytestmark = pytest.mark.browser
@@ -115,10 +113,8 @@ def test_a_label_that_is_added_elsewhere_comes_up_without_a_reload(odd_server: S
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390)])
-def test_axe_finds_nothing_serious(
-    odd_server: Server, new_context: Callable[..., BrowserContext], scheme: str, width: int
-) -> None:
-    page = new_context(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
+def test_axe_finds_nothing_serious(odd_server: Server, machines: Machines, scheme: str, width: int) -> None:
+    page = machines(color_scheme=scheme, viewport={"width": width, "height": 800}).new_page()
     card = odd_server.open(page, f"axe{scheme}{width}")
     card.press("1")
     card.wait_saved()

@@ -2,15 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import Machines
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
-NewContext = Callable[[], BrowserContext]
 
 
 def test_labels_given_by_keys_are_stored_once_against_the_record_on_the_screen(server: Server, page: Page) -> None:
@@ -125,9 +124,9 @@ def test_a_killed_server_that_comes_back_has_every_answer(server: Server, page: 
     assert server.answers("killed") == given
 
 
-def test_ten_people_at_three_keys_a_second_never_share_a_record(server: Server, new_context: NewContext) -> None:
+def test_ten_people_at_three_keys_a_second_never_share_a_record(server: Server, machines: Machines) -> None:
     names = [f"person{number}" for number in range(10)]
-    cards = [server.open(new_context().new_page(), name) for name in names]
+    cards = [server.open(machines().new_page(), name) for name in names]
     given: dict[str, list[tuple[str, str | None]]] = {name: [] for name in names}
     for number in range(9):
         began = time.monotonic()

@@ -1,0 +1,52 @@
+"""Records as people see them on a card. Knows no queue order and no leases."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from core.settings import Settings
+from core.waiting import Row
+
+
+@dataclass(frozen=True)
+class Card:
+    """A record as a person sees it. suggestion: {"labels": [{"id", "probability"}], "model"}, best first, or None."""
+
+    id: str
+    text: str
+    fields: list[dict[str, str]]
+    meta: list[dict[str, str]]
+    suggestion: dict[str, object] | None
+
+
+def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings: Settings) -> list[Card]:
+    """In the order of `rows`."""
+    if not rows:
+        return []
+    found = cursor.execute(
+        f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
+        [row.n for row in rows],
+    ).fetchall()
+    parts = {n: (text, _pairs(fields), _pairs(meta)) for n, text, fields, meta in found}
+    return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]
+
+
+def _pairs(document: str | None) -> list[dict[str, str]]:
+    """A JSON object as named texts; values that are empty are left out."""
+    values = json.loads(document) if document else {}
+    return [
+        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+        for name, value in values.items()
+        if value is not None and value != ""
+    ]
+
+
+def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
+    """None on audit rows: what people answer there must not lean on the model that it judges."""
+    if row.audit or not settings.show_suggestions or not row.suggestion or not row.model:
+        return None
+    active = {label.id for label in settings.taxonomy.active}
+    labels = [{"id": id, "probability": chance} for id, chance in json.loads(row.suggestion) if id in active]
+    return {"labels": labels, "model": row.model} if labels else None
