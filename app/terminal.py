@@ -69,6 +69,8 @@ def _import_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"{told['rows']:,} rows: {told['added']:,} new records, {told['known']:,} known already."]
     if told["duplicates"]:
         lines.append(f"{told['duplicates']:,} are exact duplicates; they take the label of the first of their kind.")
+    if clashes := told["report"]["repeated_ids"]["other_label"]:
+        lines.append(f"{clashes:,} rows repeat an id with another label; only the first label of each was kept.")
     if told["labelled"]:
         lines.append(f"{told['labelled']:,} came with a label.")
     near = told["report"].get("near_duplicates")

@@ -1,59 +1,65 @@
-"""A query's result as a file, whole or not at all. Knows SQL results and file formats; not what is exported or why."""
+"""What can be exported, as SQL: labels, suggestions, responses, all. Knows no file format."""
 
-import os
-import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
+from core.errors import BadInput
+from core.files.tables import write_table
+from core.project import Project
+from core.settings import Settings
+from core.taxonomy import SEPARATOR
 
-from core.errors import BadInput, Refused
+# A duplicate has the label and the suggestion of the first record with its text, and says so.
+_SETTLED = """
+    select r.n, s.labels, if(r.duplicate_of is null or own.n is not null, s.how, 'duplicate') as how, s.stratum
+    from records r left join settled own on own.n = r.n
+    join settled s on s.n = coalesce(own.n, r.duplicate_of, r.n)
+"""
+_SUGGESTED = """
+    select r.n, g.labels, g.probability, g.model
+    from records r join suggestions g on g.n = coalesce(r.duplicate_of, r.n)
+"""
 
-FORMATS = {
-    "csv": "format csv, header true",
-    "jsonl": "format json, array false",
-    "parquet": "format parquet, compression zstd",
+_QUERIES = {
+    "labels": f"""
+        select r.id, r.text, {{settled}} as label, s.how, s.stratum, r.split, r.source, r.meta::varchar as meta
+        from ({_SETTLED}) s join records r using (n) order by r.n""",
+    "suggestions": f"""
+        select r.id, r.text, {{suggested}} as label, g.probability, g.model
+        from ({_SUGGESTED}) g join records r using (n)
+        where r.n not in (select n from ({_SETTLED})) order by r.n""",
+    "responses": """
+        select a.event_id, r.id as record_id, a.annotator, a.action, {given} as label,
+               strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at, a.round, a.note, a.undoes, a.model
+        from responses a join records r using (n) order by a.received_at, a.made_at, a.seq, a.event_id""",
+    "all": f"""
+        select r.id, r.text, {{settled}} as label, s.how, s.stratum, {{suggested}} as suggestion, g.probability,
+               r.split, r.source, r.meta::varchar as meta
+        from records r left join ({_SETTLED}) s using (n) left join ({_SUGGESTED}) g using (n) order by r.n""",
 }
-"""What a person may ask for, and how DuckDB is told. All are UTF-8, without a byte-order mark."""
+
+WHAT = tuple(_QUERIES)
 
 
-def write_table(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object], target: Path, file_format: str
-) -> int:
-    """Writes the rows of `query`, in its order, and returns how many. An existing target is replaced at the very end.
-
-    Cells are data: those that begin with = + - or @ are written as they are, so that an import gives back the same
-    text; a spreadsheet that opens the CSV may take them for formulas. In CSV, NULL is an empty field and "" is quoted.
-    """
-    if file_format not in FORMATS:
-        raise BadInput(f"Cannot write {file_format!r}; the formats are {', '.join(FORMATS)}.")
-    if target.is_dir():
-        raise BadInput(f"{target} is a folder; name a file to write to.")
-    if not target.parent.is_dir():
-        raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
-    partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
-    # what the query raises must be raised before the file is begun: DuckDB 2.0.0 may wait for ever when the query of a
-    # parallel copy to CSV fails half way
-    connection.execute(f"create or replace temp table exported as {query}", list(parameters))
-    try:
-        copy = f"copy (from exported) to '{_escaped(partial)}' ({FORMATS[file_format]})"
-        row = connection.execute(copy).fetchone()
-        _flush(partial)
-        partial.replace(target.resolve())
-    except (duckdb.IOException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise Refused(f"{target} could not be written ({reason}); free space or choose another place.") from error
-    finally:
-        partial.unlink(missing_ok=True)
-    connection.execute("drop table exported")
-    return int(row[0]) if row else 0
+def write_export(project: Project, target: Path, file_format: str, what: str) -> int:
+    """Rows written. Labels are names, several joined by `|`; times are UTC."""
+    if what not in _QUERIES:
+        raise BadInput(f"Cannot export {what!r}; there are {', '.join(_QUERIES)}.")
+    query = _with_names(_QUERIES[what], project.settings())
+    with project.store.reading() as cursor:
+        return write_table(cursor, query, [], target, file_format)
 
 
-def _flush(path: Path) -> None:
-    """A rename may reach the disk before the content does, and a power cut between them would leave an empty file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+def _with_names(query: str, settings: Settings) -> str:
+    """Puts label names for ids. They stand in the query itself, quoted, since a map cannot be bound in a copy."""
+    names = ", ".join(f"{_quoted(label.id)}: {_quoted(label.name)}" for label in settings.taxonomy.labels)
+    mapping = f"map {{{names}}}" if names else "map([]::varchar[], []::varchar[])"
+    columns = {"settled": "s.labels", "suggested": "g.labels", "given": "a.labels"}
+    for name, column in columns.items():
+        named = f"array_to_string(list_transform({column}, lambda x: {mapping}[x]), '{SEPARATOR}')"
+        given = f"if(a.action = 'submit', {named}, null)" if name == "given" else named
+        query = query.replace(f"{{{name}}}", given)
+    return query
 
 
-def _escaped(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

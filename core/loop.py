@@ -9,7 +9,7 @@ from typing import Any
 
 from core import records, rounds
 from core.errors import BadInput
-from core.exports import write_export
+from core.export import write_export
 from core.jobs import Bundle, Report
 from core.overview import status
 from core.project import Project
@@ -39,7 +39,7 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
 def import_file(
     project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Reads a file in a job, then takes all of it in or nothing. options: as `core.ingest` names them."""
+    """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them."""
     settings = project.settings()
     bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
     found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")

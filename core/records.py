@@ -14,8 +14,9 @@ from core.store import utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
-FREE_SPARE = """
-    q.spare and not exists (select 1 from leases l where l.n = q.n)
+HELD = "select l.n from leases l where l.until > now() at time zone 'UTC'"
+FREE_SPARE = f"""
+    q.spare and q.n not in ({HELD})
     and not exists (select 1 from responses a where a.n = q.n)
 """
 
@@ -58,35 +59,43 @@ def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, setting
 
     The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
     """
-    cursor.execute("create or replace temp table staged as select * from read_parquet(?)", [str(table)])
+    cursor.execute("create or replace temp view staged as select * from read_parquet('" + _quoted(table) + "')")
     _refuse_changed_texts(cursor, source)
-    row = cursor.execute("select coalesce(max(n), -1) + 1 from records").fetchone()
-    start = row[0] if row else 0
-    cursor.execute(_INSERT_RECORDS, [start, source, utc_now()])
-    added = _count(cursor, "select count(*) from records where n >= ?", [start])
-    duplicates = _count(cursor, "select count(*) from records where n >= ? and duplicate_of is not null", [start])
+    cursor.execute(_NUMBER_RECORDS)
+    cursor.execute(_INSERT_RECORDS, [source, utc_now()])
+    added = _count(cursor, "select count(*) from fresh", [])
+    duplicates = _count(cursor, "select count(*) from fresh where duplicate_of is not null", [])
     labelled = _take_in_labels(cursor, source, settings)
     total = _count(cursor, "select count(*) from staged", [])
-    cursor.execute("drop table staged")
+    cursor.execute("drop table fresh")
+    cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, "labelled": labelled}
 
 
-_INSERT_RECORDS = """
-    insert into records
-    with fresh as (
-        select ? + row_number() over (order by s.position) - 1 as n, s.* exclude (position, label)
+# The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
+_NUMBER_RECORDS = """
+    create or replace temp table fresh as
+    with new as (
+        select position, hash::varchar as hash,
+               (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
         from staged s where not exists (select 1 from records r where r.id = s.id)
     ),
     firsts as (
         select hash, min(n) as n from (
-            select hash, n from records where duplicate_of is null union all select hash, n from fresh
+            select hash, n from records where duplicate_of is null union all select hash, n from new
         ) group by hash
     )
-    select f.n, f.id, f.text, f.fields, f.meta, f.hash::varchar,
-           case when firsts.n < f.n then firsts.n end, f.split, ?, ?
-    from fresh f join firsts on firsts.hash::varchar = f.hash::varchar
-    order by f.n
+    select new.position, new.n, nullif(firsts.n, new.n) as duplicate_of from new join firsts using (hash)
 """
+_INSERT_RECORDS = """
+    insert into records
+    select f.n, s.id, s.text, s.fields, s.meta, s.hash::varchar, f.duplicate_of, s.split, ?, ?
+    from staged s join fresh f using (position)
+"""
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _refuse_changed_texts(cursor: duckdb.DuckDBPyConnection, source: str) -> None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.jobs import Bundle, Report
 from core.project import Project
-from core.records import FREE_SPARE, POOL
+from core.records import FREE_SPARE, HELD, POOL
 from core.settings import Settings
 from core.store import utc_now
 from core.vectors import encoded_rows
@@ -242,11 +242,11 @@ def _rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str | Non
         [model],
     )
     cursor.execute(
-        """
+        f"""
         create or replace temp table places as
         with free as (
             select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
-            where not q.audit and not exists (select 1 from leases l where l.n = q.n)
+            where not q.audit and q.n not in ({HELD})
         ),
         slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),
         wanted as (select n, spare, row_number() over (partition by spare order by score desc, n) as k from free)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from core.ingest import Layout
-from core.ingest import ingest as ingest_file
+from core.files.ingest import Layout
+from core.files.ingest import ingest as ingest_file
 
 
 def ingest(bundle: Path, params: Mapping[str, object], report: Callable[[int, int], None]) -> dict[str, object]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from core.vectors import open_vectors
 
 from core.errors import BadInput
 from core.metrics import Score, score
@@ -22,6 +21,7 @@ from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.selftest import examine
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score_pool, small_margin
+from core.vectors import open_vectors
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 3

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.export import FORMATS, write_table
+from core.files.tables import FORMATS, write_table
 from gpu_jobs.ingest import ingest
 
 Record = tuple[str, str, str | None]
@@ -101,7 +101,7 @@ FULL_DISK = """
 import duckdb, resource, sys
 from pathlib import Path
 from core.errors import Refused
-from core.export import write_table
+from core.files.tables import write_table
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     write_table(duckdb.connect(), "select uuid() from range(100000)", [], Path(sys.argv[1]), sys.argv[2])

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.ledger import normalise, normalised_hashes
-from core.reading import BATCH_ROWS
+from core.files.ledger import normalise, normalised_hashes
+from core.files.reading import BATCH_ROWS
 from gpu_jobs.ingest import ingest
 
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from core.cells import Column, json_of
 from core.errors import BadInput
-from core.ledger import Ledger
-from core.near_duplicates import near_duplicates_in
-from core.reading import Batch
-from core.sources import Source, open_source
+from core.files.cells import Column, json_of
+from core.files.ledger import Ledger
+from core.files.near_duplicates import near_duplicates_in
+from core.files.reading import Batch
+from core.files.sources import Source, open_source
 
 Progress = Callable[[int, int], None]
 """(done, total): bytes of a text file, rows of a table, files of a folder."""

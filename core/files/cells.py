@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import NoReturn
 
 from core.errors import BadInput
-from core.reading import Batch
-from core.sources import Source
+from core.files.reading import Batch
+from core.files.sources import Source
 from core.taxonomy import SEPARATOR
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

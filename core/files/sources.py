@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-from core.csv_files import CsvFile
 from core.errors import BadInput
-from core.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
+from core.files.csv_files import CsvFile
+from core.files.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
 
 
 class Source(Protocol):

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from core.errors import BadInput
-from core.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
+from core.files.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
 
 LONGEST_FIELD = 1 << 24
 """Characters in one field. An unclosed quote swallows the rest of a file: this bounds how much of it is held."""

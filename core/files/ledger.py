@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.cells import Column
+from core.files.cells import Column
 from core.taxonomy import SEPARATOR
 
 MOST_LABELS = 10_000

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.ledger import normalise
+from core.files.ledger import normalise
 
 Signatures = npt.NDArray[np.uint32]
 Ints = npt.NDArray[np.int64]

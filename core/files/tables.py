@@ -1,0 +1,59 @@
+"""A query's result as a file, whole or not at all. Knows SQL results and file formats; not what is exported or why."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from core.errors import BadInput, Refused
+
+FORMATS = {
+    "csv": "format csv, header true",
+    "jsonl": "format json, array false",
+    "parquet": "format parquet, compression zstd",
+}
+"""What a person may ask for, and how DuckDB is told. All are UTF-8, without a byte-order mark."""
+
+
+def write_table(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object], target: Path, file_format: str
+) -> int:
+    """Writes the rows of `query`, in its order, and returns how many. An existing target is replaced at the very end.
+
+    Cells are data: those that begin with = + - or @ are written as they are, so that an import gives back the same
+    text; a spreadsheet that opens the CSV may take them for formulas. In CSV, NULL is an empty field and "" is quoted.
+    """
+    if file_format not in FORMATS:
+        raise BadInput(f"Cannot write {file_format!r}; the formats are {', '.join(FORMATS)}.")
+    if target.is_dir():
+        raise BadInput(f"{target} is a folder; name a file to write to.")
+    if not target.parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
+    partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+    # what the query raises must be raised before the file is begun: DuckDB 2.0.0 may wait for ever when the query of a
+    # parallel copy to CSV fails half way
+    connection.execute(f"create or replace temp table exported as {query}", list(parameters))
+    try:
+        copy = f"copy (from exported) to '{_escaped(partial)}' ({FORMATS[file_format]})"
+        row = connection.execute(copy).fetchone()
+        _flush(partial)
+        partial.replace(target.resolve())
+    except (duckdb.IOException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise Refused(f"{target} could not be written ({reason}); free space or choose another place.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    connection.execute("drop table exported")
+    return int(row[0]) if row else 0
+
+
+def _flush(path: Path) -> None:
+    """A rename may reach the disk before the content does, and a power cut between them would leave an empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("'", "''")
