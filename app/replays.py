@@ -92,7 +92,7 @@ def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, si
     loop.create_project(folder, [], multi=wanted.multi)
     project = open_project(folder, InProcessRunner())
     write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
-    options = {"text": list(wanted.text), "label": wanted.label, "split": wanted.split}
+    options: dict[str, Any] = {"text": list(wanted.text), "label": wanted.label, "split": wanted.split}
     loop.import_file(project, report, file=str(wanted.file), **options)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
         simulate.hold_out(project, HELD_OUT, seed=0)

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import httpx
 from playwright.sync_api import Page, sync_playwright
@@ -12,6 +13,12 @@ from playwright.sync_api import Page, sync_playwright
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OUT = Path(__file__).parent.parent / "docs" / "shots"
 PORT = 8599
+SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
+    (1280, "light"),
+    (1280, "dark"),
+    (390, "light"),
+    (390, "dark"),
+)
 URL = f"http://127.0.0.1:{PORT}"
 
 
@@ -26,7 +33,7 @@ def main() -> None:
         _wait()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-            for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
+            for width, scheme in SCREENS:
                 context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
                 _take(context.new_page(), f"{width}-{scheme}")
                 context.close()

@@ -227,10 +227,8 @@ class Desk:
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
         now, overlap = self._clock(), self._settings().overlap
-        rows = self._waiting.open()
-        return list(
-            islice((row for row in rows if row.n not in have and self._room(row.n, holder, now, overlap)), most)
-        )
+        rows = (row for row in self._waiting.open() if row.n not in have)
+        return list(islice((row for row in rows if self._room(row.n, holder, now, overlap)), most))
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""

@@ -164,24 +164,27 @@ def _acquisition(scored: Scored, rows: Ints) -> Floats:
 
 
 def _write_suggestions(path: Path, scored: Scored) -> None:
+    """One row per record. probability: of the label, or where several may hold that all its yes and no are right."""
     import polars
 
-    labels = np.asarray(scored.head.labels, dtype=object)
-    rows = np.arange(len(scored.probs))
+    rows = np.arange(len(scored.probs), dtype=np.int64)
     best = scored.probs.argmax(axis=1)
-    top = scored.probs[rows, best]
+    names = polars.Series("label", scored.head.labels)
+    table = polars.DataFrame({"n": rows, "label": names.gather(polars.Series(best))})
+    probability = scored.probs[rows, best]
+    lists = polars.concat_list("label")
     if scored.head.multi:
-        said = np.asarray(scored.probs >= 0.5)
-        lists = [[scored.head.labels[i] for i in np.flatnonzero(row)] for row in said]
-        first = [name if hit else None for name, hit in zip(labels[best], said.any(axis=1), strict=True)]
-        sure = np.where(said, scored.probs, 1 - scored.probs).min(axis=1)
-        columns = {"label": first, "probability": sure.astype(np.float64), "labels": lists}
-    else:
-        columns = {"label": labels[best].tolist(), "probability": top.astype(np.float64), "labels": None}
-    table = polars.DataFrame({"n": rows, "label": columns["label"], "probability": columns["probability"]})
-    table = table.with_columns(score=polars.Series(_acquisition(scored, rows).astype(np.float64)))
-    lists_column = polars.Series("labels", columns["labels"]) if scored.head.multi else polars.concat_list("label")
-    table.with_columns(lists_column.alias("labels")).write_parquet(path)
+        decided = _decide(scored, rows)
+        kept = polars.Series("any", decided.any(axis=1))
+        table = table.with_columns(label=polars.when(kept).then(polars.col("label")))
+        probability = np.where(decided, scored.probs, 1 - scored.probs).prod(axis=1)
+        found = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
+        lists = polars.lit(polars.Series("labels", found, dtype=polars.List(polars.String)))
+    table.with_columns(
+        probability=polars.Series(probability.astype(np.float64)),
+        score=polars.Series(_acquisition(scored, rows).astype(np.float64)),
+        labels=lists,
+    ).write_parquet(path)
 
 
 def _write_ranked(path: Path, scored: Scored, rows: Ints) -> None:

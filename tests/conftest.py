@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,7 @@ def write_csv(path: Path, count: int, *, labelled: bool = True) -> Path:
     return path
 
 
-COLUMNS = {"text": ["text"], "id": "id", "label": "topic", "split": "split"}
+COLUMNS: dict[str, Any] = {"text": ["text"], "id": "id", "label": "topic", "split": "split"}
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ class World:
             )
             cursor.executemany(
                 "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1')",
-                [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)] or [[-1, 0, False, ""]],
+                [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)] or [[-1, 0, False, SUGGESTION]],
             )
             cursor.execute("delete from queue where n < 0")
 
@@ -270,12 +270,10 @@ def test_threads_get_different_records_and_each_answer_is_stored_once(world: Wor
     given: list[str] = []
 
     def work(name: str) -> None:
-        done: list[Event] = []
-        for _ in range(5):
-            cards = world.ask(Holder(name, "t"), *done, want=2).cards
+        cards = world.ask(Holder(name, "t"), want=2).cards
+        while cards:
             given.extend(card.id for card in cards)
-            done = [submit(card.id) for card in cards]
-        world.ask(Holder(name, "t"), *done)
+            cards = world.ask(Holder(name, "t"), *(submit(card.id) for card in cards), want=2).cards
 
     threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(6)]
     for thread in threads:
@@ -284,6 +282,34 @@ def test_threads_get_different_records_and_each_answer_is_stored_once(world: Wor
         thread.join()
     assert len(given) == len(set(given)) == 60
     assert world.store.one("select count(*) from responses") == 60
+
+
+def test_where_records_run_short_everybody_gets_a_share(world: World) -> None:
+    world.fill(40)
+    shares = [len(ids(world.ask(Holder(f"p{number}", "t"), want=30))) for number in range(5)]
+    assert shares[0] == 30
+    assert min(shares) >= 1
+
+
+def test_who_has_nothing_gets_what_others_only_keep_in_reserve(world: World) -> None:
+    world.fill(6)
+    hand = ids(world.ask(ANN, want=50))
+    assert len(hand) == 6
+    assert world.ask(BOB, want=5).cards == []
+    reply = world.ask(ANN, have=hand, want=3)
+    assert (reply.recall, reply.cards) == (3, [])
+    reply = world.ask(ANN, have=hand[:3], give_back=tuple(hand[3:]), want=3)
+    assert reply.cards == [], "what is given back is not for who gave it"
+    assert set(ids(world.ask(BOB, want=5))) < set(hand[3:])
+    assert world.ask(ANN, have=hand[:3]).recall == 0
+
+
+def test_nobody_is_asked_for_records_that_the_hungry_one_has_skipped(world: World) -> None:
+    world.fill(1)
+    world.ask(BOB, Event("s", "r0", "skip"))
+    hand = ids(world.ask(ANN, want=5))
+    world.ask(BOB, want=5)
+    assert world.ask(ANN, have=hand).recall == 0
 
 
 class Tab:

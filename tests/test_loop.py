@@ -174,3 +174,26 @@ def test_settings_are_read_again_when_a_person_edits_the_file(project: Project) 
     path.write_text(path.read_text().replace("batch_size = 20", "batch_size = 5"))
     assert project.settings().batch_size == 5
     assert loop.next_batch(project, quiet)["queued"] == 5
+
+
+def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None:
+    from core.project import open_project
+    from gpu_jobs.local import InProcessRunner
+
+    loop.create_project(tmp_path / "multi", [], multi=True)
+    opened = open_project(tmp_path / "multi", InProcessRunner())
+    lines = ["text,label,split"]
+    for number in range(60):
+        topics = [name for name, every in (("rain", 2), ("cheese", 3)) if number % every == 0]
+        split = "test" if number % 5 == 0 else ""
+        told = "|".join(topics) if number < 40 else ""
+        lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{told},{split}")
+    (tmp_path / "multi.csv").write_text("\n".join(lines))
+    loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
+    told = loop.play_round(opened, quiet, size=10)
+    assert told["metrics"]["gold"]["micro_f1"]["value"] > 0.5
+    both = opened.store.one("select count(*) from suggestions where len(labels) = 2")
+    none = opened.store.one("select count(*) from suggestions where label is null and len(labels) = 0")
+    assert both > 0
+    assert none > 0
+    opened.close()

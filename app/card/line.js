@@ -3,7 +3,8 @@
 const LEAST_PAUSE_MS = 100;
 const TIMEOUT_MS = 10_000;
 const RETRY_MS = [3000, 5000, 10_000];
-const POLL_MS = 2000;
+const POLL_MS = 1000;
+const IDLE_MS = 8000;
 const ADOPT_MS = 30_000;
 const MOST_EVENTS = 200;
 const KEEPALIVE_BYTES = 60_000;
@@ -18,6 +19,7 @@ class Line {
     this.trouble = ""; // why the last request failed, "" when it did not
     this.failures = 0;
     this.busy = false;
+    this.short = false; // the server had no record to give: the tick asks again, in its own time
     this.timer = 0;
     this.ended = -Infinity;
     this.used = performance.now();
@@ -36,18 +38,26 @@ class Line {
   pump() {
     if (this.busy || this.timer) return;
     const visit = this.visit;
-    if (!this.outbox.size && !visit.giveBack.size && !visit.wanted()) return;
+    const wanted = !this.short && visit.wanted();
+    if (!this.outbox.size && !visit.giveBack.size && !wanted) return;
     this.later(this.failures ? this.retryDelay() : this.ended + LEAST_PAUSE_MS - performance.now());
   }
 
-  /** Asks when there is nothing to show, and keeps the records at hand leased while somebody is there. */
+  /** Asks when there is nothing to show; keeps the records at hand while somebody is there, else gives them back. */
   tick() {
-    const idle = performance.now() - this.ended;
-    const lease = this.visit.setup.lease_seconds * 1000;
-    const present = performance.now() - this.used < lease;
     if (this.busy || this.timer) return;
-    if (!this.visit.card || this.failures || (present && idle > lease / 3)) this.later(0);
-    else this.pump();
+    const now = performance.now();
+    const present = now - this.used < this.visit.setup.lease_seconds * 1000;
+    if (!present) this.visit.dropPrefetched();
+    const idle = now - this.ended > IDLE_MS;
+    if (this.failures || (present && !this.visit.card) || (idle && (present || !this.visit.card))) this.later(0);
+    else if (present || this.outbox.size || this.visit.giveBack.size) this.pump();
+  }
+
+  /** Somebody is at the keys. */
+  noteUse() {
+    this.used = performance.now();
+    this.pump();
   }
 
   retryNow() {
@@ -74,6 +84,7 @@ class Line {
       const reply = await this.post(body);
       this.failures = 0;
       this.trouble = "";
+      this.short = body.want > 0 && !reply.cards.length;
       this.visit.take(reply, body.give_back);
     } catch (error) {
       this.failures += 1;

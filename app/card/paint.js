@@ -18,6 +18,7 @@ function paintSetup(view) {
   box.dataset.setup = setup.key;
   box.classList.toggle("many", view.visit.typing);
   view.find(".search").hidden = !view.visit.typing;
+  view.search.placeholder = `Type to find one of ${setup.labels.length} labels`;
   view.buttons = new Map(setup.labels.map((label, place) => [label.id, labelButton(view, label, place)]));
   box.replaceChildren(...view.buttons.values());
   view.buildActions();
@@ -114,6 +115,11 @@ function emptyWords(visit, line) {
   if (!visit.progress) return ["Fetching records…", ""];
   if (!visit.progress.records) return ["There are no records yet", "Bring some with: rondo import FILE --text COLUMN"];
   if (visit.learning) return ["The model is learning from your labels", "The next records come by themselves."];
+  const { waiting } = visit.progress;
+  if (waiting) {
+    const records = waiting === 1 ? "One record waits, but it is" : `${waiting} records wait, but they are`;
+    return ["Nothing is free for you right now", `${records} with other people, or skipped by you. The next free one comes by itself.`];
+  }
   return ["All done", "Every record that you could answer is answered. Backspace takes your last answer back."];
 }
 

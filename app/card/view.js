@@ -41,7 +41,7 @@ class View {
   }
 
   noteUse() {
-    this.line.used = performance.now();
+    this.line.noteUse();
   }
 
   // ---- what keys and buttons do ----

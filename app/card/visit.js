@@ -140,13 +140,20 @@ class Visit {
     if (this.version !== null && this.version !== reply.version) this.dropPrefetched();
     this.version = reply.version;
     this.add(reply.cards);
+    this.giveUp(reply.recall);
   }
 
   /** The order changed: what nobody has seen yet goes back, better records come with the next reply. */
   dropPrefetched() {
+    this.giveUp(this.queue.length);
+  }
+
+  /** Gives back up to so many records that nobody has seen yet, the last ones first. */
+  giveUp(count) {
     const fresh = this.queue.filter((card) => !card.seen);
-    for (const card of fresh) this.giveBack.add(card.id);
-    this.keepOnly((card) => card.seen);
+    const going = new Set(fresh.slice(Math.max(0, fresh.length - count)));
+    for (const card of going) this.giveBack.add(card.id);
+    this.keepOnly((card) => !going.has(card));
   }
 
   keepOnly(wanted) {

@@ -1,5 +1,7 @@
 """Settings: taxonomy, guidelines, and how the next batch is chosen."""
 
+from typing import Any
+
 import streamlit as st
 
 from app.state import opened
@@ -13,7 +15,7 @@ st.title("Settings")
 st.caption("Everything here stands in rondo.toml, which you can also edit by hand.")
 
 
-def change(**changes: object) -> None:
+def change(**changes: Any) -> None:
     """Saves and says what was wrong, if anything was."""
     try:
         change_settings(office.project, **changes)

@@ -5,6 +5,7 @@ operator: the CPU plugin fuses it either way, and this way was as quick or quick
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,26 +13,55 @@ import numpy.typing as npt
 
 Weights = Mapping[str, npt.NDArray[np.float32]]
 
+ATTENTION, PARTS = "attention.self.", ("query", "key", "value")
+"""three products with one input"""
+
 FAR = -10_000.0
 """added to the scores of padding: far below any real score, and still finite in bfloat16"""
 
 
-def build_graph(weights: Weights, config: Mapping[str, Any], longest: int) -> Any:
-    """A model of tokens (n, width) int32 and mask (n, width) float32 to (n, hidden) unit rows; width <= longest."""
-    return _Bert(weights, config).model(longest)
+@dataclass(frozen=True)
+class Inlet:
+    """How numbers are made 8-bit before a product: divided by `smooth`, one per channel, then 256 steps low..high.
+
+    The weights are multiplied by `smooth`, so that the product stays what it was. Xiao et al. 2023 (SmoothQuant).
+    """
+
+    smooth: npt.NDArray[np.float32]
+    low: float
+    high: float
+
+
+def build_graph(weights: Weights, config: Mapping[str, Any], longest: int, inlets: Mapping[str, Inlet]) -> Any:
+    """A model of tokens (n, width) int32 and mask (n, width) float32 to (n, hidden) unit rows; width <= longest.
+
+    Products whose name is in `inlets` are computed in 8 bits where the processor can.
+    """
+    return _Bert(weights, config, inlets).model(longest)[0]
+
+
+def build_probe(weights: Weights, config: Mapping[str, Any], longest: int) -> tuple[Any, list[str]]:
+    """The same with what flows into each product as further outputs, and the names of these."""
+    import openvino
+
+    model, entered = _Bert(weights, config, {}).model(longest)
+    return openvino.Model([*model.outputs, *(node.output(0) for node in entered.values())], model.get_parameters()), [
+        *entered
+    ]
 
 
 class _Bert:
     """Holds the weights while the graph grows."""
 
-    def __init__(self, weights: Weights, config: Mapping[str, Any]) -> None:
+    def __init__(self, weights: Weights, config: Mapping[str, Any], inlets: Mapping[str, Inlet]) -> None:
         from openvino import opset13
 
-        self.op, self.weights = opset13, weights
+        self.op, self.weights, self.inlets = opset13, weights, inlets
+        self.entered: dict[str, Any] = {}
         self.layers, self.heads = config["num_hidden_layers"], config["num_attention_heads"]
         self.hidden, self.epsilon = config["hidden_size"], config["layer_norm_eps"]
 
-    def model(self, longest: int) -> Any:
+    def model(self, longest: int) -> tuple[Any, dict[str, Any]]:
         import openvino
 
         tokens = self.op.parameter([-1, -1], np.int32, "tokens")
@@ -42,7 +72,8 @@ class _Bert:
         )
         for layer in range(self.layers):
             hidden = self.layer(hidden, bias, f"encoder.layer.{layer}.")
-        return openvino.Model([self.op.result(self.pool(hidden, mask))], [tokens, mask], "encoder")
+        model = openvino.Model([self.op.result(self.pool(hidden, mask))], [tokens, mask], "encoder")
+        return model, self.entered
 
     def embed(self, tokens: Any, longest: int) -> Any:
         words = self.op.constant(self.weights["embeddings.word_embeddings.weight"])
@@ -55,13 +86,15 @@ class _Bert:
         return self.norm(self.op.add(word, self.op.unsqueeze(place, self.axes(0))), "embeddings.LayerNorm")
 
     def layer(self, hidden: Any, bias: Any, name: str) -> Any:
-        seen = self.linear(self.attend(hidden, bias, name + "attention.self."), name + "attention.output.dense")
+        seen = self.product(self.attend(hidden, bias, name), name + "attention.output.dense")
         hidden = self.norm(self.op.add(seen, hidden), name + "attention.output.LayerNorm")
-        wide = self.op.gelu(self.linear(hidden, name + "intermediate.dense"), "ERF")
-        return self.norm(self.op.add(self.linear(wide, name + "output.dense"), hidden), name + "output.LayerNorm")
+        wide = self.op.gelu(self.product(hidden, name + "intermediate.dense"), "ERF")
+        return self.norm(self.op.add(self.product(wide, name + "output.dense"), hidden), name + "output.LayerNorm")
 
     def attend(self, hidden: Any, bias: Any, name: str) -> Any:
-        query, key, value = (self.split(self.linear(hidden, name + part)) for part in ("query", "key", "value"))
+        place = name + ATTENTION
+        entered = self.enter(hidden, place)
+        query, key, value = (self.split(self.linear(entered, place + part, place)) for part in PARTS)
         scale = self.one((self.hidden // self.heads) ** -0.5)
         scores = self.op.multiply(self.op.matmul(query, key, False, True), scale)
         seen = self.op.matmul(self.op.softmax(self.op.add(scores, bias), -1), value, False, False)
@@ -73,9 +106,29 @@ class _Bert:
         shape = self.axes(0, 0, self.heads, self.hidden // self.heads)
         return self.op.transpose(self.op.reshape(hidden, shape, True), self.axes(0, 2, 1, 3))
 
-    def linear(self, hidden: Any, name: str) -> Any:
-        product = self.op.matmul(hidden, self.op.constant(self.weights[name + ".weight"]), False, True)
+    def product(self, hidden: Any, name: str) -> Any:
+        return self.linear(self.enter(hidden, name), name, name)
+
+    def enter(self, hidden: Any, place: str) -> Any:
+        self.entered[place] = hidden
+        if (inlet := self.inlets.get(place)) is None:
+            return hidden
+        even = self.op.multiply(hidden, self.op.constant(1 / inlet.smooth[None, None]))
+        low, high = self.one(inlet.low), self.one(inlet.high)
+        return self.op.fake_quantize(even, low, high, low, high, 256)
+
+    def linear(self, hidden: Any, name: str, place: str) -> Any:
+        product = self.op.matmul(hidden, self.matrix(name + ".weight", self.inlets.get(place)), False, True)
         return self.op.add(product, self.row(name + ".bias"))
+
+    def matrix(self, name: str, inlet: Inlet | None) -> Any:
+        """Weights (out, in); in 8 bits each row has a step of its own."""
+        if inlet is None:
+            return self.op.constant(self.weights[name])
+        scaled = self.weights[name] * inlet.smooth[None]
+        most = np.abs(scaled).max(axis=1, keepdims=True)
+        low, high = self.op.constant(-most), self.op.constant(most)
+        return self.op.fake_quantize(self.op.constant(scaled), low, high, low, high, 255)
 
     def norm(self, hidden: Any, name: str) -> Any:
         flat = self.op.mvn(hidden, self.axes(-1), True, self.epsilon, "INSIDE_SQRT")
