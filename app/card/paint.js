@@ -49,7 +49,7 @@ function paintMatches(view) {
   for (const [id, button] of view.buttons) {
     button.hidden = !places.has(id);
     button.style.order = places.get(id) ?? "";
-    button.classList.toggle("top", Boolean(view.typed.trim()) && places.get(id) === 0);
+    button.classList.toggle("best", Boolean(view.typed.trim()) && places.get(id) === 0);
   }
   view.find(".labels").classList.toggle("nothing", !found.length);
 }

@@ -73,3 +73,12 @@ def odd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("browser") / "odd", TWELVE, texts, settings)
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def few_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Six records and two labels."""
+    texts = [f"Note {number}." for number in range(6)]
+    server = Server(tmp_path_factory.mktemp("browser") / "few", "spam,ham", texts, QUIET)
+    yield server
+    server.kill()
