@@ -94,13 +94,15 @@ async def run(server: Server, names: list[str], keys: int, rate: float) -> tuple
 
 def faults(server: Server, seen: dict[str, Seen]) -> dict[str, int]:
     """Presses and stored answers, compared one to one."""
-    pressed = Counter((name, record, LABELS[int(key) - 1]) for name, one in seen.items() for record, key in one.keys)
+    presses = [(name, record, LABELS[int(key) - 1]) for name, one in seen.items() for record, key in one.keys]
+    pressed = Counter(press for press in presses if press[1])
     events = server.events(*seen)
     stored = Counter((event["annotator"], event["record_id"], event["label"]) for event in events)
     people = Counter(record for record in {(event["record_id"], event["annotator"]) for event in events})
     shared = Counter(record for record, _ in people)
     return {
-        "keys": pressed.total(),
+        "keys": len(presses),
+        "with no record on the screen": len(presses) - pressed.total(),
         "stored": stored.total(),
         "lost": max(0, pressed.total() - stored.total()),
         "doubled": max(0, stored.total() - pressed.total()),

@@ -11,7 +11,7 @@ from core.errors import BadInput
 from core.models.calibration import expected_error
 from core.models.graph import Graph, neighbour_graph
 from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
-from core.models.linear import fit_linear, softmax_loss
+from core.models.linear import Examples, fit_linear, softmax_loss
 from core.sampling.pool import Floats, Ints
 
 DIMS = 16
@@ -78,8 +78,8 @@ def test_the_solver_agrees_with_scikit_learn() -> None:
     vectors, truth, _ = texts(300, 5, noise=1.0)
     theirs = LogisticRegression(C=10, max_iter=2000, tol=1e-8).fit(vectors, truth).predict_proba(vectors)
     ones = np.ones((300, 1), dtype=np.float32)
-    weights, bias = fit_linear(vectors, np.eye(5, dtype=np.float32)[truth], ones, softmax_loss, 10.0)
-    ours = np.exp(vectors @ weights.T + bias)
+    matrix = fit_linear(Examples(vectors, np.eye(5, dtype=np.float32)[truth], ones), softmax_loss, 10.0)
+    ours = np.exp(vectors @ matrix[:, :-1].T + matrix[:, -1])
     np.testing.assert_allclose(ours / ours.sum(axis=1, keepdims=True), theirs, atol=0.01)
 
 
@@ -136,9 +136,9 @@ def test_several_labels_may_hold_at_once() -> None:
 
 def test_pseudo_labels_do_not_make_a_head_overconfident() -> None:
     vectors, truth, _ = texts(1200, 4, noise=1.1)
-    head = taught(lesson_of(vectors[:80], truth[:80], 4), around(vectors))
-    probs = predict(head, vectors[80:])
-    stated, right = probs.max(axis=1).mean(), (probs.argmax(axis=1) == truth[80:]).mean()
+    head = taught(lesson_of(vectors[:200], truth[:200], 4), around(vectors))
+    probs = predict(head, vectors[200:])
+    stated, right = probs.max(axis=1).mean(), (probs.argmax(axis=1) == truth[200:]).mean()
     assert stated - right < 0.06
     assert head.calibration_error is not None
 

@@ -1,79 +1,18 @@
-"""What holds for leases and the queue: nobody gets another's record, nobody starves, a restart forgets nothing."""
+"""What holds for leases and the queue: nobody gets another's record, and a restart forgets nothing."""
 
-import json
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
-from uuid import uuid4
 
 import duckdb
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from core.cards import Card
 from core.leases import Holder
-from core.queue import Ask, Desk, Reply
 from core.responses import Event
-from core.settings import Settings
 from core.store import Store
-from core.taxonomy import make_taxonomy, retire_label
-
-SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]), lease_seconds=60)
-SUGGESTION = json.dumps([["spam", 0.7], ["ham", 0.3]])
-ANN, BOB, ANN_2 = Holder("ann", "1"), Holder("bob", "1"), Holder("ann", "2")
-
-
-class World:
-    """A store, a clock that stands still unless moved, settings that can be changed, and a desk over them."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.now = datetime(2026, 5, 4, 12, 0, 0)
-        self.settings = SETTINGS
-        self.restart()
-
-    def restart(self) -> None:
-        self.desk = Desk(self.store, lambda: self.settings, lambda: self.now)
-
-    def fill(self, records: int, queued: Sequence[int] = (), audit: Sequence[int] = (), text: str = "text") -> None:
-        with self.desk.changing() as cursor:
-            for table in ("records", "responses", "settled", "queue", "leases", "batches", "models"):
-                cursor.execute(f"delete from {table}")
-            cursor.execute(
-                """insert into records select n, 'r' || n, $text || n, null, '{"source": "mail"}', 'h' || n, null, null,
-                   'f.csv', $now from range($records) as t(n)""",
-                {"text": text, "now": self.now, "records": records},
-            )
-            cursor.executemany(
-                "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1')",
-                [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)] or [[-1, 0, False, SUGGESTION]],
-            )
-            cursor.execute("delete from queue where n < 0")
-
-    def ask(self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object) -> Reply:
-        return self.desk.exchange(holder, Ask(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
-
-    def later(self, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
-
-    def live(self) -> Counter[str]:
-        """How many people hold each record that they have not answered."""
-        leases = self.store.query(
-            "select r.id, annotator from leases l join records r using (n) where until > ?", [self.now]
-        )
-        return Counter(id for id, who in leases if id not in self.answered(who))
-
-    def answered(self, annotator: str, action: str = "%") -> set[str]:
-        rows = self.store.query(
-            """select distinct r.id from responses a join records r using (n)
-               where annotator like ? and action like ? and action <> 'undo'
-                 and event_id not in (select undoes from responses where undoes is not null)""",
-            [annotator, action],
-        )
-        return {id for (id,) in rows}
+from core.taxonomy import retire_label
+from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +27,6 @@ def world(store: Store) -> World:
     world = World(store)
     world.fill(10, queued=[3, 1, 2])
     return world
-
-
-def ids(reply: Reply) -> list[str]:
-    return [card.id for card in reply.cards]
-
-
-def submit(record: str, label: str = "spam", eid: str | None = None) -> Event:
-    return Event(eid or str(uuid4()), record, "submit", (label,))
-
-
-def undo(record: str, eid: str) -> Event:
-    return Event(str(uuid4()), record, "undo", undoes=eid)
 
 
 def test_records_come_in_order_and_never_to_two_holders(world: World) -> None:
@@ -282,122 +209,3 @@ def test_threads_get_different_records_and_each_answer_is_stored_once(world: Wor
         thread.join()
     assert len(given) == len(set(given)) == 60
     assert world.store.one("select count(*) from responses") == 60
-
-
-def test_where_records_run_short_everybody_gets_a_share(world: World) -> None:
-    world.fill(40)
-    shares = [len(ids(world.ask(Holder(f"p{number}", "t"), want=30))) for number in range(5)]
-    assert shares[0] == 30
-    assert min(shares) >= 1
-
-
-def test_who_has_nothing_gets_what_others_only_keep_in_reserve(world: World) -> None:
-    world.fill(6)
-    hand = ids(world.ask(ANN, want=50))
-    assert len(hand) == 6
-    assert world.ask(BOB, want=5).cards == []
-    reply = world.ask(ANN, have=hand, want=3)
-    assert (reply.recall, reply.cards) == (3, [])
-    reply = world.ask(ANN, have=hand[:3], give_back=tuple(hand[3:]), want=3)
-    assert reply.cards == [], "what is given back is not for who gave it"
-    assert set(ids(world.ask(BOB, want=5))) < set(hand[3:])
-    assert world.ask(ANN, have=hand[:3]).recall == 0
-
-
-def test_nobody_is_asked_for_records_that_the_hungry_one_has_skipped(world: World) -> None:
-    world.fill(1)
-    world.ask(BOB, Event("s", "r0", "skip"))
-    hand = ids(world.ask(ANN, want=5))
-    world.ask(BOB, want=5)
-    assert world.ask(ANN, have=hand).recall == 0
-
-
-class Tab:
-    """A person's tab in the property test: what it holds, what it answered."""
-
-    def __init__(self, holder: Holder) -> None:
-        self.holder = holder
-        self.hand: list[str] = []
-        self.past: list[tuple[str, str]] = []
-        self.outbox: list[Event] = []
-
-    def do(self, action: str) -> None:
-        if action == "undo" and self.past:
-            record, eid = self.past.pop()
-            self.outbox.append(undo(record, eid))
-            self.hand.insert(0, record)
-        elif action in ("submit", "skip", "flag") and self.hand:
-            labels = ("spam",) if action == "submit" else ()
-            event = Event(str(uuid4()), self.hand.pop(0), action, labels)
-            self.past.append((event.record, event.eid))
-            self.outbox.append(event)
-
-
-TABS = [Holder("ann", "1"), Holder("ann", "2"), Holder("bob", "1"), Holder("cat", "1"), Holder("dan", "1")]
-MOVES = st.lists(
-    st.tuples(
-        st.integers(0, len(TABS) - 1),
-        st.lists(st.sampled_from(["submit"] * 6 + ["skip", "undo", "flag"]), max_size=4),
-        st.integers(0, 5),
-        st.sampled_from(["send"] * 8 + ["reload page", "restart", "rank", "wait"]),
-    ),
-    min_size=5,
-    max_size=16,
-)
-
-
-@settings(max_examples=20, deadline=None)
-@given(MOVES, st.integers(1, 3))
-def test_many_people_never_share_a_record_and_never_starve(
-    tmp_path_factory: pytest.TempPathFactory, moves: list[tuple[int, list[str], int, str]], overlap: int
-) -> None:
-    world = World(Store(tmp_path_factory.mktemp("property")))
-    world.settings = replace(SETTINGS, overlap=overlap)
-    world.fill(24, queued=range(8))
-    tabs = [Tab(holder) for holder in TABS]
-    for who, actions, want, then in moves:
-        tab = tabs[who]
-        for action in actions:
-            tab.do(action)
-        shake(world, tab, then)
-        exchange(world, tab, want, overlap)
-    world.store.close()
-
-
-def shake(world: World, tab: Tab, what: str) -> None:
-    """Something that may happen to a tab or to the server."""
-    if what == "reload page":
-        tab.hand = []
-    elif what == "restart":
-        world.restart()
-    elif what == "wait":
-        world.later(25)
-    elif what == "rank":
-        with world.desk.changing() as cursor:
-            cursor.execute("update queue set position = hash(n, position) % 100")
-
-
-def exchange(world: World, tab: Tab, want: int, overlap: int) -> None:
-    """One request, sent twice as an impatient browser does, and what must hold after it."""
-    for _ in range(1 + want % 2):
-        reply = world.ask(tab.holder, *tab.outbox, have=tab.hand, want=want)
-        assert not world.answered(tab.holder.annotator) & set(ids(reply)), "offered to a person who has answered it"
-        tab.hand = [record for record in tab.hand if record not in reply.taken] + ids(reply)
-        assert len(tab.hand) == len(set(tab.hand))
-    tab.outbox = []
-    assert max(world.live().values(), default=0) <= overlap
-    if want and not reply.cards:
-        assert not free_records(world, tab, overlap), "starved though records are left"
-
-
-def free_records(world: World, tab: Tab, overlap: int) -> set[str]:
-    """What this person could have been given: not flagged, not its own in any tab, wanted by fewer than `overlap`."""
-    people = {holder.annotator for holder in TABS}
-    busy = Counter(record for who in people for record in world.answered(who, "submit"))
-    busy += world.live()
-    me = tab.holder.annotator
-    mine = world.store.query(
-        "select r.id from leases join records r using (n) where annotator = ? and until > ?", [me, world.now]
-    )
-    free = {f"r{n}" for n in range(24) if busy[f"r{n}"] < overlap}
-    return free - world.answered(me) - world.answered("%", "flag") - {id for (id,) in mine}

@@ -4,7 +4,7 @@ const LEAST_PAUSE_MS = 100;
 const TIMEOUT_MS = 10_000;
 const RETRY_MS = [3000, 5000, 10_000];
 const POLL_MS = 1000;
-const IDLE_MS = 8000;
+const IDLE_MS = 4000;
 const ADOPT_MS = 30_000;
 const MOST_EVENTS = 200;
 const KEEPALIVE_BYTES = 60_000;
@@ -48,7 +48,7 @@ class Line {
     if (this.busy || this.timer) return;
     const now = performance.now();
     const present = now - this.used < this.visit.setup.lease_seconds * 1000;
-    if (!present) this.visit.dropPrefetched();
+    if (!present) this.visit.giveUp(this.visit.queue.length);
     const idle = now - this.ended > IDLE_MS;
     if (this.failures || (present && !this.visit.card) || (idle && (present || !this.visit.card))) this.later(0);
     else if (present || this.outbox.size || this.visit.giveBack.size) this.pump();

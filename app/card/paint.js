@@ -26,7 +26,9 @@ function paintSetup(view) {
   const described = setup.labels.filter((label) => label.description);
   const names = described.flatMap((label) => [element("dt", { dir: "auto" }, label.name), element("dd", { dir: "auto" }, label.description)]);
   view.find(".names").replaceChildren(...names);
-  view.find(".guide").hidden = !setup.guidelines && !described.length;
+  const plain = !setup.guidelines && !described.length;
+  view.find(".guide").hidden = plain;
+  view.find(".desk").classList.toggle("plain", plain);
   view.painted = {};
   paintMatches(view);
 }
@@ -149,6 +151,7 @@ function paintSuggestion(view) {
 function paintState(view) {
   const { visit, line } = view;
   const pending = visit.outbox.size;
+  if (!pending) view.flashing?.classList.remove("flash");
   const saved = view.find(".saved");
   const kept = visit.outbox.kept ? `${pending} kept in this browser` : `${pending} not kept: this browser's storage is full`;
   const words = line.trouble ? (pending ? `offline: ${kept}` : "offline") : pending ? `saving ${pending}…` : "saved";

@@ -150,10 +150,11 @@ class View {
     this.find(".spoken").textContent = text;
   }
 
+  /** Shows which label was given, until it is saved. */
   flash(id) {
-    const button = this.find(`.labels button[data-label-id="${CSS.escape(id)}"]`);
-    button?.classList.add("flash");
-    setTimeout(() => button?.classList.remove("flash"), 120);
+    this.flashing?.classList.remove("flash");
+    this.flashing = this.buttons.get(id);
+    this.flashing?.classList.add("flash");
   }
 
   // ---- setting up ----

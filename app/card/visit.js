@@ -2,6 +2,7 @@
 
 const AHEAD = 40; // records at hand: ten seconds without a server at four keys a second
 const TOP_UP_BELOW = 33;
+const RESERVE = 8; // stay at hand while better records are on their way
 const PAUSE_MS = 60_000;
 
 class Visit {
@@ -143,15 +144,18 @@ class Visit {
     this.giveUp(reply.recall);
   }
 
-  /** The order changed: what nobody has seen yet goes back, better records come with the next reply. */
+  /** The order changed: what nobody has seen yet is out of order, and goes back as soon as better records are there. */
   dropPrefetched() {
-    this.giveUp(this.queue.length);
+    const fresh = this.queue.filter((card) => !card.seen);
+    for (const card of fresh) card.stale = true;
+    this.giveUp(fresh.length - RESERVE);
   }
 
   /** Gives back up to so many records that nobody has seen yet, the last ones first. */
   giveUp(count) {
+    if (count <= 0) return;
     const fresh = this.queue.filter((card) => !card.seen);
-    const going = new Set(fresh.slice(Math.max(0, fresh.length - count)));
+    const going = new Set(fresh.slice(-count));
     for (const card of going) this.giveBack.add(card.id);
     this.keepOnly((card) => !going.has(card));
   }
@@ -163,10 +167,12 @@ class Visit {
   add(cards) {
     const known = new Set([...this.queue.map((card) => card.id), ...this.outbox.pendingRecords()]);
     const empty = !this.card;
-    for (const card of cards) {
-      this.giveBack.delete(card.id);
-      if (!known.has(card.id)) this.queue.push(card);
-    }
+    const fresh = cards.filter((card) => !known.has(card.id));
+    for (const card of cards) this.giveBack.delete(card.id);
+    const stale = this.queue.findIndex((card) => card.stale && !card.seen);
+    this.queue.splice(stale < 0 ? this.queue.length : stale, 0, ...fresh);
+    const ahead = this.queue.filter((card) => !card.stale && !card.seen).length;
+    if (stale >= 0 && ahead >= RESERVE) this.giveUp(this.queue.filter((card) => card.stale && !card.seen).length);
     if (empty && this.card) this.show("arrival");
     else this.changed();
   }

@@ -11,9 +11,9 @@ TEMPERATURES = np.geomspace(0.2, 5.0, 49)
 def fit_temperature(logits: Floats, targets: Floats, weights: Floats, multi: bool) -> float:
     """The divisor of the logits with the least held-out log loss, of a grid. Guo et al. 2017 (temperature scaling).
 
-    A weak pull towards 1, worth two records, keeps a handful of records from claiming certainty. Above 1 its root is
-    taken: each labelled record was chosen because its neighbourhood had none, so leaving it out asks more than the
-    pool does. On four sets this cut the calibration error of actively chosen labels from .042 to .031.
+    A weak pull towards 1, worth two records, keeps a handful of records from claiming certainty. Above 1 it is
+    believed as far as the weights are even: a record chosen for its doubt is missed when it is left out, more than any
+    record of the pool is.
     """
     losses = [
         float(_log_losses(logits / temperature, targets, multi) @ weights / weights.sum())
@@ -21,7 +21,8 @@ def fit_temperature(logits: Floats, targets: Floats, weights: Floats, multi: boo
     ]
     pull = 2 * np.log(TEMPERATURES) ** 2 / max(len(logits), 1)
     best = float(TEMPERATURES[int(np.argmin(np.array(losses) + pull))])
-    return best if best <= 1 else best**0.5
+    evenness = float(weights.sum() ** 2 / (len(weights) * (weights**2).sum()))
+    return best if best <= 1 else best**evenness
 
 
 def expected_error(probs: Floats, targets: Floats, weights: Floats, multi: bool) -> float:

@@ -13,7 +13,7 @@ from core.errors import Damaged
 from core.models.encoder_int8 import PEAKS
 from core.models.encoders import Floats, encode_in_batches, without_surrogates
 
-TOKEN_BUDGET = 1024
+TOKEN_BUDGET = 768
 """tokens at once, with padding: activations of more leave the second-level cache and gain nothing"""
 
 CUT = 3_000

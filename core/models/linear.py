@@ -5,6 +5,7 @@ labels would take minutes. The objective is scikit-learn's, C * sum(weighted los
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -41,26 +42,35 @@ def sigmoid_loss(logits: Floats, targets: Floats, weights: Floats) -> tuple[floa
     return float(loss.sum(dtype=np.float64)), weights * (sigmoid(logits) - targets)
 
 
-def fit_linear(inputs: Floats, targets: Floats, weights: Floats, loss: Loss, strength: float) -> tuple[Floats, Floats]:
-    """(weights (labels, dims), bias (labels,)) float32. inputs: (n, dims) float32; strength: C, higher = freer."""
+@dataclass(frozen=True)
+class Examples:
+    """What the solver sees. inputs: (n, dims) float32. targets: (n, labels) 0..1. weights: (n, 1) or (n, labels)."""
+
+    inputs: Floats
+    targets: Floats
+    weights: Floats
+
+
+def fit_linear(examples: Examples, loss: Loss, strength: float) -> Floats:
+    """(labels, dims + 1) float32, the bias last. strength: C, higher = freer."""
     from scipy.optimize import minimize
 
-    labels = targets.shape[1]
-    padded = np.concatenate([inputs, np.ones((len(inputs), 1), np.float32)], axis=1)
-    scale = float(len(inputs) * strength)
-    ridge = np.ones((1, padded.shape[1]))
-    ridge[0, -1] = 0
+    targets, weights = examples.targets, examples.weights
+    count, labels = targets.shape
+    padded = np.concatenate([examples.inputs, np.ones((count, 1), np.float32)], axis=1)
+    ridge = np.append(np.ones(padded.shape[1] - 1), 0.0) / (count * strength)
 
     def objective(flat: Floats) -> tuple[float, Floats]:
         matrix = flat.reshape(labels, -1)
         value, slope = loss(padded @ matrix.T.astype(np.float32), targets, weights)
-        penalised = ridge * matrix
-        gradient = (slope.T @ padded) / len(inputs) + penalised / scale
-        return value / len(inputs) + float((penalised * matrix).sum()) / (2 * scale), gradient.ravel().astype(float)
+        penalty = ridge * matrix
+        return value / count + float((penalty * matrix).sum()) / 2, ((slope.T @ padded) / count + penalty).ravel()
 
-    start = np.zeros(labels * padded.shape[1])
     found = minimize(
-        objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 100, "gtol": 1e-5, "ftol": 1e-7}
+        objective,
+        np.zeros(labels * padded.shape[1]),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": 100, "gtol": 1e-5, "ftol": 1e-7, "maxcor": 5},
     )
-    matrix = found.x.reshape(labels, -1).astype(np.float32)
-    return matrix[:, :-1], matrix[:, -1]
+    return np.asarray(found.x.reshape(labels, -1), dtype=np.float32)

@@ -31,7 +31,7 @@ def cluster(points: Floats, clusters: int, rng: np.random.Generator) -> tuple[Fl
     kmeans = faiss.Kmeans(
         points.shape[1],
         clusters,
-        niter=10,
+        niter=20,
         seed=int(rng.integers(2**31)),
         min_points_per_centroid=1,
         max_points_per_centroid=max(POINTS_PER_CLUSTER, TRAINED_ON // clusters),

@@ -1,6 +1,8 @@
 """What a person does on the card, in a real browser against the real command: every answer is stored, once, rightly."""
 
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 
@@ -9,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from core.store import Store
 from tests.browser.conftest import Machines
-from tests.browser.real import Server
+from tests.browser.real import ROOT, Server
 
 pytestmark = pytest.mark.browser
 
@@ -180,10 +182,12 @@ def test_the_last_records_are_shared_out_and_nobody_starves(few_server: Server, 
     first = few_server.open(machines().new_page(), "first")
     expect(first.record).not_to_have_attribute("data-record-id", "")
     second = few_server.open(machines().new_page(), "second")
-    given = [first.label("1"), second.label("22")]
+    given = [first.label("1"), second.label("2")]
+    expect(second.record).not_to_have_attribute("data-record-id", "", timeout=20_000)
+    given.append(second.label("2"))
     first.wait_saved()
     second.wait_saved()
-    assert Counter(few_server.answers("first", "second")) == Counter(given[0] + given[1])
+    assert Counter(few_server.answers("first", "second")) == Counter(pair for pairs in given for pair in pairs)
 
 
 def test_enter_accepts_the_suggestion_which_audit_records_do_not_have(few_server: Server, page: Page) -> None:
@@ -209,3 +213,17 @@ def test_enter_accepts_the_suggestion_which_audit_records_do_not_have(few_server
     card.wait_saved()
     events = [(event["record_id"], event["label"], event["model"]) for event in few_server.events("guided")]
     assert events == [("r0", "spam", "m1"), ("r1", "ham", None)]
+
+
+def test_a_batch_that_is_chosen_meanwhile_never_leaves_the_screen_empty(odd_server: Server, page: Page) -> None:
+    card = odd_server.open(page, "busy")
+    command = [sys.executable, "-m", "app", "--project", str(odd_server.folder), "next", "--size", "5"]
+    given: list[tuple[str, str | None]] = []
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as choosing:
+        while choosing.poll() is None and len(given) < 24:
+            given += card.label("1")
+            page.wait_for_timeout(300)
+    given += card.label("2233")
+    card.wait_saved()
+    assert all(record for record, _ in given)
+    assert odd_server.answers("busy") == given
