@@ -95,6 +95,16 @@ def _follow(lines: Iterator[str], report: Report) -> dict[str, Any]:
     raise Refused("The server ended while it was working. What was saved is kept; try again.")
 
 
+def answers(address: dict[str, Any]) -> bool:
+    """Is there a server at this address still?"""
+    import httpx
+
+    try:
+        return httpx.get(f"{address['url']}/api/health", timeout=5, trust_env=False).status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
 def address_file(folder: Path) -> Path:
     """Where a running server leaves its address and key."""
     return folder / ".rondo" / "server.json"

@@ -30,6 +30,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     """Opens the project and serves it until it is stopped. Raises Refused when the port or the project is taken."""
     import uvicorn
 
+    _refuse_second_server(folder)
     refuse_taken_port(host, port)
     configure_streamlit()
     local = is_loopback(host)
@@ -50,6 +51,12 @@ def serve(folder: Path, host: str, port: int) -> None:
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         state.close_office()
+
+
+def _refuse_second_server(folder: Path) -> None:
+    address = client.read_address(folder)
+    if address and client.answers(address):
+        raise Refused(f"The project is open already at {address['url']}. Use that one, or stop it first.")
 
 
 def make_app(office: state.Office, key: str) -> Any:

@@ -75,7 +75,7 @@ def _import_lines(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"{told['labelled']:,} came with a label.")
     near = told["report"].get("near_duplicates")
     if near:
-        lines.append(f"Near-duplicates: {near}")
+        lines.append(f"{near['records']:,} records in {near['groups']:,} groups are near-duplicates of each other.")
     return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
 
 
@@ -132,6 +132,17 @@ def _replay_lines(told: Mapping[str, Any]) -> list[str]:
             f"{name:<18}{one['aulc']:>8.3f}{one['aulc_sd']:>7.3f}{_count(one['to90']):>9}{_count(one['to95']):>9}"
             + (f"{gain['mean']:>+11.3f}" if gain else f"{'':>11}")
         )
+    return [*lines, "", *_curve_lines(told["strategies"])]
+
+
+def _curve_lines(strategies: Mapping[str, Any]) -> list[str]:
+    """The mean curves as bars of eight heights, all on one scale from 0 to 1."""
+    bars = "▁▂▃▄▅▆▇█"
+    lines = []
+    for name, one in strategies.items():
+        means = [sum(values) / len(values) for values in zip(*one["macro_f1"], strict=False)]
+        drawn = "".join(bars[min(int(value * 8), 7)] for value in means)
+        lines.append(f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one['labels'][-1]} labels")
     return lines
 
 

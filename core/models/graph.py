@@ -13,6 +13,9 @@ Ints = npt.NDArray[np.int64]
 
 NODES = 20_000  # more records than this are sampled: the search grows with the square, its use does not
 NEIGHBOURS = 10
+STEPS = 6
+KEPT = 0.9  # the share that flows on in each step, the rest is the seed
+IDENTICAL = 0.9999  # cosine from which a node is the record itself, as float16 leaves it
 LABELS_AT_ONCE = 64  # columns that stay in the cache while mass flows
 
 
@@ -52,48 +55,60 @@ def _without_oneself(found: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int32
     return found[keep].reshape(shape).astype(np.int32), cosines[keep].reshape(shape).astype(np.float32)
 
 
-def link(graph: Graph, points: Floats, newcomers: Floats) -> Any:
-    """(g + k, g + k) sparse symmetric affinities: the graph's nodes first, then newcomers tied to their nearest nodes.
+@dataclass(frozen=True)
+class Ground:
+    """A graph with labelled records tied in, ready for their labels to flow.
 
-    An affinity is the cosine, never below zero. points: (g, dims) of the graph; newcomers: (k, dims).
+    points: (g, dims) float32, the graph's nodes. flow: sparse (g + n, g + n), the nodes first, then the n records.
+    place: (k,) where the k records to start from stand in `flow`. same: (k,) the node that is that record, or -1.
     """
+
+    points: Floats
+    flow: Any
+    place: Ints
+    same: Ints
+
+
+def tie(graph: Graph, points: Floats, records: Floats) -> Ground:
+    """Records (n, dims) tied to their nearest nodes. Ties weigh their cosine, never below zero, both ways."""
     from scipy import sparse
 
     g, width = graph.neighbours.shape
-    near, closeness = _nearest_nodes(points, newcomers, max(width, 1))
-    total = g + len(newcomers)
+    near, closeness = _nearest_nodes(points, records, max(width, 1))
+    total = g + len(records)
     sources = np.concatenate([np.repeat(np.arange(g), width), np.repeat(np.arange(g, total), near.shape[1])])
     targets = np.concatenate([graph.neighbours.ravel(), near.ravel()])
-    affinity = np.maximum(np.concatenate([graph.cosines.ravel(), closeness.ravel()]), 0)
-    one_way = sparse.csr_matrix((affinity.astype(np.float32), (sources, targets)), shape=(total, total))
-    return one_way.maximum(one_way.T).tocsr()
+    weights = np.maximum(np.concatenate([graph.cosines.ravel(), closeness.ravel()]), 0).astype(np.float32)
+    one_way = sparse.csr_matrix((weights, (sources, targets)), shape=(total, total))
+    both = one_way.maximum(one_way.T)
+    scale = sparse.diags(1 / np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1e-12)))
+    same = np.where(closeness[:, 0] >= IDENTICAL, near[:, 0], -1) if near.shape[1] else np.full(len(records), -1)
+    return Ground(points, (scale @ both @ scale).tocsr().astype(np.float32), np.arange(g, total), same)
 
 
-def _nearest_nodes(points: Floats, newcomers: Floats, k: int) -> tuple[Ints, Floats]:
+def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Floats]:
     import faiss
 
     k = min(k, len(points))
-    if k == 0 or len(newcomers) == 0:
-        return np.empty((len(newcomers), k), np.int64), np.empty((len(newcomers), k), np.float32)
-    closeness, near = faiss.knn(newcomers, points, k, metric=faiss.METRIC_INNER_PRODUCT)
+    if k == 0 or len(records) == 0:
+        return np.empty((len(records), k), np.int64), np.empty((len(records), k), np.float32)
+    closeness, near = faiss.knn(records, points, k, metric=faiss.METRIC_INNER_PRODUCT)
     return near, closeness
 
 
-def spread(affinities: Any, seeds: Floats, steps: int = 6, keep: float = 0.9) -> Floats:
-    """(nodes, labels) float32 label mass after some steps of label spreading. Zhou et al. 2004.
+def spread(ground: Ground, seeds: Floats) -> Floats:
+    """(g, labels) float32 label mass of the nodes after STEPS of label spreading. Zhou et al. 2004.
 
-    seeds: (nodes, labels), zero rows where unknown. keep: the share that flows on in each step, the rest is the seed.
+    seeds: (k, labels) of the records at `ground.place`. Twenty steps sort no better than six.
     """
-    from scipy import sparse
-
-    degree = np.asarray(affinities.sum(axis=1)).ravel()
-    scale = sparse.diags(1 / np.sqrt(np.maximum(degree, 1e-12))).astype(np.float32)
-    flow = (scale @ affinities @ scale).tocsr().astype(np.float32)
-    mass = np.empty(seeds.shape, dtype=np.float32)
-    for start in range(0, seeds.shape[1], LABELS_AT_ONCE):
-        seed = np.ascontiguousarray(seeds[:, start : start + LABELS_AT_ONCE], dtype=np.float32)
-        part = seed
-        for _ in range(steps):
-            part = np.float32(keep) * (flow @ part) + np.float32(1 - keep) * seed
-        mass[:, start : start + LABELS_AT_ONCE] = part
+    nodes, labels = len(ground.points), seeds.shape[1]
+    mass = np.empty((nodes, labels), dtype=np.float32)
+    for start in range(0, labels, LABELS_AT_ONCE):
+        part = seeds[:, start : start + LABELS_AT_ONCE]
+        seed = np.zeros((ground.flow.shape[0], part.shape[1]), dtype=np.float32)
+        seed[ground.place] = part
+        flowing = seed
+        for _ in range(STEPS):
+            flowing = np.float32(KEPT) * (ground.flow @ flowing) + np.float32(1 - KEPT) * seed
+        mass[:, start : start + LABELS_AT_ONCE] = flowing[:nodes]
     return mass

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from core.errors import BadInput
 from core.models.calibration import expected_error, fit_temperature, weights_by_doubt
-from core.models.graph import Graph, link, spread
+from core.models.graph import Graph, Ground, spread, tie
 from core.models.linear import Examples, Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 
 Ints = npt.NDArray[np.int64]
@@ -88,8 +88,11 @@ def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.G
     0.5 then gave the best macro-F1 at every budget from 60 to 1,000 records of 29 subjects.
     """
     _check(lesson)
-    head = _teach(lesson, surroundings)
-    held_out = _held_out(lesson, surroundings, rng)
+    ground = None
+    if surroundings is not None and len(lesson.vectors) and not lesson.multi:
+        ground = tie(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
+    head = _teach(lesson, ground)
+    held_out = _held_out(lesson, ground, rng)
     if held_out is None:
         return head
     logits, targets, weights = held_out
@@ -107,15 +110,15 @@ def _check(lesson: Lesson) -> None:
         raise BadInput("Some vectors of labelled records hold NaN or infinity. Encode those records again.")
 
 
-def _teach(lesson: Lesson, surroundings: Surroundings | None) -> Head:
+def _teach(lesson: Lesson, ground: Ground | None) -> Head:
     """The head before calibration."""
     examples = _examples(lesson)
     used = examples.targets.sum(axis=0) > 0
     if used.sum() <= (0 if lesson.multi else 1):
         return _by_counting(lesson)
     fitted = _fit(examples, lesson.multi)
-    if surroundings is not None and len(lesson.vectors) and not lesson.multi:
-        examples = _with_guesses(examples, _guess(lesson, surroundings, fitted))
+    if ground is not None:
+        examples = _with_guesses(examples, _guess(lesson, ground, fitted))
         fitted = _fit(examples, lesson.multi)
     weights = np.where(used[:, None], fitted[:, :-1], np.float32(0))
     return Head(weights, _quiet(fitted, examples, used, lesson), 1.0, lesson.labels, lesson.multi)
@@ -166,16 +169,15 @@ def _fit(examples: Examples, multi: bool) -> Floats:
     return fit_linear(examples, loss, STRENGTH)
 
 
-def _guess(lesson: Lesson, surroundings: Surroundings, fitted: Floats) -> tuple[Floats, Floats]:
+def _guess(lesson: Lesson, ground: Ground, fitted: Floats) -> tuple[Floats, Floats]:
     """(inputs, targets) of nodes where head and graph name the same label: of each label those of widest margin."""
     targets = lesson.targets.astype(np.float32)
-    points, labels = surroundings.points, targets.shape[1]
-    seeds = np.zeros((len(points) + len(targets), labels), dtype=np.float32)
-    seeds[len(points) :] = targets / np.maximum(targets.sum(axis=0), 1)
-    flow = spread(link(surroundings.graph, points, lesson.vectors.astype(np.float32)), seeds)[: len(points)]
+    points, labels = ground.points, targets.shape[1]
+    flow = spread(ground, targets / np.maximum(targets.sum(axis=0), 1))
     logits = points @ fitted[:, :-1].T + fitted[:, -1]
     named = logits.argmax(axis=1)
     agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
+    agreed[ground.same[ground.same >= 0]] = False  # a person has said it already
     order = np.argsort(-_margins(logits), kind="stable")
     order = order[agreed[order]]
     quota = max(int(min(GUESSES_PER_LABEL * len(targets), MOST_GUESSES) / labels), 1)
@@ -203,9 +205,7 @@ def _quiet(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], less
     return np.where(used, bias, level + np.log(rare)).astype(np.float32)
 
 
-def _held_out(
-    lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats] | None:
+def _held_out(lesson: Lesson, ground: Ground | None, rng: np.random.Generator) -> tuple[Floats, Floats, Floats] | None:
     """(logits, targets, weights) of labelled records, each by a head fitted without it; None for fewer than FEWEST.
 
     At most about HELD_OUT records are judged, so that a thousand labels cost one extra fit, not five.
@@ -220,14 +220,13 @@ def _held_out(
     for number in range(min(FOLDS, max(1, HELD_OUT * FOLDS // n))):
         out = fold == number
         part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
-        head = _teach(part, surroundings)
+        base = None if ground is None else replace(ground, place=ground.place[~out], same=ground.same[~out])
+        head = _teach(part, base)
         judged = _logits(head, lesson.vectors[out])
         logits.append(judged)
         targets.append(lesson.targets[out])
-        if surroundings is None or lesson.multi:
-            weights.append(np.ones(len(judged)))
-        else:
-            weights.append(weights_by_doubt(_margins(judged), _margins(_logits(head, surroundings.points))))
+        pool = None if ground is None else _margins(_logits(head, ground.points))
+        weights.append(np.ones(len(judged)) if pool is None else weights_by_doubt(_margins(judged), pool))
     return np.concatenate(logits), np.concatenate(targets), np.concatenate(weights)
 
 
