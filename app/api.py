@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.state import Office
-from core.errors import BadInput, RondoError
+from core.errors import RondoError
 from core.loop import VERBS
 
 
@@ -21,7 +21,7 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
     """`POST /api/verbs/{verb}` with the verb's options as JSON: lines of JSON, the last a result or an error."""
 
     async def verb(request: Request) -> Response:
-        if not hmac.compare_digest(request.headers.get("x-rondo-key", ""), key):
+        if not hmac.compare_digest(request.headers.get("x-rondo-key", "").encode(), key.encode()):
             return JSONResponse({"error": "The key is wrong."}, 401)
         name = request.path_params["verb"]
         if name not in VERBS:
@@ -37,25 +37,36 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
 
 
 def _stream(office: Office, verb: str, options: dict[str, Any]) -> Iterator[str]:
-    """Yields a line per report. When the asker hangs up, the verb is cancelled."""
-    lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+    """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
+    lines: queue.Queue[dict[str, Any]] = queue.Queue()
+    ticket = office.open_ticket(verb)
+    if ticket is None:
+        raise ValueError("A verb that need not run alone always gets a ticket.")
 
     def work() -> None:
+        told: tuple[Any, ...] = ()
+
+        def report(*progress: Any) -> None:
+            nonlocal told
+            if progress != told:
+                told = progress
+                lines.put({"progress": progress})
+
         try:
-            lines.put({"result": office.run(verb, lambda *told: lines.put({"progress": told}), **options)})
+            lines.put({"result": office.run(ticket, report, **options)})
         except RondoError as error:
             lines.put({"error": str(error), "kind": type(error).__name__})
-        except TypeError as error:
-            lines.put({"error": f"{verb}: {error}", "kind": BadInput.__name__})
-        finally:
-            lines.put(None)
+        except Exception as error:
+            lines.put({"error": f"{verb} broke: {type(error).__name__}: {error}", "kind": RondoError.__name__})
+            raise
 
     threading.Thread(target=work, name=f"rondo-{verb}", daemon=True).start()
     finished = False
     try:
-        while (line := lines.get()) is not None:
+        while not finished:
+            line = lines.get()
+            finished = "progress" not in line
             yield json.dumps(line) + "\n"
-        finished = True
     finally:
         if not finished:
-            office.cancel(verb)
+            ticket.stop.set()

@@ -207,8 +207,9 @@ def replay(
             batch,
             seeds,
             multi,
+            out,
         )
-        told = run_replay(wanted, Ticker(), out)
+        told = run_replay(wanted, Ticker())
         show("replay", told, as_json=as_json)
 
 
@@ -226,7 +227,7 @@ def demo(
         from app.demo import play_oracle, prepare
 
         folder = project or context.obj or Path("demo")
-        prepare(folder, Ticker())
+        prepare(folder, Ticker(), queue=not oracle)
         if oracle:
             show("demo", play_oracle(folder, rounds, Ticker()), as_json=as_json)
             return

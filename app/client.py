@@ -73,12 +73,14 @@ def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[st
             httpx.Client(timeout=httpx.Timeout(10, read=None), trust_env=False) as client,
             client.stream("POST", url, json=options, headers=headers) as response,
         ):
+            if response.status_code in (401, 404):
+                return None  # somebody else listens there now: ours was killed and could not tidy up
             if response.status_code != 200:
                 raise Refused(f"The server at {address['url']} answered {response.status_code}. Restart it.")
             return _follow(response.iter_lines(), report)
-    except httpx.ConnectError:
+    except (httpx.ConnectError, httpx.ConnectTimeout):
         return None
-    except httpx.RemoteProtocolError:
+    except httpx.TransportError:
         raise Refused("The server ended while it was working. What was saved is kept; try again.") from None
 
 

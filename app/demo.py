@@ -45,8 +45,8 @@ CHAPTERS: dict[str, str] = {
 }
 
 
-def prepare(folder: Path, report: Report) -> None:
-    """Makes the demo project, or goes on with the one that is there."""
+def prepare(folder: Path, report: Report, *, queue: bool) -> None:
+    """Makes the demo project, or goes on with the one that is there; `queue` chooses a first batch."""
     from app.client import call
     from core.loop import create_project
 
@@ -58,7 +58,7 @@ def prepare(folder: Path, report: Report) -> None:
     options = {"text": ["text"], "label": "chapter", "id": "id", "split": "split", "meta": ["name"]}
     call(folder, "import", report, file=str(file.resolve()), **options)
     call(folder, "encode", report)
-    if not call(folder, "status", report)["round"]:
+    if queue and not call(folder, "status", report)["round"]:
         call(folder, "next", report)
 
 
@@ -66,11 +66,12 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
     """Answers like somebody who knows the reference by heart, and returns the curve."""
     from app.client import opened_project
     from core import simulate
+    from core.records import POOL
 
     with opened_project(folder) as project:
         ids = project.settings().taxonomy.ids
         truth = {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
-        if not project.store.one("select count(*) from records where split is null"):
+        if not project.store.one(f"select count(*) from ({POOL})"):
             raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)

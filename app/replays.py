@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from core import loop, simulate
+from core.encoding import encode
 from core.errors import BadInput
 from core.jobs import Report
 from core.project import Project, open_project
@@ -16,6 +17,7 @@ from core.rounds import can_learn
 from core.settings import with_changes, write_settings
 from gpu_jobs.local import InProcessRunner
 
+CHARTS = (".html", ".svg", ".png")
 HELD_OUT = 0.2
 """share of records that judge where the file has no test split"""
 
@@ -33,6 +35,7 @@ class Wanted:
     batch: int
     seeds: int
     multi: bool = False
+    out: Path | None = None
 
     @property
     def rounds(self) -> int:
@@ -40,18 +43,21 @@ class Wanted:
         return max(1, self.budget // self.batch)
 
 
-def run_replay(wanted: Wanted, report: Report, out: Path | None) -> dict[str, Any]:
-    """The figures as the issue of `--json` names them; the chart goes to `out`."""
+def run_replay(wanted: Wanted, report: Report) -> dict[str, Any]:
+    """What `--json` prints; the chart goes to `wanted.out`."""
     _check(wanted)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
         told = _replay(wanted, report, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if out is not None:
+    if wanted.out is not None:
         from app.charts import replay_chart
 
-        replay_chart(told).save(str(out))
+        inline = (
+            {"inline": True} if wanted.out.suffix == ".html" else {}
+        )  # else the page asks another host for its code
+        replay_chart(told).save(str(wanted.out), **inline)
     return told
 
 
@@ -60,6 +66,10 @@ def _check(wanted: Wanted) -> None:
 
     if unknown := [name for name in wanted.strategies if name not in STRATEGIES]:
         raise BadInput(f"There is no strategy {unknown[0]!r}; there are {', '.join(STRATEGIES)}.")
+    if wanted.out is not None and (wanted.out.suffix not in CHARTS or not wanted.out.parent.is_dir()):
+        raise BadInput(
+            f"--out is {wanted.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
+        )
     for name in ("budget", "batch", "seeds"):
         if getattr(wanted, name) < 1:
             raise BadInput(f"--{name} is {getattr(wanted, name)}; it must be at least 1.")
@@ -98,7 +108,7 @@ def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, si
         simulate.hold_out(project, HELD_OUT, seed=0)
     if not can_learn(project):
         raise BadInput(f"{wanted.file}: no row outside the test split has a label in {wanted.label!r}.")
-    loop.encode(project, report)
+    encode(project, report)
     full = loop.fit(project, lambda *_: None)["metrics"]["gold"]["macro_f1"]["value"]
     return project, simulate.withhold_labels(project), full
 

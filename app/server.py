@@ -18,7 +18,8 @@ from core.project import open_project
 from core.settings import read_settings
 from gpu_jobs.local import LocalRunner
 
-CONFIG = Path(__file__).parent.parent / ".streamlit" / "config.toml"
+_BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
+CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
 POLICY = (
     "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -41,7 +42,7 @@ def serve(folder: Path, host: str, port: int) -> None:
     try:
         office.start("open")
         uvicorn.run(
-            make_app(office, key),
+            make_app(office, key, host),
             host=host,
             port=port,
             log_level="warning",
@@ -59,13 +60,15 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {address['url']}. Use that one, or stop it first.")
 
 
-def make_app(office: state.Office, key: str) -> Any:
+def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
     """The ASGI app: pages, label routes, verbs."""
     import streamlit
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    hosts = ["127.0.0.1", "localhost", "[::1]", "::1"] if office.local else ["*"]  # a foreign name for us is an attack
+    hosts = (
+        [host, "127.0.0.1", "localhost", "[::1]", "::1"] if office.local else ["*"]
+    )  # a foreign name for us is an attack
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:

@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,88 +43,116 @@ class Activity:
 
 
 @dataclass
+class Ticket:
+    """One verb that is running, and the flag that stops it and nothing else."""
+
+    verb: str
+    activity: Activity
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
 class Office:
-    """An open project with its background work: one round at a time, and encoding beside it."""
+    """An open project with its background work; rounds take turns, encoding goes on beside them."""
 
     project: Project
     secret: bytes
     local: bool = True
-    activities: dict[str, Activity] = field(default_factory=dict)
     trouble: str | None = None
     """what the last background work ended with, until the next one succeeds"""
-    _turn: threading.Lock = field(default_factory=threading.Lock)
+    _tickets: list[Ticket] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _closing: bool = False
 
     @property
     def desk(self) -> Desk:
         """Where people get records and hand in answers."""
         return self.project.desk
 
+    @property
+    def activities(self) -> dict[str, Activity]:
+        """What goes on now, by verb."""
+        return {ticket.verb: ticket.activity for ticket in list(self._tickets)}
+
     def settings(self) -> Settings:
         """As `rondo.toml` says now."""
         return self.project.settings()
 
-    def run(self, verb: str, report: Report, **options: Any) -> dict[str, Any]:
-        """One verb; those that change the queue or the model take turns."""
-        work = loop.VERBS[verb]
-        told = self._following(verb, report)
+    def open_ticket(self, verb: str, *, alone: bool = False) -> Ticket | None:
+        """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
+        with self._changing:
+            if self._closing:
+                raise Cancelled("The app is being stopped.")
+            if alone and any(ticket.verb == verb for ticket in self._tickets):
+                return None
+            ticket = Ticket(verb, Activity("Starting", 0, 0, time.monotonic()))
+            self._tickets.append(ticket)
+            return ticket
+
+    def run(self, ticket: Ticket, report: Report, **options: Any) -> dict[str, Any]:
+        """Does the verb of this ticket and gives the ticket back."""
         try:
-            if verb in ("next", "fit", "round", "import"):
-                with self._turn:
-                    return work(self.project, told, **options)
-            return work(self.project, told, **options)
+            return loop.VERBS[ticket.verb](self.project, _following(ticket, report), **options)
         finally:
-            self.activities.pop(verb, None)
+            with self._changing:
+                self._tickets.remove(ticket)
 
     def after_events(self) -> None:
         """Starts a round when a batch is finished; returns at once."""
-        if self.settings().automatic and not self._turn.locked() and self.desk.round_due():
+        if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
             self.start("round")
 
     def start(self, verb: str, **options: Any) -> None:
         """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
-        if verb in self.activities:
+        ticket = self.open_ticket(verb, alone=True)
+        if ticket is None:
             return
-        self.activities[verb] = Activity("Starting", 0, 0, time.monotonic())
-        thread = threading.Thread(target=self._background, args=(verb, options), name=f"rondo-{verb}", daemon=True)
+        thread = threading.Thread(target=self._background, args=(ticket, options), name=f"rondo-{verb}", daemon=True)
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
     def cancel(self, verb: str) -> None:
-        """Stops the job behind this verb; what it finished is kept."""
-        (self.project.encoding if verb in ("encode", "open") else self.project.jobs).stop.set()
-        self.project.encoding.stop.set()
+        """Stops what runs of this verb, at its next report; what it finished is kept."""
+        for ticket in list(self._tickets):
+            if ticket.verb == verb:
+                ticket.stop.set()
 
     def close(self) -> None:
-        """Cancels what runs and leaves a project that another process can open."""
-        self.project.jobs.stop.set()
-        self.project.encoding.stop.set()
+        """Stops what runs, waits until it has, and leaves a project that another process can open."""
+        with self._changing:
+            self._closing = True
+        deadline = time.monotonic() + 20
+        while self._tickets and time.monotonic() < deadline:
+            for ticket in list(self._tickets):
+                ticket.stop.set()
+            time.sleep(0.05)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(1)
         self.project.close()
 
-    def _background(self, verb: str, options: dict[str, Any]) -> None:
+    def _background(self, ticket: Ticket, options: dict[str, Any]) -> None:
         try:
-            self.run(verb, lambda *_: None, **options)
+            self.run(ticket, lambda *_: None, **options)
             self.trouble = None
         except Cancelled:
             self.trouble = None
         except RondoError as error:
             self.trouble = str(error)
-            log.warning("%s: %s", verb, error)
-        finally:
-            self.activities.pop(verb, None)
+            log.warning("%s: %s", ticket.verb, error)
 
-    def _following(self, verb: str, report: Report) -> Report:
-        """The same report, seen by the pages too."""
-        since: dict[str, float] = {}
 
-        def told(what: str, done: int, total: int) -> None:
-            began = since.setdefault(what, time.monotonic())
-            self.activities[verb] = Activity(what, done, total, began)
-            report(what, done, total)
+def _following(ticket: Ticket, report: Report) -> Report:
+    """The same report, seen by the pages too, and ended by the ticket's flag."""
+    since: dict[str, float] = {}
 
-        return told
+    def told(what: str, done: int, total: int) -> None:
+        if ticket.stop.is_set():
+            raise Cancelled(f"{what}: stopped. What was finished is kept.")
+        ticket.activity = Activity(what, done, total, since.setdefault(what, time.monotonic()))
+        report(what, done, total)
+
+    return told
 
 
 _OPEN: list[Office] = []
@@ -160,11 +189,11 @@ def private_folder(project: Path) -> Path:
 def read_secret(project: Path) -> bytes:
     """Made once per project, so that a page that is open in a browser goes on after a restart."""
     path = private_folder(project) / "secret"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        secret = secrets.token_hex(32).encode()
-        file.write(secret)
-    return secret
+    if not path.exists():
+        partial = path.with_name(f"secret-{secrets.token_hex(4)}.partial")
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+        with suppress(FileExistsError):  # another process was first: its secret is the one
+            os.link(partial, path)
+        partial.unlink()
+    return path.read_bytes()

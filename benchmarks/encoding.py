@@ -1,9 +1,10 @@
 """Texts per second of the default encoder against `SentenceTransformer.encode` as it comes, and a head on both.
 
-`python -m benchmarks.encoding [FOLDER] [THREADS]`: the folder holds snips.parquet (short texts), library_sample_en.parquet
-(long ones), and for the heads also sms_spam, hwu64 and davidson_hate. Without it: docstrings of Python's own standard library.
-Both take turns in one process with the same number of threads (all cores unless told), so that a noisy machine is
-noisy for both. Where other work runs beside it, use one thread and read the ratio of processor time.
+`python -m benchmarks.encoding [FOLDER] [THREADS]`: the folder holds snips.parquet (short texts) and
+library_sample_en.parquet (long ones), and for the heads also sms_spam, hwu64 and davidson_hate. Without it: docstrings
+of Python's own standard library. Both take turns in one process with the same number of threads (all cores unless
+told), so that a noisy machine is noisy for both. Where other work runs beside it, use one thread and read the ratio of
+processor time.
 """
 
 import os

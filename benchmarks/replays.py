@@ -27,7 +27,7 @@ def main() -> None:
     for name, (batch, budget) in SETS.items():
         started = time.monotonic()
         wanted = Wanted(folder / f"{name}.parquet", ("text",), "label", "split", STRATEGIES, budget, batch, seeds)
-        told = run_replay(wanted, Ticker(), None)
+        told = run_replay(wanted, Ticker())
         replay_chart(told).properties(title=name).save(str(CHARTS / f"{name}.svg"))
         spent = time.monotonic() - started
         for strategy, one in told["strategies"].items():

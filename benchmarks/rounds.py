@@ -12,6 +12,7 @@ from core import loop
 from core.project import Project, open_project
 from core.settings import with_changes, write_settings
 from core.store import utc_now
+from core.vectors import Facts, append_shards, write_facts
 from gpu_jobs.local import LocalRunner
 
 RECORDS, LABELS, DIMS = 100_000, 64, 384
@@ -19,8 +20,6 @@ RECORDS, LABELS, DIMS = 100_000, 64, 384
 
 def make_project(folder: Path, labelled: int) -> Project:
     """Vectors in 64 clusters as if they had been encoded; `labelled` records answered."""
-    from core.vectors import append_shards
-
     loop.create_project(folder, [f"label {number}" for number in range(LABELS)])
     project = open_project(folder, LocalRunner())
     write_settings(folder, with_changes(project.settings(), label_names=False, automatic=False))
@@ -32,7 +31,9 @@ def make_project(folder: Path, labelled: int) -> Project:
     shards = folder / "made"
     shards.mkdir()
     np.save(shards / "shard-00000.npy", vectors.astype(np.float16))
+    write_facts(shards, Facts(RECORDS, DIMS, RECORDS, "made"))
     append_shards(project.vectors, project.settings().encoder, shards, 0)
+    project.jobs.prepare("encode", {"encoder": project.settings().encoder, "start": 0, "stop": RECORDS})
     with project.store.transaction() as cursor:
         cursor.execute(
             """insert into records select range, 'r' || range, 'record ' || range, null, null, range::varchar,

@@ -1,12 +1,13 @@
 """Work in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
 
+import hashlib
 import json
 import os
 import secrets
-import threading
+import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +18,7 @@ from core.store import Store, utc_now
 POLL_SECONDS = 0.05
 
 Report = Callable[[str, int, int], None]
-"""(what, done, total): called now and then while something long goes on."""
+"""(what, done, total): called now and then while something long goes on; raises Cancelled to stop it."""
 
 
 class Runner(Protocol):
@@ -62,6 +63,20 @@ class Bundle:
         event = json.loads(whole[-1]) if whole else {"done": 0, "total": 0}
         return event["done"], event["total"]
 
+    def seal(self) -> None:
+        """Writes the hash of the input into `job.json`: the work is for this input and no other."""
+        digest = hashlib.sha256()
+        for file in sorted((self.path / "in").iterdir()):
+            with file.open("rb") as content:
+                digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+        job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+        write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest()})
+
+    def empty(self) -> None:
+        """Removes what went in and came out; what the job was and how it ended stays."""
+        for name in ("in", "out"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
 
 def write_json(path: Path, value: object) -> None:
     """Whole or not at all."""
@@ -70,14 +85,13 @@ def write_json(path: Path, value: object) -> None:
     os.replace(partial, path)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Jobs:
-    """Starts jobs and waits for them. `stop` set from another thread cancels what is running."""
+    """Starts jobs, waits for them, and says once and for all how each ended."""
 
     store: Store
     runner: Runner
     folder: Path
-    stop: threading.Event = field(default_factory=threading.Event)
 
     def prepare(self, kind: str, params: Mapping[str, Any]) -> Bundle:
         """A new bundle with an empty `in/`, not yet started."""
@@ -95,49 +109,24 @@ class Jobs:
 
     def run(self, bundle: Bundle, report: Report, what: str) -> dict[str, Any]:
         """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
-        self.stop.clear()
         handle = self._attach(bundle) or self._start(bundle)
-        told = (-1, -1)
-        while (result := bundle.result) is None:
-            if self.stop.is_set():
-                self.runner.cancel(handle)
-                self._end(bundle, "cancelled", None)
-                raise Cancelled(f"{what}: cancelled. What was finished is kept; run it again to go on.")
-            if not self.runner.alive(handle) and bundle.result is None:
-                self._end(bundle, "lost", None)
-                raise JobBroke(
-                    f"{what}: the process is gone without a result. See {bundle.path / 'log.txt'}; run it again."
-                )
-            if (progress := bundle.progress) != told:
-                told = progress
-                report(what, *progress)
-            time.sleep(POLL_SECONDS)
-        report(what, *bundle.progress)
+        try:
+            self._wait(bundle, handle, report, what)
+        except (Cancelled, KeyboardInterrupt):
+            self.runner.cancel(handle)
+            self._end(bundle, "cancelled", None)
+            raise Cancelled(f"{what}: stopped. What was finished is kept; run it again to go on.") from None
+        result = bundle.result
+        if result is None:
+            self._end(bundle, "lost", None)
+            raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
         return self._checked(bundle, result, what)
 
-    def survived(self, bundle: Bundle) -> bool:
-        """Does an attempt of a former owner still run, or has it left a result?"""
-        return self._attach(bundle) is not None
-
-    def give_up(self, bundle: Bundle) -> None:
-        """Nobody will take this one in: lost, which is not failed."""
-        self._end(bundle, "lost", None)
-
-    def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
-        """The handle of an attempt that outlived its owner, or that has a result already."""
-        written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
-        handle = dict(json.loads(written)) if written else None
-        return handle if handle and (bundle.result is not None or self.runner.alive(handle)) else None
-
-    def _start(self, bundle: Bundle) -> dict[str, Any]:
-        (bundle.path / "result.json").unlink(missing_ok=True)
-        self._set(bundle, "submitting")
-        handle = self.runner.start(bundle.path)
-        with self.store.transaction() as cursor:
-            cursor.execute(
-                "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]
-            )
-        return handle
+    def _wait(self, bundle: Bundle, handle: Mapping[str, Any], report: Report, what: str) -> None:
+        while bundle.result is None and self.runner.alive(handle):
+            report(what, *bundle.progress)
+            time.sleep(POLL_SECONDS)
+        report(what, *bundle.progress)
 
     def taken_in(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may take the result in; every later one is told False."""
@@ -146,6 +135,43 @@ class Jobs:
             [utc_now(), bundle.path.name],
         ).fetchone()
         return row is not None
+
+    def refuse(self, bundle: Bundle, error: RondoError) -> None:
+        """The job did its work, but what it brought cannot be taken in: failed, and its files go."""
+        self._end(bundle, "failed", str(error))
+        bundle.empty()
+
+    def survived(self, bundle: Bundle) -> bool:
+        """Does an attempt of a former owner still run, or has it left a result?"""
+        return self._attach(bundle) is not None
+
+    def give_up(self, bundle: Bundle) -> None:
+        """Nobody will take this one in: lost, which is not failed."""
+        handle = self._handle(bundle)
+        if handle is not None:
+            self.runner.cancel(handle)
+        self._end(bundle, "lost", None)
+        bundle.empty()
+
+    def _handle(self, bundle: Bundle) -> dict[str, Any] | None:
+        written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
+        return dict(json.loads(written)) if written else None
+
+    def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
+        """The handle of an attempt that outlived its owner, or that has a result already."""
+        handle = self._handle(bundle)
+        return handle if handle and (bundle.result is not None or self.runner.alive(handle)) else None
+
+    def _start(self, bundle: Bundle) -> dict[str, Any]:
+        (bundle.path / "result.json").unlink(missing_ok=True)
+        bundle.seal()
+        self._set(bundle, "submitting")
+        handle = self.runner.start(bundle.path)
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]
+            )
+        return handle
 
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
         if result["state"] == "succeeded":

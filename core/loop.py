@@ -1,26 +1,24 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from core import records, rounds
+from core.encoding import encode, encode_if_needed
 from core.errors import BadInput
 from core.export import write_export
-from core.jobs import Bundle, Report
+from core.jobs import Report
 from core.overview import status
 from core.project import Project
+from core.records import POOL
 from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
+from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.taxonomy import make_taxonomy
-from core.vectors import append_shards, encoded_rows
-
-ENCODE_PIECE = 16_384
-"""records per encoding job: what is encoded can be chosen from while the rest is still going on"""
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
@@ -59,94 +57,29 @@ def import_file(
     return {**counts, "report": found}
 
 
-def encode(project: Project, report: Report) -> dict[str, Any]:
-    """Encodes every record that has no vector yet, piece by piece; a killed piece goes on where it stood."""
-    settings = project.settings()
-    started, done = time.monotonic(), 0
-    with project.encoding_now:
-        while True:
-            have = encoded_rows(project.vectors, settings.encoder)
-            total = project.store.one("select count(*) from records")
-            if have >= total:
-                return {"records": total, "encoded": done, "seconds": round(time.monotonic() - started, 3)}
-            done += _encode_piece(project, report, settings, have, total)
-
-
-def _encode_piece(project: Project, report: Report, settings: Settings, start: int, total: int) -> int:
-    stop = min(start + ENCODE_PIECE, total)
-    bundle = _unfinished_piece(project, settings.encoder, start, stop)
-    if bundle is None:
-        params = {
-            "encoder": settings.encoder,
-            "threads": settings.threads,
-            "cache": str(project.vectors / "cache"),
-            "start": start,
-            "stop": stop,
-        }
-        bundle = project.encoding.prepare("encode", params)
-        with project.store.reading() as cursor:
-            target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
-            cursor.execute(
-                f"copy (select n, text from records where n >= {start} and n < {stop} order by n) to '{target}'"
-            )
-
-    def count_all(what: str, done: int, _: int) -> None:
-        report(what, start + done, total)
-
-    project.encoding.run(bundle, count_all, "Encoding")
-    append_shards(project.vectors, settings.encoder, bundle.path / "out", start)
-    with project.store.transaction() as cursor:
-        project.encoding.taken_in(bundle, cursor)
-    for name in ("in", "out"):
-        for file in (bundle.path / name).iterdir():
-            file.unlink()
-    return stop - start
-
-
-def _unfinished_piece(project: Project, encoder: str, start: int, stop: int) -> Bundle | None:
-    """The bundle of a killed or cancelled attempt at the same piece, whose finished shards can be used."""
-    rows = project.store.query(
-        """select id from jobs where kind = 'encode' and state in ('lost', 'cancelled', 'running', 'submitting')
-             and params->>'encoder' = ? and (params->>'start')::bigint = ? and (params->>'stop')::bigint = ?
-           order by made_at desc limit 1""",
-        [encoder, start, stop],
-    )
-    bundle = Bundle(project.folder / "jobs" / rows[0][0]) if rows else None
-    return bundle if bundle and (bundle.path / "in" / "texts.parquet").exists() else None
-
-
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Chooses records with the model as it is and queues them."""
-    _encode_if_needed(project, report)
-    return rounds.play(
-        project, report, rounds.Plan(learn=False, choose=rounds.choice(project, rounds.Request(**request)))
-    )
+    encode_if_needed(project, report)
+    return rounds.play(project, report, learn=False, request=rounds.Request(**request))
 
 
 def fit(project: Project, report: Report) -> dict[str, Any]:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
-    _encode_if_needed(project, report)
-    return rounds.play(project, report, rounds.Plan(learn=True, choose=None))
+    encode_if_needed(project, report)
+    return rounds.play(project, report, learn=True, request=None)
 
 
 def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
-    _encode_if_needed(project, report)
-    learn = rounds.can_learn(project)
-    return rounds.play(
-        project, report, rounds.Plan(learn=learn, choose=rounds.choice(project, rounds.Request(**request)))
-    )
-
-
-def _encode_if_needed(project: Project, report: Report) -> None:
-    """While another thread is encoding, what it has finished is enough to go on with."""
-    if project.encoding_now.locked() and encoded_rows(project.vectors, project.settings().encoder):
-        return
-    encode(project, report)
+    encode_if_needed(project, report)
+    return rounds.play(project, report, learn=rounds.can_learn(project), request=rounds.Request(**request))
 
 
 def export(project: Project, report: Report, *, out: str, file_format: str, what: str = "labels") -> dict[str, Any]:
     """Writes labels, suggestions, responses or all of it to a file, whole or not at all."""
+    target = Path(out).resolve()
+    if target.is_relative_to(project.folder.resolve()) and (target.suffix in (".duckdb", ".wal", ".toml")):
+        raise BadInput(f"{target} is a file of the project itself. Choose another name for the export.")
     report("Exporting", 0, 1)
     rows = write_export(project, Path(out), file_format, what)
     report("Exporting", 1, 1)
@@ -156,6 +89,8 @@ def export(project: Project, report: Report, *, out: str, file_format: str, what
 def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:
     """Copies the database and `rondo.toml`; vectors and models can be made again from them."""
     folder = Path(out) if out else project.folder / "backups" / f"{utc_now():%Y%m%d-%H%M%S}"
+    if (folder / DATABASE).exists() or (folder / SETTINGS).exists():
+        raise BadInput(f"{folder} holds a project or a backup already. Choose an empty folder; nothing was copied.")
     file = project.store.backup(folder)
     shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
     return {"folder": str(folder), "bytes": file.stat().st_size}
@@ -166,9 +101,7 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     taken = rounds.take_in_finished(project, report)
     told = encode(project, report)
     settings = project.settings()
-    ready = (
-        settings.automatic and settings.taxonomy.active and project.store.one(f"select count(*) from ({records.POOL})")
-    )
+    ready = settings.automatic and settings.taxonomy.active and project.store.one(f"select count(*) from ({POOL})")
     if ready and not project.store.one("select max(batch) from batches"):
         told |= play_round(project, report)
     return told | {"taken_in": taken}

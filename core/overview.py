@@ -160,18 +160,28 @@ def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def round_table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Batches as rows, the self-test's figures beside them."""
-    figures = ("spread", "lift", "redundancy", "redundancy_by_chance", "near_duplicates")
     return [
-        {key: value for key, value in entry.items() if key != "self_test"}
-        | {key: entry["self_test"][key] for key in figures}
-        | {"warnings": len(entry["self_test"]["warnings"])}
+        {key: value for key, value in entry.items() if key != "self_test"} | _self_test_cells(entry["self_test"])
         for entry in rounds
     ]
 
 
+def _self_test_cells(test: dict[str, Any]) -> dict[str, Any]:
+    """None where the batch was too small, or had no model to tell."""
+    mine, chance = test["shape"] or {}, test["shape_by_chance"] or {}
+    return {
+        "spread": test["spread"],
+        "lift": test["lift"],
+        "redundancy": mine.get("redundancy"),
+        "redundancy_by_chance": chance.get("redundancy"),
+        "near_duplicates": mine.get("near_duplicates"),
+        "warnings": len(test["warnings"]),
+    }
+
+
 def self_test_sentence(entry: dict[str, Any]) -> str:
     """What the figures of one batch's self-test say, for a reader in a hurry."""
-    test = entry["self_test"]
+    test = _self_test_cells(entry["self_test"])
     parts = [f"{entry['size']} of {entry['pool']:,} records, {entry['audit']} of them audit; seed {entry['seed']}."]
     if test["lift"] is not None:
         parts.append(f"Its records are {test['lift']:+.2f} less sure than the pool's mean (0 would be chance).")

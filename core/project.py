@@ -19,10 +19,10 @@ class Project:
     store: Store
     desk: Desk
     jobs: Jobs
-    encoding: Jobs
-    """jobs of their own, so that a round can be played while records are still being encoded"""
     settings: Callable[[], Settings]
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
+    turn: threading.Lock = field(default_factory=threading.Lock)
+    """held while a round is played: one at a time"""
 
     @property
     def vectors(self) -> Path:
@@ -53,7 +53,6 @@ def open_project(folder: Path, runner: Runner) -> Project:
         store=store,
         desk=Desk(store, settings, utc_now),
         jobs=Jobs(store, runner, folder / "jobs"),
-        encoding=Jobs(store, runner, folder / "jobs"),
         settings=settings,
     )
 

@@ -24,6 +24,7 @@ POOL = f"""
     select r.n from records r
     where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
       and r.n not in (select n from settled)
+      and r.hash not in (select g.hash from records g join settled z using (n) where z.stratum = 'gold')
       and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
 
@@ -31,7 +32,7 @@ POOL = f"""
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
     """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
     taxonomy = settings.taxonomy
-    unknown = [name for name in _label_names(report, multi=settings.multi) if name not in taxonomy.ids]
+    unknown = [name for name in report.get("labels", {}) if name not in taxonomy.ids]
     if not unknown:
         return taxonomy
     if taxonomy.labels and not add:
@@ -43,15 +44,6 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     for name in unknown:
         taxonomy = add_label(taxonomy, name)
     return taxonomy
-
-
-def _label_names(report: dict[str, Any], *, multi: bool) -> list[str]:
-    names: dict[str, None] = {}
-    for raw in report.get("labels", {}):
-        for name in raw.split(SEPARATOR) if multi else [raw]:
-            if name.strip():
-                names[name.strip()] = None
-    return list(names)
 
 
 def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, settings: Settings) -> dict[str, int]:
@@ -120,10 +112,10 @@ def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Se
     cursor.execute(
         f"""
         create or replace temp table answered as
-        with named as (select s.id, unnest({parts}) as name from staged s where trim(coalesce(s.label, '')) <> ''),
+        with named as (select s.id, unnest({parts}) as name from staged s where s.label is not null),
         given as (
-            select named.id, list(l.id order by l.id) as labels
-            from named join label_ids l on l.name = trim(named.name) group by named.id
+            select named.id, list(distinct l.id order by l.id) as labels
+            from named join label_ids l using (name) group by named.id
         )
         select r.n, given.labels, 'file:' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
         from given join records r on r.id = given.id

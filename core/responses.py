@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -46,13 +46,17 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one person says about one record now. `counts` is False where it names a label that is gone."""
+    """What one person says about one record now. `counts` is False where it names a label that is gone.
+
+    blind: no suggestion was on the screen.
+    """
 
     n: int
     annotator: str
     action: str
     labels: tuple[str, ...]
     counts: bool
+    blind: bool
     round: int
     received_at: datetime
 
@@ -67,8 +71,11 @@ class Facts:
     audit: bool
 
 
-def refusal(event: Event, settings: Settings) -> str | None:
-    """Why this event cannot be stored, or None. An undo may name an event that has not arrived yet."""
+def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | None:
+    """Why this event cannot be stored, or None. An undo may name an event that has not arrived yet.
+
+    known: ids of labels there are or ever were. An answer that was given while its label was still there is kept.
+    """
     if not 0 < len(event.eid) <= 64:
         return "An event needs an id of 1 to 64 characters."
     if event.action not in _ACTIONS:
@@ -79,15 +86,13 @@ def refusal(event: Event, settings: Settings) -> str | None:
         return "An undo must say which event it takes back."
     if event.note is not None and len(event.note) > NOTE_LIMIT:
         return f"The note has {len(event.note)} characters; at most {NOTE_LIMIT} are kept."
-    return _label_refusal(event, settings) if event.action == "submit" else None
+    return _label_refusal(event, settings, known) if event.action == "submit" else None
 
 
-def _label_refusal(event: Event, settings: Settings) -> str | None:
-    active = {label.id for label in settings.taxonomy.active}
+def _label_refusal(event: Event, settings: Settings, known: Collection[str]) -> str | None:
     for label in event.labels:
-        if label not in active:
-            name = settings.taxonomy.names.get(label)
-            return f"The label {name!r} was retired." if name else f"There is no label {label!r}."
+        if label not in known:
+            return f"There is no label {label[:80]!r}."
     if not settings.multi and len(set(event.labels)) != 1:
         return f"Exactly one label is needed, and this answer has {len(set(event.labels))}."
     return None
@@ -106,8 +111,9 @@ def store_events(
     """
     statuses: dict[str, str] = {}
     good: dict[str, Event] = {}
+    known = _known_labels(cursor, events, settings)
     for event in events:
-        reason = refusal(event, settings)
+        reason = refusal(event, settings, known)
         if reason is None and event.record not in numbers:
             reason = f"There is no record {event.record[:80]!r}."
         if reason is None:
@@ -118,6 +124,15 @@ def store_events(
     for eid in good:
         statuses[eid] = STORED if eid in new else KNOWN
     return statuses
+
+
+def _known_labels(cursor: duckdb.DuckDBPyConnection, events: Sequence[Event], settings: Settings) -> Collection[str]:
+    """Older versions of the taxonomy are looked at only where an event names a label that this one has not."""
+    names = settings.taxonomy.names
+    if all(label in names for event in events for label in event.labels):
+        return names
+    older = cursor.execute("select distinct unnest(labels->>'$[*][0]') from taxonomies").fetchall()
+    return {*names, *(label for (label,) in older)}
 
 
 def _insert(
@@ -169,8 +184,8 @@ def answer_counts(action: str, labels: Sequence[str], settings: Settings) -> boo
 # is the newest one that stands. So state is a function of the set of events: neither order nor repeats can change it.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
-_ANSWERS = """
-    select n, annotator, action, labels, round, received_at,
+ANSWERS = """
+    select n, annotator, action, labels, model is null as blind, round, received_at,
            action <> 'submit' or (list_has_all($active::varchar[], labels) and ($multi or len(labels) = 1)) as counts
     from responses as answer
     where action <> 'undo' and n in ({ns})
@@ -182,16 +197,16 @@ _ANSWERS = """
 """
 
 
-def _parameters(settings: Settings) -> dict[str, object]:
-    """What `_ANSWERS` binds."""
+def answer_parameters(settings: Settings) -> dict[str, object]:
+    """What `ANSWERS` binds."""
     return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
 
 
 def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[Answer]:
     """Every standing answer to the records of a query whose only column is n."""
     rows = cursor.execute(
-        f"select n, annotator, action, labels, counts, round, received_at from ({_ANSWERS.format(ns=query)})",
-        _parameters(settings),
+        f"select n, annotator, action, labels, counts, blind, round, received_at from ({ANSWERS.format(ns=query)})",
+        answer_parameters(settings),
     ).fetchall()
     return [Answer(n, who, action, tuple(labels), *rest) for n, who, action, labels, *rest in rows]
 
@@ -199,7 +214,7 @@ def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settin
 def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
     """The same for a few record numbers."""
     rows = cursor.execute(
-        f"""select n, annotator, event_id, action, labels, undoes, made_at, seq, round, received_at
+        f"""select n, annotator, event_id, action, labels, undoes, made_at, seq, model is null, round, received_at
             from responses where n in ({_marks(ns)}) order by made_at, seq, event_id""",
         list(ns),
     ).fetchall()
@@ -213,13 +228,15 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
 
 
 # The answer that most people gave settles the record and a tie settles nothing; skips, flags and answers that name a
-# retired label do not count. Again in SQL for many, plainly for few.
+# retired label do not count. What was answered with a suggestion in view judges no model, so it is no audit. Again in
+# SQL for many, plainly for few.
 _SETTLE = f"""
     insert into settled
     with votes as (
         select answer.n, answer.labels, count(*) as votes, max(answer.round) as round, max(received_at) as at,
+    bool_and(answer.blind) as blind,
                bool_and(answer.annotator = records.source or list_contains($files::varchar[], annotator)) as from_file
-        from ({_ANSWERS}) as answer join records using (n)
+        from ({ANSWERS}) as answer join records using (n)
         where action = 'submit' and counts
         group by all
     ), winners as (
@@ -229,7 +246,7 @@ _SETTLE = f"""
         select distinct n from queue where audit
     )
     select n, labels, if(voters = 1, 'single', 'majority'),
-           case when records.split = 'test' then 'gold' when audits.n is not null then 'audit'
+           case when records.split = 'test' then 'gold' when audits.n is not null and blind then 'audit'
                 when from_file then 'file' else 'chosen' end,
            winners.round, winners.at
     from winners join records using (n) left join audits using (n)
@@ -242,7 +259,7 @@ def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings, fi
     files: annotators that stand for an imported file, besides each record's own source.
     """
     cursor.execute(f"delete from settled where n in ({query})")
-    cursor.execute(_SETTLE.format(ns=query), {**_parameters(settings), "files": list(files)})
+    cursor.execute(_SETTLE.format(ns=query), {**answer_parameters(settings), "files": list(files)})
 
 
 def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Facts]:
@@ -281,6 +298,7 @@ def _verdict(answers: Sequence[Answer], fact: Facts) -> list[object] | None:
     given = votes[winners[0]]
     how = "single" if sum(map(len, votes.values())) == 1 else "majority"
     from_file = all(answer.annotator == fact.source for answer in given)
-    stratum = "gold" if fact.gold else "audit" if fact.audit else "file" if from_file else "chosen"
+    blind = all(answer.blind for answer in given)
+    stratum = "gold" if fact.gold else "audit" if fact.audit and blind else "file" if from_file else "chosen"
     latest, received = max(answer.round for answer in given), max(answer.received_at for answer in given)
     return [fact.n, list(winners[0]), how, stratum, latest, received]

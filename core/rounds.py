@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Refused
+from core.errors import BadInput, Refused, RondoError
 from core.jobs import Bundle, Report
 from core.project import Project
 from core.records import FREE_SPARE, HELD, POOL
@@ -72,15 +75,35 @@ def can_learn(project: Project) -> bool:
     return bool(project.store.one("select count(*) from settled where stratum in ('chosen', 'file')"))
 
 
-def play(project: Project, report: Report, plan: Plan) -> dict[str, Any]:
-    """Runs the job and takes its result in, in one transaction."""
-    settings = project.settings()
-    arrays = _arrays(project, settings)
-    _refuse(project, plan, arrays)
-    if plan.learn and not len(arrays["pool_rows"]):
-        plan = Plan(learn=True, choose=None)
+def play(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
+    """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
+    with _turn(project, report):
+        settings = project.settings()
+        plan = Plan(learn, choice(project, request) if request else None)
+        arrays = _arrays(project, settings)
+        _refuse(project, plan, arrays)
+        if learn and not len(arrays["pool_rows"]):
+            plan = Plan(learn=True, choose=None)
+        bundle = project.jobs.prepare("round", _params(project, plan, settings))
+        np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
+        result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
+        return _take_in(project, bundle, plan, result, settings)
+
+
+@contextmanager
+def _turn(project: Project, report: Report) -> Iterator[None]:
+    """Waits for the round that is being played; `report` can end the wait."""
+    while not project.turn.acquire(timeout=0.1):
+        report("Waiting for the round before", 0, 0)
+    try:
+        yield
+    finally:
+        project.turn.release()
+
+
+def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
     model = active_model(project)
-    params = {
+    return {
         "encoder": settings.encoder,
         "vectors": str(project.vectors),
         "threads": settings.threads,
@@ -93,32 +116,39 @@ def play(project: Project, report: Report, plan: Plan) -> dict[str, Any]:
         "model": str(project.models / model) if model else None,
         "choose": asdict(plan.choose) if plan.choose else None,
     }
-    bundle = project.jobs.prepare("round", params)
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
-    result = project.jobs.run(bundle, report, "Learning" if plan.learn else "Choosing")
-    return _take_in(project, bundle, plan, result, settings)
 
 
 def take_in_finished(project: Project, report: Report) -> int:
-    """Jobs that outlived their owner: waits for those that still run, takes in what is finished, says what is lost."""
+    """Rounds that outlived their owner: waits for the one that still runs, takes it in unless a newer one came."""
     taken = 0
-    for job, written in project.store.query(
-        """select id, params from jobs
+    unfinished = project.store.query(
+        """select id, kind, params, made_at from jobs
            where state in ('draft', 'submitting', 'running') and kind <> 'encode' order by made_at"""
-    ):
-        bundle, params = Bundle(project.folder / "jobs" / job), json.loads(written)
-        if params.get("learn") is None or not project.jobs.survived(bundle):
-            project.jobs.give_up(bundle)
-            continue
-        plan = Plan(params["learn"], Choice(**params["choose"]) if params["choose"] else None)
-        _take_in(project, bundle, plan, project.jobs.run(bundle, report, "Finishing a round"), project.settings())
-        taken += 1
+    )
+    with _turn(project, report):
+        for job, kind, written, made_at in unfinished:
+            bundle, params = Bundle(project.folder / "jobs" / job), json.loads(written)
+            newer = project.store.one(
+                """select count(*) from (select made_at from batches union all select made_at from models)
+                   where made_at > ?""",
+                [made_at],
+            )
+            if kind != "round" or newer or not project.jobs.survived(bundle):
+                project.jobs.give_up(bundle)
+                continue
+            plan = Plan(params["learn"], Choice(**params["choose"]) if params["choose"] else None)
+            with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
+                result = project.jobs.run(bundle, report, "Finishing a round")
+                _take_in(project, bundle, plan, result, project.settings())
+                taken += 1
     return taken
 
 
 def active_model(project: Project) -> str | None:
-    """The id of the champion: the newest model."""
-    model: str | None = project.store.one("select id from models order by made_at desc limit 1")
+    """The id of the champion: the newest model on the vectors of the encoder that is in use."""
+    model: str | None = project.store.one(
+        "select id from models where encoder = ? order by made_at desc limit 1", [project.settings().encoder]
+    )
     return model
 
 
@@ -137,6 +167,8 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
         )
     if plan.choose and plan.choose.size < 1:
         raise Refused(f"Asked for {plan.choose.size} records; a batch has at least 1.")
+    if plan.choose and plan.choose.seed < 0:
+        raise BadInput(f"The seed is {plan.choose.seed}; it must be 0 or more.")
     if plan.choose and not plan.learn and not len(arrays["pool_rows"]):
         raise Refused("Every record is labelled or queued already. Import more records to go on.")
 
@@ -161,11 +193,18 @@ def _arrays(project: Project, settings: Settings) -> dict[str, npt.NDArray[Any]]
     return arrays
 
 
+# A record whose twin judges may not teach: the model would be asked what it was told.
+_JUDGES = "select t.hash from records t join settled z using (n) where z.stratum in ('gold', 'audit')"
+
+
 def _labelled(
     cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], column: dict[str, int], stop: int
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
     found = cursor.execute(
-        "select n, labels from settled where n < ? and list_contains(?, stratum) order by n", [stop, list(strata)]
+        f"""select n, s.labels from settled s join records r using (n)
+            where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit') or r.hash not in ({_JUDGES}))
+            order by n""",
+        [stop, list(strata)],
     ).fetchall()
     targets = np.zeros((len(found), len(column)), np.bool_)
     for index, (_, labels) in enumerate(found):
@@ -183,9 +222,7 @@ def _take_in(
     model = active_model(project)
     if plan.learn:
         model = bundle.path.name
-        project.models.mkdir(exist_ok=True)
-        if not (project.models / model).exists():
-            shutil.copytree(out / "model", project.models / model)
+        _keep_model(project, out / "model", model)
         _load_suggestions(project, out / "suggestions.parquet", model)
     with project.store.transaction() as cursor:
         if project.jobs.taken_in(bundle, cursor):
@@ -196,9 +233,18 @@ def _take_in(
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
     project.desk.reload()
-    shutil.rmtree(bundle.path / "in")
-    shutil.rmtree(out)
+    bundle.empty()
     return told
+
+
+def _keep_model(project: Project, made: Path, model: str) -> None:
+    """Renamed into place, so that a folder under models/ is whole."""
+    target, partial = project.models / model, project.models / f"{model}.partial"
+    if target.exists():
+        return
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(made, partial)
+    partial.rename(target)
 
 
 def _load_suggestions(project: Project, file: Any, model: str | None) -> None:

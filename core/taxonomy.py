@@ -43,8 +43,13 @@ class Taxonomy:
         return {label.name: label.id for label in self.labels}
 
 
+def clean_name(name: str) -> str:
+    """How a label's name is written everywhere: in Unicode's composed form, without white space around it."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
 def _check_name(name: str) -> str:
-    name = unicodedata.normalize("NFC", name).strip()
+    name = clean_name(name)
     if not name:
         raise BadInput("A label needs a name, and this one is empty.")
     if SEPARATOR in name:

@@ -31,7 +31,7 @@ class LocalRunner:
         }
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", "gpu_jobs.run", str(bundle)],
+                [sys.executable, "-P", "-m", "gpu_jobs.run", str(bundle)],  # -P: nothing from the current folder
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -21,7 +21,7 @@ from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.selftest import examine
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score_pool, small_margin
-from core.vectors import open_vectors
+from core.vectors import encoder_folder, open_vectors
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 3
@@ -95,14 +95,13 @@ def _load(params: Mapping[str, Any]) -> Head | None:
 
 
 def _graph(params: Mapping[str, Any], vectors: Floats, rng: np.random.Generator) -> Graph:
-    """Made once per state of the vectors and kept beside them."""
-    path = Path(params["vectors"]) / "cache" / f"graph-{_key(params['encoder'], len(vectors))}.npz"
+    """Made once per state of the vectors and kept beside them, to go when they go."""
+    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"graph-{len(vectors)}.npz"
     if path.exists():
         with np.load(path, allow_pickle=False) as file:
             return Graph(file["rows"], file["neighbours"], file["cosines"])
     graph = neighbour_graph(vectors, np.arange(len(vectors)), rng)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for old in path.parent.glob(f"graph-{_key(params['encoder'], 0)[:8]}*.npz"):
+    for old in path.parent.glob("graph-*.npz"):
         old.unlink(missing_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
@@ -112,23 +111,18 @@ def _graph(params: Mapping[str, Any], vectors: Floats, rng: np.random.Generator)
 
 def _name_vectors(params: Mapping[str, Any]) -> Floats:
     """Encoded label names, (labels, dims); kept, since loading an encoder takes longer than a refit."""
-    text = json.dumps(params["names"], ensure_ascii=False)
-    path = Path(params["vectors"]) / "cache" / f"names-{_key(params['encoder'] + text, 0)}.npy"
+    key = hashlib.sha256(json.dumps(params["names"]).encode()).hexdigest()[:16]
+    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"names-{key}.npy"
     if path.exists():
         return np.asarray(np.load(path, allow_pickle=False))
     from core.models.encoders import load_encoder
 
     encoder = load_encoder(params["encoder"], Path(params["vectors"]) / "cache", params["threads"])
     found = encoder.encode(params["names"])
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npy")
     np.save(partial, found, allow_pickle=False)
     partial.replace(path)
     return np.asarray(found)
-
-
-def _key(text: str, rows: int) -> str:
-    return f"{hashlib.sha256(text.encode()).hexdigest()[:8]}-{rows}"
 
 
 def _measure(scored: Scored, arrays: Arrays, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for a busy core cost ten times as much
 
 from core import loop
+from core.encoding import encode
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
 
@@ -58,7 +59,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = open_project(folder, InProcessRunner())
     file = write_csv(folder.parent / "topics.csv", 60, labelled=False)
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
-    loop.encode(project, quiet)
+    encode(project, quiet)
     project.close()
     return folder
 

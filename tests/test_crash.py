@@ -1,8 +1,6 @@
 """A command killed with -9 leaves a project that is as before or as after, and the same command finishes it."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -24,7 +22,7 @@ def kill_after(words: list[str], seconds: float, *, jobs_too: bool) -> None:
     )
     time.sleep(seconds)
     family = psutil.Process(child.pid).children(recursive=True) if jobs_too and child.poll() is None else []
-    os.kill(child.pid, signal.SIGKILL)
+    child.kill()
     for one in family:
         one.kill()
     child.wait()

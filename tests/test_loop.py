@@ -6,6 +6,7 @@ import pytest
 
 from core import loop, simulate
 from core.changes import change_settings
+from core.encoding import encode
 from core.errors import BadInput, Refused
 from core.leases import Holder
 from core.overview import status
@@ -152,8 +153,8 @@ def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("text\nthe tram was late\nthe train was early\n")
     loop.import_file(project, quiet, file=str(file), text=["text"])
-    assert loop.encode(project, quiet)["encoded"] == 2
-    assert loop.encode(project, quiet)["encoded"] == 0
+    assert encode(project, quiet)["encoded"] == 2
+    assert encode(project, quiet)["encoded"] == 0
 
 
 def test_the_last_records_of_a_pool_can_be_asked_and_then_there_are_none(project: Project, truth: Truth) -> None:
@@ -186,8 +187,8 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     for number in range(60):
         topics = [name for name, every in (("rain", 2), ("cheese", 3)) if number % every == 0]
         split = "test" if number % 5 == 0 else ""
-        told = "|".join(topics) if number < 40 else ""
-        lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{told},{split}")
+        given = "|".join(topics) if number < 40 else ""
+        lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{given},{split}")
     (tmp_path / "multi.csv").write_text("\n".join(lines))
     loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
     told = loop.play_round(opened, quiet, size=10)

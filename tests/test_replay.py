@@ -20,7 +20,7 @@ def wanted(file: Path, **changes: object) -> Wanted:
 
 
 def test_a_replay_reports_a_curve_per_seed_and_strategy(tmp_path: Path) -> None:
-    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 90)), quiet, tmp_path / "chart.svg")
+    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 90), out=tmp_path / "chart.svg"), quiet)
     assert set(told["strategies"]) == {"default", "random"}
     for one in told["strategies"].values():
         assert one["labels"] == [8, 16, 24]
@@ -34,19 +34,21 @@ def test_a_replay_reports_a_curve_per_seed_and_strategy(tmp_path: Path) -> None:
 
 def test_the_same_seeds_give_the_same_curves(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "t.csv", 60)
-    first, second = (run_replay(wanted(file, seeds=1, strategies=("default",)), quiet, None) for _ in range(2))
+    first, second = (run_replay(wanted(file, seeds=1, strategies=("default",)), quiet) for _ in range(2))
     assert first == second
 
 
 def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) -> None:
-    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet, None)
+    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet)
     assert told["records"] == 48
 
 
-@pytest.mark.parametrize("changes", [{"strategies": ("magic",)}, {"budget": 0}, {"label": "no such column"}])
+@pytest.mark.parametrize(
+    "changes", [{"strategies": ("magic",)}, {"budget": 0}, {"label": "no such column"}, {"out": Path("a.doc")}]
+)
 def test_what_cannot_be_replayed_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(BadInput):
-        run_replay(wanted(write_csv(tmp_path / "t.csv", 30), **changes), quiet, None)
+        run_replay(wanted(write_csv(tmp_path / "t.csv", 30), **changes), quiet)
 
 
 def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:

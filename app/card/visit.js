@@ -67,7 +67,8 @@ class Visit {
     if (last.action === action && String(last.labels) === String(labels)) return true;
     this.past.remove(last);
     this.emit({ record: last.card.id, action: "undo", undoes: last.eid });
-    const event = this.emit({ record: last.card.id, action, labels, model: last.card.suggestion?.model ?? null });
+    const model = this.hidden ? null : (last.card.suggestion?.model ?? null);
+    const event = this.emit({ record: last.card.id, action, labels, model });
     this.past.push({ ...last, eid: event.eid, action, labels, number: event.seq });
     this.changed();
     return true;

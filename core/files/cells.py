@@ -15,7 +15,7 @@ from typing import NoReturn
 from core.errors import BadInput
 from core.files.reading import Batch
 from core.files.sources import Source
-from core.taxonomy import SEPARATOR
+from core.taxonomy import SEPARATOR, clean_name
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = 1e15  # floats up to here name whole numbers exactly
@@ -48,12 +48,15 @@ class Column:
         return [None if not text or text.isspace() else text for text in self.strings()]
 
     def labels(self, *, multi: bool) -> list[str | None]:
-        """The labels as they stand in the file, None where there is none; a list of them is joined by the separator."""
+        """The labels by their names as the taxonomy writes them, None where there is none.
+
+        Several (multi), a list of them too, are joined by the separator, each once.
+        """
         cells = self.batch.columns[self.name]
-        if not any(isinstance(cell, list) for cell in cells):
-            return self.filled()
         return [
-            (self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell)) or None
+            _label(
+                self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell), multi
+            )
             for index, cell in enumerate(cells)
         ]
 
@@ -73,6 +76,13 @@ class Column:
         if text and ("\0" in text or _LONE_SURROGATE.search(text)):
             self.complain(index, "holds a NUL character or half a surrogate pair, which is not text; remove it")
         return text
+
+
+def _label(text: str | None, multi: bool) -> str | None:
+    if text is None:
+        return None
+    names = [clean_name(name) for name in (text.split(SEPARATOR) if multi else [text])]
+    return SEPARATOR.join(dict.fromkeys(filter(None, names))) or None
 
 
 def string_of(cell: object) -> str | None:

@@ -120,8 +120,8 @@ def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger)
     if label:
         ledger.count_labels(label, table["label"], multi=layout.multi)
     ledger.splits.update(split for split in table["split"] if split is not None)
-    first, hashes = ledger.enter(rows, table["text"])
-    return {**table, "position": np.arange(first, first + len(kept)), "hash": hashes}
+    position = batch.first - 1 + np.asarray(kept, np.int64)  # row of the file, from 0
+    return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
 
 
 def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:

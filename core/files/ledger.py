@@ -89,13 +89,13 @@ class Ledger:
             fault = f"brings the different labels to more than {MOST_LABELS:,}; name the column that holds the labels"
             column.complain(0, fault)
 
-    def enter(self, rows: int, texts: Sequence[str]) -> tuple[int, npt.NDArray[np.uint64]]:
-        """Counts `rows` rows read, of which `texts` are kept. Returns the first one's position and their hashes."""
-        first, hashes = self.records, normalised_hashes(texts)
+    def enter(self, rows: int, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Counts `rows` rows read, of which `texts` are kept. Returns their hashes."""
+        hashes = normalised_hashes(texts)
         self.rows += rows
         self.records += len(texts)
         self.hashes.append(hashes)
-        return first, hashes
+        return hashes
 
     def summary(self) -> dict[str, Any]:
         """The report. exact_duplicates: records with equal normalised texts; extra: all but each first."""
