@@ -115,8 +115,8 @@ def _status_lines(told: Mapping[str, Any]) -> list[str]:
     ]
     if told["encoded"] < told["records"]:
         lines.append(f"  {told['encoded']:,} of {told['records']:,} encoded.")
-    if told["skipped"] or told["flagged"]:
-        lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged.")
+    if told["skipped"] or told["flagged"] or told["tied"]:
+        lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged, {told['tied']:,} tied.")
     if model := told["model"]:
         lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
     lines += [f"Warning: {warning}" for warning in told["warnings"]]

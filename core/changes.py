@@ -6,8 +6,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.project import Project
-from core.records import remember_taxonomy
-from core.responses import settle
+from core.records import adopt_taxonomy
 from core.settings import Settings, check
 from core.store import utc_now
 from core.taxonomy import Taxonomy, add_label, rename_label, retire_label
@@ -25,16 +24,12 @@ def change_settings(project: Project, who: str = "local", **changes: Any) -> Set
     Responses stay as they are. What names a retired label settles nothing any more, so its records are asked again.
     Raises BadInput with nothing changed.
     """
-    settings = project.settings()
-    wanted = _changed(settings, changes)
-    if wanted == settings:
-        return settings
-    with project.store.transaction() as cursor:
-        remember_taxonomy(cursor, settings.taxonomy)
-        remember_taxonomy(cursor, wanted.taxonomy)
-        if wanted.taxonomy != settings.taxonomy:
-            settle(cursor, "select distinct n from responses", wanted, _files(project))
-            cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
+    with project.changing_settings() as (settings, cursor):
+        wanted = _changed(settings, changes)
+        if wanted == settings:
+            return settings
+        adopt_taxonomy(cursor, settings)  # a person may have edited the file
+        wanted = adopt_taxonomy(cursor, wanted)
         cursor.execute(
             "insert into audit_log values (?, ?, 'settings', ?)",
             [utc_now(), who, json.dumps({key: _plain(value) for key, value in changes.items()})],
@@ -55,10 +50,6 @@ def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
         else:
             raise BadInput(f"There is no setting {key!r}.")
     return check(replace(settings, taxonomy=taxonomy, **plain))
-
-
-def _files(project: Project) -> list[str]:
-    return [row[0] for row in project.store.query("select distinct source from records")]
 
 
 def _plain(value: object) -> object:

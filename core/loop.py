@@ -8,7 +8,7 @@ from typing import Any
 
 from core import records, rounds
 from core.encoding import encode, encode_if_needed
-from core.errors import BadInput
+from core.errors import BadInput, Refused
 from core.export import write_export
 from core.jobs import Report
 from core.overview import status
@@ -41,15 +41,16 @@ def import_file(
     settings = project.settings()
     bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
     found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
-    taxonomy = records.learn_labels(found, settings, add=add_labels)
     report("Storing", 0, 1)
-    with project.store.transaction() as cursor:
+    with project.changing_settings() as (current, cursor):
+        if current.multi != settings.multi:
+            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
         if project.jobs.taken_in(bundle, cursor):
             table = bundle.path / "out" / "records.parquet"
-            wanted = replace(settings, taxonomy=taxonomy)
+            taxonomy = records.learn_labels(found, current, add=add_labels)
+            wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
             counts = records.take_in(cursor, table, Path(file).name, wanted)
-            records.remember_taxonomy(cursor, taxonomy)
-            if wanted != settings:
+            if wanted != current:
                 project.save_settings(wanted)
     project.desk.reload()
     report("Storing", 1, 1)

@@ -5,13 +5,19 @@ from typing import Any
 
 from core.project import Project
 from core.records import POOL
+from core.responses import ANSWERS, answer_parameters
 from core.vectors import encoded_rows
 
+# As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was
+# only skipped waits for somebody else, and nobody knows whether there is one.
 _COUNTS = f"""
-    with standing as (
-        select n, action from responses r where action in ('skip', 'flag')
-          and not exists (select 1 from responses u where u.action = 'undo' and u.undoes = r.event_id)
-    )
+    with answers as ({ANSWERS.format(ns="select n from responses")}),
+    asked as (
+        select n, count(*) filter (action = 'submit' and counts) as given, count(*) filter (action = 'skip') as skips,
+               count(*) filter (action = 'flag') as flags, n in (select n from settled) as done
+        from answers group by n
+    ),
+    waiting as (select n from queue where not spare and n not in (select n from settled))
     select
         (select count(*) from records) as records,
         (select count(*) from records where duplicate_of is not null) as duplicates,
@@ -19,10 +25,12 @@ _COUNTS = f"""
         (select count(*) from settled where stratum = 'gold') as gold,
         (select count(*) from settled where stratum = 'audit') as audit,
         (select count(*) from ({POOL})) as unqueued,
-        (select count(*) from queue where not spare and n not in (select n from settled)
-            and n not in (select n from standing where action = 'flag')) as queued,
-        (select count(distinct n) from standing where action = 'flag') as flagged,
-        (select count(distinct n) from standing where action = 'skip' and n not in (select n from settled)) as skipped,
+        (select count(distinct n) from waiting left join asked using (n)
+            where coalesce(flags, 0) = 0 and coalesce(given, 0) < $overlap
+              and (coalesce(skips, 0) = 0 or given > 0)) as queued,
+        (select count(*) from asked where flags > 0) as flagged,
+        (select count(*) from asked where not done and flags = 0 and skips > 0 and given = 0) as skipped,
+        (select count(*) from asked where not done and flags = 0 and given >= $overlap) as tied,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """
@@ -32,7 +40,7 @@ def status(project: Project) -> dict[str, Any]:
     """JSON-able. Scores are those of the newest model, judged on audit and gold records only."""
     settings = project.settings()
     with project.store.reading() as cursor:
-        cursor.execute(_COUNTS)
+        cursor.execute(_COUNTS, {**answer_parameters(settings), "overlap": settings.overlap})
         names = [column[0] for column in cursor.description or ()]
         figures: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
     figures["name"] = settings.name
@@ -110,13 +118,19 @@ def label_counts(project: Project) -> list[dict[str, Any]]:
     ]
 
 
+_PEOPLE = f"""
+    with answers as ({ANSWERS.format(ns="select n from responses")}),
+    seen as (select annotator, max(received_at) as last from responses group by 1)
+    select annotator, count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip'),
+           count(*) filter (action = 'flag'), any_value(seen.last)
+    from seen left join answers using (annotator) group by annotator order by given desc, annotator
+"""
+
+
 def people(project: Project) -> list[dict[str, Any]]:
-    """Who answered how much, the busiest first; files that brought labels count as annotators too."""
-    rows = project.store.query(
-        """select annotator, count(*) filter (action = 'submit') - count(*) filter (action = 'undo'),
-                  count(*) filter (action = 'skip'), count(*) filter (action = 'flag'), max(received_at)
-           from responses group by 1 order by 2 desc, 1"""
-    )
+    """Whose answers stand, the busiest first; files that brought labels count as annotators too."""
+    with project.store.reading() as cursor:
+        rows = cursor.execute(_PEOPLE, answer_parameters(project.settings())).fetchall()
     return [
         {"annotator": who, "labels": labels, "skipped": skips, "flagged": flags, "last": f"{last:%Y-%m-%d %H:%M}"}
         for who, labels, skips, flags, last in rows
@@ -132,10 +146,21 @@ def _next_thing(figures: dict[str, Any]) -> tuple[str, str]:
     if figures["queued"]:
         return f"Label the {figures['queued']:,} records that wait in the queue.", "rondo up"
     if not figures["unqueued"]:
-        return "Everything is labelled: export it.", "rondo export --format csv --out labels.csv"
+        return _all_asked(figures), "rondo export --format csv --out labels.csv"
     if figures["round"]:
         return "The batch is done: learn from it and choose the next.", "rondo round"
     return "Choose the first batch.", "rondo next"
+
+
+def _all_asked(figures: dict[str, Any]) -> str:
+    """Names what nobody has settled, so that "everything" is never said of less."""
+    kinds = {"skipped": "skipped", "flagged": "flagged", "tied": "answered in different ways"}
+    left = [f"{figures[kind]:,} were {words}" for kind, words in kinds.items() if figures[kind]]
+    return (
+        f"All records were asked; {', '.join(left)}. Export the labels."
+        if left
+        else "Everything is labelled: export it."
+    )
 
 
 def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,12 +1,16 @@
 """An open project: its folder, store, desk and jobs in one hand. Knows no verb."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import duckdb
+
 from core.jobs import Jobs, Runner
 from core.queue import Desk
+from core.records import adopt_taxonomy
 from core.settings import FILE, Settings, read_settings, write_settings
 from core.store import Store, utc_now
 
@@ -21,6 +25,7 @@ class Project:
     jobs: Jobs
     settings: Callable[[], Settings]
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
+    _changing: threading.RLock = field(default_factory=threading.RLock)
     turn: threading.Lock = field(default_factory=threading.Lock)
     """held while a round is played: one at a time"""
 
@@ -34,6 +39,24 @@ class Project:
         """Where the artifacts are, one folder each."""
         return self.folder / "models"
 
+    @contextmanager
+    def changing_settings(self) -> Iterator[tuple[Settings, duckdb.DuckDBPyConnection]]:
+        """The settings as they are, which nobody else changes meanwhile, and a transaction to change them in.
+
+        `save_settings` is the last thing in the block: the desk, which waits for the transaction, never sees one
+        without the other. Where the process dies between the file and the commit the file is ahead, and the next
+        `open_project` makes the database follow it.
+        """
+        with self._changing:
+            before = self.settings()
+            try:
+                with self.store.transaction() as cursor:
+                    yield before, cursor
+            except BaseException:
+                if self.settings() != before:
+                    write_settings(self.folder, before)
+                raise
+
     def save_settings(self, settings: Settings) -> None:
         """Writes `rondo.toml`."""
         write_settings(self.folder, settings)
@@ -44,17 +67,25 @@ class Project:
 
 
 def open_project(folder: Path, runner: Runner) -> Project:
-    """Raises NotAProject, BadInput (settings), Damaged, or StoreHeld when another process has it open."""
+    """Raises NotAProject, BadInput (settings), Damaged, or StoreHeld when another process has it open.
+
+    Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
+    """
     settings = _current_settings(folder)
     settings()
     store = Store(folder)
-    return Project(
+    project = Project(
         folder=folder,
         store=store,
         desk=Desk(store, settings, utc_now),
         jobs=Jobs(store, runner, folder / "jobs"),
         settings=settings,
     )
+    with project.changing_settings() as (found, cursor):
+        adopted = adopt_taxonomy(cursor, found)
+        if adopted != found:
+            project.save_settings(adopted)
+    return project
 
 
 def _current_settings(folder: Path) -> Callable[[], Settings]:

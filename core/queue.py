@@ -234,7 +234,9 @@ class Desk:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
-        drawn = cursor.execute(_DRAW, {**first, "seed": self._settings().seed, "count": count}).fetchall()
+        settings = self._settings()
+        wanted = {"seed": settings.seed, "multi": settings.multi, "count": count}
+        drawn = cursor.execute(_DRAW, first | wanted).fetchall()
         self._dry = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
@@ -264,10 +266,11 @@ class Desk:
         }
 
 
+# Where several labels may hold, the stored probability is that of all of them together: none of them is shown with it.
 _DRAW = """
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
-           score, if(label is null, null, json_array(json_array(label, probability))), model
+           score, if(label is null or $multi, null, json_array(json_array(label, probability))), model
     from (
         select n from records
         where duplicate_of is null and split is distinct from 'test' and n not in (select n from settled)

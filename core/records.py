@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -134,11 +135,24 @@ def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Se
     return _count(cursor, "select count(*) from answered", [])
 
 
-def remember_taxonomy(cursor: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> None:
-    """Keeps every version that was ever in use."""
-    if _count(cursor, "select count(*) from taxonomies where version = ?", [taxonomy.version]) == 0:
-        labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
-        cursor.execute("insert into taxonomies values (?, ?, ?)", [taxonomy.version, utc_now(), json.dumps(labels)])
+def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
+    """Makes the database follow the taxonomy; returns the settings with the version that it has from now on.
+
+    Nothing to do where the newest version has the same labels. Else they become a version of a number never used
+    before, whatever the file says, and every answer is settled anew. Responses stay as they are.
+    """
+    taxonomy = settings.taxonomy
+    labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
+    newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
+    if newest and json.loads(newest[1]) == labels:
+        return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))
+    version = max(taxonomy.version, newest[0] + 1 if newest else 1)
+    cursor.execute("insert into taxonomies values (?, ?, ?)", [version, utc_now(), json.dumps(labels)])
+    settings = replace(settings, taxonomy=replace(taxonomy, version=version))
+    files = [source for (source,) in cursor.execute("select distinct source from records").fetchall()]
+    settle(cursor, "select distinct n from responses", settings, files)
+    cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
+    return settings
 
 
 def _count(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> int:

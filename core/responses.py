@@ -234,7 +234,7 @@ _SETTLE = f"""
     insert into settled
     with votes as (
         select answer.n, answer.labels, count(*) as votes, max(answer.round) as round, max(received_at) as at,
-    bool_and(answer.blind) as blind,
+               bool_and(answer.blind) as blind,
                bool_and(answer.annotator = records.source or list_contains($files::varchar[], annotator)) as from_file
         from ({ANSWERS}) as answer join records using (n)
         where action = 'submit' and counts

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, NotAProject
-from core.taxonomy import Label, Taxonomy
+from core.taxonomy import Label, Taxonomy, check_name
 
 FILE = "rondo.toml"
 
@@ -77,6 +77,8 @@ def read_settings(project: Path) -> Settings:
 def _from_document(document: dict[str, Any], path: Path) -> Settings:
     known: dict[str, Any] = {}
     taxonomy = document.pop("taxonomy", {})
+    if not isinstance(taxonomy, dict):
+        raise BadInput(f"{path}: taxonomy is {taxonomy!r}, but it is a section: [taxonomy].")
     defaults = asdict(Settings(name=""))
     for section, values in document.items():
         if section not in _SECTIONS or not isinstance(values, dict):
@@ -85,7 +87,7 @@ def _from_document(document: dict[str, Any], path: Path) -> Settings:
             if key not in _SECTIONS[section]:
                 raise BadInput(f"{path}: unknown setting {section}.{key}; there are {', '.join(_SECTIONS[section])}.")
             wanted = type(defaults[key])
-            if not isinstance(value, wanted) and not (wanted is float and isinstance(value, int)):
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
                 raise BadInput(f"{path}: {section}.{key} is {value!r}, but a {wanted.__name__} is needed.")
             known[key] = value
     known.setdefault("name", path.parent.name)
@@ -93,15 +95,35 @@ def _from_document(document: dict[str, Any], path: Path) -> Settings:
 
 
 def _taxonomy(table: dict[str, Any], path: Path) -> Taxonomy:
-    try:
-        labels = tuple(Label(**entry) for entry in table.get("labels", []))
-    except TypeError as error:
-        raise BadInput(f"{path}: a label under [[taxonomy.labels]] is wrong: {error}.") from None
+    version, entries = table.get("version", 1), table.get("labels", [])
+    if unknown := sorted(table.keys() - {"version", "labels"}):
+        raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, labels.")
+    if type(version) is not int or version < 1:
+        raise BadInput(f"{path}: taxonomy.version is {version!r}, but a whole number from 1 is needed.")
+    if not isinstance(entries, list):
+        raise BadInput(f"{path}: taxonomy.labels is {entries!r}; write each label under [[taxonomy.labels]].")
+    labels = tuple(_label(entry, path) for entry in entries)
     for kind in ("id", "name"):
         values = [getattr(label, kind) for label in labels]
         if twice := {value for value in values if values.count(value) > 1}:
             raise BadInput(f"{path}: the label {kind} {sorted(twice)[0]!r} stands twice under [[taxonomy.labels]].")
-    return Taxonomy(labels, int(table.get("version", 1)))
+    return Taxonomy(labels, version)
+
+
+def _label(entry: object, path: Path) -> Label:
+    kinds = {"id": str, "name": str, "description": str, "retired": bool}
+    given = entry if isinstance(entry, dict) else {}
+    for key, value in given.items():
+        if key not in kinds:
+            raise BadInput(f"{path}: a label under [[taxonomy.labels]] has {key!r}; there are {', '.join(kinds)}.")
+        if type(value) is not kinds[key]:
+            raise BadInput(f"{path}: the {key} of a label is {value!r}, but a {kinds[key].__name__} is needed.")
+    if not given.get("id") or not given.get("name"):
+        raise BadInput(f"{path}: every label under [[taxonomy.labels]] needs an id and a name; one is {entry!r}.")
+    try:
+        return Label(**{**given, "name": check_name(given["name"])})
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
 
 
 def write_settings(project: Path, settings: Settings) -> None:

@@ -48,7 +48,8 @@ def clean_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
-def _check_name(name: str) -> str:
+def check_name(name: str) -> str:
+    """The clean name, or one sentence on why it cannot be a label's."""
     name = clean_name(name)
     if not name:
         raise BadInput("A label needs a name, and this one is empty.")
@@ -56,6 +57,8 @@ def _check_name(name: str) -> str:
         raise BadInput(
             f"The label name {name!r} holds a {SEPARATOR!r}, which separates labels in files. Choose another."
         )
+    if "\0" in name:
+        raise BadInput(f"The label name {name!r} holds a NUL character. Choose another.")
     if len(name) > 200:
         raise BadInput(f"The label name {name[:40]!r}… is {len(name)} characters long; at most 200 fit on a button.")
     return name
@@ -80,7 +83,7 @@ def make_taxonomy(names: Iterable[str]) -> Taxonomy:
 
 def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
     """A name that only a retired label has brings that label back, with its responses."""
-    name = _check_name(name)
+    name = check_name(name)
     for label in taxonomy.labels:
         if label.name == name and not label.retired:
             raise BadInput(f"There is already a label named {name!r}.")
@@ -92,7 +95,7 @@ def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
 
 def rename_label(taxonomy: Taxonomy, label_id: str, name: str) -> Taxonomy:
     """Same id, new name: every response keeps its meaning."""
-    name = _check_name(name)
+    name = check_name(name)
     if any(label.name == name and label.id != label_id for label in taxonomy.labels):
         raise BadInput(f"There is already a label named {name!r}.")
     return _changed(taxonomy, label_id, name=name)

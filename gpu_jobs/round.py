@@ -18,7 +18,7 @@ from core.models.graph import Graph, neighbour_graph
 from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
 from core.sampling.batch import Batch, compose
 from core.sampling.pool import Floats, Ints, Pool
-from core.sampling.selftest import examine
+from core.sampling.selftest import Audited, examine
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score_pool, small_margin
 from core.vectors import encoder_folder, open_vectors
@@ -214,7 +214,9 @@ def _choose(
     labelled = np.concatenate([arrays["train_rows"], arrays["audit_rows"]])
     pool = _pool(arrays["pool_rows"], np.sort(labelled), vectors, scored)
     batch = compose(pool, wanted["size"], strategy, wanted["audit_share"], rng)
-    tested = examine(pool, batch, np.random.default_rng(wanted["seed"]))
+    targets = arrays["audit_targets"]
+    audited = Audited(tuple(params["names"]), targets.sum(axis=0).astype(np.int64), len(targets))
+    tested = examine(pool, batch, np.random.default_rng(wanted["seed"]), audited)
     left = np.setdiff1d(pool.rows, batch.rows)
     spare = compose(
         _pool(left, np.sort(np.concatenate([labelled, batch.rows])), vectors, scored),

@@ -133,10 +133,28 @@ def test_an_answer_with_a_retired_label_settles_nothing_but_stays_stored(store: 
         assert [answer.counts for answer in read_answers(cursor, "select 0", retired)] == [False]
     assert settled(store) == {}
     assert store.one("select count(*) from responses") == 1
-    assert (
-        send(store, "ann", Event("2", "r0", "submit", ("spam",)), chosen=retired)["2"]
-        == "The label 'spam' was retired."
-    )
+
+
+def test_an_answer_given_before_its_label_went_is_stored_when_it_arrives_later(store: Store) -> None:
+    retired = replace(SETTINGS, taxonomy=retire_label(SETTINGS.taxonomy, "spam"))
+    assert send(store, "ann", Event("1", "r0", "submit", ("spam",)), chosen=retired) == {"1": "stored"}
+    assert settled(store) == {}
+    with store.transaction() as cursor:
+        cursor.execute("insert into taxonomies values (1, now()::timestamp, ?)", ['[["old", "Old", "", false]]'])
+    told = send(store, "ann", Event("2", "r1", "submit", ("old",)), Event("3", "r1", "submit", ("never",)))
+    assert told == {"2": "stored", "3": "There is no label 'never'."}
+    with store.transaction() as cursor:
+        settle(cursor, "select n from records", SETTINGS)  # the label is back
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+
+
+def test_an_answer_given_with_a_suggestion_in_view_is_no_audit(store: Store) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue select n, 1, n, true, false, null, null, null from range(2) t(n)")
+    send(store, "ann", Event("1", "r0", "submit", ("spam",), model="m1"), Event("2", "r1", "submit", ("spam",)))
+    assert settled(store) == {0: (["spam"], "single", "chosen"), 1: (["spam"], "single", "audit")}
+    send(store, "bob", Event("3", "r1", "submit", ("spam",), model="m1"))
+    assert settled(store)[1] == (["spam"], "majority", "chosen")
 
 
 def test_none_of_them_is_an_answer_where_several_labels_may_hold(store: Store) -> None:
@@ -172,7 +190,7 @@ def test_a_clock_that_runs_ahead_is_held_back() -> None:
 ANNOTATORS = ["ann", "bob"]
 EVENTS = st.lists(
     st.builds(
-        lambda number, who, record, action, label, undoes, ts: (
+        lambda number, who, record, action, label, undoes, ts, model: (
             who,
             Event(
                 f"e{number}",
@@ -182,6 +200,7 @@ EVENTS = st.lists(
                 undoes=f"e{undoes}" if action == "undo" else None,
                 seq=number,
                 ts=float(ts),
+                model=model,
             ),
         ),
         st.integers(0, 11),
@@ -191,6 +210,7 @@ EVENTS = st.lists(
         st.sampled_from(["spam", "ham"]),
         st.integers(0, 11),
         st.integers(0, 3),
+        st.sampled_from([None, "m1"]),
     ),
     min_size=2,
     max_size=9,
@@ -202,6 +222,8 @@ def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
     with store.transaction() as cursor:
         cursor.execute("delete from responses")
         cursor.execute("delete from settled")
+        cursor.execute("delete from queue")
+        cursor.execute("insert into queue select n, 1, n, true, false, null, null, null from range(2) t(n)")
     for who, event in order:
         send(store, who, event)
     with store.transaction() as cursor:

@@ -130,6 +130,14 @@ def test_several_labels_come_joined_or_as_a_list_and_are_counted_one_by_one(tmp_
     assert json.loads((tmp_path / "out" / "report.json").read_text())["labels"] == {"b": 2, "a": 1, "c": 1}
 
 
+def test_a_label_is_written_in_one_way_however_the_file_writes_it(tmp_path: Path) -> None:
+    names = ["spam\t", " cafe\u0301 ", "café", "caf\u00e9|spam\u00a0|café||", "\u3000", " | "]
+    lines = "".join(json.dumps({"text": f"text {n}", "label": name}) + "\n" for n, name in enumerate(names))
+    rows = read(tmp_path, write(tmp_path / "a.jsonl", lines), label="label", multi=True)
+    assert [row["label"] for row in rows] == ["spam", "café", "café", "café|spam", None, None]
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["labels"] == {"café": 3, "spam": 2}
+
+
 def test_importing_the_same_file_again_gives_the_same_ids_and_repeats_are_told_apart(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "text,n\nsame,1\nother,2\nsame,3\nsame,4\n")
     first, again = read(tmp_path / "1", file), read(tmp_path / "2", file)
@@ -154,7 +162,7 @@ def test_a_given_id_with_the_same_text_is_one_record_and_another_label_is_told(t
     file = write(tmp_path / "a.csv", "id,text,label\n1,x,a\n1,x,a\n2,y,b\n1,x,b\n")
     rows = read(tmp_path, file, id="id", label="label")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert [(row["position"], row["id"], row["label"]) for row in rows] == [(0, "1", "a"), (1, "2", "b")]
+    assert [(row["position"], row["id"], row["label"]) for row in rows] == [(0, "1", "a"), (2, "2", "b")]
     assert (report["rows"], report["records"], report["repeated_ids"]) == (4, 2, {"rows": 2, "other_label": 1})
     assert report["labels"] == {"a": 1, "b": 1}
 

@@ -45,3 +45,35 @@ def test_the_accuracy_interval_holds_the_truth_about_as_often_as_it_says() -> No
         found = share(hits, 60)
         held += found.low <= 0.8 <= found.high
     assert 930 <= held <= 980
+
+
+@pytest.mark.parametrize("n", [1, 4, 10, 20, 100])
+def test_all_right_claims_no_certainty(n: int) -> None:
+    truth = one_hot([number % 2 for number in range(n)], 2)
+    found = score(truth, truth)
+    for estimate in (found.macro_f1, found.micro_f1):
+        assert estimate.value == estimate.high == 1
+        assert estimate.low <= 1 - 2 / (n + 4)
+    nothing = score(truth, ~truth)
+    assert nothing.macro_f1.high > 0 == nothing.macro_f1.value
+
+
+def test_too_few_records_per_label_say_nothing_about_macro_f1() -> None:
+    found = score(one_hot(list(range(20)), 20), one_hot(list(range(20)), 20))
+    assert (found.macro_f1.low, found.macro_f1.high) == (0.0, 1.0)
+    assert found.micro_f1.low > 0.5
+
+
+@pytest.mark.parametrize(("n", "labels", "right"), [(10, 2, 0.9), (20, 2, 0.98), (20, 4, 0.9), (50, 4, 0.95)])
+def test_the_f1_intervals_hold_the_truth_about_as_often_as_they_say(n: int, labels: int, right: float) -> None:
+    """Labels are equally frequent and mistakes equally likely, so that both F1 are the share that is right."""
+    rng = np.random.default_rng(5)
+    macro = micro = 0
+    for _ in range(200):
+        truth = rng.integers(0, labels, n)
+        said = np.where(rng.random(n) < right, truth, (truth + rng.integers(1, labels, n)) % labels)
+        found = score(one_hot(truth.tolist(), labels), one_hot(said.tolist(), labels))
+        macro += found.macro_f1.low <= right <= found.macro_f1.high
+        micro += found.micro_f1.low <= right <= found.micro_f1.high
+    assert macro >= 186
+    assert micro >= 186

@@ -7,7 +7,7 @@ import pytest
 
 from core.sampling.batch import Batch, compose
 from core.sampling.pool import Floats, Pool
-from core.sampling.selftest import SelfTest, examine
+from core.sampling.selftest import Audited, SelfTest, examine
 from core.sampling.strategies import STRATEGIES
 
 GROUPS = 8
@@ -126,3 +126,16 @@ def test_the_self_test_repeats_itself() -> None:
     pool = healthy_pool()
     batch = compose(pool, 20, STRATEGIES["default"], 0.1, np.random.default_rng(0))
     assert examined(pool, batch) == examined(pool, batch)
+
+
+def test_suggestions_that_the_audit_contradicts_are_named() -> None:
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(400, 8)).astype(np.float32)
+    probs = np.tile([0.9, 0.1], (400, 1)) + rng.uniform(-0.05, 0.05, size=(400, 1)) * [1, -1]
+    probs[:20] = probs[:20, ::-1]
+    pool = Pool(vectors, np.arange(400), np.empty(0, np.int64), probs)
+    batch = compose(pool, 20, STRATEGIES["margin_kmeans"], 0.1, rng)
+    agreed = Audited(("ham", "spam"), np.array([57, 3]), 60)
+    contradicted = Audited(("ham", "spam"), np.array([30, 30]), 60)
+    assert not any("audit" in warning for warning in examine(pool, batch, rng, agreed).warnings)
+    assert any("spam (the model: 5%" in warning for warning in examine(pool, batch, rng, contradicted).warnings)

@@ -52,13 +52,11 @@ class Column:
 
         Several (multi), a list of them too, are joined by the separator, each once.
         """
-        cells = self.batch.columns[self.name]
-        return [
-            _label(
-                self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell), multi
-            )
-            for index, cell in enumerate(cells)
+        found = [
+            self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell)
+            for index, cell in enumerate(self.batch.columns[self.name])
         ]
+        return [_label(text, multi=multi) for text in found]
 
     def _joined(self, index: int, cells: list[object], *, multi: bool) -> str:
         if not multi:
@@ -78,7 +76,7 @@ class Column:
         return text
 
 
-def _label(text: str | None, multi: bool) -> str | None:
+def _label(text: str | None, *, multi: bool) -> str | None:
     if text is None:
         return None
     names = [clean_name(name) for name in (text.split(SEPARATOR) if multi else [text])]

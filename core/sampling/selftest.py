@@ -49,8 +49,17 @@ class SelfTest:
     warnings: tuple[str, ...]
 
 
-def examine(pool: Pool, batch: Batch, rng: np.random.Generator) -> SelfTest:
-    """Compare a batch with random ones from the pool that it was chosen from. Warnings are sentences for a person."""
+@dataclass(frozen=True)
+class Audited:
+    """What people said of random records: `counts` (labels,) of `n` records have each of the `labels` (names)."""
+
+    labels: tuple[str, ...]
+    counts: Ints
+    n: int
+
+
+def examine(pool: Pool, batch: Batch, rng: np.random.Generator, audited: Audited | None = None) -> SelfTest:
+    """Compare a batch with random ones from the pool that it was chosen from, and the suggestions with the audit."""
     chosen = batch.rows[~batch.audit]
     shape, by_chance = _shapes(pool, chosen, rng)
     warnings = _of_shape(shape, by_chance)
@@ -62,6 +71,8 @@ def examine(pool: Pool, batch: Batch, rng: np.random.Generator) -> SelfTest:
     lift = float(scores[picked].mean() - scores.mean())
     chosen_mix, pool_mix = _mix(pool.probs[picked], pool.multi), _mix(pool.probs, pool.multi)
     warnings += _of_scores(scores, lift, shape, by_chance) + _of_mix(chosen_mix, pool_mix, len(chosen))
+    if audited is not None and not pool.multi:
+        warnings += _of_audit(pool_mix, audited)
     mixes = tuple(chosen_mix.tolist()), tuple(pool_mix.tolist())
     return SelfTest(float(high - low), lift, shape, by_chance, *mixes, warnings)
 
@@ -147,3 +158,19 @@ def _of_mix(chosen: Floats, pool: Floats, n: int) -> tuple[str, ...]:
             "Choose a strategy that spreads.",
         )
     return ()
+
+
+def _of_audit(pool: Floats, audited: Audited) -> tuple[str, ...]:
+    """A label that the audit finds far more or less often than the model suggests it (exact binomial, Bonferroni)."""
+    from scipy.stats import binomtest
+
+    if not audited.n:
+        return ()
+    strange = [
+        f"{name} (the model: {share:.0%} of the pool, the audit: {count} of {audited.n})"
+        for name, share, count in zip(audited.labels, pool.tolist(), audited.counts.tolist(), strict=True)
+        if binomtest(count, audited.n, share).pvalue < 0.001 / len(audited.labels)
+    ]
+    if not strange:
+        return ()
+    return (f"The model's suggestions and the audit disagree on how common a label is: {'; '.join(strange)}.",)

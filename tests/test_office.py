@@ -1,0 +1,147 @@
+"""What goes on in a server: rounds take turns, stopping one thing stops nothing else, leftovers are settled."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import state
+from app.client import call, write_address
+from core import loop, simulate
+from core.encoding import encode
+from core.errors import BadInput, Cancelled
+from core.project import Project, open_project
+from core.rounds import take_in_finished
+from gpu_jobs.local import LocalRunner
+from tests.conftest import quiet
+
+Truth = dict[str, tuple[str, ...]]
+
+
+@pytest.fixture
+def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
+    """A project with jobs in processes of their own."""
+    import shutil
+
+    shutil.copytree(encoded, tmp_path / "project")
+    yield state.open_office(lambda: open_project(tmp_path / "project", LocalRunner()))
+    state.close_office()
+
+
+def run(office: state.Office, verb: str, **options: object) -> dict[str, object]:
+    """The verb with a ticket of its own."""
+    ticket = office.open_ticket(verb)
+    assert ticket is not None
+    return office.run(ticket, quiet, **options)
+
+
+def test_two_rounds_at_once_take_turns_and_choose_different_records(office: state.Office) -> None:
+    threads = [threading.Thread(target=run, args=(office, "next"), kwargs={"size": 6}) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    batches = office.project.store.query("select batch, size from batches order by batch")
+    queued = office.project.store.query("select n from queue where not spare")
+    assert batches == [(1, 6), (2, 6), (3, 6)]
+    assert len(queued) == len(set(queued)) == 18
+
+
+def test_stopping_one_verb_stops_no_other(office: state.Office) -> None:
+    office.start("next")
+    ticket = office.open_ticket("export")
+    assert ticket is not None
+    ticket.stop.set()
+    with pytest.raises(Cancelled):
+        office.run(ticket, quiet, out="unused.csv", file_format="csv")
+    while office.activities:
+        time.sleep(0.05)
+    assert office.trouble is None
+    assert office.project.store.one("select count(*) from batches") == 1
+
+
+def test_a_verb_that_runs_alone_is_not_started_twice(office: state.Office) -> None:
+    office.start("next")
+    office.start("next")
+    while office.activities:
+        time.sleep(0.05)
+    assert office.project.store.one("select count(*) from batches") == 1
+
+
+def test_closing_stops_what_runs_and_starts_nothing_more(office: state.Office) -> None:
+    office.start("round")
+    office.close()
+    with pytest.raises(Cancelled):
+        office.open_ticket("next")
+
+
+def left_over(project: Project) -> str:
+    """A round whose owner was killed after its process had finished; returns the job's id."""
+    loop.next_batch(project, quiet, size=4)
+    row = project.store.query("select id from jobs where kind = 'round' order by made_at desc limit 1")[0]
+    with project.store.transaction() as cursor:
+        handle = json.dumps({"pid": 1, "created": 0})
+        cursor.execute("update jobs set state = 'running', handle = ? where id = ?", [handle, row[0]])
+    return str(row[0])
+
+
+def test_a_stale_result_is_not_taken_in_over_newer_state(project: Project) -> None:
+    left_over(project)
+    loop.next_batch(project, quiet, size=4)
+    before = project.store.query("select batch, size, rows from batches order by batch")
+    assert take_in_finished(project, quiet) == 0
+    assert project.store.query("select batch, size, rows from batches order by batch") == before
+    assert project.store.one("select count(*) from jobs where state = 'running'") == 0
+
+
+def test_a_backup_never_overwrites_a_project(project: Project, tmp_path: Path) -> None:
+    for target in (project.folder, tmp_path / "copy"):
+        if target != project.folder:
+            loop.back_up(project, quiet, out=str(target))
+        with pytest.raises(BadInput, match="holds a project or a backup already"):
+            loop.back_up(project, quiet, out=str(target))
+    with pytest.raises(BadInput, match="file of the project itself"):
+        loop.export(project, quiet, out=str(project.folder / "rondo.duckdb"), file_format="parquet")
+
+
+def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project, truth: Truth, tmp_path: Path) -> None:
+    text = project.store.one("select text from records where split = 'test' order by n limit 1")
+    file = tmp_path / "twins.csv"
+    file.write_text(f'id,text,label\ntwin,"{text.upper()}",food\nother,"bread and soup, said nobody",food\n')
+    loop.import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
+    assert loop.fit(project, quiet)["labels"] == 1
+
+
+def test_vectors_that_the_database_never_asked_for_are_made_again(project: Project, tmp_path: Path) -> None:
+    backup = Path(loop.back_up(project, quiet)["folder"])
+    for name in ("first", "second"):
+        (tmp_path / f"{name}.csv").write_text(f"text\nonly in the {name} file\n")
+    loop.import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])
+    encode(project, quiet)
+    project.close()
+    (project.folder / "rondo.duckdb").write_bytes((backup / "rondo.duckdb").read_bytes())
+    restored = open_project(project.folder, project.jobs.runner)
+    loop.import_file(restored, quiet, file=str(tmp_path / "second.csv"), text=["text"])
+    assert encode(restored, quiet)["encoded"] == 61
+    restored.close()
+
+
+def test_a_model_of_another_encoder_is_not_used(project: Project, truth: Truth) -> None:
+    simulate.play(project, truth, simulate.Budget(1, 10, "random"), quiet)
+    with project.store.transaction() as cursor:
+        cursor.execute("update models set encoder = 'another'")
+    assert loop.next_batch(project, quiet, size=3)["queued"] == 3
+    assert project.store.one("select model from batches order by batch desc limit 1") is None
+
+
+def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "project"
+    shutil.copytree(encoded, folder)
+    state.private_folder(folder)
+    write_address(folder, "http://127.0.0.1:9", "key of a server that is gone")
+    assert call(folder, "status", quiet)["records"] == 60
