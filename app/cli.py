@@ -224,7 +224,7 @@ def demo(
 ) -> None:
     """Sort the docstrings of Python's standard library into the chapters of its reference."""
     with _errors():
-        from app.demo import play_oracle, prepare
+        from app.demo import open_page, play_oracle, prepare
 
         folder = project or context.obj or Path("demo")
         prepare(folder, Ticker(), queue=not oracle)
@@ -233,7 +233,9 @@ def demo(
             return
         from app.server import serve
 
-        say(f"Label at http://127.0.0.1:{port}/label?annotator=me (Ctrl-C stops it).")
+        url = f"http://127.0.0.1:{port}/label?annotator=me"
+        say(f"Label at {url} (Ctrl-C stops it).")
+        open_page(url)
         serve(folder, "127.0.0.1", port)
 
 

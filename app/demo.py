@@ -4,7 +4,11 @@ import ast
 import inspect
 import json
 import os
+import sys
 import sysconfig
+import threading
+import time
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +64,23 @@ def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     call(folder, "encode", report)
     if queue and not call(folder, "status", report)["round"]:
         call(folder, "next", report)
+
+
+def open_page(url: str) -> None:
+    """Shows the page in the person's browser as soon as the app answers; nothing where there is no screen."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return  # else a text browser would take the terminal
+    from app.client import answers
+
+    def wait_and_open() -> None:
+        base = url.split("/label")[0]
+        for _ in range(300):
+            if answers({"url": base}):
+                webbrowser.open(url)
+                return
+            time.sleep(0.2)
+
+    threading.Thread(target=wait_and_open, daemon=True).start()
 
 
 def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:

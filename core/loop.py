@@ -98,12 +98,12 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
-    """What a server does when it starts: takes in what jobs finished without it, encodes, queues a first batch."""
+    """What a server does when it starts: takes in what jobs finished without it, encodes, queues a batch if none waits."""
     taken = rounds.take_in_finished(project, report)
     told = encode(project, report)
     settings = project.settings()
     ready = settings.automatic and settings.taxonomy.active and project.store.one(f"select count(*) from ({POOL})")
-    if ready and not project.store.one("select max(batch) from batches"):
+    if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
         told |= play_round(project, report)
     return told | {"taken_in": taken}
 

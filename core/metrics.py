@@ -1,12 +1,13 @@
 """How good predictions are, with 95 % intervals. Knows arrays, not where the truth came from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Bools = npt.NDArray[np.bool_]
-Draws = npt.NDArray[np.floating]
+Draws = npt.NDArray[np.float64]
 RESAMPLES = 1000
 FEW = 5
 """records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
@@ -76,7 +77,7 @@ def _draws(truth: Bools, said: Bools, rng: np.random.Generator) -> tuple[list[Dr
     labels = int(seen.sum())
     plain = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float32)
     smooth = rng.standard_exponential((RESAMPLES, n), dtype=np.float32)
-    both = [
+    both: list[list[npt.NDArray[Any]]] = [
         [plain @ part for part in parts],
         [smooth @ part + rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels)) for part in parts],
     ]
@@ -120,7 +121,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def _estimate(value: float, draws: list[Draws]) -> Estimate:
-    """From the lowest to the highest of the intervals: each of the draws', and the first one's mirrored at the value."""
+    """From the lowest to the highest of the intervals: each of the draws', and the first one's mirrored."""
     low, high = np.quantile(np.stack(draws), [0.025, 0.975], axis=1)
     lowest = min(float(low.min()), 2 * value - float(high[0]), value)
     highest = max(float(high.max()), 2 * value - float(low[0]), value)

@@ -1,6 +1,7 @@
 """A round's bundle and what its result becomes: model, suggestions, re-ranked queue, next batch. Computes nothing."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -108,7 +109,7 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
         "vectors": str(project.vectors),
         "threads": settings.threads,
         "labels": [label.id for label in settings.taxonomy.active],
-        "names": [f"{label.name} {label.description}".strip() for label in settings.taxonomy.active],
+        "names": [spoken(f"{label.name} {label.description}") for label in settings.taxonomy.active],
         "use_names": settings.label_names,
         "multi": settings.multi,
         "seed": plan.choose.seed if plan.choose else settings.seed,
@@ -116,6 +117,11 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
         "model": str(project.models / model) if model else None,
         "choose": asdict(plan.choose) if plan.choose else None,
     }
+
+
+def spoken(name: str) -> str:
+    """As a person would say it, for the encoder: 'playMusic_now' is 'play Music now'."""
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[_/-]+", " ", name).split())
 
 
 def take_in_finished(project: Project, report: Report) -> int:

@@ -49,6 +49,15 @@ def test_a_page_opens_on_a_project_with_a_model(
     shown(name)
 
 
+def test_the_rounds_page_tells_what_each_self_test_found(
+    office: state.Office, truth: dict[str, tuple[str, ...]]
+) -> None:
+    simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
+    page = shown("rounds.py")
+    assert page.dataframe[0].value["redundancy_by_chance"].between(0, 1).any()
+    assert any("in random batches it is" in text.value for text in page.text)
+
+
 def test_the_overview_says_the_one_next_thing(office: state.Office) -> None:
     assert any("Choose the first batch" in text.value for text in shown("overview.py").text)
 

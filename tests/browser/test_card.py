@@ -35,6 +35,21 @@ def test_letters_find_one_of_many_labels(odd_server: Server, page: Page) -> None
     assert odd_server.answers("typist") == list(zip(seen, given, strict=True))
 
 
+def test_a_hyphen_may_be_typed_for_a_label(odd_server: Server, page: Page) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    renamed = {'name = "cash"': 'name = "an e-money fee"', 'name = "exchange"': 'name = "the e-mail"'}
+    odd_server.change(renamed)
+    try:
+        card = odd_server.open(page, "hyphen")
+        seen = card.press("e", "-", "m", "Enter")[:1]
+        card.wait_saved()
+        assert odd_server.answers("hyphen") == [(seen[0], "an e-money fee")]
+        assert faults == []
+    finally:
+        odd_server.change({new: old for old, new in renamed.items()})
+
+
 def test_the_filter_shows_what_fits_and_says_when_nothing_does(odd_server: Server, page: Page) -> None:
     card = odd_server.open(page, "filter")
     card.press("f", "e", "e")
