@@ -1,5 +1,6 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,10 +9,11 @@ from typing import Any
 
 from core import records, rounds
 from core.encoding import encode, encode_if_needed
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Refused, RondoError
 from core.export import write_export
-from core.jobs import Report
+from core.jobs import Bundle, Report
 from core.overview import status
+from core.plans import Request
 from core.project import Project
 from core.records import POOL
 from core.settings import FILE as SETTINGS
@@ -42,26 +44,36 @@ def import_file(
     bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
     found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
     report("Storing", 0, 1)
-    with project.changing_settings() as (current, cursor):
-        if current.multi != settings.multi:
-            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
-        if project.jobs.taken_in(bundle, cursor):
-            table = bundle.path / "out" / "records.parquet"
-            taxonomy = records.learn_labels(found, current, add=add_labels)
-            wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-            counts = records.take_in(cursor, table, Path(file).name, wanted)
-            if wanted != current:
-                project.save_settings(wanted)
+    try:
+        counts = _store(project, bundle, Path(file).name, found, add_labels=add_labels)
+    except RondoError as error:
+        project.jobs.refuse(bundle, error)
+        raise
     project.desk.reload()
     report("Storing", 1, 1)
-    (bundle.path / "out" / "records.parquet").unlink()  # it is in the database now; the report stays
+    bundle.empty()
     return {**counts, "report": found}
+
+
+def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any], *, add_labels: bool) -> dict[str, int]:
+    """Labels are learnt with the settings as they are now: a person may have changed them while the file was read."""
+    with project.changing_settings() as (current, cursor):
+        if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
+            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
+        if not project.jobs.taken_in(bundle, cursor):
+            raise Refused("This file was taken in already.")
+        taxonomy = records.learn_labels(found, current, add=add_labels)
+        wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
+        counts = records.take_in(cursor, bundle.path / "out" / "records.parquet", source, wanted)
+        if wanted != current:
+            project.save_settings(wanted)
+    return counts
 
 
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Chooses records with the model as it is and queues them."""
     encode_if_needed(project, report)
-    return rounds.play(project, report, learn=False, request=rounds.Request(**request))
+    return rounds.play(project, report, learn=False, request=Request(**request))
 
 
 def fit(project: Project, report: Report) -> dict[str, Any]:
@@ -73,7 +85,7 @@ def fit(project: Project, report: Report) -> dict[str, Any]:
 def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
     encode_if_needed(project, report)
-    return rounds.play(project, report, learn=rounds.can_learn(project), request=rounds.Request(**request))
+    return rounds.play(project, report, learn=rounds.can_learn(project), request=Request(**request))
 
 
 def export(project: Project, report: Report, *, out: str, file_format: str, what: str = "labels") -> dict[str, Any]:
@@ -98,7 +110,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
-    """What a server does when it starts: takes in what jobs finished without it, encodes, queues a batch if none waits."""
+    """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = rounds.take_in_finished(project, report)
     told = encode(project, report)
     settings = project.settings()

@@ -11,7 +11,7 @@ from core.vectors import encoded_rows
 # As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was
 # only skipped waits for somebody else, and nobody knows whether there is one.
 _COUNTS = f"""
-    with answers as ({ANSWERS.format(ns="select n from responses")}),
+    with answers as ({ANSWERS.format(ns="select n from queue")}),
     asked as (
         select n, count(*) filter (action = 'submit' and counts) as given, count(*) filter (action = 'skip') as skips,
                count(*) filter (action = 'flag') as flags, n in (select n from settled) as done

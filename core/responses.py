@@ -46,10 +46,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Answer:
-    """What one person says about one record now. `counts` is False where it names a label that is gone.
-
-    blind: no suggestion was on the screen.
-    """
+    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view."""
 
     n: int
     annotator: str
@@ -90,9 +87,8 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
 
 
 def _label_refusal(event: Event, settings: Settings, known: Collection[str]) -> str | None:
-    for label in event.labels:
-        if label not in known:
-            return f"There is no label {label[:80]!r}."
+    if unknown := [label for label in event.labels if label not in known]:
+        return f"There is no label {unknown[0][:80]!r}."
     if not settings.multi and len(set(event.labels)) != 1:
         return f"Exactly one label is needed, and this answer has {len(set(event.labels))}."
     return None
@@ -228,8 +224,7 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
 
 
 # The answer that most people gave settles the record and a tie settles nothing; skips, flags and answers that name a
-# retired label do not count. What was answered with a suggestion in view judges no model, so it is no audit. Again in
-# SQL for many, plainly for few.
+# retired label do not count. An answer given with a suggestion in view is no audit. Again in SQL and plainly.
 _SETTLE = f"""
     insert into settled
     with votes as (

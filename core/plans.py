@@ -1,0 +1,60 @@
+"""What a round shall do: the batch that was asked for, filled in from the settings. Plays nothing."""
+
+from dataclasses import dataclass
+
+from core.project import Project
+
+SPARE = 200
+"""records chosen behind each batch, so that ten fast people have work while the next round is played"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to choose: `size` records by `strategy`; the seed makes it repeatable."""
+
+    size: int
+    strategy: str
+    seed: int
+    audit_share: float
+    spare: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one job does: refit, or choose, or both in this order."""
+
+    learn: bool
+    choose: Choice | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asked of the next batch; None stands for what the settings say."""
+
+    size: int | None = None
+    strategy: str | None = None
+    seed: int | None = None
+    spare: int = SPARE
+
+
+def choice(project: Project, request: Request) -> Choice:
+    """Fills in from the settings; the seed of batch b is the project's seed + b."""
+    settings = project.settings()
+    batch = (project.store.one("select max(batch) from batches") or 0) + 1
+    return Choice(
+        size=settings.batch_size if request.size is None else request.size,
+        strategy=request.strategy or settings.strategy,
+        seed=settings.seed + batch if request.seed is None else request.seed,
+        audit_share=settings.audit_share,
+        spare=request.spare,
+        batch=batch,
+    )
+
+
+def active_model(project: Project) -> str | None:
+    """The id of the champion: the newest model on the vectors of the encoder that is in use."""
+    model: str | None = project.store.one(
+        "select id from models where encoder = ? order by made_at desc limit 1", [project.settings().encoder]
+    )
+    return model
