@@ -16,6 +16,8 @@ from app.state import Office
 from core.errors import RondoError
 from core.loop import VERBS
 
+MOST_BYTES = 1_000_000
+
 
 def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
     """`POST /api/verbs/{verb}` with the verb's options as JSON: lines of JSON, the last a result or an error."""
@@ -26,7 +28,13 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
         name = request.path_params["verb"]
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
-        options = await request.json()
+        body = await request.body()
+        try:
+            options = json.loads(body) if len(body) <= MOST_BYTES else None
+        except (ValueError, RecursionError):
+            options = None
+        if not isinstance(options, dict):
+            return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
         return StreamingResponse(_stream(opened(), name, options), media_type="application/x-ndjson")
 
     async def health(_: Request) -> Response:

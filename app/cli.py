@@ -103,8 +103,8 @@ def up(
 
         if not is_loopback(host):
             say(f"Warning: on {host} anyone who reaches this machine can label, under any name.", error=True)
-        say(f"Rondo is at http://{host}:{port}/label (Ctrl-C stops it).")
-        serve(_folder(context, project), host, port)
+        line = f"Rondo is at http://{host}:{port}/label (Ctrl-C stops it)."
+        serve(_folder(context, project), host, port, lambda: say(line))
 
 
 @app.command("next")
@@ -234,9 +234,8 @@ def demo(
         from app.server import serve
 
         url = f"http://127.0.0.1:{port}/label?annotator=me"
-        say(f"Label at {url} (Ctrl-C stops it).")
         open_page(url)
-        serve(folder, "127.0.0.1", port)
+        serve(folder, "127.0.0.1", port, lambda: say(f"Label at {url} (Ctrl-C stops it)."))
 
 
 def _folder(context: typer.Context, project: Path | None) -> Path:

@@ -69,8 +69,8 @@ def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool)
         return JSONResponse(answer)
 
     async def token(request: Request) -> Response:
-        if not local:
-            return _refused(403, "Names are taken on trust only where the app listens to this machine alone.")
+        if not local or _from_elsewhere(request):
+            return _refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
             annotator = check_name((await _read_body(request)).get("annotator"))
         except BadInput as error:
@@ -81,6 +81,12 @@ def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool)
         Route("/api/label/events", events, methods=["POST"]),
         Route("/api/label/token", token, methods=["POST"]),
     ]
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Does another site's page ask, in the browser of somebody who has the app open?"""
+    origin = request.headers.get("origin")
+    return bool(origin) and origin.split("://")[-1] != request.headers.get("host")
 
 
 def check_name(name: object) -> str:
@@ -115,7 +121,7 @@ async def _read_body(request: Request) -> dict[str, Any]:
             raise TooLong(f"The request has more than {MOST_BYTES:,} bytes. Send fewer events at a time.")
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("The request is not JSON.") from None
     if not isinstance(document, dict):
         raise BadInput("The request must be a JSON object.")

@@ -1,15 +1,21 @@
-"""The app's frame: which pages there are."""
+"""The app's frame: which pages there are, and what a page says when the project cannot be read."""
 
 from pathlib import Path
 
 import streamlit as st
 
+from core.errors import RondoError
+
 st.set_page_config(page_title="Rondo", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
-st.navigation(
+page = st.navigation(
     [
         st.Page("pages/overview.py", title="Overview", icon=":material/home:", default=True),
         st.Page("pages/label.py", title="Label", icon=":material/label:", url_path="label"),
         st.Page("pages/rounds.py", title="Rounds", icon=":material/cycle:", url_path="rounds"),
         st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
     ]
-).run()
+)
+try:
+    page.run()
+except RondoError as error:
+    st.error(str(error).replace("$", r"\$").replace("[", r"\["))

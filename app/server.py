@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from app import client, state
 from app.api import verb_routes
 from app.label_api import label_routes
-from core.errors import Refused
+from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
 from gpu_jobs.local import LocalRunner
@@ -27,8 +27,11 @@ POLICY = (
 )
 
 
-def serve(folder: Path, host: str, port: int) -> None:
-    """Opens the project and serves it until it is stopped. Raises Refused when the port or the project is taken."""
+_ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+
+
+def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> None:
+    """Opens the project, announces it, serves it until it is stopped. Raises Refused when port or project is taken."""
     import uvicorn
 
     _refuse_second_server(folder)
@@ -37,8 +40,9 @@ def serve(folder: Path, host: str, port: int) -> None:
     local = is_loopback(host)
     office = state.open_office(lambda: open_project(folder, LocalRunner(read_settings(folder).threads)), local=local)
     key = secrets.token_hex(32)
-    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
     client.write_address(folder, f"http://{shown}:{port}", key)
+    announce()
     try:
         office.start("open")
         uvicorn.run(
@@ -106,10 +110,10 @@ class SecurityHeaders:
 
 def configure_streamlit() -> None:
     """Streamlit looks for its settings where one stands; ours come with the code, a person's own variables win."""
-    from streamlit.runtime.pages_manager import PagesManager
-
     for name, value in _flat(tomllib.loads(CONFIG.read_text(encoding="utf-8")), "STREAMLIT"):
         os.environ.setdefault(name, str(value).lower() if isinstance(value, bool) else str(value))
+    from streamlit.runtime.pages_manager import PagesManager  # not before: it reads the variables as it is imported
+
     # A folder named `pages` beside the script means old-style pages to Streamlit until the script has run once.
     PagesManager.uses_pages_directory = False
 
@@ -135,6 +139,8 @@ def is_loopback(host: str) -> bool:
 
 def refuse_taken_port(host: str, port: int) -> None:
     """Before the project is opened: uvicorn would only say so in its log and end."""
+    if not 0 <= port <= 65_535:
+        raise BadInput(f"The port is {port}; it must lie between 0 and 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

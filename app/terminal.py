@@ -85,6 +85,11 @@ def _fit_lines(told: Mapping[str, Any]) -> list[str]:
     return lines + _batch_lines(told)
 
 
+def _round_lines(told: Mapping[str, Any]) -> list[str]:
+    nothing = "Nothing was queued: every record is labelled or queued already."
+    return _fit_lines(told) + ([] if told["queued"] else [nothing])
+
+
 def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
     lines = []
@@ -164,7 +169,7 @@ _LINES = {
     "import": _import_lines,
     "next": _batch_lines,
     "fit": _fit_lines,
-    "round": _fit_lines,
+    "round": _round_lines,
     "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
     "status": _status_lines,
     "export": lambda told: [f"Wrote {told['rows']:,} rows to {told['file']}."],

@@ -8,6 +8,9 @@ import streamlit as st
 from app.state import Office
 from app.terminal import progress_line
 
+FEWEST = 10
+"""records below which a large figure would only mislead"""
+
 
 @st.fragment(run_every=2)
 def activity(office: Office) -> None:
@@ -24,11 +27,14 @@ def activity(office: Office) -> None:
 
 def score_metrics(model: Mapping[str, Any] | None) -> None:
     """Accuracy and macro F1 with their intervals, on audit and gold, or a sentence on what is missing."""
-    shown = [(name, model[name]) for name in ("audit", "gold") if model and name in model]
+    shown = [(name, model[name]) for name in ("gold", "audit") if model and name in model]
     if not shown:
         st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
         return
     for name, found in shown:
+        if found["n"] < FEWEST:
+            st.text(f"{found['n']} {name} records: too few to say how good it is. From {FEWEST} on there are figures.")
+            continue
         columns = st.columns(2)
         for column, (title, key) in zip(columns, (("Accuracy", "accuracy"), ("Macro F1", "macro_f1")), strict=True):
             estimate = found[key]

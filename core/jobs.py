@@ -115,7 +115,7 @@ class Jobs:
         except (Cancelled, KeyboardInterrupt):
             self.runner.cancel(handle)
             self._end(bundle, "cancelled", None)
-            raise Cancelled(f"{what}: stopped. What was finished is kept; run it again to go on.") from None
+            raise Cancelled(f"{what}: stopped. Run it again to go on.") from None
         result = bundle.result
         if result is None:
             self._end(bundle, "lost", None)

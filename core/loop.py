@@ -9,7 +9,7 @@ from typing import Any
 
 from core import records, rounds
 from core.encoding import encode, encode_if_needed
-from core.errors import BadInput, Refused, RondoError
+from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.export import write_export
 from core.jobs import Bundle, Report
 from core.overview import status
@@ -42,10 +42,13 @@ def import_file(
     """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them."""
     settings = project.settings()
     bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
-    found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
-    report("Storing", 0, 1)
     try:
+        found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
+        report("Storing", 0, 1)
         counts = _store(project, bundle, Path(file).name, found, add_labels=add_labels)
+    except Cancelled:
+        bundle.empty()
+        raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
     except RondoError as error:
         project.jobs.refuse(bundle, error)
         raise

@@ -223,3 +223,13 @@ def strategies() -> dict[str, str]:
     from core.sampling.strategies import STRATEGIES
 
     return {name: f"{name}: {(function.__doc__ or '').split('.')[0].strip()}" for name, function in STRATEGIES.items()}
+
+
+def retiring(project: Project, label_id: str) -> str:
+    """What retiring a label would do, in a sentence."""
+    count = project.store.one("select count(*) from settled where list_contains(labels, ?)", [label_id])
+    if not count:
+        return "No record has this label. It is not offered any more; it can be brought back."
+    also = " or keep their other labels" if project.settings().multi else ""
+    said = f"{count:,} records have this label. They are asked again{also}"
+    return f"{said}; no answer is deleted, and the label can be brought back."

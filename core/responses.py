@@ -170,10 +170,12 @@ def made_at(ts: float, received: datetime) -> datetime:
     return min(epoch + timedelta(seconds=seconds), received)
 
 
-def answer_counts(action: str, labels: Sequence[str], settings: Settings) -> bool:
-    """Whether an answer still means something: not when it names a label that was retired since."""
+def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple[tuple[str, ...], bool]:
+    """The labels not retired since, and whether the answer still counts: not when it has lost its last one."""
     active = {label.id for label in settings.taxonomy.active}
-    return action != "submit" or (active.issuperset(labels) and (settings.multi or len(labels) == 1))
+    kept = tuple(label for label in labels if label in active)
+    fits = (not labels or bool(kept)) if settings.multi else len(kept) == len(labels) == 1
+    return kept, action != "submit" or fits
 
 
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
@@ -181,9 +183,12 @@ def answer_counts(action: str, labels: Sequence[str], settings: Settings) -> boo
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = """
-    select n, annotator, action, labels, model is null as blind, round, received_at,
-           action <> 'submit' or (list_has_all($active::varchar[], labels) and ($multi or len(labels) = 1)) as counts
-    from responses as answer
+    select n, annotator, action, kept as labels, model is null as blind, round, received_at,
+           action <> 'submit' or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1)
+               as counts
+    from (
+        select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept from responses
+    ) as answer
     where action <> 'undo' and n in ({ns})
       and not exists (
         select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
@@ -216,7 +221,7 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
     ).fetchall()
     undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
     newest = {
-        (n, who): Answer(n, who, action, tuple(labels), answer_counts(action, labels, settings), *rest[3:])
+        (n, who): Answer(n, who, action, *still_meant(action, labels, settings), *rest[3:])
         for n, who, eid, action, labels, *rest in rows
         if action != "undo" and (n, who, eid) not in undone
     }

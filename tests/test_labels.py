@@ -206,3 +206,16 @@ def test_a_joint_probability_is_never_shown_as_a_labels(project: Project) -> Non
         cursor.execute("delete from queue")
         cursor.execute("delete from leases")
     assert [card.suggestion for card in project.desk.exchange(BOB, Ask(want=3)).cards] == [None] * 3
+
+
+def test_an_answer_with_several_labels_keeps_those_that_were_not_retired(tmp_path: Path) -> None:
+    loop.create_project(tmp_path / "multi", ["rain", "cheese"], multi=True)
+    opened = open_project(tmp_path / "multi", InProcessRunner())
+    (tmp_path / "two.csv").write_text("id,text,label\nboth,rain on cheese,rain|cheese\none,only rain,rain\n")
+    loop.import_file(opened, quiet, file=str(tmp_path / "two.csv"), text=["text"], id="id", label="label")
+    change_settings(opened, retire_label="rain")
+    settled = opened.store.query("select r.id, s.labels from settled s join records r using (n)")
+    assert settled == [("both", ["cheese"])]
+    change_settings(opened, add_label="rain")
+    assert opened.store.one("select count(*) from settled") == 2
+    opened.close()

@@ -52,4 +52,7 @@ else:
 
 st.subheader("People")
 people = overview.people(office.project)
-st.dataframe(people, key="people", hide_index=True) if people else st.text("Nobody has labelled yet.")
+if people:
+    st.dataframe(people, key="people", hide_index=True)
+else:
+    st.text("Nobody has labelled yet.")

@@ -7,7 +7,7 @@ import streamlit as st
 from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
-from core.overview import strategies
+from core.overview import retiring, strategies
 
 office = opened()
 settings = office.settings()
@@ -40,7 +40,9 @@ for label in settings.taxonomy.labels:
         retire.button("Bring back", key=f"back-{label.id}", on_click=change, kwargs={"add_label": label.name})
         continue
     rename.button("Rename", key=f"rename-{label.id}", on_click=rename_to, args=(label.id,))
-    retire.button("Retire", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
+    with retire.popover("Retire", width="stretch"):
+        st.text(retiring(office.project, label.id))
+        st.button("Retire it", key=f"retire-{label.id}", on_click=change, kwargs={"retire_label": label.id})
 with st.form("add", clear_on_submit=True):
     added = st.text_input("New label", key="new-label")
     if st.form_submit_button("Add label", key="add-label"):
