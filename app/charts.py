@@ -32,7 +32,9 @@ def learning_chart(curve: Rows) -> alt.LayerChart | None:
         scale=alt.Scale(domain=list(STRATA), range=list(STRATA.values())),
         legend=alt.Legend(orient="top", title=None, symbolOpacity=1),
     )
-    base = alt.Chart(alt.Data(values=rows)).encode(x=whole, color=colour)
+    axis = alt.Axis(format=",d", tickMinStep=1)
+    learnt = alt.X("labels:Q", title="labels learnt from", axis=axis)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=learnt, color=colour)
     band = base.mark_area(opacity=0.18).encode(
         y=alt.Y(
             "low:Q", title="macro F1 with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")

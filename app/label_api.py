@@ -85,8 +85,8 @@ def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool)
 
 def _from_elsewhere(request: Request) -> bool:
     """Does another site's page ask, in the browser of somebody who has the app open?"""
-    origin = request.headers.get("origin")
-    return bool(origin) and origin.split("://")[-1] != request.headers.get("host")
+    origin = request.headers.get("origin", "")
+    return origin != "" and origin.split("://")[-1] != request.headers.get("host")
 
 
 def check_name(name: object) -> str:
