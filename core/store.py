@@ -107,7 +107,7 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
-        return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false"})
+        return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false", "threads": 1})
     except duckdb.IOException as error:
         text = str(error)
         if "lock" in text.lower():

@@ -1,6 +1,7 @@
 """A job's process: reads a bundle, does what its `job.json` names, writes `result.json` last. Knows no store."""
 
 import json
+import os
 import sys
 import time
 import traceback
@@ -65,6 +66,8 @@ def _reporter(bundle: Path) -> Callable[[int, int], None]:
 def main() -> None:
     """`python -m gpu_jobs.run BUNDLE`."""
     bundle = Path(sys.argv[1])
+    if hasattr(os, "nice"):
+        os.nice(10)  # somebody may be labelling: a key press goes before a refit
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         traceback.print_exception(kind, error, trace)
