@@ -107,7 +107,7 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
-        # One thread: an answer is a handful of small queries, and a second thread only takes time from browsers and jobs.
+        # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
         return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false", "threads": 1})
     except duckdb.IOException as error:
         text = str(error)
