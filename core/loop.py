@@ -41,6 +41,8 @@ def import_file(
 ) -> dict[str, Any]:
     """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them."""
     settings = project.settings()
+    if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
+        options |= {"text": options.get("text") or ["text"], "id": options.get("id") or "id"}
     bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
     try:
         found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")

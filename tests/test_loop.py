@@ -198,3 +198,13 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     assert both > 0
     assert none > 0
     opened.close()
+
+
+def test_a_folder_of_texts_needs_no_column_names(project: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    for name in ("one", "two"):
+        (folder / f"{name}.txt").write_text(f"letter {name}", encoding="utf-8")
+    assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 2
+    assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 0
+    assert project.store.one("select count(*) from records where id = 'one.txt'") == 1
