@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core import errors
-from core.errors import NotAProject, Refused, RondoError
+from core.errors import Refused, RondoError
 from core.jobs import Report
 
 PATIENCE_SECONDS = 60.0
@@ -17,14 +17,10 @@ PATIENCE_SECONDS = 60.0
 
 def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]:
     """Runs one verb on the project in `folder`, wherever it is open."""
-    from core.settings import FILE
+    from core.settings import require_project
     from core.store import StoreHeld
 
-    if not (folder / FILE).exists():
-        raise NotAProject(
-            f"There is no project in {folder} (no {FILE}). "
-            f"Make one with `rondo init {folder}`, or name one with --project."
-        )
+    require_project(folder)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         address = read_address(folder)

@@ -16,6 +16,7 @@ from core.store import utc_now
 
 
 def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Once per job; a second call changes nothing. Returns what a person is told."""
     out = bundle.path / "out"
     told: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
     model = active_model(project)

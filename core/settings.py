@@ -59,16 +59,21 @@ def check(settings: Settings) -> Settings:
     return settings
 
 
+def require_project(folder: Path) -> None:
+    """Raises NotAProject where no project is."""
+    if not (folder / FILE).exists():
+        raise NotAProject(
+            f"There is no project in {folder} (no {FILE}). "
+            f"Make one with `rondo init {folder}`, or name one with --project."
+        )
+
+
 def read_settings(project: Path) -> Settings:
     """Unknown keys are refused by name: a misspelt setting that does nothing is worse than an error."""
+    require_project(project)
     path = project / FILE
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NotAProject(
-            f"There is no project in {project} (no {FILE}). "
-            f"Make one with `rondo init {project}`, or name one with --project."
-        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error}. Mend it by hand; nothing was changed.") from None
     return check(_from_document(document, path))

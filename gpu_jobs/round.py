@@ -56,7 +56,7 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     result: dict[str, Any] = {"seed": params["seed"]}
     head = _learn(bundle, params, arrays, vectors) if params["learn"] else _load(params)
     report(1, 3)
-    scored = Scored(head, predict(head, vectors)) if head and (params["learn"] or params["choose"]) else None
+    scored = Scored(head, predict(head, vectors)) if head else None
     if params["learn"] and scored:
         result |= {"labels": len(arrays["train_rows"]), "metrics": _measure(scored, arrays, params)}
         _write_suggestions(bundle / "out" / "suggestions.parquet", scored)
