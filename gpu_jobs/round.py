@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput
-from core.metrics import Score, score
+from core.measuring.scores import Score, score
 from core.models.artifacts import load_head, save_head
 from core.models.graph import Graph, neighbour_graph
 from core.models.heads import Head, Lesson, Surroundings, fit_head, predict

@@ -87,19 +87,43 @@ def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.G
     Where several labels may hold there are no pseudo-labels, and yes and no of each label are balanced: suggesting from
     0.5 then gave the best macro-F1 at every budget from 60 to 1,000 records of 29 subjects.
     """
+    ground = _ground(lesson, surroundings)
+    n = len(lesson.vectors)
+    fold = rng.permutation(np.arange(n) % FOLDS)
+    few = min(FOLDS, max(1, HELD_OUT * FOLDS // max(n, 1)))  # a thousand labels cost one extra fit, not five
+    return _calibrated(_teach(lesson, ground), _held_out(lesson, ground, np.where(fold < few, fold, -1)))[0]
+
+
+def cross_fit(
+    lesson: Lesson, surroundings: Surroundings | None, judged: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[Head, Floats | None]:
+    """The head of all records, and what heads that did not see them say of the `judged` ones (mask over the lesson).
+
+    (judged, labels) calibrated probabilities in the order of the lesson, each by a head fitted without its fold of
+    FOLDS; None for fewer than FEWEST. Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
+    """
+    ground = _ground(lesson, surroundings)
+    fold = np.full(len(lesson.vectors), -1)
+    fold[judged] = rng.permutation(np.arange(int(judged.sum())) % FOLDS)
+    return _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
+
+
+def _ground(lesson: Lesson, surroundings: Surroundings | None) -> Ground | None:
     _check(lesson)
-    ground = None
-    if surroundings is not None and len(lesson.vectors) and not lesson.multi:
-        ground = tie(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
-    head = _teach(lesson, ground)
-    held_out = _held_out(lesson, ground, rng)
+    if surroundings is None or not len(lesson.vectors) or lesson.multi:
+        return None
+    return tie(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
+
+
+def _calibrated(head: Head, held_out: tuple[Floats, Floats, Floats] | None) -> tuple[Head, Floats | None]:
+    """The head with its temperature, and the held-out probabilities at it."""
     if held_out is None:
-        return head
+        return head, None
     logits, targets, weights = held_out
-    temperature = fit_temperature(logits, targets, weights, lesson.multi)
-    probs = (sigmoid if lesson.multi else softmax)(logits / temperature)
-    error = expected_error(probs, targets, weights, lesson.multi)
-    return replace(head, temperature=temperature, calibration_error=error)
+    temperature = fit_temperature(logits, targets, weights, head.multi)
+    probs = (sigmoid if head.multi else softmax)(logits / temperature)
+    error = expected_error(probs, targets, weights, head.multi)
+    return replace(head, temperature=temperature, calibration_error=error), probs
 
 
 def _check(lesson: Lesson) -> None:
@@ -205,29 +229,26 @@ def _quiet(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], less
     return np.where(used, bias, level + np.log(rare)).astype(np.float32)
 
 
-def _held_out(lesson: Lesson, ground: Ground | None, rng: np.random.Generator) -> tuple[Floats, Floats, Floats] | None:
-    """(logits, targets, weights) of labelled records, each by a head fitted without it; None for fewer than FEWEST.
+def _held_out(lesson: Lesson, ground: Ground | None, fold: Ints) -> tuple[Floats, Floats, Floats] | None:
+    """(logits, targets, weights) of the records that have a fold, in order, each by a head fitted without its fold.
 
-    At most about HELD_OUT records are judged, so that a thousand labels cost one extra fit, not five.
+    fold: (n,) number from 0, -1 for records that only teach. None for fewer than FEWEST records or two labels.
     """
     n = len(lesson.vectors)
-    if n < FEWEST or len(lesson.labels) < 2:
+    if n < FEWEST or len(lesson.labels) < 2 or (fold >= 0).sum() == 0:
         return None
-    fold = rng.permutation(np.arange(n) % FOLDS)
-    logits: list[Floats] = []
-    targets: list[Floats] = []
-    weights: list[Floats] = []
-    for number in range(min(FOLDS, max(1, HELD_OUT * FOLDS // n))):
+    logits = np.zeros((n, len(lesson.labels)), np.float32)
+    weights = np.zeros(n, np.float32)
+    for number in np.unique(fold[fold >= 0]):
         out = fold == number
         part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
         base = None if ground is None else replace(ground, place=ground.place[~out], same=ground.same[~out])
         head = _teach(part, base)
-        judged = _logits(head, lesson.vectors[out])
-        logits.append(judged)
-        targets.append(lesson.targets[out])
+        logits[out] = _logits(head, lesson.vectors[out])
         pool = None if ground is None else _margins(_logits(head, ground.points))
-        weights.append(np.ones(len(judged)) if pool is None else weights_by_doubt(_margins(judged), pool))
-    return np.concatenate(logits), np.concatenate(targets), np.concatenate(weights)
+        weights[out] = 1 if pool is None else weights_by_doubt(_margins(logits[out]), pool)
+    kept = fold >= 0
+    return logits[kept], lesson.targets[kept], weights[kept]
 
 
 def _logits(head: Head, vectors: Floats) -> Floats:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.metrics import macro_f1, score, share
+from core.measuring.scores import macro_f1, score, share
 
 
 def one_hot(labels: list[int], count: int) -> np.ndarray:
