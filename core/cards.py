@@ -44,8 +44,8 @@ def _pairs(document: str | None) -> list[dict[str, str]]:
 
 
 def _suggestion(row: Row, settings: Settings) -> dict[str, object] | None:
-    """None on audit rows: what people answer there must not lean on the model that it judges."""
-    if row.audit or not settings.show_suggestions or not row.suggestion or not row.model:
+    """None on blind rows."""
+    if row.blind or not settings.show_suggestions or not row.suggestion or not row.model:
         return None
     active = {label.id for label in settings.taxonomy.active}
     labels = [{"id": id, "probability": chance} for id, chance in json.loads(row.suggestion) if id in active]

@@ -108,4 +108,53 @@ MIGRATIONS: tuple[str, ...] = (
         detail json
     );
     """,
+    """
+    alter table responses add column via varchar;    -- null: the card; 'correction'; 'bulk:ID'
+    alter table queue add column purpose varchar;    -- null: to learn from; 'check': of machine labels; 'review'
+    alter table queue add column since timestamp;    -- review: answers from before it do not close the record
+    create table judged (              -- what heads that did not see a record say of it; of the newest model
+        n bigint not null,
+        stratum varchar not null,
+        weight double not null,        -- share of all records that it stands for, 0 for gold
+        truth varchar[] not null,
+        said varchar[] not null,
+        label varchar,                 -- the likeliest
+        probability double not null,
+        model varchar not null
+    );
+    create table promises (            -- what machine labels were accepted on
+        id varchar not null,
+        made_at timestamp not null,
+        who varchar not null,
+        model varchar not null,
+        encoder varchar not null,
+        taxonomy integer not null,
+        precision double not null,
+        per_label double,
+        confidence double not null,
+        thresholds json not null,      -- label id to the least probability that is accepted
+        certificate json not null,     -- what it rests on, as it was told
+        covered bigint not null,
+        pool bigint not null,
+        state varchar not null,        -- 'standing', 'broken', 'withdrawn', 'replaced'
+        ended_at timestamp,
+        why varchar
+    );
+    create table machine_labels (      -- of standing promises; never settled, never taught
+        n bigint not null,
+        labels varchar[] not null,
+        probability double not null,
+        threshold double not null,
+        promise varchar not null,
+        model varchar not null
+    );
+    create table flags (               -- records that somebody should look at again
+        n bigint not null,
+        kind varchar not null,         -- 'label_error', 'ambiguous', 'near_duplicate', 'outlier'
+        score double not null,         -- higher = look sooner, 0..1
+        other bigint,                  -- near_duplicate: the record with another label
+        label varchar,                 -- label_error: the label that the model would give
+        model varchar
+    );
+    """,
 )

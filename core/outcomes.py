@@ -92,7 +92,7 @@ def _rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str | Non
         create or replace temp table places as
         with free as (
             select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
-            where not q.audit and q.n not in ({HELD})
+            where not q.audit and q.purpose is null and q.n not in ({HELD})
         ),
         slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),
         wanted as (select n, spare, row_number() over (partition by spare order by score desc, n) as k from free)
@@ -110,7 +110,7 @@ def _insert_batch(
     cursor.execute(
         """insert into queue
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,
-                  c.suggestion::json, ?
+                  c.suggestion::json, ?, null, null
            from read_parquet(?) c
            where c.n not in (select n from queue) and c.n not in (select n from settled)""",
         [plan.batch, model, chosen["file"]],

@@ -5,7 +5,7 @@ from typing import Any
 
 from core.project import Project
 from core.records import POOL
-from core.responses import ANSWERS, answer_parameters
+from core.settling import ANSWERS, answer_parameters
 from core.vectors import encoded_rows
 
 # As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was

@@ -11,8 +11,9 @@ import duckdb
 
 from core.cards import Card, read_cards
 from core.leases import Holder, Leases, read_leases
-from core.responses import STORED, Arrival, Event, read_facts, settle_few, store_events
+from core.responses import STORED, Arrival, Event, store_events
 from core.settings import Settings
+from core.settling import read_facts, settle_few
 from core.store import Store, utc_now
 from core.waiting import Row, Waiting, read_rows, read_waiting
 
@@ -270,11 +271,13 @@ class Desk:
 _DRAW = """
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
-           score, if(label is null or $multi, null, json_array(json_array(label, probability))), model
+           score, if(label is null or $multi, null, json_array(json_array(label, probability))), model,
+           null, null
     from (
         select n from records
         where duplicate_of is null and split is distinct from 'test' and n not in (select n from settled)
           and n not in (select n from responses) and n not in (select n from queue)
+          and n not in (select n from machine_labels)
         order by hash(n, $seed::bigint), n limit $count::bigint
     ) left join suggestions using (n)
     returning n

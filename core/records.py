@@ -9,25 +9,29 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
-from core.responses import settle
 from core.settings import Settings
+from core.settling import settle
 from core.store import utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
 HELD = "select l.n from leases l where l.until > now() at time zone 'UTC'"
 FREE_SPARE = f"""
-    q.spare and q.n not in ({HELD})
+    q.spare and q.purpose is null and q.n not in ({HELD})
     and not exists (select 1 from responses a where a.n = q.n)
 """
 
-POOL = f"""
+# Who can be drawn for the audit: everybody whom no person has labelled and nobody is asked about.
+AUDIT_POOL = f"""
     select r.n from records r
     where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
       and r.n not in (select n from settled)
       and r.hash not in (select g.hash from records g join settled z using (n) where z.stratum = 'gold')
       and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
+
+POOL = f"{AUDIT_POOL} and r.n not in (select m.n from machine_labels m)"
+"""who can be chosen: not what a standing promise has labelled by machine"""
 
 
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
@@ -126,7 +130,7 @@ def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Se
     cursor.execute(
         """
         insert into responses
-        select event_id, n, ?, 'submit', labels, null, null, ?, 0, ?, 0, ?, null from answered
+        select event_id, n, ?, 'submit', labels, null, null, ?, 0, ?, 0, ?, null, null from answered
         on conflict (event_id) do nothing
         """,
         [source, now, now, taxonomy.version],

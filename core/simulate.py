@@ -12,7 +12,8 @@ from core.jobs import Report
 from core.leases import Holder
 from core.project import Project
 from core.queue import Ask
-from core.responses import Event, settle
+from core.responses import Event
+from core.settling import settle
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50

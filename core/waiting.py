@@ -7,15 +7,18 @@ from datetime import datetime
 
 import duckdb
 
-from core.responses import Answer, Facts, read_answers
 from core.settings import Settings
+from core.settling import Answer, Facts, read_answers
 
 _Place = tuple[bool, bool, float, int]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A queued record. `size` is the number of bytes that its card takes in a reply."""
+    """A queued record. `size` is the number of bytes that its card takes in a reply.
+
+    purpose: None, 'check' or 'review'; since: answers from before it do not close a review.
+    """
 
     n: int
     id: str
@@ -28,6 +31,13 @@ class Row:
     size: int
     gold: bool
     source: str
+    purpose: str | None = None
+    since: datetime | None = None
+
+    @property
+    def blind(self) -> bool:
+        """Shown without a suggestion: what people answer here must not lean on the model that it judges."""
+        return self.audit or self.purpose is not None
 
 
 class Waiting:
@@ -84,7 +94,11 @@ class Waiting:
     def facts(self, ns: list[int]) -> list[Facts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in ns if n in self.rows]
-        return [Facts(row.n, row.gold, row.source, row.audit) for row in rows] if len(rows) == len(ns) else []
+        return (
+            [Facts(row.n, row.gold, row.source, row.audit, row.purpose == "check") for row in rows]
+            if len(rows) == len(ns)
+            else []
+        )
 
     def labelled_by(self, n: int) -> set[str]:
         """The people whose labels the record has."""
@@ -139,7 +153,7 @@ class Waiting:
 _ROWS = """
     select n, id, batch, position, audit, spare, suggestion::varchar, model,
            strlen(text) + coalesce(strlen(fields::varchar), 0) + coalesce(strlen(meta::varchar), 0) + 200,
-           split is not distinct from 'test', source
+           split is not distinct from 'test', source, purpose, since
     from queue join records using (n)
     {where}
     qualify row_number() over (partition by n order by batch desc) = 1

@@ -40,7 +40,7 @@ class World:
                 {"text": text, "now": self.now, "records": records},
             )
             cursor.executemany(
-                "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1')",
+                "insert into queue values (?, 1, ?, ?, false, 0.5, ?, 'm1', null, null)",
                 [[n, float(place), n in audit, SUGGESTION] for place, n in enumerate(queued)]
                 or [[-1, 0, False, SUGGESTION]],
             )

@@ -13,18 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.responses import (
-    Arrival,
-    Event,
-    made_at,
-    read_answers,
-    read_facts,
-    read_few_answers,
-    settle,
-    settle_few,
-    store_events,
-)
+from core.responses import BULK, CORRECTION, Arrival, Event, made_at, store_events
 from core.settings import Settings
+from core.settling import read_answers, read_facts, read_few_answers, settle, settle_few
 from core.store import Store
 from core.taxonomy import make_taxonomy, retire_label
 
@@ -108,6 +99,36 @@ def test_the_majority_settles_and_a_tie_does_not(store: Store) -> None:
     assert settled(store) == {0: (["ham"], "majority", "chosen")}
 
 
+def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_the_audit(store: Store) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
+    for who in ("ann", "bob"):
+        send(store, who, Event(who, "r0", "submit", ("spam",)))
+    send(store, "cat", Event("3", "r0", "submit", ("ham",), model="m1", via=CORRECTION))
+    assert settled(store) == {0: (["ham"], "adjudicated", "audit")}
+    send(
+        store,
+        "ann",
+        Event("4", "r0", "submit", ("spam",), model="m1", via=CORRECTION, seq=4),
+        at=NOW + timedelta(seconds=1),
+    )
+    assert settled(store) == {0: (["spam"], "adjudicated", "audit")}
+
+
+def test_an_answer_given_to_many_at_once_says_so_and_is_no_audit(store: Store) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
+    send(store, "ann", Event("1", "r0", "submit", ("spam",), model="m1", via=BULK + "7"))
+    assert settled(store) == {0: (["spam"], "bulk", "chosen")}
+
+
+def test_an_answer_to_a_check_of_machine_labels_is_a_stratum_of_its_own(store: Store) -> None:
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue values (0, 1, 1.0, false, true, null, null, null, 'check', null)")
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)))
+    assert settled(store) == {0: (["spam"], "single", "check")}
+
+
 def test_skips_and_flags_settle_nothing(store: Store) -> None:
     send(store, "ann", Event("1", "r0", "skip"), Event("2", "r1", "flag", note="torn page"))
     assert settled(store) == {}
@@ -119,7 +140,7 @@ def test_skips_and_flags_settle_nothing(store: Store) -> None:
 
 def test_the_stratum_says_where_a_label_comes_from(store: Store) -> None:
     with store.transaction() as cursor:
-        cursor.execute("insert into queue values (1, 1, 1.0, true, false, null, null, null)")
+        cursor.execute("insert into queue values (1, 1, 1.0, true, false, null, null, null, null, null)")
     for n in range(4):
         send(store, "file.csv" if n == 2 else "ann", Event(str(n), f"r{n}", "submit", ("spam",)))
     assert [stratum for _, _, stratum in settled(store).values()] == ["chosen", "audit", "file", "gold"]
@@ -150,7 +171,7 @@ def test_an_answer_given_before_its_label_went_is_stored_when_it_arrives_later(s
 
 def test_an_answer_given_with_a_suggestion_in_view_is_no_audit(store: Store) -> None:
     with store.transaction() as cursor:
-        cursor.execute("insert into queue select n, 1, n, true, false, null, null, null from range(2) t(n)")
+        cursor.execute("insert into queue select n, 1, n, true, false, null, null, null, null, null from range(2) t(n)")
     send(store, "ann", Event("1", "r0", "submit", ("spam",), model="m1"), Event("2", "r1", "submit", ("spam",)))
     assert settled(store) == {0: (["spam"], "single", "chosen"), 1: (["spam"], "single", "audit")}
     send(store, "bob", Event("3", "r1", "submit", ("spam",), model="m1"))
@@ -190,7 +211,7 @@ def test_a_clock_that_runs_ahead_is_held_back() -> None:
 ANNOTATORS = ["ann", "bob"]
 EVENTS = st.lists(
     st.builds(
-        lambda number, who, record, action, label, undoes, ts, model: (
+        lambda number, who, record, action, label, undoes, ts, model, via: (
             who,
             Event(
                 f"e{number}",
@@ -201,6 +222,7 @@ EVENTS = st.lists(
                 seq=number,
                 ts=float(ts),
                 model=model,
+                via=via,
             ),
         ),
         st.integers(0, 11),
@@ -211,6 +233,7 @@ EVENTS = st.lists(
         st.integers(0, 11),
         st.integers(0, 3),
         st.sampled_from([None, "m1"]),
+        st.sampled_from([None, None, CORRECTION, BULK + "7"]),
     ),
     min_size=2,
     max_size=9,
@@ -223,7 +246,10 @@ def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
         cursor.execute("delete from responses")
         cursor.execute("delete from settled")
         cursor.execute("delete from queue")
-        cursor.execute("insert into queue select n, 1, n, true, false, null, null, null from range(2) t(n)")
+        cursor.execute(
+            """insert into queue select n, 1, n, n < 2, false, null, null, null, if(n = 2, 'check', null), null
+               from range(3) t(n)"""
+        )
     for who, event in order:
         send(store, who, event)
     with store.transaction() as cursor:
@@ -250,8 +276,9 @@ def test_any_order_and_any_repetition_of_events_gives_the_same_state(
 WRITER = """
 import sys, time
 from pathlib import Path
-from core.responses import Arrival, Event, read_facts, settle_few, store_events
+from core.responses import Arrival, Event, store_events
 from core.settings import Settings
+from core.settling import read_facts, settle_few
 from core.store import Store, utc_now
 from core.taxonomy import make_taxonomy
 store = Store(Path(sys.argv[1]))

@@ -175,7 +175,9 @@ def test_a_round_is_due_when_the_batch_is_answered_or_as_many_answers_came(world
     world.fill(10, queued=[3, 1, 2])
     with world.desk.changing() as cursor:
         cursor.execute("update queue set spare = true where n <> 3")
-        cursor.execute("insert into queue select n, 1, n, false, false, 0, null, null from range(4, 6) as t(n)")
+        cursor.execute(
+            "insert into queue select n, 1, n, false, false, 0, null, null, null, null from range(4, 6) as t(n)"
+        )
     world.ask(ANN, submit("r1"), submit("r2"))
     assert not world.desk.round_due()
     world.ask(ANN, submit("r3"))

@@ -200,7 +200,7 @@ def test_enter_accepts_the_suggestion_which_audit_records_do_not_have(few_server
         for table in ("queue", "leases", "responses", "settled"):
             cursor.execute(f"delete from {table}")
         guess = json.dumps([["spam", 0.9], ["ham", 0.1]])
-        cursor.execute("insert into queue select n, 1, n, n = 1, false, 0.5, ?, 'm1' from records", [guess])
+        cursor.execute("insert into queue select n, 1, n, n = 1, false, 0.5, ?, 'm1', null, null from records", [guess])
     store.close()
     few_server.start()
     card = few_server.open(page, "guided")
