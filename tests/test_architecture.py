@@ -25,6 +25,9 @@ HEAVY = (
     "polars",
     "openvino",
     "onnxruntime",
+    "cleanlab",
+    "openTSNE",
+    "pandas",
 )
 
 

@@ -1,13 +1,16 @@
-"""How good predictions are, with 95 % intervals. Knows arrays, not where the truth came from."""
+"""How good predictions are, with 95 % intervals. Knows arrays and weights, not where the truth came from."""
 
 from dataclasses import dataclass
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.measuring.audit import Weights, plain
+
 Bools = npt.NDArray[np.bool_]
-Draws = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
 FEW = 5
 """records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
@@ -23,86 +26,174 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class LabelScore:
+    """One label; None where no drawn record can say it. prevalence: among all records, said also of a label never seen.
+
+    precision: of the records that were said to have it. recall: of those that have it. records: drawn ones that have it.
+    """
+
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+    prevalence: Estimate
+    records: int
+
+
+@dataclass(frozen=True)
 class Score:
-    """What n records say. Accuracy counts a record as right when all its labels are."""
+    """What n random records say. Accuracy counts a record as right when all its labels are.
+
+    effective: random records of an endless pool that would say as much, None where all is known. population and
+    uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.
+    per_label: in the order of the columns. unsaid: sentences, what the records cannot tell and how many more would.
+    """
 
     n: int
+    effective: float | None
+    population: int | None
+    uncovered: int
     accuracy: Estimate
     macro_f1: Estimate
     micro_f1: Estimate
-    per_label: tuple[tuple[float, float, float, int], ...]
-    """precision, recall, F1 and how many records truly have the label, in the order of the columns"""
+    per_label: tuple[LabelScore, ...]
+    unsaid: tuple[str, ...]
 
 
 def macro_f1(truth: Bools, said: Bools) -> float:
     """Mean F1 over the labels that occur in truth or prediction. truth, said: (n, labels)."""
-    hit, wrong, missed = _counts(truth, said)
+    hit, wrong, missed = (part.sum(axis=0) for part in _parts(truth, said))
     return float(_macro(hit, wrong, missed))
 
 
-def score(truth: Bools, said: Bools, seed: int = 0) -> Score:
-    """Wilson interval for accuracy (Wilson 1927); for F1 as `_draws` says. At least one record.
+def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
+    """Every figure of records that were judged by a head that had not seen them. truth, said: (k, labels).
 
-    A label that stands in neither is left out of the macro mean. Macro F1 has the interval 0..1 where there are fewer
-    than FEW records for each label that is in it: too few to tell.
+    Without weights the records are a plain random sample. Shares: `interval` at the effective number of random records
+    (Korn & Graubard 1998); what stands for itself is known. F1 of one label is 2J / (1 + J), J the share that is right
+    of the records where truth or prediction has the label, so its interval is that of J. Micro F1 is accuracy where
+    every record has one label; else it has, as macro F1 has, the interval that `_draws` says. A label that
+    stands in neither is left out of the macro mean.
     """
-    hit, wrong, missed = _counts(truth, said)
+    weights = weights or plain(len(truth))
     right = (truth == said).all(axis=1)
-    n, seen = len(truth), int((truth | said).any(axis=0).sum())
-    macros, micros = _draws(truth, said, np.random.default_rng(seed))
-    macro = float(_macro(hit, wrong, missed))
+    accuracy = _share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
+    macro, micro = _f1_scores(truth, said, weights, np.random.default_rng(seed))
+    single = (truth.sum(axis=1) == 1).all() and (said.sum(axis=1) == 1).all()
+    lacking = _lacking(truth, said, weights)
     return Score(
-        n=n,
-        accuracy=share(int(right.sum()), n),
-        macro_f1=_estimate(macro, macros) if seen and n >= FEW * seen else Estimate(macro, 0.0, 1.0),
-        micro_f1=_estimate(float(_f1(hit.sum(), wrong.sum(), missed.sum())), micros),
-        per_label=tuple(
-            (_ratio(h, h + w), _ratio(h, h + m), float(_f1(h, w, m)), int(h + m))
-            for h, w, m in zip(hit, wrong, missed, strict=True)
-        ),
+        n=int(weights.drawn.sum()),
+        effective=None if weights.effective == inf else weights.effective,
+        population=weights.population,
+        uncovered=weights.uncovered,
+        accuracy=accuracy,
+        macro_f1=Estimate(macro.value, 0.0, 1.0) if lacking else macro,
+        micro_f1=accuracy if single else micro,
+        per_label=tuple(_of_label(truth[:, c], said[:, c], weights) for c in range(truth.shape[1])),
+        unsaid=lacking,
     )
 
 
-def _draws(truth: Bools, said: Bools, rng: np.random.Generator) -> tuple[list[Draws], list[Draws]]:
-    """Macro and micro F1 of resampled records, twice: bootstrap (Efron 1979), and Bayesian bootstrap (Rubin 1981) with
-    one record's worth of right and of wrong that were not seen, spread unevenly over the labels.
+def share(hits: float, n: float) -> Estimate:
+    """Wilson score interval; n = 0 gives 0..1, since nothing is known."""
+    return interval(hits / n, n) if n else Estimate(0.0, 0.0, 1.0)
+
+
+def interval(p: float, n: float) -> Estimate:
+    """Wilson 1927, of a share p of n random records; n need not be whole and may be infinite."""
+    z = 1.959964
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Estimate(p, max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half)))
+
+
+def _of_label(truth: Bools, said: Bools, weights: Weights) -> LabelScore:
+    both = truth & said
+    jaccard = _share_of(both, truth | said, weights)
+    return LabelScore(
+        precision=_share_of(both, said, weights),
+        recall=_share_of(both, truth, weights),
+        f1=jaccard and Estimate(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))),
+        prevalence=_share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
+        records=int((truth & weights.drawn).sum()),
+    )
+
+
+def _share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
+    """The share of `hits` among `among`; both (k,). None where no drawn record is among them."""
+    random, known = weights.random[among], weights.known[among]
+    total, certain = float(random.sum()), float(known.sum())
+    if weights.effective == inf:
+        value = float(known[hits[among]].sum()) / certain if certain else 0.0
+        return Estimate(value, value, value) if certain else None
+    if total <= 0:
+        return None
+    size = total**2 / float((random**2).sum()) * weights.effective / _kish(weights.random)
+    found = interval(float(min(random[hits[among]].sum() / total, 1.0)), size)
+    fixed, part = float(known[hits[among]].sum()) / (certain + total), total / (certain + total)
+    return Estimate(*(min(fixed + part * bound, 1.0) for bound in (found.value, found.low, found.high)))
+
+
+def _kish(random: Floats) -> float:
+    """Records of equal weight that would say as much: (sum w)^2 / sum w^2, Kish 1965."""
+    return float(random.sum() ** 2 / (random**2).sum())
+
+
+def _lacking(truth: Bools, said: Bools, weights: Weights) -> tuple[str, ...]:
+    """Why macro F1 cannot be said, and about how many more audit labels would do."""
+    n = int(weights.drawn.sum())
+    seen = ((truth | said) & (weights.weight > 0)[:, None]).any(axis=0)
+    if weights.effective == inf:
+        return ()
+    if seen.any() and n >= FEW * seen.sum():
+        return ()
+    return (f"Macro F1: {n} audit labels for {int(seen.sum())} labels are too few.",)
+
+
+def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+    """Macro and micro F1, each with its interval."""
+    counts = [weights.weight @ part for part in _parts(truth, said)]
+    sums = [count.sum() for count in counts]
+    if not weights.drawn.any():
+        return Estimate(0.0, 0.0, 1.0), Estimate(0.0, 0.0, 1.0)
+    macros, micros = _draws(truth, said, weights, rng)
+    return _estimate(float(_macro(*counts)), macros), _estimate(float(_f1(*sums)), micros)
+
+
+def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[list[Floats], list[Floats]]:
+    """Macro and micro F1 of resampled drawn records, twice: bootstrap (Efron 1979), and Bayesian bootstrap (Rubin 1981)
+    with one record's worth of right and of wrong that were not seen, spread unevenly over the labels.
 
     The first alone is certain where every record is right (20 of 20 would give 100 to 100 %), the second alone is too
     sure of that one record, and resampling repeats the pull of rare labels, which `_estimate` mirrors. In simulation
     the three together held the truth in 96 to 100 of 100 samples (5 to 800 records, 2 to 77 labels, from 5 records per
-    label on), the first alone in 30 to 94.
+    label on), the first alone in 30 to 94. Records that stand for themselves are the same in every resample, and the
+    weights stray less the more of the pool was asked (Rao & Wu 1988).
     """
-    n, seen = len(truth), (truth | said).any(axis=0)
+    drawn, seen = weights.drawn, (truth | said).any(axis=0)
+    n, labels = int(drawn.sum()), int(seen.sum())
+    random = weights.random[drawn].astype(np.float32)
+    one = float(_kish(weights.random)) and float(random.sum()) / _kish(weights.random)
+    stray = 0.0 if weights.effective == inf else sqrt(min(_kish(weights.random) / weights.effective, 1.0))
     parts = [part[:, seen].astype(np.float32) for part in _parts(truth, said)]
-    labels = int(seen.sum())
+    fixed = [weights.known.astype(np.float32) @ part for part in parts]
     plain = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float32)
     smooth = rng.standard_exponential((RESAMPLES, n), dtype=np.float32)
+    plain, smooth = ((1 + stray * (times - 1)) * random for times in (plain, smooth))
+    unseen = one * stray
     both: list[list[npt.NDArray[Any]]] = [
-        [plain @ part for part in parts],
-        [smooth @ part + rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels)) for part in parts],
+        [plain @ part[drawn] + still for part, still in zip(parts, fixed, strict=True)],
+        [
+            smooth @ part[drawn] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
+            for part, still in zip(parts, fixed, strict=True)
+        ],
     ]
-    macros = [_macro(hit, wrong, missed) for hit, wrong, missed in both]
-    micros = [_f1(hit.sum(axis=1), wrong.sum(axis=1), missed.sum(axis=1)) for hit, wrong, missed in both]
+    macros = [_macro(*(np.maximum(part, 0) for part in three)) for three in both]
+    micros = [_f1(*(np.maximum(part, 0).sum(axis=1) for part in three)) for three in both]
     return macros, micros
-
-
-def share(hits: int, n: int) -> Estimate:
-    """Wilson score interval; n = 0 gives 0..1, since nothing is known."""
-    if n == 0:
-        return Estimate(0.0, 0.0, 1.0)
-    z = 1.959964
-    p = hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Estimate(p, float(max(0.0, min(p, middle - half))), float(min(1.0, max(p, middle + half))))
 
 
 def _parts(truth: Bools, said: Bools) -> tuple[Bools, Bools, Bools]:
     return truth & said, ~truth & said, truth & ~said
-
-
-def _counts(truth: Bools, said: Bools) -> tuple[npt.NDArray[np.float64], ...]:
-    return tuple(part.sum(axis=0).astype(np.float64) for part in _parts(truth, said))
 
 
 def _f1(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -116,11 +207,7 @@ def _macro(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> n
     return np.asarray(total / np.maximum(seen.sum(axis=-1), 1))
 
 
-def _ratio(part: float, whole: float) -> float:
-    return float(part / whole) if whole else 0.0
-
-
-def _estimate(value: float, draws: list[Draws]) -> Estimate:
+def _estimate(value: float, draws: list[Floats]) -> Estimate:
     """From the lowest to the highest of the intervals: each of the draws', and the first one's mirrored."""
     low, high = np.quantile(np.stack(draws), [0.025, 0.975], axis=1)
     lowest = min(float(low.min()), 2 * value - float(high[0]), value)
