@@ -29,6 +29,7 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
             if plan.learn:
                 told |= _insert_model(cursor, model, result, settings)
                 _rank_again(cursor, str(out / "ranked.parquet"), model)
+                _insert_verdicts(cursor, str(out / "judged.parquet"), model)
             if plan.choose:
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
@@ -100,6 +101,17 @@ def _rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str | Non
         """
     )
     cursor.execute("update queue set position = places.position from places where places.n = queue.n")
+
+
+def _insert_verdicts(cursor: duckdb.DuckDBPyConnection, judged: str, model: str | None) -> None:
+    """Those of the newest model replace the ones before."""
+    cursor.execute("delete from judged")
+    cursor.execute(
+        """insert into judged
+           select j.n, s.stratum, j.weight, j.truth, j.said, j.label, j.probability, ?
+           from read_parquet(?) j join settled s using (n)""",
+        [model, judged],
+    )
 
 
 def _insert_batch(

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput, Refused, RondoError
+from core.history import read_history, thin
 from core.jobs import Bundle, Report
+from core.measuring.audit import weigh
 from core.outcomes import take_in
 from core.plans import Choice, Plan, Request, active_model, choice
 from core.project import Project
-from core.records import POOL
+from core.records import AUDIT_POOL, POOL
 from core.settings import Settings
 from core.vectors import encoded_rows
 
@@ -25,7 +27,7 @@ Ints = npt.NDArray[np.int64]
 
 def can_learn(project: Project) -> bool:
     """Is there a label that a model may learn from?"""
-    return bool(project.store.one("select count(*) from settled where stratum in ('chosen', 'file')"))
+    return bool(project.store.one("select count(*) from settled where stratum <> 'gold'"))
 
 
 def play(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
@@ -33,11 +35,11 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
     with _turn(project, report):
         settings = project.settings()
         plan = Plan(learn, choice(project, request) if request else None)
-        arrays = _arrays(project, settings)
+        arrays, weights = _arrays(project, settings)
         _refuse(project, plan, arrays)
         if learn and not len(arrays["pool_rows"]):
             plan = Plan(learn=True, choose=None)
-        bundle = project.jobs.prepare("round", _params(project, plan, settings))
+        bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"weights": weights})
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
         return take_in(project, bundle, plan, result, settings)
@@ -68,7 +70,20 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
         "learn": plan.learn,
         "model": str(project.models / model) if model else None,
         "choose": asdict(plan.choose) if plan.choose else None,
+        "round": project.store.one("select coalesce(max(batch), 0) from batches"),
+        "models": _models(project, settings) if plan.learn else [],
     }
+
+
+def _models(project: Project, settings: Settings) -> list[dict[str, Any]]:
+    """The models on these vectors, oldest first: the learning curve judges them all on the same records."""
+    rows = project.store.query(
+        "select id, labels, round from models where encoder = ? order by made_at", [settings.encoder]
+    )
+    return [
+        {"id": model, "path": str(project.models / model), "labels": labels, "round": number}
+        for model, labels, number in rows
+    ]
 
 
 def spoken(name: str) -> str:
@@ -112,8 +127,7 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
     if plan.learn and not len(arrays["train_rows"]):
         raise Refused(
-            "There is no label to learn from yet (audit and gold labels only judge). "
-            "Label some records first: `rondo up`."
+            "There is no label to learn from yet (gold labels only judge). Label some records first: `rondo up`."
         )
     if plan.choose and plan.choose.size < 1:
         raise Refused(f"Asked for {plan.choose.size} records; a batch has at least 1.")
@@ -123,24 +137,39 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
         raise Refused("Every record is labelled or queued already. Import more records to go on.")
 
 
-def _arrays(project: Project, settings: Settings) -> dict[str, npt.NDArray[Any]]:
-    """What the job may know, all of one moment: who is labelled how, who is in the pool, who waits."""
+def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """What the job may know, all of one moment: who is labelled how and stands for what, who is in the pool, who waits.
+
+    And the three figures of the weights that are no arrays.
+    """
     labels = [label.id for label in settings.taxonomy.active]
     column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
     arrays: dict[str, npt.NDArray[Any]] = {}
     with project.store.reading() as cursor:
-        for name, strata in (("train", ("chosen", "file")), ("audit", ("audit",)), ("gold", ("gold",))):
-            rows, targets = _labelled(cursor, strata, column, stop)
-            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = rows, targets
+        for name, strata in (("train", ("chosen", "file", "audit", "check")), ("gold", ("gold",))):
+            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, column, stop)
+        arrays["audit_rows"] = _labelled(cursor, ("audit",), column, stop)[0]
+        asked, history = read_history(cursor, arrays["train_rows"].tolist())
         pool = cursor.execute(f"select n from ({POOL}) where n < ? order by n", [stop]).fetchnumpy()["n"]
+        machine = cursor.execute(
+            f"select n from ({AUDIT_POOL}) where n < ? and n in (select n from machine_labels) order by n", [stop]
+        ).fetchnumpy()["n"]
         waiting = cursor.execute(
             """select q.n from queue q where q.n < ? and not exists (select 1 from settled s where s.n = q.n)
                order by q.n""",
             [stop],
         ).fetchnumpy()["n"]
-    arrays["pool_rows"], arrays["waiting_rows"] = np.asarray(pool, np.int64), np.asarray(waiting, np.int64)
-    return arrays
+    for name, rows in (("pool", pool), ("machine", machine), ("waiting", waiting)):
+        arrays[f"{name}_rows"] = np.asarray(rows, np.int64)
+    arrays["judged_rows"], weights = thin(asked, weigh(history), np.random.default_rng(settings.seed))
+    arrays |= {"weight": weights.weight, "known": weights.known, "drawn": weights.drawn}
+    limitless = np.isinf(weights.effective)
+    return arrays, {
+        "effective": None if limitless else weights.effective,
+        "population": weights.population,
+        "uncovered": weights.uncovered,
+    }
 
 
 # A record whose twin judges may not teach: the model would be asked what it was told.

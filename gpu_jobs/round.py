@@ -4,36 +4,51 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadInput
-from core.measuring.scores import Score, score
+from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
 from core.models.graph import Graph, neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
-from core.sampling.batch import Batch, compose
-from core.sampling.pool import Floats, Ints, Pool
-from core.sampling.selftest import Audited, examine
-from core.sampling.strategies import STRATEGIES
-from core.sampling.uncertainty import score_pool, small_margin
+from core.models.heads import Head, Lesson, Surroundings, cross_fit, predict
+from core.sampling.pool import Floats, Ints
 from core.vectors import encoder_folder, open_vectors
+from gpu_jobs.choose import Scored, acquisition, choose, tops
+from gpu_jobs.measure import (
+    Asked,
+    Gold,
+    chances,
+    compare,
+    count_savings,
+    curve_entries,
+    decide,
+    keep_verdicts,
+    look_ahead,
+    measure_gold,
+    read_weights,
+    rejudge,
+    told,
+)
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-TOP = 3
-"""labels of a suggestion that are kept for the card"""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Probabilities of every record, (records, labels), by the model that is active after this job."""
+class Learnt:
+    """What learning gave: the head, its lesson and surroundings, and held-out probabilities of the judged records.
+
+    judged: (n,) mask over the lesson's records. held_out: (judged, labels), None where there were too few labels.
+    """
 
     head: Head
-    probs: Floats
+    lesson: Lesson
+    around: Surroundings
+    judged: npt.NDArray[np.bool_]
+    held_out: Floats | None
 
 
 def play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -54,21 +69,23 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     vectors = open_vectors(Path(params["vectors"]), params["encoder"])
     report(0, 3)
     result: dict[str, Any] = {"seed": params["seed"]}
-    head = _learn(bundle, params, arrays, vectors) if params["learn"] else _load(params)
+    learnt = _learn(bundle, params, arrays, vectors) if params["learn"] else None
+    head = learnt.head if learnt else _load(params)
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
-    if params["learn"] and scored:
-        result |= {"labels": len(arrays["train_rows"]), "metrics": _measure(scored, arrays, params)}
+    if learnt and scored:
+        metrics = _measure(bundle, params, arrays, vectors, learnt)
+        result |= {"labels": len(arrays["train_rows"]), "metrics": metrics}
         _write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         _write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
     if params["choose"]:
-        result["chosen"] = _choose(bundle, params, arrays, vectors, scored)
+        result["chosen"] = choose(bundle, params, arrays, vectors, scored)
     report(3, 3)
     return result | {"seconds": round(time.monotonic() - started, 3)}
 
 
-def _learn(bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats) -> Head:
+def _learn(bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats) -> Learnt:
     rows = arrays["train_rows"]
     names = _name_vectors(params) if params["use_names"] else None
     lesson = Lesson(
@@ -79,11 +96,12 @@ def _learn(bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Flo
         names=names,
     )
     graph = _graph(params, vectors, np.random.default_rng(0))
-    surroundings = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
-    head = fit_head(lesson, surroundings, np.random.default_rng(params["seed"]))
+    around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
+    judged = np.isin(rows, arrays["judged_rows"])
+    head, held_out = cross_fit(lesson, around, judged, np.random.default_rng(params["seed"]))
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
     save_head(bundle / "out" / "model", head, facts)
-    return head
+    return Learnt(head, lesson, around, judged, held_out)
 
 
 def _load(params: Mapping[str, Any]) -> Head | None:
@@ -125,36 +143,90 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     return np.asarray(found)
 
 
-def _measure(scored: Scored, arrays: Arrays, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Scores on the strata that the head never learnt from; nothing is claimed from labels that were chosen."""
-    told: dict[str, Any] = {"calibration_error": scored.head.calibration_error}
-    for stratum in ("audit", "gold"):
-        rows = arrays[f"{stratum}_rows"]
-        if len(rows):
-            truth = arrays[f"{stratum}_targets"]
-            told[stratum] = _told(score(truth, _decide(scored, rows), params["seed"]), params["labels"])
-    return told
+def _measure(
+    bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats, learnt: Learnt
+) -> dict[str, Any]:
+    """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
+    head, seed = learnt.head, params["seed"]
+    gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
+    metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
+    if found := measure_gold(head, vectors, gold, seed):
+        metrics["gold"] = found
+    metrics |= compare(_load(params), head, vectors, arrays["pool_rows"], seed)
+    asked = None if learnt.held_out is None else _asked(params, arrays, learnt, learnt.held_out)
+    if asked is not None:
+        metrics |= _measure_asked(bundle, params, vectors, learnt, asked)
+    _write_judged(bundle / "out" / "judged.parquet", head, asked, gold, vectors)
+    return metrics
 
 
-def _told(found: Score, labels: list[str]) -> dict[str, Any]:
-    entry = asdict(found)
-    entry["per_label"] = {label: row for label, row in zip(labels, found.per_label, strict=True) if row[3]}
-    return entry
+def _asked(params: Mapping[str, Any], arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
+    return Asked(
+        rows=arrays["judged_rows"],
+        truth=arrays["train_targets"][learnt.judged],
+        said=decide(held_out, learnt.head.multi),
+        probs=held_out,
+        weights=read_weights(arrays, params["weights"]),
+    )
 
 
-def _decide(scored: Scored, rows: Ints | slice) -> npt.NDArray[np.bool_]:
-    """The labels proposed: the likeliest, or in a multi-label project all from 0.5."""
-    probs = scored.probs[rows]
-    if scored.head.multi:
-        return np.asarray(probs >= 0.5)
-    best = np.zeros(probs.shape, np.bool_)
-    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return best
+def _measure_asked(
+    bundle: Path, params: Mapping[str, Any], vectors: Floats, learnt: Learnt, asked: Asked
+) -> dict[str, Any]:
+    """The score on the audit, every earlier model on the same records, and what follows from the curve."""
+    folder, labels, seed = bundle / "out" / "model", learnt.lesson.labels, params["seed"]
+    keep_verdicts(folder, asked)
+    if not asked.audited.any():
+        return {}
+    now = {"id": bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
+    judged = rejudge([*params["models"], now], asked, vectors, labels)
+    found: dict[str, Any] = {
+        "audit": told(score(asked.truth, asked.said, asked.weights, seed), labels),
+        "curve": curve_entries(judged, asked, seed),
+        "forecast": look_ahead(judged, asked, folder, seed),
+    }
+    audits = learnt.judged.copy()
+    audits[learnt.judged] = asked.audited
+    lesson = replace(
+        learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits], names=None
+    )
+    return found | {"savings": count_savings(judged, asked, lesson, learnt.around, seed)}
 
 
-def _acquisition(scored: Scored, rows: Ints) -> Floats:
-    empty = np.empty((len(scored.probs), 0), np.float32)
-    return score_pool(Pool(empty, rows, np.empty(0, np.int64), scored.probs[rows], scored.head.multi), small_margin)
+def _write_judged(path: Path, head: Head, asked: Asked | None, gold: Gold, vectors: Floats) -> None:
+    """One row per record that judges: what it is, what was said of it, and what it stands for."""
+    import polars
+
+    rows, truth, probs = gold.rows, gold.truth, predict(head, vectors, gold.rows)
+    weight = np.zeros(len(rows))
+    if asked is not None:
+        rows, truth = np.concatenate([asked.rows, rows]), np.concatenate([asked.truth, truth])
+        probs = np.concatenate([asked.probs, probs])
+        weight = np.concatenate([asked.weights.weight, weight])
+    best = probs.argmax(axis=1) if len(rows) else np.empty(0, np.int64)
+    said = decide(probs, head.multi) if len(rows) else np.empty((0, len(head.labels)), bool)
+    polars.DataFrame(
+        {
+            "n": rows,
+            "weight": weight,
+            "truth": _names_of(truth, head.labels),
+            "said": _names_of(said, head.labels),
+            "label": [head.labels[column] for column in best],
+            "probability": chances(probs, said, head.multi),
+        },
+        schema={
+            "n": polars.Int64,
+            "weight": polars.Float64,
+            "truth": polars.List(polars.String),
+            "said": polars.List(polars.String),
+            "label": polars.String,
+            "probability": polars.Float64,
+        },
+    ).write_parquet(path)
+
+
+def _names_of(decided: npt.NDArray[np.bool_], labels: tuple[str, ...]) -> list[list[str]]:
+    return [[labels[column] for column in np.flatnonzero(row)] for row in decided]
 
 
 def _write_suggestions(path: Path, scored: Scored) -> None:
@@ -168,15 +240,15 @@ def _write_suggestions(path: Path, scored: Scored) -> None:
     probability = scored.probs[rows, best]
     lists = polars.concat_list("label")
     if scored.head.multi:
-        decided = _decide(scored, rows)
+        decided = decide(scored.probs, multi=True)
         kept = polars.Series("any", decided.any(axis=1))
         table = table.with_columns(label=polars.when(kept).then(polars.col("label")))
-        probability = np.where(decided, scored.probs, 1 - scored.probs).prod(axis=1)
+        probability = chances(scored.probs, decided, multi=True)
         found = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
         lists = polars.lit(polars.Series("labels", found, dtype=polars.List(polars.String)))
     table.with_columns(
         probability=polars.Series(probability.astype(np.float64)),
-        score=polars.Series(_acquisition(scored, rows).astype(np.float64)),
+        score=polars.Series(acquisition(scored, rows).astype(np.float64)),
         labels=lists,
     ).write_parquet(path)
 
@@ -184,70 +256,8 @@ def _write_suggestions(path: Path, scored: Scored) -> None:
 def _write_ranked(path: Path, scored: Scored, rows: Ints) -> None:
     import polars
 
-    scores = _acquisition(scored, rows).astype(np.float64)
+    scores = acquisition(scored, rows).astype(np.float64)
     polars.DataFrame(
-        {"n": rows, "score": scores, "suggestion": _tops(scored, rows)},
+        {"n": rows, "score": scores, "suggestion": tops(scored, rows)},
         schema={"n": polars.Int64, "score": polars.Float64, "suggestion": polars.String},
-    ).write_parquet(path)
-
-
-def _tops(scored: Scored | None, rows: Ints) -> list[str | None]:
-    """[[label id, probability], ...] best first, as JSON, for each row."""
-    if scored is None:
-        return [None] * len(rows)
-    probs = scored.probs[rows]
-    order = np.argsort(-probs, axis=1, kind="stable")[:, :TOP]
-    return [
-        json.dumps([[scored.head.labels[column], round(float(line[column]), 4)] for column in columns])
-        for line, columns in zip(probs, order, strict=True)
-    ]
-
-
-def _choose(
-    bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats, scored: Scored | None
-) -> dict[str, Any]:
-    """The batch and, behind it, spare records chosen the same way out of what is left."""
-    wanted = params["choose"]
-    if wanted["strategy"] not in STRATEGIES:
-        raise BadInput(f"There is no strategy {wanted['strategy']!r}; there are {', '.join(STRATEGIES)}.")
-    strategy, rng = STRATEGIES[wanted["strategy"]], np.random.default_rng(wanted["seed"])
-    labelled = np.concatenate([arrays["train_rows"], arrays["audit_rows"]])
-    pool = _pool(arrays["pool_rows"], np.sort(labelled), vectors, scored)
-    batch = compose(pool, wanted["size"], strategy, wanted["audit_share"], rng)
-    targets = arrays["audit_targets"]
-    audited = Audited(tuple(params["names"]), targets.sum(axis=0).astype(np.int64), len(targets))
-    tested = examine(pool, batch, np.random.default_rng(wanted["seed"]), audited)
-    left = np.setdiff1d(pool.rows, batch.rows)
-    spare = compose(
-        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), vectors, scored),
-        min(wanted["spare"], len(left)),
-        strategy,
-        wanted["audit_share"],
-        rng,
-    )
-    _write_queue(bundle / "out" / "queue.parquet", batch, spare, scored)
-    return {"pool": len(pool.rows), "labelled": len(labelled), "self_test": asdict(tested)}
-
-
-def _pool(rows: Ints, labelled: Ints, vectors: Floats, scored: Scored | None) -> Pool:
-    probs = None if scored is None else scored.probs[rows]
-    return Pool(vectors, rows, labelled, probs, scored.head.multi if scored else False)
-
-
-def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:
-    import polars
-
-    rows = np.concatenate([batch.rows, spare.rows])
-    audit = np.concatenate([batch.audit, spare.audit])
-    scores = np.concatenate([batch.scores, spare.scores]).astype(np.float64)
-    polars.DataFrame(
-        {
-            "n": rows,
-            "place": np.arange(1, len(rows) + 1),
-            "audit": audit,
-            "spare": np.arange(len(rows)) >= len(batch.rows),
-            "score": [None if np.isnan(value) else value for value in scores.tolist()],
-            "suggestion": _tops(scored, rows),
-        },
-        schema_overrides={"score": polars.Float64, "suggestion": polars.String},
     ).write_parquet(path)

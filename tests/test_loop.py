@@ -44,14 +44,19 @@ def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -
     assert project.store.one("select rows from batches") == first
 
 
-def test_audit_records_never_teach_and_never_show_a_suggestion(project: Project, truth: Truth) -> None:
+def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_a_suggestion(
+    project: Project, truth: Truth
+) -> None:
     change_settings(project, audit_share=0.5)
     loop.next_batch(project, quiet, size=12)
     simulate.answer(project, truth, 12)
     told = loop.play_round(project, quiet, size=12)
     audits = status(project)["audit"]
     assert audits == told["metrics"]["audit"]["n"] == 6
-    assert told["labels"] == 12 - audits
+    assert told["labels"] == 12
+    judged = project.store.query("select stratum, count(*), sum(weight) from judged group by 1 order by 1")
+    assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
+    assert sum(weight for *_, weight in judged) == pytest.approx(1)
     cards = project.desk.exchange(Holder("ana", "tab"), Ask(want=12)).cards
     blind = {card.id for card in cards if card.suggestion is None}
     rows = project.store.query("select r.id from queue q join records r using (n) where q.audit and q.batch = 2")

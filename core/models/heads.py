@@ -108,6 +108,11 @@ def cross_fit(
     return _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
 
 
+def fit_uncalibrated(lesson: Lesson, surroundings: Surroundings | None) -> Head:
+    """The same head at temperature 1: what it proposes is the same, its probabilities are not to be believed."""
+    return _teach(lesson, _ground(lesson, surroundings))
+
+
 def _ground(lesson: Lesson, surroundings: Surroundings | None) -> Ground | None:
     _check(lesson)
     if surroundings is None or not len(lesson.vectors) or lesson.multi:

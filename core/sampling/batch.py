@@ -17,7 +17,7 @@ class Batch:
     """Records in the order they are to be asked.
 
     rows: (n,) distinct row numbers. audit: (n,) True where drawn uniformly at random. scores: (n,) float32 margin
-    scores of the model that chose (higher = ask sooner), NaN throughout before the first model.
+    scores of the model that chose (higher = ask sooner), NaN before the first model and outside the pool.
     """
 
     rows: Ints
@@ -26,7 +26,8 @@ class Batch:
 
 
 def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.random.Generator) -> Batch:
-    """min(n, candidates) records: the audit share, drawn first and uniformly from the pool, then the strategy's choice.
+    """min(n, candidates) records: the audit share, drawn first and uniformly from all that no person has labelled, then
+    the strategy's choice from the pool.
 
     The number of audit records is rounded by lot, so small batches too hold the share in expectation. Audit records
     stand at random places, so a batch that is left half-way still has its share.
@@ -35,13 +36,15 @@ def compose(pool: Pool, n: int, strategy: Strategy, audit_share: float, rng: np.
         raise BadInput(f"The audit share is {audit_share}; it must lie between 0 and 1.")
     if n < 0:
         raise BadInput(f"A batch of {n} records cannot be chosen; ask for 1 or more.")
-    n = min(n, len(pool.rows))
-    drawn = _audit_positions(len(pool.rows), n, audit_share, rng)
-    chosen = strategy(_without(pool, drawn), n - len(drawn), rng)
+    candidates = np.concatenate([pool.rows, pool.audit_only])
+    drawn = _audit_positions(len(candidates), min(n, len(candidates)), audit_share, rng)
+    left = _without(pool, drawn[drawn < len(pool.rows)])
+    chosen = strategy(left, min(n - len(drawn), len(left.rows)), rng)
+    n = len(drawn) + len(chosen)
     audit = np.zeros(n, dtype=bool)
     audit[rng.choice(n, size=len(drawn), replace=False)] = True
     rows = np.empty(n, dtype=np.int64)
-    rows[audit], rows[~audit] = pool.rows[drawn], chosen
+    rows[audit], rows[~audit] = candidates[drawn], chosen
     return Batch(rows, audit, _scores_of(pool, rows))
 
 
@@ -57,7 +60,9 @@ def _without(pool: Pool, positions: Ints) -> Pool:
 
 
 def _scores_of(pool: Pool, rows: Ints) -> Floats:
-    if pool.probs is None:
-        return np.full(len(rows), np.nan, dtype=np.float32)
-    positions = np.searchsorted(pool.rows, rows)
-    return score_pool(replace(pool, rows=rows, probs=pool.probs[positions]), small_margin)
+    scores = np.full(len(rows), np.nan, dtype=np.float32)
+    if pool.probs is not None:
+        inside = np.isin(rows, pool.rows)
+        positions = np.searchsorted(pool.rows, rows[inside])
+        scores[inside] = score_pool(replace(pool, rows=rows[inside], probs=pool.probs[positions]), small_margin)
+    return scores

@@ -1,7 +1,7 @@
 """What a query strategy may look at. Knows arrays, not records, people or files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ class Pool:
     rows: (m,) row numbers of the candidates, ascending. labelled: (k,) row numbers that already have a label.
     probs: (m, labels) of the active model, aligned with `rows`, or None before the first model.
     multi: True when several labels may hold at once, so that rows of `probs` do not sum to 1.
+    audit_only: row numbers that the audit may draw but no strategy may choose: labelled by machine under a promise.
     """
 
     vectors: Floats
@@ -25,6 +26,7 @@ class Pool:
     labelled: Ints
     probs: Floats | None = None
     multi: bool = False
+    audit_only: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 Strategy = Callable[[Pool, int, np.random.Generator], Ints]

@@ -1,0 +1,223 @@
+"""What a round's job can say of its model: scores, learning curve, savings. Knows arrays and heads, no store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Refused
+from core.jobs import write_json
+from core.measuring.audit import Weights
+from core.measuring.curve import MORE, describe, fit_curve, lacking
+from core.measuring.savings import savings, shadow_arm
+from core.measuring.scores import Score, score
+from core.measuring.stopping import agreement, unsure
+from core.models.artifacts import load_head
+from core.models.heads import FOLDS, Head, Lesson, Surroundings, fit_uncalibrated, predict
+from core.sampling.pool import Floats, Ints
+
+Bools = npt.NDArray[np.bool_]
+VERDICTS = "verdicts.safetensors"
+CURVE = "curve.json"
+COMPARED = 50_000
+"""records of the pool on which two models are compared, at most"""
+REJUDGED = 30
+"""earlier models that the learning curve shows, at most; evenly spread"""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The records that people were asked for, each with what a head that did not see it says.
+
+    rows: (k,) ascending. truth, said: (k, labels). probs: (k, labels). weights: of the k records.
+    """
+
+    rows: Ints
+    truth: Bools
+    said: Bools
+    probs: Floats
+    weights: Weights
+
+    @property
+    def audited(self) -> Bools:
+        """(k,) drawn at random."""
+        return self.weights.drawn
+
+
+@dataclass(frozen=True)
+class Gold:
+    """Known answers, which teach nobody. rows: (g,). truth: (g, labels)."""
+
+    rows: Ints
+    truth: Bools
+
+
+def decide(probs: Floats, multi: bool) -> Bools:
+    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
+    if multi:
+        return np.asarray(probs >= 0.5)
+    best = np.zeros(probs.shape, np.bool_)
+    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
+    return best
+
+
+def chances(probs: Floats, decided: npt.NDArray[np.bool_], multi: bool) -> Floats:
+    """(n,) probability of the likeliest label, or where several may hold that all yes and no are right."""
+    if not len(probs):
+        return np.empty(0)
+    if multi:
+        return np.asarray(np.where(decided, probs, 1 - probs).prod(axis=1), np.float64)
+    return np.asarray(probs.max(axis=1), np.float64)
+
+
+def read_weights(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Weights:
+    """As the owner wrote them; an effective number of None is without limit."""
+    effective = float("inf") if facts["effective"] is None else float(facts["effective"])
+    return Weights(
+        weight=arrays["weight"],
+        known=arrays["known"],
+        drawn=arrays["drawn"],
+        effective=effective,
+        population=facts["population"],
+        uncovered=facts["uncovered"],
+    )
+
+
+def keep_verdicts(folder: Path, asked: Asked) -> None:
+    """Beside the head, so that later rounds can judge it without asking it of what it learnt from."""
+    from safetensors.numpy import save_file
+
+    save_file({"rows": asked.rows, "said": np.packbits(asked.said, axis=1)}, folder / VERDICTS)
+
+
+def measure_gold(head: Head, vectors: Floats, gold: Gold, seed: int) -> dict[str, Any] | None:
+    """A score on declared gold, or None without any."""
+    if not len(gold.rows):
+        return None
+    said = decide(predict(head, vectors, gold.rows), head.multi)
+    return told(score(gold.truth, said, seed=seed), head.labels)
+
+
+def told(found: Score, labels: Sequence[str]) -> dict[str, Any]:
+    """JSON-able, the figures per label by label id."""
+    entry = asdict(found)
+    entry["per_label"] = dict(zip(labels, entry["per_label"], strict=True))
+    return entry
+
+
+def compare(before: Head | None, head: Head, vectors: Floats, pool: Ints, seed: int) -> dict[str, Any]:
+    """Agreement of two successive heads on the pool, and the share of it that is still unsure."""
+    if len(pool) > COMPARED:
+        pool = np.sort(np.random.default_rng(seed).choice(pool, COMPARED, replace=False))
+    after = predict(head, vectors, pool)
+    entry: dict[str, Any] = {"unsure": unsure(after, head.multi), "agreement": None}
+    if before is not None and before.labels == head.labels and len(pool):
+        decisions = [decide(probs, head.multi) for probs in (predict(before, vectors, pool), after)]
+        same = agreement(*(one if head.multi else one.argmax(axis=1) for one in decisions))
+        entry["agreement"] = asdict(same) if same else None
+    return entry
+
+
+@dataclass(frozen=True)
+class Rejudged:
+    """The models so far on the records asked so far. said: (models, k, labels). labels: (models, k) that each learnt
+    from where it judged. entries: what is known of each model, oldest first."""
+
+    entries: list[dict[str, Any]]
+    said: Bools
+    labels: Floats
+
+
+def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, labels: Sequence[str]) -> Rejudged:
+    """Each earlier model on all asked records: on those it learnt from by its stored verdicts, on the rest directly.
+
+    Models of another taxonomy, and those from before verdicts were kept, are left out.
+    """
+    if len(models) > REJUDGED:
+        models = [models[place] for place in np.linspace(0, len(models) - 1, REJUDGED).astype(int)]
+    kept: list[dict[str, Any]] = []
+    said: list[Bools] = []
+    learnt: list[Floats] = []
+    for model in models:
+        folder = Path(model["path"])
+        if not (folder / VERDICTS).exists():
+            continue
+        head = load_head(folder)
+        if head.labels != tuple(labels):
+            continue
+        verdict, seen = _judge(head, folder, asked.rows, vectors)
+        kept.append(dict(model))
+        said.append(verdict)
+        learnt.append(np.where(seen, model["labels"] * (1 - 1 / FOLDS), model["labels"]))
+    shape = (0, len(asked.rows), len(labels))
+    return Rejudged(kept, np.array(said, bool).reshape(-1, *shape[1:]), np.array(learnt).reshape(-1, shape[1]))
+
+
+def _judge(head: Head, folder: Path, rows: Ints, vectors: Floats) -> tuple[Bools, Bools]:
+    """(verdicts (k, labels), seen (k,))."""
+    from safetensors.numpy import load_file
+
+    stored = load_file(folder / VERDICTS)
+    before = np.unpackbits(stored["said"], axis=1, count=len(head.labels)).astype(bool)
+    verdict = decide(predict(head, vectors, rows), head.multi)
+    seen = np.isin(rows, stored["rows"])
+    verdict[seen] = before[np.searchsorted(stored["rows"], rows[seen])]
+    return verdict, seen
+
+
+def curve_entries(judged: Rejudged, asked: Asked, seed: int) -> list[dict[str, Any]]:
+    """One entry per model: id, round, labels, and its score on the audit as it is now."""
+    return [
+        {
+            "id": entry["id"],
+            "round": entry["round"],
+            "labels": entry["labels"],
+            "audit": _short(score(asked.truth, said, asked.weights, seed)),
+        }
+        for entry, said in zip(judged.entries, judged.said, strict=True)
+    ]
+
+
+def _short(found: Score) -> dict[str, Any]:
+    entry = asdict(found)
+    return {key: entry[key] for key in ("n", "accuracy", "macro_f1", "micro_f1")}
+
+
+def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[str, Any]:
+    """What more labels would buy, or a sentence on what is missing; the fitted curve goes beside the head."""
+    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
+    labels, weight = judged.labels[:, asked.audited], asked.weights.weight[asked.audited]
+    if missing := lacking(right, labels):
+        return {"missing": missing}
+    rng = np.random.default_rng(seed)
+    curve = fit_curve(right, labels, weight, rng)
+    write_json(folder / CURVE, {key: _plain(value) for key, value in vars(curve).items()})
+    return asdict(describe(curve, int(asked.audited.sum()), MORE, rng))
+
+
+def _plain(value: object) -> object:
+    return np.round(value, 6).tolist() if isinstance(value, np.ndarray) else value
+
+
+def count_savings(
+    judged: Rejudged, asked: Asked, lesson: Lesson, around: Surroundings | None, seed: int
+) -> dict[str, Any]:
+    """Labels saved against random labelling, or a sentence on what is missing. lesson: the audit records alone."""
+    truth = asked.truth[asked.audited]
+
+    def teach(rows: Ints) -> Bools:
+        part = replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])
+        head = fit_uncalibrated(part, around)
+        return np.asarray((decide(predict(head, lesson.vectors), lesson.multi) == truth).all(axis=1))
+
+    rng = np.random.default_rng(seed)
+    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
+    try:
+        shadow = shadow_arm(len(truth), teach, rng)
+        weight = asked.weights.weight[asked.audited]
+        return asdict(savings(right, judged.labels[:, asked.audited], weight, shadow, rng))
+    except Refused as error:  # too little to tell
+        return {"missing": str(error)}
