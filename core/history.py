@@ -1,17 +1,14 @@
 """How records left the pool, as the store remembers it: what the weights of the audit rest on. Computes no figure."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.measuring.audit import History, Weights
+from core.measuring.audit import History
 
 Ints = npt.NDArray[np.int64]
-MOST_JUDGED = 5_000
-"""asked records that are judged by heads that did not see them, at most: each costs its share of five refits"""
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it; one that was answered without being queued left before the first batch that was made after.
@@ -57,18 +54,3 @@ def read_history(cursor: duckdb.DuckDBPyConnection, asked: Sequence[int]) -> tup
         left=np.array([max(draw, 2 * before - 1) for _, before, draw, _ in rows], np.int64),
         audited=np.array([audited for *_, audited in rows], bool),
     )
-
-
-def thin(rows: Ints, weights: Weights, rng: np.random.Generator) -> tuple[Ints, Weights]:
-    """All drawn records and a random part of the others, MOST_JUDGED in all; those kept stand for those left out."""
-    others = np.flatnonzero(~weights.drawn)
-    most = max(MOST_JUDGED - int(weights.drawn.sum()), 0)
-    if len(others) <= most:
-        return rows, weights
-    kept = np.zeros(len(rows), bool)
-    kept[rng.choice(others, most, replace=False)] = True
-    scale = np.ones(len(rows))
-    scale[kept] = weights.weight[others].sum() / max(weights.weight[kept].sum(), 1e-12)
-    kept |= weights.drawn
-    weight, known = (weights.weight * scale)[kept], (weights.known * scale)[kept]
-    return rows[kept], replace(weights, weight=weight, known=known, drawn=weights.drawn[kept])

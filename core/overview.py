@@ -6,6 +6,7 @@ from typing import Any
 from core.project import Project
 from core.records import POOL
 from core.settling import ANSWERS, answer_parameters
+from core.standing import newest_model
 from core.vectors import encoded_rows
 
 # As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was
@@ -24,6 +25,7 @@ _COUNTS = f"""
         (select count(*) from settled where stratum <> 'gold') as labelled,
         (select count(*) from settled where stratum = 'gold') as gold,
         (select count(*) from settled where stratum = 'audit') as audit,
+        (select count(*) from machine_labels where n not in (select n from settled)) as machine,
         (select count(*) from ({POOL})) as unqueued,
         (select count(distinct n) from waiting left join asked using (n)
             where coalesce(flags, 0) = 0 and coalesce(given, 0) < $overlap
@@ -50,28 +52,6 @@ def status(project: Project) -> dict[str, Any]:
     figures["warnings"] = warnings(project)
     figures["next"], figures["command"] = _next_thing(figures)
     return figures
-
-
-def newest_model(project: Project) -> dict[str, Any] | None:
-    """The champion with what it was measured at, or None before the first fit."""
-    curve = learning_curve(project)
-    return curve[-1] if curve else None
-
-
-def learning_curve(project: Project) -> list[dict[str, Any]]:
-    """One entry per fit, oldest first: labels it learnt from and its score on audit and gold, where there are any."""
-    rows = project.store.query("select id, made_at, round, labels, metrics, seconds from models order by made_at")
-    return [
-        {
-            "id": model,
-            "made_at": made_at.isoformat(timespec="seconds") + "Z",
-            "round": number,
-            "labels": labels,
-            "seconds": seconds,
-            **json.loads(metrics),
-        }
-        for model, made_at, number, labels, metrics, seconds in rows
-    ]
 
 
 def batches(project: Project) -> list[dict[str, Any]]:
@@ -161,26 +141,6 @@ def _all_asked(figures: dict[str, Any]) -> str:
         if left
         else "Everything is labelled: export it."
     )
-
-
-def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The learning curve as rows: per fit and stratum, value and interval."""
-    return [
-        {
-            "round": point["round"],
-            "labels": point["labels"],
-            "judged on": stratum,
-            "records": point[stratum]["n"],
-            **{
-                f"{title}{suffix}": round(point[stratum][key][part], 4)
-                for title, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
-                for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
-            },
-        }
-        for point in curve
-        for stratum in ("audit", "gold")
-        if stratum in point
-    ]
 
 
 def round_table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput, Refused, RondoError
-from core.history import read_history, thin
+from core.history import read_history
 from core.jobs import Bundle, Report
-from core.measuring.audit import weigh
 from core.outcomes import take_in
 from core.plans import Choice, Plan, Request, active_model, choice
 from core.project import Project
@@ -35,11 +34,11 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
     with _turn(project, report):
         settings = project.settings()
         plan = Plan(learn, choice(project, request) if request else None)
-        arrays, weights = _arrays(project, settings)
+        arrays, sources = _arrays(project, settings)
         _refuse(project, plan, arrays)
         if learn and not len(arrays["pool_rows"]):
             plan = Plan(learn=True, choose=None)
-        bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"weights": weights})
+        bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"sources": sources})
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
         return take_in(project, bundle, plan, result, settings)
@@ -63,6 +62,7 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
         "vectors": str(project.vectors),
         "threads": settings.threads,
         "labels": [label.id for label in settings.taxonomy.active],
+        "label_names": [label.name for label in settings.taxonomy.active],
         "names": [spoken(f"{label.name} {label.description}") for label in settings.taxonomy.active],
         "use_names": settings.label_names,
         "multi": settings.multi,
@@ -137,10 +137,9 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
         raise Refused("Every record is labelled or queued already. Import more records to go on.")
 
 
-def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """What the job may know, all of one moment: who is labelled how and stands for what, who is in the pool, who waits.
-
-    And the three figures of the weights that are no arrays.
+def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+    """What the job may know, all of one moment: who is labelled how, how they were asked, who is in the pool, who
+    waits; and the names of the sources that the records came from.
     """
     labels = [label.id for label in settings.taxonomy.active]
     column = {label: index for index, label in enumerate(labels)}
@@ -150,26 +149,32 @@ def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray
         for name, strata in (("train", ("chosen", "file", "audit", "check")), ("gold", ("gold",))):
             arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, column, stop)
         arrays["audit_rows"] = _labelled(cursor, ("audit",), column, stop)[0]
-        asked, history = read_history(cursor, arrays["train_rows"].tolist())
-        pool = cursor.execute(f"select n from ({POOL}) where n < ? order by n", [stop]).fetchnumpy()["n"]
-        machine = cursor.execute(
-            f"select n from ({AUDIT_POOL}) where n < ? and n in (select n from machine_labels) order by n", [stop]
-        ).fetchnumpy()["n"]
-        waiting = cursor.execute(
-            """select q.n from queue q where q.n < ? and not exists (select 1 from settled s where s.n = q.n)
-               order by q.n""",
-            [stop],
-        ).fetchnumpy()["n"]
-    for name, rows in (("pool", pool), ("machine", machine), ("waiting", waiting)):
-        arrays[f"{name}_rows"] = np.asarray(rows, np.int64)
-    arrays["judged_rows"], weights = thin(asked, weigh(history), np.random.default_rng(settings.seed))
-    arrays |= {"weight": weights.weight, "known": weights.known, "drawn": weights.drawn}
-    limitless = np.isinf(weights.effective)
-    return arrays, {
-        "effective": None if limitless else weights.effective,
-        "population": weights.population,
-        "uncovered": weights.uncovered,
-    }
+        arrays["asked_rows"], history = read_history(cursor, arrays["train_rows"].tolist())
+        sources = [name for (name,) in cursor.execute("select distinct source from records order by 1").fetchall()]
+        for name, query in _ROWS.items():
+            found = cursor.execute(query, {"stop": stop}).fetchnumpy()["n"]
+            arrays[f"{name}_rows"] = np.asarray(found, np.int64)
+        for name in ("asked", "pool"):
+            arrays[f"{name}_sources"] = _sources(cursor, arrays[f"{name}_rows"], sources)
+    return arrays | {f"history_{name}": values for name, values in vars(history).items()}, sources
+
+
+_ROWS = {
+    "pool": f"select n from ({POOL}) where n < $stop order by n",
+    "machine": f"select n from ({AUDIT_POOL}) where n < $stop and n in (select n from machine_labels) order by n",
+    "waiting": """select q.n from queue q where q.n < $stop and not exists (select 1 from settled s where s.n = q.n)
+                  order by q.n""",
+}
+
+
+def _sources(cursor: duckdb.DuckDBPyConnection, rows: Ints, names: list[str]) -> npt.NDArray[np.int16]:
+    """(n,) place of each record's source among the names; nothing is read where there is only one."""
+    codes = np.zeros(len(rows), np.int16)
+    if len(names) > 1:
+        table = cursor.execute("select n, source from records order by n").fetchnumpy()
+        place = {name: number for number, name in enumerate(names)}
+        codes = np.array([place[name] for name in table["source"][np.searchsorted(table["n"], rows)]], np.int16)
+    return codes
 
 
 # A record whose twin judges may not teach: the model would be asked what it was told.

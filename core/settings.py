@@ -14,7 +14,10 @@ FILE = "rondo.toml"
 
 @dataclass(frozen=True)
 class Settings:
-    """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds."""
+    """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
+
+    Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
+    """
 
     name: str
     multi: bool = False
@@ -31,6 +34,9 @@ class Settings:
     overlap: int = 1
     show_suggestions: bool = True
     lease_seconds: int = 600
+    label_cost: float = 0.0
+    error_cost: float = 0.0
+    cost_unit: str = "minutes"
 
 
 _SECTIONS = {
@@ -39,6 +45,7 @@ _SECTIONS = {
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic"),
     "labelling": ("overlap", "show_suggestions", "lease_seconds"),
+    "stopping": ("label_cost", "error_cost", "cost_unit"),
 }
 _RANGES = {
     "threads": (0, 256),
@@ -47,6 +54,8 @@ _RANGES = {
     "seed": (0, 2**63 - 1),
     "overlap": (1, 100),
     "lease_seconds": (5, 86_400),
+    "label_cost": (0.0, 1e9),
+    "error_cost": (0.0, 1e9),
 }
 
 

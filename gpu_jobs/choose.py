@@ -23,6 +23,16 @@ TOP = 3
 
 
 @dataclass(frozen=True)
+class Task:
+    """What a round's job was given: its bundle, its parameters, row numbers, and the vectors of all records."""
+
+    bundle: Path
+    params: Mapping[str, Any]
+    arrays: Arrays
+    vectors: Floats
+
+
+@dataclass(frozen=True)
 class Scored:
     """Probabilities of every record, (records, labels), by the model that is active after this job."""
 
@@ -48,29 +58,27 @@ def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
     ]
 
 
-def choose(
-    bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats, scored: Scored | None
-) -> dict[str, Any]:
+def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
-    wanted = params["choose"]
+    arrays, wanted = task.arrays, task.params["choose"]
     if wanted["strategy"] not in STRATEGIES:
         raise BadInput(f"There is no strategy {wanted['strategy']!r}; there are {', '.join(STRATEGIES)}.")
     strategy, rng = STRATEGIES[wanted["strategy"]], np.random.default_rng(wanted["seed"])
     labelled, extra = arrays["train_rows"], arrays["machine_rows"]
-    pool = _pool(arrays["pool_rows"], labelled, extra, vectors, scored)
+    pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
     batch = compose(pool, wanted["size"], strategy, wanted["audit_share"], rng)
     targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
-    audited = Audited(tuple(params["names"]), targets.sum(axis=0).astype(np.int64), len(targets))
+    audited = Audited(tuple(task.params["label_names"]), targets.sum(axis=0).astype(np.int64), len(targets))
     tested = examine(pool, batch, np.random.default_rng(wanted["seed"]), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
-        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, vectors, scored),
+        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
         min(wanted["spare"], len(left)),
         strategy,
         wanted["audit_share"],
         rng,
     )
-    _write_queue(bundle / "out" / "queue.parquet", batch, spare, scored)
+    _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
     candidates = len(pool.rows) + len(extra)
     return {"pool": candidates, "labelled": len(labelled), "self_test": asdict(tested)}
 

@@ -1,7 +1,7 @@
 """What a round's job can say of its model: scores, learning curve, savings. Knows arrays and heads, no store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.jobs import write_json
-from core.measuring.audit import Weights
+from core.measuring.audit import History, Weights
 from core.measuring.curve import MORE, describe, fit_curve, lacking
+from core.measuring.drift import between_rounds, between_sources, mixes
 from core.measuring.savings import savings, shadow_arm
 from core.measuring.scores import Score, score
 from core.measuring.stopping import agreement, unsure
@@ -24,6 +25,8 @@ VERDICTS = "verdicts.safetensors"
 CURVE = "curve.json"
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
+MOST_JUDGED = 5_000
+"""asked records that are judged by heads that did not see them, at most: each costs its share of five refits"""
 REJUDGED = 30
 """earlier models that the learning curve shows, at most; evenly spread"""
 
@@ -32,7 +35,7 @@ REJUDGED = 30
 class Asked:
     """The records that people were asked for, each with what a head that did not see it says.
 
-    rows: (k,) ascending. truth, said: (k, labels). probs: (k, labels). weights: of the k records.
+    rows: (k,) ascending. truth, said: (k, labels). probs: (k, labels). weights, sources: of the k records.
     """
 
     rows: Ints
@@ -73,17 +76,24 @@ def chances(probs: Floats, decided: npt.NDArray[np.bool_], multi: bool) -> Float
     return np.asarray(probs.max(axis=1), np.float64)
 
 
-def read_weights(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Weights:
-    """As the owner wrote them; an effective number of None is without limit."""
-    effective = float("inf") if facts["effective"] is None else float(facts["effective"])
-    return Weights(
-        weight=arrays["weight"],
-        known=arrays["known"],
-        drawn=arrays["drawn"],
-        effective=effective,
-        population=facts["population"],
-        uncovered=facts["uncovered"],
-    )
+def read_history(arrays: Mapping[str, npt.NDArray[Any]]) -> History:
+    """As the owner wrote it, of `asked_rows`."""
+    return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
+
+
+def thin(rows: Ints, weights: Weights, rng: np.random.Generator) -> tuple[Ints, Weights]:
+    """All drawn records and a random part of the others, MOST_JUDGED in all; those kept stand for those left out."""
+    others = np.flatnonzero(~weights.drawn)
+    most = max(MOST_JUDGED - int(weights.drawn.sum()), 0)
+    if len(others) <= most:
+        return rows, weights
+    kept = np.zeros(len(rows), bool)
+    kept[rng.choice(others, most, replace=False)] = True
+    scale = np.ones(len(rows))
+    scale[kept] = weights.weight[others].sum() / max(weights.weight[kept].sum(), 1e-12)
+    kept |= weights.drawn
+    weight, known = (weights.weight * scale)[kept], (weights.known * scale)[kept]
+    return rows[kept], replace(weights, weight=weight, known=known, drawn=weights.drawn[kept])
 
 
 def keep_verdicts(folder: Path, asked: Asked) -> None:
@@ -221,3 +231,29 @@ def count_savings(
         return asdict(savings(right, judged.labels[:, asked.audited], weight, shadow, rng))
     except Refused as error:  # too little to tell
         return {"missing": str(error)}
+
+
+def find_drift(arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+    """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
+    names = params["label_names"]
+    parts = []
+    if len(asked.rows) == len(arrays["asked_rows"]):
+        parts.append(between_rounds(read_history(arrays), asked.truth, asked.said, names))
+    source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
+    sources = [params["sources"][source_of[row]] for row in asked.rows.tolist()]
+    parts.append(between_sources(asked.weights, sources, asked.truth, asked.said, names))
+    return {
+        "claims": [claim for part in parts for claim in part.claims],
+        "unsaid": [sentence for part in parts for sentence in part.unsaid],
+        "differences": [asdict(one) for part in parts for one in part.differences][:20],
+    }
+
+
+def mix_by_source(
+    arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], probs: Floats
+) -> list[dict[str, Any]]:
+    """What is suggested for the pool's records of each source. probs: (pool, labels)."""
+    if len(params["sources"]) < 2 or not len(probs):
+        return []
+    codes = arrays["pool_sources"].astype(np.int64)
+    return [asdict(one) for one in mixes(probs.argmax(axis=1), codes, params["sources"], params["label_names"])]

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.measuring.audit import Weights, weigh
 from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
 from core.models.graph import Graph, neighbour_graph
 from core.models.heads import Head, Lesson, Surroundings, cross_fit, predict
 from core.sampling.pool import Floats, Ints
 from core.vectors import encoder_folder, open_vectors
-from gpu_jobs.choose import Scored, acquisition, choose, tops
+from gpu_jobs.choose import Scored, Task, acquisition, choose, tops
 from gpu_jobs.measure import (
     Asked,
     Gold,
@@ -26,11 +27,14 @@ from gpu_jobs.measure import (
     count_savings,
     curve_entries,
     decide,
+    find_drift,
     keep_verdicts,
     look_ahead,
     measure_gold,
-    read_weights,
+    mix_by_source,
+    read_history,
     rejudge,
+    thin,
     told,
 )
 
@@ -41,13 +45,15 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Learnt:
     """What learning gave: the head, its lesson and surroundings, and held-out probabilities of the judged records.
 
-    judged: (n,) mask over the lesson's records. held_out: (judged, labels), None where there were too few labels.
+    judged: (n,) mask over the lesson's records, weights: of these. held_out: (judged, labels), None where there were
+    too few labels.
     """
 
     head: Head
     lesson: Lesson
     around: Surroundings
     judged: npt.NDArray[np.bool_]
+    weights: Weights
     held_out: Floats | None
 
 
@@ -67,25 +73,28 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     vectors = open_vectors(Path(params["vectors"]), params["encoder"])
+    task = Task(bundle, params, arrays, vectors)
     report(0, 3)
     result: dict[str, Any] = {"seed": params["seed"]}
-    learnt = _learn(bundle, params, arrays, vectors) if params["learn"] else None
+    learnt = _learn(task) if params["learn"] else None
     head = learnt.head if learnt else _load(params)
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
     if learnt and scored:
-        metrics = _measure(bundle, params, arrays, vectors, learnt)
+        metrics = _measure(task, learnt)
+        metrics["mixes"] = mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]])
         result |= {"labels": len(arrays["train_rows"]), "metrics": metrics}
         _write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         _write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
     if params["choose"]:
-        result["chosen"] = choose(bundle, params, arrays, vectors, scored)
+        result["chosen"] = choose(task, scored)
     report(3, 3)
     return result | {"seconds": round(time.monotonic() - started, 3)}
 
 
-def _learn(bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats) -> Learnt:
+def _learn(task: Task) -> Learnt:
+    params, arrays, vectors = task.params, task.arrays, task.vectors
     rows = arrays["train_rows"]
     names = _name_vectors(params) if params["use_names"] else None
     lesson = Lesson(
@@ -97,11 +106,13 @@ def _learn(bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Flo
     )
     graph = _graph(params, vectors, np.random.default_rng(0))
     around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
-    judged = np.isin(rows, arrays["judged_rows"])
-    head, held_out = cross_fit(lesson, around, judged, np.random.default_rng(params["seed"]))
+    rng = np.random.default_rng(params["seed"])
+    asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)), np.random.default_rng(0))
+    judged = np.isin(rows, asked)
+    head, held_out = cross_fit(lesson, around, judged, rng)
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
-    save_head(bundle / "out" / "model", head, facts)
-    return Learnt(head, lesson, around, judged, held_out)
+    save_head(task.bundle / "out" / "model", head, facts)
+    return Learnt(head, lesson, around, judged, weights, held_out)
 
 
 def _load(params: Mapping[str, Any]) -> Head | None:
@@ -143,47 +154,46 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     return np.asarray(found)
 
 
-def _measure(
-    bundle: Path, params: Mapping[str, Any], arrays: Arrays, vectors: Floats, learnt: Learnt
-) -> dict[str, Any]:
+def _measure(task: Task, learnt: Learnt) -> dict[str, Any]:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
+    params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = learnt.head, params["seed"]
     gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
     metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
     if found := measure_gold(head, vectors, gold, seed):
         metrics["gold"] = found
     metrics |= compare(_load(params), head, vectors, arrays["pool_rows"], seed)
-    asked = None if learnt.held_out is None else _asked(params, arrays, learnt, learnt.held_out)
+    asked = None if learnt.held_out is None else _asked(arrays, learnt, learnt.held_out)
     if asked is not None:
-        metrics |= _measure_asked(bundle, params, vectors, learnt, asked)
-    _write_judged(bundle / "out" / "judged.parquet", head, asked, gold, vectors)
+        metrics |= _measure_asked(task, learnt, asked)
+    _write_judged(task.bundle / "out" / "judged.parquet", head, asked, gold, vectors)
     return metrics
 
 
-def _asked(params: Mapping[str, Any], arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
+def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
     return Asked(
-        rows=arrays["judged_rows"],
+        rows=arrays["train_rows"][learnt.judged],
         truth=arrays["train_targets"][learnt.judged],
         said=decide(held_out, learnt.head.multi),
         probs=held_out,
-        weights=read_weights(arrays, params["weights"]),
+        weights=learnt.weights,
     )
 
 
-def _measure_asked(
-    bundle: Path, params: Mapping[str, Any], vectors: Floats, learnt: Learnt, asked: Asked
-) -> dict[str, Any]:
+def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
-    folder, labels, seed = bundle / "out" / "model", learnt.lesson.labels, params["seed"]
+    params, folder = task.params, task.bundle / "out" / "model"
+    labels, seed = learnt.lesson.labels, params["seed"]
     keep_verdicts(folder, asked)
     if not asked.audited.any():
         return {}
-    now = {"id": bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
-    judged = rejudge([*params["models"], now], asked, vectors, labels)
+    now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
+    judged = rejudge([*params["models"], now], asked, task.vectors, labels)
     found: dict[str, Any] = {
         "audit": told(score(asked.truth, asked.said, asked.weights, seed), labels),
         "curve": curve_entries(judged, asked, seed),
         "forecast": look_ahead(judged, asked, folder, seed),
+        "drift": find_drift(task.arrays, params, asked),
     }
     audits = learnt.judged.copy()
     audits[learnt.judged] = asked.audited

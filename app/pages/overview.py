@@ -5,7 +5,7 @@ import streamlit as st
 from app.charts import balance_chart, learning_chart, queue_chart
 from app.state import opened
 from app.widgets import activity, score_metrics
-from core import overview
+from core import overview, standing
 
 office = opened()
 figures = overview.status(office.project)
@@ -35,11 +35,11 @@ if figures["records"]:
 
 st.subheader("How good is the model?")
 score_metrics(figures["model"])
-curve = overview.learning_curve(office.project)
+curve = standing.learning_curve(office.project)
 if chart := learning_chart(curve):
     st.altair_chart(chart, key="curve")
 with st.expander("The numbers"):
-    st.dataframe(overview.curve_table(curve), key="curve-table", hide_index=True)
+    st.dataframe(standing.curve_table(curve), key="curve-table", hide_index=True)
 
 st.subheader("Labels")
 counts = overview.label_counts(office.project)

@@ -1,0 +1,112 @@
+"""How good the model is, and what more labels would buy, as the rounds have measured it. Changes nothing."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from core.measuring.curve import Curve
+from core.measuring.stopping import Price, worth
+from core.project import Project
+from core.records import POOL
+
+CURVE = "curve.json"
+"""beside a model: the fitted learning curve"""
+RECENT = 3
+"""rounds whose chosen records tell how often a person changes the suggestion"""
+
+_MODELS = """
+    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, labels, seconds, metrics from models
+    order by made_at
+"""
+
+
+def newest_model(project: Project) -> dict[str, Any] | None:
+    """The champion with what it was measured at, or None before the first fit."""
+    rows = project.store.query(f"{_MODELS} desc limit 1")
+    return _entry(rows[0]) if rows else None
+
+
+def learning_curve(project: Project) -> list[dict[str, Any]]:
+    """One entry per fit, oldest first: labels it learnt from, its score on gold, and on the audit as it is today.
+
+    Every round judges the earlier models again on all audit records there are. Models that it could not judge (of
+    another taxonomy, say) keep the score of their own day, under `audit_then`.
+    """
+    entries = [_entry(row) for row in project.store.query(_MODELS)]
+    today = {point["id"]: point["audit"] for point in (entries[-1].get("curve") or [])} if entries else {}
+    for entry in entries:
+        then = entry.pop("audit", None)
+        if entry["id"] in today:
+            entry["audit"] = today[entry["id"]]
+        elif then:
+            entry["audit_then"] = then
+        for key in ("curve", "forecast", "savings"):
+            entry.pop(key, None)
+    return entries
+
+
+def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
+    known: dict[str, Any] = dict(zip(("id", "made_at", "round", "labels", "seconds"), row, strict=False))
+    return {**known, **json.loads(row[-1])}
+
+
+def prospects(project: Project) -> dict[str, Any]:
+    """What the newest round says of going on: `forecast`, `savings`, `agreement`, `unsure`, and `worth` at the prices
+    in the settings; None for what was not measured."""
+    model = newest_model(project) or {}
+    found = {key: model.get(key) for key in ("forecast", "savings", "agreement", "unsure")}
+    return found | {"worth": _worth(project, model.get("id"))}
+
+
+def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
+    settings = project.settings()
+    path = project.models / str(model) / CURVE
+    if not settings.label_cost or not settings.error_cost or not path.exists():
+        return None
+    left = project.store.one(
+        f"""select (select count(*) from ({POOL}))
+              + (select count(*) from queue where n not in (select n from settled) and purpose is null)"""
+    )
+    price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
+    return asdict(worth(_read_curve(json.loads(path.read_text(encoding="utf-8"))), price, np.random.default_rng(0)))
+
+
+def _read_curve(stored: dict[str, Any]) -> Curve:
+    arrays = {key: np.asarray(stored[key], float) for key in ("error", "share", "exponent", "luck")}
+    points = tuple((float(labels), float(accuracy)) for labels, accuracy in stored["points"])
+    return Curve(labels=stored["labels"], noise=stored["noise"], points=points, **arrays)
+
+
+def _asked_wrong(project: Project) -> float | None:
+    """Share of the chosen records of the last rounds that a held-out head got wrong; None below 20 of them."""
+    rows = project.store.query(
+        """select count(*), count(*) filter (truth <> said) from judged join settled using (n)
+           where judged.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
+        [RECENT + 1],
+    )
+    count, wrong = rows[0]
+    return wrong / count if count >= 20 else None
+
+
+def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The learning curve as rows: per fit and stratum, value and interval; agreement with the model before."""
+    return [
+        {
+            "round": point["round"],
+            "labels": point["labels"],
+            "judged on": stratum,
+            "records": point[stratum]["n"],
+            **{
+                f"{title}{suffix}": round(point[stratum][key][part], 4)
+                for title, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
+                for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
+            },
+            "kappa with the model before": (point.get("agreement") or {}).get("kappa"),
+            "share unsure": point.get("unsure"),
+        }
+        for point in curve
+        for stratum in ("audit", "gold")
+        if stratum in point
+    ]
