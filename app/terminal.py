@@ -128,6 +128,21 @@ def _status_lines(told: Mapping[str, Any]) -> list[str]:
     return [*lines, f"Next: {told['next']}  {told['command']}"]
 
 
+def _rechoose_lines(told: Mapping[str, Any]) -> list[str]:
+    if told["same"]:
+        return [f"Round {told['round']}: the same {told['records']} records in the same order."]
+    return [f"Round {told['round']}: NOT the same. {told['other_records']} of {told['records']} records differ."]
+
+
+def _inspect_lines(told: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Looked at {told['labelled']:,} labelled records in {told['seconds']:.1f} s: "
+        f"{told['label_error']:,} likely label errors, {told['ambiguous']:,} ambiguous, "
+        f"{told['near_duplicate']:,} pairs of near-duplicates with different labels, {told['outlier']:,} outliers.",
+        "See them on the Records page: rondo up",
+    ]
+
+
 def _replay_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"All labels: macro F1 {told['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
@@ -171,6 +186,9 @@ _LINES = {
     "fit": _fit_lines,
     "round": _round_lines,
     "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
+    "rechoose": _rechoose_lines,
+    "inspect": _inspect_lines,
+    "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
     "status": _status_lines,
     "export": lambda told: [f"Wrote {told['rows']:,} rows to {told['file']}."],
     "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],

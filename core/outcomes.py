@@ -10,6 +10,7 @@ import duckdb
 from core.jobs import Bundle
 from core.plans import Choice, Plan, active_model
 from core.project import Project
+from core.rechoosing import keep_choice
 from core.records import FREE_SPARE, HELD
 from core.settings import Settings
 from core.store import utc_now
@@ -24,6 +25,8 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
         model = bundle.path.name
         _keep_model(project, out / "model", model)
         _load_suggestions(project, out / "suggestions.parquet", model)
+    if plan.choose:
+        keep_choice(project, bundle, plan.choose.batch, model)
     with project.store.transaction() as cursor:
         if project.jobs.taken_in(bundle, cursor):
             if plan.learn:

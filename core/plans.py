@@ -36,6 +36,7 @@ class Request:
     strategy: str | None = None
     seed: int | None = None
     spare: int = SPARE
+    audit_share: float | None = None
 
 
 def choice(project: Project, request: Request) -> Choice:
@@ -46,7 +47,7 @@ def choice(project: Project, request: Request) -> Choice:
         size=settings.batch_size if request.size is None else request.size,
         strategy=request.strategy or settings.strategy,
         seed=settings.seed + batch if request.seed is None else request.seed,
-        audit_share=settings.audit_share,
+        audit_share=settings.audit_share if request.audit_share is None else request.audit_share,
         spare=request.spare,
         batch=batch,
     )

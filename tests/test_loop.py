@@ -44,6 +44,20 @@ def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -
     assert project.store.one("select rows from batches") == first
 
 
+def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Project, truth: Truth) -> None:
+    simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
+    for batch in (1, 2, 3):
+        assert loop.VERBS["rechoose"](project, quiet, batch=batch)["same"]
+    before = project.store.query("select n, batch from queue order by all")
+    with project.store.transaction() as cursor:
+        cursor.execute("update batches set rows = list_reverse(rows) where batch = 2")
+    told = loop.VERBS["rechoose"](project, quiet, batch=2)
+    assert (told["same"], told["other_records"]) == (False, 0)
+    assert project.store.query("select n, batch from queue order by all") == before
+    with pytest.raises(Refused, match="no round 9"):
+        loop.VERBS["rechoose"](project, quiet, batch=9)
+
+
 def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_a_suggestion(
     project: Project, truth: Truth
 ) -> None:

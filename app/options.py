@@ -1,0 +1,59 @@
+"""What commands share: their common options, reaching a project, and how an error ends one. Knows no command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from app.terminal import Ticker, say
+
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", "-p", help="The project's folder. Default: the folder you stand in.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="Makes the choice repeatable. Default: from rondo.toml.")
+]
+SizeOption = Annotated[int | None, typer.Option("--size", help="Records in the batch. Default: from rondo.toml.")]
+AuditOption = Annotated[
+    float | None,
+    typer.Option("--audit-share", help="Share drawn at random to measure with; 1 for all. Default: from rondo.toml."),
+]
+StrategyOption = Annotated[
+    str | None,
+    typer.Option("--strategy", help="How to choose; the Settings page explains each. Default: from rondo.toml."),
+]
+
+
+def folder_of(context: typer.Context, project: Path | None) -> Path:
+    """The project that a command is for: named beside it, before it, or the folder one stands in."""
+    return (project or context.obj or Path()).resolve()
+
+
+def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
+    """What the verb returned; errors that a person can mend end the command in one line."""
+    with errors():
+        from app.client import call
+
+        return call(folder, verb, Ticker(), **options)
+
+
+class errors:
+    """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from core.errors import RondoError
+
+        if isinstance(error, RondoError):
+            _end(str(error), error.exit_code)
+        if isinstance(error, KeyboardInterrupt):
+            _end("Stopped. What was saved is kept.", 130)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    say(text, error=True)
+    sys.exit(code)

@@ -1,0 +1,79 @@
+"""Choosing a past round's batch again from what was known then: the proof that it was no accident. Changes nothing."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Refused
+from core.jobs import Bundle, Report, write_json
+from core.project import Project
+
+ROWS = ("pool_rows", "machine_rows", "train_rows")
+"""what a choice depends on besides its parameters and the vectors"""
+PARAMETERS = ("encoder", "labels", "label_names", "names", "use_names", "multi", "choose")
+
+
+def keep_choice(project: Project, bundle: Bundle, batch: int, model: str | None) -> None:
+    """Beside the project's models: the rows as differences, which compress to almost nothing. The JSON is last."""
+    path = _path(project, batch)
+    path.parent.mkdir(exist_ok=True)
+    params = json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]
+    with np.load(bundle.path / "in" / "rows.npz", allow_pickle=False) as file:
+        steps = {name: np.diff(file[name], prepend=0) for name in ROWS}
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, allow_pickle=False, **steps)
+    os.replace(partial, path.with_suffix(".npz"))
+    write_json(path, {key: params[key] for key in PARAMETERS} | {"model": model})
+
+
+def rechoose(project: Project, report: Report, *, batch: int) -> dict[str, Any]:
+    """Chooses the batch of a round again by its stored seed, pool and model, and says whether it is the same."""
+    stored = project.store.one("select rows from batches where batch = ?", [batch])
+    path = _path(project, batch)
+    if stored is None:
+        raise Refused(f"There is no round {batch}; there are {project.store.one('select count(*) from batches')}.")
+    if not path.exists():
+        raise Refused(f"What round {batch} chose from was not kept: it is from before Rondo kept it, or from a backup.")
+    bundle = project.jobs.prepare("round", _parameters(project, path))
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **_arrays(path))
+    project.jobs.run(bundle, report, "Choosing again")
+    again = _chosen(project, bundle)
+    with project.store.transaction() as cursor:
+        project.jobs.taken_in(bundle, cursor)
+    bundle.empty()
+    differ = len(set(again) ^ set(stored)) // 2
+    return {"round": batch, "records": len(stored), "same": again == list(stored), "other_records": differ}
+
+
+def _path(project: Project, batch: int) -> Path:
+    return project.folder / "rounds" / f"{batch:05d}.json"
+
+
+def _parameters(project: Project, path: Path) -> dict[str, Any]:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    model = str(project.models / kept["model"]) if kept["model"] else None
+    threads, vectors = project.settings().threads, str(project.vectors)
+    return (
+        kept
+        | {"model": model, "learn": False, "seed": kept["choose"]["seed"], "threads": threads}
+        | {"vectors": vectors}
+    )
+
+
+def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """The rows as they were. Labels play no part in a choice, so none are given."""
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
+        rows = {name: np.cumsum(file[name]) for name in ROWS}
+    labels = len(json.loads(path.read_text(encoding="utf-8"))["labels"])
+    nobody = np.empty(0, np.int64)
+    targets = np.zeros((len(rows["train_rows"]), labels), np.bool_)
+    return rows | {"train_targets": targets, "audit_rows": nobody, "waiting_rows": nobody}
+
+
+def _chosen(project: Project, bundle: Bundle) -> list[int]:
+    file = str(bundle.path / "out" / "queue.parquet")
+    return [n for (n,) in project.store.query("select n from read_parquet(?) where not spare order by place", [file])]
