@@ -124,8 +124,18 @@ def _status_lines(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged, {told['tied']:,} tied.")
     if model := told["model"]:
         lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
+        lines += [f"  {caveat}" for caveat in told["caveats"]]
+        lines += _prospect_lines(model)
     lines += [f"Warning: {warning}" for warning in told["warnings"]]
     return [*lines, f"Next: {told['next']}  {told['command']}"]
+
+
+def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
+    """What 100 more labels would buy, and what was saved so far, where that can be said."""
+    gains = (model.get("forecast") or {}).get("gains") or []
+    lines = [f"  {gain['sentence']}." for gain in gains if gain["more"] == 100]
+    saved = (model.get("savings") or {}).get("sentence")
+    return lines + ([f"  {saved}"] if saved else [])
 
 
 def _rechoose_lines(told: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from core.project import Project
 from core.records import POOL
 from core.settling import ANSWERS, answer_parameters
-from core.standing import newest_model
+from core.standing import caveats, newest_model
 from core.vectors import encoded_rows
 
 # As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was
@@ -38,6 +38,10 @@ _COUNTS = f"""
 """
 
 
+_LONG = ("curve", "mixes")
+"""what a status leaves to the pages"""
+
+
 def status(project: Project) -> dict[str, Any]:
     """JSON-able. Scores are those of the newest model, judged on audit and gold records only."""
     settings = project.settings()
@@ -48,7 +52,9 @@ def status(project: Project) -> dict[str, Any]:
     figures["name"] = settings.name
     figures["labels"] = [label.name for label in settings.taxonomy.active]
     figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
-    figures["model"] = newest_model(project)
+    model = newest_model(project)
+    figures["model"] = model and {key: value for key, value in model.items() if key not in _LONG}
+    figures["caveats"] = caveats(model)
     figures["warnings"] = warnings(project)
     figures["next"], figures["command"] = _next_thing(figures)
     return figures

@@ -1,6 +1,7 @@
 """How good the model is, and what more labels would buy, as the rounds have measured it. Changes nothing."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -50,6 +51,21 @@ def learning_curve(project: Project) -> list[dict[str, Any]]:
 def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
     known: dict[str, Any] = dict(zip(("id", "made_at", "round", "labels", "seconds"), row, strict=False))
     return {**known, **json.loads(row[-1])}
+
+
+def caveats(model: Mapping[str, Any] | None) -> list[str]:
+    """What the scores cannot say, what they leave out, and what differs between rounds or sources."""
+    if not model:
+        return []
+    audit, drift = model.get("audit") or {}, model.get("drift") or {}
+    told = list(audit.get("unsaid") or [])
+    if audit.get("uncovered"):
+        told.append(
+            f"{audit['uncovered']:,} records were imported since and have no audit record yet: "
+            "no claim is made of them."
+        )
+    mixes = [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
+    return told + list(drift.get("claims") or []) + mixes
 
 
 def prospects(project: Project) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from app.charts import balance_chart, learning_chart, queue_chart
+from app.charts import balance_chart, queue_chart
+from app.standing_view import draw_prospects, draw_scores
 from app.state import opened
-from app.widgets import activity, score_metrics
-from core import overview, standing
+from app.widgets import activity
+from core import overview
 
 office = opened()
 figures = overview.status(office.project)
@@ -33,13 +34,8 @@ for column, (title, key) in zip(
 if figures["records"]:
     st.altair_chart(queue_chart(figures), key="queue")
 
-st.subheader("How good is the model?")
-score_metrics(figures["model"])
-curve = standing.learning_curve(office.project)
-if chart := learning_chart(curve):
-    st.altair_chart(chart, key="curve")
-with st.expander("The numbers"):
-    st.dataframe(standing.curve_table(curve), key="curve-table", hide_index=True)
+draw_scores(office, figures["model"])
+draw_prospects(office)
 
 st.subheader("Labels")
 counts = overview.label_counts(office.project)
