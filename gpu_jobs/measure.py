@@ -203,7 +203,7 @@ def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[
     if missing := lacking(right, labels):
         return {"missing": missing}
     rng = np.random.default_rng(seed)
-    curve = fit_curve(right, labels, weight, rng)
+    curve = fit_curve(right, labels, weight, rng, now=judged.entries[-1]["labels"])
     write_json(folder / CURVE, {key: _plain(value) for key, value in vars(curve).items()})
     return asdict(describe(curve, int(asked.audited.sum()), MORE, rng))
 
@@ -228,7 +228,8 @@ def count_savings(
     try:
         shadow = shadow_arm(len(truth), teach, rng)
         weight = asked.weights.weight[asked.audited]
-        return asdict(savings(right, judged.labels[:, asked.audited], weight, shadow, rng))
+        now = judged.entries[-1]["labels"]
+        return asdict(savings(right, judged.labels[:, asked.audited], weight, shadow, now))
     except Refused as error:  # too little to tell
         return {"missing": str(error)}
 

@@ -1,11 +1,15 @@
 """Scores and intervals against values that are known, and against the truth in simulation."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.measuring.scores import macro_f1, score, share
+from core.measuring.audit import Weights
+from core.measuring.scores import exact, macro_f1, score, share
 
 
 def one_hot(labels: list[int], count: int) -> np.ndarray:
@@ -18,6 +22,12 @@ def test_wilson_interval_matches_published_values() -> None:
     assert found.low == pytest.approx(0.2553, abs=5e-5)
     assert found.high == pytest.approx(0.3662, abs=5e-5)
     assert (share(0, 20).low, round(share(0, 20).high, 4)) == (0.0, 0.1611)
+
+
+def test_clopper_pearson_interval_matches_published_values() -> None:
+    found = exact(81 / 263, 263)  # Newcombe 1998, table I: 0.2527 to 0.3676
+    assert (found.low, found.high) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    assert (exact(0, 20).low, round(exact(0, 20).high, 4)) == (0.0, 0.1684)
 
 
 def test_nothing_known_is_said_as_zero_to_one() -> None:
@@ -77,3 +87,57 @@ def test_the_f1_intervals_hold_the_truth_about_as_often_as_they_say(n: int, labe
         micro += found.micro_f1.low <= right <= found.micro_f1.high
     assert macro >= 186
     assert micro >= 186
+
+
+def test_figures_of_a_label_by_hand() -> None:
+    truth, said = one_hot([0, 0, 0, 1, 1, 2], 4), one_hot([0, 0, 1, 1, 0, 2], 4)
+    first, _, _, never = score(truth, said).per_label
+    assert first.precision is not None
+    assert first.recall is not None
+    assert first.f1 is not None
+    assert (first.precision.value, first.recall.value, first.f1.value) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
+    assert (first.precision.low, first.precision.high) == pytest.approx((share(2, 3).low, share(2, 3).high))
+    assert (first.prevalence.value, first.prevalence.low) == pytest.approx((0.5, exact(0.5, 6).low))
+    assert first.records == 3
+    assert (never.precision, never.recall, never.f1, never.records) == (None, None, None, 0)
+
+
+def test_a_label_that_was_never_seen_has_an_upper_bound() -> None:
+    never = score(one_hot([0] * 100, 2), one_hot([0] * 100, 2)).per_label[1]
+    assert never.prevalence.value == never.prevalence.low == 0
+    assert never.prevalence.high == pytest.approx(0.0362, abs=5e-5)  # 1 - 0.025 ** (1 / 100)
+
+
+def test_what_cannot_be_said_is_said_with_what_it_would_take() -> None:
+    found = score(one_hot([0, 1, 2, 0], 4), one_hot([0, 1, 2, 1], 4)).unsaid
+    assert found[0].startswith("Macro F1 cannot be told: about 11 more")
+    assert found[1].startswith("1 of 4 labels")
+    plenty = one_hot([number % 2 for number in range(40)], 2)
+    assert score(plenty, plenty).unsaid == ()
+
+
+def test_a_score_can_be_written_as_json() -> None:
+    nothing = np.zeros((0, 3), np.bool_)
+    some_labels = one_hot([0, 1, 0], 3)
+    for truth in (nothing, some_labels):
+        json.dumps(asdict(score(truth, truth)), allow_nan=False)
+
+
+def test_micro_f1_of_several_labels_is_no_accuracy() -> None:
+    truth = np.array([[True, True], [True, False], [False, False]])
+    said = np.array([[True, False], [True, False], [False, False]])
+    found = score(truth, said)
+    assert found.accuracy.value == pytest.approx(2 / 3)
+    assert found.micro_f1.value == pytest.approx(4 / 5)
+
+
+def test_records_that_stand_for_themselves_move_the_score_but_not_its_doubt() -> None:
+    """A hundred records, half of them asked and known, ten drawn from the others."""
+    known, drawn = np.repeat([0.01, 0.0], [50, 10]), np.repeat([False, True], [50, 10])
+    weights = Weights(known + drawn * 0.05, known, drawn, 12.5, 100, 0)
+    truth, right = one_hot([0] * 60, 2), np.ones(60, np.int64)
+    right[:50] = 0
+    found = score(truth, one_hot((1 - right).tolist(), 2), weights).accuracy
+    alone = exact(1.0, 12.5)
+    assert found.value == pytest.approx(0.5)
+    assert (found.low, found.high) == pytest.approx((alone.low / 2, 0.5))

@@ -1,5 +1,6 @@
 """How good predictions are, with 95 % intervals. Knows arrays and weights, not where the truth came from."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Any
@@ -27,9 +28,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label; None where no drawn record can say it. prevalence: among all records, said also of a label never seen.
+    """One label; None where no drawn record can tell. records: drawn ones that truly have it.
 
-    precision: of the records that were said to have it. recall: of those that have it. records: drawn ones that have it.
+    precision: of the records that are said to have it. recall: of those that have it. prevalence: its share of all
+    records, told also of a label that was never seen.
     """
 
     precision: Estimate | None
@@ -68,18 +70,19 @@ def macro_f1(truth: Bools, said: Bools) -> float:
 def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
     """Every figure of records that were judged by a head that had not seen them. truth, said: (k, labels).
 
-    Without weights the records are a plain random sample. Shares: `interval` at the effective number of random records
-    (Korn & Graubard 1998); what stands for itself is known. F1 of one label is 2J / (1 + J), J the share that is right
+    Without weights the records are a plain random sample. Shares: at the effective number of random records (Korn &
+    Graubard 1998), see `share_of`. F1 of one label is 2J / (1 + J), J the share that is right
     of the records where truth or prediction has the label, so its interval is that of J. Micro F1 is accuracy where
     every record has one label; else it has, as macro F1 has, the interval that `_draws` says. A label that
     stands in neither is left out of the macro mean.
     """
     weights = weights or plain(len(truth))
     right = (truth == said).all(axis=1)
-    accuracy = _share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
+    accuracy = share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
     macro, micro = _f1_scores(truth, said, weights, np.random.default_rng(seed))
     single = (truth.sum(axis=1) == 1).all() and (said.sum(axis=1) == 1).all()
     lacking = _lacking(truth, said, weights)
+    per_label = tuple(_of_label(truth[:, c], said[:, c], weights) for c in range(truth.shape[1]))
     return Score(
         n=int(weights.drawn.sum()),
         effective=None if weights.effective == inf else weights.effective,
@@ -88,8 +91,8 @@ def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int =
         accuracy=accuracy,
         macro_f1=Estimate(macro.value, 0.0, 1.0) if lacking else macro,
         micro_f1=accuracy if single else micro,
-        per_label=tuple(_of_label(truth[:, c], said[:, c], weights) for c in range(truth.shape[1])),
-        unsaid=lacking,
+        per_label=per_label,
+        unsaid=tuple(_unsaid(lacking, per_label, weights)),
     )
 
 
@@ -106,47 +109,82 @@ def interval(p: float, n: float) -> Estimate:
     return Estimate(p, max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half)))
 
 
+def exact(p: float, n: float) -> Estimate:
+    """Clopper & Pearson 1934, of a share p of n random records; n need not be whole and may be infinite."""
+    from scipy.special import betaincinv
+
+    if n == inf:
+        return Estimate(p, p, p)
+    low = float(betaincinv(p * n, n - p * n + 1, 0.025)) if p > 0 else 0.0
+    high = float(betaincinv(p * n + 1, n - p * n, 0.975)) if p < 1 else 1.0
+    return Estimate(p, min(low, p), max(high, p))
+
+
 def _of_label(truth: Bools, said: Bools, weights: Weights) -> LabelScore:
     both = truth & said
-    jaccard = _share_of(both, truth | said, weights)
+    jaccard = share_of(both, truth | said, weights)
     return LabelScore(
-        precision=_share_of(both, said, weights),
-        recall=_share_of(both, truth, weights),
+        precision=share_of(both, said, weights),
+        recall=share_of(both, truth, weights),
         f1=jaccard and Estimate(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))),
-        prevalence=_share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
+        prevalence=share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
         records=int((truth & weights.drawn).sum()),
     )
 
 
-def _share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
-    """The share of `hits` among `among`; both (k,). None where no drawn record is among them."""
+def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
+    """The share of `hits` among `among`; both (k,). None where no drawn record is among them.
+
+    Of all records, what stands for itself has no part in the doubt. Among some of them it has: how many more there are
+    in the pool is only known from the draws. (In simulation the intervals else held 92 to 94 % of the truths.) Of all
+    it is Clopper-Pearson's, for Wilson's held 92 %: heads that miss a fold are a little worse than the one of all.
+    """
     random, known = weights.random[among], weights.known[among]
     total, certain = float(random.sum()), float(known.sum())
-    if weights.effective == inf:
-        value = float(known[hits[among]].sum()) / certain if certain else 0.0
-        return Estimate(value, value, value) if certain else None
-    if total <= 0:
+    if total <= 0 and (weights.effective != inf or certain <= 0):
         return None
-    size = total**2 / float((random**2).sum()) * weights.effective / _kish(weights.random)
-    found = interval(float(min(random[hits[among]].sum() / total, 1.0)), size)
-    fixed, part = float(known[hits[among]].sum()) / (certain + total), total / (certain + total)
-    return Estimate(*(min(fixed + part * bound, 1.0) for bound in (found.value, found.low, found.high)))
+    value = min(float(weights.weight[among & hits].sum()) / (total + certain), 1.0)
+    n = drawn_among(among, weights)
+    if not among.all():
+        return interval(value, n)
+    drawn = exact(min(float(random[hits].sum()) / total, 1.0) if total else 0.0, n)
+    fixed, part = float(known[hits].sum()) / (total + certain), total / (total + certain)
+    return Estimate(value, max(fixed + part * drawn.low, 0.0), min(fixed + part * drawn.high, 1.0))
 
 
-def _kish(random: Floats) -> float:
-    """Records of equal weight that would say as much: (sum w)^2 / sum w^2, Kish 1965."""
-    return float(random.sum() ** 2 / (random**2).sum())
+def drawn_among(among: Bools, weights: Weights) -> float:
+    """Effective number of random records among some: (sum w)^2 / sum w^2 (Kish 1965), more where many were asked."""
+    random = weights.random[among]
+    if weights.stray == 0:
+        return inf if weights.effective == inf else 0.0
+    return float(random.sum() ** 2 / max((random**2).sum(), 1e-300)) / weights.stray**2
 
 
-def _lacking(truth: Bools, said: Bools, weights: Weights) -> tuple[str, ...]:
-    """Why macro F1 cannot be said, and about how many more audit labels would do."""
-    n = int(weights.drawn.sum())
-    seen = ((truth | said) & (weights.weight > 0)[:, None]).any(axis=0)
+def _lacking(truth: Bools, said: Bools, weights: Weights) -> int:
+    """How many more drawn records macro F1 needs: FEW for each label that any record has."""
     if weights.effective == inf:
-        return ()
-    if seen.any() and n >= FEW * seen.sum():
-        return ()
-    return (f"Macro F1: {n} audit labels for {int(seen.sum())} labels are too few.",)
+        return 0
+    seen = (truth | said)[weights.weight > 0].any(axis=0)
+    return max(FEW * max(int(seen.sum()), 1) - int(weights.drawn.sum()), 0)
+
+
+def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Iterator[str]:
+    if weights.uncovered:
+        yield (
+            f"{weights.uncovered} records came with imports of which no audit record was answered; nothing is claimed "
+            "about them."
+        )
+    if not weights.weight.any():
+        yield "No audit record was answered yet. About 100 audit labels tell accuracy to within 10 points."
+        return
+    if lacking:
+        yield f"Macro F1 cannot be told: about {lacking} more audit labels are needed, {FEW} for each label."
+    if untold := [label for label in labels if not label.records and weights.effective < inf]:
+        more = round(FEW / max(label.prevalence.high for label in untold))
+        yield (
+            f"{len(untold)} of {len(labels)} labels have no audit record, so their recall cannot be told; "
+            f"it takes at least {more} more audit labels to meet them {FEW} times."
+        )
 
 
 def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
@@ -172,8 +210,8 @@ def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator
     drawn, seen = weights.drawn, (truth | said).any(axis=0)
     n, labels = int(drawn.sum()), int(seen.sum())
     random = weights.random[drawn].astype(np.float32)
-    one = float(_kish(weights.random)) and float(random.sum()) / _kish(weights.random)
-    stray = 0.0 if weights.effective == inf else sqrt(min(_kish(weights.random) / weights.effective, 1.0))
+    one = float((random**2).sum() / random.sum()) if random.any() else 0.0
+    stray = weights.stray
     parts = [part[:, seen].astype(np.float32) for part in _parts(truth, said)]
     fixed = [weights.known.astype(np.float32) @ part for part in parts]
     plain = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float32)

@@ -1,0 +1,203 @@
+"""How often the 95 % intervals hold the truth, over many simulated projects. Knows real sets, no projects or verbs.
+
+    python -m benchmarks.coverage DATA_FOLDER [--projects 1000] [--first 0] [--cache FOLDER]
+
+Every project draws its records from a labelled set and asks in batches whose audit share changes; up to a third of the
+records is asked, chosen by the default strategy or by margin; half of the projects get their last third of records
+half-way. The truth is what the last head says of all records, asked ones counted by the head that had not seen them.
+Three ways to score are compared: ours (audit labels teach, records are judged by cross-fitting and weighed), the plain
+mean over the audit records, and audit records that never teach, again with the plain mean.
+A label is rare in a project where fewer than five of its audit records are to be expected to have it.
+"""
+
+import argparse
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.recipe import Trial, load_trial
+from benchmarks.simulated import Plan, Played
+from core.measuring.audit import Bools, History, Ints, plain, weigh
+from core.measuring.scores import FEW, Estimate, Score, macro_f1, score
+from core.models.graph import neighbour_graph
+from core.models.heads import Lesson, Surroundings, cross_fit, predict
+from core.sampling.batch import compose
+from core.sampling.pool import Floats, Pool
+from core.sampling.strategies import STRATEGIES
+
+TURN = ("sms_spam", "davidson_hate", "snips") * 3 + ("hwu64",)
+SMALL = (
+    (600, (50,) * 4, (0.1, 0.3, 0.1, 0.2)),
+    (1500, (40,) * 5, (0.1, 0.3, 0.1, 0.2, 0.1)),
+    (1500, (50,) * 8, (0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.3)),
+    (1000, (30,) * 4, (0.1, 0.1, 0.1, 0.6)),
+)
+LARGE = (
+    (1200, (100,) * 4, (0.1, 0.3, 0.1, 0.2)),
+    (2400, (100,) * 5, (0.1, 0.3, 0.1, 0.2, 0.1)),
+    (2400, (100,) * 8, (0.6, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.6)),
+)
+"""for 64 labels; records, records asked per round, audit shares"""
+Told = tuple[str, str, Estimate | None, float]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A finished project. truth, said, said_untaught: (N, labels), what is true of all records, and what is said by the
+    head that all taught and by the head that the chosen alone taught. asked: (k,) rows in the order of the history.
+    right: share of the pool that the two heads get right."""
+
+    truth: Bools
+    said: Bools
+    said_untaught: Bools
+    asked: Ints
+    history: History
+    right: tuple[float, float]
+
+
+def plan_of(number: int, name: str) -> Plan:
+    """The project of that number."""
+    kinds, turn = (LARGE if name == "hwu64" else SMALL), number // len(TURN)
+    records, sizes, shares = kinds[turn % len(kinds)]
+    return Plan(records, sizes, shares, strategy=("default", "margin")[turn // len(kinds) % 2], seed=number)
+
+
+def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
+    """As `benchmarks.simulated.play`, and (N,) the round from which a record could be asked.
+
+    With waves the last third of the records is imported half-way. Only the last head is calibrated, which takes a third
+    of the time.
+    """
+    rng, labels = np.random.default_rng(plan.seed), len(trial.labels)
+    members = rng.permutation(len(trial.train))[: plan.records]
+    vectors, truth = np.asarray(trial.train[members], np.float32), trial.truth[members]
+    opens = np.where(waves & (np.arange(len(members)) >= len(members) * 2 // 3), len(plan.sizes) // 2, 0)
+    left, audited = np.full(len(members), -1), np.zeros(len(members), np.bool_)
+    probs: Floats | None = None
+    held_out: Floats | None = None
+    for number, (size, share) in enumerate(zip(plan.sizes, plan.audit_shares, strict=True)):
+        rows, here = np.flatnonzero((left < 0) & (opens <= number)), np.flatnonzero(opens <= number)
+        pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
+        batch = compose(pool, size, STRATEGIES[plan.strategy], share, rng)
+        left[batch.rows], audited[batch.rows[batch.audit]] = number, True
+        asked = np.flatnonzero(left >= 0)
+        lesson = Lesson(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
+        last = number + 1 == len(plan.sizes)
+        head, held_out = cross_fit(lesson, around(vectors[here]), np.full(len(asked), last), rng)
+        probs = predict(head, vectors)
+    if probs is None or held_out is None:
+        raise ValueError("A project needs at least one round and ten labels.")
+    return Played(vectors, truth, left, audited, (), asked, held_out, probs, (head,)), opens
+
+
+def around(vectors: Floats) -> Surroundings:
+    graph = neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
+    return Surroundings(graph, vectors[graph.rows])
+
+
+def see(trial: Trial, number: int, name: str) -> Seen:
+    """Plays the project; eight turns have waves, eight have none."""
+    plan = plan_of(number, name)
+    played, opens = play_project(trial, plan, number // len(TURN) // 8 % 2 == 1)
+    labels, asked = len(trial.labels), played.asked
+    starts, wave = np.unique(opens, return_inverse=True)
+    history = History(np.bincount(wave), starts, wave[asked], played.left[asked], played.audited[asked])
+    chosen = asked[~history.audited]
+    lesson = Lesson(played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels)
+    nobody = np.zeros(len(chosen), np.bool_)
+    untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0))[0]
+    guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
+    right, right_untaught = (float((one == played.truth)[played.pool].mean()) for one in (guess, other))
+    held_out = played.held_out.argmax(axis=1)
+    guess[asked], other[chosen] = held_out, held_out[~history.audited]
+    truth, said, said_untaught = (one_hot(one, labels) for one in (played.truth, guess, other))
+    return Seen(truth, said, said_untaught, asked, history, (right, right_untaught))
+
+
+def one_hot(labels: Ints, count: int) -> Bools:
+    return np.asarray(np.eye(count, dtype=np.bool_)[labels])
+
+
+def tell(seen: Seen) -> Iterator[Told]:
+    """(way, figure, estimate, truth) of one project."""
+    asked, drawn = seen.asked, seen.asked[seen.history.audited]
+    ours = score(seen.truth[asked], seen.said[asked], weigh(seen.history))
+    mean = score(seen.truth[drawn], seen.said[drawn], plain(len(drawn)))
+    untaught = score(seen.truth[drawn], seen.said_untaught[drawn], plain(len(drawn)))
+    yield from _told("ours", ours, seen.truth, seen.said, len(drawn))
+    yield from _told("plain mean", mean, seen.truth, seen.said, len(drawn))
+    yield from _told("never teach", untaught, seen.truth, seen.said_untaught, len(drawn))
+    for way, right in zip(("ours", "never teach"), seen.right, strict=True):
+        yield way, "right in the pool", Estimate(right, right, right), right
+
+
+def _told(way: str, told: Score, truth: Bools, said: Bools, drawn: int) -> Iterator[Told]:
+    right = float((truth & said).any(axis=1).mean())
+    rare = truth.mean(axis=0) * drawn < FEW
+    kind = ", with rare labels" if (rare & truth.any(axis=0)).any() else ""
+    yield way, "accuracy", told.accuracy, right
+    yield way, "micro F1", told.micro_f1, right
+    yield (
+        way,
+        f"macro F1{kind}",
+        told.macro_f1 if told.macro_f1.low or told.macro_f1.high < 1 else None,
+        macro_f1(truth, said),
+    )
+    hit, have, has = ((truth & said).sum(axis=0), truth.sum(axis=0), said.sum(axis=0))
+    for c, label in enumerate(told.per_label):
+        kind = ", rare label" if rare[c] else ""
+        yield way, f"prevalence{kind}", label.prevalence, have[c] / len(truth)
+        if have[c]:
+            yield way, f"recall{kind}", label.recall, hit[c] / have[c]
+        if has[c]:
+            yield way, f"precision{kind}", label.precision, hit[c] / has[c]
+        if have[c] + has[c]:
+            yield way, f"F1{kind}", label.f1, 2 * hit[c] / (have[c] + has[c])
+
+
+def table_of(told: dict[tuple[str, str], list[tuple[Estimate | None, float]]]) -> Iterator[str]:
+    heads = (f"{head:>9}" for head in ("said", "unsaid", "held", "too high", "too low", "width", "error"))
+    yield f"{'':<26}{'way':<13}" + "".join(heads)
+    for figure, way in sorted((figure, way) for way, figure in told):
+        pairs = [(one, truth) for one, truth in told[way, figure] if one is not None]
+        unsaid = len(told[way, figure]) - len(pairs)
+        if not pairs:
+            yield f"{figure:<26}{way:<13}{0:>9}{unsaid:>9}"
+            continue
+        value, low, high, truth = np.array([(one.value, one.low, one.high, truth) for one, truth in pairs]).T
+        over, under = (low > truth + 1e-9).mean(), (high < truth - 1e-9).mean()
+        if figure == "right in the pool":
+            yield f"{figure:<26}{way:<13}{len(pairs):>9}{'':>9}{value.mean():>9.1%}"
+            continue
+        yield (
+            f"{figure:<26}{way:<13}{len(pairs):>9}{unsaid:>9}{1 - over - under:>9.1%}{over:>9.1%}{under:>9.1%}"
+            f"{(high - low).mean():>9.3f}{(value - truth).mean():>+9.4f}"
+        )
+
+
+def main() -> None:
+    import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--projects", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "rondo-recipe")
+    options = parser.parse_args()
+    trials = {name: load_trial(options.folder, name, options.cache) for name in dict.fromkeys(TURN)}
+    told: dict[tuple[str, str], list[tuple[Estimate | None, float]]] = defaultdict(list)
+    with threadpool_limits(1):
+        for number in range(options.first, options.first + options.projects):
+            name = TURN[number % len(TURN)]
+            for way, figure, estimate, truth in tell(see(trials[name], number, name)):
+                told[way, figure].append((estimate, truth))
+    print("\n".join(table_of(told)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What each asked record stands for in a claim about all records. Knows draws and counts, not labels or models."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class History:
+    """How the asked records left the pool; a wave is the records that one import brought.
+
+    wave_sizes: (waves,) records that could be asked. wave_opens: (waves,) number of the first draw that could take from
+    it. Of the k records that were asked and answered, wave: (k,) its wave. left: (k,) number of the draw that took it,
+    wave_opens - 1 where it was answered before any could. audited: (k,) drawn at random, before the strategy chose.
+    """
+
+    wave_sizes: Ints
+    wave_opens: Ints
+    wave: Ints
+    left: Ints
+    audited: Bools
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What the k asked records count in a mean over all covered records.
+
+    weight: (k,) sums to 1, all 0 without an audit record. known: (k,) the part of it with which a record stands for
+    itself alone; the rest is how many a drawn record stands for. drawn: (k,) at random. effective: random records of
+    an endless pool that would say as much, infinite where every record was asked. population: records that could be
+    asked, None for a sample from outside. uncovered: those of them in waves without an audit record: no claim.
+    """
+
+    weight: Floats
+    known: Floats
+    drawn: Bools
+    effective: float
+    population: int | None
+    uncovered: int
+
+    @property
+    def random(self) -> Floats:
+        """(k,) what the drawn records count for the records that were in the pool with them."""
+        return self.weight - self.known
+
+    @property
+    def stray(self) -> float:
+        """0..1, how far estimates stray for want of the records that were not asked; 0 where all were."""
+        random = self.random
+        if self.effective in (0, float("inf")) or not random.any():
+            return 0.0
+        return float(min(random.sum() ** 2 / (random**2).sum() / self.effective, 1.0) ** 0.5)
+
+
+def plain(n: int) -> Weights:
+    """n records drawn at random from an endless pool, as declared gold is taken to be."""
+    return Weights(np.full(n, 1 / max(n, 1)), np.zeros(n), np.ones(n, np.bool_), float(n), None, 0)
+
+
+def weigh(history: History) -> Weights:
+    """Each draw's audit speaks for the pool at that draw, the records asked before it for themselves.
+
+    Ordered sampling without replacement, Des Raj 1956; for active learning Farquhar et al. 2021, Kossen et al. 2021.
+    Draws count by their audit records, waves by their size; waves that opened at the same draw are one. Records that
+    were drawn but not answered must be left out: they count as never drawn, which holds if they are like the others.
+    """
+    _check(history)
+    opens = history.wave_opens[history.wave]
+    known, random = np.zeros(len(opens)), np.zeros(len(opens))
+    covered, spread, drawn = 0, 0.0, np.zeros(len(opens), np.bool_)
+    for opened in np.unique(history.wave_opens):
+        mine = np.flatnonzero(opens == opened)
+        size = int(history.wave_sizes[history.wave_opens == opened].sum())
+        if not history.audited[mine].any() and len(mine) < size:
+            continue
+        known[mine], random[mine], part = _weigh_wave(history.left[mine], history.audited[mine], size)
+        drawn[mine] = history.audited[mine]
+        covered, spread = covered + size, spread + part
+    everything = int(history.wave_sizes.sum())
+    if not covered:
+        return Weights(known, known.copy(), drawn, 0.0, everything, everything)
+    effective = float(random.sum() ** 2 / spread) if spread > 0 else float("inf")
+    return Weights((known + random) / covered, known / covered, drawn, effective, everything, everything - covered)
+
+
+def _weigh_wave(left: Ints, audited: Bools, size: int) -> tuple[Floats, Floats, float]:
+    """(known, random, spread): both weights in records, and the variance of their sum per variance of one record."""
+    if len(left) == size:
+        return np.ones(size), np.zeros(size), 0.0
+    draws, place, counts = np.unique(left[audited], return_inverse=True, return_counts=True)
+    pools = size - np.searchsorted(np.sort(left), draws)
+    n = int(counts.sum())
+    before = np.concatenate([[0], np.cumsum(counts)])
+    known = (n - before[np.searchsorted(draws, left, side="right")]) / n
+    random = np.zeros(len(left))
+    random[audited] = pools[place] / n
+    spread = (counts * (pools / n) ** 2 * (1 - counts / pools)).sum()
+    return known, random, float(spread)
+
+
+def _check(history: History) -> None:
+    asked = np.bincount(history.wave, minlength=len(history.wave_sizes))
+    if (asked > history.wave_sizes).any():
+        wave = int((asked - history.wave_sizes).argmax())
+        raise BadInput(
+            f"Import {wave + 1} has {history.wave_sizes[wave]} records but {asked[wave]} of it were asked. "
+            "Count every record that could be asked."
+        )
+    opens = history.wave_opens[history.wave]
+    if (history.left < opens - 1).any() or (history.audited & (history.left < opens)).any():
+        raise BadInput("A record was drawn before its import was there. Give the first draw after the import.")

@@ -1,0 +1,123 @@
+"""Parts of the pool that hold together by how sure a suggestion is, surest first. Knows arrays and no promise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+STEPS = 100
+"""regions at most: each one covers a hundredth of the pool more than the one before"""
+SLIGHT = 1e-6
+NEWTON = 25
+SLOPES = (0.2, 5.0)
+"""a surer suggestion is never taken for a worse one"""
+PULL = 2.0
+"""how strongly the labels are held to be alike until the guide says otherwise"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Records whose label a head that did not see them suggests. label: (k,) numbers. chance: (k,) its probability.
+    right: (k,) whether people say the same."""
+
+    label: Ints
+    chance: Floats
+    right: Bools
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a promise rests on. audit: drawn uniformly from what the pool was. guide: any others; they only decide in
+    which order records are looked at. pool_label, pool_chance: (N,) what the model suggests for the pool."""
+
+    labels: tuple[str, ...]
+    audit: Judged
+    guide: Judged
+    pool_label: Ints
+    pool_chance: Floats
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Nested, surest first. audits, wrong, pool: (regions, labels) records in each. thresholds: (regions, labels) least
+    probability, above 1 where nothing of a label is in. expected: (regions, labels) precision the guide lets expect."""
+
+    audits: Ints
+    wrong: Ints
+    pool: Ints
+    thresholds: Floats
+    expected: Floats
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Log-odds of being right: slope x log-odds of the probability + level of the label. level: (labels,)."""
+
+    slope: float
+    level: Floats
+
+    def of(self, label: Ints, chance: Floats) -> Floats:
+        """(k,) log-odds of being right."""
+        return np.asarray(self.slope * _logit(chance) + self.level[label])
+
+    def thresholds(self, cut: Floats) -> Floats:
+        """(cuts, labels) probability from which a suggestion of the label is at least so sure."""
+        return _chance((cut[:, None] - self.level[None, :]) / self.slope)
+
+
+def read_regions(evidence: Evidence) -> Regions:
+    """Cuts at even shares of the pool. Neither where they lie nor their order depends on whether audits are right."""
+    order = _learn_order(evidence)
+    sure = np.sort(order.of(evidence.pool_label, evidence.pool_chance))[::-1]
+    places = np.unique(np.linspace(1, len(sure), min(STEPS, len(sure))).astype(np.int64)) - 1
+    thresholds = order.thresholds(np.unique(sure[places])[::-1])
+    thresholds[-1:] = 0.0  # the last one is the whole pool, whatever is rounded
+    shape = thresholds.shape
+    audits, wrong, pool = (np.zeros(shape, np.int64) for _ in range(3))
+    expected = np.zeros(shape)
+    audit = evidence.audit
+    for label in range(len(evidence.labels)):
+        from_here, mine = thresholds[:, label], audit.label == label
+        audits[:, label] = _count(audit.chance[mine], from_here)
+        wrong[:, label] = _count(audit.chance[mine & ~audit.right], from_here)
+        chances = np.sort(evidence.pool_chance[evidence.pool_label == label])[::-1]
+        pool[:, label] = _count(chances, from_here)
+        hoped = np.cumsum(_chance(order.of(np.full(len(chances), label), chances)))
+        expected[:, label] = np.append(0.0, hoped)[pool[:, label]] / np.maximum(pool[:, label], 1)
+    return Regions(audits, wrong, pool, thresholds, expected)
+
+
+def _count(chances: Floats, thresholds: Floats) -> Ints:
+    """How many are at least so large, for each threshold."""
+    return np.asarray(len(chances) - np.searchsorted(np.sort(chances), thresholds, side="left"), np.int64)
+
+
+def _learn_order(evidence: Evidence) -> _Order:
+    """Logistic regression of right on probability and label (Platt 1999), held towards "as the model says".
+
+    Guide records were chosen because the model was unsure, so only the order is taken from them, no claim.
+    """
+    guide, labels = evidence.guide, len(evidence.labels)
+    inputs = np.column_stack([_logit(guide.chance), np.ones(len(guide.label)), np.eye(labels)[guide.label]])
+    pull = np.diag([1.0, 0.05, *[PULL] * labels])
+    start = np.zeros(labels + 2)
+    start[0] = 1.0
+    at = start.copy()
+    for _ in range(NEWTON):
+        chance = _chance(inputs @ at)
+        slope = inputs.T @ (guide.right - chance) - pull @ (at - start)
+        step = np.linalg.solve(inputs.T @ (inputs * (chance * (1 - chance))[:, None]) + pull, slope)
+        at += step * min(1.0, 2.0 / max(np.abs(step).max(), SLIGHT))  # a long step would overshoot
+    return _Order(float(np.clip(at[0], *SLOPES)), at[1] + at[2:])
+
+
+def _logit(chance: Floats) -> Floats:
+    kept = np.clip(np.asarray(chance, np.float64), SLIGHT, 1 - SLIGHT)
+    return np.asarray(np.log(kept / (1 - kept)))
+
+
+def _chance(log_odds: Floats) -> Floats:
+    return np.asarray(0.5 * (1 + np.tanh(log_odds / 2)), np.float64)

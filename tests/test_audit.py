@@ -1,0 +1,125 @@
+"""The weights of audit records: laws that hold for every history, and what they buy under biased selection."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from core.errors import BadInput
+from core.measuring.audit import History, plain, weigh
+from core.measuring.scores import score, share, share_of
+
+SIZES, SHARES = (60,) * 5, (0.1, 0.6, 0.3, 0.5, 0.3)
+
+
+def project(seed: int, records: int = 900, arrives: tuple[int, ...] = (0,)) -> tuple[np.ndarray, np.ndarray, History]:
+    """(right (N,), asked, history): each batch draws its audit, then takes the records most in doubt, often wrong."""
+    rng = np.random.default_rng(seed)
+    doubt = rng.beta(2, 2, records)
+    right = rng.random(records) < 1.25 - doubt
+    opens = np.array(arrives)
+    wave = np.arange(records) * len(opens) // records
+    left, audited = np.full(records, -1), np.zeros(records, np.bool_)
+    for draw, (size, audit) in enumerate(zip(SIZES, SHARES, strict=True)):
+        pool = np.flatnonzero((left < 0) & (opens[wave] <= draw))
+        drawn = rng.choice(pool, round(size * audit), replace=False)
+        rest = np.setdiff1d(pool, drawn)
+        chosen = rest[np.argsort(-doubt[rest])][: size - len(drawn)]
+        left[drawn], left[chosen], audited[drawn] = draw, draw, True
+    asked = np.flatnonzero(left >= 0)
+    return right, asked, History(np.bincount(wave), opens, wave[asked], left[asked], audited[asked])
+
+
+@pytest.mark.parametrize("arrives", [(0,), (0, 2)])
+def test_biased_selection_and_a_changing_audit_share_do_not_bias_the_score(arrives: tuple[int, ...]) -> None:
+    rows = []
+    for seed in range(600):
+        right, asked, history = project(seed, arrives=arrives)
+        verdict, true = right[asked], right.mean()
+        found = share_of(verdict, np.ones_like(verdict), weigh(history))
+        drawn = verdict[history.audited]
+        naive = share(int(drawn.sum()), len(drawn))
+        assert found is not None
+        held = [one.low <= true <= one.high for one in (found, naive)]
+        rows.append((found.value - true, naive.value - true, *held))
+    error, naive_error, held, naive_held = np.mean(rows, axis=0)
+    noise = np.std(rows, axis=0)[0] / len(rows) ** 0.5
+    assert abs(error) < 4 * noise
+    assert naive_error > 20 * noise  # the hard records are gone from the later draws
+    assert 0.93 <= held <= 0.98
+    assert naive_held < held - 0.03
+
+
+@given(some.integers(0, 10_000), some.sampled_from([(0,), (0, 1), (0, 0, 3), (0, 4)]))
+def test_weights_are_shares_of_all_records(seed: int, arrives: tuple[int, ...]) -> None:
+    _, _, history = project(seed, 700, arrives)
+    found = weigh(history)
+    assert found.weight.sum() == pytest.approx(1)
+    assert found.weight.min() >= 0
+    assert found.random[~found.drawn] == pytest.approx(0)
+    assert (found.random[found.drawn] > 0).all()
+    assert 0 < found.stray < 1
+    assert found.population == 700
+    assert found.uncovered == 0
+
+
+def test_weights_by_hand() -> None:
+    """Ten records; draw 0 takes an audit and a chosen one, draw 1 an audit from the eight that are left."""
+    one = np.zeros(1, np.int64)
+    history = History(one + 10, one, np.zeros(3, np.int64), np.array([0, 0, 1]), np.array([True, False, True]))
+    found = weigh(history)
+    assert found.weight == pytest.approx([(5 + 0.5) / 10, 0.5 / 10, 4 / 10])
+    assert found.effective == pytest.approx(81 / (25 * 0.9 + 16 * 0.875))
+
+
+def test_a_single_draw_is_a_plain_sample() -> None:
+    one = np.zeros(1, np.int64)
+    found = weigh(History(one + 1000, one, np.zeros(20, np.int64), np.zeros(20, np.int64), np.ones(20, np.bool_)))
+    assert found.weight == pytest.approx(plain(20).weight)
+    assert found.effective == pytest.approx(20 / (1 - 20 / 1000))
+
+
+def test_where_every_record_was_asked_nothing_is_uncertain() -> None:
+    right, asked, history = project(3, 300)
+    assert len(asked) == 300
+    verdict = np.stack([right[asked], ~right[asked]], axis=1)
+    found = score(np.tile([True, False], (300, 1)), verdict, weigh(history))
+    assert found.effective is None
+    for estimate in (found.accuracy, found.macro_f1, found.micro_f1):
+        assert estimate.low == pytest.approx(estimate.value) == pytest.approx(estimate.high)
+    assert found.accuracy.value == pytest.approx(right.mean())
+
+
+def test_an_import_without_an_audit_record_is_left_out_and_counted() -> None:
+    _, _, history = project(1, arrives=(0, 9))
+    found = weigh(history)
+    assert (found.population, found.uncovered) == (900, 450)
+    assert found.weight.sum() == pytest.approx(1)
+    assert (
+        "450 records"
+        in score(np.eye(2, dtype=bool)[history.left % 2], np.eye(2, dtype=bool)[history.left % 2], found).unsaid[0]
+    )
+
+
+def test_without_an_audit_record_nothing_is_said() -> None:
+    one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
+    weights = weigh(History(one + 50, one, none, none, np.zeros(0, np.bool_)))
+    empty = np.zeros((0, 3), np.bool_)
+    found = score(empty, empty, weights)
+    assert (found.n, found.accuracy.low, found.accuracy.high) == (0, 0.0, 1.0)
+    assert found.per_label[2].recall is None
+    assert "No audit record" in found.unsaid[-1]
+
+
+def test_a_record_labelled_before_any_draw_stands_for_itself() -> None:
+    one = np.zeros(1, np.int64)
+    found = weigh(History(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True])))
+    assert found.weight == pytest.approx([0.1, 0.45, 0.45])
+
+
+def test_an_impossible_history_is_refused() -> None:
+    one, three = np.zeros(1, np.int64), np.zeros(3, np.int64)
+    with pytest.raises(BadInput, match="2 records but 3"):
+        weigh(History(one + 2, one, three, three, np.ones(3, np.bool_)))
+    with pytest.raises(BadInput, match="before its import"):
+        weigh(History(one + 9, one + 1, three, three, np.ones(3, np.bool_)))
