@@ -6,24 +6,27 @@ from typing import Any
 import altair as alt
 
 Rows = Sequence[Mapping[str, Any]]
-STRATA = {"audit": "#2f6fed", "gold": "#d9822b"}
+AUDIT, GAIN, RANDOM, GREY = "#2f6fed", "#3aa76d", "#d9822b", "#8a94a3"
+_ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
+STRATA = {"audit": AUDIT, "gold": RANDOM}
 
 
-def learning_chart(curve: Rows) -> alt.LayerChart | None:
-    """Macro F1 over labels with its 95 % band, one line per stratum; None while nothing was measured."""
+def learning_chart(curve: Rows, measure: str = "macro_f1") -> alt.LayerChart | None:
+    """A score over labels with its 95 % band, one line per stratum; None while none can be told.
+
+    measure: `accuracy` or `macro_f1`. Scores that could be anything (interval 0 to 1) are left out.
+    """
+    name = {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
     rows = [
         {
             "labels": point["labels"],
             "stratum": stratum,
-            "macro F1": point[stratum]["macro_f1"]["value"],
-            "low": point[stratum]["macro_f1"]["low"],
-            "high": point[stratum]["macro_f1"]["high"],
+            **point[stratum][measure],
             "records": point[stratum]["n"],
-            "accuracy": point[stratum]["accuracy"]["value"],
         }
         for point in curve
         for stratum in STRATA
-        if stratum in point
+        if stratum in point and (point[stratum][measure]["low"], point[stratum][measure]["high"]) != (0, 1)
     ]
     if not rows:
         return None
@@ -32,26 +35,103 @@ def learning_chart(curve: Rows) -> alt.LayerChart | None:
         scale=alt.Scale(domain=list(STRATA), range=list(STRATA.values())),
         legend=alt.Legend(orient="top", title=None, symbolOpacity=1),
     )
-    axis = alt.Axis(format=",d", tickMinStep=1)
-    learnt = alt.X("labels:Q", title="labels learnt from", axis=axis)
-    base = alt.Chart(alt.Data(values=rows)).encode(x=learnt, color=colour)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=_labels_axis(), color=colour)
+    axis = alt.Axis(format="%")
     band = base.mark_area(opacity=0.18).encode(
-        y=alt.Y(
-            "low:Q", title="macro F1 with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")
-        ),
+        y=alt.Y("low:Q", title=f"{name} with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=axis),
         y2="high:Q",
     )
-    line = base.mark_line(point=True).encode(
-        y="macro F1:Q",
+    shares = [alt.Tooltip(f"{key}:Q", title=title, format=".1%") for key, title in _ESTIMATE.items()]
+    line = base.mark_line(point=True).encode(y="value:Q", tooltip=["stratum:N", "labels:Q", *shares, "records:Q"])
+    return (band + line).properties(height=280)
+
+
+def forecast_chart(forecast: Mapping[str, Any]) -> alt.LayerChart:
+    """Accuracy of each model so far, and the fitted curve with its 95 % band; beyond the dashed rule it is a forecast.
+
+    forecast: `core.measuring.curve.Forecast` as a dict.
+    """
+    line = [dict(zip(("labels", "accuracy", "low", "high"), step, strict=True)) for step in forecast["line"]]
+    points = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in forecast["points"]]
+    base = alt.Chart(alt.Data(values=line)).encode(x=_labels_axis())
+    band = base.mark_area(opacity=0.18, color=AUDIT).encode(
+        y=alt.Y("low:Q", title="accuracy, 95 %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")), y2="high:Q"
+    )
+    curve = base.mark_line(color=AUDIT).encode(
+        y="accuracy:Q",
         tooltip=[
-            "stratum:N",
-            "labels:Q",
-            alt.Tooltip("macro F1:Q", format=".1%"),
-            alt.Tooltip("accuracy:Q", format=".1%"),
-            "records:Q",
+            alt.Tooltip("labels:Q", format=",.0f"),
+            *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("accuracy", "low", "high")),
         ],
     )
-    return (band + line).properties(height=280)
+    dots = alt.Chart(alt.Data(values=points)).mark_point(filled=True, color=AUDIT, size=50, opacity=1)
+    dots = dots.encode(
+        x="labels:Q", y="accuracy:Q", tooltip=[alt.Tooltip("labels:Q"), alt.Tooltip("accuracy:Q", format=".1%")]
+    )
+    now = alt.Chart(alt.Data(values=[{"labels": forecast["labels"]}])).mark_rule(strokeDash=[4, 4], color=GREY)
+    return (band + curve + now.encode(x="labels:Q") + dots).properties(height=280)
+
+
+def gain_chart(offers: Rows, unit: str) -> alt.LayerChart:
+    """Expected net gain of so many further labels with its 95 % band; below the rule going on costs more than it gains.
+
+    offers: each a `core.measuring.stopping.Offer` as a dict. unit: what the price was given in.
+    """
+    base = alt.Chart(alt.Data(values=list(offers))).encode(x=alt.X("more:Q", title="further labels"))
+    band = base.mark_area(opacity=0.18, color=GAIN).encode(
+        y=alt.Y("net_low:Q", title=f"net gain in {unit}, 95 %", axis=alt.Axis(format=",.0f")), y2="net_high:Q"
+    )
+    line = base.mark_line(color=GAIN, point={"filled": True, "color": GAIN}).encode(
+        y="net:Q",
+        tooltip=[
+            alt.Tooltip("more:Q", title="further labels", format=","),
+            *(alt.Tooltip(f"{name}:Q", format=",.0f") for name in ("cost", "errors", "net", "net_low", "net_high")),
+            alt.Tooltip("chance:Q", title="chance that it pays", format=".0%"),
+        ],
+    )
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], color=GREY).encode(y="zero:Q")
+    return (band + zero + line).properties(height=240)
+
+
+def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> alt.LayerChart:
+    """The curve up to now, and across from its end how many random labels the same accuracy would have taken, 95 %.
+
+    forecast, savings: `core.measuring` `Forecast` and `Savings` as dicts. Where no upper limit can be named the bar
+    ends at the edge of the picture, in an arrow.
+    """
+    now, level = forecast["labels"], forecast["level"]["value"]
+    line = [{"labels": step[0], "accuracy": step[1]} for step in forecast["line"] if step[0] <= now]
+    line = [*line, {"labels": now, "accuracy": level}]
+    low, high, needed = savings["needed_low"], savings["needed_high"], savings["needed"]
+    edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
+    gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
+    asked = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
+    asked = asked.encode(
+        x=_labels_axis(edge),
+        y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
+    )
+    base = alt.Chart(alt.Data(values=gap)).encode(y="accuracy:Q")
+    tooltip = [
+        alt.Tooltip("now:Q", title="labels so far", format=",.0f"),
+        alt.Tooltip("low:Q", title="random, at least", format=",.0f"),
+    ]
+    if high is not None:
+        tooltip.append(alt.Tooltip("high:Q", title="random, at most", format=",.0f"))
+    bar = base.mark_rule(color=RANDOM, strokeWidth=9, opacity=0.35).encode(x="low:Q", x2="high:Q", tooltip=tooltip)
+    across = base.mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="now:Q", x2="needed:Q")
+    here = base.mark_point(color=AUDIT, filled=True, size=90, opacity=1).encode(x="now:Q", tooltip=tooltip)
+    ends = [{"labels": at, "accuracy": level, "open": open_} for at, open_ in ((needed, False), (edge, True)) if at]
+    ends = [one for one in ends if not one["open"] or high is None]
+    shape = alt.when(alt.datum.open).then(alt.value("triangle-right")).otherwise(alt.value("circle"))
+    marks = alt.Chart(alt.Data(values=ends)).mark_point(color=RANDOM, filled=True, size=90, opacity=1)
+    there = marks.encode(x="labels:Q", y="accuracy:Q", shape=shape)
+    return (asked + bar + across + here + there).properties(height=220)
+
+
+def _labels_axis(most: float | None = None) -> alt.X:
+    axis = alt.Axis(format=",d", tickMinStep=1)
+    scale = alt.Scale(domain=[0, most], nice=False) if most else alt.Scale()
+    return alt.X("labels:Q", title="labels learnt from", axis=axis, scale=scale)
 
 
 def balance_chart(counts: Rows) -> alt.Chart:

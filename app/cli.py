@@ -161,12 +161,22 @@ def export(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="File to write.")],
     file_format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")],
-    what: Annotated[str, typer.Option(help="labels, suggestions, responses (one line per event) or all.")] = "labels",
+    what: Annotated[
+        str,
+        typer.Option(
+            help="labels; complete (one per record, people's or the machine's); machine; suggestions; "
+            "responses (one line per event); or all."
+        ),
+    ] = "labels",
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a data card beside it: how the labels came about, how good they are.")
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write labels, suggestions or responses to a file."""
-    told = run_verb(folder_of(context, project), "export", out=str(out.resolve()), file_format=file_format, what=what)
+    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card}
+    told = run_verb(folder_of(context, project), "export", **options)
     show("export", told, as_json=as_json)
 
 

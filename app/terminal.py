@@ -200,7 +200,10 @@ _LINES = {
     "inspect": _inspect_lines,
     "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
     "status": _status_lines,
-    "export": lambda told: [f"Wrote {told['rows']:,} rows to {told['file']}."],
+    "export": lambda told: [
+        f"Wrote {told['rows']:,} rows to {told['file']}.",
+        *([f"The data card is {told['card']}."] if told["card"] else []),
+    ],
     "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],
     "replay": _replay_lines,
     "demo": _demo_lines,

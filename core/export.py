@@ -1,17 +1,47 @@
-"""What can be exported, as SQL: labels, suggestions, responses, all. Knows no file format."""
+"""What can be exported, as SQL: people's labels, suggestions, machine labels, responses. Knows no file format."""
 
+import json
+import os
 import re
+import secrets
 from pathlib import Path
+from typing import Any
 
-from core.errors import BadInput
+from core.datacard import as_markdown, read_card
+from core.errors import BadInput, Refused
 from core.files.tables import write_table
 from core.project import Project
-from core.taxonomy import SEPARATOR, Taxonomy
+from core.settings import Settings
+from core.settling import ANSWERS
+from core.taxonomy import SEPARATOR
 
-# {names:...} stands for a column of label ids as names, {active} for the ids that are not retired.
-# A duplicate has the label and the suggestion of the first record with its text, and says so.
+CAPTIONS = {
+    "labels": "labels that people gave, with who gave them and when they were settled",
+    "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
+    "machine": "labels accepted on a standing promise, for records that nobody labelled",
+    "suggestions": "what the newest model proposes for records that nobody labelled; no promise",
+    "responses": "every answer that was ever given, one row each, undone ones too",
+    "all": "every record with its label, its machine label and its suggestion, in columns of their own",
+}
+
+# {names:...} stands for a column of label ids as names, {active} for the ids that are not retired, {multi} for whether
+# several labels may hold. A duplicate has what the first record with its text has, and says so.
+_STANDING = ANSWERS.format(ns="select n from settled").replace("$active", "{active}").replace("$multi", "{multi}")
+# Names are joined only where a record has several: ordering inside an aggregate takes as long as all the rest.
+_GIVEN = f"""
+    with given as (
+        select a.n, a.annotator
+        from ({_STANDING}) a
+        join settled s on s.n = a.n and s.labels = a.labels where a.action = 'submit' and a.counts
+    ), counted as (select n, min(annotator) as annotators, count(*) as givers from given group by n)
+    select n, annotators from counted where givers = 1
+    union all
+    select n, string_agg(annotator, '{SEPARATOR}' order by annotator) from given
+    where n in (select n from counted where givers > 1) group by n
+"""
 _SETTLED = """
-    select r.n, s.labels, if(r.duplicate_of is null or own.n is not null, s.how, 'duplicate') as how, s.stratum
+    select r.n, s.n as first, s.labels, if(r.duplicate_of is null or own.n is not null, s.how, 'duplicate') as how,
+           s.stratum, strftime(s.settled_at, '%Y-%m-%dT%H:%M:%S.%fZ') as settled_at
     from records r left join settled own on own.n = r.n
     join settled s on s.n = coalesce(own.n, r.duplicate_of, r.n)
 """
@@ -20,11 +50,29 @@ _SUGGESTED = """
     from records r join suggestions g on g.n = coalesce(r.duplicate_of, r.n)
     where list_has_all({active}, g.labels)
 """
+_MACHINE = f"""
+    select r.n, m.labels, if(r.duplicate_of is null, 'machine', 'duplicate') as how, m.probability, m.threshold,
+           m.promise, p.precision, p.confidence, m.model
+    from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join promises p on p.id = m.promise
+    where p.state = 'standing' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
+"""
+_LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
+_ORIGIN = "r.split, r.source, r.meta::varchar as meta"
 
 _QUERIES = {
     "labels": f"""
-        select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, r.split, r.source, r.meta::varchar as meta
-        from ({_SETTLED}) s join records r using (n) order by r.n""",
+        select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at, {_ORIGIN}
+        from {_LABELLED} join records r on r.n = s.n order by r.n""",
+    "complete": f"""
+        select r.id, r.text, if(s.n is null, {{names:m.labels}}, {{names:s.labels}}) as label,
+               if(s.n is null, 'machine', 'person') as by, coalesce(s.how, m.how) as how, s.stratum, a.annotators,
+               s.settled_at, m.model, m.probability, m.promise, {_ORIGIN}
+        from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
+        where s.n is not null or m.n is not null order by r.n""",
+    "machine": f"""
+        select r.id, r.text, {{names:m.labels}} as label, m.how, m.probability, m.threshold, m.promise,
+               m.precision as promised_precision, m.confidence, m.model, {_ORIGIN}
+        from ({_MACHINE}) m join records r using (n) order by r.n""",
     "suggestions": f"""
         select r.id, r.text, {{names:g.labels}} as label, g.probability, g.model
         from ({_SUGGESTED}) g join records r using (n)
@@ -32,41 +80,97 @@ _QUERIES = {
     "responses": """
         select a.event_id, r.id as record_id, a.annotator, a.action,
                if(a.action = 'submit', {names:a.labels}, null) as label,
-               strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at, a.round, a.note, a.undoes, a.model
+               strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at, a.round, a.note, a.undoes, a.model, a.via
         from responses a join records r using (n) order by a.received_at, a.made_at, a.seq, a.event_id""",
     "all": f"""
-        select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum,
-               {{names:g.labels}} as suggestion, g.probability, r.split, r.source, r.meta::varchar as meta
-        from records r left join ({_SETTLED}) s using (n) left join ({_SUGGESTED}) g using (n) order by r.n""",
+        select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at,
+               {{names:m.labels}} as machine_label, m.probability as machine_probability, m.promise,
+               {{names:g.labels}} as suggestion, g.probability, {_ORIGIN}
+        from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
+        left join ({_SUGGESTED}) g on g.n = r.n order by r.n""",
 }
 
-WHAT = tuple(_QUERIES)
+WHAT = tuple(CAPTIONS)
 
 
-def write_export(project: Project, target: Path, file_format: str, what: str) -> int:
-    """Rows written. Labels are names, several joined by `|`; times are UTC."""
-    if what not in _QUERIES:
-        raise BadInput(f"Cannot export {what!r}; there are {', '.join(_QUERIES)}.")
-    query = _filled_in(_QUERIES[what], project.settings().taxonomy)
+def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
+    """Rows written. Labels are names, several joined by `|`; times are UTC.
+
+    card: FILE.card.md and FILE.card.json beside it say what the data are, of the same moment; all three or none.
+    """
+    settings = project.settings()
+    query = _query(what, settings)
     with project.store.reading() as cursor:
-        return write_table(cursor, query, [], target, file_format)
+        if not card:
+            return write_table(cursor, query, [], target, file_format)
+        row = cursor.execute(f"select count(*) from ({query})").fetchone()
+        told = read_card(project, cursor)
+        told["export"] = {"file": target.name, "what": what, "is": CAPTIONS[what], "rows": row[0] if row else 0}
+        texts = {".md": as_markdown(told), ".json": json.dumps(told, ensure_ascii=False, indent=1) + "\n"}
+        partials = _write_beside(target, texts)
+        try:
+            rows = write_table(cursor, query, [], target, file_format)
+            for partial, final in partials:
+                partial.replace(final)
+        finally:
+            for partial, _ in partials:
+                partial.unlink(missing_ok=True)
+    return rows
 
 
-def _filled_in(query: str, taxonomy: Taxonomy) -> str:
+def count_rows(project: Project, what: str) -> int:
+    """How many rows an export has."""
+    return int(project.store.one(f"select count(*) from ({_query(what, project.settings())})"))
+
+
+def first_rows(project: Project, what: str, count: int = 20) -> list[dict[str, Any]]:
+    """The first rows of an export, to look at."""
+    with project.store.reading() as cursor:
+        cursor.execute(f"{_query(what, project.settings())} limit {int(count)}")
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _write_beside(target: Path, texts: dict[str, str]) -> list[tuple[Path, Path]]:
+    """Safely on the disk under names that nobody reads, each with the name that it gets when the table is there."""
+    if not target.parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
+    made: list[tuple[Path, Path]] = []
+    try:
+        for suffix, text in texts.items():
+            final = target.with_name(f"{target.name}.card{suffix}")
+            made.append((target.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}.partial"), final))
+            with made[-1][0].open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        for partial, _ in made:
+            partial.unlink(missing_ok=True)
+        raise Refused(f"The card of {target} could not be written ({error}). Nothing was exported.") from error
+    return made
+
+
+def _query(what: str, settings: Settings) -> str:
     """Labels stand in the query itself, quoted: a map that is bound takes seventeen times as long.
 
     In one pass, so that nothing in a label's name is ever taken for a place to fill in.
     """
-    names = ", ".join(f"{_quoted(label.id)}: {_quoted(label.name)}" for label in taxonomy.labels)
+    if what not in _QUERIES:
+        raise BadInput(f"Cannot export {what!r}; there are {', '.join(_QUERIES)}.")
+    names = ", ".join(f"{_quoted(label.id)}: {_quoted(label.name)}" for label in settings.taxonomy.labels)
     mapping = f"map {{{names}}}" if names else "map([]::varchar[], []::varchar[])"
-    active = f"[{', '.join(_quoted(label.id) for label in taxonomy.active)}]::varchar[]"
+    places = {
+        "active": f"[{', '.join(_quoted(label.id) for label in settings.taxonomy.active)}]::varchar[]",
+        "multi": str(settings.multi).lower(),
+    }
 
     def fill(place: re.Match[str]) -> str:
         if place["column"] is None:
-            return active
+            return places[place["place"]]
         return f"array_to_string(list_transform({place['column']}, lambda x: {mapping}[x]), '{SEPARATOR}')"
 
-    return re.sub(r"\{(?:active|names:(?P<column>[a-z.]+))\}", fill, query)
+    return re.sub(r"\{(?:(?P<place>active|multi)|names:(?P<column>[a-z.]+))\}", fill, _QUERIES[what])
 
 
 def _quoted(text: str) -> str:

@@ -12,14 +12,17 @@ from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.export import write_export
 from core.jobs import Bundle, Report
+from core.maps import project_map
 from core.overview import status
 from core.plans import Request
 from core.project import Project
+from core.rechoosing import rechoose
 from core.records import POOL
 from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
+from core.suspicion import inspect
 from core.taxonomy import make_taxonomy
 
 
@@ -93,15 +96,19 @@ def play_round(project: Project, report: Report, **request: Any) -> dict[str, An
     return rounds.play(project, report, learn=rounds.can_learn(project), request=Request(**request))
 
 
-def export(project: Project, report: Report, *, out: str, file_format: str, what: str = "labels") -> dict[str, Any]:
-    """Writes labels, suggestions, responses or all of it to a file, whole or not at all."""
+def export(project: Project, report: Report, *, out: str, file_format: str, **options: Any) -> dict[str, Any]:
+    """Writes labels, machine labels, suggestions, responses or all of it to a file, and a data card beside it if asked.
+
+    A file is written whole or not at all. options: what and card, as `write_export` takes them.
+    """
     target = Path(out).resolve()
     if target.is_relative_to(project.folder.resolve()) and (target.suffix in (".duckdb", ".wal", ".toml")):
         raise BadInput(f"{target} is a file of the project itself. Choose another name for the export.")
+    what, card = options.pop("what", "labels"), options.pop("card", False)
     report("Exporting", 0, 1)
-    rows = write_export(project, Path(out), file_format, what)
+    rows = write_export(project, Path(out), file_format, what, card=card, **options)
     report("Exporting", 1, 1)
-    return {"rows": rows, "file": str(out), "what": what}
+    return {"rows": rows, "file": str(out), "what": what, "card": f"{out}.card.md" if card else None}
 
 
 def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:
@@ -137,6 +144,9 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "next": next_batch,
     "fit": fit,
     "round": play_round,
+    "inspect": inspect,
+    "map": project_map,
+    "rechoose": rechoose,
     "status": show_status,
     "export": export,
     "backup": back_up,

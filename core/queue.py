@@ -77,6 +77,10 @@ class Desk:
         """The queue, the answers or the taxonomy changed elsewhere: read them anew before the next use. Cheap."""
         self._stale = True
 
+    def now(self) -> datetime:
+        """The time by which answers are dated."""
+        return self._clock()
+
     @contextmanager
     def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction that may change the queue, the records or the labels while nobody is served."""
@@ -144,7 +148,7 @@ class Desk:
             for n in _known(numbers, ask.give_back):
                 self._leases.give_back(n, holder)
             for n in _known(numbers, [*(e.record for e in ask.events if e.action == "undo"), *ask.have]):
-                if self._room(n, holder, now, settings.overlap):
+                if self._room(n, holder, now):
                     self._leases.take(n, holder, now, settings.lease_seconds)
             taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
@@ -179,19 +183,21 @@ class Desk:
         if ns:
             facts = self._waiting.facts(ns) or read_facts(cursor, ns)
             self._waiting.update(ns, settle_few(cursor, facts, settings))
+            if any(event.via is None for event in events):
+                self._waiting.people.add(holder.annotator)
         for n in ns:
             if self._waiting.answered_by(n, holder.annotator):
                 self._leases.answered(n, holder.annotator)
         return statuses
 
-    def _room(self, n: int, holder: Holder, now: datetime, overlap: int) -> bool:
+    def _room(self, n: int, holder: Holder, now: datetime) -> bool:
         """Whether this holder may have (or keep) the record."""
-        if not self._waiting.is_open(n) or self._waiting.answered_by(n, holder.annotator):
+        if not self._waiting.may_answer(n, holder.annotator):
             return False
         others = [other for other in self._leases.live(n, now) if other != holder]
         if any(other.annotator == holder.annotator for other in others):
             return False
-        return len(self._waiting.labelled_by(n) | {other.annotator for other in others}) < overlap
+        return len(self._waiting.labelled_by(n) | {other.annotator for other in others}) < self._waiting.wanted(n)
 
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
@@ -227,9 +233,9 @@ class Desk:
 
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
-        now, overlap = self._clock(), self._settings().overlap
+        now = self._clock()
         rows = (row for row in self._waiting.open() if row.n not in have)
-        return list(islice((row for row in rows if self._room(row.n, holder, now, overlap)), most))
+        return list(islice((row for row in rows if self._room(row.n, holder, now)), most))
 
     def _draw(self, cursor: duckdb.DuckDBPyConnection, count: int) -> None:
         """Queues records of the pool as spare rows, in one fixed random order, so that nobody waits for a batch."""
@@ -246,7 +252,7 @@ class Desk:
         """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
         self._hungry.pop(holder, None)
         if ask.want and not rows and not ask.have:
-            could = (not self._waiting.answered_by(row.n, holder.annotator) for row in self._waiting.open())
+            could = (self._waiting.may_answer(row.n, holder.annotator) for row in self._waiting.open())
             if any(could):
                 self._hungry[holder] = self._clock()
 

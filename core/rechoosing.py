@@ -55,13 +55,14 @@ def _path(project: Project, batch: int) -> Path:
 
 def _parameters(project: Project, path: Path) -> dict[str, Any]:
     kept = json.loads(path.read_text(encoding="utf-8"))
-    model = str(project.models / kept["model"]) if kept["model"] else None
-    threads, vectors = project.settings().threads, str(project.vectors)
-    return (
-        kept
-        | {"model": model, "learn": False, "seed": kept["choose"]["seed"], "threads": threads}
-        | {"vectors": vectors}
-    )
+    return {
+        **kept,
+        "model": str(project.models / kept["model"]) if kept["model"] else None,
+        "learn": False,
+        "seed": kept["choose"]["seed"],
+        "threads": project.settings().threads,
+        "vectors": str(project.vectors),
+    }
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -10,14 +10,24 @@ import duckdb
 from core.settings import Settings
 from core.settling import Answer, Facts, read_answers
 
-_Place = tuple[bool, bool, float, int]
+REVIEW = "review"
+"""purpose of a settled record that somebody shall look at again, blind"""
+CHECK = "check"
+"""purpose of a record that checks machine labels, blind"""
+WANTED = "wanted"
+"""purpose of an unlabelled record that a person sent to the front"""
+GONE_DAYS = 30
+"""who has answered nothing for so long before the newest answer is not waited for"""
+
+_Place = tuple[bool, bool, bool, float, int]
 
 
 @dataclass(frozen=True)
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, 'check' or 'review'; since: answers from before it do not close a review.
+    purpose: None, CHECK, REVIEW or WANTED; since: answers from before it do not close a review. checks: whether the
+    record was ever queued to check machine labels.
     """
 
     n: int
@@ -33,24 +43,43 @@ class Row:
     source: str
     purpose: str | None = None
     since: datetime | None = None
+    checks: bool = False
 
     @property
     def blind(self) -> bool:
         """Shown without a suggestion: what people answer here must not lean on the model that it judges."""
-        return self.audit or self.purpose is not None
+        return self.audit or self.purpose in (CHECK, REVIEW)
+
+    @property
+    def first(self) -> bool:
+        """Whether it goes before the batch: a second look, or what a person sent."""
+        return self.purpose in (REVIEW, WANTED)
+
+    def closes(self, answer: Answer) -> bool:
+        """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
+        return self.purpose != REVIEW or self.since is None or answer.received_at > self.since
 
 
 class Waiting:
-    """Order: records that nobody skipped before skipped ones, a batch's own before the spare ones, then by position.
+    """Order: records that nobody skipped before skipped ones, then what goes `first`, a batch's own, the spare ones.
 
-    batch: number of the newest batch. own: its records that are not spare. numbers: record id -> n.
+    Then by position. batch: number of the newest batch. own: its records that are neither spare nor under review.
+    numbers: record id -> n. people: who answers on the card, so that a second look goes to somebody else.
     """
 
-    def __init__(self, rows: Iterable[Row], answers: Iterable[Answer], overlap: int, since: datetime) -> None:
+    def __init__(
+        self,
+        rows: Iterable[Row],
+        answers: Iterable[Answer],
+        overlap: int,
+        since: datetime,
+        people: Iterable[str] = (),
+    ) -> None:
         self.rows = {row.n: row for row in rows}
         self.numbers = {row.id: row.n for row in self.rows.values()}
         self.batch = max((row.batch for row in self.rows.values()), default=0)
-        self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not row.spare]
+        self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.first)]
+        self.people = set(people)
         self._overlap = overlap
         self._since = since
         self._answers: dict[int, dict[str, Answer]] = {}
@@ -67,7 +96,7 @@ class Waiting:
 
     @property
     def since(self) -> int:
-        """How many standing answers came after the newest batch and the newest model."""
+        """How many standing answers came after the newest batch and the newest model, reviews aside."""
         return len(self._fresh)
 
     @property
@@ -77,15 +106,32 @@ class Waiting:
 
     def open(self) -> Iterator[Row]:
         """The rows that somebody could still answer, first to hand out first. The caller may change rows meanwhile."""
-        return (self.rows[place[3]] for place in list(self._open))
-
-    def is_open(self, n: int) -> bool:
-        """Whether the record is queued, not flagged and short of answers."""
-        return n in self._places
+        return (self.rows[place[4]] for place in list(self._open))
 
     def answered_by(self, n: int, annotator: str) -> bool:
-        """Whether this person has an answer of any kind to the record; one with a retired label does not count."""
-        return annotator in self._answers.get(n, {})
+        """Whether this person has an answer of any kind to the record; one with a retired label does not count.
+
+        Nor, where the record is under review, one from before.
+        """
+        answer = self._answers.get(n, {}).get(annotator)
+        return answer is not None and (n not in self.rows or self.rows[n].closes(answer))
+
+    def may_answer(self, n: int, annotator: str) -> bool:
+        """Whether the record is open to this person: a review goes to others than who labelled it before.
+
+        Where there is nobody else, or they all had it and passed, it goes to the same person again.
+        """
+        if n not in self._places or self.answered_by(n, annotator):
+            return False
+        row, answers = self.rows[n], self._answers.get(n, {})
+        if row.purpose != REVIEW or annotator not in answers or answers[annotator].action != "submit":
+            return True
+        done = {who for who, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
+        return done >= self.people
+
+    def wanted(self, n: int) -> int:
+        """How many people shall label the record."""
+        return 1 if self.rows[n].purpose == REVIEW else self._overlap
 
     def answered(self, n: int) -> bool:
         """Whether anybody has."""
@@ -95,14 +141,14 @@ class Waiting:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in ns if n in self.rows]
         return (
-            [Facts(row.n, row.gold, row.source, row.audit, row.purpose == "check") for row in rows]
-            if len(rows) == len(ns)
-            else []
+            [Facts(row.n, row.gold, row.source, row.audit, row.checks) for row in rows] if len(rows) == len(ns) else []
         )
 
     def labelled_by(self, n: int) -> set[str]:
-        """The people whose labels the record has."""
-        return {who for who, answer in self._answers.get(n, {}).items() if answer.action == "submit"}
+        """The people whose labels the record has; under review, has anew."""
+        row = self.rows[n]
+        given = self._answers.get(n, {}).items()
+        return {who for who, answer in given if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """More spare rows, with nothing answered yet."""
@@ -129,16 +175,19 @@ class Waiting:
         if not answer.counts:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer
-        if answer.received_at > self._since:
+        row = self.rows.get(answer.n)
+        if answer.received_at > self._since and not (row and row.purpose == REVIEW):
             self._fresh.add((answer.n, answer.annotator))
 
     def _place(self, n: int) -> _Place | None:
         """Where the record stands, None where it is closed or not queued."""
-        row, answers = self.rows.get(n), self._answers.get(n, {})
-        actions = [answer.action for answer in answers.values()]
-        if row is None or "flag" in actions or actions.count("submit") >= self._overlap:
+        row = self.rows.get(n)
+        if row is None:
             return None
-        self._places[n] = (bool(actions.count("skip")), row.spare, row.position, n)
+        actions = [answer.action for answer in self._answers.get(n, {}).values() if row.closes(answer)]
+        if "flag" in actions or actions.count("submit") >= self.wanted(n):
+            return None
+        self._places[n] = ("skip" in actions, not row.first, row.spare and not row.first, row.position, n)
         return self._places[n]
 
     def _move(self, n: int) -> None:
@@ -153,15 +202,19 @@ class Waiting:
 _ROWS = """
     select n, id, batch, position, audit, spare, suggestion::varchar, model,
            strlen(text) + coalesce(strlen(fields::varchar), 0) + coalesce(strlen(meta::varchar), 0) + 200,
-           split is not distinct from 'test', source, purpose, since
+           split is not distinct from 'test', source, purpose, since,
+           bool_or(coalesce(purpose = 'check', false)) over (partition by n)
     from queue join records using (n)
     {where}
-    qualify row_number() over (partition by n order by batch desc) = 1
+    qualify row_number() over (partition by n order by batch desc, since desc nulls last) = 1
 """
 
 
 def read_rows(cursor: duckdb.DuckDBPyConnection, ns: list[int] | None = None) -> list[Row]:
-    """The queue, or these records of it; a record that was queued twice stands where it was queued last."""
+    """The queue, or these records of it; a record that was queued twice stands where it was queued last.
+
+    A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
+    """
     if ns is None:
         return [Row(*row) for row in cursor.execute(_ROWS.format(where="")).fetchall()]
     where = "where n in (select unnest($ns::bigint[]))"
@@ -175,4 +228,13 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
         "(select made_at from batches union all select made_at from models)"
     ).fetchall()[0][0]
     answers = read_answers(cursor, "select n from queue", settings)
-    return Waiting(read_rows(cursor), answers, settings.overlap, since)
+    people = [who for (who,) in cursor.execute(_PEOPLE).fetchall()]
+    return Waiting(read_rows(cursor), answers, settings.overlap, since, people)
+
+
+# Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
+_PEOPLE = f"""
+    select annotator from responses where via is null and not starts_with(event_id, 'file:')
+    group by annotator
+    having max(received_at) > (select max(received_at) from responses) - interval {GONE_DAYS} days
+"""

@@ -33,7 +33,25 @@ def _round(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int],
     return play(bundle, params, report)
 
 
-KINDS: dict[str, Work] = {"ingest": _ingest, "encode": _encode, "round": _round}
+def _project(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    from gpu_jobs.project import project
+
+    return project(bundle, params, report)
+
+
+def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    from gpu_jobs.inspect import inspect
+
+    return inspect(bundle, params, report)
+
+
+KINDS: dict[str, Work] = {
+    "inspect": _inspect,
+    "ingest": _ingest,
+    "encode": _encode,
+    "round": _round,
+    "project": _project,
+}
 
 
 def run(bundle: Path) -> None:

@@ -1,22 +1,49 @@
-"""Rounds: what each batch was chosen for and what its self-test says. Curves and matrices come to stand here."""
+"""Rounds: the learning curve, where the model errs, and what each batch was chosen for. `/rounds?round=3` opens one."""
 
 import streamlit as st
 
+from app.round_view import draw_calibration, draw_confusion, draw_curve, draw_labels, draw_round
 from app.state import opened
 from app.widgets import activity
-from core import overview
+from core import overview, standing
+from core.datacard import batch_facts
+from core.matrices import judged_strata, scored_strata
+
+MOST = 20
 
 office = opened()
 st.title("Rounds")
 activity(office)
 rounds = overview.batches(office.project)
-if not rounds:
+model = standing.newest_model(office.project)
+if not rounds and not model:
     st.info("No batch was chosen yet. The Overview page says what to do first.")
+    st.page_link("pages/overview.py", label="Overview", icon=":material/home:")
     st.stop()
-st.dataframe(overview.round_table(rounds), key="rounds", hide_index=True)
-for entry in rounds[:20]:
-    warnings = entry["self_test"]["warnings"]
-    with st.expander(f"Round {entry['round']}: {entry['strategy']}, {entry['size']} records", expanded=bool(warnings)):
-        st.text(overview.self_test_sentence(entry))
-        for warning in warnings:
-            st.warning(warning.replace("$", r"\$"), icon=":material/warning:")
+
+if not model:
+    st.info("There is no model yet. Label the first batch: the model that learns from it is judged here.")
+else:
+    draw_curve(office.project)
+    scored, judged = scored_strata(model), judged_strata(office.project)
+    if not scored:
+        st.info("No audit or gold record has a label yet, so nothing can be said of the model. Label the batch on.")
+    stratum = scored[0] if scored else None
+    if len(scored) > 1:
+        stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
+    draw_labels(office, model, stratum)
+    if stratum in judged:
+        with st.spinner("Counting verdicts"):
+            draw_confusion(office, stratum)
+            draw_calibration(office, stratum)
+    elif stratum:
+        st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")
+
+st.subheader("Batches")
+wanted = st.query_params.get("round") or (rounds and str(rounds[0]["round"]))
+facts = {one["round"]: one for one in batch_facts(office.project)}
+shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry["round"]) == wanted]
+for entry in shown:
+    draw_round(office, entry, facts[entry["round"]], opened=str(entry["round"]) == wanted)
+with st.expander("The numbers"):
+    st.dataframe(overview.round_table(rounds), key="rounds", hide_index=True)

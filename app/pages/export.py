@@ -1,0 +1,31 @@
+"""Export: labels with their provenance as a file, and the card that says how far to trust them."""
+
+import streamlit as st
+
+from app.export_view import draw_card, draw_preview, draw_written, write_file
+from app.state import opened
+from app.widgets import activity
+from core.export import CAPTIONS
+from core.files.tables import FORMATS
+from core.overview import status
+
+office = opened()
+st.title("Export")
+activity(office)
+if not status(office.project)["records"]:
+    st.info("There is nothing to export yet. Import records with `rondo import FILE --text COLUMN` and label some.")
+    st.stop()
+
+what = st.selectbox("What", list(CAPTIONS), key="what")
+st.caption(CAPTIONS[what])
+file_format = st.segmented_control("Format", list(FORMATS), default="csv", required=True, key="format") or "csv"
+card = st.toggle("Write the data card beside it", value=True, key="card")
+with st.spinner("Reading the first rows"):
+    rows = draw_preview(office.project, what)
+if st.button("Write the file", key="write", type="primary", icon=":material/download:", disabled=not rows):
+    with st.spinner(f"Writing {rows:,} rows"):
+        write_file(office, what, file_format, card=card)
+draw_written()
+
+st.subheader("Data card")
+draw_card(office.project)

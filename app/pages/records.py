@@ -1,0 +1,26 @@
+"""Records: find them by words, filters or likeness; open one to see all that is known of it, correct it, queue it."""
+
+import streamlit as st
+
+from app.record_list import draw_lines, draw_paging, draw_picked, trail
+from app.record_search import ask_search
+from app.record_view import draw_record
+from app.state import opened
+from core.browse import choices, find
+
+office = opened()
+st.title("Records")
+if record := st.query_params.get("record"):
+    draw_record(office, record)
+    st.stop()
+there = choices(office.project)
+if not there.records:
+    st.info("There are no records yet. Import some: `rondo import FILE --text COLUMN`")
+    st.stop()
+search = ask_search(office.settings(), there)
+starts = trail(search)
+with st.spinner("Searching the records"):
+    found = find(office.project, search, starts[-1])
+picked = draw_lines(found.lines)
+draw_paging(found, starts)
+draw_picked(office, picked)

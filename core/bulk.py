@@ -1,0 +1,185 @@
+"""One answer to many records at once, and taking it back. Knows no map and no page."""
+
+import json
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from core.errors import BadInput, Refused
+from core.plans import active_model
+from core.project import Project
+from core.responses import BULK, Event, refusal
+from core.settings import Settings
+from core.settling import ANSWERS, answer_parameters, settle
+from core.store import utc_now
+
+LEFT_OUT = {
+    "missing": "are not in this project",
+    "gold": "have a known answer",
+    "duplicate": "repeat the text of another record",
+    "labelled": "have a label already",
+    "audit": "wait for the audit",
+    "check": "wait for a check or a review",
+    "answered": "were skipped, flagged or answered in different ways",
+    "lent": "are in somebody's hands now",
+}
+"""why a record is not labelled in bulk, in the order in which a reason is given"""
+
+UNSEEN = "map"
+"""stands for the model where there is none yet: whoever labels in bulk sees labels of others, so it is never blind"""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a bulk answer would do: how many records it labels, and how many of the others there are by reason."""
+
+    count: int
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """One bulk answer that was given. labels are ids; who: its author; count: records that it answered."""
+
+    id: str
+    who: str
+    made_at: datetime
+    labels: tuple[str, ...]
+    count: int
+    taken_back: bool
+
+
+# An audit record labelled in bulk would drop out of the audit, and what is left of it would no longer be random.
+_SORT = f"""
+    create or replace temp table sorted as
+    with asked as (select distinct unnest($ns::bigint[]) as n)
+    select asked.n, case
+        when records.n is null then 'missing'
+        when records.split = 'test' then 'gold'
+        when records.duplicate_of is not null then 'duplicate'
+        when asked.n in (select n from settled) then 'labelled'
+        when asked.n in (select n from queue where audit) then 'audit'
+        when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
+        when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
+        when asked.n in (select n from leases where until > $now) then 'lent'
+        end as reason
+    from asked left join records on records.n = asked.n
+"""
+
+
+def preview(project: Project, ns: Iterable[int]) -> Choice:
+    """What `label_many` would do with these record numbers now. Changes nothing."""
+    with project.store.reading() as cursor:
+        return _sort(cursor, ns, project.settings())
+
+
+def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], who: str) -> dict[str, Any]:
+    """Gives these labels to every record that nobody has labelled, in one transaction.
+
+    Records that are gold, labelled, lent, answered or wait for an audit, a check or a review are left out, and
+    `left_out` says how many by reason. Raises Refused where none is left, BadInput for labels that cannot be given.
+    """
+    bulk = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    with project.desk.changing() as cursor:
+        settings = project.settings()
+        _check(label_ids, who, settings)
+        choice = _sort(cursor, ns, settings)
+        if not choice.count:
+            raise Refused(f"None of these records can be labelled: {said(choice)}. Nothing was changed.")
+        model = active_model(project) or UNSEEN
+        cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model})
+        settle(cursor, "select n from sorted where reason is null", settings)
+        done = {"bulk": bulk, "labels": sorted(set(label_ids)), "count": choice.count, "left_out": choice.left_out}
+        _log(cursor, who, "bulk", done)
+    return done
+
+
+_ANSWER = f"""
+    insert into responses
+    select '{BULK}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[], null, null, $now, 0, $now,
+           (select coalesce(max(batch), 0) from batches), $taxonomy::integer, $model, '{BULK}' || $bulk
+    from sorted where reason is null
+"""
+
+
+def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
+    """Takes back every answer of one bulk, in one transaction; what people answered besides it stands.
+
+    The undo events carry the name of its author, as an undo must; the audit log says who asked for it. Raises
+    BadInput when there is no such bulk, Refused when it was taken back already.
+    """
+    with project.desk.changing() as cursor:
+        bulk = next((one for one in _read_bulks(cursor) if one.id == bulk_id), None)
+        if bulk is None:
+            raise BadInput(f"There is no bulk answer {bulk_id[:80]!r}.")
+        if bulk.taken_back:
+            raise Refused(f"The bulk answer {bulk_id} was taken back already.")
+        via, settings = BULK + bulk_id, project.settings()
+        cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version})
+        settle(cursor, f"select n from responses where via = '{via}'", settings, _files(cursor))
+        done = {"bulk": bulk_id, "count": bulk.count}
+        _log(cursor, who, "bulk undo", done)
+    return done
+
+
+_UNDO = """
+    insert into responses
+    select event_id || ':undo', n, annotator, 'undo', [], null, event_id, greatest(made_at, $now), seq + 1, $now,
+           round, $taxonomy::integer, model, via
+    from responses where via = $via
+"""
+
+
+def bulks(project: Project, most: int = 20) -> list[Bulk]:
+    """The bulk answers that were given, the newest first."""
+    with project.store.reading() as cursor:
+        return _read_bulks(cursor)[:most]
+
+
+def said(choice: Choice) -> str:
+    """Why records are left out, in words: '3 have a label already, 1 waits ...'."""
+    return ", ".join(f"{count:,} {LEFT_OUT[reason]}" for reason, count in choice.left_out.items())
+
+
+def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
+    """The rules of a single answer hold for each of many; a retired label cannot be given."""
+    if not who.strip():
+        raise BadInput("A bulk answer needs the name of the person who gives it.")
+    active = {label.id for label in settings.taxonomy.active}
+    if reason := refusal(Event("bulk", "", "submit", tuple(label_ids)), settings, active):
+        raise BadInput(reason)
+
+
+def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settings) -> Choice:
+    """Leaves the temporary table `sorted`: n, and why it is left out or null."""
+    asked = {"ns": [int(n) for n in ns], "now": utc_now()}
+    cursor.execute(_SORT, asked | answer_parameters(settings))
+    counts = Counter(dict(cursor.execute("select reason, count(*) from sorted group by reason").fetchall()))
+    return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
+
+
+def _values(bulk: str, label_ids: Sequence[str], who: str, settings: Settings) -> dict[str, object]:
+    labels = sorted(set(label_ids))
+    return {"bulk": bulk, "who": who, "labels": labels, "now": utc_now(), "taxonomy": settings.taxonomy.version}
+
+
+def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
+    rows = cursor.execute(
+        """select detail->>'bulk' as id, who, logged_at, detail->>'$.labels[*]', (detail->>'count')::bigint,
+                  id in (select detail->>'bulk' from audit_log where what = 'bulk undo')
+           from audit_log where what = 'bulk' order by logged_at desc, id"""
+    ).fetchall()
+    return [Bulk(id, who, at, tuple(labels), count, undone) for id, who, at, labels, count, undone in rows]
+
+
+def _files(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    return [source for (source,) in cursor.execute("select distinct source from records").fetchall()]
+
+
+def _log(cursor: duckdb.DuckDBPyConnection, who: str, what: str, detail: dict[str, Any]) -> None:
+    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, json.dumps(detail)])

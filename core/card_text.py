@@ -1,0 +1,161 @@
+"""A data card as Markdown. Knows the card's fields, not where they came from."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from core.matrices import in_words, label_table
+
+Card = Mapping[str, Any]
+MEANING = {
+    "audit": "drawn at random before each batch was chosen, answered without seeing a suggestion, judged by a model "
+    "that had not learnt from them; they estimate all records, with 95 % intervals",
+    "gold": "records whose answer came with the file (split = test) and that no model learns from; they estimate "
+    "records like those of that file",
+}
+ACCURACY = "Accuracy is the share of records whose labels are all right; macro F1 gives every label the same weight."
+
+
+def as_markdown(card: Card) -> str:
+    """For people. Texts from the project are escaped, so that they are shown and nothing in them is followed."""
+    parts = [
+        [f"# Data card: {escaped(card['project'])}", "", f"Made {card['made_at']} by Rondo {card['rondo']}."],
+        _export(card.get("export")),
+        _data(card["data"]),
+        _taxonomy(card["taxonomy"]),
+        _choosing(card["choosing"]),
+        _people(card["people"], card["agreement"]),
+        _quality(card["model"]),
+        _machine(card["machine"]),
+        ["## Known limits", *_list(escaped(limit) for limit in card["limits"])],
+    ]
+    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
+
+
+def escaped(text: object) -> str:
+    """Markdown that shows this text on one line and nothing else."""
+    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", " ".join(str(text).split()))
+
+
+def _list(texts: Iterable[str]) -> list[str]:
+    return ["", *(f"- {text}" for text in texts)]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not rows:
+        return []
+    lines = [[str(name).replace("_", " ") for name in rows[0]], ["---"] * len(rows[0])]
+    lines += [[_cell(value) for value in row.values()] for row in rows]
+    return ["", *("| " + " | ".join(line) + " |" for line in lines)]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escaped(value)
+
+
+def _export(told: Card | None) -> list[str]:
+    if not told:
+        return []
+    return [f"{escaped(told['file'])} holds {told['rows']:,} rows: {escaped(told['is'])}."]
+
+
+def _data(told: Card) -> list[str]:
+    return [
+        "## The data",
+        "",
+        f"{told['records']:,} records, {told['duplicates']:,} of them with the text of an earlier one; "
+        f"{told['declared_gold']:,} declared gold. "
+        f"Fields: {', '.join(map(escaped, told['fields']))}. "
+        f"Metadata: {', '.join(map(escaped, told['metadata'])) or 'none'}.",
+        *_table(told["sources"]),
+    ]
+
+
+def _taxonomy(told: Card) -> list[str]:
+    rows = [
+        {"label": row["name"] + (" (retired)" if row["retired"] else ""), **row}
+        for row in told["labels"]
+        if row["records"] or not row["retired"]
+    ]
+    columns = ("label", "id", "description", "records")
+    how_many = "several may hold for one record" if told["several_labels_per_record"] else "one per record"
+    guidelines = ["", "### Guidelines", "", *(f"> {line}" for line in told["guidelines"].splitlines())]
+    return [
+        "## Labels",
+        "",
+        f"Version {told['version']} of the taxonomy; {how_many}. `records` counts the settled labels.",
+        *_table([{column: row[column] for column in columns} for row in rows]),
+        *(guidelines if told["guidelines"].strip() else ["", "No guidelines were written."]),
+    ]
+
+
+def _choosing(told: Card) -> list[str]:
+    strata = ", ".join(f"{count:,} {escaped(stratum)}" for stratum, count in told["labels_by_stratum"].items())
+    batches = len(told["batches"])
+    said = f"{told['chosen']:,} records were chosen in {batches:,} batches" if batches else "No batch was chosen"
+    share = f", {told['audit']:,} of them at random for the audit ({told['audit_share']:.1%})" if told["chosen"] else ""
+    columns = ("round", "made_at", "strategy", "size", "audit", "seed", "pool", "model")
+    return [
+        "## How records were chosen",
+        "",
+        f"{said}{share}. Labels by stratum: {strata or 'none'}.",
+        *_table([{column: row[column] for column in columns} for row in told["batches"]]),
+    ]
+
+
+def _people(told: Card, agreement: Card | None) -> list[str]:
+    how = ", ".join(f"{count:,} {escaped(kind)}" for kind, count in told["settled_how"].items())
+    agreed = (
+        f"On {agreement['records']:,} records that several people answered, {agreement['share']:.1%} of "
+        f"{agreement['pairs']:,} pairs of answers agree."
+        if agreement
+        else "No record was answered by two people, so nothing can be said about agreement."
+    )
+    return [
+        "## Who labelled",
+        "",
+        f"{told['annotators']:,} annotators; {told['settled']:,} settled labels ({how or 'none'}); "
+        f"{told['answers_from_files']:,} answers came with imported files. "
+        f"{told['asked_per_record']:,} asked per record. {agreed}",
+        *_table(told["answers"]),
+    ]
+
+
+def _quality(model: Card | None) -> list[str]:
+    if not model:
+        return ["## How good the model is", "", "No model was made yet."]
+    lines = [
+        "## How good the model is",
+        "",
+        f"Model {escaped(model['id'])} of round {model['round']}, learnt from {model['labels_learnt_from']:,} labels, "
+        f"seed {model['seed']}; encoder {escaped(model['encoder'])}, "
+        f"fingerprint {escaped(model['encoder_fingerprint'] or 'unknown')}. These scores are the model's, not those "
+        f"of people's labels. {ACCURACY}",
+    ]
+    for stratum, score in model["scores"].items():
+        figures = {kind: in_words(score.get(kind)) for kind in ("accuracy", "macro_f1", "micro_f1") if score.get(kind)}
+        lines += ["", f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
+        lines += [*_table([figures]), *_table(label_table(model["per_label"][stratum]))]
+    return lines
+
+
+def _machine(told: Card) -> list[str]:
+    if not told["promises"]:
+        return ["## Machine labels", "", "None were accepted."]
+    columns = ("id", "made_at", "state", "precision", "per_label", "confidence", "model", "covered", "labels", "why")
+    checks = told["checks"]
+    checked = (
+        f"{checks['answered']:,} of them were checked blindly, {checks['right']:,} were right."
+        if checks["answered"]
+        else "None of them was checked yet."
+    )
+    return [
+        "## Machine labels",
+        "",
+        f"{told['labels']:,} machine labels stand. {checked} A promise says: with this confidence, at least this "
+        "share of the accepted labels is right.",
+        *_table([{column: row[column] for column in columns} for row in told["promises"]]),
+        *_table([{"label": label, "machine labels": count} for label, count in told["per_label"].items()]),
+    ]

@@ -1,0 +1,84 @@
+"""A person corrects a label: an event like any other, which settles its record at once. Knows no page."""
+
+import time
+import uuid
+from collections.abc import Sequence
+
+import duckdb
+
+from core.browse import number_of
+from core.errors import BadInput, Refused
+from core.filters import BLIND
+from core.plans import active_model
+from core.project import Project
+from core.responses import CORRECTION, STORED, Arrival, Event, store_events
+from core.settings import Settings
+from core.settling import read_facts, read_few_answers, settle_few
+from core.store import utc_now
+
+
+def correct(project: Project, record: str, labels: Sequence[str], who: str, note: str = "") -> str:
+    """Stores what `who` says the record's labels are (ids; none at all: none of them); returns the event's id.
+
+    Where people have labelled the record already it settles it, whatever they said; the newest correction wins. Where
+    nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
+    audit. Raises BadInput for an unknown record or label, and then nothing is stored.
+    """
+    settings = project.settings()
+    _check(labels, settings)
+    model = active_model(project)
+    with project.desk.changing() as cursor:
+        n = number_of(cursor, record)
+        labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
+        event = Event(
+            eid=str(uuid.uuid4()),
+            record=record,
+            action="submit",
+            labels=tuple(labels),
+            note=note.strip() or None,
+            ts=time.time(),
+            model=None if _is_hidden(cursor, n) else model,
+            via=CORRECTION if labelled else None,
+        )
+        _store(cursor, event, n, who, settings)
+    return event.eid
+
+
+def withdraw(project: Project, record: str, event: str, who: str) -> None:
+    """Takes one of `who`'s own answers back by an undo, so that what was said before holds again.
+
+    Raises Refused for an answer that another person gave, or that was taken back already.
+    """
+    settings = project.settings()
+    with project.desk.changing() as cursor:
+        n = number_of(cursor, record)
+        rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [n]).fetchall()
+        author = next((name for eid, name, _ in rows if eid == event), None)
+        if author is None:
+            raise BadInput(f"The record {record[:80]!r} has no answer {event[:80]!r}.")
+        if author != who:
+            raise Refused(f"Only {author} can take this answer back. Correct the label instead: the newest one holds.")
+        if any(name == who and undone == event for _, name, undone in rows):
+            raise Refused("This answer was taken back already.")
+        undo = Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time())
+        _store(cursor, undo, n, who, settings)
+
+
+def _check(labels: Sequence[str], settings: Settings) -> None:
+    """An answer from a browser may name a label that was retired meanwhile; a correction may not."""
+    active = [label.id for label in settings.taxonomy.active]
+    if wrong := [label for label in labels if label not in active]:
+        raise BadInput(f"There is no label {wrong[0][:80]!r} to give; there are {', '.join(active) or 'none yet'}.")
+
+
+def _store(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, who: str, settings: Settings) -> None:
+    row = cursor.execute("select coalesce(max(batch), 0) from queue").fetchone()
+    arrival = Arrival(who, utc_now(), row[0] if row else 0)
+    status = store_events(cursor, [event], {event.record: n}, arrival, settings)[event.eid]
+    if status != STORED:
+        raise BadInput(status)
+    settle_few(cursor, read_facts(cursor, [n]), settings)
+
+
+def _is_hidden(cursor: duckdb.DuckDBPyConnection, n: int) -> bool:
+    return cursor.execute(f"select 1 where ? in ({BLIND})", [n]).fetchone() is not None

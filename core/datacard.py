@@ -1,0 +1,256 @@
+"""What a set of labels is, how it came about and how far to trust it, for whoever gets it. Changes nothing."""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+import duckdb
+
+from core.card_text import as_markdown as as_markdown
+from core.matrices import STRATA, label_scores, score_of
+from core.project import Project
+from core.settings import Settings
+from core.settling import ANSWERS, answer_parameters
+from core.store import utc_now
+from core.vectors import MANIFEST, encoder_folder
+
+Card = dict[str, Any]
+Cursor = duckdb.DuckDBPyConnection
+FEW_AUDITS = 100
+"""audit labels; with fewer an accuracy is known to about ten points at best"""
+
+
+def data_card(project: Project, *, names: bool = False) -> Card:
+    """JSON-able, all of one moment. names: of the annotators, who are otherwise only counted."""
+    with project.store.reading() as cursor:
+        return read_card(project, cursor, names=names)
+
+
+def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
+    """The same within a read that the caller has begun."""
+    settings = project.settings()
+    card: Card = {
+        "project": settings.name,
+        "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
+        "rondo": version("rondo"),
+        "data": _data(cursor),
+        "taxonomy": _taxonomy(cursor, settings),
+        "choosing": _choosing(cursor),
+        "people": _people(cursor, settings, names),
+        "agreement": _agreement(cursor, settings),
+        "model": _model(project, cursor, settings),
+        "machine": _machine(cursor, settings),
+    }
+    card["limits"] = _limits(cursor, card)
+    return card
+
+
+def batch_facts(project: Project) -> list[Card]:
+    """Per batch, newest first, what makes it repeatable: seed, strategy, model, and a hash of the chosen rows."""
+    with project.store.reading() as cursor:
+        return _batches(cursor)
+
+
+def _rows(cursor: Cursor, sql: str, parameters: Any = None) -> list[Card]:
+    cursor.execute(sql, parameters)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _data(cursor: Cursor) -> Card:
+    [counts] = _rows(
+        cursor,
+        """select count(*) as records, count(duplicate_of) as duplicates,
+                  count(*) filter (split = 'test') as declared_gold from records""",
+    )
+    keys = "select distinct unnest(json_keys({0})) as key from records where {0} is not null order by key"
+    return {
+        **counts,
+        "fields": [row["key"] for row in _rows(cursor, keys.format("fields"))] or ["text"],
+        "metadata": [row["key"] for row in _rows(cursor, keys.format("meta"))],
+        "sources": _rows(
+            cursor,
+            """select source, count(*) as records, strftime(min(imported_at), '%Y-%m-%d') as first_import,
+                      strftime(max(imported_at), '%Y-%m-%d') as last_import
+               from records group by source order by min(imported_at), source""",
+        ),
+    }
+
+
+def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
+    counted = _rows(cursor, "select unnest(labels) as label, count(*) as records from settled group by 1")
+    records = {row["label"]: row["records"] for row in counted}
+    return {
+        "version": settings.taxonomy.version,
+        "several_labels_per_record": settings.multi,
+        "labels": [
+            {
+                "id": label.id,
+                "name": label.name,
+                "description": label.description,
+                "retired": label.retired,
+                "records": records.get(label.id, 0),
+            }
+            for label in settings.taxonomy.labels
+        ],
+        "guidelines": settings.guidelines,
+    }
+
+
+def _choosing(cursor: Cursor) -> Card:
+    batches = _batches(cursor)
+    strata = _rows(cursor, "select stratum, count(*) as records from settled group by 1 order by 2 desc, 1")
+    size, audit = sum(one["size"] for one in batches), sum(one["audit"] for one in batches)
+    return {
+        "chosen": size,
+        "audit": audit,
+        "audit_share": round(audit / size, 4) if size else None,
+        "labels_by_stratum": {row["stratum"]: row["records"] for row in strata},
+        "batches": batches[::-1],
+    }
+
+
+def _batches(cursor: Cursor) -> list[Card]:
+    return _rows(
+        cursor,
+        """select batch as round, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, strategy, size, audit, seed, pool,
+                  labelled as labelled_before, model, md5(array_to_string(rows, ',')) as rows_md5
+           from batches order by batch desc""",
+    )
+
+
+def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
+    standing = f"({ANSWERS.format(ns='select n from responses')})"
+    each = _rows(
+        cursor,
+        f"""select annotator, annotator in (select source from records) as file,
+                   count(*) filter (action = 'submit') as labels,
+                   count(*) filter (action = 'skip') as skipped, count(*) filter (action = 'flag') as flagged
+            from {standing} group by annotator order by labels desc, annotator""",
+        answer_parameters(settings),
+    )
+    files = sum(one["labels"] for one in each if one["file"])
+    people = [{key: value for key, value in one.items() if key != "file"} for one in each if not one["file"]]
+    for number, one in enumerate(people, 1):
+        one["annotator"] = one["annotator"] if names else f"annotator {number}"
+    how = _rows(cursor, "select how, count(*) as records from settled group by how order by 2 desc, 1")
+    return {
+        "annotators": len(people),
+        "answers": people,
+        "answers_from_files": files,
+        "settled": sum(row["records"] for row in how),
+        "settled_how": {row["how"]: row["records"] for row in how},
+        "asked_per_record": settings.overlap,
+    }
+
+
+def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
+    """Over all pairs of answers to a record; None where no record has two."""
+    [found] = _rows(
+        cursor,
+        f"""with given as (
+                select n, labels, count(*) as votes
+                from ({ANSWERS.format(ns="select n from responses")}) where action = 'submit' and counts group by all
+            ), records as (
+                select sum(votes) as answers, sum(votes * (votes - 1)) / 2 as alike from given group by n
+            )
+            select count(*) as records, sum(answers * (answers - 1)) / 2 as pairs, sum(alike) as alike
+            from records where answers > 1""",
+        answer_parameters(settings),
+    )
+    if not found["records"]:
+        return None
+    return {
+        "records": found["records"],
+        "pairs": int(found["pairs"]),
+        "share": round(found["alike"] / found["pairs"], 4),
+    }
+
+
+def _model(project: Project, cursor: Cursor, settings: Settings) -> Card | None:
+    found = _rows(
+        cursor,
+        """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, round, encoder, taxonomy, seed,
+                  labels as labels_learnt_from, metrics from models order by models.made_at desc limit 1""",
+    )
+    if not found:
+        return None
+    metrics: Mapping[str, Any] = json.loads(found[0].pop("metrics"))
+    manifest = encoder_folder(project.vectors, found[0]["encoder"]) / MANIFEST
+    known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+    scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
+    for score in scores.values():
+        score.pop("per_label", None)
+    return {
+        **found[0],
+        "encoder_fingerprint": known.get("fingerprint"),
+        "scores": scores,
+        "per_label": {stratum: label_scores(metrics, stratum, settings.taxonomy) for stratum in scores},
+        "drift": _drift(metrics),
+    }
+
+
+def _drift(metrics: Mapping[str, Any]) -> list[str]:
+    """What differs between rounds and between sources, as far as it can be claimed."""
+    claims = list((metrics.get("drift") or {}).get("claims", ()))
+    return claims + [one["sentence"] for one in metrics.get("mixes") or () if one["sentence"]]
+
+
+def _machine(cursor: Cursor, settings: Settings) -> Card:
+    promises = _rows(
+        cursor,
+        """select p.id, strftime(p.made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, p.state, p.precision, p.per_label,
+                  p.confidence, p.model, p.covered, p.pool, p.why,
+                  (select count(*) from machine_labels m where m.promise = p.id) as labels
+           from promises p order by p.made_at""",
+    )
+    per_label = _rows(cursor, "select unnest(labels) as label, count(*) as records from machine_labels group by 1")
+    [checks] = _rows(
+        cursor,
+        """select count(*) as answered, count(*) filter (list_sort(s.labels) = list_sort(m.labels)) as right
+           from settled s join machine_labels m using (n) where s.stratum = 'check'""",
+    )
+    names = settings.taxonomy.names
+    return {
+        "promises": promises,
+        "labels": sum(promise["labels"] for promise in promises if promise["state"] == "standing"),
+        "per_label": {names.get(row["label"], row["label"]): row["records"] for row in per_label},
+        "checks": checks,
+    }
+
+
+def _limits(cursor: Cursor, card: Card) -> list[str]:
+    """What this card does not show by itself, and what to beware of, in sentences."""
+    [counts] = _rows(
+        cursor,
+        """select count(*) filter (how = 'bulk') as bulk, count(*) filter (how = 'adjudicated') as corrected,
+                  count(*) filter (stratum = 'audit') as audit from settled""",
+    )
+    model = card["model"] or {}
+    audit = model.get("scores", {}).get("audit") or {}
+    told = []
+    if not model.get("scores"):
+        told.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
+    elif counts["audit"] < FEW_AUDITS:
+        told.append(f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured.")
+    told += [text for score in model.get("scores", {}).values() for text in score.get("unsaid") or ()]
+    if audit.get("uncovered"):
+        told.append(
+            f"Records from imports of which nothing was audited: {audit['uncovered']:,}. No score speaks of them."
+        )
+    told += model.get("drift", ())
+    if counts["corrected"]:
+        told.append(
+            f"Labels corrected after somebody looked at them again: {counts['corrected']:,}. Such looks are one-sided: "
+            "they find errors where they were suspected, and none elsewhere."
+        )
+    if counts["bulk"]:
+        told.append(f"Labels given to many records at once, not one by one (how = bulk): {counts['bulk']:,}.")
+    if card["data"]["duplicates"]:
+        told.append(f"{card['data']['duplicates']:,} records repeat the text of another; they carry its label.")
+    told.append(
+        "Labels of the stratum 'chosen' were picked because they teach most: their label shares and error rates are "
+        "not those of all records. Only audit and gold estimate those."
+    )
+    return told

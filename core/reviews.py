@@ -1,0 +1,104 @@
+"""Records that a person puts in front of the queue: for a second look, or for a first. Knows no page and no order."""
+
+import json
+from collections.abc import Sequence
+
+import duckdb
+
+from core.project import Project
+from core.records import FREE_SPARE
+from core.store import utc_now
+from core.suspicion import most_suspicious
+
+REVIEW_BATCH = 200
+"""records of one kind that are queued at once, the most suspicious first"""
+
+
+def queue_for_review(project: Project, which: str | Sequence[int], who: str) -> dict[str, int]:
+    """Asks settled records again: before all others, blind, of somebody who did not label them, if there is anybody.
+
+    which: a kind of flag, or record numbers, first to ask first. A person alone is asked again, and the new answer
+    replaces the old one. Two people who disagree settle nothing: the record is tied until a third answer or a
+    correction. Says how many were queued, and how many have no label yet or are no record (those are left out).
+    """
+    ns = most_suspicious(project, which, REVIEW_BATCH) if isinstance(which, str) else list(dict.fromkeys(which))
+    with project.desk.changing() as cursor:
+        _stage(cursor, ns)
+        unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "n not in (select n from settled)")
+        cursor.execute(_END_OLD_LEASES)
+        now = project.desk.now()  # answers are dated by the same clock
+        cursor.execute(_REVIEW_AGAIN, [now])
+        cursor.execute(_REVIEW, [now])
+        queued = _finish(cursor, who, "review")
+    return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}
+
+
+def send_to_queue(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:
+    """Puts records without a label before the batch, in this order; they stay there when the rest is ranked again.
+
+    Says how many were queued, and how many were left out and why: labelled, gold, duplicates, waiting (in the
+    queue already: people have them, or answered without settling them), unknown.
+    """
+    ns = list(dict.fromkeys(ns))
+    with project.desk.changing() as cursor:
+        _stage(cursor, ns)
+        counts = _leave_out(
+            cursor,
+            "n not in (select n from records)",
+            "n in (select n from records where split is not distinct from 'test')",
+            "n in (select n from records where duplicate_of is not null)",
+            "n in (select n from settled)",
+            f"n in (select q.n from queue q where not ({FREE_SPARE}))",
+        )
+        cursor.execute("delete from queue where n in (select n from asked)")
+        cursor.execute(_SEND, {"multi": project.settings().multi})
+        queued = _finish(cursor, who, "send")
+    return {"queued": queued} | dict(zip(("unknown", "gold", "duplicates", "labelled", "waiting"), counts, strict=True))
+
+
+def _stage(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> None:
+    """`asked`: the records with the positions before all others that they would have."""
+    cursor.execute(
+        """create or replace temp table asked as
+           select n, (select coalesce(min(position), 0) from queue) - len($ns) + place - 1 as position
+           from (select unnest($ns::bigint[]) as n, unnest(range(1, len($ns) + 1)) as place)""",
+        {"ns": list(ns)},
+    )
+
+
+def _leave_out(cursor: duckdb.DuckDBPyConnection, *conditions: str) -> list[int]:
+    """Drops from `asked` what meets the conditions; how many each one dropped, in turn."""
+    return [len(cursor.execute(f"delete from asked where {what} returning n").fetchall()) for what in conditions]
+
+
+# An answer ends a lease without a write, but answers from before a review do not count in it.
+_END_OLD_LEASES = """
+    delete from leases where n in (select n from asked)
+        and exists (select 1 from responses a where a.n = leases.n and a.annotator = leases.annotator)
+"""
+# A row that checks machine labels stays what it is, else its label would teach: the review gets a row of its own.
+_REVIEW_AGAIN = """
+    update queue set purpose = 'review', since = ?, position = asked.position
+    from asked where asked.n = queue.n and queue.purpose is distinct from 'check'
+"""
+_REVIEW = """
+    insert into queue
+    select n, (select coalesce(max(batch), 0) from queue), position, false, true, null, null, null, 'review', ?
+    from asked where n not in (select n from queue where purpose is distinct from 'check')
+"""
+_SEND = """
+    insert into queue
+    select n, (select coalesce(max(batch), 0) from queue), position, false, true, score,
+           if(label is null or $multi, null, json_array(json_array(label, probability))), model, 'wanted', null
+    from asked left join suggestions using (n)
+"""
+
+
+def _finish(cursor: duckdb.DuckDBPyConnection, who: str, what: str) -> int:
+    """Writes down who queued what; returns how many records."""
+    ns = [n for (n,) in cursor.execute("select n from asked order by position").fetchall()]
+    cursor.execute("drop table asked")
+    if ns:
+        detail = json.dumps({"records": ns})
+        cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, detail])
+    return len(ns)

@@ -1,0 +1,240 @@
+"""An inspection's job: which labels look wrong, which records are hard, odd or at odds. Knows arrays and no store."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.models.graph import NODES, Graph, neighbour_graph
+from core.models.heads import Lesson, Surroundings, cross_fit
+from core.sampling.uncertainty import small_margin
+from core.vectors import encoder_folder, open_vectors
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+MOST = 200_000  # labelled records that are inspected; more are sampled
+PART = 50_000  # labelled records that heads are fitted on at once; the parts judge themselves, each large enough
+GUESSING = 5_000  # labelled records up to which heads also learn from the neighbour graph
+HARD = 0.8  # margin score from which the model cannot tell: the best two are less than 0.2 apart
+HARD_SHARE = 0.03  # of the labelled records, at most
+ALIKE = 0.95  # cosine from which two records are near-duplicates
+NEIGHBOURS = 10
+CELLS_PROBED = 8
+ODD_SPREADS = 1.7  # interquartile ranges above the third quartile, as cleanlab's Datalab has it
+ODD_SHARE = 0.01  # of the records looked at, at most
+LISTED = 1_000  # of a kind, except label errors
+
+
+@dataclass(frozen=True)
+class Flags:
+    """(k,) each: record number, score 0..1, and perhaps the other record (-1: none) or a label's column (-1: none)."""
+
+    n: Ints
+    score: Floats
+    other: Ints | None = None
+    label: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled records: numbers (k,), unit vectors (k, dims) float32, targets (k, labels) bool."""
+
+    rows: Ints
+    points: Floats
+    targets: Mask
+    multi: bool
+
+
+def inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    """Writes out/flags.parquet; returns how many of each kind there are."""
+    import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(params["threads"] or 1):
+        return _inspect(bundle, params, report)
+
+
+def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    started = time.monotonic()
+    report(0, 4)
+    with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
+    rng = np.random.default_rng(params["seed"])
+    labelled, columns = _labelled(arrays, vectors, params["multi"], rng)
+    graph = _graph(params, vectors)
+    nodes = np.asarray(vectors[graph.rows], np.float32)
+    report(1, 4)
+    probs = out_of_sample(labelled, Surroundings(graph, nodes), rng)
+    report(2, 4)
+    found = {
+        "label_error": label_errors(labelled, probs),
+        "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
+        "near_duplicate": contradictions(labelled),
+        "outlier": outliers(graph),
+    }
+    report(3, 4)
+    _write(bundle / "out" / "flags.parquet", found, [params["labels"][column] for column in columns])
+    report(4, 4)
+    counts = {kind: len(flags.n) for kind, flags in found.items()}
+    told = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
+    return {**counts, **told, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _labelled(
+    arrays: Mapping[str, npt.NDArray[Any]], vectors: Floats, multi: bool, rng: np.random.Generator
+) -> tuple[Labelled, Ints]:
+    """At most MOST of the labelled records, and which columns of the taxonomy their targets have: those in use."""
+    rows, targets = arrays["rows"], arrays["targets"]
+    if len(rows) > MOST:
+        kept = np.sort(rng.choice(len(rows), MOST, replace=False))
+        rows, targets = rows[kept], targets[kept]
+    columns = np.flatnonzero(targets.any(axis=0)) if not multi else np.arange(targets.shape[1])
+    return Labelled(rows, np.asarray(vectors[rows], np.float32), targets[:, columns], multi), columns
+
+
+def _graph(params: Mapping[str, Any], vectors: Floats) -> Graph:
+    """The one that a round left beside the vectors, or the same again; not kept, since a round may be writing it."""
+    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"graph-{len(vectors)}.npz"
+    if path.exists():
+        with np.load(path, allow_pickle=False) as file:
+            return Graph(file["rows"], file["neighbours"], file["cosines"])
+    return neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
+
+
+def out_of_sample(labelled: Labelled, surroundings: Surroundings | None, rng: np.random.Generator) -> Floats:
+    """(k, labels) probabilities, each by a head that did not see the record.
+
+    Many records are split by lot into parts of up to PART that are cross-fitted alone, so work grows with their number.
+    """
+    k = len(labelled.rows)
+    parts = np.array_split(rng.permutation(k), -(-k // PART))
+    around = surroundings if k <= GUESSING else None
+    probs = np.empty(labelled.targets.shape, np.float32)
+    ids = tuple(str(column) for column in range(labelled.targets.shape[1]))
+    for part in parts:
+        targets = labelled.targets[part].astype(np.float32)
+        lesson = Lesson(labelled.points[part], targets, ids, labelled.multi)
+        said = cross_fit(lesson, around, np.ones(len(part), np.bool_), rng)[1]
+        if said is None:
+            raise ValueError("A part has too few records to be cross-fitted; the verb should have refused.")
+        probs[part] = said
+    return probs
+
+
+def label_errors(labelled: Labelled, probs: Floats) -> Flags:
+    """Confident learning: as many as the confusion between given and likely labels says. Northcutt et al. 2021.
+
+    Score: how much likelier the best other label is than the given one, 0.5 for a tie; where several may hold, how far
+    the probability of the label that is doubted most lies from what was given.
+    """
+    if labelled.multi:
+        return _multi_label_errors(labelled, probs)
+    from cleanlab.filter import find_label_issues
+
+    given = labelled.targets.argmax(axis=1)
+    issues = np.flatnonzero(find_label_issues(given, probs, n_jobs=1))
+    others = np.where(labelled.targets, -1.0, probs)[issues]
+    own = probs[issues, given[issues]]
+    return Flags(labelled.rows[issues], (others.max(axis=1) - own + 1) / 2, label=others.argmax(axis=1))
+
+
+def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
+    """Each label is a question of its own; one that all or none have cannot be wrong."""
+    from cleanlab.multilabel_classification.filter import find_label_issues
+
+    shares = labelled.targets.mean(axis=0)
+    asked = np.flatnonzero((shares > 0) & (shares < 1))
+    if not len(asked):
+        return Flags(np.empty(0, np.int64), np.empty(0))
+    targets, said = labelled.targets[:, asked], probs[:, asked]
+    lists = [np.flatnonzero(row).tolist() for row in targets]
+    issues = np.flatnonzero(find_label_issues(lists, said, n_jobs=1))
+    doubt = np.abs(targets[issues] - said[issues])
+    return Flags(labelled.rows[issues], doubt.max(axis=1), label=asked[doubt.argmax(axis=1)])
+
+
+def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
+    """What people disagree on, and the labelled records of which the model says a coin toss. The higher score counts."""
+    margin = np.asarray(small_margin(probs, labelled.multi), np.float64)
+    most = np.argsort(-margin, kind="stable")[: int(np.ceil(HARD_SHARE * len(margin)))]
+    most = most[margin[most] >= HARD]
+    rows = np.union1d(disputed, labelled.rows[most])
+    score = np.zeros(len(rows))
+    for numbers, scores in ((disputed, disputes), (labelled.rows[most], margin[most])):
+        place = np.searchsorted(rows, numbers)
+        score[place] = np.maximum(score[place], scores)
+    return _first(Flags(rows, score))
+
+
+def contradictions(labelled: Labelled) -> Flags:
+    """Near-duplicates with different labels, each record with the most similar such one; a pair stands once."""
+    near, cosines = _neighbours(labelled.points)
+    at_odds = (labelled.targets[near] != labelled.targets[:, None]).any(axis=2) & (near >= 0) & (cosines >= ALIKE)
+    left = np.flatnonzero(at_odds.any(axis=1))
+    closest = np.where(at_odds, cosines, -1).argmax(axis=1)[left]
+    right = near[left, closest]
+    pairs = np.unique(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1), axis=0)
+    score = np.einsum("ij,ij->i", labelled.points[pairs[:, 0]], labelled.points[pairs[:, 1]])
+    return _first(Flags(labelled.rows[pairs[:, 0]], np.clip(score, 0, 1), other=labelled.rows[pairs[:, 1]]))
+
+
+def _neighbours(points: Floats) -> tuple[Ints, Floats]:
+    """(k, NEIGHBOURS) positions and cosines; exact up to NODES records, above them among cells of like ones."""
+    import faiss
+
+    k = min(NEIGHBOURS + 1, len(points))
+    if len(points) <= NODES:
+        cosines, near = faiss.knn(points, points, k, metric=faiss.METRIC_INNER_PRODUCT)
+    else:
+        cells = int(np.sqrt(len(points)))
+        index = faiss.index_factory(points.shape[1], f"IVF{cells},Flat", faiss.METRIC_INNER_PRODUCT)
+        index.train(points[:: max(len(points) // (64 * cells), 1)])
+        index.add(points)
+        index.nprobe = CELLS_PROBED
+        cosines, near = index.search(points, k)
+    return near, cosines
+
+
+def outliers(graph: Graph) -> Flags:
+    """Nodes whose neighbours are far: the mean distance (1 - cosine) stands out. Kuan & Mueller 2022."""
+    if not graph.cosines.size:
+        return Flags(graph.rows[:0], np.empty(0))
+    distance = 1 - graph.cosines.mean(axis=1, dtype=np.float64)
+    low, high = np.percentile(distance, (25, 75))
+    odd = np.argsort(-distance, kind="stable")[: int(ODD_SHARE * len(distance))]
+    odd = odd[distance[odd] > high + ODD_SPREADS * (high - low)]
+    return _first(Flags(graph.rows[odd], np.clip(distance[odd], 0, 1)))
+
+
+def _first(flags: Flags) -> Flags:
+    order = np.argsort(-flags.score, kind="stable")[:LISTED]
+    return Flags(flags.n[order], flags.score[order], None if flags.other is None else flags.other[order])
+
+
+def _write(path: Path, found: Mapping[str, Flags], labels: list[str]) -> None:
+    import polars
+
+    schema = {"n": polars.Int64, "kind": polars.String, "score": polars.Float64}
+    schema |= {"other": polars.Int64, "label": polars.String}
+    tables = [
+        polars.DataFrame(
+            {
+                "n": flags.n,
+                "kind": [kind] * len(flags.n),
+                "score": flags.score.astype(np.float64),
+                "other": flags.other if flags.other is not None else [None] * len(flags.n),
+                "label": [labels[c] for c in flags.label] if flags.label is not None else [None] * len(flags.n),
+            },
+            schema=schema,
+        )
+        for kind, flags in found.items()
+    ]
+    polars.concat(tables).write_parquet(path)

@@ -1,0 +1,223 @@
+"""Finding records: every filter keeps what it should, pages join without a gap, likeness is exact."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from core import loop, simulate
+from core.browse import PAGE, Pace, choices, find
+from core.corrections import correct
+from core.dossier import neighbours, read_dossier, told_by_models, twins
+from core.errors import BadInput
+from core.filters import STATES, Search, describe
+from core.leases import Holder
+from core.nearest import nearest
+from core.project import Project, open_project
+from core.queue import Ask
+from core.responses import Event
+from core.vectors import open_vectors
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet, sentences
+
+TEXTS = {f"r{number}": text for number, (text, _) in enumerate(sentences(60))}
+SLOW = Pace(stretch=7, seconds=60)
+
+
+def ids(project: Project, search: Search) -> list[str]:
+    """All that is found, page after page."""
+    found, start, pages = list[str](), 0, 0
+    while pages < 100:
+        page = find(project, search, start, SLOW)
+        found += [line.id for line in page.lines]
+        if page.next is None:
+            return found
+        start, pages = page.next, pages + 1
+    raise AssertionError("The pages never end.")
+
+
+@pytest.fixture(scope="module")
+def template(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two rounds of ten, all answered by the oracle, and a third batch of five that waits."""
+    folder = tmp_path_factory.mktemp("played") / "project"
+    shutil.copytree(encoded, folder)
+    project = open_project(folder, InProcessRunner())
+    known = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(project, known, simulate.Budget(2, 10, "default"), quiet)
+    loop.next_batch(project, quiet, size=5, spare=0)
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def played(template: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it."""
+    shutil.copytree(template, tmp_path / "played")
+    opened = open_project(tmp_path / "played", InProcessRunner())
+    yield opened
+    opened.close()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    vectors=arrays.arrays(np.float16, (40, 8), elements=st.floats(-1, 1, width=16)),
+    row=st.integers(0, 39),
+    k=st.integers(1, 60),
+)
+def test_the_nearest_rows_are_those_that_a_full_sort_finds(vectors: np.ndarray, row: int, k: int) -> None:
+    wanted = vectors.astype(np.float64) @ vectors[row].astype(np.float64)
+    rows, cosines = nearest(vectors, row, k)
+    assert row not in rows
+    assert len(rows) == min(k, 39)
+    assert np.allclose(cosines, wanted[rows], atol=1e-3)
+    assert np.allclose(np.sort(wanted[rows])[::-1], np.sort(np.delete(wanted, row))[::-1][:k], atol=1e-3)
+
+
+def test_pages_hold_every_record_once_in_order_of_import(project: Project) -> None:
+    assert ids(project, Search()) == list(TEXTS)
+    assert len(find(project, Search()).lines) == PAGE
+
+
+def test_a_search_finds_every_record_that_holds_all_words_in_any_case(project: Project) -> None:
+    for words in ("RAIN storm", "the", "witness 7", "violin.", "c(", "zebra"):
+        wanted = [id for id, text in TEXTS.items() if all(word in text.casefold() for word in words.casefold().split())]
+        assert ids(project, Search(words=words)) == wanted
+
+
+def test_a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on_there(project: Project) -> None:
+    hurried = Pace(stretch=20, seconds=0.0)
+    first = find(project, Search(words="zebra"), 0, hurried)
+    assert (first.lines, first.next, first.searched) == ((), 20, 20)
+    assert find(project, Search(words="zebra"), 40, hurried).next is None
+
+
+def test_a_records_id_finds_it(project: Project) -> None:
+    assert find(project, Search(words="r17")).lines[0].id == "r17"
+
+
+def test_too_many_words_are_refused(project: Project) -> None:
+    with pytest.raises(BadInput, match="at most 20"):
+        find(project, Search(words=" ".join(map(str, range(21)))))
+
+
+def test_a_label_filter_and_a_suggestion_filter_keep_what_they_name(
+    played: Project, truth: dict[str, tuple[str, ...]]
+) -> None:
+    assert len(find(played, Search(label="food")).lines) > 4
+    for line in find(played, Search(label="food")).lines:
+        assert line.label == "food" == truth[line.id][0]
+    sure = find(played, Search(suggestion="music", sure=(0.4, 1.0))).lines
+    assert sure
+    assert all(line.suggestion == "music" and (line.probability or 0) >= 0.4 for line in sure)
+
+
+def test_the_states_share_the_records_out(played: Project) -> None:
+    assert set(ids(played, Search(state="labelled"))) | set(ids(played, Search(state="gold"))) == {
+        id for (id,) in played.store.query("select id from records where n in (select n from settled)")
+    }
+    assert len(ids(played, Search(state="queued"))) == 5
+    assert set(ids(played, Search(state="queued"))) <= set(ids(played, Search(state="unlabelled")))
+    everything = [name for name in STATES if name != "queued"]
+    assert sorted(id for name in everything for id in ids(played, Search(state=name))) == sorted(TEXTS)
+    with pytest.raises(BadInput, match="no state"):
+        find(played, Search(state="lost"))
+
+
+def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:
+    path = project.folder / "rondo.toml"
+    path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
+    loop.next_batch(project, quiet, size=10, spare=0)
+    tied, skipped, flagged, *_ = [card.id for card in project.desk.exchange(Holder("ann", "a"), Ask(want=10)).cards]
+    for who, label in (("ann", "weather"), ("bob", "food")):
+        events = [Event(f"{who}0", tied, "submit", (label,)), Event(f"{who}1", skipped, "skip")]
+        project.desk.exchange(Holder(who, who), Ask(events=(*events, Event(f"{who}2", flagged, "flag", note="odd"))))
+    assert ids(project, Search(state="tied")) == [tied]
+    assert ids(project, Search(state="skipped")) == [skipped]
+    assert ids(project, Search(state="flagged")) == [flagged]
+    project.desk.exchange(Holder("bob", "bob"), Ask(events=(Event("back", skipped, "undo", undoes="bob1"),)))
+    assert set(ids(project, Search(annotator="bob"))) == {tied, flagged}
+
+
+def test_the_round_is_the_one_in_which_a_record_was_asked(played: Project) -> None:
+    asked = {batch: set(ids(played, Search(batch=batch))) for batch in choices(played).batches}
+    assert [len(asked[batch]) for batch in (3, 2, 1)] == [5, 10, 10]
+    assert not asked[1] & asked[2]
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_its_records(played: Project) -> None:
+    with played.store.transaction() as cursor:
+        cursor.execute("delete from judged")
+        cursor.execute("insert into judged values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm')")
+        cursor.execute("insert into judged values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm')")
+    assert ids(played, Search(truth="food", said="music")) == ["r4"]
+    assert ids(played, Search(truth="food")) == ["r4", "r9"]
+
+
+def test_flagged_pairs_stand_together_the_most_suspicious_first(project: Project) -> None:
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            """insert into flags values (30, 'near_duplicate', .9, 2, null, null),
+               (5, 'near_duplicate', .95, 40, null, null)"""
+        )
+    assert ids(project, Search(kind="near_duplicate")) == ["r5", "r40", "r2", "r30"]
+    assert ids(project, Search(kind="near_duplicate", words="witness 30")) == ["r30"]
+    ((left, right),) = twins(project, 2)
+    assert (left.id, right.id) == ("r2", "r30")
+    assert "".join(part.text for part in left.segments) == TEXTS["r2"]
+
+
+def test_more_like_this_is_in_order_of_the_cosine(project: Project) -> None:
+    vectors = open_vectors(project.vectors, project.settings().encoder)
+    wanted = np.argsort(-(vectors.astype(np.float32) @ vectors[3].astype(np.float32)))
+    assert ids(project, Search(like="r3"))[:5] == [f"r{n}" for n in wanted if n != 3][:5]
+    assert [line.id for _, line in neighbours(project, "r3")][:5] == ids(project, Search(like="r3"))[:5]
+    assert set(ids(project, Search(like="r3", words="storm"))) == set(ids(project, Search(words="storm"))) - {"r3"}
+
+
+def test_a_list_from_the_map_keeps_its_order(project: Project) -> None:
+    assert ids(project, Search(rows=(7, 3, 7, 999))) == ["r7", "r3"]
+
+
+def test_what_a_model_says_of_a_record_that_waits_for_a_blind_answer_is_hidden(played: Project) -> None:
+    assert not any(line.hidden for line in find(played, Search(state="labelled")).lines)
+    (n,) = played.store.query("select n from queue where batch = 3 limit 1")[0]
+    with played.store.transaction() as cursor:
+        cursor.execute("update queue set audit = n = ? where batch = 3", [n])
+    line = find(played, Search(rows=(n,))).lines[0]
+    assert (line.hidden, line.suggestion, line.probability) == (True, None, None)
+    assert told_by_models(played, line.id) == []
+    assert line.id not in ids(played, Search(sure=(0.0, 1.0)))
+
+
+def test_a_dossier_tells_which_models_learnt_from_the_record(played: Project) -> None:
+    (record,) = played.store.query(
+        "select r.id from records r join settled s using (n) where s.round = 1 and stratum = 'chosen' limit 1"
+    )[0]
+    (waiting,) = played.store.query("select r.id from records r join queue q using (n) where batch = 2 limit 1")[0]
+    assert [row["learnt from it"] for row in told_by_models(played, record)] == [True, True]
+    assert [row["learnt from it"] for row in told_by_models(played, waiting)][-1] is False
+    dossier = read_dossier(played, record)
+    assert dossier.text == TEXTS[record]
+    assert [row["who"] for row in dossier.answers] == ["oracle"]
+    assert dossier.labels is not None
+    with pytest.raises(BadInput, match="no record"):
+        read_dossier(played, "r60")
+
+
+def test_the_filters_are_said_in_words() -> None:
+    search = Search(label="food", sure=(0.2, 0.5), machine=True)
+    assert describe(search, {"food": "Food"}) == "label: Food · probability: 20% to 50% · machine label: yes"
+    assert describe(replace(search, label=None, sure=None, machine=False), {}) == ""
+
+
+def test_a_corrected_record_is_found_under_its_new_label(played: Project) -> None:
+    line = find(played, Search(label="food", state="labelled")).lines[0]
+    correct(played, line.id, ["music"], "ann")
+    assert line.id in ids(played, Search(label="music"))
+    assert line.id not in ids(played, Search(label="food"))

@@ -1,0 +1,110 @@
+"""A person's correction settles its record whatever others said, is only ever added, and can be taken back."""
+
+import pytest
+
+from core import loop
+from core.corrections import correct, withdraw
+from core.dossier import read_dossier
+from core.errors import BadInput, Refused
+from core.leases import Holder
+from core.project import Project
+from core.queue import Ask
+from core.responses import Event
+from tests.conftest import quiet
+
+ANN = Holder("ann", "tab")
+
+
+def settled(project: Project, record: str) -> tuple[list[str], str, str]:
+    """(labels, how, stratum)."""
+    rows = project.store.query("select labels, how, stratum from settled join records using (n) where id = ?", [record])
+    labels, how, stratum = rows[0]
+    return labels, how, stratum
+
+
+@pytest.fixture
+def labelled(project: Project) -> str:
+    """A record that ann has labelled on the card."""
+    loop.next_batch(project, quiet, size=6, spare=0)
+    card = project.desk.exchange(ANN, Ask(want=6)).cards[0]
+    project.desk.exchange(ANN, Ask(events=(Event("e0", card.id, "submit", ("food",)),)))
+    return card.id
+
+
+def test_a_correction_settles_the_record_and_leaves_the_answer_stored(project: Project, labelled: str) -> None:
+    correct(project, labelled, ["music"], "bob", "it sings")
+    assert settled(project, labelled)[:2] == (["music"], "adjudicated")
+    answers = read_dossier(project, labelled).answers
+    assert [(row["who"], row["answer"], row["how"], row["note"]) for row in answers] == [
+        ("ann", "food", "one by one", None),
+        ("bob", "music", "correction", "it sings"),
+    ]
+
+
+def test_a_correction_keeps_a_record_in_the_stratum_that_it_was_drawn_for(project: Project, labelled: str) -> None:
+    before = settled(project, labelled)
+    correct(project, labelled, ["music"], "bob")
+    assert settled(project, labelled)[2] == before[2]
+
+
+def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(project: Project, labelled: str) -> None:
+    correct(project, labelled, ["music"], "bob")
+    second = correct(project, labelled, ["weather"], "ann")
+    assert settled(project, labelled)[0] == ["weather"]
+    withdraw(project, labelled, second, "ann")
+    assert settled(project, labelled)[0] == ["music"]
+    assert [who for _, who in read_dossier(project, labelled).corrections] == ["bob"]
+
+
+def test_only_its_author_takes_a_correction_back_and_only_once(project: Project, labelled: str) -> None:
+    event = correct(project, labelled, ["music"], "bob")
+    with pytest.raises(Refused, match="Only bob"):
+        withdraw(project, labelled, event, "ann")
+    with pytest.raises(BadInput, match="has no answer"):
+        withdraw(project, labelled, "other", "bob")
+    withdraw(project, labelled, event, "bob")
+    with pytest.raises(Refused, match="already"):
+        withdraw(project, labelled, event, "bob")
+    assert settled(project, labelled)[:2] == (["food"], "single")
+
+
+def test_a_label_given_where_nobody_has_labelled_is_an_ordinary_answer(project: Project) -> None:
+    correct(project, "r0", ["music"], "bob")
+    assert settled(project, "r0") == (["music"], "single", "chosen")
+    assert read_dossier(project, "r0").corrections == ()
+
+
+def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project) -> None:
+    loop.next_batch(project, quiet, size=6, spare=0)
+    card = project.desk.exchange(ANN, Ask(want=6)).cards[0]
+    with project.store.transaction() as cursor:
+        cursor.execute("update queue set audit = false")
+        cursor.execute("insert into models values ('m', now(), 1, ?, 1, 0, 0, '{}', 0)", [project.settings().encoder])
+    correct(project, card.id, ["music"], "bob")
+    assert project.store.one("select model from responses where annotator = 'bob'") == "m"
+    with project.store.transaction() as cursor:
+        cursor.execute("update queue set audit = true")
+        cursor.execute("delete from settled")
+    withheld = project.store.one("select r.id from records r join queue q using (n) where id <> ?", [card.id])
+    correct(project, withheld, ["music"], "eve")
+    assert project.store.one("select model from responses where annotator = 'eve'") is None
+
+
+@pytest.mark.parametrize(
+    ("record", "labels", "said"),
+    [("r0", ["sport"], "no label 'sport'"), ("r0", [], "Exactly one label"), ("r999", ["food"], "no record 'r999'")],
+)
+def test_a_correction_that_cannot_be_is_refused_and_nothing_is_stored(
+    project: Project, record: str, labels: list[str], said: str
+) -> None:
+    before = project.store.one("select count(*) from responses")
+    with pytest.raises(BadInput, match=said):
+        correct(project, record, labels, "bob")
+    assert project.store.one("select count(*) from responses") == before
+
+
+def test_a_corrected_record_is_not_handed_out_again(project: Project) -> None:
+    loop.next_batch(project, quiet, size=2, spare=0)
+    first = project.store.one("select r.id from records r join queue q using (n) order by position limit 1")
+    correct(project, first, ["food"], "bob")
+    assert first not in [card.id for card in project.desk.exchange(ANN, Ask(want=10)).cards]

@@ -1,0 +1,172 @@
+"""Labels that look wrong: planted errors, contradictions and odd ones out are found, shown and sent to be checked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import loop
+from core.errors import BadInput, Refused
+from core.leases import Holder
+from core.models.graph import neighbour_graph
+from core.project import Project, open_project
+from core.queue import Ask
+from core.responses import Event
+from core.reviews import queue_for_review
+from core.suspicion import KINDS, flag_counts, flagged, inspect, inspected_at, pair, word_diff
+from gpu_jobs.inspect import Labelled, contradictions, hard_records, label_errors, out_of_sample, outliers
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import COLUMNS, quiet, sentences
+
+ANN, BOB = Holder("ann", "tab"), Holder("bob", "tab")
+WRONG = ("r6", "r20", "r33")
+
+
+def answer(project: Project, holder: Holder, record: str, label: str) -> None:
+    event = Event(f"{holder.annotator}-{record}-{label}", record, "submit", (label,), ts=4e9)
+    assert set(project.desk.exchange(holder, Ask(events=(event,))).statuses.values()) == {"stored"}
+
+
+@pytest.fixture
+def flawed(project: Project) -> Project:
+    """45 labelled records, three of them wrong."""
+    others = {"weather": "food", "food": "music", "music": "weather"}
+    for number, (_, topic) in enumerate(sentences(56)):
+        record = f"r{number}"
+        if number % 5 != 4:
+            answer(project, ANN, record, others[topic] if record in WRONG else topic)
+    return project
+
+
+def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: Project) -> None:
+    assert inspected_at(flawed) is None
+    told = inspect(flawed, quiet)
+    found = {one.id: (one.proposed, one.labels) for one in flagged(flawed, "label_error")}
+    truth = {f"r{number}": topic for number, (_, topic) in enumerate(sentences(60))}
+    assert set(WRONG) <= set(found)
+    assert len(found) <= 6
+    assert {record: found[record][0] for record in WRONG} == {record: truth[record] for record in WRONG}
+    assert flag_counts(flawed) == {kind: told[kind] for kind in KINDS}
+    assert told["labelled"] == told["inspected"] == 57
+    assert inspected_at(flawed) is not None
+
+
+def test_a_new_inspection_replaces_the_flags_and_what_was_answered_is_seen(flawed: Project) -> None:
+    inspect(flawed, quiet)
+    before = flag_counts(flawed)["label_error"]
+    answer(flawed, BOB, "r6", "weather")
+    assert flag_counts(flawed)["label_error"] == before - 1
+    assert [one.id for one in flagged(flawed, "label_error") if one.seen] == ["r6"]
+    inspect(flawed, quiet)
+    first = flagged(flawed, "ambiguous")[0]
+    assert (first.id, first.score) == ("r6", 1.0), "two people, two labels"
+    assert not any(one.seen for one in flagged(flawed, "ambiguous"))
+
+
+def test_a_kind_can_be_sent_to_be_looked_at_again(flawed: Project) -> None:
+    inspect(flawed, quiet)
+    first = flagged(flawed, "label_error")[0]
+    queued = queue_for_review(flawed, "label_error", "ann")["queued"]
+    assert queued == flag_counts(flawed)["label_error"]
+    assert all(one.waiting for one in flagged(flawed, "label_error"))
+    assert queue_for_review(flawed, "label_error", "ann")["queued"] == 0, "they wait already"
+    assert [card.id for card in flawed.desk.exchange(BOB, Ask(want=1)).cards] == [first.id]
+    answer(flawed, BOB, first.id, "food")
+    assert {one.id for one in flagged(flawed, "label_error") if not one.waiting} == {first.id}
+
+
+def test_pages_follow_each_other(flawed: Project) -> None:
+    with flawed.store.transaction() as cursor:
+        cursor.execute("insert into flags select n, 'outlier', n / 100, null, null, null from range(7) as t(n)")
+    pages = [[one.n for one in flagged(flawed, "outlier", page, 3)] for page in range(4)]
+    assert pages == [[6, 5, 4], [3, 2, 1], [0], []]
+    with pytest.raises(BadInput, match="no kind of flag"):
+        flagged(flawed, "odd")
+
+
+def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:
+    left, right = pair(flawed, 0, 3)
+    assert (left.id, right.id, left.labels) == ("r0", "r3", ("weather",))
+    assert "".join(part.text for part in left.segments) == sentences(1)[0][0]
+    assert [part.text.strip() for part in left.segments if not part.same] == ["rain", "0."]
+    assert [part.text.strip() for part in right.segments if not part.same] == ["wind", "3."]
+    with pytest.raises(BadInput, match="no record number 99"):
+        pair(flawed, 0, 99)
+
+
+@given(st.lists(st.sampled_from(["a", "b ", " c", "\n", "d  e"])), st.lists(st.sampled_from(["a ", "b ", "c\t", "f"])))
+def test_a_difference_loses_no_character_and_marks_the_same_words_on_both_sides(a: list[str], b: list[str]) -> None:
+    left, right = word_diff("".join(a), "".join(b))
+    assert ("".join(part.text for part in left), "".join(part.text for part in right)) == ("".join(a), "".join(b))
+    same = [[word for part in side if part.same for word in part.text.split()] for side in (left, right)]
+    assert same[0] == same[1]
+
+
+def test_too_few_labels_are_refused_in_a_sentence(project: Project, tmp_path: Path) -> None:
+    with project.store.transaction() as cursor:
+        cursor.execute("delete from settled where n > 20")
+    with pytest.raises(Refused, match="4 records are labelled; to judge labels, a model needs at least 10"):
+        inspect(project, quiet)
+    loop.create_project(tmp_path / "one", ["only"])
+    opened = open_project(tmp_path / "one", InProcessRunner())
+    with pytest.raises(Refused, match="two labels"):
+        inspect(opened, quiet)
+    opened.close()
+
+
+def test_one_label_for_all_is_refused(project: Project) -> None:
+    with project.store.transaction() as cursor:
+        cursor.execute("update settled set labels = ['food']")
+    with pytest.raises(Refused, match="All 12 labelled records have the same label"):
+        inspect(project, quiet)
+    assert project.store.one("select count(*) from jobs where kind = 'inspect'") == 0
+
+
+def test_where_several_labels_may_hold_a_missing_one_is_found(tmp_path: Path) -> None:
+    loop.create_project(tmp_path / "multi", ["weather", "food", "music"], multi=True)
+    opened = open_project(tmp_path / "multi", InProcessRunner())
+    lines = [f'r{n},"{text}",{"" if n == 21 else topic}' for n, (text, topic) in enumerate(sentences(60))]
+    (tmp_path / "multi.csv").write_text("\n".join(["id,text,topic", *lines]))
+    loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), **{**COLUMNS, "split": None})
+    with opened.store.transaction() as cursor:
+        cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now())")
+    inspect(opened, quiet)
+    assert ("r21", (), "weather") in [(one.id, one.labels, one.proposed) for one in flagged(opened, "label_error")]
+    opened.close()
+
+
+def clouds(each: int, seed: int = 0) -> Labelled:
+    """Three clouds of unit vectors, a label each."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(3), each)
+    points = np.eye(3, 16)[truth] + rng.normal(scale=0.15, size=(len(truth), 16))
+    points = (points / np.linalg.norm(points, axis=1, keepdims=True)).astype(np.float32)
+    return Labelled(np.arange(len(truth)) * 10, points, np.eye(3, dtype=np.bool_)[truth], multi=False)
+
+
+def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
+    labelled = clouds(40)
+    labelled.targets[[3, 50]] = labelled.targets[[50, 3]]
+    probs = out_of_sample(labelled, None, np.random.default_rng(0))
+    assert {30, 500} <= set(label_errors(labelled, probs).n.tolist())
+    hard = hard_records(labelled, probs, np.array([70]), np.array([0.5]))
+    assert dict(zip(hard.n.tolist(), hard.score.tolist(), strict=True))[70] >= 0.5
+
+
+def test_the_same_text_with_two_labels_is_a_contradiction_named_once() -> None:
+    labelled = clouds(40)
+    labelled.points[[5, 6]] = labelled.points[[100, 101]]
+    found = contradictions(labelled)
+    pairs = set(zip(found.n.tolist(), (found.other if found.other is not None else found.n).tolist(), strict=True))
+    assert {(50, 1000), (60, 1010)} <= pairs
+    assert np.allclose(found.score[:2], 1)
+
+
+def test_what_is_far_from_everything_is_an_outlier() -> None:
+    points = clouds(100).points
+    points[17] = np.eye(16, dtype=np.float32)[15]
+    graph = neighbour_graph(points, np.arange(300), np.random.default_rng(0))
+    assert outliers(graph).n[0] == 17
+    assert len(outliers(graph).n) <= 3
