@@ -8,7 +8,8 @@ from app.charts import Rows
 
 BLUE = "#2f6fed"
 GREY = "#8a94a3"
-CELL = 34
+CELL, HEAD = 30, 150
+"""pixels of a cell, and of the names above the cells"""
 
 
 def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.LayerChart:
@@ -17,7 +18,7 @@ def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.Laye
     measure: `records` or `share`, what stands in the cells. The selection's name is `cell`.
     """
     rows = [{**cell, "truth_id": cell["truth_id"] or "", "said_id": cell["said_id"] or ""} for cell in cells]
-    plain = {"labelLimit": 110, "labelOverlap": False, "grid": False, "domain": False, "ticks": False}
+    plain = {"labelLimit": 110, "labelOverlap": False, "labelFlush": False, "tickBand": "extent", "domain": False}
     names, sides = alt.Axis(orient="top", labelAngle=-60, **plain), alt.Axis(**plain)
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("said:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="the model says", axis=names),
@@ -37,7 +38,7 @@ def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.Laye
     figure = alt.Text("share:Q", format=".1%") if measure == "share" else alt.Text("records:Q", format=",")
     ink = alt.when(alt.datum.of_truth > 0.5).then(alt.value("white")).otherwise(alt.value("#14233c"))
     figures = base.mark_text(fontSize=11, cursor="pointer").encode(text=figure, color=ink)
-    return (boxes.add_params(picked) + figures).properties(height=CELL * len(order))
+    return (boxes.add_params(picked) + figures).properties(height=CELL * len(order) + HEAD)
 
 
 def calibration_chart(bins: Rows) -> alt.LayerChart:
@@ -53,13 +54,14 @@ def calibration_chart(bins: Rows) -> alt.LayerChart:
             alt.Tooltip("records:Q", format=","),
         ],
     )
-    right = alt.Y("right:Q", scale=unit, title="how often it is right, 95 %", axis=alt.Axis(format="%"))
-    spans = base.mark_rule(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=None), y2="high:Q")
+    title = "how often it is right, 95 %"
+    right = alt.Y("right:Q", scale=unit, title=title, axis=alt.Axis(format="%"))
+    spans = base.mark_rule(color=BLUE, strokeWidth=1.5).encode(y=alt.Y("low:Q", title=title), y2="high:Q")
     points = base.mark_point(color=BLUE, filled=True, opacity=1).encode(
         y=right, size=alt.Size("records:Q", scale=alt.Scale(domainMin=0, range=[30, 160]), legend=None)
     )
     ends = alt.Chart(alt.Data(values=[{"at": 0}, {"at": 1}]))
-    ideal = ends.mark_line(color=GREY, strokeDash=[4, 4]).encode(x="at:Q", y="at:Q")
+    ideal = ends.mark_line(color=GREY, strokeDash=[4, 4]).encode(x="at:Q", y=alt.Y("at:Q", title=title))
     return (ideal + spans + points).properties(height=300)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli_measuring import inspect, map_, rechoose
+from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
 from app.cli_trials import demo, replay
 from app.options import (
     AuditOption,
@@ -192,6 +192,8 @@ def backup(
     show("backup", told, as_json=as_json)
 
 
+app.command()(auto)
+app.command()(withdraw)
 app.command()(inspect)
 app.command("map")(map_)
 app.command()(rechoose)

@@ -31,3 +31,24 @@ def map_(
 ) -> None:
     """Lay the records out in the plane, for the Map page."""
     show("map", run_verb(folder_of(context, project), "map", again=again), as_json=as_json)
+
+
+def auto(
+    context: typer.Context,
+    precision: Annotated[float, typer.Option(help="Share of the machine labels that must be right.")] = 0.95,
+    per_label: Annotated[
+        float | None, typer.Option(help="Share that must be right of each label's machine labels too.")
+    ] = None,
+    confidence: Annotated[float, typer.Option(help="How sure the promise must be.")] = 0.95,
+    accept: Annotated[bool, typer.Option("--accept", help="Do it; without this it is only shown.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Label by machine what can be promised to be right, with a blind check of it."""
+    options = {"precision": precision, "per_label": per_label, "confidence": confidence, "accept": accept}
+    show("auto", run_verb(folder_of(context, project), "auto", **options), as_json=as_json)
+
+
+def withdraw(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Take all machine labels back."""
+    show("withdraw", run_verb(folder_of(context, project), "withdraw"), as_json=as_json)

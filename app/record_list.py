@@ -106,7 +106,7 @@ def draw_paging(found: Found, starts: list[int]) -> None:
 
 
 def _position(found: Found, page: int) -> str:
-    shown = f"{len(found.lines)} records"
+    shown = "1 record" if len(found.lines) == 1 else f"{len(found.lines)} records"
     if found.searched:
         return f"{shown} on page {page}; {found.searched:,} texts searched so far"
     return shown if found.next is None and page == 1 else f"Page {page}, {PAGE} records on each"

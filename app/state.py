@@ -99,7 +99,9 @@ class Office:
                 self._tickets.remove(ticket)
 
     def after_events(self) -> None:
-        """Starts a round when a batch is finished; returns at once."""
+        """Starts a round when a batch is finished, and looks at a promise when one stands; returns at once."""
+        if self.project.store.one("select count(*) from promises where state = 'standing'"):
+            self.start("check")
         if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
             self.start("round")
 

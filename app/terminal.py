@@ -144,6 +144,24 @@ def _rechoose_lines(told: Mapping[str, Any]) -> list[str]:
     return [f"Round {told['round']}: NOT the same. {told['other_records']} of {told['records']} records differ."]
 
 
+def _auto_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{told['covered']:,} of {told['pool']:,} records ({told['share']:.0%}) can be labelled by machine with a "
+        f"precision of at least {told['precision']:.1%}, {told['confidence']:.0%} sure.",
+        f"It rests on {told['audits']:,} audit labels, {told['wrong']:,} of them wrong: at least {told['bound']:.1%}.",
+    ]
+    lines += [
+        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.2f}"
+        for part in told["labels"]
+    ]
+    if "promise" not in told:
+        return [*lines, "Nothing was changed. To do it: the same with --accept."]
+    return [
+        *lines,
+        f"Done: {told['accepted']:,} machine labels; {told['checks']} of them are queued for a blind check.",
+    ]
+
+
 def _inspect_lines(told: Mapping[str, Any]) -> list[str]:
     return [
         f"Looked at {told['labelled']:,} labelled records in {told['seconds']:.1f} s: "
@@ -199,6 +217,8 @@ _LINES = {
     "rechoose": _rechoose_lines,
     "inspect": _inspect_lines,
     "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
+    "auto": _auto_lines,
+    "withdraw": lambda told: [f"{told['withdrawn']:,} machine labels were taken back."],
     "status": _status_lines,
     "export": lambda told: [
         f"Wrote {told['rows']:,} rows to {told['file']}.",

@@ -12,6 +12,7 @@ from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.export import write_export
 from core.jobs import Bundle, Report
+from core.machine import auto, check, withdraw
 from core.maps import project_map
 from core.overview import status
 from core.plans import Request
@@ -124,6 +125,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = rounds.take_in_finished(project, report)
+    check(project, report)
     told = encode(project, report)
     settings = project.settings()
     ready = settings.automatic and settings.taxonomy.active and project.store.one(f"select count(*) from ({POOL})")
@@ -147,6 +149,9 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "inspect": inspect,
     "map": project_map,
     "rechoose": rechoose,
+    "auto": auto,
+    "check": check,
+    "withdraw": withdraw,
     "status": show_status,
     "export": export,
     "backup": back_up,

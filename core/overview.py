@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from core.project import Project
+from core.promises import announcements
 from core.records import POOL
 from core.settling import ANSWERS, answer_parameters
 from core.standing import caveats, newest_model
@@ -85,9 +86,9 @@ def batches(project: Project) -> list[dict[str, Any]]:
 
 
 def warnings(project: Project) -> list[str]:
-    """What the newest batch's self-test warns of."""
+    """Promises that broke, and what the newest batch's self-test warns of."""
     written = project.store.one("select self_test from batches order by batch desc limit 1")
-    return list(json.loads(written)["warnings"]) if written else []
+    return announcements(project) + (list(json.loads(written)["warnings"]) if written else [])
 
 
 def label_counts(project: Project) -> list[dict[str, Any]]:

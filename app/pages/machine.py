@@ -1,0 +1,87 @@
+"""Machine labels: what could be promised, accepting it, how the promise that stands fares, and taking it back."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.charts_machine import coverage_chart
+from app.state import opened
+from app.widgets import activity
+from core import machine, promises
+from core.errors import RondoError
+from core.measuring.promises import Wanted
+from core.promise_words import how_it_stands, what_accepting_does, what_can_be_promised
+
+office = opened()
+st.title("Machine labels")
+st.caption(
+    "The model labels the rest by itself, where audit labels prove that it is right often enough. "
+    "People check a blind sample afterwards; when the promise breaks, its labels are taken back."
+)
+activity(office)
+
+
+def plain(text: str) -> str:
+    """A sentence from core, with nothing in it that would be drawn as mathematics or a link."""
+    return text.replace("$", r"\$").replace("[", r"\[")
+
+
+def act(verb: Callable[..., object], **options: object) -> None:
+    """Does it and keeps what was wrong, if anything was, for the next run."""
+    st.session_state.pop("machine-look", None)
+    try:
+        verb(office.project, lambda *_: None, **options)
+    except RondoError as error:
+        st.session_state["machine-trouble"] = str(error)
+
+
+for sentence in promises.announcements(office.project):
+    st.warning(plain(sentence), icon=":material/warning:")
+if trouble := st.session_state.pop("machine-trouble", None):
+    st.error(plain(trouble))
+
+if stands := promises.standing(office.project):
+    st.subheader("The promise that stands")
+    st.text(how_it_stands(stands))
+    columns = st.columns(3)
+    columns[0].metric("Machine labels", f"{stands['covered']:,}")
+    columns[1].metric("Checked: right / wrong", f"{stands['right']:,} / {stands['wrong']:,}")
+    columns[2].metric("Checks to answer", f"{stands['waiting']:,}")
+    with st.expander("The numbers"):
+        st.dataframe(stands["labels"], key="stands", hide_index=True)
+    with st.popover("Withdraw"):
+        st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
+        st.button("Withdraw it", key="withdraw", on_click=act, args=(machine.withdraw,))
+
+st.subheader("A new promise" if stands else "What could be promised?")
+with st.form("wanted"):
+    left, middle, right = st.columns(3)
+    precision = left.number_input("Right, at least", 0.5, 0.999, 0.95, 0.01, key="precision", help="Of 1")
+    confidence = middle.number_input("With confidence", 0.5, 0.999, 0.95, 0.01, key="confidence", help="Of 1")
+    each = right.number_input(
+        "Right for each label", 0.5, 0.999, None, 0.01, key="per-label", placeholder="not promised"
+    )
+    if st.form_submit_button("Look", key="look", type="primary"):
+        st.session_state["machine-look"] = Wanted(precision, each, confidence)
+if wanted := st.session_state.get("machine-look"):
+    try:
+        with st.spinner("Looking …"):
+            told = machine.preview(office.project, wanted)
+    except RondoError as error:
+        st.info(plain(str(error)))
+        st.stop()
+    st.text(what_can_be_promised(told))
+    if chart := coverage_chart(told):
+        st.altair_chart(chart, key="coverage")
+        with st.expander("The numbers"):
+            st.dataframe(told["labels"] if told["given"] else told["steps"], key="coverage-table", hide_index=True)
+    if told["given"]:
+        with st.popover("Accept", type="primary"):
+            st.text(what_accepting_does(told, bool(stands)))
+            st.button(
+                "Accept them",
+                key="accept",
+                on_click=act,
+                args=(machine.auto,),
+                kwargs={"accept": True, **told["wanted"]},
+            )
