@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from core.errors import Damaged, Refused
+from core.migrations import MIGRATIONS
 from core.store import FILE, Store, StoreHeld
 
 WRITER = """
@@ -97,4 +98,22 @@ def test_a_backup_made_while_people_write_opens_by_itself(tmp_path: Path) -> Non
     copy = Store(tmp_path / "copy")
     assert copy.query("select what from audit_log") == [("before",)]
     copy.close()
+    store.close()
+
+
+def test_a_project_of_the_first_version_is_brought_up_to_date_with_its_answers(tmp_path: Path) -> None:
+    old = duckdb.connect(str(tmp_path / "rondo.duckdb"))
+    old.execute("create table schema_version (version integer not null)")
+    old.execute(MIGRATIONS[0])
+    old.execute("insert into schema_version values (1)")
+    old.execute(
+        """insert into responses values
+           ('e1', 0, 'ann', 'submit', ['spam'], null, null, now(), 1, now(), 1, 1, null)"""
+    )
+    old.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null)")
+    old.close()
+    store = Store(tmp_path)
+    assert store.query("select event_id, via from responses") == [("e1", None)]
+    assert store.query("select n, purpose, since from queue") == [(0, None, None)]
+    assert store.query("select count(*) from machine_labels") == [(0,)]
     store.close()

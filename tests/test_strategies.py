@@ -205,3 +205,26 @@ def test_a_batch_states_the_margin_score_of_each_of_its_records() -> None:
 def test_an_impossible_audit_share_is_refused(share: float) -> None:
     with pytest.raises(BadInput, match="audit share"):
         compose(make_pool(), 5, STRATEGIES["random"], share, np.random.default_rng(0))
+
+
+def test_records_labelled_by_machine_are_drawn_for_the_audit_as_often_as_others_and_never_chosen() -> None:
+    whole = make_pool(60, 10)
+    machine, rows = whole.rows[:20], whole.rows[20:]
+    probs = None if whole.probs is None else whole.probs[20:]
+    pool = Pool(whole.vectors, rows, whole.labelled, probs, audit_only=machine)
+    times = np.zeros(60)
+    for seed in range(1500):
+        batch = compose(pool, 10, STRATEGIES["margin"], 0.3, np.random.default_rng(seed))
+        assert not np.isin(batch.rows[~batch.audit], machine).any()
+        times[batch.rows[batch.audit]] += 1
+    assert abs(times[machine].mean() - 1500 * 3 / 50) < 5
+    assert abs(times[rows].mean() - 1500 * 3 / 50) < 5
+    only = compose(
+        Pool(whole.vectors, rows[:0], whole.labelled, audit_only=machine),
+        5,
+        STRATEGIES["random"],
+        1.0,
+        np.random.default_rng(0),
+    )
+    assert set(only.rows.tolist()) <= set(machine.tolist())
+    assert len(only.rows) == 5

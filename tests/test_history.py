@@ -1,0 +1,92 @@
+"""How records left the pool: what the store remembers is what happened, whatever way they were asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core import loop, simulate
+from core.bulk import label_many
+from core.encoding import encode
+from core.history import read_history
+from core.measuring.audit import weigh
+from core.overview import status
+from core.project import Project
+from core.standing import caveats, newest_model
+from tests.conftest import COLUMNS, quiet, write_csv
+
+Truth = dict[str, tuple[str, ...]]
+
+
+def asked(project: Project) -> list[int]:
+    return [n for (n,) in project.store.query("select n from settled where stratum <> 'gold' order by n")]
+
+
+def test_each_draw_is_one_of_the_batch_or_of_the_spare_records_behind_it(project: Project, truth: Truth) -> None:
+    for share in (0.5, 0.25):
+        queued = loop.next_batch(project, quiet, size=8, audit_share=share, spare=4)["queued"]
+        simulate.answer(project, truth, queued + 2)  # two of the spare ones
+    with project.store.reading() as cursor:
+        rows, history = read_history(cursor, asked(project))
+    assert len(rows) == 20
+    assert history.wave_sizes.tolist() == [48]
+    counts = dict(zip(*np.unique(history.left, return_counts=True), strict=True))
+    assert counts == {0: 8, 1: 2, 2: 8, 3: 2}
+    own = np.isin(history.left, (0, 2))
+    assert (history.audited & own).sum() == 4 + 2
+
+
+def test_weights_of_the_asked_records_sum_to_one_and_audit_records_carry_nearly_all(
+    project: Project, truth: Truth
+) -> None:
+    simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
+    with project.store.reading() as cursor:
+        _, history = read_history(cursor, asked(project))
+    weights = weigh(history)
+    assert weights.weight.sum() == pytest.approx(1)
+    assert weights.population == 48
+    rows = project.store.query("select stratum, sum(weight) from judged where stratum <> 'gold' group by 1 order by 1")
+    strata = dict(rows)
+    assert strata["audit"] == pytest.approx(weights.weight[weights.drawn].sum())
+    assert strata["audit"] > strata["chosen"]
+
+
+def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
+    project: Project, truth: Truth, tmp_path: Path
+) -> None:
+    loop.next_batch(project, quiet, size=12, audit_share=0.5, spare=0)
+    simulate.answer(project, truth, 12)
+    file = write_csv(tmp_path / "more.csv", 90, labelled=False)
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    encode(project, quiet)
+    loop.fit(project, quiet)
+    model = newest_model(project)
+    assert model is not None
+    assert model["audit"]["uncovered"] == 24  # thirty more rows, six of them gold
+    assert any("24 records were imported since" in sentence for sentence in caveats(model))
+    assert any("24 records were imported since" in sentence for sentence in status(project)["caveats"])
+
+
+def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Project, truth: Truth) -> None:
+    ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
+    label_many(project, ns[:10], ("food",), "ana")
+    loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
+    simulate.answer(project, truth, 6)
+    with project.store.reading() as cursor:
+        rows, history = read_history(cursor, asked(project))
+    weights = weigh(history)
+    bulk = np.isin(rows, ns[:10])
+    assert not history.audited[bulk].any()
+    assert weights.weight[bulk] == pytest.approx(1 / 48)
+    assert weights.weight[~bulk] == pytest.approx(38 / 48 / 6)
+
+
+def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "known.csv"
+    file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    with project.store.reading() as cursor:
+        rows, history = read_history(cursor, asked(project))
+    assert len(rows) == 0
+    assert history.wave_sizes.sum() == 48
+    assert loop.fit(project, quiet)["labels"] == 2
