@@ -12,7 +12,7 @@ def coverage_chart(told: Mapping[str, Any]) -> alt.LayerChart | None:
     rows = [step for step in told["steps"] if step["audits"]]
     if not rows:
         return None
-    lowest = min(0.9 * told["precision"], *(max(row["bound"], 0.3) for row in rows))
+    lowest = min(0.9 * told["precision"], *(max(row["bound"], 0.5) for row in rows))
     covered = alt.X("share:Q", title="share of the pool covered", scale=alt.Scale(domain=[0, 1]), axis=_percent())
     least = alt.Y(
         "bound:Q",
@@ -32,7 +32,8 @@ def coverage_chart(told: Mapping[str, Any]) -> alt.LayerChart | None:
     rule = alt.Chart(alt.Data(values=[{"bound": told["precision"]}])).mark_rule(strokeDash=[4, 4], color="#d9822b")
     drawn = line + rule.encode(least)
     if told["given"]:
-        chosen = alt.Chart(alt.Data(values=[told])).mark_point(size=160, filled=True, color="#3aa76d")
+        point = {key: told[key] for key in ("share", "bound", "covered", "audits", "wrong")}
+        chosen = alt.Chart(alt.Data(values=[point])).mark_point(size=160, filled=True, color="#3aa76d")
         drawn += chosen.encode(covered, least, tooltip=tooltip)
     return drawn.properties(height=260)
 

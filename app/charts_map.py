@@ -1,8 +1,7 @@
 """The picture of a map, as an ECharts option, and the shapes that a person drew on it. Knows no project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from core.points import Points, Polygon
 
@@ -65,10 +64,10 @@ def map_chart(shown: Points, theme: str | None) -> dict[str, Any]:
 
 _AXIS = {"type": "value", "min": -1.06, "max": 1.06, "show": False}  # the axes of such a map mean nothing
 _TOOLS = {"polygon": "Lasso", "rect": "Box", "clear": "Clear"}
-_LEGEND = {"type": "scroll", "top": 32, "left": 0, "icon": "circle"}
+_LEGEND = {"type": "scroll", "top": 44, "left": 0, "icon": "circle"}
 _FRAME: dict[str, Any] = {
     "animation": False,
-    "grid": {"left": 2, "right": 2, "top": 64, "bottom": 2},
+    "grid": {"left": 2, "right": 2, "top": 76, "bottom": 2},
     "xAxis": _AXIS,
     "yAxis": _AXIS,
     "toolbox": {
@@ -121,13 +120,3 @@ def _table(shown: Points, group: int) -> Any:
     mine = shown.group == group
     texts = [look.text for look, take in zip(shown.looks, mine.tolist(), strict=True) if take]
     return pyarrow.table({"x": shown.xy[mine, 0], "y": shown.xy[mine, 1], "text": texts})
-
-
-def counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]:
-    """Names with their counts as rows of a table."""
-    return [{name: value, "records": count} for value, count in rows]
-
-
-def opened_by(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows with a link to each record's own page."""
-    return [{"open": f"/records?record={quote(row['record'], safe='')}", **row} for row in rows]

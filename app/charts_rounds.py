@@ -18,8 +18,8 @@ def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.Laye
     measure: `records` or `share`, what stands in the cells. The selection's name is `cell`.
     """
     rows = [{**cell, "truth_id": cell["truth_id"] or "", "said_id": cell["said_id"] or ""} for cell in cells]
-    plain = {"labelLimit": 110, "labelOverlap": False, "labelFlush": False, "tickBand": "extent", "domain": False}
-    names, sides = alt.Axis(orient="top", labelAngle=-60, **plain), alt.Axis(**plain)
+    plain = {"labelLimit": 100, "labelOverlap": False, "labelFlush": False, "tickBand": "extent", "domain": False}
+    names, sides = alt.Axis(orient="top", labelAngle=-90, **plain), alt.Axis(**plain)
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("said:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="the model says", axis=names),
         y=alt.Y("truth:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="true label", axis=sides),
@@ -37,7 +37,8 @@ def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.Laye
     )
     figure = alt.Text("share:Q", format=".1%") if measure == "share" else alt.Text("records:Q", format=",")
     ink = alt.when(alt.datum.of_truth > 0.5).then(alt.value("white")).otherwise(alt.value("#14233c"))
-    figures = base.mark_text(fontSize=11, cursor="pointer").encode(text=figure, color=ink)
+    size = alt.expr(f"min(11, {0.42 if measure == 'share' else 0.6} * bandwidth('x'))")  # of a narrow screen's cells
+    figures = base.mark_text(fontSize=size, cursor="pointer").encode(text=figure, color=ink)
     return (boxes.add_params(picked) + figures).properties(height=CELL * len(order) + HEAD)
 
 

@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from app.state import Office
 from core.card_text import as_markdown, escaped
 from core.datacard import data_card
 from core.errors import RondoError
-from core.export import count_rows, first_rows
+from core.export import count_rows, first_rows, stamp
 from core.project import Project
 from core.store import utc_now
 
@@ -19,13 +20,22 @@ LARGEST = 200_000_000
 MIMES = {".csv": "text/csv", ".jsonl": "application/jsonl", ".md": "text/markdown", ".json": "application/json"}
 
 
+@st.cache_data(max_entries=20, show_spinner=False)
+def _look(_project: Project, what: str, at: str) -> tuple[int, list[dict[str, Any]]]:
+    return count_rows(_project, what), first_rows(_project, what)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _card(_project: Project, names: bool, at: str) -> dict[str, Any]:
+    return data_card(_project, names=names)
+
+
 def draw_preview(project: Project, what: str) -> int:
     """The first rows and how many there are."""
-    count = count_rows(project, what)
+    count, rows = _look(project, what, stamp(project))
     if not count:
         st.info("This export would be empty: there is nothing of this kind yet.")
         return 0
-    rows = first_rows(project, what)
     st.text(f"{count:,} rows" + (f"; the first {len(rows)}:" if count > len(rows) else ":"))
     st.dataframe(rows, key="preview", hide_index=True, alt="The first rows of the export")
     return count
@@ -74,7 +84,7 @@ def draw_card(project: Project) -> None:
     """What the data are and how far to trust them, to read and to take along."""
     names = st.toggle("With the annotators' names", key="names", help="Else they are numbered")
     with st.spinner("Gathering what is known"):
-        card = data_card(project, names=names)
+        card = _card(project, names, stamp(project))
     st.markdown("\n".join(f"- {escaped(limit)}" for limit in card["limits"]))
     text = as_markdown(card)
     with st.container(horizontal=True):

@@ -115,7 +115,7 @@ def _position(found: Found, page: int) -> str:
 def draw_picked(office: Office, picked: Sequence[Line]) -> None:
     """What can be done with the ticked records."""
     if not picked:
-        st.caption("Click a record to open it; tick some to queue them.")
+        st.text("Click a record to open it; tick some to queue them.")
         return
     ns = [line.n for line in picked]
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -79,7 +79,7 @@ def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str])
 def _linked() -> dict[str, Any]:
     given = {name: st.query_params.get(name) or None for name in LINKED}
     rows = (given.pop("rows") or "").split(",")
-    return given | {"rows": tuple(int(row) for row in rows if row.isdecimal())}
+    return given | {"rows": tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)}
 
 
 def _forget_before_link() -> None:

@@ -100,7 +100,7 @@ def _draw_asking(office: Office, dossier: Dossier, who: str) -> None:
 def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
     """A heading and plain text: names of labels are people's own words."""
     box = place.container(gap=None)
-    box.caption(title)
+    box.markdown(f"**{title}**")
     box.text(value)
     if note:
         box.text(note)
@@ -110,6 +110,9 @@ def _draw_correction(office: Office, dossier: Dossier, who: str) -> None:
     settings, given = office.settings(), dossier.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     kept = [label for label in given if label in names]
+    if not names:
+        st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
+        return
     with st.form(f"correct-{dossier.line.n}-{'-'.join(kept)}"):
         if settings.multi:
             chosen = st.multiselect("Right labels", list(names), kept, format_func=names.__getitem__, key="right")
@@ -150,7 +153,7 @@ def _draw_neighbours(office: Office, record: str) -> None:
     st.subheader("Nearest records")
     near = neighbours(office.project, record)
     if not near:
-        st.caption("It has no vector yet: `rondo encode` makes them.")
+        st.text("It has no vector yet: `rondo encode` makes them.")
         return
     lines = [line for _, line in near]
     rows = [{"cosine": cosine, **row} for (cosine, _), row in zip(near, rows_of(lines), strict=True)]
@@ -160,7 +163,7 @@ def _draw_neighbours(office: Office, record: str) -> None:
 def _draw_table(title: str, rows: Rows, key: str, empty: str) -> None:
     st.subheader(title)
     if not rows:
-        st.caption(empty)
+        st.text(empty)
         return
     share = st.column_config.NumberColumn(format="percent")
     columns = {name: share for name in ("probability", "threshold", "promised precision", "confidence")}

@@ -14,7 +14,7 @@ import argparse
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
 from core.measuring.audit import Bools, History, Ints, plain, weigh
-from core.measuring.scores import FEW, Estimate, Score, macro_f1, score
+from core.measuring.scores import FEW, Estimate, Score, macro_f1, score, share
 from core.models.graph import neighbour_graph
 from core.models.heads import Lesson, Surroundings, cross_fit, predict
 from core.sampling.batch import compose
@@ -79,10 +79,10 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
     left, audited = np.full(len(members), -1), np.zeros(len(members), np.bool_)
     probs: Floats | None = None
     held_out: Floats | None = None
-    for number, (size, share) in enumerate(zip(plan.sizes, plan.audit_shares, strict=True)):
+    for number, (size, part) in enumerate(zip(plan.sizes, plan.audit_shares, strict=True)):
         rows, here = np.flatnonzero((left < 0) & (opens <= number)), np.flatnonzero(opens <= number)
         pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
-        batch = compose(pool, size, STRATEGIES[plan.strategy], share, rng)
+        batch = compose(pool, size, STRATEGIES[plan.strategy], part, rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         asked = np.flatnonzero(left >= 0)
         lesson = Lesson(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
@@ -126,13 +126,19 @@ def tell(seen: Seen) -> Iterator[Told]:
     """(way, figure, estimate, truth) of one project."""
     asked, drawn = seen.asked, seen.asked[seen.history.audited]
     ours = score(seen.truth[asked], seen.said[asked], weigh(seen.history))
-    mean = score(seen.truth[drawn], seen.said[drawn], plain(len(drawn)))
-    untaught = score(seen.truth[drawn], seen.said_untaught[drawn], plain(len(drawn)))
+    mean = _plain(seen.truth[drawn], seen.said[drawn])
+    untaught = _plain(seen.truth[drawn], seen.said_untaught[drawn])
     yield from _told("ours", ours, seen.truth, seen.said, len(drawn))
     yield from _told("plain mean", mean, seen.truth, seen.said, len(drawn))
     yield from _told("never teach", untaught, seen.truth, seen.said_untaught, len(drawn))
     for way, right in zip(("ours", "never teach"), seen.right, strict=True):
         yield way, "right in the pool", Estimate(right, right, right), right
+
+
+def _plain(truth: Bools, said: Bools) -> Score:
+    """Every audit record weighs the same; accuracy by Wilson's interval."""
+    right = share(int((truth & said).any(axis=1).sum()), len(truth))
+    return replace(score(truth, said, plain(len(truth))), accuracy=right, micro_f1=right)
 
 
 def _told(way: str, told: Score, truth: Bools, said: Bools, drawn: int) -> Iterator[Told]:
@@ -161,20 +167,20 @@ def _told(way: str, told: Score, truth: Bools, said: Bools, drawn: int) -> Itera
 
 def table_of(told: dict[tuple[str, str], list[tuple[Estimate | None, float]]]) -> Iterator[str]:
     heads = (f"{head:>9}" for head in ("said", "unsaid", "held", "too high", "too low", "width", "error"))
-    yield f"{'':<26}{'way':<13}" + "".join(heads)
+    yield f"{'':<27}{'way':<13}" + "".join(heads)
     for figure, way in sorted((figure, way) for way, figure in told):
         pairs = [(one, truth) for one, truth in told[way, figure] if one is not None]
         unsaid = len(told[way, figure]) - len(pairs)
         if not pairs:
-            yield f"{figure:<26}{way:<13}{0:>9}{unsaid:>9}"
+            yield f"{figure:<27}{way:<13}{0:>9}{unsaid:>9}"
             continue
         value, low, high, truth = np.array([(one.value, one.low, one.high, truth) for one, truth in pairs]).T
         over, under = (low > truth + 1e-9).mean(), (high < truth - 1e-9).mean()
         if figure == "right in the pool":
-            yield f"{figure:<26}{way:<13}{len(pairs):>9}{'':>9}{value.mean():>9.1%}"
+            yield f"{figure:<27}{way:<13}{len(pairs):>9}{'':>9}{value.mean():>9.1%}"
             continue
         yield (
-            f"{figure:<26}{way:<13}{len(pairs):>9}{unsaid:>9}{1 - over - under:>9.1%}{over:>9.1%}{under:>9.1%}"
+            f"{figure:<27}{way:<13}{len(pairs):>9}{unsaid:>9}{1 - over - under:>9.1%}{over:>9.1%}{under:>9.1%}"
             f"{(high - low).mean():>9.3f}{(value - truth).mean():>+9.4f}"
         )
 

@@ -144,18 +144,16 @@ def _quality(model: Card | None) -> list[str]:
 def _machine(told: Card) -> list[str]:
     if not told["promises"]:
         return ["## Machine labels", "", "None were accepted."]
-    columns = ("id", "made_at", "state", "precision", "per_label", "confidence", "model", "covered", "labels", "why")
-    checks = told["checks"]
+    columns = ("id", "made_at", "state", "precision", "per_label", "confidence", "model", "covered", "pool", "why")
+    right, wrong = told["checked"]["right"], told["checked"]["wrong"]
     checked = (
-        f"{checks['answered']:,} of them were checked blindly, {checks['right']:,} were right."
-        if checks["answered"]
-        else "None of them was checked yet."
+        f"Checked blindly: {right + wrong:,}, of which {right:,} were right." if right + wrong else "None is checked."
     )
     return [
         "## Machine labels",
         "",
-        f"{told['labels']:,} machine labels stand. {checked} A promise says: with this confidence, at least this "
-        "share of the accepted labels is right.",
+        f"{told['labels']:,} machine labels stand for records that no person has answered. {checked} A promise says: "
+        "with this confidence, at least this share (precision) of the labels it covered is right.",
         *_table([{column: row[column] for column in columns} for row in told["promises"]]),
-        *_table([{"label": label, "machine labels": count} for label, count in told["per_label"].items()]),
+        *_table(told["per_label"]),
     ]

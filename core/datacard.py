@@ -10,6 +10,7 @@ import duckdb
 from core.card_text import as_markdown as as_markdown
 from core.matrices import STRATA, label_scores, score_of
 from core.project import Project
+from core.promises import count_checks
 from core.settings import Settings
 from core.settling import ANSWERS, answer_parameters
 from core.store import utc_now
@@ -198,25 +199,33 @@ def _drift(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _machine(cursor: Cursor, settings: Settings) -> Card:
+    """All promises there were, and per label of the standing one: labels, and blind answers that agree and do not."""
     promises = _rows(
         cursor,
-        """select p.id, strftime(p.made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, p.state, p.precision, p.per_label,
-                  p.confidence, p.model, p.covered, p.pool, p.why,
-                  (select count(*) from machine_labels m where m.promise = p.id) as labels
-           from promises p order by p.made_at""",
-    )
-    per_label = _rows(cursor, "select unnest(labels) as label, count(*) as records from machine_labels group by 1")
-    [checks] = _rows(
-        cursor,
-        """select count(*) as answered, count(*) filter (list_sort(s.labels) = list_sort(m.labels)) as right
-           from settled s join machine_labels m using (n) where s.stratum = 'check'""",
+        """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, state, precision, per_label, confidence,
+                  model, covered, pool, why
+           from promises order by promises.made_at""",
     )
     names = settings.taxonomy.names
+    counts = [
+        checked
+        for promise in promises
+        if promise["state"] == "standing"
+        for checked in count_checks(cursor, promise["id"], multi=settings.multi)
+    ]
     return {
         "promises": promises,
-        "labels": sum(promise["labels"] for promise in promises if promise["state"] == "standing"),
-        "per_label": {names.get(row["label"], row["label"]): row["records"] for row in per_label},
-        "checks": checks,
+        "labels": sum(one.left for one in counts),
+        "checked": {"right": sum(one.right for one in counts), "wrong": sum(one.wrong for one in counts)},
+        "per_label": [
+            {
+                "label": names.get(one.label, "all labels"),
+                "machine_labels": one.left,
+                "checked_right": one.right,
+                "checked_wrong": one.wrong,
+            }
+            for one in counts
+        ],
     }
 
 

@@ -118,6 +118,17 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
     return rows
 
 
+def stamp(project: Project) -> str:
+    """Another text whenever an export or the card may have become another; takes no time."""
+    counts = project.store.query(
+        """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
+                  (select count(*) from models), (select count(*) from machine_labels),
+                  (select count(*) from promises), (select count(*) from promises where state = 'standing'),
+                  (select count(*) from audit_log)"""
+    )
+    return repr((project.folder, counts, project.settings()))
+
+
 def count_rows(project: Project, what: str) -> int:
     """How many rows an export has."""
     return int(project.store.one(f"select count(*) from ({_query(what, project.settings())})"))
@@ -139,6 +150,8 @@ def _write_beside(target: Path, texts: dict[str, str]) -> list[tuple[Path, Path]
     try:
         for suffix, text in texts.items():
             final = target.with_name(f"{target.name}.card{suffix}")
+            if final.is_dir():
+                raise IsADirectoryError(f"{final} is a folder")
             made.append((target.with_name(f".{final.name[:200]}.{secrets.token_hex(4)}.partial"), final))
             with made[-1][0].open("w", encoding="utf-8") as file:
                 file.write(text)

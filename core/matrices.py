@@ -55,8 +55,9 @@ def judged_strata(project: Project) -> list[str]:
 
 
 def scored_strata(metrics: Mapping[str, Any]) -> list[str]:
-    """Which of STRATA a model was scored on."""
-    return [stratum for stratum in STRATA if score_of(metrics, stratum)]
+    """Which of STRATA a model was scored on, the one with most records first."""
+    found = {stratum: score["n"] for stratum in STRATA if (score := score_of(metrics, stratum))}
+    return sorted(found, key=lambda stratum: -found[stratum])
 
 
 def confusion(project: Project, stratum: str) -> list[Row]:

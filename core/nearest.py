@@ -8,16 +8,16 @@ from core.vectors import Halves
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-BLOCK = 1024
+BLOCK = 512
 """rows at a time: what they become stays in the processor's cache"""
 
 
 def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
     """(rows, cosines) of the `count` nearest other rows, nearest first, ties by row number. vectors: unit rows.
 
-    Every vector is looked at, without FAISS: an index would have to be built and kept in the server's memory, and
-    FAISS takes float32, twice what the file has. Reading a million rows from the map as they are takes less than the
-    texts of one page of a full-text search.
+    Every vector is looked at, without FAISS: an index would have to be built, kept in the server's memory and grown
+    with every import, and without one FAISS takes float32, twice what the file has. A sketch of signs to look among
+    first (Charikar 2002) was twice as quick, but of 24,783 tweets its best 0.5 % held only 65 % of the nearest fifty.
     """
     cosines = _cosines(vectors, np.asarray(vectors[row], np.float32))
     cosines[row] = -np.inf
@@ -34,7 +34,7 @@ def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
 def _cosines(vectors: Halves, wanted: Floats) -> Floats:
     """float16 becomes float32 by moving its bits, which leaves it 2**112 times too small, so `wanted` is made larger.
 
-    numpy's own cast takes eighteen times as long as this and the product together.
+    numpy's own cast takes many times as long as this and the product together.
     """
     larger = wanted * np.float32(2.0**112)
     found = np.empty(len(vectors), np.float32)

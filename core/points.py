@@ -224,13 +224,11 @@ def by_confidence(looks: list[Look], _: Settings) -> Coloured:
 
 
 def by_round(looks: list[Look], _: Settings) -> Coloured:
-    """The round in which it was labelled."""
+    """The round in which it was labelled; 0 is what came with a file or before the first batch."""
     rounds = sorted({look.round for look in looks if look.round is not None})[-COLOURS:]
-    told = [
-        NO_LABEL if look.round is None else f"round {look.round}" if look.round in rounds else MANY_ROUNDS
-        for look in looks
-    ]
-    return told, _present(told, [f"round {number}" for number in rounds], (MANY_ROUNDS, NO_LABEL)), True
+    called = {number: f"round {number}" if number else "before round 1" for number in rounds}
+    told = [NO_LABEL if look.round is None else called.get(look.round, MANY_ROUNDS) for look in looks]
+    return told, _present(told, list(called.values()), (MANY_ROUNDS, NO_LABEL)), True
 
 
 def by_state(looks: list[Look], _: Settings) -> Coloured:

@@ -1,16 +1,26 @@
-"""A query's result as a file: what comes out goes in again, and nobody finds half a file."""
+"""A query's result as a file: what comes out goes in again, and nobody finds half a file. What people and machines say
+is told apart in it."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.errors import BadInput
+from core.changes import change_settings
+from core.corrections import correct
+from core.errors import BadInput, Refused
+from core.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.files.tables import FORMATS, write_table
+from core.leases import Holder
+from core.project import Project
+from core.queue import Ask
+from core.responses import Event
 from core.taxonomy import clean_name
 from gpu_jobs.ingest import ingest
 
@@ -130,3 +140,125 @@ def test_a_link_keeps_pointing_at_the_file_that_is_written(tmp_path: Path) -> No
     write_table(stored([]), COLUMNS, [], tmp_path / "here.csv", "csv")
     assert (tmp_path / "here.csv").is_symlink()
     assert (tmp_path / "there.csv").read_text() == "id,text,label\n"
+
+
+def say(project: Project, who: str, record: str, label: str, undoes: str | None = None) -> None:
+    eid = f"{who}-{record}-{label}{'-undo' if undoes else ''}"
+    event = Event(eid, record, "undo" if undoes else "submit", () if undoes else (label,), undoes=undoes, ts=2e9)
+    project.desk.exchange(Holder(who, "tab"), Ask(events=(event,)))
+
+
+def promised(project: Project, records: str) -> None:
+    """A standing promise that these records are about music, and a duplicate of r0."""
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            """insert into promises values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95,
+               '{}', '{}', 3, 48, 'standing', null, null)"""
+        )
+        cursor.execute(
+            f"insert into machine_labels select n, ['music'], 0.9, 0.8, 'p1', 'm1' from records where id in ({records})"
+        )
+        cursor.execute("insert into records select 60, 'twin', text, null, null, hash, 0, null, source, imported_at from records where n = 0")  # fmt: skip  # noqa: E501
+
+
+def exported(project: Project, folder: Path, what: str) -> dict[str, dict[str, Any]]:
+    """The lines of an export by record, without those of gold."""
+    write_export(project, folder / "out.jsonl", "jsonl", what)
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    return {line["id"]: line for line in lines if line.get("stratum") != "gold"}
+
+
+def test_complete_takes_peoples_labels_before_the_machines_and_says_which_is_which(
+    project: Project, tmp_path: Path
+) -> None:
+    promised(project, "'r0', 'r1'")
+    say(project, "ann", "r1", "food")
+    rows = exported(project, tmp_path, "complete")
+    told = {record: (row["label"], row["by"], row["how"]) for record, row in rows.items()}
+    assert told == {
+        "r0": ("music", "machine", "machine"),
+        "r1": ("food", "person", "single"),
+        "twin": ("music", "machine", "duplicate"),
+    }
+    assert (rows["r0"]["annotators"], rows["r0"]["promise"], rows["r0"]["probability"]) == (None, "p1", 0.9)
+    assert (rows["r1"]["annotators"], rows["r1"]["promise"], rows["r1"]["model"]) == ("ann", None, None)
+
+
+def test_machine_labels_are_exported_with_what_was_promised_and_no_longer_when_it_broke(
+    project: Project, tmp_path: Path
+) -> None:
+    promised(project, "'r0', 'r1'")
+    say(project, "ann", "r1", "food")
+    rows = exported(project, tmp_path, "machine")
+    assert set(rows) == {"r0", "twin"}
+    facts = {key: rows["r0"][key] for key in ("threshold", "promised_precision", "confidence", "model")}
+    assert facts == {"threshold": 0.8, "promised_precision": 0.9, "confidence": 0.95, "model": "m1"}
+    everything = exported(project, tmp_path, "all")
+    assert (everything["r0"]["label"], everything["r0"]["machine_label"]) == (None, "music")
+    assert (everything["r1"]["label"], everything["r1"]["machine_label"]) == ("food", None)
+    with project.store.transaction() as cursor:
+        cursor.execute("update promises set state = 'broken'")
+    assert exported(project, tmp_path, "machine") == {}
+    assert exported(project, tmp_path, "all")["r0"]["machine_label"] is None
+
+
+def test_a_retired_label_is_no_machine_label(project: Project, tmp_path: Path) -> None:
+    promised(project, "'r0'")
+    change_settings(project, retire_label="music")
+    assert exported(project, tmp_path, "machine") == exported(project, tmp_path, "complete") == {}
+
+
+def test_a_label_names_those_who_gave_it_and_not_those_who_took_it_back(project: Project, tmp_path: Path) -> None:
+    change_settings(project, overlap=3)
+    for who, label in (("bob", "food"), ("ann", "food"), ("cid", "music"), ("dan", "food")):
+        say(project, who, "r0", label)
+    say(project, "dan", "r0", "food", undoes="dan-r0-food")
+    row = exported(project, tmp_path, "labels")["r0"]
+    assert (row["label"], row["annotators"], row["how"]) == ("food", "ann|bob", "majority")
+    assert row["settled_at"].endswith("Z")
+    correct(project, "r0", ["music"], "eve")
+    assert exported(project, tmp_path, "labels")["r0"]["annotators"] == "cid|eve"
+
+
+@pytest.mark.parametrize("what", CAPTIONS)
+def test_what_is_shown_before_is_what_is_written(project: Project, tmp_path: Path, what: str) -> None:
+    promised(project, "'r0', 'r1', 'r2'")
+    say(project, "ann", "r1", "food")
+    rows = write_export(project, tmp_path / "out.jsonl", "jsonl", what)
+    assert count_rows(project, what) == rows
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert first_rows(project, what, 5) == lines[:5]
+
+
+def test_the_stamp_changes_with_an_answer_and_with_the_taxonomy(project: Project) -> None:
+    stamps = [stamp(project), stamp(project)]
+    say(project, "ann", "r1", "food")
+    stamps.append(stamp(project))
+    change_settings(project, rename_label=("food", "meals"))
+    stamps.append(stamp(project))
+    assert len(stamps) == len(set(stamps)) + 1
+
+
+def test_a_card_comes_beside_the_file_and_counts_its_rows(project: Project, tmp_path: Path) -> None:
+    rows = write_export(project, tmp_path / "a.csv", "csv", "labels", card=True)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "a.csv",
+        "a.csv.card.json",
+        "a.csv.card.md",
+    ]
+    card = json.loads((tmp_path / "a.csv.card.json").read_text())
+    assert card["export"] == {"file": "a.csv", "what": "labels", "is": CAPTIONS["labels"], "rows": rows}
+    assert f"a.csv holds {rows} rows" in (tmp_path / "a.csv.card.md").read_text()
+
+
+def test_neither_file_nor_card_is_written_where_one_of_them_cannot_be(project: Project, tmp_path: Path) -> None:
+    place = tmp_path / "out"
+    place.mkdir()
+    with pytest.raises(BadInput, match="Cannot write 'xlsx'"):
+        write_export(project, place / "a.xlsx", "xlsx", "labels", card=True)
+    (place / "a.csv.card.json").mkdir()
+    with pytest.raises(Refused, match=r"a\.csv\.card\.json is a folder"):
+        write_export(project, place / "a.csv", "csv", "labels", card=True)
+    with pytest.raises(BadInput, match="There is no folder"):
+        write_export(project, tmp_path / "nowhere" / "a.csv", "csv", "labels", card=True)
+    assert [path.name for path in place.iterdir()] == ["a.csv.card.json"]

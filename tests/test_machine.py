@@ -3,9 +3,12 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from app import state
 from core import loop
 from core.errors import Refused
 from core.leases import Holder
@@ -20,8 +23,9 @@ from core.settling import settle
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
 
+PAGE = Path(__file__).parent.parent / "app" / "pages" / "machine.py"
 ANN = Holder("ann", "1")
-PROMISE = {"precision": 0.9, "confidence": 0.9}
+PROMISE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}
 AUDITS = 120
 LATEST = range(700, 710)
 
@@ -116,7 +120,7 @@ def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project)
 def test_too_few_audit_labels_are_refused_with_the_number_missing(world: Project) -> None:
     with world.desk.changing() as cursor:
         cursor.execute("delete from judged where n >= 20")
-    with pytest.raises(Refused, match=r"takes about \d+ more.*were given since the model was made"):
+    with pytest.raises(Refused, match=r"takes about \d+ more.*given since the model was made"):
         auto(world, quiet, accept=True, precision=0.95)
     assert count(world, "machine_labels") == 0
 
@@ -219,6 +223,40 @@ def test_records_imported_after_the_audit_are_not_covered(world: Project) -> Non
     told = auto(world, quiet, accept=True, **PROMISE)
     assert told["outside"] == len(LATEST)
     assert count(world, "machine_labels where n >= 700") == 0
+
+
+def page_of(project: Project) -> AppTest:
+    """The page after one run."""
+    state.open_office(lambda: project)
+    page = AppTest.from_file(str(PAGE), default_timeout=30).run()
+    assert not page.exception
+    return page
+
+
+def test_on_the_page_a_promise_is_looked_at_accepted_and_withdrawn(world: Project) -> None:
+    page = page_of(world)
+    page.number_input(key="precision").set_value(0.9)
+    page.button(key="look").click().run()
+    assert any("can be labelled by machine, at least 90 % of them right" in text.value for text in page.text)
+    page.button(key="accept").click().run()
+    assert any("Nothing was checked yet" in text.value for text in page.text)
+    assert count(world, "machine_labels") > 400
+    page.button(key="withdraw").click().run()
+    assert not page.exception
+    assert standing(world) is None
+    state._OPEN.clear()
+
+
+def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
+    auto(world, quiet, accept=True, **PROMISE)
+    answer(world, wrong={"spam", "ham"})
+    check(world, quiet)
+    page = page_of(world)
+    assert "is broken" in page.warning[0].value
+    page.number_input(key="precision").set_value(0.99)
+    page.button(key="look").click().run()
+    assert any("audit labels speak for" in text.value for text in page.text)
+    state._OPEN.clear()
 
 
 def test_where_several_labels_may_hold_all_of_a_record_stand_or_fall_together(tmp_path: Path) -> None:

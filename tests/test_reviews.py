@@ -14,6 +14,7 @@ from core import loop, simulate
 from core.jobs import Jobs
 from core.leases import Holder
 from core.project import Project
+from core.queue import Ask
 from core.responses import CORRECTION, Event
 from core.reviews import queue_for_review, send_to_queue
 from core.store import Store
@@ -199,7 +200,7 @@ def test_what_was_sent_or_is_under_review_survives_the_next_round(
     assert send_to_queue(project, [sent], "ann")["queued"] == 1
     assert queue_for_review(project, [labelled], "ann")["queued"] == 1
     loop.play_round(project, quiet, size=6)
-    first = [card.id for card in project.desk.exchange(ANN, simulate.Ask(want=2)).cards]
+    first = [card.id for card in project.desk.exchange(ANN, Ask(want=2)).cards]
     assert set(first) == {f"r{sent}", f"r{labelled}"}
 
 
@@ -216,7 +217,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(MOVES, st.integers(1, 2), st.integers(0, 2**32))
 def test_a_review_is_never_shared_never_repeated_and_never_starves(
     tmp_path_factory: pytest.TempPathFactory,

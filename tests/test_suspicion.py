@@ -16,7 +16,15 @@ from core.queue import Ask
 from core.responses import Event
 from core.reviews import queue_for_review
 from core.suspicion import KINDS, flag_counts, flagged, inspect, inspected_at, pair, word_diff
-from gpu_jobs.inspect import Labelled, contradictions, hard_records, label_errors, out_of_sample, outliers
+from gpu_jobs.inspect import (
+    Labelled,
+    contradictions,
+    hard_records,
+    label_errors,
+    neighbours,
+    out_of_sample,
+    outliers,
+)
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import COLUMNS, quiet, sentences
 
@@ -149,7 +157,7 @@ def clouds(each: int, seed: int = 0) -> Labelled:
 def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
     labelled = clouds(40)
     labelled.targets[[3, 50]] = labelled.targets[[50, 3]]
-    probs = out_of_sample(labelled, None, np.random.default_rng(0))
+    probs = out_of_sample(labelled, neighbours(labelled.points), np.random.default_rng(0))
     assert {30, 500} <= set(label_errors(labelled, probs).n.tolist())
     hard = hard_records(labelled, probs, np.array([70]), np.array([0.5]))
     assert dict(zip(hard.n.tolist(), hard.score.tolist(), strict=True))[70] >= 0.5
@@ -158,7 +166,7 @@ def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
 def test_the_same_text_with_two_labels_is_a_contradiction_named_once() -> None:
     labelled = clouds(40)
     labelled.points[[5, 6]] = labelled.points[[100, 101]]
-    found = contradictions(labelled)
+    found = contradictions(labelled, neighbours(labelled.points))
     pairs = set(zip(found.n.tolist(), (found.other if found.other is not None else found.n).tolist(), strict=True))
     assert {(50, 1000), (60, 1010)} <= pairs
     assert np.allclose(found.score[:2], 1)

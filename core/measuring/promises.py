@@ -1,18 +1,21 @@
 """Which machine labels may be accepted so that their precision is promised, and watching that promise. Knows arrays."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from core.errors import BadInput
+from core.measuring.exact import chance_of_so_few, lower_bound
 from core.measuring.regions import Evidence, Floats, Ints, Regions, read_regions
 
 LIKELY = 0.8
 """chance of a pass at which a number of audit labels is called enough"""
 TRUST = 20
 """audit labels that the guide's expectation counts for where missing ones are estimated"""
+COARSE = 5
+"""of so many regions one is looked at for that"""
 WORTHWHILE = 0.05
 """share of the pool that further audit labels should cover at least"""
 _TRIED = (10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 700, 1000, 1500, 2000)
@@ -109,7 +112,8 @@ def certify(evidence: Evidence, wanted: Wanted) -> Certificate | Refusal:
     testing: from the region that covers most, times its chance to pass as far as one can say without looking whether
     audits are right, to looser and looser ones until the first that fails. A region's test is exact for the finite
     pool (`chance_of_so_few`). That all labels keep a promise of their own costs no extra risk: a region passes when
-    each of its tests does (intersection-union, Berger 1982).
+    each of its tests does (intersection-union, Berger 1982). The confidence is that of one look: who looks again after
+    every few audit labels and takes the first certificate has somewhat less.
     """
     regions = read_regions(evidence)
     passed: _Candidate | None = None
@@ -134,12 +138,12 @@ def _sequence(regions: Regions, wanted: Wanted) -> Iterator[_Candidate]:
 def _hopes(regions: Regions, wanted: Wanted) -> tuple[Floats, Ints, Ints]:
     """(regions, labels) covered records times the chance to pass when so many labels are in; the order of the labels,
     most likely to pass first; and how many records each has, in that order. Never looks at `regions.wrong`."""
-    likely = np.ones(regions.pool.shape)
+    likely: Floats = np.ones(regions.pool.shape)
     if wanted.per_label is not None:
-        likely = _power(regions.audits, regions.pool, regions.expected, (wanted.per_label, wanted.risk))
-        likely[regions.pool == 0] = 1.0
+        power = _power(regions.audits, regions.pool, regions.expected, (wanted.per_label, wanted.risk))
+        likely = np.where(regions.pool == 0, 1.0, power)
     orders = np.argsort(-likely, axis=1, kind="stable")
-    audits, pool, expected, likely = (
+    audits, pool, expected, likely = (  # type: ignore[assignment]
         np.take_along_axis(part, orders, axis=1) for part in (regions.audits, regions.pool, regions.expected, likely)
     )
     total = pool.cumsum(axis=1)
@@ -149,7 +153,7 @@ def _hopes(regions: Regions, wanted: Wanted) -> tuple[Floats, Ints, Ints]:
     )
     if wanted.per_label is None:
         hopes[:, :-1] = 0  # labels are left out only where they must keep a promise of their own
-    return hopes, orders, pool
+    return np.asarray(hopes, np.float64), orders.astype(np.int64), pool.astype(np.int64)
 
 
 def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]) -> Floats:
@@ -185,7 +189,7 @@ def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, wante
             covered=int(regions.pool[row, label]),
             audits=int(regions.audits[row, label]),
             wrong=int(regions.wrong[row, label]),
-            bound=lower_bound(*_counts(regions, row, np.array([label])), risk),
+            bound=float(lower_bound(*_counts(regions, row, np.array([label])), risk)),
         )
         for label in region.labels.tolist()
     )
@@ -197,7 +201,7 @@ def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, wante
         pool=len(evidence.pool_label),
         audits=audits,
         wrong=wrong,
-        bound=lower_bound(audits, wrong, covered, risk),
+        bound=float(lower_bound(audits, wrong, covered, risk)),
         steps=_steps(regions, wanted),
     )
 
@@ -212,12 +216,11 @@ def _counts(regions: Regions, row: int, labels: Ints | slice) -> tuple[int, int,
 
 
 def _steps(regions: Regions, wanted: Wanted) -> tuple[Step, ...]:
-    counts = [_counts(regions, row, slice(None)) for row in range(len(regions.pool))]
-    size = max(counts[-1][2], 1) if counts else 1
-    return tuple(
-        Step(pool, pool / size, audits, wrong, lower_bound(audits, wrong, pool, wanted.risk))
-        for audits, wrong, pool in counts
-    )
+    audits, wrong, pool = (part.sum(axis=1) for part in (regions.audits, regions.wrong, regions.pool))
+    bounds = lower_bound(audits, wrong, pool, wanted.risk)
+    size = max(int(pool.max(initial=0)), 1)
+    rows = zip(pool.tolist(), audits.tolist(), wrong.tolist(), bounds.tolist(), strict=True)
+    return tuple(Step(covered, covered / size, n, w, bound) for covered, n, w, bound in rows)
 
 
 def _refuse(regions: Regions, wanted: Wanted) -> Refusal:
@@ -230,81 +233,16 @@ def _refuse(regions: Regions, wanted: Wanted) -> Refusal:
 def _missing(regions: Regions, wanted: Wanted, audits: int) -> int | None:
     """The fewest further audit labels with which some region would be LIKELY to pass, as far as its precision is known
     now: from the audits, and where they are few from what the guide lets expect. None: no number would do."""
-    size = regions.pool[-1].sum()
-    right = regions.audits - regions.wrong
-    known = (right + TRUST * regions.expected) / (regions.audits + TRUST)
-    least = max(fewest(wanted) - audits, 0)
-    for more in _TRIED:
-        planned = np.round(regions.pool * ((audits + more) / size)).astype(np.int64)
-        hopes, _, pool = _hopes(replace(regions, audits=planned, expected=known), wanted)
-        covered = pool.cumsum(axis=1)
-        if (hopes >= LIKELY * np.maximum(covered, WORTHWHILE * size)).any():
-            return max(more, least)
-    return least or None
+    rows = slice(len(regions.pool) % COARSE, None, COARSE)
+    seen, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
+    known = (seen - wrong + TRUST * regions.expected[rows]) / (seen + TRUST)
+    size, least = pool[-1].sum(), max(fewest(wanted) - audits, 0)
 
+    def enough(more: int) -> bool:
+        planned = np.round(pool * ((audits + more) / size)).astype(np.int64)
+        future = Regions(planned, wrong, pool, regions.thresholds[rows], known)
+        hopes, _, sizes = _hopes(future, wanted)
+        return bool((hopes >= LIKELY * np.maximum(sizes.cumsum(axis=1), WORTHWHILE * size)).any())
 
-def chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, promised: float) -> Floats:
-    """p-value of "fewer than `promised` of the pool's records are right" when so few of the audits were wrong.
-
-    Audits and the rest of a region are one population without order, so the audits among it are a draw without
-    replacement: with W wrong in both together, P(at most w of the audits are wrong) is hypergeometric, and the worst
-    case that breaks the promise is W = w + 1 + the most that may be wrong in the rest. For a large rest this is the
-    binomial test; for a small one that would be too sure, since what was found right is gone from the rest.
-    """
-    n, w, m = np.broadcast_arrays(*(np.asarray(part, np.int64) for part in (audits, wrong, pool)))
-    most = np.floor((1 - promised) * m + 1e-9).astype(np.int64)
-    empty = (n == 0) | (m == 0) | (w >= n)
-    n, w, m = (np.where(empty, 1, part) for part in (n, w, m))
-    bad = np.minimum(np.where(empty, 0, most) + 1 + w, n + m)
-    found = np.zeros(n.shape)
-    for seen in range(int(np.where(empty, 0, w).max(initial=0)) + 1):
-        log = _log_choose(bad, seen) + _log_choose(n + m - bad, n - seen) - _log_choose(n + m, n)
-        found += np.where(seen <= w, np.exp(log), 0.0)
-    return np.where(empty, 1.0, np.minimum(found, 1.0))
-
-
-def lower_bound(audits: int, wrong: int, pool: int, risk: float) -> float:
-    """The largest precision of the rest of a region that `chance_of_so_few` lets promise; 0 for none."""
-    if not audits or not pool:
-        return 0.0
-    low, high = -1, pool  # the fewest wrong that can be promised lie in (low, high]
-    while high - low > 1:
-        middle = (low + high) // 2
-        passed = chance_of_so_few(audits, wrong, pool, 1 - middle / pool) <= risk
-        low, high = (low, middle) if passed else (middle, high)
-    return 1 - high / pool
-
-
-def evidence_against(right: int, wrong: int, accepted: int, promised: float) -> float:
-    """How much more likely blind answers are when the promise is broken: an e-value that may be looked at any time.
-
-    With a promise that holds it ever exceeds 1 / risk with chance `risk` at most (Ville 1939). Answers are a draw
-    without replacement from the accepted records; against the best case that keeps the promise stands a mixture over
-    precisions (Beta, around three times the wrong ones that are allowed): a prior-posterior ratio, Waudby-Smith and
-    Ramdas 2020, which does not depend on the order.
-    """
-    from scipy.special import betaln
-
-    most = int(np.floor((1 - promised) * accepted + 1e-9))
-    seen = right + wrong
-    if not seen or not accepted:
-        return 1.0
-    if wrong > most:
-        return float("inf")
-    a = 1.5
-    b = a / min(3 * (1 - promised), 0.75) - a
-    broken = betaln(wrong + a, right + b) - betaln(a, b)
-    likeliest = (accepted + 1) * wrong // seen + np.arange(-1, 2)
-    kept = np.clip(likeliest, wrong, min(most, accepted - right))
-    held = (_log_choose(accepted - seen, kept - wrong) - _log_choose(accepted, kept)).max()
-    return float(np.exp(min(broken - held, 700.0)))
-
-
-def _log_choose(n: npt.ArrayLike, k: npt.ArrayLike) -> Floats:
-    """-inf where there is no way to choose."""
-    from scipy.special import gammaln
-
-    n, k = np.asarray(n, np.float64), np.asarray(k, np.float64)
-    possible = (k >= 0) & (k <= n)
-    k = np.where(possible, k, 0)
-    return np.where(possible, gammaln(n + 1) - gammaln(k + 1) - gammaln(np.maximum(n - k, 0) + 1), -np.inf)
+    place = bisect_left(_TRIED, True, key=enough)
+    return max(_TRIED[place], least) if place < len(_TRIED) else least or None

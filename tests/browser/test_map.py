@@ -74,7 +74,7 @@ def test_a_hostile_text_is_only_text_where_the_map_shows_it(odd_server: Server, 
     assert made
     assert box
     x, y = made.xy[0].tolist()  # the record with the script
-    left, top, width, height = 2, 64, box["width"] - 4, box["height"] - 66
+    left, top, width, height = 2, 76, box["width"] - 4, box["height"] - 78
     page.mouse.move(box["x"] + left + (x + 1.06) / 2.12 * width, box["y"] + top + (1.06 - y) / 2.12 * height, steps=5)
     tip = page.get_by_text("<img src=x onerror=")
     expect(tip.first).to_be_visible(timeout=10_000)

@@ -19,7 +19,7 @@ def test_a_record_is_found_by_words_opened_labelled_and_corrected(odd_server: Se
     search = page.get_by_placeholder("Words in the text")
     search.fill("MESSAGE 21")
     search.press("Enter")
-    expect(page.get_by_text("1 records", exact=True)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("1 record", exact=True)).to_be_visible(timeout=WAIT)
     table = page.get_by_test_id("stDataFrame").first
     table.click(position={"x": 120, "y": 35 + 17})  # the first cell, below the header
     expect(page.locator(".st-key-record-text")).to_have_text("Plain message 21.", timeout=WAIT)

@@ -1,0 +1,183 @@
+"""How often a promise about machine labels is kept, and how soon a broken one is noticed. Knows vectors, not stores.
+
+    python -m benchmarks.promises DATA_FOLDER [--sets sms_spam,snips,davidson_hate] [--replays 334] [--cache FOLDER]
+
+A replay is a random part of a set, played for five rounds with a tenth to three tenths of audit and one round of audit
+alone, as `benchmarks.simulated` does it; then `core.measuring.promises.certify` says what of the pool the machine may
+label, and the true labels say whether it is right. Compared with the usual way: the lowest threshold at which the
+audit's own precision reaches what is wanted.
+"""
+
+import argparse
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.recipe import Trial, load_trial
+from benchmarks.simulated import Plan, play
+from core.measuring.exact import evidence_against
+from core.measuring.promises import Certificate, Refusal, Wanted, certify
+from core.measuring.regions import Bools, Evidence, Judged
+from core.promises import check_size, limit_of
+
+WANTED = (
+    Wanted(0.95, None, 0.95),
+    Wanted(0.9, None, 0.95),
+    Wanted(0.9, None, 0.9),
+    Wanted(0.98, None, 0.9),
+    Wanted(0.95, 0.9, 0.95),
+    Wanted(0.9, 0.8, 0.9),
+)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a project knows at its end, and what it does not: whether the pool's suggestions are right."""
+
+    evidence: Evidence
+    right: Bools
+
+
+def load_replays(folder: Path, name: str, count: int, cache: Path) -> list[Replay]:
+    """Played once, then kept as arrays."""
+    files = [cache / "promises" / f"{name}-{seed}.npz" for seed in range(count)]
+    if missing := [seed for seed, file in enumerate(files) if not file.exists()]:
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        trial = load_trial(folder, name, cache)
+        for seed in missing:
+            np.savez(files[seed], allow_pickle=False, **play_replay(trial, seed))
+    return [read_replay(file) for file in files]
+
+
+def read_replay(file: Path) -> Replay:
+    """Labels by number; those that nobody suggests have no place."""
+    with np.load(file) as kept:
+        found = {key: kept[key] for key in kept.files}
+    labels = tuple(str(number) for number in range(int(max(found["said"].max(), found["psaid"].max())) + 1))
+
+    def judged(which: Bools) -> Judged:
+        return Judged(found["said"][which].astype(np.int64), found["prob"][which].astype(float), found["right"][which])
+
+    pool = found["psaid"].astype(np.int64), found["pprob"].astype(float)
+    return Replay(Evidence(labels, judged(found["audit"]), judged(~found["audit"]), *pool), found["pright"])
+
+
+def play_replay(trial: Trial, seed: int) -> dict[str, npt.NDArray[Any]]:
+    """1,200 to 3,000 records, 200 labels in five rounds, then 40 to 240 of audit alone."""
+    rng = np.random.default_rng([seed, 77])
+    records, last = int(rng.integers(1200, 3001)), int(rng.choice([40, 100, 160, 240]))
+    share = float(rng.choice([0.1, 0.2, 0.3]))
+    played = play(trial, Plan(records, (30, 30, 40, 50, 50, last), (*[share] * 5, 1.0), "default", seed))
+    pool, said = np.flatnonzero(played.pool), played.held_out.argmax(axis=1)
+    guess = played.probs[pool].argmax(axis=1)
+    return {
+        "said": said.astype(np.int8),
+        "prob": played.held_out.max(axis=1),
+        "right": said == played.truth[played.asked],
+        "audit": played.audited[played.asked],
+        "psaid": guess.astype(np.int8),
+        "pprob": played.probs[pool].max(axis=1),
+        "pright": guess == played.truth[pool],
+    }
+
+
+def kept(replay: Replay, certificate: Certificate, wanted: Wanted) -> bool:
+    """Whether the truth bears the promise out."""
+    right = accepted(replay, certificate)
+    parts = [right_of for right_of in right if len(right_of)]
+    whole = np.concatenate(parts).mean() >= wanted.precision - 1e-12
+    each = wanted.per_label is None or all(part.mean() >= wanted.per_label - 1e-12 for part in parts)
+    return bool(whole and each)
+
+
+def accepted(replay: Replay, certificate: Certificate) -> list[Bools]:
+    """Per accepted label, whether the machine labels are right."""
+    evidence = replay.evidence
+    return [
+        replay.right[(evidence.pool_label == int(label)) & (evidence.pool_chance >= threshold)]
+        for label, threshold in certificate.thresholds.items()
+    ]
+
+
+def naive(replay: Replay, wanted: Wanted) -> tuple[float, bool] | None:
+    """(share covered, kept) with the lowest threshold at which the audit's plain precision is as wanted."""
+    audit, evidence = replay.evidence.audit, replay.evidence
+    best = None
+    for threshold in np.unique(audit.chance):
+        right = audit.right[audit.chance >= threshold]
+        if len(right) >= 10 and right.mean() >= wanted.precision:
+            best = threshold
+            break
+    if best is None:
+        return None
+    taken = evidence.pool_chance >= best
+    return float(taken.mean()), bool(not taken.any() or replay.right[taken].mean() >= wanted.precision - 1e-12)
+
+
+def answers_until_noticed(right: Bools, wanted: Wanted, rng: np.random.Generator) -> int | None:
+    """How many blind answers in random order it takes; None where the check ends before."""
+    order = right[rng.permutation(len(right))][: check_size(wanted)]
+    wrong = np.cumsum(~order)
+    for seen in range(1, len(order) + 1):
+        against = evidence_against(seen - int(wrong[seen - 1]), int(wrong[seen - 1]), len(right), wanted.precision)
+        if against >= limit_of(wanted, 0):
+            return seen
+    return None
+
+
+def shifted(size: int, wanted: Wanted, rng: np.random.Generator) -> Bools:
+    """Accepted labels of which three times as many are wrong as allowed: texts have changed since."""
+    return np.asarray(rng.random(size) >= 3 * (1 - wanted.precision), bool)
+
+
+def report(name: str, replays: list[Replay], wanted: Wanted) -> None:
+    """One line: the promise, the usual way, and the watch."""
+    rng = np.random.default_rng(0)
+    verdicts = [certify(replay.evidence, wanted) for replay in replays]
+    given = [(r, v) for r, v in zip(replays, verdicts, strict=True) if isinstance(v, Certificate)]
+    broken = sum(not kept(replay, verdict, wanted) for replay, verdict in given)
+    covered = sum(verdict.covered / verdict.pool for _, verdict in given)
+    plain = [found for replay in replays if (found := naive(replay, wanted)) is not None]
+    plain_broken = sum(not fine for _, fine in plain)
+    sound = [np.concatenate(accepted(r, v)) for r, v in given if kept(r, v, wanted)]
+    alarms = sum(answers_until_noticed(right, wanted, rng) is not None for right in sound)
+    noticed = [answers_until_noticed(shifted(v.covered, wanted, rng), wanted, rng) for _, v in given]
+    seen = [count for count in noticed if count is not None]
+    missing = [v.missing for v in verdicts if isinstance(v, Refusal) and v.missing is not None]
+    total = len(replays)
+    each = "-" if wanted.per_label is None else f"{wanted.per_label:.2f}"
+    print(
+        f"{name:<14}{wanted.precision:>6.2f}{each:>6}{wanted.confidence:>6.2f}{total:>6}{len(given) / total:>7.0%}"
+        f"{1 - broken / total:>8.1%}{1 - broken / max(len(given), 1):>8.1%}{covered / total:>8.0%}"
+        f"{np.median(missing) if missing else 0:>8.0f} |"
+        f"{len(plain) / total:>6.0%}{1 - plain_broken / total:>8.1%}{sum(s for s, _ in plain) / total:>6.0%} |"
+        f"{alarms / max(len(sound), 1):>7.1%}{len(seen) / max(len(noticed), 1):>7.0%}"
+        f"{np.median(seen) if seen else 0:>6.0f}{check_size(wanted):>6}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """All sets, all promises."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--sets", default="sms_spam,snips,davidson_hate")
+    parser.add_argument("--replays", type=int, default=334)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "rondo-recipe")
+    options = parser.parse_args()
+    print(
+        f"{'set':<14}{'prec.':>6}{'each':>6}{'conf.':>6}{'n':>6}{'given':>7}{'kept':>8}{'of given':>8}{'covered':>8}"
+        f"{'missing':>8} |{'naive':>6}{'kept':>8}{'cov.':>6} |{'alarm':>7}{'notice':>7}{'after':>6}{'check':>6}"
+    )
+    for name in options.sets.split(","):
+        replays = load_replays(options.folder, name, options.replays, options.cache)
+        for wanted in WANTED:
+            report(name, replays, wanted)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""What a person does on the Rounds and Export pages, in a real browser: see where the model errs, read it, take it."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.measuring.scores import score
+from core.sampling.selftest import SelfTest
+from core.store import Store
+from tests.browser.conftest import QUIET, Machines
+from tests.browser.real import Server
+
+pytestmark = pytest.mark.browser
+WAIT = 30_000
+LABELS = ("spam", "ham")
+TRUTH, SAID = (0, 0, 0, 1, 1, 1), (0, 0, 1, 1, 1, 1)
+"""columns of LABELS, of six audit records"""
+
+
+@pytest.fixture(scope="module")
+def judged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Six notes, labelled and judged as if a round had been played: the model takes the third, a spam, for ham."""
+    texts = [f"Note {number}." for number in range(6)]
+    server = Server(tmp_path_factory.mktemp("judged") / "notes", ",".join(LABELS), texts, QUIET)
+    server.kill()
+    play(Store(server.folder))
+    server.start()
+    yield server
+    server.kill()
+
+
+def play(store: Store) -> None:
+    """A batch, a model, labels and verdicts."""
+    one_hot = np.eye(2, dtype=bool)
+    found = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)]))
+    found["per_label"] = dict(zip(LABELS, found["per_label"], strict=True))
+    tested = asdict(SelfTest(None, None, None, None, None, None, ("It is no better than chance.",)))
+    with store.transaction() as cursor:
+        cursor.execute(
+            "insert into batches values (1, now()::timestamp, 7, 'random', 6, 6, 6, 0, null, ?, range(6))",
+            [json.dumps(tested)],
+        )
+        cursor.execute(
+            "insert into models values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0)",
+            [json.dumps({"audit": found})],
+        )
+        for n, (truth, said) in enumerate(zip(TRUTH, SAID, strict=True)):
+            true, told = [LABELS[truth]], [LABELS[said]]
+            cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp)", [n, true])
+            cursor.execute(
+                "insert into judged values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')", [n, true, told, told[0]]
+            )
+    store.close()
+
+
+def address(server: Server, path: str) -> str:
+    return f"http://127.0.0.1:{server.port}/{path}"
+
+
+def test_a_click_on_a_cell_opens_the_records_that_the_model_takes_for_another_label(
+    judged_server: Server, page: Page
+) -> None:
+    page.goto(address(judged_server, "rounds?round=1"))
+    expect(page.get_by_text("It is no better than chance.")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("1: spam taken for ham")).to_be_visible()
+    figures = page.locator(".st-key-confusion svg .mark-text.role-mark text")
+    expect(figures).to_have_text(["3", "2", "1"])
+    figures.nth(2).click()
+    page.wait_for_url("**/records?*", timeout=WAIT)
+    assert all(part in page.url for part in ("truth=spam", "said=ham", "stratum=audit"))
+    expect(page.get_by_text("1 record", exact=True)).to_be_visible(timeout=WAIT)
+
+
+@pytest.mark.parametrize("path", ["rounds", "export"])
+def test_on_a_narrow_dark_screen_nothing_scrolls_sideways(judged_server: Server, machines: Machines, path: str) -> None:
+    page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
+    page.goto(address(judged_server, path))
+    last = page.get_by_role("button", name="Choose again") if path == "rounds" else page.get_by_text("Read it")
+    expect(last).to_be_visible(timeout=WAIT)
+    assert (
+        page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('[data-testid=stMain]'))") <= 0
+    )
+
+
+def test_an_export_is_written_with_its_card_and_can_be_fetched(
+    judged_server: Server, page: Page, tmp_path: Path
+) -> None:
+    page.goto(address(judged_server, "export"))
+    expect(page.get_by_text("6 rows:")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Write the file").click()
+    fetch = page.get_by_role("button", name=".csv", exact=False).first
+    expect(fetch).to_be_visible(timeout=WAIT)
+    with page.expect_download(timeout=WAIT) as download:
+        fetch.click()
+    download.value.save_as(tmp_path / "got.csv")
+    written = sorted(path.name for path in (judged_server.folder / "exports").iterdir())
+    assert [name.split(".", 1)[1] for name in written] == ["csv", "csv.card.json", "csv.card.md"]
+    assert (tmp_path / "got.csv").read_text().splitlines()[1].startswith("r0,Note 0.,spam,single,audit,")

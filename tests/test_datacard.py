@@ -1,0 +1,127 @@
+"""The data card: every figure from the store, people without their names, and no text in it that is followed."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import simulate
+from core.card_text import escaped
+from core.changes import change_settings
+from core.corrections import correct
+from core.datacard import as_markdown, batch_facts, data_card
+from core.leases import Holder
+from core.project import Project
+from core.queue import Ask
+from core.responses import Event
+from tests.conftest import quiet
+
+Truth = dict[str, tuple[str, ...]]
+
+
+def say(project: Project, who: str, record: str, label: str, via: str | None = None) -> None:
+    event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, via=via)
+    project.desk.exchange(Holder(who, "tab"), Ask(events=(event,)))
+
+
+def promise(project: Project, state: str, records: int) -> None:
+    """A promise and its machine labels: that records from number 20 on are about food; 24 and 29 are gold."""
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            """insert into promises values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95,
+               '{}', '{}', ?, 48, ?, null, null)""",
+            [records, state],
+        )
+        cursor.execute("insert into machine_labels select n, ['food'], 0.9, 0.8, 'p1', 'm1' from range(20, ?) t(n)",
+                       [20 + records])  # fmt: skip
+
+
+def test_a_new_project_has_a_card_that_claims_nothing(project: Project) -> None:
+    card = data_card(project)
+    assert card["data"]["records"] == 60
+    assert card["model"] is None
+    assert card["agreement"] is None
+    assert any("nothing is claimed about accuracy" in limit for limit in card["limits"])
+    assert "No model was made yet." in as_markdown(card)
+
+
+def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_good_its_model_is(
+    project: Project, truth: Truth
+) -> None:
+    simulate.play(project, truth, simulate.Budget(2, 12, "default"), quiet)
+    card = json.loads(json.dumps(data_card(project)))
+    first, second = card["choosing"]["batches"]
+    assert (first["seed"], second["seed"]) == (1, 2)
+    assert first["rows_md5"] != second["rows_md5"]
+    assert [one["round"] for one in batch_facts(project)] == [2, 1]
+    assert card["choosing"]["labels_by_stratum"]["audit"] == card["choosing"]["audit"] == 2
+    assert card["model"]["labels_learnt_from"] > 0
+    assert card["model"]["encoder_fingerprint"]
+    assert set(card["model"]["scores"]) == {"audit", "gold"}
+    assert any("Only 2 audit labels" in limit for limit in card["limits"])
+    text = as_markdown(card)
+    assert "### On 12 gold records" in text
+    assert f"Made {card['made_at']} by Rondo {card['rondo']}" in text
+
+
+def test_annotators_are_named_only_when_asked(project: Project) -> None:
+    say(project, "ann@example.org", "r0", "food")
+    assert "ann@example.org" not in json.dumps(data_card(project)) + as_markdown(data_card(project))
+    assert data_card(project, names=True)["people"]["answers"][0]["annotator"] == "ann@example.org"
+    assert data_card(project)["people"]["annotators"] == 1
+    assert data_card(project)["people"]["answers_from_files"] == 12
+
+
+def test_agreement_counts_pairs_of_answers_and_forgets_what_was_changed(project: Project) -> None:
+    for who, label in (("ann", "food"), ("bob", "food"), ("cid", "music")):
+        say(project, who, "r0", label)
+    assert data_card(project)["agreement"] == {"records": 1, "pairs": 3, "share": pytest.approx(1 / 3, abs=1e-3)}
+    say(project, "cid", "r0", "food")
+    assert data_card(project)["agreement"]["share"] == 1
+
+
+def test_one_sided_corrections_and_bulk_answers_are_told_as_limits(project: Project) -> None:
+    say(project, "ann", "r0", "food")
+    correct(project, "r0", ["music"], "bob")
+    say(project, "ann", "r1", "food", via="bulk:1")
+    limits = " ".join(data_card(project)["limits"])
+    assert "looked at them again: 1. Such looks are one-sided" in limits
+    assert "(how = bulk): 1." in limits
+
+
+def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> None:
+    promise(project, "standing", 10)
+    with project.store.transaction() as cursor:
+        for n, label in ((20, "food"), (21, "music")):
+            cursor.execute("insert into settled values (?, [?], 'single', 'check', 1, now()::timestamp)", [n, label])
+    machine = data_card(project)["machine"]
+    assert machine["labels"] == 10 - 2 - 2
+    assert machine["checked"] == {"right": 1, "wrong": 1}
+    assert "Checked blindly: 2, of which 1 were right." in as_markdown(data_card(project))
+    with project.store.transaction() as cursor:
+        cursor.execute("update promises set state = 'broken', why = 'too many wrong'")
+    assert data_card(project)["machine"]["labels"] == 0
+    assert "too many wrong" in as_markdown(data_card(project))
+
+
+@given(st.text())
+def test_no_text_of_a_project_can_leave_its_table_cell(text: str) -> None:
+    shown = escaped(text)
+    assert "\n" not in shown
+    assert not [at for at, sign in enumerate(shown) if sign in "|<[`*_" and _slashes_before(shown, at) % 2 == 0]
+
+
+def _slashes_before(text: str, at: int) -> int:
+    return len(text[:at]) - len(text[:at].rstrip("\\"))
+
+
+def test_a_hostile_label_and_guideline_stay_text(project: Project) -> None:
+    change_settings(project, add_label="<img src=x onerror=alert(1)> ![](http://x)", guidelines="Say **yes**.\n# No")
+    text = as_markdown(data_card(project))
+    assert "<img" not in text.replace("\\<", "")
+    assert "![" not in text.replace("\\[", "")
+    assert "> Say **yes**.\n> # No" in text
+    card: dict[str, Any] = data_card(project)
+    assert card["taxonomy"]["labels"][-1]["name"].startswith("<img")

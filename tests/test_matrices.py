@@ -1,0 +1,165 @@
+"""What the Rounds page draws: cells that add up, bins that say when a model is too sure, old metrics still read."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from core import simulate
+from core.matrices import (
+    TOO_FEW,
+    calibration,
+    calibration_sentence,
+    confused,
+    confusion,
+    heat,
+    label_order,
+    label_scores,
+    label_table,
+    scored_strata,
+)
+from core.project import Project
+from core.standing import newest_model
+from tests.conftest import TOPICS, quiet
+
+Verdict = tuple[str, float, list[str], list[str]]
+LABEL = st.sampled_from([*TOPICS, "gone"])
+ONE = st.lists(LABEL, min_size=1, max_size=1)
+SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] | None = None) -> None:
+    """Fills `judged` with (stratum, weight, truth, said)."""
+    rows = [
+        [n, stratum, weight, truth, said, said[0] if said else None, probability, "m"]
+        for n, ((stratum, weight, truth, said), probability) in enumerate(
+            zip(verdicts, probabilities or [0.5] * len(verdicts), strict=True)
+        )
+    ]
+    with project.store.transaction() as cursor:
+        cursor.execute("delete from judged")
+        cursor.executemany("insert into judged values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None], tuple[int, float]]:
+    """(true id, said id) to records and share."""
+    found = confusion(project, stratum)
+    return {(cell["truth_id"], cell["said_id"]): (cell["records"], round(cell["share"], 9)) for cell in found}
+
+
+def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project: Project) -> None:
+    judge(
+        project,
+        [
+            ("audit", 0.6, ["food"], ["music"]),
+            ("audit", 0.3, ["food"], ["food"]),
+            ("chosen", 0.1, ["food"], ["music"]),
+            ("gold", 0.0, ["music"], ["music"]),
+        ],
+    )
+    assert cells(project, "audit") == {("food", "music"): (1, 0.7), ("food", "food"): (1, 0.3)}
+    assert cells(project, "gold") == {("music", "music"): (1, 1.0)}
+
+
+@SHARED
+@given(st.lists(st.tuples(st.sampled_from(["audit", "chosen", "gold"]), st.floats(0.01, 1), ONE, ONE), min_size=1))
+def test_with_one_label_each_the_cells_hold_every_record_once(project: Project, verdicts: list[Verdict]) -> None:
+    judge(project, verdicts)
+    for stratum in ("audit", "gold"):
+        found = confusion(project, stratum)
+        mine = [one for one in verdicts if one[0] == stratum]
+        assert sum(cell["records"] for cell in found) == len(mine)
+        if found:
+            assert sum(cell["share"] for cell in found) == pytest.approx(1)
+
+
+def test_where_several_labels_hold_a_missed_one_is_paired_with_a_wrong_one_or_none(project: Project) -> None:
+    judge(
+        project,
+        [
+            ("gold", 0, ["food", "music"], ["food", "weather"]),
+            ("gold", 0, ["food", "music"], ["food"]),
+            ("gold", 0, ["food"], ["food", "weather"]),
+            ("gold", 0, [], []),
+        ],
+    )
+    counts = {pair: records for pair, (records, _) in cells(project, "gold").items()}
+    assert counts == {
+        ("food", "food"): 3,
+        ("music", "weather"): 1,
+        ("music", None): 1,
+        (None, "weather"): 1,
+        (None, None): 1,
+    }
+
+
+@SHARED
+@given(st.lists(st.tuples(st.just("gold"), st.just(0.0), ONE, ONE), min_size=1), st.integers(2, 4))
+@example([("gold", 0.0, ["food"], ["music"]), ("gold", 0.0, ["gone"], ["gone"])], 2)
+def test_the_picture_keeps_to_its_size_and_shows_the_worst_confusion(
+    project: Project, verdicts: list[Verdict], most: int
+) -> None:
+    judge(project, verdicts)
+    found = confusion(project, "gold")
+    shown = heat(found, "records", most)
+    assert len(label_order(project.settings().taxonomy, shown)) <= most
+    worst = confused(found)[:1]
+    assert all(
+        pair in [(cell["truth"], cell["said"]) for cell in shown] for pair in [(w["truth"], w["said"]) for w in worst]
+    )
+    assert all(0 < cell["of_truth"] <= 1 for cell in shown)
+
+
+def test_the_matrix_of_a_round_has_the_accuracy_that_was_measured(
+    project: Project, truth: dict[str, tuple[str, ...]]
+) -> None:
+    simulate.play(project, truth, simulate.Budget(2, 12, "random"), quiet)
+    model = newest_model(project) or {}
+    assert scored_strata(model) == ["gold", "audit"]
+    for stratum in ("gold", "audit"):
+        right = sum(share for (true, said), (_, share) in cells(project, stratum).items() if true == said)
+        assert right == pytest.approx(model[stratum]["accuracy"]["value"])
+    table = label_table(label_scores(model, "gold", project.settings().taxonomy))
+    assert [row["label"] for row in table] == list(TOPICS)
+    assert sum(row["records"] for row in table) == 12
+
+
+@pytest.mark.parametrize(("right", "said"), [(0.7, False), (0.3, True)])
+def test_calibration_says_more_than_chance_only_of_a_model_that_is_too_sure(
+    project: Project, right: float, said: bool
+) -> None:
+    hits = np.random.default_rng(1).random(200) < right
+    verdicts: list[Verdict] = [("gold", 0, ["food"], ["food" if hit else "music"]) for hit in hits]
+    judge(project, verdicts, [0.7] * len(hits))
+    found = calibration(project, "gold")
+    assert found is not None
+    assert ("by more than chance" in calibration_sentence(found, "gold")) is said
+    assert sum(one["records"] for one in found["bins"]) == 200
+    assert all(one["low"] <= one["right"] <= one["high"] for one in found["bins"])
+    assert calibration(project, "audit") is None
+
+
+def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
+    spans = []
+    for heavy in (1.0, 20.0):
+        verdicts: list[Verdict] = [("audit", heavy if n == 0 else 1.0, ["food"], ["food"]) for n in range(9)]
+        judge(project, verdicts)
+        found = calibration(project, "audit")
+        assert found is not None
+        spans.append(1 - found["bins"][0]["low"])
+    assert spans[0] < spans[1]
+
+
+def test_scores_are_read_in_the_shape_of_today_and_in_the_first_one(project: Project) -> None:
+    estimate = {"value": 0.5, "low": 0.25, "high": 0.75}
+    today: dict[str, Any] = {"precision": estimate, "recall": None, "f1": None, "prevalence": estimate, "records": 3}
+    taxonomy = project.settings().taxonomy
+    [new] = label_table(label_scores({"audit": {"n": 9, "per_label": {"food": today}}}, "audit", taxonomy))
+    assert (new["precision"], new["recall"], new["records"]) == ("50.0% (25.0 to 75.0)", TOO_FEW, 3)
+    [old] = label_table(
+        label_scores({"audit": {"n": 9, "per_label": {"food": [0.5, 1.0, 2 / 3, 3]}}}, "audit", taxonomy)
+    )
+    assert old == {"label": "food", "records": 3, "precision": "50.0%", "recall": "100.0%", "f1": "66.7%"}
+    assert label_scores({"audit": {"n": 0}}, "audit", taxonomy) == []

@@ -1,0 +1,164 @@
+"""A promise about machine labels: tests against the textbook, and kept as often as promised in simulation."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from core.errors import BadInput
+from core.measuring.exact import chance_of_so_few, evidence_against, lower_bound
+from core.measuring.promises import (
+    Certificate,
+    Refusal,
+    Wanted,
+    certify,
+    check_wanted,
+    fewest,
+)
+from core.measuring.regions import Evidence, Judged, read_regions
+
+LABELS = ("a", "b", "c")
+
+
+def world(rng: np.random.Generator, audits: int, pool: int, bend: float) -> tuple[Evidence, np.ndarray]:
+    """Suggestions in three labels that are right with chance ** bend, and whether those of the pool are."""
+
+    def some_of(count: int) -> Judged:
+        label, chance = rng.integers(0, 3, count), rng.uniform(0.4, 1, count)
+        return Judged(label, chance, rng.random(count) < chance ** (bend * (1 + label)))
+
+    audit, guide, rest = some_of(audits), some_of(100), some_of(pool)
+    return Evidence(LABELS, audit, guide, rest.label, rest.chance), rest.right
+
+
+def accepted(evidence: Evidence, found: Certificate) -> np.ndarray:
+    """(N,) label number where the pool's record is accepted, -1 elsewhere."""
+    least = np.array([found.thresholds.get(label, 2.0) for label in LABELS])
+    return np.where(evidence.pool_chance >= least[evidence.pool_label], evidence.pool_label, -1)
+
+
+@given(some.integers(1, 300), some.floats(0, 0.2), some.sampled_from([0.9, 0.95, 0.99]))
+@settings(max_examples=30, deadline=None)
+def test_for_a_large_pool_it_is_the_binomial_test(audits: int, share: float, promised: float) -> None:
+    from scipy.stats import binom
+
+    wrong = int(audits * share)
+    found = float(chance_of_so_few(audits, wrong, 10**8, promised))
+    assert found == pytest.approx(binom.cdf(wrong, audits, 1 - promised), rel=1e-3)
+
+
+@given(some.integers(1, 25), some.integers(1, 25), some.integers(0, 5), some.sampled_from([0.6, 0.8, 0.9]))
+@settings(max_examples=30, deadline=None)
+def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, promised: float) -> None:
+    """With any number of wrong ones in both together, passing and breaking the promise meet in `risk` at most."""
+    from scipy.stats import hypergeom
+
+    risk = 0.1
+    passing = [w for w in range(audits + 1) if chance_of_so_few(audits, w, pool, promised) <= risk]
+    for total in range(audits + pool + 1):
+        bad = [w for w in passing if total - w > (1 - promised) * pool + 1e-9]
+        assert np.sum(hypergeom.pmf(bad, audits + pool, total, audits)) <= risk + 1e-9
+
+
+def test_fifty_nine_right_ones_prove_95_percent_and_58_do_not() -> None:
+    assert fewest(Wanted(0.95, None, 0.95)) == 59
+    assert chance_of_so_few(59, 0, 10**7, 0.95) <= 0.05 < chance_of_so_few(58, 0, 10**7, 0.95)
+    assert lower_bound(59, 0, 10**6, 0.05) == pytest.approx(0.95, abs=1e-3)
+    assert lower_bound(0, 0, 100, 0.05) == lower_bound(10, 10, 100, 0.05) == 0
+
+
+@pytest.mark.parametrize("wanted", [Wanted(0.8, None, 0.9), Wanted(0.8, 0.7, 0.9)])
+def test_the_promise_is_kept_as_often_as_promised(wanted: Wanted) -> None:
+    rng = np.random.default_rng(3)
+    broken = covered = 0.0
+    for _ in range(60):
+        evidence, right = world(rng, int(rng.integers(40, 160)), int(rng.integers(80, 400)), bend=0.5)
+        found = certify(evidence, wanted)
+        if isinstance(found, Refusal):
+            continue
+        label = accepted(evidence, found)
+        assert (label >= 0).sum() == found.covered
+        parts = [right[label == number] for number in range(3) if (label == number).any()]
+        each = wanted.per_label is None or min(part.mean() for part in parts) >= wanted.per_label
+        broken += not (right[label >= 0].mean() >= wanted.precision and each)
+        covered += found.covered / found.pool
+    assert broken <= 11  # of 60, at 10 % risk: more would be a chance of 2 in 100
+    assert covered >= 3
+
+
+def test_where_regions_lie_does_not_depend_on_whether_audits_are_right() -> None:
+    evidence, _ = world(np.random.default_rng(0), 80, 300, bend=1)
+    audit = evidence.audit
+    turned = Evidence(LABELS, Judged(audit.label, audit.chance, ~audit.right), evidence.guide, *_pool(evidence))
+    assert (read_regions(turned).thresholds == read_regions(evidence).thresholds).all()
+
+
+def _pool(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    return evidence.pool_label, evidence.pool_chance
+
+
+def test_regions_are_nested_and_end_with_the_whole_pool() -> None:
+    evidence, _ = world(np.random.default_rng(1), 80, 300, bend=1)
+    regions = read_regions(evidence)
+    assert (np.diff(regions.pool, axis=0) >= 0).all()
+    assert (np.diff(regions.thresholds, axis=0) <= 0).all()
+    assert regions.pool[-1].sum() == 300
+    assert regions.audits[-1].sum() == 80
+
+
+def test_with_too_few_audits_it_says_how_many_are_missing() -> None:
+    evidence, _ = world(np.random.default_rng(2), 30, 2000, bend=0.02)
+    found = certify(evidence, Wanted(0.95, None, 0.95))
+    assert isinstance(found, Refusal)
+    assert found.missing is not None
+    assert 29 <= found.missing <= 200
+    assert found.audits == 30
+
+
+def test_where_suggestions_are_mostly_wrong_no_number_of_audits_is_named() -> None:
+    found = certify(world(np.random.default_rng(2), 200, 500, bend=6)[0], Wanted(0.95, None, 0.95))
+    assert isinstance(found, Refusal)
+    assert found.missing is None
+
+
+def test_an_empty_pool_is_refused_without_a_number() -> None:
+    found = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], Wanted())
+    assert isinstance(found, Refusal)
+    assert (found.missing, found.pool) == (None, 0)
+
+
+@pytest.mark.parametrize("wrong", [Wanted(precision=1.0), Wanted(per_label=0.2), Wanted(confidence=95)])
+def test_a_promise_that_nothing_could_prove_is_refused(wrong: Wanted) -> None:
+    with pytest.raises(BadInput, match="between"):
+        check_wanted(wrong)
+
+
+def test_the_watch_seldom_sounds_while_the_promise_holds() -> None:
+    """All of a check of the whole, looked at after each answer, at the edge of what is promised."""
+    rng, sounded = np.random.default_rng(4), 0
+    right = np.arange(200) >= 20
+    for _ in range(300):
+        wrong = np.cumsum(~rng.permutation(right))[:100].tolist()
+        sounded += any(evidence_against(n - w, w, 200, 0.9) >= 10 for n, w in enumerate(wrong, 1))
+    assert sounded <= 42  # of 300, at 10 % risk: more would be a chance of 2 in 100
+
+
+def test_the_watch_sounds_soon_when_the_promise_is_broken() -> None:
+    assert evidence_against(right=20, wrong=10, accepted=1000, promised=0.95) > 1000
+    assert evidence_against(right=57, wrong=3, accepted=1000, promised=0.95) < 1
+    assert evidence_against(right=0, wrong=3, accepted=10, promised=0.8) == float("inf")  # more than there may be
+    assert evidence_against(right=0, wrong=0, accepted=10, promised=0.8) == 1
+
+
+@given(some.integers(1, 12), some.sampled_from([0.5, 0.75, 0.9]))
+@settings(max_examples=20, deadline=None)
+def test_the_evidence_is_fair_for_every_number_of_wrong_ones_that_keeps_the_promise(seen: int, promised: float) -> None:
+    """Its mean over draws without replacement is 1 at most, so it is an e-value."""
+    from scipy.stats import hypergeom
+
+    accepted_ = 20
+    for total in range(int((1 - promised) * accepted_ + 1e-9) + 1):
+        wrong = np.arange(min(seen, total) + 1)
+        weight = hypergeom.pmf(wrong, accepted_, total, seen)
+        values = [evidence_against(seen - w, w, accepted_, promised) for w in wrong.tolist()]
+        assert (weight * np.where(weight > 0, values, 0)).sum() <= 1 + 1e-9
