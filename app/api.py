@@ -37,7 +37,9 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
             return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
         return StreamingResponse(_stream(opened(), name, options), media_type="application/x-ndjson")
 
-    async def health(_: Request) -> Response:
+    async def health(request: Request) -> Response:
+        if not hmac.compare_digest(request.headers.get("x-rondo-key", key).encode(), key.encode()):
+            return JSONResponse({"error": "Another project is served here."}, 401)
         records = await run_in_threadpool(opened().project.store.one, "select count(*) from records")
         return JSONResponse({"ok": True, "records": records})
 

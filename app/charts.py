@@ -107,7 +107,7 @@ def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> al
     gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
     asked = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
     asked = asked.encode(
-        x=_labels_axis(edge),
+        x=_labels_axis(edge, "labels; orange: at random, for as good a model"),
         y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
     )
     base = alt.Chart(alt.Data(values=gap)).encode(y="accuracy:Q")
@@ -128,10 +128,10 @@ def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> al
     return (asked + bar + across + here + there).properties(height=220)
 
 
-def _labels_axis(most: float | None = None) -> alt.X:
+def _labels_axis(most: float | None = None, title: str = "labels learnt from") -> alt.X:
     axis = alt.Axis(format=",d", tickMinStep=1)
     scale = alt.Scale(domain=[0, most], nice=False) if most else alt.Scale()
-    return alt.X("labels:Q", title="labels learnt from", axis=axis, scale=scale)
+    return alt.X("labels:Q", title=title, axis=axis, scale=scale)
 
 
 def balance_chart(counts: Rows) -> alt.Chart:

@@ -94,11 +94,13 @@ def _follow(lines: Iterator[str], report: Report) -> dict[str, Any]:
 
 
 def answers(address: dict[str, Any]) -> bool:
-    """Is there a server at this address still?"""
+    """Is there a server of this project at this address still? Without a key: any server of ours."""
     import httpx
 
     try:
-        return httpx.get(f"{address['url']}/api/health", timeout=5, trust_env=False).status_code == 200
+        headers = {"X-Rondo-Key": address["key"]} if "key" in address else {}
+        url = f"{address['url']}/api/health"
+        return httpx.get(url, headers=headers, timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling")
-WITH_DATA = ("recipe", "replays")
+ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records")
+WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps")
 
 
 def main() -> int:

@@ -5,8 +5,8 @@
 DATA_FOLDER holds SET.parquet, as for `benchmarks.recipe`. Of 2,000 and 5,000 labelled records 5 % get a wrong label: at
 random, or the one that a head taught by other records finds likeliest beside the true one. The peers: cleanlab as it
 comes, on cross-fitted probabilities of the head that rounds use; as many records as the finder names, of the lowest
-probability of the given label; as many at random. Precision counts planted errors only: the set's own errors, which
-this one is known for, count as false alarms.
+probability of the given label; as many at random. Precision counts planted errors only: the set's own errors
+count as false alarms.
 """
 
 import argparse

@@ -18,6 +18,7 @@ from core.store import utc_now
 LEFT = "rondo"
 """who a promise is by that is left of a broken one"""
 FEWEST_CHECKS, MOST_CHECKS = 30, 300
+MOST_EVIDENCE = 1e9
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, promise: str, *, multi: bool
 
 
 def evidence_of(counts: list[Checked], promised: float) -> float:
-    """The e-value against a promise about these labels together."""
+    """The e-value against a promise about these labels together; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
-    return evidence_against(right, wrong, sum(one.accepted for one in counts), promised)
+    found = evidence_against(right, wrong, sum(one.accepted for one in counts), promised)
+    return min(found, MOST_EVIDENCE)
 
 
 def limit_of(wanted: Wanted, labels: int) -> float:
