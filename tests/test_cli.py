@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.client import answers
 from tests.conftest import write_csv
 
 
@@ -144,3 +145,25 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
+
+
+def test_a_server_of_another_project_at_the_old_address_is_not_taken_for_ours(
+    server: tuple[Path, int], tmp_path: Path
+) -> None:
+    ours, _ = server
+    address = json.loads((ours / ".rondo" / "server.json").read_text(encoding="utf-8"))
+    assert answers(address)
+    assert not answers({**address, "key": "that of a project that was served here before"})
+    assert answers({"url": address["url"]})
+
+
+def test_audit_records_alone_can_be_queued_and_a_round_chosen_again(folder: Path) -> None:
+    told = rondo("next", "--project", folder, "--size", 5, "--audit-share", 1)
+    assert "Queued 5 records as batch 1, 5 of them audit." in told
+    assert "the same 5 records" in rondo("rechoose", 1, "--project", folder)
+    assert "There is no round 7" in rondo("rechoose", 7, "--project", folder, code=4)
+
+
+def test_machine_labels_are_refused_before_there_is_a_model(folder: Path) -> None:
+    assert "model" in rondo("auto", "--project", folder, code=4)
+    assert "No promise stands" in rondo("withdraw", "--project", folder, code=4)
