@@ -137,6 +137,14 @@ def test_a_file_and_somebody_long_gone_are_not_waited_for(world: World) -> None:
     assert ids(world.ask(ANN, want=1)) == ["r3"]
 
 
+def test_a_review_goes_to_somebody_who_came_after_it_was_asked_for(world: World) -> None:
+    world.ask(ANN, submit("r3"))
+    review(world, "r3")
+    world.ask(BOB, submit("r1"))
+    assert "r3" not in ids(world.ask(ANN, want=1))
+    assert "r3" in ids(world.ask(BOB, want=1))
+
+
 def test_a_stale_lease_from_the_first_answer_is_no_claim_on_the_review(world: World) -> None:
     world.ask(BOB, submit("r1"))
     world.ask(ANN, want=1)
