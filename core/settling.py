@@ -100,21 +100,27 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
 
 
 # The answer that most people gave settles the record and a tie settles nothing, but the newest correction settles it
-# whatever others said. Skips, flags and answers that name a retired label do not count. An answer given with a
-# suggestion in view is no audit; correcting one keeps it in. Again in SQL and plainly.
+# whatever others said, and a label that came with a file counts only while no person has answered. Skips, flags and
+# answers that name a retired label do not count. An answer given with a suggestion in view is no audit; correcting one
+# keeps it in. Again in SQL and plainly.
 _SETTLE = f"""
     insert into settled
-    with given as (
-        select *, via is not distinct from '{CORRECTION}' as corrects from ({ANSWERS}) as answer
+    with told as (
+        select answer.*, via is not distinct from '{CORRECTION}' as corrects,
+               annotator = records.source or list_contains($files::varchar[], annotator) as by_file
+        from ({ANSWERS}) as answer join records using (n)
         where action = 'submit' and counts
-        qualify not bool_or(corrects) over (partition by n)
-            or row_number() over (partition by n order by corrects desc, received_at desc, annotator desc) = 1
+    ), given as (
+        select * from told
+        qualify (not by_file or bool_and(by_file) over (partition by n)) and (
+            not bool_or(corrects) over (partition by n)
+            or row_number() over (partition by n order by corrects desc, received_at desc, annotator desc) = 1)
     ), votes as (
         select given.n, given.labels, count(*) as votes, max(given.round) as round, max(received_at) as at,
                bool_and(given.blind or given.corrects) as blind, bool_or(given.corrects) as corrected,
                bool_and(coalesce(starts_with(given.via, '{BULK}'), false)) as bulk,
-               bool_and(given.annotator = records.source or list_contains($files::varchar[], annotator)) as from_file
-        from given join records using (n)
+               bool_and(by_file) as from_file
+        from given
         group by given.n, given.labels
     ), winners as (
         select *, sum(votes) over (partition by n) as voters from votes
@@ -168,7 +174,7 @@ def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settin
 def _verdict(answers: Sequence[Answer], fact: Facts) -> list[object] | None:
     """A row of `settled`, or None where the answers settle nothing."""
     votes: dict[tuple[str, ...], list[Answer]] = defaultdict(list)
-    for answer in _voters([one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]):
+    for answer in _voters([one for one in answers if one.n == fact.n and one.action == "submit" and one.counts], fact):
         votes[answer.labels].append(answer)
     most = max(map(len, votes.values()), default=0)
     winners = [labels for labels, given in votes.items() if len(given) == most]
@@ -180,8 +186,9 @@ def _verdict(answers: Sequence[Answer], fact: Facts) -> list[object] | None:
     return [fact.n, list(winners[0]), how, _stratum(given, fact), latest, received]
 
 
-def _voters(answers: list[Answer]) -> list[Answer]:
-    """The newest correction alone, else everybody."""
+def _voters(answers: list[Answer], fact: Facts) -> list[Answer]:
+    """The newest correction alone, else every person, else the file."""
+    answers = [answer for answer in answers if answer.annotator != fact.source] or answers
     corrections = [answer for answer in answers if answer.via == CORRECTION]
     return [max(corrections, key=lambda one: (one.received_at, one.annotator))] if corrections else answers
 

@@ -115,6 +115,16 @@ def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_t
     assert settled(store) == {0: (["spam"], "adjudicated", "audit")}
 
 
+def test_a_person_beats_the_label_that_came_with_the_file(store: Store) -> None:
+    send(store, "file.csv", Event("1", "r0", "submit", ("spam",)))
+    assert settled(store) == {0: (["spam"], "single", "file")}
+    send(store, "ann", Event("2", "r0", "submit", ("ham",)))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    with store.transaction() as cursor:
+        settle(cursor, "select n from records", SETTINGS)
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+
+
 def test_an_answer_given_to_many_at_once_says_so_and_is_no_audit(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
@@ -208,7 +218,7 @@ def test_a_clock_that_runs_ahead_is_held_back() -> None:
     assert made_at(-1e300, NOW) == datetime(1970, 1, 1)
 
 
-ANNOTATORS = ["ann", "bob"]
+ANNOTATORS = ["ann", "bob", "file.csv"]
 EVENTS = st.lists(
     st.builds(
         lambda number, who, record, action, label, undoes, ts, model, via: (
