@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/rounds.py", title="Rounds", icon=":material/cycle:", url_path="rounds"),
         st.Page("pages/records.py", title="Records", icon=":material/table_rows:", url_path="records"),
         st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
+        st.Page("pages/machine.py", title="Machine labels", icon=":material/smart_toy:", url_path="machine"),
         st.Page("pages/export.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
     ]

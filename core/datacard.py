@@ -257,7 +257,7 @@ def _limits(cursor: Cursor, card: Card) -> list[str]:
     if counts["bulk"]:
         told.append(f"Labels given to many records at once, not one by one (how = bulk): {counts['bulk']:,}.")
     if card["data"]["duplicates"]:
-        told.append(f"{card['data']['duplicates']:,} records repeat the text of another; they carry its label.")
+        told.append(f"Records that repeat the text of another: {card['data']['duplicates']:,}. They carry its label.")
     told.append(
         "Labels of the stratum 'chosen' were picked because they teach most: their label shares and error rates are "
         "not those of all records. Only audit and gold estimate those."
