@@ -7,8 +7,8 @@ import altair as alt
 
 
 def coverage_chart(told: Mapping[str, Any]) -> alt.LayerChart | None:
-    """What `core.machine.preview` told: the least precision over the share of the pool covered, the wanted precision
-    as a rule, and the accepted cut as a point. None where there is nothing to draw."""
+    """What `core.machine.accepting.preview` told: the least precision over the share of the pool covered, the wanted
+    precision as a rule, and the accepted cut as a point. None where there is nothing to draw."""
     rows = [step for step in told["steps"] if step["audits"]]
     if not rows:
         return None

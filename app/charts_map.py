@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from core.points import Points, Polygon
+from core.looking.points import Points, Polygon
 
 PALETTE = (
     "#5555ff",

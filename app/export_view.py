@@ -8,11 +8,11 @@ from typing import Any
 import streamlit as st
 
 from app.state import Office
-from core.card_text import as_markdown, escaped
-from core.datacard import data_card
 from core.errors import RondoError
-from core.export import count_rows, first_rows, stamp
 from core.project import Project
+from core.reports.card_text import as_markdown, escaped
+from core.reports.datacard import data_card
+from core.reports.export import count_rows, first_rows, stamp
 from core.store import utc_now
 
 LARGEST = 200_000_000

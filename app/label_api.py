@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from app.tokens import sign, verify
 from core.errors import BadInput
-from core.leases import Holder
-from core.queue import Ask, Desk
-from core.responses import Event
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask, Desk
+from core.labelling.responses import Event
 from core.settings import Settings
 
 MOST_BYTES = 512_000

@@ -8,11 +8,11 @@ import streamlit as st
 
 from app.label_api import check_name
 from app.state import Office
-from core.bulk import bulks, label_many, preview, said, undo_bulk
 from core.errors import RondoError
-from core.maps import Ints
-from core.points import Points, summary
-from core.reviews import send_to_queue
+from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
+from core.labelling.reviews import send_to_queue
+from core.looking.maps import Ints
+from core.looking.points import Points, summary
 from core.settings import Settings
 
 _COLUMNS = {

@@ -7,10 +7,10 @@ import streamlit as st
 
 from app.label_api import check_name
 from app.state import Office
-from core.browse import PAGE, Found, Line
 from core.errors import RondoError
-from core.filters import Search
-from core.reviews import queue_for_review, send_to_queue
+from core.labelling.reviews import queue_for_review, send_to_queue
+from core.looking.browse import PAGE, Found, Line
+from core.looking.filters import Search
 
 COLUMNS = {
     "label": st.column_config.TextColumn("Label", width=130),

@@ -6,10 +6,10 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from core.browse import Choices
-from core.filters import STATES, Search, describe
+from core.looking.browse import Choices
+from core.looking.filters import STATES, Search, describe
+from core.looking.suspicion import KINDS
 from core.settings import Settings
-from core.suspicion import KINDS
 
 BOUND = ("q", "state", "label", "suggestion", "sure", "flag", "batch", "by", "stratum", "machine")
 LINKED = ("truth", "said", "like", "rows")

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import streamlit as st
 
-from core.suspicion import Side
+from core.looking.suspicion import Side
 
 _HTML = '<div class="sides"></div>'
 _CSS = """

@@ -6,11 +6,11 @@ from streamlit.delta_generator import DeltaGenerator
 from app.record_list import draw_openable, name_box, rows_of, tell
 from app.record_twins import draw_twins
 from app.state import Office
-from core.browse import Line
-from core.corrections import correct, withdraw
-from core.dossier import Dossier, Rows, neighbours, read_dossier, told_by_models, twins
 from core.errors import RondoError
-from core.reviews import queue_for_review, send_to_queue
+from core.labelling.corrections import correct, withdraw
+from core.labelling.reviews import queue_for_review, send_to_queue
+from core.looking.browse import Line
+from core.looking.dossier import Dossier, Rows, neighbours, read_dossier, told_by_models, twins
 
 LONG = 1_500
 """characters from which a text scrolls in a box of its own"""

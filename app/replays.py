@@ -13,7 +13,7 @@ from core.encoding import encode
 from core.errors import BadInput
 from core.jobs import Report
 from core.project import Project, open_project
-from core.rounds import can_learn
+from core.rounds.play import can_learn
 from core.settings import with_changes, write_settings
 from gpu_jobs.local import InProcessRunner
 

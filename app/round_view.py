@@ -8,10 +8,10 @@ import streamlit as st
 from app.charts import balance_chart, learning_chart
 from app.charts_rounds import calibration_chart, confusion_chart, prevalence_chart
 from app.state import Office
-from core import matrices, overview, standing
-from core.card_text import escaped
 from core.errors import RondoError
 from core.project import Project
+from core.reports import matrices, overview, standing
+from core.reports.card_text import escaped
 
 MOST_PAIRS = 8
 MEASURES = {"records": "records", "share": "share of all records"}

@@ -8,9 +8,9 @@ import streamlit as st
 from app.charts import forecast_chart, gain_chart, learning_chart, savings_chart
 from app.state import Office
 from app.widgets import score_metrics
-from core import standing
 from core.changes import change_settings
 from core.errors import RondoError
+from core.reports import standing
 
 SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""

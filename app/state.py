@@ -14,8 +14,8 @@ from typing import Any
 from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
+from core.labelling.queue import Desk
 from core.project import Project
-from core.queue import Desk
 from core.settings import Settings
 
 log = logging.getLogger("rondo")

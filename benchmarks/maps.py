@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from core.bulk import label_many, undo_bulk
+from core.labelling.bulk import label_many, undo_bulk
+from core.looking.maps import Map, MapFacts
+from core.looking.points import inside, points, summary
 from core.loop import create_project
-from core.maps import Map, MapFacts
 from core.models.encoders import load_encoder
-from core.points import inside, points, summary
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
 from gpu_jobs.project import _nearest, lay_out, place, principal_plane

@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, play
+from core.machine.promises import check_size, limit_of
 from core.measuring.exact import evidence_against
 from core.measuring.promises import Certificate, Refusal, Wanted, certify
 from core.measuring.regions import Bools, Evidence, Judged
-from core.promises import check_size, limit_of
 
 WANTED = (
     Wanted(0.95, None, 0.95),

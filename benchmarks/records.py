@@ -3,8 +3,8 @@
     python -m benchmarks.records [--rows 1000000] [--folder FOLDER]
 
 Makes a project of many records with labels, suggestions, answers, flags and vectors (or takes the one that FOLDER
-holds), and prints median and 95th percentile of `core.browse.find`, CPU and clock. The peer is what a page does that
-does not mind: join all tables, count what meets the condition, sort, and cut a page out.
+holds), and prints median and 95th percentile of `core.looking.browse.find`, CPU and clock. The peer is what a page
+does that does not mind: join all tables, count what meets the condition, sort, and cut a page out.
 """
 
 import argparse
@@ -20,9 +20,9 @@ import numpy as np
 
 from benchmarks.make_large import LABELS, make_large
 from core import loop
-from core.browse import find
-from core.dossier import neighbours, read_dossier
-from core.filters import STATES, Search, conditions
+from core.looking.browse import find
+from core.looking.dossier import neighbours, read_dossier
+from core.looking.filters import STATES, Search, conditions
 from core.project import Project, open_project
 from core.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
 from gpu_jobs.local import InProcessRunner

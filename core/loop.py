@@ -7,23 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from core import records, rounds
+from core import records
 from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.export import write_export
 from core.jobs import Bundle, Report
-from core.machine import auto, check, withdraw
-from core.maps import project_map
-from core.overview import status
-from core.plans import Request
+from core.looking.maps import project_map
+from core.looking.suspicion import inspect
+from core.machine.accepting import auto, check, withdraw
 from core.project import Project
-from core.rechoosing import rechoose
 from core.records import POOL
+from core.reports.export import write_export
+from core.reports.overview import status
+from core.rounds.plans import Request
+from core.rounds.play import can_learn, play, take_in_finished
+from core.rounds.rechoosing import rechoose
 from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
-from core.suspicion import inspect
 from core.taxonomy import make_taxonomy
 
 
@@ -82,19 +83,19 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Chooses records with the model as it is and queues them."""
     encode_if_needed(project, report)
-    return rounds.play(project, report, learn=False, request=Request(**request))
+    return play(project, report, learn=False, request=Request(**request))
 
 
 def fit(project: Project, report: Report) -> dict[str, Any]:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
     encode_if_needed(project, report)
-    return rounds.play(project, report, learn=True, request=None)
+    return play(project, report, learn=True, request=None)
 
 
 def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
     encode_if_needed(project, report)
-    return rounds.play(project, report, learn=rounds.can_learn(project), request=Request(**request))
+    return play(project, report, learn=can_learn(project), request=Request(**request))
 
 
 def export(project: Project, report: Report, *, out: str, file_format: str, **options: Any) -> dict[str, Any]:
@@ -124,7 +125,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
-    taken = rounds.take_in_finished(project, report)
+    taken = take_in_finished(project, report)
     check(project, report)
     told = encode(project, report)
     settings = project.settings()

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from core.jobs import Jobs, Runner
-from core.queue import Desk
+from core.labelling.queue import Desk
 from core.records import adopt_taxonomy
 from core.settings import FILE, Settings, read_settings, write_settings
 from core.store import Store, utc_now

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.settling import settle
 from core.settings import Settings
-from core.settling import settle
 from core.store import utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
@@ -156,6 +156,8 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     files = [source for (source,) in cursor.execute("select distinct source from records").fetchall()]
     settle(cursor, "select distinct n from responses", settings, files)
     cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
+    active = [label.id for label in taxonomy.active]
+    cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
     return settings
 
 

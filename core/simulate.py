@@ -9,11 +9,11 @@ from typing import Any
 from core import loop
 from core.errors import Refused
 from core.jobs import Report
-from core.leases import Holder
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.labelling.settling import settle
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
-from core.settling import settle
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.jobs import write_json
 from core.measuring.audit import History, Weights
-from core.measuring.curve import MORE, describe, fit_curve, lacking
+from core.measuring.curve import FILE, MORE, describe, fit_curve, lacking
 from core.measuring.drift import between_rounds, between_sources, mixes
 from core.measuring.savings import savings, shadow_arm
 from core.measuring.scores import Score, score
@@ -22,7 +22,6 @@ from core.sampling.pool import Floats, Ints
 
 Bools = npt.NDArray[np.bool_]
 VERDICTS = "verdicts.safetensors"
-CURVE = "curve.json"
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
 MOST_JUDGED = 5_000
@@ -204,12 +203,8 @@ def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[
         return {"missing": missing}
     rng = np.random.default_rng(seed)
     curve = fit_curve(right, labels, weight, rng, now=judged.entries[-1]["labels"])
-    write_json(folder / CURVE, {key: _plain(value) for key, value in vars(curve).items()})
+    write_json(folder / FILE, curve.as_json())
     return asdict(describe(curve, int(asked.audited.sum()), MORE, rng))
-
-
-def _plain(value: object) -> object:
-    return np.round(value, 6).tolist() if isinstance(value, np.ndarray) else value
 
 
 def count_savings(

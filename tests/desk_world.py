@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from core.leases import Holder
-from core.queue import Ask, Desk, Reply
-from core.responses import Event
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask, Desk, Reply
+from core.labelling.responses import Event
 from core.settings import Settings
 from core.store import Store
 from core.taxonomy import make_taxonomy

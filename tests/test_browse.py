@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from core import loop, simulate
-from core.browse import PAGE, Pace, choices, find
-from core.corrections import correct
-from core.dossier import neighbours, read_dossier, told_by_models, twins
 from core.errors import BadInput
-from core.filters import STATES, Search, describe
-from core.leases import Holder
-from core.nearest import nearest
+from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.looking.browse import PAGE, Pace, choices, find
+from core.looking.dossier import neighbours, read_dossier, told_by_models, twins
+from core.looking.filters import STATES, Search, describe
+from core.looking.nearest import nearest
 from core.project import Project, open_project
-from core.queue import Ask
-from core.responses import Event
 from core.vectors import open_vectors
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet, sentences

@@ -7,14 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.bulk import bulks, label_many, preview, undo_bulk
 from core.changes import change_settings
 from core.errors import BadInput, Refused
-from core.leases import Holder
+from core.labelling.bulk import bulks, label_many, preview, undo_bulk
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.labelling.settling import read_few_answers
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
-from core.settling import read_few_answers
 from core.store import utc_now
 from tests.conftest import quiet
 

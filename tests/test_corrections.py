@@ -3,13 +3,13 @@
 import pytest
 
 from core import loop
-from core.corrections import correct, withdraw
-from core.dossier import read_dossier
 from core.errors import BadInput, Refused
-from core.leases import Holder
+from core.labelling.corrections import correct, withdraw
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.looking.dossier import read_dossier
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
 from tests.conftest import quiet
 
 ANN = Holder("ann", "tab")

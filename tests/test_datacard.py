@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import simulate
-from core.card_text import escaped
 from core.changes import change_settings
-from core.corrections import correct
-from core.datacard import as_markdown, batch_facts, data_card
-from core.leases import Holder
+from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
+from core.reports.card_text import escaped
+from core.reports.datacard import as_markdown, batch_facts, data_card
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]

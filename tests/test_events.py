@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.responses import BULK, CORRECTION, Arrival, Event, made_at, store_events
+from core.labelling.responses import BULK, CORRECTION, Arrival, Event, made_at, store_events
+from core.labelling.settling import read_answers, read_facts, read_few_answers, settle, settle_few
 from core.settings import Settings
-from core.settling import read_answers, read_facts, read_few_answers, settle, settle_few
 from core.store import Store
 from core.taxonomy import make_taxonomy, retire_label
 
@@ -286,9 +286,9 @@ def test_any_order_and_any_repetition_of_events_gives_the_same_state(
 WRITER = """
 import sys, time
 from pathlib import Path
-from core.responses import Arrival, Event, store_events
+from core.labelling.responses import Arrival, Event, store_events
 from core.settings import Settings
-from core.settling import read_facts, settle_few
+from core.labelling.settling import read_facts, settle_few
 from core.store import Store, utc_now
 from core.taxonomy import make_taxonomy
 store = Store(Path(sys.argv[1]))

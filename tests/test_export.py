@@ -13,14 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.changes import change_settings
-from core.corrections import correct
 from core.errors import BadInput, Refused
-from core.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.files.tables import FORMATS, write_table
-from core.leases import Holder
+from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
+from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.taxonomy import clean_name
 from gpu_jobs.ingest import ingest
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.bulk import label_many
 from core.encoding import encode
-from core.history import read_history
+from core.labelling.bulk import label_many
 from core.measuring.audit import weigh
-from core.overview import status
 from core.project import Project
-from core.standing import caveats, newest_model
+from core.reports.overview import status
+from core.reports.standing import caveats, newest_model
+from core.rounds.history import read_history
 from tests.conftest import COLUMNS, quiet, write_csv
 
 Truth = dict[str, tuple[str, ...]]

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from app.label_api import MOST_BYTES, card_setup, label_routes
 from app.tokens import VALID_SECONDS, project_id, sign, verify
-from core.queue import Desk
+from core.labelling.queue import Desk
 from core.settings import Settings
 from core.store import Store
 from core.taxonomy import make_taxonomy

@@ -10,12 +10,12 @@ import pytest
 from core import loop, simulate
 from core.changes import change_settings
 from core.errors import BadInput
-from core.export import write_export
-from core.leases import Holder
-from core.overview import label_counts, people, status
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.queue import Ask
-from core.responses import Event
+from core.reports.export import write_export
+from core.reports.overview import label_counts, people, status
 from core.settings import FILE
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet

@@ -7,9 +7,9 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from core.cards import Card
-from core.leases import Holder
-from core.responses import Event
+from core.labelling.cards import Card
+from core.labelling.leases import Holder
+from core.labelling.responses import Event
 from core.store import Store
 from core.taxonomy import retire_label
 from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo

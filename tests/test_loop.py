@@ -8,11 +8,11 @@ from core import loop, simulate
 from core.changes import change_settings
 from core.encoding import encode
 from core.errors import BadInput, Refused
-from core.leases import Holder
-from core.overview import status
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
 from core.project import Project
-from core.queue import Ask
-from core.responses import Event
+from core.reports.overview import status
 from tests.conftest import COLUMNS, quiet, write_csv
 
 Truth = dict[str, tuple[str, ...]]

@@ -11,15 +11,15 @@ from streamlit.testing.v1 import AppTest
 from app import state
 from core import loop
 from core.errors import Refused
-from core.leases import Holder
-from core.machine import auto, check, preview, withdraw
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.labelling.settling import settle
+from core.machine.accepting import auto, check, preview, withdraw
+from core.machine.promises import announcements, history, standing
 from core.measuring.promises import Wanted
 from core.project import Project, open_project
-from core.promises import announcements, history, standing
-from core.queue import Ask
 from core.records import AUDIT_POOL, POOL
-from core.responses import Event
-from core.settling import settle
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
 

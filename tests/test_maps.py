@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from app.charts_map import PALETTE
 from core import loop, simulate
-from core.bulk import label_many
 from core.encoding import encode
 from core.errors import Cancelled, Damaged, Refused
-from core.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
-from core.points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
+from core.labelling.bulk import label_many
+from core.looking.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
+from core.looking.points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
 from core.project import Project, open_project
 from core.vectors import MANIFEST, encoder_folder
 from gpu_jobs.local import InProcessRunner, LocalRunner
@@ -137,7 +137,7 @@ def test_points_are_grouped_for_every_colouring(mapped: tuple[Project, Map], tru
 
 
 def test_rare_labels_share_one_grey_group(project: Project) -> None:
-    from core.points import _frequent
+    from core.looking.points import _frequent
 
     told, (groups, coloured), _ = _frequent([f"label {n}" for n in range(13) for _ in range(20 - n)] + ["-"], "-")
     assert (coloured, groups[-2:]) == (10, ("3 other labels", "-"))
@@ -220,6 +220,9 @@ def test_alike_vectors_can_be_laid_out_and_placed() -> None:
 
 
 def test_the_server_makes_no_map_itself() -> None:
-    code = "import core.maps, core.points, core.bulk, sys; print({'openTSNE', 'faiss', 'sklearn'} & set(sys.modules))"
+    code = (
+        "import core.looking.maps, core.looking.points, core.labelling.bulk, sys\n"
+        "print({'openTSNE', 'faiss', 'sklearn'} & set(sys.modules))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

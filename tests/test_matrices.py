@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import simulate
-from core.matrices import (
+from core.project import Project
+from core.reports.matrices import (
     TOO_FEW,
     calibration,
     calibration_sentence,
@@ -20,8 +21,7 @@ from core.matrices import (
     label_table,
     scored_strata,
 )
-from core.project import Project
-from core.standing import newest_model
+from core.reports.standing import newest_model
 from tests.conftest import TOPICS, quiet
 
 Verdict = tuple[str, float, list[str], list[str]]

@@ -14,7 +14,7 @@ from core import loop, simulate
 from core.encoding import encode
 from core.errors import BadInput, Cancelled
 from core.project import Project, open_project
-from core.rounds import take_in_finished
+from core.rounds.play import take_in_finished
 from gpu_jobs.local import LocalRunner
 from tests.conftest import quiet
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from core import loop, simulate
 from core.jobs import Jobs
-from core.leases import Holder
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import CORRECTION, Event
+from core.labelling.reviews import queue_for_review, send_to_queue
 from core.project import Project
-from core.queue import Ask
-from core.responses import CORRECTION, Event
-from core.reviews import queue_for_review, send_to_queue
 from core.store import Store
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.leases import Holder
-from core.responses import Event
+from core.labelling.leases import Holder
+from core.labelling.responses import Event
 from core.store import Store
 from tests.desk_world import ANN, BOB, SETTINGS, World, ids, undo
 

@@ -5,7 +5,7 @@ import pytest
 from core import loop, simulate
 from core.changes import change_settings
 from core.project import Project
-from core.standing import learning_curve, newest_model, prospects
+from core.reports.standing import learning_curve, newest_model, prospects
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]

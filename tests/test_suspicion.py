@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.errors import BadInput, Refused
-from core.leases import Holder
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.labelling.reviews import queue_for_review
+from core.looking.suspicion import KINDS, flag_counts, flagged, inspect, inspected_at, pair, word_diff
 from core.models.graph import neighbour_graph
 from core.project import Project, open_project
-from core.queue import Ask
-from core.responses import Event
-from core.reviews import queue_for_review
-from core.suspicion import KINDS, flag_counts, flagged, inspect, inspected_at, pair, word_diff
 from gpu_jobs.inspect import (
     Labelled,
     contradictions,

@@ -5,9 +5,9 @@ import streamlit as st
 from app.export_view import draw_card, draw_preview, draw_written, write_file
 from app.state import opened
 from app.widgets import activity
-from core.export import CAPTIONS
 from core.files.tables import FORMATS
-from core.overview import status
+from core.reports.export import CAPTIONS
+from core.reports.overview import status
 
 office = opened()
 st.title("Export")

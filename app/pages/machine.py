@@ -7,10 +7,10 @@ import streamlit as st
 from app.charts_machine import coverage_chart
 from app.state import opened
 from app.widgets import activity
-from core import machine, promises
 from core.errors import RondoError
+from core.machine import accepting, promises
+from core.machine.words import how_it_stands, what_accepting_does, what_can_be_promised
 from core.measuring.promises import Wanted
-from core.promise_words import how_it_stands, what_accepting_does, what_can_be_promised
 
 office = opened()
 st.title("Machine labels")
@@ -51,7 +51,7 @@ if stands := promises.standing(office.project):
         st.dataframe(stands["labels"], key="stands", hide_index=True)
     with st.popover("Withdraw"):
         st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
-        st.button("Withdraw it", key="withdraw", on_click=act, args=(machine.withdraw,))
+        st.button("Withdraw it", key="withdraw", on_click=act, args=(accepting.withdraw,))
 
 st.subheader("A new promise" if stands else "What could be promised?")
 with st.form("wanted"):
@@ -66,7 +66,7 @@ with st.form("wanted"):
 if wanted := st.session_state.get("machine-look"):
     try:
         with st.spinner("Looking …"):
-            told = machine.preview(office.project, wanted)
+            told = accepting.preview(office.project, wanted)
     except RondoError as error:
         st.info(plain(str(error)))
         st.stop()
@@ -82,6 +82,6 @@ if wanted := st.session_state.get("machine-look"):
                 "Accept them",
                 key="accept",
                 on_click=act,
-                args=(machine.auto,),
+                args=(accepting.auto,),
                 kwargs={"accept": True, **told["wanted"]},
             )

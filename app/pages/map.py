@@ -6,8 +6,8 @@ from app.charts_map import drawn_shapes, map_chart
 from app.picked import draw_bulks, draw_news, draw_selection
 from app.state import opened
 from app.widgets import activity
-from core.maps import map_notice, open_map
-from core.points import COLOURINGS, inside, points
+from core.looking.maps import map_notice, open_map
+from core.looking.points import COLOURINGS, inside, points
 
 office = opened()
 project = office.project

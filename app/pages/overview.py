@@ -6,7 +6,7 @@ from app.charts import balance_chart, queue_chart
 from app.standing_view import draw_prospects, draw_scores
 from app.state import opened
 from app.widgets import activity
-from core import overview
+from core.reports import overview
 
 office = opened()
 figures = overview.status(office.project)

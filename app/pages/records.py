@@ -6,7 +6,7 @@ from app.record_list import draw_lines, draw_paging, draw_picked, trail
 from app.record_search import ask_search
 from app.record_view import draw_record
 from app.state import opened
-from core.browse import choices, find
+from core.looking.browse import choices, find
 
 office = opened()
 st.title("Records")

@@ -5,9 +5,9 @@ import streamlit as st
 from app.round_view import draw_calibration, draw_confusion, draw_curve, draw_labels, draw_round
 from app.state import opened
 from app.widgets import activity
-from core import overview, standing
-from core.datacard import batch_facts
-from core.matrices import judged_strata, scored_strata
+from core.reports import overview, standing
+from core.reports.datacard import batch_facts
+from core.reports.matrices import judged_strata, scored_strata
 
 MOST = 20
 

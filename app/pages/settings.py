@@ -7,7 +7,7 @@ import streamlit as st
 from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
-from core.overview import retiring, strategies
+from core.reports.overview import retiring, strategies
 
 office = opened()
 settings = office.settings()

@@ -5,8 +5,9 @@ Errors fall as a power of the labels towards a floor: error(L) = floor + b * L *
 and differences between models are known far better than each model's level; the covariance says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ from core.measuring.scores import Estimate
 Floats = npt.NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
+FILE = "curve.json"
+"""beside the model that it ends with"""
 MORE = (25, 50, 100, 200, 400, 800, 1600)
 FEWEST_MODELS = 3
 FEWEST_AUDITS = 10
@@ -46,6 +49,13 @@ class Curve:
     points: tuple[tuple[float, float], ...]
     """labels and judged accuracy of each model, as measured"""
 
+    def as_json(self) -> dict[str, Any]:
+        """For a file beside the model; `read_curve` takes it back."""
+        return {
+            name: np.round(value, 6).tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
     def error_at(self, labels: float) -> Floats:
         """(draws,) errors of the curve, without luck."""
         fallen = (labels / self.labels) ** -self.exponent
@@ -59,6 +69,13 @@ class Curve:
     def error_now(self) -> Floats:
         """(draws,) errors of the present model, with its luck."""
         return np.asarray(np.clip(self.error + self.luck, 0.0, 1.0))
+
+
+def read_curve(written: Mapping[str, Any]) -> Curve:
+    """What `Curve.as_json` gave."""
+    draws = {name: np.asarray(written[name], float) for name in ("error", "share", "exponent", "luck")}
+    points = tuple((float(labels), float(accuracy)) for labels, accuracy in written["points"])
+    return Curve(labels=written["labels"], noise=written["noise"], points=points, **draws)
 
 
 @dataclass(frozen=True)

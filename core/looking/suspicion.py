@@ -14,10 +14,10 @@ import numpy.typing as npt
 from core.encoding import encode_if_needed
 from core.errors import BadInput, Refused
 from core.jobs import Report
+from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads import FEWEST
 from core.project import Project
 from core.settings import Settings
-from core.settling import ANSWERS, answer_parameters
 from core.vectors import encoded_rows
 
 KINDS = {

@@ -9,14 +9,14 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from core.browse import Line, named, number_of, read_lines
 from core.errors import Damaged
+from core.labelling.responses import BULK, CORRECTION
+from core.looking.browse import Line, named, number_of, read_lines
+from core.looking.nearest import Floats, nearest
+from core.looking.suspicion import Side, pair
 from core.models.artifacts import load_head
 from core.models.heads import predict
-from core.nearest import Floats, nearest
 from core.project import Project
-from core.responses import BULK, CORRECTION
-from core.suspicion import Side, pair
 from core.vectors import encoded_rows, open_vectors
 
 NEIGHBOURS = 10

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from core.responses import BULK, CORRECTION, marks
+from core.labelling.responses import BULK, CORRECTION, marks
 from core.settings import Settings
 
 

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.maps import MOST, Floats, Ints, Map
+from core.looking.maps import MOST, Floats, Ints, Map
 from core.project import Project
 from core.settings import Settings
 

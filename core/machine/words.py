@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.machine.promises import Checked, check_size
 from core.measuring.promises import Refusal, Wanted
-from core.promises import Checked, check_size
 
 
 def what_is_promised(wanted: Wanted) -> str:
@@ -47,7 +47,7 @@ def what_broke(wanted: Wanted, counts: Sequence[Checked], gone: Sequence[Checked
 
 
 def what_can_be_promised(told: Mapping[str, Any]) -> str:
-    """What `core.machine.preview` found, in a few sentences."""
+    """What `core.machine.accepting.preview` found, in a few sentences."""
     if not told["given"]:
         return str(told["why"])
     left_out = told["outside"]
@@ -72,7 +72,7 @@ def what_accepting_does(told: Mapping[str, Any], replaces: bool) -> str:
 
 
 def how_it_stands(promise: Mapping[str, Any]) -> str:
-    """Of what `core.promises.standing` found."""
+    """Of what `core.machine.promises.standing` found."""
     wanted = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
     seen = promise["right"] + promise["wrong"]
     said = f"{promise['wrong']:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"

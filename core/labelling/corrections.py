@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import duckdb
 
-from core.browse import number_of
 from core.errors import BadInput, Refused
-from core.filters import BLIND
-from core.plans import active_model
+from core.labelling.responses import CORRECTION, STORED, Arrival, Event, store_events
+from core.labelling.settling import read_facts, read_few_answers, settle_few
+from core.looking.browse import number_of
+from core.looking.filters import BLIND
 from core.project import Project
-from core.responses import CORRECTION, STORED, Arrival, Event, store_events
+from core.rounds.plans import active_model
 from core.settings import Settings
-from core.settling import read_facts, read_few_answers, settle_few
 from core.store import utc_now
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import duckdb
 
-from core.evidence import EVERYTHING
+from core.machine.evidence import EVERYTHING
 from core.measuring.exact import evidence_against
 from core.measuring.promises import Wanted
 from core.project import Project

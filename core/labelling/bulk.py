@@ -11,11 +11,11 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput, Refused
-from core.plans import active_model
+from core.labelling.responses import BULK, Event, refusal
+from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.project import Project
-from core.responses import BULK, Event, refusal
+from core.rounds.plans import active_model
 from core.settings import Settings
-from core.settling import ANSWERS, answer_parameters, settle
 from core.store import utc_now
 
 LEFT_OUT = {

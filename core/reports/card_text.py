@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.matrices import in_words, label_table
+from core.reports.matrices import in_words, label_table
 
 Card = Mapping[str, Any]
 MEANING = {

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from core.measuring.curve import Curve
+from core.measuring.curve import FILE, read_curve
 from core.measuring.stopping import Price, worth
 from core.project import Project
 from core.records import POOL
 
-CURVE = "curve.json"
-"""beside a model: the fitted learning curve"""
 RECENT = 3
 """rounds whose chosen records tell how often a person changes the suggestion"""
 
@@ -78,7 +76,7 @@ def prospects(project: Project) -> dict[str, Any]:
 
 def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
     settings = project.settings()
-    path = project.models / str(model) / CURVE
+    path = project.models / str(model) / FILE
     if not settings.label_cost or not settings.error_cost or not path.exists():
         return None
     left = project.store.one(
@@ -86,13 +84,7 @@ def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
               + (select count(*) from queue where n not in (select n from settled) and purpose is null)"""
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
-    return asdict(worth(_read_curve(json.loads(path.read_text(encoding="utf-8"))), price, np.random.default_rng(0)))
-
-
-def _read_curve(stored: dict[str, Any]) -> Curve:
-    arrays = {key: np.asarray(stored[key], float) for key in ("error", "share", "exponent", "luck")}
-    points = tuple((float(labels), float(accuracy)) for labels, accuracy in stored["points"])
-    return Curve(labels=stored["labels"], noise=stored["noise"], points=points, **arrays)
+    return asdict(worth(read_curve(json.loads(path.read_text(encoding="utf-8"))), price, np.random.default_rng(0)))
 
 
 def _asked_wrong(project: Project) -> float | None:

@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
-from core.filters import Search, conditions
-from core.nearest import nearest
+from core.looking.filters import Search, conditions
+from core.looking.nearest import nearest
 from core.project import Project
 from core.settings import Settings
 from core.taxonomy import SEPARATOR

@@ -8,10 +8,10 @@ from typing import Any
 import duckdb
 
 from core.jobs import Bundle
-from core.plans import Choice, Plan, active_model
 from core.project import Project
-from core.rechoosing import keep_choice
 from core.records import FREE_SPARE, HELD
+from core.rounds.plans import Choice, Plan, active_model
+from core.rounds.rechoosing import keep_choice
 from core.settings import Settings
 from core.store import utc_now
 

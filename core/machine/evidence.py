@@ -12,9 +12,9 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.measuring.promises import Wanted, fewest
 from core.measuring.regions import Bools, Evidence, Ints, Judged
-from core.plans import active_model
 from core.project import Project
 from core.records import AUDIT_POOL, HELD
+from core.rounds.plans import active_model
 from core.settings import Settings
 
 EVERYTHING = "*"

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import duckdb
 
+from core.looking.suspicion import most_suspicious
 from core.project import Project
 from core.records import FREE_SPARE
 from core.store import utc_now
-from core.suspicion import most_suspicious
 
 REVIEW_BATCH = 200
 """records of one kind that are queued at once, the most suspicious first"""

@@ -9,14 +9,14 @@ import duckdb
 import numpy as np
 
 from core.errors import Refused
-from core.evidence import EVERYTHING, UNASKED, Found, read_evidence
 from core.jobs import Report
+from core.labelling.reviews import send_to_queue
+from core.machine.evidence import EVERYTHING, UNASKED, Found, read_evidence
+from core.machine.promises import LEFT, Checked, check_size, count_checks, end_promise, evidence_of, limit_of
+from core.machine.words import what_broke, what_is_missing
 from core.measuring.promises import Refusal, Wanted, certify, check_wanted
 from core.project import Project
-from core.promise_words import what_broke, what_is_missing
-from core.promises import LEFT, Checked, check_size, count_checks, end_promise, evidence_of, limit_of
 from core.records import FREE_SPARE
-from core.reviews import send_to_queue
 from core.store import utc_now
 
 REQUEUED = 50

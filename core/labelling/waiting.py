@@ -7,8 +7,8 @@ from datetime import datetime
 
 import duckdb
 
+from core.labelling.settling import Answer, Facts, read_answers
 from core.settings import Settings
-from core.settling import Answer, Facts, read_answers
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""

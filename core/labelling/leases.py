@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from core.waiting import Waiting
+from core.labelling.waiting import Waiting
 
 
 @dataclass(frozen=True)

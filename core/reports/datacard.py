@@ -7,12 +7,12 @@ from typing import Any
 
 import duckdb
 
-from core.card_text import as_markdown as as_markdown
-from core.matrices import STRATA, label_scores, score_of
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.machine.promises import count_checks
 from core.project import Project
-from core.promises import count_checks
+from core.reports.card_text import as_markdown as as_markdown
+from core.reports.matrices import STRATA, label_scores, score_of
 from core.settings import Settings
-from core.settling import ANSWERS, answer_parameters
 from core.store import utc_now
 from core.vectors import MANIFEST, encoder_folder
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.looking.suspicion import FLAGGED, KINDS
 from core.settings import Settings
-from core.settling import ANSWERS, answer_parameters
-from core.suspicion import FLAGGED, KINDS
 
 MOST_WORDS = 20
 

@@ -7,12 +7,12 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from core.datacard import as_markdown, read_card
 from core.errors import BadInput, Refused
 from core.files.tables import write_table
+from core.labelling.settling import ANSWERS
 from core.project import Project
+from core.reports.datacard import as_markdown, read_card
 from core.settings import Settings
-from core.settling import ANSWERS
 from core.taxonomy import SEPARATOR
 
 CAPTIONS = {

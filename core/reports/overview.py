@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.machine.promises import announcements
 from core.project import Project
-from core.promises import announcements
 from core.records import POOL
-from core.settling import ANSWERS, answer_parameters
-from core.standing import caveats, newest_model
+from core.reports.standing import caveats, newest_model
 from core.vectors import encoded_rows
 
 # As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was

@@ -9,13 +9,13 @@ from itertools import islice
 
 import duckdb
 
-from core.cards import Card, read_cards
-from core.leases import Holder, Leases, read_leases
-from core.responses import STORED, Arrival, Event, store_events
+from core.labelling.cards import Card, read_cards
+from core.labelling.leases import Holder, Leases, read_leases
+from core.labelling.responses import STORED, Arrival, Event, store_events
+from core.labelling.settling import read_facts, settle_few
+from core.labelling.waiting import Row, Waiting, read_rows, read_waiting
 from core.settings import Settings
-from core.settling import read_facts, settle_few
 from core.store import Store, utc_now
-from core.waiting import Row, Waiting, read_rows, read_waiting
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput, Refused, RondoError
-from core.history import read_history
 from core.jobs import Bundle, Report
-from core.outcomes import take_in
-from core.plans import Choice, Plan, Request, active_model, choice
 from core.project import Project
 from core.records import AUDIT_POOL, POOL
+from core.rounds.history import read_history
+from core.rounds.outcomes import take_in
+from core.rounds.plans import Choice, Plan, Request, active_model, choice
 from core.settings import Settings
 from core.vectors import encoded_rows
 
