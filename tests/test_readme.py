@@ -29,7 +29,8 @@ def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "gold accuracy" in done.stdout
     assert (tmp_path / "mails" / "labels.csv").exists()
-    assert len((tmp_path / "mails" / "all.jsonl").read_text().splitlines()) == 80
+    assert (tmp_path / "mails" / "complete.jsonl").exists()
+    assert "# Data card" in (tmp_path / "mails" / "complete.jsonl.card.md").read_text(encoding="utf-8")
 
 
 def test_every_file_the_readme_shows_or_names_is_there() -> None:
