@@ -112,6 +112,7 @@ MIGRATIONS: tuple[str, ...] = (
     alter table responses add column via varchar;    -- null: the card; 'correction'; 'bulk:ID'
     alter table queue add column purpose varchar;    -- null: to learn from; 'check': of machine labels; 'review'
     alter table queue add column since timestamp;    -- review: answers from before it do not close the record
+    alter table batches add column records bigint;   -- it was drawn from those with a smaller n; null: imported before
     create table judged (              -- what heads that did not see a record say of it; of the newest model
         n bigint not null,
         stratum varchar not null,

@@ -80,7 +80,8 @@ def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
     )
     _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
     candidates = len(pool.rows) + len(extra)
-    return {"pool": candidates, "labelled": len(labelled), "self_test": asdict(tested)}
+    told = {"pool": candidates, "records": len(task.vectors), "labelled": len(labelled)}
+    return told | {"self_test": asdict(tested)}
 
 
 def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:

@@ -80,14 +80,19 @@ def read_history(arrays: Mapping[str, npt.NDArray[Any]]) -> History:
     return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
 
 
-def thin(rows: Ints, weights: Weights, rng: np.random.Generator) -> tuple[Ints, Weights]:
-    """All drawn records and a random part of the others, MOST_JUDGED in all; those kept stand for those left out."""
+def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
+    """All drawn records and some of the others, about MOST_JUDGED in all; those kept stand for those left out.
+
+    Always the same others first, so that whatever a later round judges was judged before. The chance in leaving some
+    out is not in the intervals: these records carry little weight.
+    """
     others = np.flatnonzero(~weights.drawn)
-    most = max(MOST_JUDGED - int(weights.drawn.sum()), 0)
+    most = max(MOST_JUDGED - int(weights.drawn.sum()), MOST_JUDGED // 10)
     if len(others) <= most:
         return rows, weights
+    order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # scattered, whatever the numbers are
     kept = np.zeros(len(rows), bool)
-    kept[rng.choice(others, most, replace=False)] = True
+    kept[others[order[:most]]] = True
     scale = np.ones(len(rows))
     scale[kept] = weights.weight[others].sum() / max(weights.weight[kept].sum(), 1e-12)
     kept |= weights.drawn
@@ -160,7 +165,7 @@ def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, 
         verdict, seen = _judge(head, folder, asked.rows, vectors)
         kept.append(dict(model))
         said.append(verdict)
-        learnt.append(np.where(seen, model["labels"] * (1 - 1 / FOLDS), model["labels"]))
+        learnt.append(np.where(seen, model["labels"] - seen.sum() / FOLDS, model["labels"]))
     shape = (0, len(asked.rows), len(labels))
     return Rejudged(kept, np.array(said, bool).reshape(-1, *shape[1:]), np.array(learnt).reshape(-1, shape[1]))
 

@@ -107,7 +107,7 @@ def _learn(task: Task) -> Learnt:
     graph = _graph(params, vectors, np.random.default_rng(0))
     around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params["seed"])
-    asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)), np.random.default_rng(0))
+    asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
     judged = np.isin(rows, asked)
     head, held_out = cross_fit(lesson, around, judged, rng)
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
@@ -203,10 +203,8 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     }
     audits = learnt.judged.copy()
     audits[learnt.judged] = asked.audited
-    lesson = replace(
-        learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits], names=None
-    )
-    return found | {"savings": count_savings(judged, asked, lesson, learnt.around, seed)}
+    part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
+    return found | {"savings": count_savings(judged, asked, part, learnt.around, seed)}
 
 
 def _write_judged(path: Path, head: Head, asked: Asked | None, gold: Gold, vectors: Floats) -> None:

@@ -50,6 +50,7 @@ KINDS: dict[str, Work] = {
     "ingest": _ingest,
     "encode": _encode,
     "round": _round,
+    "rechoose": _round,
     "project": _project,
 }
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from core.errors import BadInput
 from core.models.calibration import expected_error
 from core.models.graph import Graph, neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
+from core.models.heads import Head, Lesson, Surroundings, cross_fit, fit_head, predict
 from core.models.linear import Examples, fit_linear, softmax_loss
 from core.sampling.pool import Floats, Ints
 
@@ -196,3 +196,39 @@ def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
     head = taught(lesson_of(vectors, np.arange(records) % 2, 2), surroundings)
     assert np.isfinite(predict(head, vectors)).all()
     assert truth.shape == (records,)
+
+
+def test_a_held_out_verdict_does_not_know_the_label_that_it_judges() -> None:
+    """Labels by lot on texts that say nothing: a head that had seen them would be right far more often than chance."""
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(120, DIMS)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    truth = rng.integers(4, size=120)
+    lesson, everybody = lesson_of(vectors, truth, 4), np.ones(120, bool)
+    head, held_out = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0))
+    assert held_out is not None
+    assert (held_out.argmax(axis=1) == truth).mean() < 0.4
+    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.5
+
+
+def test_changing_a_label_leaves_the_verdict_on_its_own_record_as_it_was() -> None:
+    vectors, truth, _ = texts(60, 3)
+    lesson, everybody = lesson_of(vectors, truth, 3), np.ones(60, bool)
+    _, before = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0))
+    truth[7] = (truth[7] + 1) % 3
+    _, after = cross_fit(lesson_of(vectors, truth, 3), around(vectors), everybody, np.random.default_rng(0))
+    assert before is not None
+    assert after is not None
+    first, second = (np.log(probs[7]) - np.log(probs[7]).mean() for probs in (before, after))
+    temperature = first[0] / second[0]  # of all held-out records, so it may differ a little
+    assert temperature == pytest.approx(1, abs=0.5)
+    assert first == pytest.approx(second * temperature, abs=1e-3)
+
+
+def test_records_that_are_not_judged_still_calibrate_where_few_are() -> None:
+    vectors, truth, _ = texts(80, 3)
+    nobody = np.zeros(80, bool)
+    head, held_out = cross_fit(lesson_of(vectors, truth, 3), around(vectors), nobody, np.random.default_rng(0))
+    assert head.calibration_error is not None
+    assert held_out is not None
+    assert held_out.shape == (0, 3)

@@ -8,6 +8,8 @@ import pytest
 from core import loop, simulate
 from core.encoding import encode
 from core.labelling.bulk import label_many
+from core.labelling.corrections import correct
+from core.labelling.reviews import queue_for_review
 from core.measuring.audit import weigh
 from core.project import Project
 from core.reports.overview import status
@@ -63,8 +65,8 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     model = newest_model(project)
     assert model is not None
     assert model["audit"]["uncovered"] == 24  # thirty more rows, six of them gold
-    assert any("24 records were imported since" in sentence for sentence in caveats(model))
-    assert any("24 records were imported since" in sentence for sentence in status(project)["caveats"])
+    assert any("24 records came with imports" in sentence for sentence in caveats(model))
+    assert any("24 records came with imports" in sentence for sentence in status(project)["caveats"])
 
 
 def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Project, truth: Truth) -> None:
@@ -90,3 +92,41 @@ def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project
     assert len(rows) == 0
     assert history.wave_sizes.sum() == 48
     assert loop.fit(project, quiet)["labels"] == 2
+
+
+def test_records_imported_while_a_batch_is_chosen_do_not_count_as_seen_by_it(project: Project, tmp_path: Path) -> None:
+    """What a draw could take from is what had a vector then, not what was there when its result was taken in."""
+    loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
+    file = write_csv(tmp_path / "more.csv", 90, labelled=False)
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    with project.store.transaction() as cursor:
+        cursor.execute("update batches set made_at = made_at + interval 1 hour")
+    with project.store.reading() as cursor:
+        _, history = read_history(cursor, [])
+    assert history.wave_opens.tolist() == [0, 2]
+    assert history.wave_sizes.tolist() == [48, 24]
+
+
+def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Project, truth: Truth) -> None:
+    ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
+    label_many(project, ns[:4], ("food",), "ana")
+    for _ in range(2):
+        simulate.answer(project, truth, loop.next_batch(project, quiet, size=6, spare=0)["queued"])
+    with project.store.reading() as cursor:
+        before = read_history(cursor, asked(project))[1]
+    queue_for_review(project, ns[:4], "bob")
+    correct(project, "r0", ("music",), "bob")
+    with project.store.reading() as cursor:
+        after = read_history(cursor, asked(project))[1]
+    assert before.left.tolist() == after.left.tolist()
+    assert before.left.min() == -1
+
+
+def test_a_label_from_a_file_stays_outside_when_a_person_looks_at_it_again(project: Project, tmp_path: Path) -> None:
+    file = tmp_path / "known.csv"
+    file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    correct(project, "k1", ("music",), "bob")
+    with project.store.reading() as cursor:
+        rows, history = read_history(cursor, asked(project))
+    assert (len(rows), history.wave_sizes.sum()) == (0, 48)

@@ -99,13 +99,18 @@ def cross_fit(
 ) -> tuple[Head, Floats | None]:
     """The head of all records, and what heads that did not see them say of the `judged` ones (mask over the lesson).
 
-    (judged, labels) calibrated probabilities in the order of the lesson, each by a head fitted without its fold of
-    FOLDS; None for fewer than FEWEST. Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
+    (judged, labels) calibrated probabilities in the order of the lesson, each by a head fitted without its fold; None
+    for fewer than FEWEST. Where few are judged, others are held out too, for the temperature. FOLDS folds; two where
+    nearly all records only teach. Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
     """
     ground = _ground(lesson, surroundings)
+    out, others = judged.copy(), np.flatnonzero(~judged)
+    if missing := min(max(HELD_OUT - int(judged.sum()), 0), len(others)):
+        out[rng.choice(others, missing, replace=False)] = True
     fold = np.full(len(lesson.vectors), -1)
-    fold[judged] = rng.permutation(np.arange(int(judged.sum())) % FOLDS)
-    return _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
+    fold[out] = rng.permutation(np.arange(int(out.sum())) % (FOLDS if out.mean() > 1 / FOLDS else 2))
+    head, held_out = _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
+    return head, None if held_out is None else held_out[judged[out]]
 
 
 def fit_uncalibrated(lesson: Lesson, surroundings: Surroundings | None) -> Head:

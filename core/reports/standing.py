@@ -10,20 +10,20 @@ import numpy as np
 from core.measuring.curve import FILE, read_curve
 from core.measuring.stopping import Price, worth
 from core.project import Project
-from core.records import POOL
+from core.rounds.plans import active_model
 
 RECENT = 3
-"""rounds whose chosen records tell how often a person changes the suggestion"""
+"""rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
+FEWEST = 20
 
-_MODELS = """
-    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, labels, seconds, metrics from models
-    order by made_at
-"""
+_COLUMNS = "id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, labels, seconds, metrics"
+_MODELS = f"select {_COLUMNS} from models order by made_at"
+_NEWEST = f"select {_COLUMNS} from models where id = ?"
 
 
 def newest_model(project: Project) -> dict[str, Any] | None:
     """The champion with what it was measured at, or None before the first fit."""
-    rows = project.store.query(f"{_MODELS} desc limit 1")
+    rows = project.store.query(_NEWEST, [active_model(project)])
     return _entry(rows[0]) if rows else None
 
 
@@ -34,7 +34,8 @@ def learning_curve(project: Project) -> list[dict[str, Any]]:
     another taxonomy, say) keep the score of their own day, under `audit_then`.
     """
     entries = [_entry(row) for row in project.store.query(_MODELS)]
-    today = {point["id"]: point["audit"] for point in (entries[-1].get("curve") or [])} if entries else {}
+    newest = newest_model(project) or {}
+    today = {point["id"]: point["audit"] for point in newest.get("curve") or []}
     for entry in entries:
         then = entry.pop("audit", None)
         if entry["id"] in today:
@@ -52,18 +53,12 @@ def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def caveats(model: Mapping[str, Any] | None) -> list[str]:
-    """What the scores cannot say, what they leave out, and what differs between rounds or sources."""
+    """What the scores cannot say or leave out, and what differs between rounds or sources."""
     if not model:
         return []
     audit, drift = model.get("audit") or {}, model.get("drift") or {}
-    told = list(audit.get("unsaid") or [])
-    if audit.get("uncovered"):
-        told.append(
-            f"{audit['uncovered']:,} records were imported since and have no audit record yet: "
-            "no claim is made of them."
-        )
     mixes = [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
-    return told + list(drift.get("claims") or []) + mixes
+    return list(audit.get("unsaid") or []) + list(drift.get("claims") or []) + mixes
 
 
 def prospects(project: Project) -> dict[str, Any]:
@@ -80,22 +75,24 @@ def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
     if not settings.label_cost or not settings.error_cost or not path.exists():
         return None
     left = project.store.one(
-        f"""select (select count(*) from ({POOL}))
-              + (select count(*) from queue where n not in (select n from settled) and purpose is null)"""
+        """select count(*) from records r
+           where r.duplicate_of is null and r.split is distinct from 'test'
+             and r.n not in (select n from settled) and r.n not in (select n from machine_labels)"""
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
     return asdict(worth(read_curve(json.loads(path.read_text(encoding="utf-8"))), price, np.random.default_rng(0)))
 
 
 def _asked_wrong(project: Project) -> float | None:
-    """Share of the chosen records of the last rounds that a held-out head got wrong; None below 20 of them."""
+    """Share of the chosen records of the last RECENT rounds that a head which had not seen them got wrong; None below
+    FEWEST of them. It stands for how often a person changes the suggestion."""
     rows = project.store.query(
         """select count(*), count(*) filter (truth <> said) from judged join settled using (n)
            where judged.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
-        [RECENT + 1],
+        [RECENT],
     )
     count, wrong = rows[0]
-    return wrong / count if count >= 20 else None
+    return wrong / count if count >= FEWEST else None
 
 
 def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:

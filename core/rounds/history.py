@@ -11,46 +11,49 @@ from core.measuring.audit import History
 Ints = npt.NDArray[np.int64]
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
-# draw that queued it; one that was answered without being queued left before the first batch that was made after.
+# draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
 _ELIGIBLE = """
-    select n, imported_at from records r
+    select n from records r
     where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
-      and r.n not in (select n from settled where stratum in ('file', 'gold'))
+      and r.n not in (select n from settled where stratum = 'gold')
+      and r.n not in (select n from responses where starts_with(event_id, 'file:'))
       and r.hash not in (select g.hash from records g join settled z using (n) where z.stratum = 'gold')
+    order by n
 """
-_WAVES = f"""
-    select (select count(*) from batches b where b.made_at < imported_at) as before, sum(size)::bigint
-    from (select imported_at, count(*) as size from ({_ELIGIBLE}) group by imported_at)
-    group by before order by before
+# How many records each batch could be drawn from: later ones were not there, or had no vector.
+_SEEN = """
+    select coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at))
+    from batches b order by b.batch
 """
-_LEFT = f"""
-    with asked as (select unnest($ns::bigint[]) as n),
-    made as (select batch, made_at, row_number() over (order by batch) - 1 as place from batches),
-    left_at as (
-        select a.n, max(2 * made.place + if(q.spare, 1, 0)) as draw
-        from asked a join queue q using (n) join made using (batch) group by a.n
-    )
-    select a.n, (select count(*) from made where made.made_at < r.imported_at) as before,
-           coalesce(left_at.draw, 2 * (select count(*) from made where made.made_at < s.settled_at) - 1) as draw,
+_LEFT = """
+    with made as (select batch, made_at, row_number() over (order by batch) - 1 as place from batches),
+    queued as (
+        select q.n, min(2 * made.place + if(q.spare or q.purpose is not distinct from 'check', 1, 0)) as draw
+        from queue q join made using (batch) group by q.n
+    ),
+    answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
+    select s.n, least(queued.draw, 2 * (select count(*) from made where made.made_at < answered.first) - 1) as draw,
            s.stratum = 'audit' as audited
-    from asked a join records r using (n) join settled s using (n) left join left_at using (n)
-    where r.n in (select n from ({_ELIGIBLE}))
-    order by a.n
+    from settled s join answered using (n) left join queued using (n)
+    where s.n in (select unnest($ns::bigint[])) order by s.n
 """
 
 
 def read_history(cursor: duckdb.DuckDBPyConnection, asked: Sequence[int]) -> tuple[Ints, History]:
     """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
 
-    Left out: labels that came with a file, which nobody was asked for.
+    Left out: records that came with a label, which nobody was asked for.
     """
-    waves = cursor.execute(_WAVES).fetchall()
-    rows = cursor.execute(_LEFT, {"ns": list(asked)}).fetchall()
-    place = {before: number for number, (before, _) in enumerate(waves)}
-    return np.array([n for n, *_ in rows], np.int64), History(
-        wave_sizes=np.array([size for _, size in waves], np.int64),
-        wave_opens=np.array([2 * before for before, _ in waves], np.int64),
-        wave=np.array([place[before] for _, before, *_ in rows], np.int64),
-        left=np.array([max(draw, 2 * before - 1) for _, before, draw, _ in rows], np.int64),
+    eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
+    seen = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
+    rows = [row for row in cursor.execute(_LEFT, {"ns": np.intersect1d(asked, eligible).tolist()}).fetchall()]
+    ns = np.array([n for n, *_ in rows], np.int64)
+    opens, sizes = np.unique(2 * np.searchsorted(seen, eligible, side="right"), return_counts=True)
+    first = 2 * np.searchsorted(seen, ns, side="right")
+    return ns, History(
+        wave_sizes=sizes.astype(np.int64),
+        wave_opens=opens.astype(np.int64),
+        wave=np.searchsorted(opens, first).astype(np.int64),
+        left=np.maximum(np.array([draw for _, draw, _ in rows], np.int64), first - 1),
         audited=np.array([audited for *_, audited in rows], bool),
     )

@@ -27,7 +27,7 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
         _load_suggestions(project, out / "suggestions.parquet", model)
     if plan.choose:
         keep_choice(project, bundle, plan.choose.batch, model)
-    with project.store.transaction() as cursor:
+    with project.desk.changing() as cursor:
         if project.jobs.taken_in(bundle, cursor):
             if plan.learn:
                 told |= _insert_model(cursor, model, result, settings)
@@ -36,7 +36,6 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
             if plan.choose:
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
-    project.desk.reload()
     bundle.empty()
     return told
 
@@ -127,12 +126,13 @@ def _insert_batch(
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,
                   c.suggestion::json, ?, null, null
            from read_parquet(?) c
-           where c.n not in (select n from queue) and c.n not in (select n from settled)""",
+           where c.n not in (select n from queue) and c.n not in (select n from settled)
+             and (c.audit or c.n not in (select n from machine_labels))""",
         [plan.batch, model, chosen["file"]],
     )
     cursor.execute(
         """insert into batches
-           select ?, ?, ?, ?, count(*), count(*) filter (audit), ?, ?, ?, ?, list(n order by place)
+           select ?, ?, ?, ?, count(*), count(*) filter (audit), ?, ?, ?, ?, list(n order by place), ?
            from read_parquet(?) where not spare""",
         [
             plan.batch,
@@ -143,6 +143,7 @@ def _insert_batch(
             chosen["labelled"],
             model,
             json.dumps(chosen["self_test"]),
+            chosen["records"],
             chosen["file"],
         ],
     )

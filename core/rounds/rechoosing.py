@@ -38,7 +38,7 @@ def rechoose(project: Project, report: Report, *, batch: int) -> dict[str, Any]:
         raise Refused(f"There is no round {batch}; there are {project.store.one('select count(*) from batches')}.")
     if not path.exists():
         raise Refused(f"What round {batch} chose from was not kept: it is from before Rondo kept it, or from a backup.")
-    bundle = project.jobs.prepare("round", _parameters(project, path))
+    bundle = project.jobs.prepare("rechoose", _parameters(project, path))
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **_arrays(path))
     project.jobs.run(bundle, report, "Choosing again")
     again = _chosen(project, bundle)

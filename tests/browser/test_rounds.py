@@ -42,7 +42,7 @@ def play(store: Store) -> None:
     tested = asdict(SelfTest(None, None, None, None, None, None, ("It is no better than chance.",)))
     with store.transaction() as cursor:
         cursor.execute(
-            "insert into batches values (1, now()::timestamp, 7, 'random', 6, 6, 6, 0, null, ?, range(6))",
+            "insert into batches values (1, now()::timestamp, 7, 'random', 6, 6, 6, 0, null, ?, range(6), 6)",
             [json.dumps(tested)],
         )
         cursor.execute(

@@ -1,0 +1,57 @@
+"""What a round's job measures: thinning keeps what it judged, earlier models are not asked of what they learnt from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.measuring.audit import History, weigh
+from core.models.artifacts import save_head
+from core.models.heads import Head
+from gpu_jobs.measure import MOST_JUDGED, Asked, keep_verdicts, rejudge, thin
+
+
+def history(asked: int, audits: int, records: int = 20_000) -> History:
+    """One draw of `audits` records, the rest chosen after it."""
+    audited = np.arange(asked) < audits
+    return History(np.array([records]), np.array([0]), np.zeros(asked, np.int64), np.zeros(asked, np.int64), audited)
+
+
+def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:
+    weights = weigh(history(9000, 900))
+    rows, thinned = thin(np.arange(9000), weights)
+    assert len(rows) == MOST_JUDGED
+    assert thinned.drawn.sum() == 900
+    assert thinned.weight.sum() == pytest.approx(weights.weight.sum())
+
+
+def test_what_a_later_round_judges_was_judged_before_too() -> None:
+    """Else an earlier model, which learnt from it, would be asked of it directly."""
+    early = thin(np.arange(7000), weigh(history(7000, 700)))[0]
+    late = thin(np.arange(9000), weigh(history(9000, 900)))[0]
+    older = late[late < 7000]
+    assert set(older[older >= 900].tolist()) <= set(early.tolist())
+
+
+def test_few_records_are_all_kept() -> None:
+    weights = weigh(history(300, 30))
+    rows, thinned = thin(np.arange(300), weights)
+    assert len(rows) == 300
+    assert thinned is weights
+
+
+def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(tmp_path: Path) -> None:
+    """The head would get every record right; the verdicts that it left say otherwise of the two that it had learnt."""
+    vectors = np.eye(4, dtype=np.float32)
+    truth = np.eye(2, dtype=bool)[[0, 1, 0, 1]]
+    weights = np.array([[1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
+    head = Head(weights, np.zeros(2, np.float32), 1.0, ("no", "yes"), False)
+    save_head(tmp_path / "m1", head, {})
+    asked = Asked(np.arange(4), truth, truth, truth.astype(np.float32), weigh(history(4, 4)))
+    learnt = Asked(asked.rows[:2], truth[:2], ~truth[:2], asked.probs[:2], weigh(history(2, 2)))
+    keep_verdicts(tmp_path / "m1", learnt)
+    models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 2, "round": 1}]
+    judged = rejudge(models, asked, vectors, ("no", "yes"))
+    assert (judged.said[0] == truth).all(axis=1).tolist() == [False, False, True, True]
+    assert judged.labels[0].tolist() == [1.6, 1.6, 2.0, 2.0]
+    assert len(rejudge(models, asked, vectors, ("no", "maybe")).entries) == 0
