@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import tomllib
@@ -109,22 +110,27 @@ class SecurityHeaders:
 
 
 def configure_streamlit() -> None:
-    """Streamlit looks for its settings where one stands; ours come with the code, a person's own variables win."""
-    for name, value in _flat(tomllib.loads(CONFIG.read_text(encoding="utf-8")), "STREAMLIT"):
-        os.environ.setdefault(name, str(value).lower() if isinstance(value, bool) else str(value))
-    from streamlit.runtime.pages_manager import PagesManager  # not before: it reads the variables as it is imported
+    """Streamlit looks for settings where one stands; ours come with the code. A person's own file or variable wins."""
+    from streamlit import config
+    from streamlit.runtime.pages_manager import PagesManager
 
+    for name, value in _flat(tomllib.loads(CONFIG.read_text(encoding="utf-8"))):
+        variable = "STREAMLIT_" + re.sub(r"([A-Z])", r"_\1", name).replace(".", "_").upper()
+        if variable in os.environ:  # Streamlit itself reads these only in its own command
+            own = os.environ[variable]
+            config.set_option(name, own.lower() == "true" if isinstance(value, bool) else own)
+        elif not config.is_manually_set(name):
+            config.set_option(name, value)
     # A folder named `pages` beside the script means old-style pages to Streamlit until the script has run once.
     PagesManager.uses_pages_directory = False
 
 
-def _flat(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
-        name = f"{prefix}_" + "".join(f"_{letter}" if letter.isupper() else letter for letter in key).upper()
         if isinstance(value, dict):
-            yield from _flat(value, name)
+            yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield name, value
+            yield f"{prefix}{key}", value
 
 
 def is_loopback(host: str) -> bool:

@@ -118,6 +118,8 @@ def _status_lines(told: Mapping[str, Any]) -> list[str]:
         f"{told['name']}: {told['records']:,} records, {told['labelled']:,} labelled ({told['audit']:,} audit), "
         f"{told['gold']:,} gold, {told['queued']:,} queued, round {told['round']}.",
     ]
+    if told["machine"]:
+        lines.append(f"  {told['machine']:,} labelled by machine on a promise.")
     if told["encoded"] < told["records"]:
         lines.append(f"  {told['encoded']:,} of {told['records']:,} encoded.")
     if told["skipped"] or told["flagged"] or told["tied"]:
@@ -150,8 +152,10 @@ def _auto_lines(told: Mapping[str, Any]) -> list[str]:
         f"precision of at least {told['precision']:.1%}, {told['confidence']:.0%} sure.",
         f"It rests on {told['audits']:,} audit labels, {told['wrong']:,} of them wrong: at least {told['bound']:.1%}.",
     ]
+    if told["outside"]:
+        lines.append(f"{told['outside']:,} records of later imports are left out: no audit speaks for them yet.")
     lines += [
-        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.2f}"
+        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
         for part in told["labels"]
     ]
     if "promise" not in told:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.models.graph import NODES, Graph, neighbour_graph
+from core.models.graph import NODES, Graph
 from core.models.linear import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.sampling.uncertainty import small_margin
-from core.vectors import encoder_folder, open_vectors
+from core.vectors import open_vectors
+from gpu_jobs.graphs import make_graph
 
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
@@ -89,7 +90,7 @@ def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int
         "label_error": label_errors(labelled, probs),
         "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
         "near_duplicate": contradictions(labelled, near),
-        "outlier": outliers(_graph(params, vectors)),
+        "outlier": outliers(make_graph(params, vectors)),
     }
     report(3, 4)
     _write(bundle / "out" / "flags.parquet", found, [params["labels"][column] for column in columns])
@@ -109,15 +110,6 @@ def _labelled(
         rows, targets = rows[kept], targets[kept]
     columns = np.flatnonzero(targets.any(axis=0)) if not multi else np.arange(targets.shape[1])
     return Labelled(rows, np.asarray(vectors[rows], np.float32), targets[:, columns], multi), columns
-
-
-def _graph(params: Mapping[str, Any], vectors: Floats) -> Graph:
-    """The one that a round left beside the vectors, or the same again; not kept, since a round may be writing it."""
-    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"graph-{len(vectors)}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as file:
-            return Graph(file["rows"], file["neighbours"], file["cosines"])
-    return neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
 
 
 def out_of_sample(labelled: Labelled, near: Near, rng: np.random.Generator) -> Floats:

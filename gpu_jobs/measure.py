@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Refused
+from core.errors import Damaged, Refused
 from core.jobs import write_json
 from core.measuring.audit import History, Weights
 from core.measuring.curve import FILE, MORE, describe, fit_curve, lacking
@@ -138,11 +138,13 @@ def compare(before: Head | None, head: Head, vectors: Floats, pool: Ints, seed: 
 @dataclass(frozen=True)
 class Rejudged:
     """The models so far on the records asked so far. said: (models, k, labels). labels: (models, k) that each learnt
-    from where it judged. entries: what is known of each model, oldest first."""
+    from where it judged. entries: what is known of each model, oldest first. unreadable: ids of models whose files are
+    damaged, which are left out."""
 
     entries: list[dict[str, Any]]
     said: Bools
     labels: Floats
+    unreadable: list[str]
 
 
 def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, labels: Sequence[str]) -> Rejudged:
@@ -155,31 +157,45 @@ def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, 
     kept: list[dict[str, Any]] = []
     said: list[Bools] = []
     learnt: list[Floats] = []
+    unreadable: list[str] = []
     for model in models:
-        folder = Path(model["path"])
-        if not (folder / VERDICTS).exists():
+        try:
+            judged = _judge(Path(model["path"]), asked.rows, vectors, tuple(labels))
+        except Damaged:
+            unreadable.append(model["id"])
             continue
-        head = load_head(folder)
-        if head.labels != tuple(labels):
-            continue
-        verdict, seen = _judge(head, folder, asked.rows, vectors)
-        kept.append(dict(model))
-        said.append(verdict)
-        learnt.append(np.where(seen, model["labels"] - seen.sum() / FOLDS, model["labels"]))
-    shape = (0, len(asked.rows), len(labels))
-    return Rejudged(kept, np.array(said, bool).reshape(-1, *shape[1:]), np.array(learnt).reshape(-1, shape[1]))
+        if judged is not None:
+            verdict, seen = judged
+            kept.append(dict(model))
+            said.append(verdict)
+            learnt.append(np.where(seen, model["labels"] - seen.sum() / FOLDS, model["labels"]))
+    verdicts = np.array(said, bool).reshape(-1, len(asked.rows), len(labels))
+    return Rejudged(kept, verdicts, np.array(learnt).reshape(-1, len(asked.rows)), unreadable)
 
 
-def _judge(head: Head, folder: Path, rows: Ints, vectors: Floats) -> tuple[Bools, Bools]:
-    """(verdicts (k, labels), seen (k,))."""
+def _judge(folder: Path, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -> tuple[Bools, Bools] | None:
+    """(verdicts (k, labels), seen (k,)); None for a model without verdicts or of other labels. Raises Damaged."""
+    if not (folder / VERDICTS).exists():
+        return None
+    head = load_head(folder)
+    if head.labels != labels:
+        return None
+    stored, before = _read_verdicts(folder / VERDICTS, len(labels))
+    verdict = decide(predict(head, vectors, rows), head.multi)
+    seen = np.isin(rows, stored)
+    verdict[seen] = before[np.searchsorted(stored, rows[seen])]
+    return verdict, seen
+
+
+def _read_verdicts(path: Path, labels: int) -> tuple[Ints, Bools]:
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
-    stored = load_file(folder / VERDICTS)
-    before = np.unpackbits(stored["said"], axis=1, count=len(head.labels)).astype(bool)
-    verdict = decide(predict(head, vectors, rows), head.multi)
-    seen = np.isin(rows, stored["rows"])
-    verdict[seen] = before[np.searchsorted(stored["rows"], rows[seen])]
-    return verdict, seen
+    try:
+        stored = load_file(path)
+        return stored["rows"], np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise Damaged(f"{path} cannot be read: {error}. The model is left out of the learning curve.") from None
 
 
 def curve_entries(judged: Rejudged, asked: Asked, seed: int) -> list[dict[str, Any]]:

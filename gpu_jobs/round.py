@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import Damaged
 from core.measuring.audit import Weights, weigh
 from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
-from core.models.graph import Graph, neighbour_graph
 from core.models.heads import Head, Lesson, Surroundings, cross_fit, predict
 from core.sampling.pool import Floats, Ints
 from core.vectors import encoder_folder, open_vectors
 from gpu_jobs.choose import Scored, Task, acquisition, choose, tops
+from gpu_jobs.graphs import keep_graph, make_graph
 from gpu_jobs.measure import (
     Asked,
     Gold,
@@ -104,7 +106,8 @@ def _learn(task: Task) -> Learnt:
         multi=params["multi"],
         names=names,
     )
-    graph = _graph(params, vectors, np.random.default_rng(0))
+    graph = make_graph(params, vectors)
+    keep_graph(params, vectors, graph)
     around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params["seed"])
     asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
@@ -123,26 +126,11 @@ def _load(params: Mapping[str, Any]) -> Head | None:
     return head if head.labels == tuple(params["labels"]) and head.multi == params["multi"] else None
 
 
-def _graph(params: Mapping[str, Any], vectors: Floats, rng: np.random.Generator) -> Graph:
-    """Made once per state of the vectors and kept beside them, to go when they go."""
-    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"graph-{len(vectors)}.npz"
-    if path.exists():
-        with np.load(path, allow_pickle=False) as file:
-            return Graph(file["rows"], file["neighbours"], file["cosines"])
-    graph = neighbour_graph(vectors, np.arange(len(vectors)), rng)
-    for old in path.parent.glob("graph-*.npz"):
-        old.unlink(missing_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
-    partial.replace(path)
-    return graph
-
-
 def _name_vectors(params: Mapping[str, Any]) -> Floats:
     """Encoded label names, (labels, dims); kept, since loading an encoder takes longer than a refit."""
     key = hashlib.sha256(json.dumps(params["names"]).encode()).hexdigest()[:16]
     path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"names-{key}.npy"
-    if path.exists():
+    with suppress(OSError, ValueError, EOFError):  # not there, or not whole: encoded anew
         return np.asarray(np.load(path, allow_pickle=False))
     from core.models.encoders import load_encoder
 
@@ -172,8 +160,11 @@ def _measure(task: Task, learnt: Learnt) -> dict[str, Any]:
 
 def _taught_less(params: Mapping[str, Any], labels: int) -> Head | None:
     """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
-    fewer = [Path(model["path"]) for model in params["models"] if model["labels"] < labels]
-    return load_head(fewer[-1]) if fewer and (fewer[-1] / "manifest.json").exists() else None
+    for model in reversed(params["models"]):
+        if model["labels"] < labels:
+            with suppress(Damaged):  # the one before will do
+                return load_head(Path(model["path"]))
+    return None
 
 
 def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
@@ -200,6 +191,7 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
         "curve": curve_entries(judged, asked, seed),
         "forecast": look_ahead(judged, asked, folder, seed),
         "drift": find_drift(task.arrays, params, asked),
+        "unreadable": judged.unreadable,
     }
     audits = learnt.judged.copy()
     audits[learnt.judged] = asked.audited

@@ -1,6 +1,7 @@
 """Who may import whom, what may not load where, and how large a thing may grow."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -86,3 +87,16 @@ def test_help_loads_nothing_but_the_command_line() -> None:
 def test_the_server_stays_light() -> None:
     loaded = loaded_after("import streamlit, app.server, app.charts, app.widgets")
     assert not loaded & set(HEAVY)
+
+
+def test_streamlit_gets_our_settings_wherever_one_stands_and_a_persons_variable_wins(tmp_path: Path) -> None:
+    code = (
+        "from app.server import configure_streamlit\nconfigure_streamlit()\nfrom streamlit import config\n"
+        "print([config.get_option(name) for name in ('client.toolbarMode', 'browser.gatherUsageStats', "
+        "'runner.postScriptGC', 'theme.light.primaryColor')])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "STREAMLIT_CLIENT_TOOLBAR_MODE": "minimal"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
+    assert done.stdout.strip() == "['minimal', False, False, '#1d5fd6']"

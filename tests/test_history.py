@@ -9,6 +9,9 @@ from core import loop, simulate
 from core.encoding import encode
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
 from core.measuring.audit import weigh
 from core.project import Project
@@ -65,7 +68,7 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     model = newest_model(project)
     assert model is not None
     assert model["audit"]["uncovered"] == 24  # thirty more rows, six of them gold
-    assert any("24 records came with imports" in sentence for sentence in caveats(model))
+    assert any("24 records came with imports" in sentence for sentence in caveats(project))
     assert any("24 records came with imports" in sentence for sentence in status(project)["caveats"])
 
 
@@ -130,3 +133,19 @@ def test_a_label_from_a_file_stays_outside_when_a_person_looks_at_it_again(proje
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked(project))
     assert (len(rows), history.wave_sizes.sum()) == (0, 48)
+
+
+def test_audit_records_without_a_label_that_counts_and_later_imports_are_named(
+    project: Project, truth: Truth, tmp_path: Path
+) -> None:
+    loop.next_batch(project, quiet, size=14, audit_share=1.0, spare=0)
+    simulate.answer(project, truth, 12)
+    left = [card.id for card in project.desk.exchange(Holder("ana", "tab"), Ask(want=5)).cards]
+    events = (Event("1", left[0], "flag", ts=1.0), Event("2", left[1], "skip", ts=1.0))
+    project.desk.exchange(Holder("ana", "tab"), Ask(events=events))
+    loop.fit(project, quiet)
+    file = write_csv(tmp_path / "more.csv", 90, labelled=False)
+    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    told = " ".join(caveats(project))
+    assert "2 audit records are not in the figures: 0 were answered in different ways, 1 flagged, 1 skipped" in told
+    assert "24 records were imported after the newest audit" in told

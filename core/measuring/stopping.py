@@ -133,10 +133,16 @@ def _offer(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> O
     chance = float((net > 0).mean())
     sentence = (
         f"{more:,} more labels: {net.mean():+,.0f} {price.unit} net, 95 % between {low:+,.0f} and {high:+,.0f} "
-        f"(they cost {cost:,.0f} and avoid about {errors.mean():,.0f} errors); the chance that they pay is {chance:.0%}"
+        f"(they cost {cost:,.0f} and avoid about {errors.mean():,.0f} errors); "
+        f"the chance that they pay is {_percent(chance)}"
     )
     means = float(errors.mean()), float(few), float(many), float(net.mean()), float(low), float(high)
     return Offer(more, cost, *means, chance, sentence)
+
+
+def _percent(chance: float) -> str:
+    """Never certain: the chance is of a model of the curve."""
+    return "over 99%" if chance > 0.99 else "under 1%" if chance < 0.01 else f"{chance:.0%}"
 
 
 def _advice(offers: tuple[Offer, ...], best: Offer | None, price: Price, labels: int) -> str:

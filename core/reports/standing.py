@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.measuring.curve import FILE, read_curve
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.measuring.curve import FILE, Curve, read_curve
 from core.measuring.stopping import Price, worth
 from core.project import Project
 from core.rounds.plans import active_model
@@ -52,13 +54,48 @@ def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
     return {**known, **json.loads(row[-1])}
 
 
-def caveats(model: Mapping[str, Any] | None) -> list[str]:
-    """What the scores cannot say or leave out, and what differs between rounds or sources."""
+def caveats(project: Project) -> list[str]:
+    """What the newest scores cannot say or leave out, and what differs between rounds or sources."""
+    model = newest_model(project)
     if not model:
         return []
     audit, drift = model.get("audit") or {}, model.get("drift") or {}
-    mixes = [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
-    return list(audit.get("unsaid") or []) + list(drift.get("claims") or []) + mixes
+    told = list(audit.get("unsaid") or []) + _left_out(project, audit)
+    told += list(drift.get("claims") or [])
+    told += [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
+    return told + [
+        f"Model {model_id} cannot be read and is left out of the learning curve."
+        for model_id in model.get("unreadable") or []
+    ]
+
+
+_UNSETTLED = f"""
+    select n, bool_or(action = 'flag') as flagged, bool_or(action = 'submit') as answered
+    from ({ANSWERS.format(ns="select n from queue where audit")})
+    where n not in (select n from settled) group by n
+"""
+_LATER = """
+    select count(*) from records r
+    where r.duplicate_of is null and r.split is distinct from 'test' and r.n not in (select n from settled)
+      and r.n >= (select coalesce(max(records), 0) from batches where audit > 0 and records is not null)
+"""
+
+
+def _left_out(project: Project, audit: Mapping[str, Any]) -> list[str]:
+    """Audit records without a label that counts, and records that came after the newest audit was drawn."""
+    told = []
+    with project.store.reading() as cursor:
+        rows = cursor.execute(_UNSETTLED, answer_parameters(project.settings())).fetchall()
+        later = cursor.execute(_LATER).fetchall()[0][0] if audit else 0
+    if rows:
+        flagged, tied = sum(row[1] for row in rows), sum(row[2] and not row[1] for row in rows)
+        told.append(
+            f"{len(rows):,} audit records are not in the figures: {tied:,} were answered in different ways, "
+            f"{flagged:,} flagged, {len(rows) - tied - flagged:,} skipped. They may be harder than the others."
+        )
+    if later > audit.get("uncovered", 0):
+        told.append(f"{later:,} records were imported after the newest audit: nothing is claimed about them yet.")
+    return told
 
 
 def prospects(project: Project) -> dict[str, Any]:
@@ -71,8 +108,8 @@ def prospects(project: Project) -> dict[str, Any]:
 
 def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
     settings = project.settings()
-    path = project.models / str(model) / FILE
-    if not settings.label_cost or not settings.error_cost or not path.exists():
+    curve = _curve(project.models / str(model) / FILE)
+    if not settings.label_cost or not settings.error_cost or curve is None:
         return None
     left = project.store.one(
         """select count(*) from records r
@@ -80,7 +117,15 @@ def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
              and r.n not in (select n from settled) and r.n not in (select n from machine_labels)"""
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
-    return asdict(worth(read_curve(json.loads(path.read_text(encoding="utf-8"))), price, np.random.default_rng(0)))
+    return asdict(worth(curve, price, np.random.default_rng(0)))
+
+
+def _curve(path: Path) -> Curve | None:
+    """None where none was fitted, or what was written cannot be read: the next round fits another."""
+    try:
+        return read_curve(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _asked_wrong(project: Project) -> float | None:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Refused
+from core.errors import Damaged, Refused
 from core.jobs import Bundle, Report, write_json
 from core.project import Project
 
@@ -36,10 +37,16 @@ def rechoose(project: Project, report: Report, *, batch: int) -> dict[str, Any]:
     path = _path(project, batch)
     if stored is None:
         raise Refused(f"There is no round {batch}; there are {project.store.one('select count(*) from batches')}.")
-    if not path.exists():
+    if not path.exists() or not path.with_suffix(".npz").exists():
         raise Refused(f"What round {batch} chose from was not kept: it is from before Rondo kept it, or from a backup.")
-    bundle = project.jobs.prepare("rechoose", _parameters(project, path))
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **_arrays(path))
+    try:
+        parameters, arrays = _parameters(project, path), _arrays(path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise Damaged(
+            f"{path.with_suffix('')}.* cannot be read ({error}), so round {batch} cannot be chosen again."
+        ) from None
+    bundle = project.jobs.prepare("rechoose", parameters)
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
     project.jobs.run(bundle, report, "Choosing again")
     again = _chosen(project, bundle)
     with project.store.transaction() as cursor:

@@ -67,7 +67,7 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
         log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+        self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
         log.close()
         for _ in range(300):
             try:
