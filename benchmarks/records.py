@@ -20,9 +20,10 @@ import numpy as np
 
 from benchmarks.make_large import LABELS, make_large
 from core import loop
+from core.labelling.states import STATES
 from core.looking.browse import find
 from core.looking.dossier import neighbours, read_dossier
-from core.looking.filters import STATES, Search, conditions
+from core.looking.filters import Search, conditions
 from core.project import Project, open_project
 from core.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
 from gpu_jobs.local import InProcessRunner

@@ -6,19 +6,18 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.labelling.responses import FILE
 from core.measuring.audit import History
+from core.records import ELIGIBLE
 
 Ints = npt.NDArray[np.int64]
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
-_ELIGIBLE = """
-    select n from records r
-    where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
-      and r.n not in (select n from settled where stratum = 'gold')
-      and r.n not in (select n from responses where starts_with(event_id, 'file:'))
-      and r.hash not in (select g.hash from records g join settled z using (n) where z.stratum = 'gold')
-    order by n
+_ELIGIBLE = f"""
+    select r.n from records r
+    where {ELIGIBLE} and r.n not in (select n from responses where starts_with(event_id, '{FILE}'))
+    order by r.n
 """
 # How many records each batch could be drawn from: later ones were not there, or had no vector.
 _SEEN = """
