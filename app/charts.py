@@ -159,13 +159,19 @@ def balance_chart(counts: Rows) -> alt.Chart:
 
 
 def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
-    """Where every record is: labelled, gold, in the queue, in the pool."""
-    rest = figures["records"] - figures["labelled"] - figures["gold"] - figures["queued"]
+    """Where every record is: labelled, gold, in the queue, labelled by machine (if any is), in the pool."""
+    rest = max(figures["records"] - figures["labelled"] - figures["gold"] - figures["queued"], 0)
+    machine = min(figures["machine"], rest)  # those that wait to be checked are in the queue
+    parts = [
+        ("labelled", figures["labelled"], "#2f6fed"),
+        ("gold", figures["gold"], "#d9822b"),
+        ("in the queue", figures["queued"], "#3aa76d"),
+        *([("labelled by machine", machine, "#8a63c9")] if machine else []),
+        ("not asked", rest - machine, "#9aa5b1"),
+    ]
     rows = [
-        {"where": "labelled", "records": figures["labelled"], "order": 0, "row": ""},
-        {"where": "gold", "records": figures["gold"], "order": 1, "row": ""},
-        {"where": "in the queue", "records": figures["queued"], "order": 2, "row": ""},
-        {"where": "not asked", "records": max(rest, 0), "order": 3, "row": ""},
+        {"where": where, "records": records, "order": order, "row": ""}
+        for order, (where, records, _) in enumerate(parts)
     ]
     return (
         alt.Chart(alt.Data(values=rows))
@@ -175,9 +181,7 @@ def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
             x=alt.X("records:Q", stack="normalize", title=None, axis=alt.Axis(format="%", grid=False)),
             color=alt.Color(
                 "where:N",
-                scale=alt.Scale(
-                    domain=[row["where"] for row in rows], range=["#2f6fed", "#d9822b", "#3aa76d", "#9aa5b1"]
-                ),
+                scale=alt.Scale(domain=[part[0] for part in parts], range=[part[2] for part in parts]),
                 legend=alt.Legend(orient="top", title=None),
             ),
             order=alt.Order("order:Q"),

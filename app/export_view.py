@@ -52,7 +52,7 @@ def write_file(office: Office, what: str, file_format: str, *, card: bool) -> No
     try:
         told = office.run(ticket, lambda *_: None, out=str(target), file_format=file_format, what=what, card=card)
     except RondoError as error:
-        st.error(str(error).replace("$", r"\$"))
+        st.error(escaped(error))
         return
     st.session_state["written"] = {"target": str(target), "rows": told["rows"], "card": card}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.errors import RondoError
+from core.reports.card_text import escaped
 
 st.set_page_config(page_title="Rondo", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
 page = st.navigation(
@@ -22,4 +23,4 @@ page = st.navigation(
 try:
     page.run()
 except RondoError as error:
-    st.error(str(error).replace("$", r"\$").replace("[", r"\["))
+    st.error(escaped(error))

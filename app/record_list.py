@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.label_api import check_name
 from app.state import Office
+from app.widgets import activity
 from core.errors import RondoError
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.looking.browse import PAGE, Found, Line
@@ -51,6 +52,23 @@ def draw_lines(lines: Sequence[Line]) -> list[Line]:
     st.session_state["records-shown"] = ids
     ticked = draw_openable(rows_of(lines), ids, f"records-{hash(ids)}", ("multi-row", "single-cell"))
     return [lines[place] for place in ticked if place < len(lines)]
+
+
+def offer_inspection(office: Office) -> None:
+    """Where nobody has looked for suspicious labels yet."""
+    st.info("Nobody has looked for suspicious labels yet: `rondo inspect`")
+    activity(office)
+    if "inspect" in office.activities:
+        _wait_for_inspection(office)
+    elif st.button("Inspect the labels", key="inspect", icon=":material/troubleshoot:"):
+        office.start("inspect")
+        st.rerun()
+
+
+@st.fragment(run_every=1)
+def _wait_for_inspection(office: Office) -> None:
+    if "inspect" not in office.activities:
+        st.rerun()
 
 
 def draw_openable(rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Any]) -> list[int]:

@@ -6,8 +6,9 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.labelling.states import STATES
 from core.looking.browse import Choices
-from core.looking.filters import STATES, Search, describe
+from core.looking.filters import Search, describe
 from core.looking.suspicion import KINDS
 from core.settings import Settings
 

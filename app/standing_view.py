@@ -11,6 +11,7 @@ from app.widgets import score_metrics
 from core.changes import change_settings
 from core.errors import RondoError
 from core.reports import standing
+from core.reports.card_text import escaped
 
 SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""
@@ -20,8 +21,10 @@ def draw_scores(office: Office, model: Mapping[str, Any] | None) -> None:
     """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve."""
     st.subheader("How good is the model?")
     score_metrics(model)
-    for sentence in standing.caveats(model):
-        st.caption(sentence.replace("$", r"\$"))
+    if model and "audit" in model:
+        st.caption("Audit: about all records that could be asked, those that were chosen for being hard included.")
+    for sentence in standing.caveats(office.project):
+        st.caption(escaped(sentence))
     curve = standing.learning_curve(office.project)
     if chart := learning_chart(curve):
         st.altair_chart(chart, key="curve")
@@ -60,6 +63,10 @@ def _draw_forecast(forecast: Mapping[str, Any]) -> None:
         if gain["more"] in SHOWN:
             st.text(gain["sentence"])
     st.altair_chart(forecast_chart(forecast), key="forecast")
+    st.caption(
+        "Points: every model so far on today's audit records. Where a model learnt from them, heads from a fifth fewer "
+        "labels speak for it: such points stand further left."
+    )
     with st.expander("The numbers"):
         st.dataframe([{**gain, "sentence": None} for gain in gains], key="forecast-table", hide_index=True)
 
@@ -78,7 +85,7 @@ def _draw_worth(office: Office, worth: Mapping[str, Any] | None) -> None:
                 change_settings(office.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
                 st.rerun()
             except RondoError as trouble:
-                st.error(str(trouble).replace("$", r"\$"))
+                st.error(escaped(trouble))
     if worth is None:
         st.text("Say what a label and a wrong label cost, and this says what further labels are expected to gain.")
         return

@@ -15,6 +15,7 @@ from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
 from core.labelling.queue import Desk
+from core.machine.promises import answers_to_check
 from core.project import Project
 from core.settings import Settings
 
@@ -64,6 +65,8 @@ class Office:
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _closing: bool = False
+    _looked_at: int = 0
+    """responses there were when the promise that stands was last looked at"""
 
     @property
     def desk(self) -> Desk:
@@ -99,9 +102,13 @@ class Office:
                 self._tickets.remove(ticket)
 
     def after_events(self) -> None:
-        """Starts a round when a batch is finished, and looks at a promise when one stands; returns at once."""
-        if self.project.store.one("select count(*) from promises where state = 'standing'"):
-            self.start("check")
+        """Starts a round when a batch is finished, and looks at a promise when machine labels were answered since it
+        last did; returns at once."""
+        if "check" not in self.activities:  # one that runs may have begun before the newest answer: left for next time
+            answers, due = answers_to_check(self.project, self._looked_at)
+            if due:
+                self.start("check")
+            self._looked_at = answers
         if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
             self.start("round")
 

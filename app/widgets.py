@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.state import Office
 from app.terminal import progress_line
+from core.reports.card_text import escaped
 
 FEWEST = 10
 """records below which a large figure would only mislead"""
@@ -18,11 +19,11 @@ def activity(office: Office) -> None:
     for verb, one in list(office.activities.items()):
         left, right = st.columns([5, 1], vertical_alignment="center")
         line = progress_line(one.what, one.done, one.total, one.seconds)
-        left.progress(one.share, text=line)
+        left.progress(one.share, text=escaped(line))
         if right.button("Stop", key=f"stop-{verb}"):
             office.cancel(verb)
     if office.trouble:
-        st.warning(office.trouble.replace("$", r"\$"), icon=":material/error:")
+        st.warning(escaped(office.trouble), icon=":material/error:")
 
 
 def score_metrics(model: Mapping[str, Any] | None) -> None:

@@ -1,5 +1,6 @@
 """`make shots`: the screenshots of README and docs, taken from the running demo, so that they stay true."""
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,9 @@ SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
     (390, "dark"),
 )
 URL = f"http://127.0.0.1:{PORT}"
+EVERYWHERE = ("", "rounds", "settings")
+BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export")
+"""pages that are shown wide and light, narrow and dark"""
 
 
 def main() -> None:
@@ -27,7 +31,10 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="rondo-shots-")) / "docstrings"
     rondo = [sys.executable, "-m", "app"]
-    subprocess.run([*rondo, "demo", "--oracle", "--rounds", "8", "--project", str(folder)], check=True)
+    subprocess.run([*rondo, "demo", "--oracle", "--rounds", "12", "--project", str(folder)], check=True)
+    for verb in ("inspect", "map"):
+        subprocess.run([*rondo, "--project", str(folder), verb], check=True)
+    record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
     try:
         _wait()
@@ -35,7 +42,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             for width, scheme in SCREENS:
                 context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
-                _take(context.new_page(), f"{width}-{scheme}")
+                _take(context.new_page(), f"{width}-{scheme}", record)
                 context.close()
             browser.close()
     finally:
@@ -53,15 +60,17 @@ def _wait() -> None:
     raise SystemExit("The app did not start.")
 
 
-def _take(page: Page, suffix: str) -> None:
+def _take(page: Page, suffix: str, record: str) -> None:
     page.goto(f"{URL}/label?annotator=me-{suffix}")
     page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / f"label-{suffix}.png")
-    for name in ("overview", "rounds", "settings"):
-        page.goto(f"{URL}/{'' if name == 'overview' else name}")
+    both = BOTH_ENDS if suffix in ("1280-light", "390-dark") else ()
+    for address in (*EVERYWHERE, *both):
+        page.goto(f"{URL}/{address.format(record=record)}")
         page.wait_for_selector("h1")
-        page.wait_for_timeout(2500)
+        page.wait_for_timeout(4000)
+        name = "record" if "record=" in address else address or "overview"
         page.screenshot(path=OUT / f"{name}-{suffix}.png", full_page=False)
 
 

@@ -1,6 +1,5 @@
 """What a person changes about a project while it runs: settings and taxonomy, with everything that follows from it."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +7,7 @@ from core.errors import BadInput
 from core.project import Project
 from core.records import adopt_taxonomy
 from core.settings import Settings, check
-from core.store import utc_now
+from core.store import note
 from core.taxonomy import Taxonomy, add_label, rename_label, retire_label
 
 _TAXONOMY = {
@@ -30,10 +29,7 @@ def change_settings(project: Project, who: str = "local", **changes: Any) -> Set
             return settings
         adopt_taxonomy(cursor, settings)  # a person may have edited the file
         wanted = adopt_taxonomy(cursor, wanted)
-        cursor.execute(
-            "insert into audit_log values (?, ?, 'settings', ?)",
-            [utc_now(), who, json.dumps({key: _plain(value) for key, value in changes.items()})],
-        )
+        note(cursor, who, "settings", changes)
         project.save_settings(wanted)
     project.desk.reload()
     return wanted
@@ -50,7 +46,3 @@ def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
         else:
             raise BadInput(f"There is no setting {key!r}.")
     return check(replace(settings, taxonomy=taxonomy, **plain))
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -89,12 +89,14 @@ def next_batch(project: Project, report: Report, **request: Any) -> dict[str, An
 def fit(project: Project, report: Report) -> dict[str, Any]:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
     encode_if_needed(project, report)
+    check(project, report)
     return play(project, report, learn=True, request=None)
 
 
 def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
     encode_if_needed(project, report)
+    check(project, report)
     return play(project, report, learn=can_learn(project), request=Request(**request))
 
 

@@ -1,7 +1,6 @@
 """Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors, no models."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.settings import Settings
-from core.store import utc_now
+from core.store import count, utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
@@ -21,17 +21,34 @@ FREE_SPARE = f"""
     and not exists (select 1 from responses a where a.n = q.n)
 """
 
+# A record has the text of a gold one only where that one repeats it, or it is a duplicate itself: no need of hashes.
+GOLD = """(
+    r.split is not distinct from 'test' or r.n in (
+        select g.duplicate_of from records g join settled z using (n)
+        where z.stratum = 'gold' and g.duplicate_of is not null))
+"""
+"""has a known answer, or the text of one that has: a condition on a row `r` of records"""
+
+ELIGIBLE = f"r.duplicate_of is null and not {GOLD}"
+"""may be asked: neither a duplicate nor gold nor the twin of gold; a condition on a row `r` of records"""
+
 # Who can be drawn for the audit: everybody whom no person has labelled and nobody is asked about.
 AUDIT_POOL = f"""
     select r.n from records r
-    where r.duplicate_of is null and coalesce(r.split, '') <> 'test'
-      and r.n not in (select n from settled)
-      and r.hash not in (select g.hash from records g join settled z using (n) where z.stratum = 'gold')
+    where {ELIGIBLE} and r.n not in (select n from settled)
       and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
 
 POOL = f"{AUDIT_POOL} and r.n not in (select m.n from machine_labels m)"
 """who can be chosen: not what a standing promise has labelled by machine"""
+
+
+def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
+    """n of a record id. Raises BadInput where there is none."""
+    row = cursor.execute("select n from records where id = ?", [record]).fetchone()
+    if row is None:
+        raise BadInput(f"There is no record {record[:80]!r} in this project.")
+    return int(row[0])
 
 
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
@@ -60,10 +77,10 @@ def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, setting
     _refuse_changed_texts(cursor, source)
     cursor.execute(_NUMBER_RECORDS)
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
-    added = _count(cursor, "select count(*) from fresh", [])
-    duplicates = _count(cursor, "select count(*) from fresh where duplicate_of is not null", [])
+    added = count(cursor, "select count(*) from fresh")
+    duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
     labelled = _take_in_labels(cursor, source, settings)
-    total = _count(cursor, "select count(*) from staged", [])
+    total = count(cursor, "select count(*) from staged")
     cursor.execute("drop table fresh")
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, "labelled": labelled}
@@ -122,7 +139,7 @@ def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Se
             select named.id, list(distinct l.id order by l.id) as labels
             from named join label_ids l using (name) group by named.id
         )
-        select r.n, given.labels, 'file:' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
+        select r.n, given.labels, '{FILE}' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
         from given join records r on r.id = given.id
         """,
         [source],
@@ -135,8 +152,19 @@ def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Se
         """,
         [source, now, now, taxonomy.version],
     )
-    settle(cursor, "select n from answered", settings, [source])
-    return _count(cursor, "select count(*) from answered", [])
+    settle(cursor, "select n from answered", settings)
+    return count(cursor, "select count(*) from answered")
+
+
+# Somebody who has the record on the screen may still answer it: it is a label like any other then.
+IDLE_CHECKS = f"""
+    delete from queue where purpose = 'check' and n not in (select n from machine_labels)
+        and n not in ({HELD}) and n not in (select n from responses)
+"""
+_END_EMPTY_PROMISES = """
+    update promises set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'
+    where state = 'standing' and id not in (select promise from machine_labels)
+"""
 
 
 def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
@@ -153,14 +181,10 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     version = max(taxonomy.version, newest[0] + 1 if newest else 1)
     cursor.execute("insert into taxonomies values (?, ?, ?)", [version, utc_now(), json.dumps(labels)])
     settings = replace(settings, taxonomy=replace(taxonomy, version=version))
-    files = [source for (source,) in cursor.execute("select distinct source from records").fetchall()]
-    settle(cursor, "select distinct n from responses", settings, files)
+    settle(cursor, "select distinct n from responses", settings)
     cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
     active = [label.id for label in taxonomy.active]
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
+    cursor.execute(IDLE_CHECKS)
+    cursor.execute(_END_EMPTY_PROMISES, [utc_now()])
     return settings
-
-
-def _count(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object]) -> int:
-    row = cursor.execute(sql, list(parameters)).fetchone()
-    return int(row[0]) if row else 0

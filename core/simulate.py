@@ -98,12 +98,8 @@ def hold_out(project: Project, share: float, seed: int) -> None:
                    limit (select (count(*) * ?)::bigint from records where duplicate_of is null))""",
             [seed * 1_000_003, share],
         )
-        settle(cursor, "select n from records", project.settings(), _sources(project))
+        settle(cursor, "select n from records", project.settings())
     project.desk.reload()
-
-
-def _sources(project: Project) -> list[str]:
-    return [row[0] for row in project.store.query("select distinct source from records")]
 
 
 def copy_project(project: Project, folder: Path) -> None:

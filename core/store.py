@@ -1,8 +1,9 @@
 """The DuckDB file of a project: opening, migrating, transactions, backup. Knows no domain rule."""
 
+import json
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,20 @@ class StoreHeld(RondoError):
 def utc_now() -> datetime:
     """Naive UTC, as DuckDB stores it."""
     return datetime.now(UTC).replace(tzinfo=None)
+
+
+Parameters = Sequence[object] | Mapping[str, object]
+
+
+def count(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Parameters = ()) -> int:
+    """The one figure that a query asks for."""
+    row = cursor.execute(sql, parameters).fetchone()
+    return int(row[0]) if row else 0
+
+
+def note(cursor: duckdb.DuckDBPyConnection, who: str, what: str, detail: Mapping[str, object]) -> None:
+    """A line of the audit log, in the caller's transaction. detail: what JSON can hold."""
+    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, json.dumps(detail)])
 
 
 class Store:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,22 @@ def test_a_module_imports_only_what_its_package_may(path: Path) -> None:
     assert ours <= MAY_IMPORT[package]
     if package == "core":
         assert not {name for name, _ in imports(path)} & {"streamlit", "argilla", "modal", "starlette", "typer"}
+
+
+CORE_ORDER = ("files", "models", "sampling", "measuring", "labelling", "rounds", "looking", "machine", "reports")
+"""the packages of core: each may import itself and those before it; beside them is the ground, which all may import"""
+GROUND_TOO = ("rounds.plans",)
+"""imports nothing of the packages, and says which model is in use"""
+
+
+def test_the_packages_of_core_import_only_those_before_them() -> None:
+    packages = {path.parent.name for path in (ROOT / "core").glob("*/__init__.py")}
+    assert packages == set(CORE_ORDER)
+    for path in (ROOT / "core").glob("*/*.py"):
+        allowed = CORE_ORDER[: CORE_ORDER.index(path.parent.name) + 1]
+        found = re.findall(r"^\s*(?:from|import) core\.([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        named = {name.split(".")[0] for name in found if name not in GROUND_TOO}
+        assert packages & named <= set(allowed), path
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -17,11 +17,16 @@ from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
+from core.labelling.reviews import queue_for_review, send_to_queue
+from core.labelling.states import STATES
 from core.looking.browse import PAGE, Pace, choices, find
 from core.looking.dossier import neighbours, read_dossier, told_by_models, twins
-from core.looking.filters import STATES, Search, describe
+from core.looking.filters import Search, describe
+from core.looking.maps import Map, MapFacts
 from core.looking.nearest import nearest
+from core.looking.points import points
 from core.project import Project, open_project
+from core.reports.overview import status
 from core.vectors import open_vectors
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet, sentences
@@ -193,6 +198,73 @@ def test_what_a_model_says_of_a_record_that_waits_for_a_blind_answer_is_hidden(p
     assert (line.hidden, line.suggestion, line.probability) == (True, None, None)
     assert told_by_models(played, line.id) == []
     assert line.id not in ids(played, Search(sure=(0.0, 1.0)))
+
+
+def hidden_everywhere(project: Project, n: int) -> bool:
+    """Whether no page tells what a model says of the record; all of them must agree."""
+    line = find(project, Search(rows=(n,))).lines[0]
+    found = Map(np.array([n]), np.zeros((1, 2), np.float32), MapFacts("", 60, 1, ""))
+    told = [
+        line.suggestion is not None,
+        bool(told_by_models(project, line.id)),
+        bool(read_dossier(project, line.id).verdicts),
+        line.id in ids(project, Search(said="food")),
+        line.id in ids(project, Search(sure=(0.0, 1.0))),
+        points(project, found, "suggestion").looks[0].suggested is not None,
+    ]
+    assert told == [not line.hidden] * 6
+    return line.hidden
+
+
+def known_to_models(project: Project, n: int) -> None:
+    with project.store.transaction() as cursor:
+        cursor.execute("delete from suggestions where n = ?", [n])
+        cursor.execute("delete from judged where n = ?", [n])
+        cursor.execute("insert into suggestions values (?, 'food', 0.9, 0.2, ['food'], 'm1')", [n])
+        cursor.execute("insert into judged values (?, 'chosen', 0, ['food'], ['food'], 'food', .9, 'm1')", [n])
+
+
+def test_an_audit_record_that_two_shall_answer_stays_blind_after_the_first(played: Project) -> None:
+    path = played.folder / "rondo.toml"
+    path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
+    n, record = played.store.query("select n, id from queue join records using (n) where batch = 3 limit 1")[0]
+    with played.desk.changing() as cursor:
+        cursor.execute("update queue set audit = n = ? where batch = 3", [n])
+    known_to_models(played, n)
+    for who in ("ann", "bob"):
+        assert hidden_everywhere(played, n)
+        played.desk.exchange(Holder(who, who), Ask(events=(Event(who, record, "submit", ("food",)),)))
+    assert not hidden_everywhere(played, n)
+
+
+def test_what_a_model_says_is_hidden_while_a_record_is_under_review(played: Project) -> None:
+    n, record = played.store.query("select n, id from settled join records using (n) where stratum = 'chosen'")[0]
+    known_to_models(played, n)
+    assert not hidden_everywhere(played, n)
+    assert queue_for_review(played, [n], "ann")["queued"] == 1
+    assert hidden_everywhere(played, n)
+    played.desk.exchange(Holder("ann", "a"), Ask(events=(Event("again", record, "submit", ("food",)),)))
+    assert not hidden_everywhere(played, n)
+
+
+def test_a_status_counts_what_the_filters_find(played: Project) -> None:
+    waiting = ids(played, Search(state="queued"))
+    (sent,) = played.store.query("select n from records where n not in (select n from queue) and split = 'train'")[0]
+    (known,) = played.store.query("select n from settled where stratum = 'chosen'")[0]
+    send_to_queue(played, [sent], "ann")
+    queue_for_review(played, [known], "ann")
+    assert set(ids(played, Search(state="queued"))) == {*waiting, f"r{sent}", f"r{known}"}
+    events = [
+        Event("1", waiting[0], "flag", note="torn"),
+        Event("2", waiting[1], "skip"),
+        Event("3", f"r{known}", "submit", ("weather",)),
+        Event("4", waiting[2], "submit", ("food",)),
+    ]
+    played.desk.exchange(Holder("ann", "a"), Ask(events=tuple(events)))
+    figures = status(played)
+    for state in ("labelled", "gold", "queued", "flagged", "skipped", "tied"):
+        assert figures[state] == len(ids(played, Search(state=state))), state
+    assert (figures["queued"], figures["flagged"], figures["skipped"]) == (3, 1, 1)
 
 
 def test_a_dossier_tells_which_models_learnt_from_the_record(played: Project) -> None:

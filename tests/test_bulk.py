@@ -35,6 +35,17 @@ def test_a_bulk_answer_settles_what_is_unlabelled_and_is_marked(project: Project
     assert not project.store.one("select count(*) from responses where via is not null and model is null")
 
 
+def test_a_bulk_answer_to_no_record_is_refused_in_words(project: Project) -> None:
+    with pytest.raises(Refused, match=r"No record was chosen\. Nothing was changed\."):
+        label_many(project, [], ["food"], "ada")
+
+
+def test_the_twin_of_a_gold_record_is_never_labelled_in_bulk(project: Project) -> None:
+    with project.store.transaction() as cursor:
+        cursor.execute("update records set duplicate_of = 0 where n = 4")  # gold
+    assert preview(project, [0, 4, 1]).left_out == {"gold": 2}
+
+
 def test_an_audit_record_is_never_labelled_in_bulk(project: Project) -> None:
     loop.next_batch(project, quiet, size=20)
     audit = {n for (n,) in project.store.query("select n from queue where audit")}

@@ -1,13 +1,18 @@
 """A person's correction settles its record whatever others said, is only ever added, and can be taken back."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from core import loop
+from core.changes import change_settings
 from core.errors import BadInput, Refused
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
+from core.labelling.settling import settle
 from core.looking.dossier import read_dossier
 from core.project import Project
 from tests.conftest import quiet
@@ -54,6 +59,36 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(pro
     withdraw(project, labelled, second, "ann")
     assert settled(project, labelled)[0] == ["music"]
     assert [who for _, who in read_dossier(project, labelled).corrections] == ["bob"]
+
+
+def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Project, labelled: str) -> None:
+    with ThreadPoolExecutor() as pool:
+        with project.desk.changing():
+            told = pool.submit(correct, project, labelled, ["music"], "bob")
+            time.sleep(0.2)  # until it waits
+            change_settings(project, retire_label="music")
+        with pytest.raises(BadInput, match="no label 'music'"):
+            told.result()
+    assert settled(project, labelled)[0] == ["food"]
+
+
+def test_its_author_confirms_a_correction_and_it_stays_one(project: Project, labelled: str) -> None:
+    correct(project, labelled, ["music"], "bob")
+    again = Event("again", labelled, "submit", ("music",), ts=4e9)
+    project.desk.exchange(Holder("bob", "tab"), Ask(events=(again,)))
+    assert settled(project, labelled)[:2] == (["music"], "adjudicated")
+    with project.store.transaction() as cursor:
+        settle(cursor, "select n from records", project.settings())
+    assert settled(project, labelled)[:2] == (["music"], "adjudicated")
+
+
+def test_a_correction_takes_the_record_from_who_holds_it(project: Project) -> None:
+    loop.next_batch(project, quiet, size=6, spare=0)
+    held = [card.id for card in project.desk.exchange(ANN, Ask(want=2)).cards]
+    correct(project, held[0], ["music"], "bob")
+    reply = project.desk.exchange(ANN, Ask(have=tuple(held)))
+    assert reply.taken == held[:1]
+    assert settled(project, held[0])[0] == ["music"]
 
 
 def test_only_its_author_takes_a_correction_back_and_only_once(project: Project, labelled: str) -> None:

@@ -14,8 +14,8 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project
-from core.reports.card_text import escaped
-from core.reports.datacard import as_markdown, batch_facts, data_card
+from core.reports.card_text import as_markdown, escaped
+from core.reports.datacard import batch_facts, data_card
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]
@@ -110,7 +110,7 @@ def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> No
 def test_no_text_of_a_project_can_leave_its_table_cell(text: str) -> None:
     shown = escaped(text)
     assert "\n" not in shown
-    assert not [at for at, sign in enumerate(shown) if sign in "|<[`*_" and _slashes_before(shown, at) % 2 == 0]
+    assert not [at for at, sign in enumerate(shown) if sign in "|<[`*_#" and _slashes_before(shown, at) % 2 == 0]
 
 
 def _slashes_before(text: str, at: int) -> int:
@@ -118,10 +118,24 @@ def _slashes_before(text: str, at: int) -> int:
 
 
 def test_a_hostile_label_and_guideline_stay_text(project: Project) -> None:
-    change_settings(project, add_label="<img src=x onerror=alert(1)> ![](http://x)", guidelines="Say **yes**.\n# No")
+    hostile = "<img src=x onerror=alert(1)> ![](http://x)"
+    change_settings(project, add_label=hostile, guidelines=f"Say **yes**.\n# No {hostile}")
     text = as_markdown(data_card(project))
-    assert "<img" not in text.replace("\\<", "")
-    assert "![" not in text.replace("\\[", "")
-    assert "> Say **yes**.\n> # No" in text
+    assert text.count("img src=x") == text.count("\\<img src=x") == 2
+    assert text.count("[") == text.count("\\[") == 2
+    assert escaped("spam\u202egnp\u2066") == "spam(U+202E)gnp(U+2066)"
+    assert "> Say \\*\\*yes\\*\\*.\n> \\# No" in text
     card: dict[str, Any] = data_card(project)
     assert card["taxonomy"]["labels"][-1]["name"].startswith("<img")
+
+
+def test_what_cannot_be_told_is_said_of_the_audit_and_once(project: Project) -> None:
+    metrics = {"gold": {"n": 9, "unsaid": ["too few gold"]}, "audit": {"n": 9, "unsaid": ["too late"], "uncovered": 7}}
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            "insert into models values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0)",
+            [json.dumps(metrics)],
+        )
+    limits = data_card(project)["limits"]
+    assert "too late" in limits
+    assert not [limit for limit in limits if ("gold" in limit and "few" in limit) or "imports" in limit]

@@ -59,6 +59,18 @@ def send(
     return statuses
 
 
+def from_file(store: Store, source: str, record: str, label: str) -> None:
+    """As an import writes it."""
+    with store.transaction() as cursor:
+        cursor.execute(
+            """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
+               null, null) on conflict do nothing""",
+            {"id": f"file:{source}:{record}:{label}", "n": RECORDS[record], "source": source, "label": label}
+            | {"now": NOW},
+        )
+        settle_few(cursor, read_facts(cursor, [RECORDS[record]]), SETTINGS)
+
+
 def settled(store: Store) -> dict[int, tuple[list[str], str, str]]:
     rows = store.query("select n, labels, how, stratum from settled order by n")
     return {n: (labels, how, stratum) for n, labels, how, stratum in rows}
@@ -116,13 +128,29 @@ def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_t
 
 
 def test_a_person_beats_the_label_that_came_with_the_file(store: Store) -> None:
-    send(store, "file.csv", Event("1", "r0", "submit", ("spam",)))
+    from_file(store, "file.csv", "r0", "spam")
     assert settled(store) == {0: (["spam"], "single", "file")}
     send(store, "ann", Event("2", "r0", "submit", ("ham",)))
     assert settled(store) == {0: (["ham"], "single", "chosen")}
     with store.transaction() as cursor:
         settle(cursor, "select n from records", SETTINGS)
     assert settled(store) == {0: (["ham"], "single", "chosen")}
+
+
+def test_a_person_beats_a_second_file_that_labels_known_records(store: Store) -> None:
+    from_file(store, "file.csv", "r0", "spam")
+    from_file(store, "second.csv", "r0", "ham")
+    assert settled(store) == {}, "two files that disagree settle nothing"
+    send(store, "ann", Event("2", "r0", "submit", ("ham",)))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+
+
+def test_a_person_may_be_called_like_a_file_but_an_event_may_not(store: Store) -> None:
+    send(store, "file.csv", Event("1", "r0", "submit", ("spam",)))
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+    told = send(store, "ann", *(Event(eid, "r1", "submit", ("spam",)) for eid in ("file:f:r1", "bulk:7:1")))
+    assert all("may not begin with" in reason for reason in told.values())
+    assert set(settled(store)) == {0}
 
 
 def test_an_answer_given_to_many_at_once_says_so_and_is_no_audit(store: Store) -> None:
@@ -152,7 +180,10 @@ def test_the_stratum_says_where_a_label_comes_from(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (1, 1, 1.0, true, false, null, null, null, null, null)")
     for n in range(4):
-        send(store, "file.csv" if n == 2 else "ann", Event(str(n), f"r{n}", "submit", ("spam",)))
+        if n == 2:
+            from_file(store, "file.csv", "r2", "spam")
+        else:
+            send(store, "ann", Event(str(n), f"r{n}", "submit", ("spam",)))
     assert [stratum for _, _, stratum in settled(store).values()] == ["chosen", "audit", "file", "gold"]
 
 
@@ -218,7 +249,8 @@ def test_a_clock_that_runs_ahead_is_held_back() -> None:
     assert made_at(-1e300, NOW) == datetime(1970, 1, 1)
 
 
-ANNOTATORS = ["ann", "bob", "file.csv"]
+FILES = ["file.csv", "second.csv"]
+ANNOTATORS = ["ann", "bob", *FILES]
 EVENTS = st.lists(
     st.builds(
         lambda number, who, record, action, label, undoes, ts, model, via: (
@@ -261,15 +293,20 @@ def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
                from range(3) t(n)"""
         )
     for who, event in order:
-        send(store, who, event)
+        if who in FILES:
+            from_file(store, who, event.record, "spam" if event.seq % 2 else "ham")
+        else:
+            send(store, who, event)
     with store.transaction() as cursor:
         few = read_few_answers(cursor, list(RECORDS.values()), SETTINGS)
         assert {(a.n, a.annotator): a for a in few} == {
             (a.n, a.annotator): a for a in read_answers(cursor, "select n from records", SETTINGS)
         }
+        corrected = {answer.n for answer in few if answer.corrects and answer.action == "submit"}
         plainly = cursor.execute("select * from settled order by n").fetchall()
         settle(cursor, "select n from records", SETTINGS)
         assert plainly == cursor.execute("select * from settled order by n").fetchall()
+    assert all(settled(store)[n][1] == "adjudicated" for n in corrected)
     return sorted((a.n, a.annotator, a.action, a.labels) for a in few), settled(store)
 
 

@@ -181,6 +181,7 @@ def test_complete_takes_peoples_labels_before_the_machines_and_says_which_is_whi
         "twin": ("music", "machine", "duplicate"),
     }
     assert (rows["r0"]["annotators"], rows["r0"]["promise"], rows["r0"]["probability"]) == (None, "p1", 0.9)
+    assert (rows["r0"]["threshold"], rows["r0"]["model"]) == (0.8, "m1")
     assert (rows["r1"]["annotators"], rows["r1"]["promise"], rows["r1"]["model"]) == ("ann", None, None)
 
 
@@ -195,6 +196,8 @@ def test_machine_labels_are_exported_with_what_was_promised_and_no_longer_when_i
     assert facts == {"threshold": 0.8, "promised_precision": 0.9, "confidence": 0.95, "model": "m1"}
     everything = exported(project, tmp_path, "all")
     assert (everything["r0"]["label"], everything["r0"]["machine_label"]) == (None, "music")
+    told = [everything["r0"][f"machine_{key}"] for key in ("model", "probability", "threshold")]
+    assert [*told, everything["r0"]["promise"]] == ["m1", 0.9, 0.8, "p1"]
     assert (everything["r1"]["label"], everything["r1"]["machine_label"]) == ("food", None)
     with project.store.transaction() as cursor:
         cursor.execute("update promises set state = 'broken'")

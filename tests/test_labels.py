@@ -63,6 +63,22 @@ def test_changes_by_several_people_at_once_are_all_kept(project: Project) -> Non
     assert len(versions(project)) == len(set(versions(project))) == 9
 
 
+def test_retiring_what_machines_gave_ends_the_promise_and_its_checks(project: Project) -> None:
+    with project.desk.changing() as cursor:
+        cursor.execute(
+            """insert into promises values ('p', now(), 'ann', 'm', 'e', 1, .9, null, .95, '{}', '{}', 2, 9, 'standing',
+               null, null)"""
+        )
+        cursor.execute("insert into machine_labels select n, ['food'], .9, .8, 'p', 'm' from range(2) t(n)")
+        cursor.execute(
+            "insert into queue select n, 1, n, false, false, null, null, null, 'check', null from range(2) t(n)"
+        )
+    answer(project, ANN, "r1")
+    change_settings(project, retire_label="food")
+    assert project.store.query("select state, why from promises") == [("withdrawn", "its labels were retired")]
+    assert project.store.query("select n from queue") == [(1,)], "what somebody answered stays a check"
+
+
 def test_what_is_changed_while_a_file_is_read_stays(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("text,label\nthe bus was late,traffic\n")

@@ -1,5 +1,7 @@
 """Every page opens: empty, with records, with a model, and says what to do next."""
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import state
 from core import loop, simulate
+from core.machine.promises import Checked
+from core.machine.words import what_broke
+from core.measuring.promises import Wanted
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
@@ -80,3 +85,59 @@ def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: state.Offi
     page.button(key="add-label").click().run()
     assert any("separates labels" in error.value for error in page.error)
     assert len(office.settings().taxonomy.labels) == 3
+
+
+HOSTILE = ("![x](http://x/y)", "[a](b)")
+SAID = ("warning", "error", "info", "success", "caption", "markdown", "title", "subheader")
+
+
+def said(page: AppTest) -> str:
+    """All that this page draws as Markdown, without what is escaped in it."""
+    return re.sub(r"\\.", "", "\n".join(one.value for kind in SAID for one in getattr(page, kind)))
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Iterator[state.Office]:
+    """A project in a folder, with labels and with trouble that a browser would follow."""
+    loop.create_project(tmp_path / HOSTILE[1], list(HOSTILE))
+    office = state.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
+    office.trouble = f"Reading {HOSTILE[0]} failed."
+    settings = office.settings()
+    broke = [Checked(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
+    why = what_broke(Wanted(), [*broke, Checked("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)
+    metrics = {"mixes": [{"sentence": f"More of {HOSTILE[0]} than of {HOSTILE[1]}."}]}
+    with office.project.store.transaction() as cursor:
+        cursor.execute(
+            """insert into promises values ('p1', timestamp '2026-01-01', 'ann', 'm1', ?, 1, 0.9, null, 0.9, '{}', '{}',
+               9, 9, 'broken', now()::timestamp, ?)""",
+            [settings.encoder, why],
+        )
+        cursor.execute(
+            "insert into models values ('m1', now()::timestamp, 1, ?, 1, 9, 1, ?, 1.0)",
+            [settings.encoder, json.dumps(metrics)],
+        )
+    yield office
+    state.close_office()
+
+
+@pytest.mark.parametrize("name", ["overview.py", "machine.py"])
+def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: state.Office, name: str) -> None:
+    page = shown(name)
+    assert sum("http://x/y" in one.value for kind in SAID for one in getattr(page, kind)) >= 2
+    assert "](" not in said(page)
+
+
+def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: state.Office) -> None:
+    page = shown("settings.py")
+    page.text_input(key="new-label").input(f"{HOSTILE[0]}|b")
+    page.button(key="add-label").click().run()
+    assert "http://x/y" in page.error[0].value
+    assert "](" not in said(page)
+
+
+def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: state.Office) -> None:
+    with (hostile.project.folder / "rondo.toml").open("a") as file:
+        file.write(f"\n['{HOSTILE[0]}']\n")
+    page = AppTest.from_file(str(MAIN), default_timeout=30).run()
+    assert "http://x/y" in page.error[0].value
+    assert "](" not in said(page)

@@ -121,6 +121,21 @@ def test_where_suggestions_are_mostly_wrong_no_number_of_audits_is_named() -> No
     assert found.missing is None
 
 
+def test_with_too_few_audits_to_tell_the_least_number_is_named_that_could_do() -> None:
+    wanted = Wanted(0.95, None, 0.95)
+    found = certify(world(np.random.default_rng(2), 5, 500, bend=6)[0], wanted)
+    assert isinstance(found, Refusal)
+    assert found.missing == fewest(wanted) - 5
+
+
+@given(pool=some.integers(1, 12), audits=some.integers(0, 40))
+@settings(max_examples=30, deadline=None)
+def test_a_pool_however_small_has_an_answer(pool: int, audits: int) -> None:
+    found = certify(world(np.random.default_rng(pool), audits, pool, bend=1)[0], Wanted())
+    assert found.steps[-1].covered == pool
+    assert isinstance(found, Certificate) or found.pool == pool
+
+
 def test_an_empty_pool_is_refused_without_a_number() -> None:
     found = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], Wanted())
     assert isinstance(found, Refusal)

@@ -16,6 +16,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import CORRECTION, Event
 from core.labelling.reviews import queue_for_review, send_to_queue
+from core.labelling.waiting import ASKED, asked_parameters, read_waiting
 from core.project import Project
 from core.store import Store
 from gpu_jobs.local import InProcessRunner
@@ -171,6 +172,24 @@ def test_reviews_are_not_part_of_the_batch(world: World) -> None:
     assert world.desk.round_due()
 
 
+def test_checks_of_machine_labels_are_not_part_of_the_batch(world: World) -> None:
+    with world.desk.changing() as cursor:
+        cursor.execute(
+            "insert into queue select n, 1, n, false, false, null, null, null, 'check', null from range(5, 9) t(n)"
+        )
+    world.ask(ANN, *(submit(f"r{n}") for n in range(5, 8)))
+    assert world.ask(ANN).progress | {"records": 0} == {
+        "batch": 1,
+        "size": 3,
+        "answered": 0,
+        "waiting": 4,
+        "records": 0,
+    }
+    assert not world.desk.round_due(), "checks teach nothing, so no round is due after them"
+    world.ask(ANN, *(submit(f"r{n}") for n in range(1, 4)))
+    assert world.desk.round_due()
+
+
 def test_a_reviewed_check_of_machine_labels_stays_a_check(world: World) -> None:
     with world.desk.changing() as cursor:
         cursor.execute("update queue set purpose = 'check' where n = 3")
@@ -235,7 +254,7 @@ def test_a_review_is_never_shared_never_repeated_and_never_starves(
 ) -> None:
     world = World(Store(tmp_path_factory.mktemp("reviews")))
     world.settings = replace(SETTINGS, overlap=overlap)
-    world.fill(6, queued=range(4))
+    world.fill(6, queued=range(4), audit=[1, 2])
     hands: dict[Holder, list[str]] = {who: [] for who in PEOPLE}
     past: dict[Holder, list[Event]] = {who: [] for who in PEOPLE}
     for number, (index, actions, want, then) in enumerate(moves):
@@ -247,9 +266,19 @@ def test_a_review_is_never_shared_never_repeated_and_never_starves(
         hands[who] = [record for record in hands[who] if record not in reply.taken]
         check_offers(world, who, ids(reply))
         hands[who] += ids(reply)
+        check_sql(world)
         if want and not hands[who]:
             assert not free_reviews(world, who, hands[who]), "starved though a review is left"
     world.store.close()
+
+
+def check_sql(world: World) -> None:
+    """What pages ask the store is what the desk does."""
+    with world.store.reading() as cursor:
+        told = cursor.execute(ASKED.format(ns="select n from queue"), asked_parameters(world.settings)).fetchall()
+        open_rows = list(read_waiting(cursor, world.settings).open())
+    assert {n for n, *_, is_open in told if is_open} == {row.n for row in open_rows}
+    assert {n for n, _, _, blind, *_, is_open in told if blind and is_open} == {r.n for r in open_rows if r.blind}
 
 
 def act(action: str, hand: list[str], past: list[Event]) -> Event | None:

@@ -6,14 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
+from app.state import _OPEN, open_office
 from core import loop
 from core.errors import BadInput, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.looking.suspicion import KINDS, flag_counts, flagged, inspect, inspected_at, pair, word_diff
+from core.looking.browse import find
+from core.looking.filters import Search
+from core.looking.suspicion import KINDS, inspect, inspected_at, pair, word_diff
 from core.models.graph import neighbour_graph
 from core.project import Project, open_project
 from gpu_jobs.inspect import (
@@ -48,50 +52,55 @@ def flawed(project: Project) -> Project:
     return project
 
 
+def proposed(project: Project) -> dict[str, str]:
+    """Record -> the label that it should have, of the likely errors."""
+    rows = project.store.query("select id, label from flags join records using (n) where kind = 'label_error'")
+    return {record: label for record, label in rows}
+
+
+def flagged(project: Project, kind: str) -> list[str]:
+    return [line.id for line in find(project, Search(kind=kind)).lines]
+
+
 def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: Project) -> None:
     assert inspected_at(flawed) is None
     told = inspect(flawed, quiet)
-    found = {one.id: (one.proposed, one.labels) for one in flagged(flawed, "label_error")}
-    truth = {f"r{number}": topic for number, (_, topic) in enumerate(sentences(60))}
-    assert set(WRONG) <= set(found)
+    found, truth = proposed(flawed), {f"r{number}": topic for number, (_, topic) in enumerate(sentences(60))}
     assert len(found) <= 6
-    assert {record: found[record][0] for record in WRONG} == {record: truth[record] for record in WRONG}
-    assert flag_counts(flawed) == {kind: told[kind] for kind in KINDS}
+    assert {record: found[record] for record in WRONG} == {record: truth[record] for record in WRONG}
+    assert set(flagged(flawed, "label_error")) == set(found)
+    counts = dict(flawed.store.query("select kind, count(*) from flags group by kind"))
+    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: told[kind] for kind in KINDS}
     assert told["labelled"] == told["inspected"] == 57
     assert inspected_at(flawed) is not None
 
 
-def test_a_new_inspection_replaces_the_flags_and_what_was_answered_is_seen(flawed: Project) -> None:
+def test_a_new_inspection_replaces_the_flags(flawed: Project) -> None:
     inspect(flawed, quiet)
-    before = flag_counts(flawed)["label_error"]
     answer(flawed, BOB, "r6", "weather")
-    assert flag_counts(flawed)["label_error"] == before - 1
-    assert [one.id for one in flagged(flawed, "label_error") if one.seen] == ["r6"]
     inspect(flawed, quiet)
-    first = flagged(flawed, "ambiguous")[0]
-    assert (first.id, first.score) == ("r6", 1.0), "two people, two labels"
-    assert not any(one.seen for one in flagged(flawed, "ambiguous"))
+    assert flagged(flawed, "ambiguous")[0] == "r6", "two people, two labels"
+    assert flawed.store.one("select score from flags where kind = 'ambiguous' and n = 6") == 1.0
 
 
-def test_a_kind_can_be_sent_to_be_looked_at_again(flawed: Project) -> None:
+def test_flagged_records_can_be_sent_to_be_looked_at_again(flawed: Project) -> None:
     inspect(flawed, quiet)
-    first = flagged(flawed, "label_error")[0]
-    queued = queue_for_review(flawed, "label_error", "ann")["queued"]
-    assert queued == flag_counts(flawed)["label_error"]
-    assert all(one.waiting for one in flagged(flawed, "label_error"))
-    assert queue_for_review(flawed, "label_error", "ann")["queued"] == 0, "they wait already"
-    assert [card.id for card in flawed.desk.exchange(BOB, Ask(want=1)).cards] == [first.id]
-    answer(flawed, BOB, first.id, "food")
-    assert {one.id for one in flagged(flawed, "label_error") if not one.waiting} == {first.id}
+    lines = find(flawed, Search(kind="label_error")).lines
+    assert queue_for_review(flawed, [line.n for line in lines], "ann")["queued"] == len(lines)
+    assert [card.id for card in flawed.desk.exchange(BOB, Ask(want=1)).cards] == [lines[0].id]
 
 
-def test_pages_follow_each_other(flawed: Project) -> None:
-    with flawed.store.transaction() as cursor:
-        cursor.execute("insert into flags select n, 'outlier', n / 100, null, null, null from range(7) as t(n)")
-    pages = [[one.n for one in flagged(flawed, "outlier", page, 3)] for page in range(4)]
-    assert pages == [[6, 5, 4], [3, 2, 1], [0], []]
-    with pytest.raises(BadInput, match="no kind of flag"):
-        flagged(flawed, "odd")
+def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Project) -> None:
+    open_office(lambda: flawed)
+    page = AppTest.from_file(str(Path(__file__).parent.parent / "app" / "main.py"), default_timeout=30).run()
+    page.switch_page("pages/records.py").run()
+    page.selectbox(key="flag").select("outlier").run()
+    assert "Nobody has looked for suspicious labels yet" in page.info[0].value
+    inspect(flawed, quiet)
+    page.run()
+    assert not page.exception
+    assert not any("Nobody has looked" in one.value for one in page.info)
+    _OPEN.clear()
 
 
 def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:
@@ -141,7 +150,7 @@ def test_where_several_labels_may_hold_a_missing_one_is_found(tmp_path: Path) ->
     with opened.store.transaction() as cursor:
         cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now())")
     inspect(opened, quiet)
-    assert ("r21", (), "weather") in [(one.id, one.labels, one.proposed) for one in flagged(opened, "label_error")]
+    assert proposed(opened)["r21"] == "weather"
     opened.close()
 
 

@@ -1,16 +1,20 @@
 """Machine labels: what could be promised, accepting it, how the promise that stands fares, and taking it back."""
 
-from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from app.charts_machine import coverage_chart
+from app.label_api import check_name
 from app.state import opened
 from app.widgets import activity
 from core.errors import RondoError
 from core.machine import accepting, promises
 from core.machine.words import how_it_stands, what_accepting_does, what_can_be_promised
 from core.measuring.promises import Wanted
+from core.project import Project
+from core.reports.card_text import escaped
+from core.reports.export import stamp
 
 office = opened()
 st.title("Machine labels")
@@ -21,24 +25,27 @@ st.caption(
 activity(office)
 
 
-def plain(text: str) -> str:
-    """A sentence from core, with nothing in it that would be drawn as mathematics or a link."""
-    return text.replace("$", r"\$").replace("[", r"\[")
+@st.cache_data(max_entries=4, show_spinner="Looking …")
+def look(_project: Project, wanted: Wanted, at: str) -> dict[str, Any]:
+    """Looked at once: a rerun of the page draws it again."""
+    return accepting.preview(_project, wanted)
 
 
-def act(verb: Callable[..., object], **options: object) -> None:
-    """Does it and keeps what was wrong, if anything was, for the next run."""
+def act(verb: str, **options: object) -> None:
+    """Does it under the name that this visit goes by, and keeps what was wrong, if anything was, for the next run."""
     st.session_state.pop("machine-look", None)
     try:
-        verb(office.project, lambda *_: None, **options)
+        who = check_name(st.session_state.get("records-name") or st.query_params.get("annotator") or "local")
+        if ticket := office.open_ticket(verb, alone=True):  # a second click changes nothing
+            office.run(ticket, lambda *_: None, who=who, **options)
     except RondoError as error:
         st.session_state["machine-trouble"] = str(error)
 
 
 for sentence in promises.announcements(office.project):
-    st.warning(plain(sentence), icon=":material/warning:")
+    st.warning(escaped(sentence), icon=":material/warning:")
 if trouble := st.session_state.pop("machine-trouble", None):
-    st.error(plain(trouble))
+    st.error(escaped(trouble))
 
 if stands := promises.standing(office.project):
     st.subheader("The promise that stands")
@@ -51,7 +58,7 @@ if stands := promises.standing(office.project):
         st.dataframe(stands["labels"], key="stands", hide_index=True)
     with st.popover("Withdraw"):
         st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
-        st.button("Withdraw it", key="withdraw", on_click=act, args=(accepting.withdraw,))
+        st.button("Withdraw it", key="withdraw", on_click=act, args=("withdraw",))
 
 st.subheader("A new promise" if stands else "What could be promised?")
 with st.form("wanted"):
@@ -65,10 +72,9 @@ with st.form("wanted"):
         st.session_state["machine-look"] = Wanted(precision, each, confidence)
 if wanted := st.session_state.get("machine-look"):
     try:
-        with st.spinner("Looking …"):
-            told = accepting.preview(office.project, wanted)
+        told = look(office.project, wanted, stamp(office.project))
     except RondoError as error:
-        st.info(plain(str(error)))
+        st.info(escaped(error))
         st.stop()
     st.text(what_can_be_promised(told))
     if chart := coverage_chart(told):
@@ -82,6 +88,6 @@ if wanted := st.session_state.get("machine-look"):
                 "Accept them",
                 key="accept",
                 on_click=act,
-                args=(accepting.auto,),
+                args=("auto",),
                 kwargs={"accept": True, **told["wanted"]},
             )

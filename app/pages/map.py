@@ -13,6 +13,11 @@ office = opened()
 project = office.project
 
 
+def make_map(*, again: bool = False) -> None:
+    """In the background."""
+    office.start("map", again=again)
+
+
 @st.fragment(run_every=1)
 def wait_for_map() -> None:
     """Shows the map once it is made."""
@@ -31,16 +36,17 @@ if found is None:
     st.text(
         "The map puts records that mean similar things side by side: whole groups can be read and labelled at once."
     )
-    st.button("Make the map", key="make", type="primary", disabled=making, on_click=office.start, args=("map",))
+    st.button("Make the map", key="make", type="primary", disabled=making, on_click=make_map)
     st.stop()
 if notice := map_notice(project, found):
     text, button = st.columns([4, 1], vertical_alignment="center")
     text.warning(notice, icon=":material/update:")
-    button.button("Bring up to date", key="update", disabled=making, on_click=office.start, args=("map",))
+    button.button("Bring up to date", key="update", disabled=making, on_click=make_map)
 
-colour = st.segmented_control(
+asked = st.segmented_control(
     "Colour", list(COLOURINGS), default="label", required=True, key="colour", bind="query-params"
 )
+colour = asked or "label"  # a link may leave it empty
 shown = points(project, found, colour)
 event = st.echarts_chart(
     map_chart(shown, st.context.theme.type),
@@ -56,6 +62,4 @@ if len(ns):
 else:
     st.caption("Take the lasso or the box above the map and draw around records. A double click clears it.")
 draw_bulks(office)
-st.button(
-    "Lay the map out anew", key="again", disabled=making, on_click=office.start, args=("map",), kwargs={"again": True}
-)
+st.button("Lay the map out anew", key="again", disabled=making, on_click=make_map, kwargs={"again": True})

@@ -7,10 +7,11 @@ from app.standing_view import draw_prospects, draw_scores
 from app.state import opened
 from app.widgets import activity
 from core.reports import overview
+from core.reports.card_text import escaped
 
 office = opened()
 figures = overview.status(office.project)
-st.title(figures["name"])
+st.title(escaped(figures["name"]))
 activity(office)
 
 left, right = st.columns([3, 1], vertical_alignment="center")
@@ -22,14 +23,12 @@ elif figures["unqueued"] and right.button("Next round", key="round", type="prima
     office.start("round")
     st.rerun()
 for warning in figures["warnings"]:
-    st.warning(warning.replace("$", r"\$"), icon=":material/warning:")
+    st.warning(escaped(warning), icon=":material/warning:")
 
-columns = st.columns(4)
-for column, (title, key) in zip(
-    columns,
-    (("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")),
-    strict=True,
-):
+shown = [("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")]
+if figures["machine"]:
+    shown.insert(2, ("Machine labels", "machine"))
+for column, (title, key) in zip(st.columns(len(shown)), shown, strict=True):
     column.metric(title, f"{figures[key]:,}")
 if figures["records"]:
     st.altair_chart(queue_chart(figures), key="queue")

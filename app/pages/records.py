@@ -2,11 +2,12 @@
 
 import streamlit as st
 
-from app.record_list import draw_lines, draw_paging, draw_picked, trail
+from app.record_list import draw_lines, draw_paging, draw_picked, offer_inspection, trail
 from app.record_search import ask_search
 from app.record_view import draw_record
 from app.state import opened
 from core.looking.browse import choices, find
+from core.looking.suspicion import inspected_at
 
 office = opened()
 st.title("Records")
@@ -21,6 +22,9 @@ search = ask_search(office.settings(), there)
 starts = trail(search)
 with st.spinner("Searching the records"):
     found = find(office.project, search, starts[-1])
+if search.kind and inspected_at(office.project) is None:
+    offer_inspection(office)
+    st.stop()
 picked = draw_lines(found.lines)
 draw_paging(found, starts)
 draw_picked(office, picked)

@@ -7,6 +7,7 @@ import streamlit as st
 from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
+from core.reports.card_text import escaped
 from core.reports.overview import retiring, strategies
 
 office = opened()
@@ -30,7 +31,7 @@ def rename_to(label_id: str) -> None:
 
 
 if trouble := st.session_state.pop("settings-trouble", None):
-    st.error(trouble.replace("$", r"\$"))
+    st.error(escaped(trouble))
 
 st.subheader("Labels")
 for label in settings.taxonomy.labels:

@@ -1,6 +1,5 @@
 """One answer to many records at once, and taking it back. Knows no map and no page."""
 
-import json
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,9 +13,10 @@ from core.errors import BadInput, Refused
 from core.labelling.responses import BULK, Event, refusal
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.project import Project
+from core.records import GOLD
 from core.rounds.plans import active_model
 from core.settings import Settings
-from core.store import utc_now
+from core.store import note, utc_now
 
 LEFT_OUT = {
     "missing": "are not in this project",
@@ -59,16 +59,16 @@ _SORT = f"""
     create or replace temp table sorted as
     with asked as (select distinct unnest($ns::bigint[]) as n)
     select asked.n, case
-        when records.n is null then 'missing'
-        when records.split = 'test' then 'gold'
-        when records.duplicate_of is not null then 'duplicate'
+        when r.n is null then 'missing'
+        when {GOLD} then 'gold'
+        when r.duplicate_of is not null then 'duplicate'
         when asked.n in (select n from settled) then 'labelled'
         when asked.n in (select n from queue where audit) then 'audit'
         when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
         when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
         when asked.n in (select n from leases where until > $now) then 'lent'
         end as reason
-    from asked left join records on records.n = asked.n
+    from asked left join records r on r.n = asked.n
 """
 
 
@@ -90,12 +90,15 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
         _check(label_ids, who, settings)
         choice = _sort(cursor, ns, settings)
         if not choice.count:
-            raise Refused(f"None of these records can be labelled: {said(choice)}. Nothing was changed.")
+            why = (
+                f"None of these records can be labelled: {said(choice)}" if choice.left_out else "No record was chosen"
+            )
+            raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
         cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model})
         settle(cursor, "select n from sorted where reason is null", settings)
         done = {"bulk": bulk, "labels": sorted(set(label_ids)), "count": choice.count, "left_out": choice.left_out}
-        _log(cursor, who, "bulk", done)
+        note(cursor, who, "bulk", done)
     return done
 
 
@@ -121,9 +124,9 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
             raise Refused(f"The bulk answer {bulk_id} was taken back already.")
         via, settings = BULK + bulk_id, project.settings()
         cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version})
-        settle(cursor, f"select n from responses where via = '{via}'", settings, _files(cursor))
+        settle(cursor, f"select n from responses where via = '{via}'", settings)
         done = {"bulk": bulk_id, "count": bulk.count}
-        _log(cursor, who, "bulk undo", done)
+        note(cursor, who, "bulk undo", done)
     return done
 
 
@@ -175,11 +178,3 @@ def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
            from audit_log where what = 'bulk' order by logged_at desc, id"""
     ).fetchall()
     return [Bulk(id, who, at, tuple(labels), count, undone) for id, who, at, labels, count, undone in rows]
-
-
-def _files(cursor: duckdb.DuckDBPyConnection) -> list[str]:
-    return [source for (source,) in cursor.execute("select distinct source from records").fetchall()]
-
-
-def _log(cursor: duckdb.DuckDBPyConnection, who: str, what: str, detail: dict[str, Any]) -> None:
-    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, json.dumps(detail)])

@@ -29,11 +29,11 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
         f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
         [row.n for row in rows],
     ).fetchall()
-    parts = {n: (text, _pairs(fields), _pairs(meta)) for n, text, fields, meta in found}
+    parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in found}
     return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]
 
 
-def _pairs(document: str | None) -> list[dict[str, str]]:
+def named_values(document: str | None) -> list[dict[str, str]]:
     """A JSON object as named texts; values that are empty are left out."""
     values = json.loads(document) if document else {}
     return [

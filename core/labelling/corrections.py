@@ -9,9 +9,9 @@ import duckdb
 from core.errors import BadInput, Refused
 from core.labelling.responses import CORRECTION, STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, read_few_answers, settle_few
-from core.looking.browse import number_of
-from core.looking.filters import BLIND
+from core.labelling.waiting import BLIND, asked_parameters
 from core.project import Project
+from core.records import number_of
 from core.rounds.plans import active_model
 from core.settings import Settings
 from core.store import utc_now
@@ -24,10 +24,9 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
     nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
     audit. Raises BadInput for an unknown record or label, and then nothing is stored.
     """
-    settings = project.settings()
-    _check(labels, settings)
-    model = active_model(project)
-    with project.desk.changing() as cursor:
+    with project.desk.changing() as cursor:  # a label may be retired, or a model made, until it begins
+        settings = project.settings()
+        _check(labels, settings)
         n = number_of(cursor, record)
         labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
         event = Event(
@@ -37,10 +36,11 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
             labels=tuple(labels),
             note=note.strip() or None,
             ts=time.time(),
-            model=None if _is_hidden(cursor, n) else model,
+            model=None if _is_hidden(cursor, n, settings) else active_model(project),
             via=CORRECTION if labelled else None,
         )
         _store(cursor, event, n, who, settings)
+        cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
     return event.eid
 
 
@@ -49,7 +49,6 @@ def withdraw(project: Project, record: str, event: str, who: str) -> None:
 
     Raises Refused for an answer that another person gave, or that was taken back already.
     """
-    settings = project.settings()
     with project.desk.changing() as cursor:
         n = number_of(cursor, record)
         rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [n]).fetchall()
@@ -61,7 +60,7 @@ def withdraw(project: Project, record: str, event: str, who: str) -> None:
         if any(name == who and undone == event for _, name, undone in rows):
             raise Refused("This answer was taken back already.")
         undo = Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time())
-        _store(cursor, undo, n, who, settings)
+        _store(cursor, undo, n, who, project.settings())
 
 
 def _check(labels: Sequence[str], settings: Settings) -> None:
@@ -80,5 +79,5 @@ def _store(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, who: str, se
     settle_few(cursor, read_facts(cursor, [n]), settings)
 
 
-def _is_hidden(cursor: duckdb.DuckDBPyConnection, n: int) -> bool:
-    return cursor.execute(f"select 1 where ? in ({BLIND})", [n]).fetchone() is not None
+def _is_hidden(cursor: duckdb.DuckDBPyConnection, n: int, settings: Settings) -> bool:
+    return bool(cursor.execute(BLIND.format(ns=str(n)), asked_parameters(settings)).fetchall())

@@ -14,6 +14,7 @@ from core.labelling.leases import Holder, Leases, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import Row, Waiting, read_rows, read_waiting
+from core.records import ELIGIBLE
 from core.settings import Settings
 from core.store import Store, utc_now
 
@@ -274,16 +275,16 @@ class Desk:
 
 
 # Where several labels may hold, the stored probability is that of all of them together: none of them is shown with it.
-_DRAW = """
+_DRAW = f"""
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
            score, if(label is null or $multi, null, json_array(json_array(label, probability))), model,
            null, null
     from (
-        select n from records
-        where duplicate_of is null and split is distinct from 'test' and n not in (select n from settled)
-          and n not in (select n from responses) and n not in (select n from queue)
-          and n not in (select n from machine_labels)
+        select r.n from records r
+        where {ELIGIBLE} and r.n not in (select n from settled)
+          and r.n not in (select n from responses) and r.n not in (select n from queue)
+          and r.n not in (select n from machine_labels)
         order by hash(n, $seed::bigint), n limit $count::bigint
     ) left join suggestions using (n)
     returning n

@@ -15,6 +15,8 @@ NOTE_LIMIT = 2_000
 CORRECTION = "correction"
 """how an answer came that settles its record whatever others said"""
 BULK = "bulk:"
+FILE = "file:"
+"""how the id of an event begins that came with a file; those of BULK begin with that"""
 _ACTIONS = ("submit", "skip", "flag", "undo")
 
 
@@ -55,6 +57,8 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
     """
     if not 0 < len(event.eid) <= 64:
         return "An event needs an id of 1 to 64 characters."
+    if event.eid.startswith((FILE, BULK)):
+        return f"An event's id may not begin with {FILE!r} or {BULK!r}: that says where a label comes from."
     if event.action not in _ACTIONS:
         return f"{event.action!r} is no action; there are {', '.join(_ACTIONS)}."
     if not math.isfinite(event.ts) or abs(event.seq) >= 2**62:

@@ -1,27 +1,22 @@
 """Records that a person puts in front of the queue: for a second look, or for a first. Knows no page and no order."""
 
-import json
 from collections.abc import Sequence
 
 import duckdb
 
-from core.looking.suspicion import most_suspicious
 from core.project import Project
-from core.records import FREE_SPARE
-from core.store import utc_now
-
-REVIEW_BATCH = 200
-"""records of one kind that are queued at once, the most suspicious first"""
+from core.records import FREE_SPARE, GOLD
+from core.settings import Settings
+from core.store import note
 
 
-def queue_for_review(project: Project, which: str | Sequence[int], who: str) -> dict[str, int]:
+def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:
     """Asks settled records again: before all others, blind, of somebody who did not label them, if there is anybody.
 
-    which: a kind of flag, or record numbers, first to ask first. A person alone is asked again, and the new answer
+    ns: first to ask first. A person alone is asked again, and the new answer
     replaces the old one. Two people who disagree settle nothing: the record is tied until a third answer or a
     correction. Says how many were queued, and how many have no label yet or are no record (those are left out).
     """
-    ns = most_suspicious(project, which, REVIEW_BATCH) if isinstance(which, str) else list(dict.fromkeys(which))
     with project.desk.changing() as cursor:
         _stage(cursor, ns)
         unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "n not in (select n from settled)")
@@ -39,20 +34,24 @@ def send_to_queue(project: Project, ns: Sequence[int], who: str) -> dict[str, in
     Says how many were queued, and how many were left out and why: labelled, gold, duplicates, waiting (in the
     queue already: people have them, or answered without settling them), unknown.
     """
-    ns = list(dict.fromkeys(ns))
     with project.desk.changing() as cursor:
-        _stage(cursor, ns)
-        counts = _leave_out(
-            cursor,
-            "n not in (select n from records)",
-            "n in (select n from records where split is not distinct from 'test')",
-            "n in (select n from records where duplicate_of is not null)",
-            "n in (select n from settled)",
-            f"n in (select q.n from queue q where not ({FREE_SPARE}))",
-        )
-        cursor.execute("delete from queue where n in (select n from asked)")
-        cursor.execute(_SEND, {"multi": project.settings().multi})
-        queued = _finish(cursor, who, "send")
+        return send(cursor, ns, who, project.settings())
+
+
+def send(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], who: str, settings: Settings) -> dict[str, int]:
+    """The same in the caller's transaction, which must be one of `Desk.changing`."""
+    _stage(cursor, ns)
+    counts = _leave_out(
+        cursor,
+        "n not in (select n from records)",
+        f"n in (select r.n from records r where {GOLD})",
+        "n in (select n from records where duplicate_of is not null)",
+        "n in (select n from settled)",
+        f"n in (select q.n from queue q where not ({FREE_SPARE}))",
+    )
+    cursor.execute("delete from queue where n in (select n from asked)")
+    cursor.execute(_SEND, {"multi": settings.multi})
+    queued = _finish(cursor, who, "send")
     return {"queued": queued} | dict(zip(("unknown", "gold", "duplicates", "labelled", "waiting"), counts, strict=True))
 
 
@@ -62,7 +61,7 @@ def _stage(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> None:
         """create or replace temp table asked as
            select n, (select coalesce(min(position), 0) from queue) - len($ns) + place - 1 as position
            from (select unnest($ns::bigint[]) as n, unnest(range(1, len($ns) + 1)) as place)""",
-        {"ns": list(ns)},
+        {"ns": list(dict.fromkeys(ns))},
     )
 
 
@@ -99,6 +98,5 @@ def _finish(cursor: duckdb.DuckDBPyConnection, who: str, what: str) -> int:
     ns = [n for (n,) in cursor.execute("select n from asked order by position").fetchall()]
     cursor.execute("drop table asked")
     if ns:
-        detail = json.dumps({"records": ns})
-        cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, detail])
+        note(cursor, who, what, {"records": ns})
     return len(ns)

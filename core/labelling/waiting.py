@@ -7,7 +7,8 @@ from datetime import datetime
 
 import duckdb
 
-from core.labelling.settling import Answer, Facts, read_answers
+from core.labelling.responses import FILE
+from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
 from core.settings import Settings
 
 REVIEW = "review"
@@ -18,6 +19,35 @@ WANTED = "wanted"
 """purpose of an unlabelled record that a person sent to the front"""
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
+
+# A record that was queued twice stands where it was queued last.
+_NEWEST = "row_number() over (partition by n order by batch desc, since desc nulls last) = 1"
+
+# The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
+ASKED = f"""
+    select row.n, row.spare, row.purpose, row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}'), false) as blind,
+           count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skips,
+           count(*) filter (action = 'flag') as flags,
+           flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap) as open
+    from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
+    left join (select n, action, received_at from ({ANSWERS}) where counts) as answer
+        on answer.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
+                                     and coalesce(answer.received_at <= row.since, false))
+    group by row.n, row.spare, row.purpose, row.audit
+"""
+"""queued records with the answers to their asking; open: somebody could still answer; binds `asked_parameters`"""
+
+BLIND = f"select n from ({ASKED}) where blind and open"
+"""those of a query that wait for a blind answer: nothing that a model says of them is shown anywhere"""
+
+MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}')"
+"""a query for `BLIND` where all records are meant"""
+
+
+def asked_parameters(settings: Settings) -> dict[str, object]:
+    """What `ASKED` and `BLIND` bind."""
+    return {**answer_parameters(settings), "overlap": settings.overlap}
+
 
 _Place = tuple[bool, bool, bool, float, int]
 
@@ -40,7 +70,6 @@ class Row:
     model: str | None
     size: int
     gold: bool
-    source: str
     purpose: str | None = None
     since: datetime | None = None
     checks: bool = False
@@ -63,7 +92,7 @@ class Row:
 class Waiting:
     """Order: records that nobody skipped before skipped ones, then what goes `first`, a batch's own, the spare ones.
 
-    Then by position. batch: number of the newest batch. own: its records that are neither spare nor under review.
+    Then by position. batch: number of the newest batch. own: its records without a purpose, the spare ones aside.
     numbers: record id -> n. people: who answers on the card, so that a second look goes to somebody else.
     """
 
@@ -78,7 +107,7 @@ class Waiting:
         self.rows = {row.n: row for row in rows}
         self.numbers = {row.id: row.n for row in self.rows.values()}
         self.batch = max((row.batch for row in self.rows.values()), default=0)
-        self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.first)]
+        self.own = [n for n, row in self.rows.items() if row.batch == self.batch and not (row.spare or row.purpose)]
         self.people = set(people)
         self._overlap = overlap
         self._since = since
@@ -96,7 +125,7 @@ class Waiting:
 
     @property
     def since(self) -> int:
-        """How many standing answers came after the newest batch and the newest model, reviews aside."""
+        """How many standing answers came after the newest batch and model, reviews and checks aside."""
         return len(self._fresh)
 
     @property
@@ -140,9 +169,7 @@ class Waiting:
     def facts(self, ns: list[int]) -> list[Facts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in ns if n in self.rows]
-        return (
-            [Facts(row.n, row.gold, row.source, row.audit, row.checks) for row in rows] if len(rows) == len(ns) else []
-        )
+        return [Facts(row.n, row.gold, row.audit, row.checks) for row in rows] if len(rows) == len(ns) else []
 
     def labelled_by(self, n: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
@@ -176,7 +203,7 @@ class Waiting:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer
         row = self.rows.get(answer.n)
-        if answer.received_at > self._since and not (row and row.purpose == REVIEW):
+        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK)):
             self._fresh.add((answer.n, answer.annotator))
 
     def _place(self, n: int) -> _Place | None:
@@ -202,11 +229,11 @@ class Waiting:
 _ROWS = """
     select n, id, batch, position, audit, spare, suggestion::varchar, model,
            strlen(text) + coalesce(strlen(fields::varchar), 0) + coalesce(strlen(meta::varchar), 0) + 200,
-           split is not distinct from 'test', source, purpose, since,
+           split is not distinct from 'test', purpose, since,
            bool_or(coalesce(purpose = 'check', false)) over (partition by n)
     from queue join records using (n)
     {where}
-    qualify row_number() over (partition by n order by batch desc, since desc nulls last) = 1
+    qualify {newest}
 """
 
 
@@ -215,10 +242,9 @@ def read_rows(cursor: duckdb.DuckDBPyConnection, ns: list[int] | None = None) ->
 
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
-    if ns is None:
-        return [Row(*row) for row in cursor.execute(_ROWS.format(where="")).fetchall()]
-    where = "where n in (select unnest($ns::bigint[]))"
-    return [Row(*row) for row in cursor.execute(_ROWS.format(where=where), {"ns": ns}).fetchall()]
+    where = "" if ns is None else "where n in (select unnest($ns::bigint[]))"
+    found = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if ns is None else {"ns": ns})
+    return [Row(*row) for row in found.fetchall()]
 
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:
@@ -234,7 +260,7 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
 
 # Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
 _PEOPLE = f"""
-    select annotator from responses where via is null and not starts_with(event_id, 'file:')
+    select annotator from responses where via is null and not starts_with(event_id, '{FILE}')
     group by annotator
     having max(received_at) > (select max(received_at) from responses) - interval {GONE_DAYS} days
 """

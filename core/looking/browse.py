@@ -8,9 +8,11 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.waiting import BLIND, asked_parameters
 from core.looking.filters import Search, conditions
 from core.looking.nearest import nearest
 from core.project import Project
+from core.records import number_of
 from core.settings import Settings
 from core.taxonomy import SEPARATOR
 from core.vectors import encoded_rows, open_vectors
@@ -112,14 +114,6 @@ _SUSPICIOUS = """
 """
 
 
-def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
-    """n of a record id. Raises BadInput where there is none."""
-    row = cursor.execute("select n from records where id = ?", [record]).fetchone()
-    if row is None:
-        raise BadInput(f"There is no record {record[:80]!r} in this project.")
-    return int(row[0])
-
-
 def _pick(
     cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, Any]], ranked: Sequence[int], start: int
 ) -> tuple[list[int], int | None]:
@@ -167,7 +161,7 @@ _LINES = f"""
     ),
     own as (select * from settled where n in (select n from wanted union all select first from wanted)),
     suggested as (select * from suggestions where n in (select first from wanted)),
-    blind as (select n from queue where (audit or purpose = 'check') and n in (select first from wanted)),
+    blind as ({BLIND.format(ns="select first from wanted")}),
     machine as (select n, labels from machine_labels where n in (select n from wanted)),
     flagged as (
         select n, list(distinct kind order by kind) as kinds from (
@@ -176,7 +170,7 @@ _LINES = f"""
     )
     select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
            coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
-           f.n is null and w.first in (select n from blind)
+           w.first in (select n from blind)
     from wanted w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
     left join machine m on m.n = w.n left join flagged k on k.n = w.n
 """
@@ -186,7 +180,7 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: S
     """In the order of ns. A list bound as one value is thirty times as quick as one of literals."""
     if not ns:
         return ()
-    rows = {row[0]: row for row in cursor.execute(_LINES, {"ns": list(ns)}).fetchall()}
+    rows = {row[0]: row for row in cursor.execute(_LINES, {"ns": list(ns), **asked_parameters(settings)}).fetchall()}
     return tuple(_line(rows[n], settings.taxonomy.names) for n in ns if n in rows)
 
 

@@ -1,6 +1,5 @@
 """All that is known of one record: its story, what each model says of it, and what is like it. Changes nothing."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +9,15 @@ import duckdb
 import numpy as np
 
 from core.errors import Damaged
-from core.labelling.responses import BULK, CORRECTION
-from core.looking.browse import Line, named, number_of, read_lines
+from core.labelling.cards import named_values
+from core.labelling.responses import BULK, CORRECTION, FILE
+from core.looking.browse import Line, named, read_lines
 from core.looking.nearest import Floats, nearest
 from core.looking.suspicion import Side, pair
 from core.models.artifacts import load_head
 from core.models.heads import predict
 from core.project import Project
+from core.records import number_of
 from core.vectors import encoded_rows, open_vectors
 
 NEIGHBOURS = 10
@@ -63,8 +64,8 @@ def read_dossier(project: Project, record: str) -> Dossier:
         return Dossier(
             line=line,
             text=text,
-            fields=_pairs(fields),
-            facts=_facts(about) + _pairs(meta),
+            fields=named_values(fields),
+            facts=_facts(about) + named_values(meta),
             labels=tuple(settled[0]) if settled else None,
             answers=answers,
             verdicts=[] if line.hidden else _verdicts(cursor, n, names),
@@ -136,16 +137,6 @@ def _one(cursor: duckdb.DuckDBPyConnection, query: str, n: int) -> tuple[Any, ..
     return cursor.execute(query, [n]).fetchone() or ()
 
 
-def _pairs(document: str | None) -> Rows:
-    """A JSON object as named texts; values that are empty are left out."""
-    values = json.loads(document) if document else {}
-    return [
-        {"name": name, "value": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
-        for name, value in values.items()
-        if value is not None and value != ""
-    ]
-
-
 def _facts(about: Sequence[Any]) -> Rows:
     source, imported_at, split, first = about
     told = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
@@ -164,7 +155,7 @@ def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[R
             "when": _day(received_at),
             "who": who,
             "answer": named(labels, names) if action == "submit" else action,
-            "how": "with the file" if eid.startswith("file:") else _how(via),
+            "how": "with the file" if eid.startswith(FILE) else _how(via),
             "suggestion in view": with_suggestion,
             "undone": (who, eid) in undone,
             "round": number,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput
-from core.labelling.settling import ANSWERS, answer_parameters
+from core.labelling.states import STATES
+from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.looking.suspicion import FLAGGED, KINDS
 from core.settings import Settings
 
@@ -36,79 +37,46 @@ class Search:
     rows: tuple[int, ...] = ()
 
 
-BLIND = """
-    select q.n from queue q where (q.audit or q.purpose is not distinct from 'check')
-      and q.n not in (select s.n from settled s)
-"""
-"""records that wait for an answer given without a suggestion in view: what models say of them stays hidden"""
-
+_SEEN = f"n not in ({BLIND.format(ns=MAY_BE_BLIND)})"
 _STANDS = """
     action <> 'undo' and not exists (
         select 1 from responses undo where undo.action = 'undo' and undo.undoes = answer.event_id
           and undo.annotator = answer.annotator and undo.n = answer.n)
 """
-_ASKED = f"""
-    select n, count(*) filter (action = 'submit' and counts) as given, count(*) filter (action = 'skip') as skips,
-           count(*) filter (action = 'flag') as flags
-    from ({ANSWERS}) group by n
-"""
-_FLAGGED_ONCE = "select n from responses where action = 'flag'"
-_UNSETTLED = "select n from responses where n not in (select s.n from settled s)"
-
-STATES = {
-    "labelled": "n in (select n from settled where stratum <> 'gold')",
-    "unlabelled": "duplicate_of is null and split is distinct from 'test' and n not in (select s.n from settled s)",
-    "gold": "n in (select n from settled where stratum = 'gold')",
-    "queued": f"""n in (
-        select q.n from queue q left join ({_ASKED.format(ns="select n from queue")}) asked using (n)
-        where (not q.spare or q.purpose = 'wanted') and q.n not in (select s.n from settled s)
-          and coalesce(flags, 0) = 0 and coalesce(given, 0) < $overlap and (coalesce(skips, 0) = 0 or given > 0)
-        union all
-        select q.n from queue q where q.purpose = 'review'
-          and not exists (select 1 from responses a where a.n = q.n and a.action <> 'undo' and a.received_at > q.since)
-        )""",
-    "flagged": f"n in (select n from ({_ASKED.format(ns=_FLAGGED_ONCE)}) where flags > 0)",
-    "skipped": f"n in (select n from ({_ASKED.format(ns=_UNSETTLED)}) where skips > 0 and flags + given = 0)",
-    "tied": f"n in (select n from ({_ASKED.format(ns=_UNSETTLED)}) where given > 1 and flags = 0)",
-    "duplicate": "duplicate_of is not null",
-}
-"""What state a record can be in, as SQL on its row. Flagged: by a person."""
-
 _FILTERS = {
     "label": "n in (select n from settled where list_contains(labels, $label))",
     "stratum": "n in (select n from settled where stratum = $stratum)",
-    "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and n not in ({BLIND})",
+    "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and {_SEEN}",
     "annotator": f"n in (select n from responses answer where annotator = $annotator and {_STANDS})",
     "batch": """n in (select q.n from queue q
                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
     "kind": f"n in ({FLAGGED})",
-    "machine": f"n in (select n from machine_labels) and n not in ({BLIND})",
+    "machine": f"n in (select n from machine_labels) and {_SEEN}",
     "truth": "n in (select n from judged where list_contains(truth, $truth))",
-    "said": "n in (select n from judged where list_contains(said, $said))",
+    "said": f"n in (select n from judged where list_contains(said, $said)) and {_SEEN}",
 }
-_SURE = f"""n in (select n from suggestions where probability between $low and $high) and n not in ({BLIND})"""
+_SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 
 
 def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, Any]]:
     """What must hold of a row of `records`, and what that binds."""
-    found, parameters = ["true"], dict[str, Any]()
+    found, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
             found.append(condition)
-            if f"${name}" in condition:
-                parameters[name] = value
+            bound[name] = value
     if search.sure is not None:
         found.append(_SURE)
-        parameters |= {"low": search.sure[0], "high": search.sure[1]}
+        bound |= {"low": search.sure[0], "high": search.sure[1]}
     if search.state:
         found.append(_state(search.state))
-        known = {**answer_parameters(settings), "overlap": settings.overlap}
-        parameters |= {name: value for name, value in known.items() if f"${name}" in found[-1]}
     words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
     found += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
-    return " and ".join(found), parameters | {f"word{place}": word for place, word in enumerate(words)}
+    bound |= {f"word{place}": word for place, word in enumerate(words)}
+    condition = " and ".join(found)
+    return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 
 def _state(name: str) -> str:

@@ -89,7 +89,7 @@ def open_map(project: Project) -> Map | None:
 def map_notice(project: Project, found: Map) -> str | None:
     """Why the map should be completed or made again, or None."""
     newer = encoded_rows(project.vectors, project.settings().encoder) - found.facts.rows
-    if len(found.n) > found.facts.laid_out * (1 + OUTGROWN):
+    if outgrown(found):
         late = len(found.n) - found.facts.laid_out
         return f"{late:,} of {len(found.n):,} points came later and only stand among their neighbours."
     return f"{newer:,} records came after this map was made." if newer > 0 else None

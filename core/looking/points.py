@@ -12,6 +12,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
+from core.looking.browse import named
 from core.looking.maps import MOST, Floats, Ints, Map
 from core.project import Project
 from core.settings import Settings
@@ -77,10 +79,10 @@ CHANCES = ("below 50 %", "50 to 70 %", "70 to 90 %", "90 to 97 %", "97 % and mor
 _BOUNDS = (0.5, 0.7, 0.9, 0.97)
 
 # What each record is. Who shall answer without a suggestion in view must not find it here either.
+_DRAWN = f"select n from asked where n in ({MAY_BE_BLIND})"
 _LOOK = f"""
     with asked as (select unnest($ns::bigint[]) as n),
-    blind as (select n from queue where audit or purpose in ('check', 'review')),
-    told as (select * from suggestions where n not in (select n from blind) or n in (select n from settled))
+    told as (select * from suggestions where n not in ({BLIND.format(ns=_DRAWN)}))
     select asked.n, z.labels, s.labels, s.label, s.probability, z.round,
            case when z.stratum = 'gold' or r.split = 'test' then 3 when z.n is not null then 0
                 when asked.n in (select n from queue) then 1
@@ -176,11 +178,11 @@ def _row(look: Look, names: dict[str, str]) -> dict[str, Any]:
 
 def _read(project: Project, ns: list[int]) -> list[Look]:
     with project.store.reading() as cursor:
-        return [_look(row) for row in _rows(cursor, ns)]
+        return [_look(row) for row in _rows(cursor, ns, project.settings())]
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection, ns: list[int]) -> list[tuple[Any, ...]]:
-    return cursor.execute(_LOOK, {"ns": ns}).fetchall()
+def _rows(cursor: duckdb.DuckDBPyConnection, ns: list[int], settings: Settings) -> list[tuple[Any, ...]]:
+    return cursor.execute(_LOOK, {"ns": ns, **asked_parameters(settings)}).fetchall()
 
 
 def _look(row: tuple[Any, ...]) -> Look:
@@ -190,7 +192,7 @@ def _look(row: tuple[Any, ...]) -> Look:
 
 def _named(labels: Sequence[str] | None, names: dict[str, str], missing: str) -> str:
     """Several labels are one group of their own."""
-    return missing if labels is None else " + ".join(names.get(label, label) for label in labels) or "none of them"
+    return named(labels, names) or missing
 
 
 def _suggested(look: Look) -> Sequence[str] | None:

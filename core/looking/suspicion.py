@@ -35,25 +35,6 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class Flagged:
-    """A record that was flagged. score: 0..1, higher = look sooner. labels, proposed: names.
-
-    proposed: the label that the model would give (label_error; where several may hold, the one that it doubts most).
-    other: n of the near-duplicate. seen: answered since the inspection. waiting: queued in front and not yet answered.
-    """
-
-    n: int
-    id: str
-    text: str
-    score: float
-    labels: tuple[str, ...]
-    proposed: str | None
-    other: int | None
-    seen: bool
-    waiting: bool
-
-
-@dataclass(frozen=True)
 class Segment:
     """Part of a text that stands in the other text too, or does not."""
 
@@ -151,65 +132,10 @@ def _refuse(settings: Settings, targets: npt.NDArray[np.bool_]) -> None:
 
 def inspected_at(project: Project) -> datetime | None:
     """When the newest inspection began (UTC), None before the first."""
-    found: datetime | None = project.store.one(_INSPECTED)
+    found: datetime | None = project.store.one(
+        "select max(made_at) from jobs where kind = 'inspect' and state = 'succeeded'"
+    )
     return found
-
-
-_INSPECTED = "select max(made_at) from jobs where kind = 'inspect' and state = 'succeeded'"
-_LOOKED_AT = f"""
-    answered as (
-        select n, max(received_at) as last from responses
-        where action in ('submit', 'flag') and n in (select unnest([n, other]) from flags) group by n
-    ),
-    looked_at as (
-        select f.*, coalesce(greatest(a.last, b.last) > ({_INSPECTED}), false) as seen,
-               exists (
-                   select 1 from queue q where q.n = f.n and q.purpose in ('review', 'wanted')
-                     and coalesce(a.last <= q.since, a.last is null)
-               ) as waiting
-        from flags f left join answered a on a.n = f.n left join answered b on b.n = f.other
-    )
-"""
-
-
-def flag_counts(project: Project) -> dict[str, int]:
-    """Kind -> how many were flagged that nobody has answered since; every kind is there."""
-    found = dict(
-        project.store.query(f"with {_LOOKED_AT} select kind, count(*) from looked_at where not seen group by 1")
-    )
-    return {kind: found.get(kind, 0) for kind in KINDS}
-
-
-def flagged(project: Project, kind: str, page: int = 0, size: int = 50) -> list[Flagged]:
-    """One page of a kind: first what nobody has answered since, then by score, then in order of import."""
-    _check(kind)
-    names = project.settings().taxonomy.names
-    rows = project.store.query(
-        f"""with {_LOOKED_AT}, page as (
-                select * from looked_at where kind = ? order by seen, score desc, n, other limit ? offset ?
-            )
-            select n, id, text, score, coalesce(labels, []), label, other, seen, waiting
-            from page join records using (n) left join settled using (n) order by seen, score desc, n, other""",
-        [kind, size, page * size],
-    )
-    return [
-        Flagged(n, id, text, score, _named(labels, names), names.get(label, label) if label else None, *rest)
-        for n, id, text, score, labels, label, *rest in rows
-    ]
-
-
-def most_suspicious(project: Project, kind: str, most: int) -> list[int]:
-    """Numbers of up to so many labelled records of a kind that nobody has answered since and that do not wait yet."""
-    _check(kind)
-    rows = project.store.query(
-        f"""with {_LOOKED_AT}
-            select n from (
-                select unnest([n, other]) as n, score, waiting from looked_at where kind = ? and not seen
-            ) where n in (select n from settled)
-            group by n having not bool_or(waiting) order by max(score) desc, n limit ?""",
-        [kind, most],
-    )
-    return [n for (n,) in rows]
 
 
 def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
@@ -227,7 +153,10 @@ def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
         raise BadInput(f"There is no record number {missing[0]}. Inspect the labels again.")
     segments = word_diff(found[n][2], found[other][2])
     sides = zip((found[n], found[other]), segments, strict=True)
-    left, right = (Side(number, id, _named(labels, names), parts) for (number, id, _, labels), parts in sides)
+    left, right = (
+        Side(number, id, tuple(names.get(label, label) for label in labels), parts)
+        for (number, id, _, labels), parts in sides
+    )
     return left, right
 
 
@@ -250,12 +179,3 @@ def _steps(blocks: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
 def _segments(words: list[str], same: set[int]) -> tuple[Segment, ...]:
     runs = groupby(enumerate(words), key=lambda numbered: numbered[0] in same)
     return tuple(Segment("".join(word for _, word in run), alike) for alike, run in runs)
-
-
-def _named(labels: Iterable[str], names: dict[str, str]) -> tuple[str, ...]:
-    return tuple(names.get(label, label) for label in labels)
-
-
-def _check(kind: str) -> None:
-    if kind not in KINDS:
-        raise BadInput(f"There is no kind of flag {kind!r}; there are {', '.join(KINDS)}.")

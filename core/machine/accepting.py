@@ -10,14 +10,14 @@ import numpy as np
 
 from core.errors import Refused
 from core.jobs import Report
-from core.labelling.reviews import send_to_queue
-from core.machine.evidence import EVERYTHING, UNASKED, Found, read_evidence
+from core.labelling.reviews import send
+from core.machine.evidence import EVERYTHING, UNASKED, Found, read_evidence, trusted_model
 from core.machine.promises import LEFT, Checked, check_size, count_checks, end_promise, evidence_of, limit_of
 from core.machine.words import what_broke, what_is_missing
 from core.measuring.promises import Refusal, Wanted, certify, check_wanted
 from core.project import Project
 from core.records import FREE_SPARE
-from core.store import utc_now
+from core.store import count, note, utc_now
 
 REQUEUED = 50
 """records that lost their machine label and are put in front of the queue, the least sure first"""
@@ -36,9 +36,11 @@ def auto(
     found, told = _look(project, asked)
     if not told["given"]:
         raise Refused(told["why"])
-    if accept:
-        told |= _accept(project, asked, found, told, who)
     report("Looking for what can be promised", 1, 1)
+    if accept:
+        report("Accepting", 0, 1)
+        told |= _accept(project, asked, found, told, who)
+        report("Accepting", 1, 1)
     return told
 
 
@@ -60,8 +62,8 @@ def withdraw(project: Project, report: Report, *, who: str = "local") -> dict[st
             raise Refused(
                 "No promise stands, so there is nothing to withdraw. `rondo auto` shows what could be promised."
             )
-        removed = end_promise(cursor, row[0], "withdrawn", f"{who} withdrew it")
-        _log(cursor, who, "withdraw", {"promise": row[0], "labels": removed})
+        removed = end_promise(cursor, row[0], "withdrawn", "withdrawn by a person")  # a data card names nobody
+        note(cursor, who, "withdraw", {"promise": row[0], "labels": removed})
     return {"promise": row[0], "withdrawn": removed}
 
 
@@ -81,8 +83,8 @@ def check(project: Project, report: Report) -> dict[str, Any]:
             return told
         why = what_broke(wanted, counts, gone, project.settings().taxonomy.names)
         ns = _break(cursor, promise, why, [one.label for one in counts if one not in gone])
-        _log(cursor, LEFT, "break", {"promise": promise, "labels": [one.label for one in gone], "records": len(ns)})
-    requeued = send_to_queue(project, ns[:REQUEUED], LEFT)["queued"]
+        note(cursor, LEFT, "break", {"promise": promise, "labels": [one.label for one in gone], "records": len(ns)})
+        requeued = send(cursor, ns[:REQUEUED], LEFT, project.settings())["queued"]
     return told | {"broken": promise, "why": why, "removed": len(ns), "requeued": requeued}
 
 
@@ -122,7 +124,10 @@ def _break(cursor: duckdb.DuckDBPyConnection, promise: str, why: str, kept: list
             "update machine_labels set promise = ? where promise = ? and list_contains(?::varchar[], labels[1])",
             [rest, promise, kept],
         )
-        cursor.execute("update promises set covered = (select count(*) from machine_labels) where id = ?", [rest])
+        cursor.execute(
+            "update promises set covered = (select count(*) from machine_labels where promise = id) where id = ?",
+            [rest],
+        )
         cursor.execute(_CUT, [json.dumps(_kept_thresholds(cursor, promise, kept)), rest])
     lost = cursor.execute(
         """select n from machine_labels where promise = ? and n not in (select n from settled)
@@ -152,7 +157,7 @@ def _look(project: Project, wanted: Wanted) -> tuple[Found, dict[str, Any]]:
     check_wanted(wanted)
     with project.store.reading() as cursor:
         found = read_evidence(project, cursor, wanted)
-        waiting = _count(cursor, "select count(*) from queue where audit and n not in (select n from settled)")
+        waiting = count(cursor, "select count(*) from queue where audit and n not in (select n from settled)")
     verdict = certify(found.evidence, wanted)
     told: dict[str, Any] = {
         **asdict(wanted),
@@ -177,9 +182,15 @@ def _look(project: Project, wanted: Wanted) -> tuple[Found, dict[str, Any]]:
 
 
 def _accept(project: Project, wanted: Wanted, found: Found, told: dict[str, Any], who: str) -> dict[str, Any]:
-    """In one transaction. Records that somebody took meanwhile are left out."""
-    promise, settings = secrets.token_hex(8), project.settings()
+    """In one transaction, in which what was found must still hold. Records that somebody took meanwhile are left out.
+
+    Only records of the pool that was looked at: what came since may lie beyond what the audit speaks of.
+    """
+    promise = secrets.token_hex(8)
     with project.desk.changing() as cursor:
+        settings = project.settings()
+        if trusted_model(project, cursor) != found.model:
+            raise Refused(_CHANGED)
         for (old,) in cursor.execute("select id from promises where state = 'standing'").fetchall():
             end_promise(cursor, old, "replaced", f"replaced by {promise}")
         cursor.execute(
@@ -189,13 +200,13 @@ def _accept(project: Project, wanted: Wanted, found: Found, told: dict[str, Any]
                 "thresholds": list(told["thresholds"].values()),
                 "promise": promise,
                 "model": found.model,
-                "newest": found.newest,
+                "ns": found.ns.tolist(),
                 "multi": settings.multi,
             },
         )
-        covered = _count(cursor, "select count(*) from machine_labels where promise = ?", promise)
+        covered = count(cursor, "select count(*) from machine_labels where promise = ?", [promise])
         if not covered:
-            raise Refused("The model or the pool has changed meanwhile. Look again: `rondo auto`.")
+            raise Refused(_CHANGED)
         row = [promise, utc_now(), who, found.model, settings.encoder, settings.taxonomy.version]
         about = [*asdict(wanted).values(), json.dumps(told["thresholds"]), json.dumps(told["certificate"])]
         cursor.execute(
@@ -204,17 +215,18 @@ def _accept(project: Project, wanted: Wanted, found: Found, told: dict[str, Any]
         )
         cursor.execute(f"delete from queue q where q.n in (select n from machine_labels) and {FREE_SPARE}")
         checks = _queue_checks(cursor, promise, min(check_size(wanted), covered), settings.seed)
-        _log(cursor, who, "accept", {"promise": promise, "labels": covered, "checks": checks})
+        note(cursor, who, "accept", {"promise": promise, "labels": covered, "checks": checks})
     return {"promise": promise, "accepted": covered, "checks": checks}
 
 
+_CHANGED = "The model or the pool has changed meanwhile. Look again: `rondo auto`."
 _ACCEPT = f"""
     insert into machine_labels
     select n, s.labels, s.probability, t.threshold, $promise, s.model
-    from ({UNASKED}) join suggestions s using (n) join records r using (n)
+    from ({UNASKED}) join suggestions s using (n)
     join (select unnest($keys::varchar[]) as key, unnest($thresholds::double[]) as threshold) t
         on t.key = if($multi, '{EVERYTHING}', s.label)
-    where s.probability >= t.threshold and s.model = $model and r.imported_at <= $newest::timestamp
+    where s.probability >= t.threshold and s.model = $model and n in (select unnest($ns::bigint[]))
 """
 # Not spare: spare records are asked last, and a broken promise would be noticed late.
 _CHECKS = """
@@ -225,25 +237,19 @@ _CHECKS = """
 
 
 def _queue_checks(cursor: duckdb.DuckDBPyConnection, promise: str, size: int, seed: int) -> int:
-    """Uniformly drawn from the accepted records, at random places among what waits."""
+    """Uniformly drawn from the accepted records, at random places among what nobody has answered.
+
+    Records that were skipped or flagged, and ties, stand far in front of what is asked next.
+    """
     drawn = cursor.execute(
         "select n from machine_labels where promise = ? order by hash(n, ?::bigint, promise), n limit ?",
         [promise, seed, size],
     ).fetchall()
     row = cursor.execute(
         """select coalesce(min(position), 0), coalesce(max(position), 0) + 1 from queue
-           where not spare and n not in (select n from settled)"""
+           where not spare and n not in (select n from settled) and n not in (select n from responses)"""
     ).fetchone()
     first, last = row or (0.0, 1.0)
     places = np.random.default_rng([seed, int(promise, 16)]).uniform(first, last, len(drawn))
     cursor.execute(_CHECKS, {"ns": [n for (n,) in drawn], "places": places.tolist()})
     return len(drawn)
-
-
-def _count(cursor: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
-    row = cursor.execute(sql, list(parameters)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _log(cursor: duckdb.DuckDBPyConnection, who: str, what: str, detail: dict[str, Any]) -> None:
-    cursor.execute("insert into audit_log values (?, ?, ?, ?)", [utc_now(), who, what, json.dumps(detail)])

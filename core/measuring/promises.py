@@ -76,7 +76,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Nothing can be promised. missing: further audit labels that would probably do, None where no number would."""
+    """Nothing can be promised. missing: further audit labels that would probably do, or where there are too few to tell
+    those with which the first test could pass at all; None where no number would do."""
 
     missing: int | None
     audits: int
@@ -232,8 +233,9 @@ def _refuse(regions: Regions, wanted: Wanted) -> Refusal:
 
 def _missing(regions: Regions, wanted: Wanted, audits: int) -> int | None:
     """The fewest further audit labels with which some region would be LIKELY to pass, as far as its precision is known
-    now: from the audits, and where they are few from what the guide lets expect. None: no number would do."""
-    rows = slice(len(regions.pool) % COARSE, None, COARSE)
+    now: from the audits, and where they are few from what the guide lets expect. None: no number would do. With fewer
+    than `fewest` audits that is too early to say: then the number that is short of them."""
+    rows = slice((len(regions.pool) - 1) % COARSE, None, COARSE)  # the last one, all of the pool, is in
     seen, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
     known = (seen - wrong + TRUST * regions.expected[rows]) / (seen + TRUST)
     size, least = pool[-1].sum(), max(fewest(wanted) - audits, 0)

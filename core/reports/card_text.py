@@ -13,6 +13,7 @@ MEANING = {
     "gold": "records whose answer came with the file (split = test) and that no model learns from; they estimate "
     "records like those of that file",
 }
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 ACCURACY = "Accuracy is the share of records whose labels are all right; macro F1 gives every label the same weight."
 
 
@@ -33,8 +34,12 @@ def as_markdown(card: Card) -> str:
 
 
 def escaped(text: object) -> str:
-    """Markdown that shows this text on one line and nothing else."""
-    return re.sub(r"([\\`*_\[\]<>|~$&])", r"\\\1", " ".join(str(text).split()))
+    """Markdown that shows this text on one line and nothing else: what pages say with names in it, too.
+
+    Marks that turn the direction of writing, and could make it read as another text, are spelt out.
+    """
+    spelt = _TURNS.sub(lambda mark: f"(U+{ord(mark[0]):X})", " ".join(str(text).split()))
+    return re.sub(r"([\\`*_\[\]<>|~$&#])", r"\\\1", spelt)
 
 
 def _list(texts: Iterable[str]) -> list[str]:
@@ -81,7 +86,7 @@ def _taxonomy(told: Card) -> list[str]:
     ]
     columns = ("label", "id", "description", "records")
     how_many = "several may hold for one record" if told["several_labels_per_record"] else "one per record"
-    guidelines = ["", "### Guidelines", "", *(f"> {line}" for line in told["guidelines"].splitlines())]
+    guidelines = ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in told["guidelines"].splitlines())]
     return [
         "## Labels",
         "",

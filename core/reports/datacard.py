@@ -10,7 +10,6 @@ import duckdb
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.machine.promises import count_checks
 from core.project import Project
-from core.reports.card_text import as_markdown as as_markdown
 from core.reports.matrices import STRATA, label_scores, score_of
 from core.settings import Settings
 from core.store import utc_now
@@ -125,14 +124,14 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
     standing = f"({ANSWERS.format(ns='select n from responses')})"
     each = _rows(
         cursor,
-        f"""select annotator, annotator in (select source from records) as file,
+        f"""select annotator, from_file,
                    count(*) filter (action = 'submit') as labels,
                    count(*) filter (action = 'skip') as skipped, count(*) filter (action = 'flag') as flagged
-            from {standing} group by annotator order by labels desc, annotator""",
+            from {standing} group by annotator, from_file order by labels desc, annotator""",
         answer_parameters(settings),
     )
-    files = sum(one["labels"] for one in each if one["file"])
-    people = [{key: value for key, value in one.items() if key != "file"} for one in each if not one["file"]]
+    files = sum(one["labels"] for one in each if one["from_file"])
+    people = [{key: value for key, value in one.items() if key != "from_file"} for one in each if not one["from_file"]]
     for number, one in enumerate(people, 1):
         one["annotator"] = one["annotator"] if names else f"annotator {number}"
     how = _rows(cursor, "select how, count(*) as records from settled group by how order by 2 desc, 1")
@@ -237,17 +236,12 @@ def _limits(cursor: Cursor, card: Card) -> list[str]:
                   count(*) filter (stratum = 'audit') as audit from settled""",
     )
     model = card["model"] or {}
-    audit = model.get("scores", {}).get("audit") or {}
     told = []
     if not model.get("scores"):
         told.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
         told.append(f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured.")
-    told += [text for score in model.get("scores", {}).values() for text in score.get("unsaid") or ()]
-    if audit.get("uncovered"):
-        told.append(
-            f"Records from imports of which nothing was audited: {audit['uncovered']:,}. No score speaks of them."
-        )
+    told += (model.get("scores", {}).get("audit") or {}).get("unsaid") or ()
     told += model.get("drift", ())
     if counts["corrected"]:
         told.append(

@@ -11,7 +11,8 @@ from core.errors import BadInput, Refused
 from core.files.tables import write_table
 from core.labelling.settling import ANSWERS
 from core.project import Project
-from core.reports.datacard import as_markdown, read_card
+from core.reports.card_text import as_markdown
+from core.reports.datacard import read_card
 from core.settings import Settings
 from core.taxonomy import SEPARATOR
 
@@ -66,7 +67,7 @@ _QUERIES = {
     "complete": f"""
         select r.id, r.text, if(s.n is null, {{names:m.labels}}, {{names:s.labels}}) as label,
                if(s.n is null, 'machine', 'person') as by, coalesce(s.how, m.how) as how, s.stratum, a.annotators,
-               s.settled_at, m.model, m.probability, m.promise, {_ORIGIN}
+               s.settled_at, m.model, m.probability, m.threshold, m.promise, {_ORIGIN}
         from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
         where s.n is not null or m.n is not null order by r.n""",
     "machine": f"""
@@ -84,7 +85,8 @@ _QUERIES = {
         from responses a join records r using (n) order by a.received_at, a.made_at, a.seq, a.event_id""",
     "all": f"""
         select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at,
-               {{names:m.labels}} as machine_label, m.probability as machine_probability, m.promise,
+               {{names:m.labels}} as machine_label, m.probability as machine_probability,
+               m.threshold as machine_threshold, m.model as machine_model, m.promise,
                {{names:g.labels}} as suggestion, g.probability, {_ORIGIN}
         from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
         left join ({_SUGGESTED}) g on g.n = r.n order by r.n""",

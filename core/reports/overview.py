@@ -4,36 +4,23 @@ import json
 from typing import Any
 
 from core.labelling.settling import ANSWERS, answer_parameters
+from core.labelling.states import STATES
+from core.labelling.waiting import asked_parameters
 from core.machine.promises import announcements
 from core.project import Project
 from core.records import POOL
 from core.reports.standing import caveats, newest_model
 from core.vectors import encoded_rows
 
-# As the desk sees it: a record is closed once it is flagged or has as many answers as `overlap` asks for. One that was
-# only skipped waits for somebody else, and nobody knows whether there is one.
+_SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
 _COUNTS = f"""
-    with answers as ({ANSWERS.format(ns="select n from queue")}),
-    asked as (
-        select n, count(*) filter (action = 'submit' and counts) as given, count(*) filter (action = 'skip') as skips,
-               count(*) filter (action = 'flag') as flags, n in (select n from settled) as done
-        from answers group by n
-    ),
-    waiting as (select n from queue where not spare and n not in (select n from settled))
     select
         (select count(*) from records) as records,
-        (select count(*) from records where duplicate_of is not null) as duplicates,
-        (select count(*) from settled where stratum <> 'gold') as labelled,
-        (select count(*) from settled where stratum = 'gold') as gold,
+        (select count(*) from records where {STATES["duplicate"]}) as duplicates,
+        {" ".join(f"(select count(*) from records where {STATES[name]}) as {name}," for name in _SHOWN)}
         (select count(*) from settled where stratum = 'audit') as audit,
         (select count(*) from machine_labels where n not in (select n from settled)) as machine,
         (select count(*) from ({POOL})) as unqueued,
-        (select count(distinct n) from waiting left join asked using (n)
-            where coalesce(flags, 0) = 0 and coalesce(given, 0) < $overlap
-              and (coalesce(skips, 0) = 0 or given > 0)) as queued,
-        (select count(*) from asked where flags > 0) as flagged,
-        (select count(*) from asked where not done and flags = 0 and skips > 0 and given = 0) as skipped,
-        (select count(*) from asked where not done and flags = 0 and given >= $overlap) as tied,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """
@@ -47,7 +34,7 @@ def status(project: Project) -> dict[str, Any]:
     """JSON-able. Scores are those of the newest model, judged on audit and gold records only."""
     settings = project.settings()
     with project.store.reading() as cursor:
-        cursor.execute(_COUNTS, {**answer_parameters(settings), "overlap": settings.overlap})
+        cursor.execute(_COUNTS, asked_parameters(settings))
         names = [column[0] for column in cursor.description or ()]
         figures: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
     figures["name"] = settings.name
@@ -55,7 +42,7 @@ def status(project: Project) -> dict[str, Any]:
     figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
     model = newest_model(project)
     figures["model"] = model and {key: value for key, value in model.items() if key not in _LONG}
-    figures["caveats"] = caveats(model)
+    figures["caveats"] = caveats(project)
     figures["warnings"] = warnings(project)
     figures["next"], figures["command"] = _next_thing(figures)
     return figures
