@@ -7,12 +7,13 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.label_api import check_name
-from app.state import Office
+from app.state import Office, opened
 from core.errors import RondoError
 from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.looking.maps import Ints
 from core.looking.points import Points, summary
+from core.reports.card_text import escaped
 from core.settings import Settings
 
 _COLUMNS = {
@@ -25,9 +26,9 @@ _COLUMNS = {
 def draw_news() -> None:
     """What the last action came to."""
     if trouble := st.session_state.pop("map-trouble", None):
-        st.error(trouble.replace("$", r"\$").replace("[", r"\["))
+        st.error(escaped(trouble))
     if words := st.session_state.pop("map-said", None):
-        st.success(words)
+        st.success(escaped(words))
 
 
 def draw_selection(office: Office, shown: Points, ns: Ints) -> None:
@@ -110,6 +111,7 @@ def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
         st.session_state["map-said"] = words.format(**do(check_name(st.session_state["annotator"])))
+        opened().after_events()
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
 

@@ -12,12 +12,17 @@ from core.errors import RondoError
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.looking.browse import PAGE, Found, Line
 from core.looking.filters import Search
+from core.looking.suspicion import flagged
+from core.reports.card_text import escaped
 
 COLUMNS = {
     "label": st.column_config.TextColumn("Label", width=130),
     "text": st.column_config.TextColumn("Text", width=400),
     "suggestion": st.column_config.TextColumn("Suggestion", width=150),
     "probability": st.column_config.NumberColumn("Probability", format="percent"),
+    "unseen head says": st.column_config.TextColumn(
+        "Unseen head says", width=150, help="What a head says that had not seen the label; the suggestion may know it"
+    ),
     "machine": st.column_config.TextColumn("Machine label", width=130),
     "flags": st.column_config.TextColumn("Look again", width=130),
     "how": st.column_config.TextColumn("How", width=130, help="How the label was settled, and what it is good for"),
@@ -34,6 +39,7 @@ def rows_of(lines: Sequence[Line]) -> list[dict[str, object]]:
             "text": line.text,
             "suggestion": "hidden until labelled" if line.hidden else line.suggestion,
             "probability": line.probability,
+            "unseen head says": line.unseen,
             "machine": line.machine,
             "flags": ", ".join(line.flags).replace("_", " ") or None,
             "how": " · ".join(word for word in (line.how, line.stratum) if word) or None,
@@ -144,6 +150,18 @@ def draw_picked(office: Office, picked: Sequence[Line]) -> None:
             tell(queue_for_review(office.project, ns, who))
 
 
+def draw_kind(office: Office, kind: str) -> None:
+    """A review batch of what looks most suspicious of a kind."""
+    ns = flagged(office.project, kind)
+    if not ns:
+        return
+    with st.popover(f"Ask for a second look at the first {len(ns)}", icon=":material/visibility:"):
+        st.text("They go to the front of the queue, without their label or a suggestion, to somebody else if there is.")
+        who = name_box()
+        if st.button(f"Queue {len(ns)}", key="review-all", disabled=not who, type="primary"):
+            tell(queue_for_review(office.project, ns, who))
+
+
 def name_box() -> str:
     """Who acts, as on the Label page: kept for this visit, taken from the URL where it names somebody."""
     known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
@@ -151,7 +169,7 @@ def name_box() -> str:
     try:
         name = check_name(typed) if typed else ""
     except RondoError as error:
-        st.error(str(error))
+        st.error(escaped(str(error)))
         return ""
     st.session_state["records-name"] = name
     return name

@@ -11,6 +11,7 @@ from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.looking.browse import Line
 from core.looking.dossier import Dossier, Rows, neighbours, read_dossier, told_by_models, twins
+from core.reports.card_text import escaped
 
 LONG = 1_500
 """characters from which a text scrolls in a box of its own"""
@@ -77,7 +78,7 @@ def _draw_label(office: Office, dossier: Dossier) -> None:
     if dossier.queued:
         _draw_fact(st.container(), "Queue", dossier.queued, "")
     if trouble := st.session_state.pop("record-trouble", None):
-        st.error(trouble.replace("$", r"\$").replace("[", r"\["))
+        st.error(escaped(trouble))
     who = name_box()
     _draw_correction(office, dossier, who)
     _draw_asking(office, dossier, who)
@@ -133,6 +134,7 @@ def _correct(office: Office, line: Line, labels: list[str], who: str, note: str)
             st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
         else:
             correct(office.project, line.id, labels, who, note)
+            office.after_events()
             st.toast("Saved")
     except RondoError as error:
         st.session_state["record-trouble"] = str(error)

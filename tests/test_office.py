@@ -103,7 +103,7 @@ def test_a_backup_never_overwrites_a_project(project: Project, tmp_path: Path) -
             loop.back_up(project, quiet, out=str(target))
         with pytest.raises(BadInput, match="holds a project or a backup already"):
             loop.back_up(project, quiet, out=str(target))
-    with pytest.raises(BadInput, match="file of the project itself"):
+    with pytest.raises(BadInput, match="place of the project itself"):
         loop.export(project, quiet, out=str(project.folder / "rondo.duckdb"), file_format="parquet")
 
 

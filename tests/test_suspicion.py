@@ -15,6 +15,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
+from core.looking import suspicion
 from core.looking.browse import find
 from core.looking.filters import Search
 from core.looking.suspicion import KINDS, inspect, inspected_at, pair, word_diff
@@ -101,6 +102,17 @@ def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Proj
     assert not page.exception
     assert not any("Nobody has looked" in one.value for one in page.info)
     _OPEN.clear()
+
+
+def test_a_whole_kind_can_be_sent_for_a_second_look_once_and_its_lines_say_why(flawed: Project) -> None:
+    inspect(flawed, quiet)
+    lines = {line.id: line for line in find(flawed, Search(kind="label_error")).lines}
+    assert [lines[record].unseen for record in WRONG] == ["weather", "music", "weather"]
+    assert all(lines[record].unseen != lines[record].label for record in WRONG)
+    ns = suspicion.flagged(flawed, "label_error")
+    assert len(ns) == len(lines)
+    assert queue_for_review(flawed, ns, "ann")["queued"] == len(ns)
+    assert suspicion.flagged(flawed, "label_error") == []
 
 
 def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:

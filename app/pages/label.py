@@ -6,6 +6,7 @@ from app.card import draw_card
 from app.label_api import check_name
 from app.state import opened
 from core.errors import BadInput
+from core.reports.card_text import escaped
 
 office = opened()
 st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 2rem; }</style>")
@@ -13,7 +14,7 @@ annotator = st.query_params.get("annotator", "")
 try:
     annotator = check_name(annotator) if annotator else ""
 except BadInput as error:
-    st.error(str(error))
+    st.error(escaped(str(error)))
     annotator = ""
 
 if annotator:

@@ -19,9 +19,14 @@ left.text(figures["next"])
 if figures["queued"]:
     if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):
         st.switch_page("pages/label.py")
+elif not figures["labels"]:
+    right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 elif figures["unqueued"] and right.button("Next round", key="round", type="primary"):
     office.start("round")
     st.rerun()
+if figures["tied"]:
+    words = f"{figures['tied']:,} records were answered in different ways: settle them"
+    st.page_link("pages/records.py", label=words, query_params={"state": "tied"}, icon=":material/balance:")
 for warning in figures["warnings"]:
     st.warning(escaped(warning), icon=":material/warning:")
 

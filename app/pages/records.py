@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.record_list import draw_lines, draw_paging, draw_picked, offer_inspection, trail
+from app.record_list import draw_kind, draw_lines, draw_paging, draw_picked, offer_inspection, trail
 from app.record_search import ask_search
 from app.record_view import draw_record
 from app.state import opened
@@ -27,4 +27,6 @@ if search.kind and inspected_at(office.project) is None:
     st.stop()
 picked = draw_lines(found.lines)
 draw_paging(found, starts)
+if search.kind:
+    draw_kind(office, search.kind)
 draw_picked(office, picked)

@@ -42,7 +42,8 @@ class Line:
     """A record in a list. Labels are names, several joined by `|`. text: its first CUT characters.
 
     how: as in `settled`, or 'duplicate' where label and suggestion are those of the first record with this text.
-    hidden: it waits for a blind answer, so nothing that a model says of it is told.
+    hidden: it waits for a blind answer, so nothing that a model says of it is told. unseen: what a head that had not
+    seen its label says of it, where the inspection doubts the label, else of the newest round.
     """
 
     n: int
@@ -56,6 +57,7 @@ class Line:
     machine: str | None
     flags: tuple[str, ...]
     hidden: bool
+    unseen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -167,12 +169,18 @@ _LINES = f"""
         select n, list(distinct kind order by kind) as kinds from (
             select n, kind from flags union all select other, kind from flags
         ) where n in (select n from wanted) group by n
-    )
+    ),
+    doubted as (
+        select n, [any_value(label)] as labels from flags
+        where kind = 'label_error' and label is not null and n in (select n from wanted) group by n
+    ),
+    verdicts as (select n, said from judged where n in (select n from wanted))
     select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
            coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
-           w.first in (select n from blind)
+           w.first in (select n from blind), coalesce(d.labels, v.said)
     from wanted w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
-    left join machine m on m.n = w.n left join flagged k on k.n = w.n
+    left join machine m on m.n = w.n left join flagged k on k.n = w.n left join doubted d on d.n = w.n
+    left join verdicts v on v.n = w.n
 """
 
 
@@ -185,11 +193,11 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: S
 
 
 def _line(row: tuple[Any, ...], names: dict[str, str]) -> Line:
-    n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden = row
+    n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
     if hidden:
-        suggested = probability = machine = None
-    label, suggestion, by_machine = (named(one, names) for one in (labels, suggested, machine))
-    return Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden)
+        suggested = probability = machine = unseen = None
+    label, suggestion, by_machine, said = (named(one, names) for one in (labels, suggested, machine, unseen))
+    return Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden, said)
 
 
 def named(labels: Sequence[str] | None, names: dict[str, str]) -> str | None:

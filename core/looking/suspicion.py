@@ -31,6 +31,8 @@ KINDS = {
 FLAGGED = "select unnest([n, other]) as n from flags where kind = $kind"
 """the records of a kind, both ends of a near-duplicate, perhaps with nulls; binds $kind"""
 
+REVIEWED = 200
+"""records of a kind that one review batch takes, at most"""
 Arrays = dict[str, npt.NDArray[Any]]
 
 
@@ -179,3 +181,14 @@ def _steps(blocks: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
 def _segments(words: list[str], same: set[int]) -> tuple[Segment, ...]:
     runs = groupby(enumerate(words), key=lambda numbered: numbered[0] in same)
     return tuple(Segment("".join(word for _, word in run), alike) for alike, run in runs)
+
+
+def flagged(project: Project, kind: str) -> list[int]:
+    """Labelled records of a kind that nobody is asked about again yet, the most suspicious first, REVIEWED at most."""
+    rows = project.store.query(
+        """select n from (select unnest([n, other]) as n, score from flags where kind = ?)
+           where n in (select n from settled) and n not in (select n from queue where purpose = 'review')
+           group by n order by max(score) desc, n limit ?""",
+        [kind, REVIEWED],
+    )
+    return [n for (n,) in rows]

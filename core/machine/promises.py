@@ -12,7 +12,7 @@ from core.machine.evidence import EVERYTHING
 from core.measuring.exact import evidence_against
 from core.measuring.promises import Wanted
 from core.project import Project
-from core.records import HELD
+from core.records import IDLE_CHECKS
 from core.store import count, utc_now
 
 LEFT = "rondo"
@@ -82,18 +82,11 @@ def end_promise(cursor: duckdb.DuckDBPyConnection, promise: str, state: str, why
     bare = "select count(*) from machine_labels where promise = ? and n not in (select n from settled)"
     removed = count(cursor, bare, [promise])
     cursor.execute("delete from machine_labels where promise = ?", [promise])
-    cursor.execute(_IDLE_CHECKS)
+    cursor.execute(IDLE_CHECKS)
     cursor.execute(
         "update promises set state = ?, ended_at = ?, why = ? where id = ?", [state, utc_now(), why, promise]
     )
     return removed
-
-
-# Somebody who has the record on the screen may still answer it: it is a label like any other then.
-_IDLE_CHECKS = f"""
-    delete from queue where purpose = 'check' and n not in (select n from machine_labels)
-        and n not in ({HELD}) and n not in (select n from responses)
-"""
 
 
 def answers_to_check(project: Project, seen: int) -> tuple[int, bool]:
