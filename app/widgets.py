@@ -38,11 +38,11 @@ def score_metrics(model: Mapping[str, Any] | None) -> None:
             continue
         columns = st.columns(2)
         for column, (title, key) in zip(columns, (("Accuracy", "accuracy"), ("Macro F1", "macro_f1")), strict=True):
-            estimate = found[key]
+            estimate, told = found[key], found[key]["high"] - found[key]["low"] < 1
             column.metric(
                 f"{title} on {found['n']:,} {name} records",
-                f"{estimate['value']:.1%}",
-                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}",
+                f"{estimate['value']:.1%}" if told else "cannot be told",
+                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if told else None,
                 delta_color="off",
                 delta_arrow="off",
             )
