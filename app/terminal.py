@@ -103,6 +103,8 @@ def score_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _interval(estimate: Mapping[str, float]) -> str:
+    if estimate["high"] - estimate["low"] >= 1:
+        return "cannot be told yet"
     return f"{estimate['value']:.1%} (95 %: {estimate['low']:.1%} to {estimate['high']:.1%})"
 
 
