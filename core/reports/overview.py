@@ -119,8 +119,6 @@ def _next_thing(figures: dict[str, Any]) -> tuple[str, str]:
         return "Add labels on the Settings page.", "rondo up"
     if figures["queued"]:
         return f"Label the {figures['queued']:,} records that wait in the queue.", "rondo up"
-    if figures["tied"]:
-        return f"Settle the {figures['tied']:,} records that were answered in different ways.", "rondo up"
     if not figures["unqueued"]:
         return _all_asked(figures), "rondo export --format csv --out labels.csv"
     if figures["round"]:
