@@ -81,6 +81,8 @@ def _import_lines(told: Mapping[str, Any]) -> list[str]:
 
 def _fit_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
+    if "labels" in told and told["labels"] == told["labels_before"]:
+        lines.append("  As many as the model before learnt from: label some records first, or nothing changes.")
     lines += score_lines(told.get("metrics") or {}) if "labels" in told else []
     return lines + _batch_lines(told)
 

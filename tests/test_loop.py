@@ -227,3 +227,11 @@ def test_a_folder_of_texts_needs_no_column_names(project: Project, tmp_path: Pat
     assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 2
     assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 0
     assert project.store.one("select count(*) from records where id = 'one.txt'") == 1
+
+
+def test_a_round_says_how_many_labels_the_model_before_had(project: Project, truth: Truth) -> None:
+    loop.next_batch(project, quiet, size=8, spare=0)
+    simulate.answer(project, truth, 8)
+    first, again = loop.fit(project, quiet), loop.fit(project, quiet)
+    assert (first["labels_before"], first["labels"]) == (0, 8)
+    assert (again["labels_before"], again["labels"]) == (8, 8)

@@ -64,6 +64,7 @@ def _insert_model(
 ) -> dict[str, Any]:
     cursor.execute("drop table suggestions")
     cursor.execute("alter table incoming rename to suggestions")
+    before = cursor.execute("select labels from models order by made_at desc limit 1").fetchone()
     row = cursor.execute("select coalesce(max(batch), 0) from batches").fetchone()
     cursor.execute(
         "insert into models values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -79,7 +80,8 @@ def _insert_model(
             result["seconds"],
         ],
     )
-    return {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
+    told = {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
+    return told | {"labels_before": before[0] if before else 0}
 
 
 def _rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str | None) -> None:
