@@ -69,6 +69,8 @@ def _take(page: Page, suffix: str, record: str) -> None:
     for address in (*EVERYWHERE, *both):
         page.goto(f"{URL}/{address.format(record=record)}")
         page.wait_for_selector("h1")
+        if address == "machine":
+            page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
         name = "record" if "record=" in address else address or "overview"
         page.screenshot(path=OUT / f"{name}-{suffix}.png", full_page=False)
