@@ -17,13 +17,14 @@ SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""
 
 
-def draw_scores(office: Office, model: Mapping[str, Any] | None) -> None:
-    """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve."""
+def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
+    """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve. figures: status."""
+    model = figures["model"]
     st.subheader("How good is the model?")
     score_metrics(model)
     if model and "audit" in model:
         st.caption("Audit: about all records that could be asked, those that were chosen for being hard included.")
-    for sentence in standing.caveats(office.project):
+    for sentence in figures["caveats"]:
         st.caption(escaped(sentence))
     curve = standing.learning_curve(office.project)
     if chart := learning_chart(curve):

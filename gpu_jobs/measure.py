@@ -17,8 +17,9 @@ from core.measuring.savings import savings, shadow_arm
 from core.measuring.scores import Score, score
 from core.measuring.stopping import agreement, unsure
 from core.models.artifacts import load_head
-from core.models.heads import FOLDS, Head, Lesson, Surroundings, fit_uncalibrated, predict
+from core.models.heads import FOLDS, Head, Lesson, Surroundings, decide, fit_uncalibrated, predict
 from core.sampling.pool import Floats, Ints
+from gpu_jobs.choose import Scored
 
 Bools = npt.NDArray[np.bool_]
 VERDICTS = "verdicts.safetensors"
@@ -55,15 +56,6 @@ class Gold:
 
     rows: Ints
     truth: Bools
-
-
-def decide(probs: Floats, multi: bool) -> Bools:
-    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
-    if multi:
-        return np.asarray(probs >= 0.5)
-    best = np.zeros(probs.shape, np.bool_)
-    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return best
 
 
 def chances(probs: Floats, decided: npt.NDArray[np.bool_], multi: bool) -> Floats:
@@ -107,12 +99,12 @@ def keep_verdicts(folder: Path, asked: Asked) -> None:
     save_file({"rows": asked.rows, "said": np.packbits(asked.said, axis=1)}, folder / VERDICTS)
 
 
-def measure_gold(head: Head, vectors: Floats, gold: Gold, seed: int) -> dict[str, Any] | None:
+def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:
     """A score on declared gold, or None without any."""
     if not len(gold.rows):
         return None
-    said = decide(predict(head, vectors, gold.rows), head.multi)
-    return told(score(gold.truth, said, seed=seed), head.labels)
+    said = decide(scored.probs[gold.rows], scored.head.multi)
+    return told(score(gold.truth, said, seed=seed), scored.head.labels)
 
 
 def told(found: Score, labels: Sequence[str]) -> dict[str, Any]:
@@ -122,11 +114,11 @@ def told(found: Score, labels: Sequence[str]) -> dict[str, Any]:
     return entry
 
 
-def compare(before: Head | None, head: Head, vectors: Floats, pool: Ints, seed: int) -> dict[str, Any]:
+def compare(before: Head | None, scored: Scored, vectors: Floats, pool: Ints, seed: int) -> dict[str, Any]:
     """Agreement of two successive heads on the pool, and the share of it that is still unsure."""
     if len(pool) > COMPARED:
         pool = np.sort(np.random.default_rng(seed).choice(pool, COMPARED, replace=False))
-    after = predict(head, vectors, pool)
+    head, after = scored.head, scored.probs[pool]
     entry: dict[str, Any] = {"unsure": unsure(after, head.multi), "agreement": None}
     if before is not None and before.labels == head.labels and len(pool):
         decisions = [decide(probs, head.multi) for probs in (predict(before, vectors, pool), after)]
@@ -216,10 +208,15 @@ def _short(found: Score) -> dict[str, Any]:
     return {key: entry[key] for key in ("n", "accuracy", "macro_f1", "micro_f1")}
 
 
+def _on_audit(judged: Rejudged, asked: Asked) -> tuple[Bools, Floats, Floats]:
+    """(models, audits) whether each model is right and how many labels it learnt from; (audits,) weights."""
+    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
+    return right, judged.labels[:, asked.audited], asked.weights.weight[asked.audited]
+
+
 def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[str, Any]:
     """What more labels would buy, or a sentence on what is missing; the fitted curve goes beside the head."""
-    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
-    labels, weight = judged.labels[:, asked.audited], asked.weights.weight[asked.audited]
+    right, labels, weight = _on_audit(judged, asked)
     if missing := lacking(right, labels):
         return {"missing": missing}
     rng = np.random.default_rng(seed)
@@ -239,13 +236,9 @@ def count_savings(
         head = fit_uncalibrated(part, around)
         return np.asarray((decide(predict(head, lesson.vectors), lesson.multi) == truth).all(axis=1))
 
-    rng = np.random.default_rng(seed)
-    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
     try:
-        shadow = shadow_arm(len(truth), teach, rng)
-        weight = asked.weights.weight[asked.audited]
-        now = judged.entries[-1]["labels"]
-        return asdict(savings(right, judged.labels[:, asked.audited], weight, shadow, now))
+        shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
+        return asdict(savings(*_on_audit(judged, asked), shadow, judged.entries[-1]["labels"]))
     except Refused as error:  # too little to tell
         return {"missing": str(error)}
 

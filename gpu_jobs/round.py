@@ -16,7 +16,7 @@ from core.errors import Damaged
 from core.measuring.audit import Weights, weigh
 from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
-from core.models.heads import Head, Lesson, Surroundings, cross_fit, predict
+from core.models.heads import Head, Lesson, Surroundings, cross_fit, decide, predict
 from core.sampling.pool import Floats, Ints
 from core.vectors import encoder_folder, open_vectors
 from gpu_jobs.choose import Scored, Task, acquisition, choose, tops
@@ -28,7 +28,6 @@ from gpu_jobs.measure import (
     compare,
     count_savings,
     curve_entries,
-    decide,
     find_drift,
     keep_verdicts,
     look_ahead,
@@ -83,7 +82,7 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
     if learnt and scored:
-        metrics = _measure(task, learnt)
+        metrics = _measure(task, learnt, scored)
         metrics["mixes"] = mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]])
         result |= {"labels": len(arrays["train_rows"]), "metrics": metrics}
         _write_suggestions(bundle / "out" / "suggestions.parquet", scored)
@@ -142,19 +141,20 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     return np.asarray(found)
 
 
-def _measure(task: Task, learnt: Learnt) -> dict[str, Any]:
+def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = learnt.head, params["seed"]
     gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
     metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
-    if found := measure_gold(head, vectors, gold, seed):
+    if found := measure_gold(scored, gold, seed):
         metrics["gold"] = found
-    metrics |= compare(_taught_less(params, len(learnt.lesson.vectors)), head, vectors, arrays["pool_rows"], seed)
+    before = _taught_less(params, len(learnt.lesson.vectors))
+    metrics |= compare(before, scored, vectors, arrays["pool_rows"], seed)
     asked = None if learnt.held_out is None else _asked(arrays, learnt, learnt.held_out)
     if asked is not None:
         metrics |= _measure_asked(task, learnt, asked)
-    _write_judged(task.bundle / "out" / "judged.parquet", head, asked, gold, vectors)
+    _write_judged(task.bundle / "out" / "judged.parquet", scored, asked, gold)
     return metrics
 
 
@@ -199,11 +199,11 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     return found | {"savings": count_savings(judged, asked, part, learnt.around, seed)}
 
 
-def _write_judged(path: Path, head: Head, asked: Asked | None, gold: Gold, vectors: Floats) -> None:
+def _write_judged(path: Path, scored: Scored, asked: Asked | None, gold: Gold) -> None:
     """One row per record that judges: what it is, what was said of it, and what it stands for."""
     import polars
 
-    rows, truth, probs = gold.rows, gold.truth, predict(head, vectors, gold.rows)
+    head, rows, truth, probs = scored.head, gold.rows, gold.truth, scored.probs[gold.rows]
     weight = np.zeros(len(rows))
     if asked is not None:
         rows, truth = np.concatenate([asked.rows, rows]), np.concatenate([asked.truth, truth])

@@ -38,7 +38,7 @@ for column, (title, key) in zip(st.columns(len(shown)), shown, strict=True):
 if figures["records"]:
     st.altair_chart(queue_chart(figures), key="queue")
 
-draw_scores(office, figures["model"])
+draw_scores(office, figures)
 draw_prospects(office)
 
 st.subheader("Labels")

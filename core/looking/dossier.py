@@ -15,7 +15,7 @@ from core.looking.browse import Line, named, read_lines
 from core.looking.nearest import Floats, nearest
 from core.looking.suspicion import Side, pair
 from core.models.artifacts import load_head
-from core.models.heads import predict
+from core.models.heads import decide, predict
 from core.project import Project
 from core.records import number_of
 from core.vectors import encoded_rows, open_vectors
@@ -23,8 +23,6 @@ from core.vectors import encoded_rows, open_vectors
 NEIGHBOURS = 10
 MODELS = 30
 """the newest models that are asked again what they say of a record"""
-MULTI_FROM = 0.5
-"""probability from which a label is suggested where several may hold"""
 
 Names = dict[str, str]
 Rows = list[dict[str, Any]]
@@ -218,7 +216,7 @@ def _said(project: Project, model: str, vector: Floats) -> dict[str, Any]:
     except Damaged:
         return {"suggestion": None, "probability": None}
     chances = predict(head, vector)[0]
-    best = chances >= MULTI_FROM if head.multi else chances == chances.max()
+    best = decide(chances[None], head.multi)[0]
     labels = [label for label, chosen in zip(head.labels, best, strict=True) if chosen]
     names = project.settings().taxonomy.names
     return {"suggestion": named(labels, names), "probability": float(chances.max())}

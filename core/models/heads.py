@@ -11,6 +11,7 @@ from core.models.graph import Graph, Ground, spread, tie
 from core.models.linear import Examples, Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
@@ -77,6 +78,15 @@ def predict(head: Head, vectors: Floats, rows: Ints | None = None) -> npt.NDArra
         block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
         probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
     return probs
+
+
+def decide(probs: Floats, multi: bool) -> Bools:
+    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
+    if multi:
+        return np.asarray(probs >= 0.5)
+    best = np.zeros(probs.shape, np.bool_)
+    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
+    return best
 
 
 def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator) -> Head:

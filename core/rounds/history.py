@@ -45,7 +45,7 @@ def read_history(cursor: duckdb.DuckDBPyConnection, asked: Sequence[int]) -> tup
     """
     eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
     seen = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
-    rows = [row for row in cursor.execute(_LEFT, {"ns": np.intersect1d(asked, eligible).tolist()}).fetchall()]
+    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(asked, eligible).tolist()}).fetchall()
     ns = np.array([n for n, *_ in rows], np.int64)
     opens, sizes = np.unique(2 * np.searchsorted(seen, eligible, side="right"), return_counts=True)
     first = 2 * np.searchsorted(seen, ns, side="right")

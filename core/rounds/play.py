@@ -154,8 +154,9 @@ def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray
         for name, query in _ROWS.items():
             found = cursor.execute(query, {"stop": stop}).fetchnumpy()["n"]
             arrays[f"{name}_rows"] = np.asarray(found, np.int64)
+        of_all = _sources(cursor, sources)
         for name in ("asked", "pool"):
-            arrays[f"{name}_sources"] = _sources(cursor, arrays[f"{name}_rows"], sources)
+            arrays[f"{name}_sources"] = of_all[arrays[f"{name}_rows"]]
     return arrays | {f"history_{name}": values for name, values in vars(history).items()}, sources
 
 
@@ -167,14 +168,10 @@ _ROWS = {
 }
 
 
-def _sources(cursor: duckdb.DuckDBPyConnection, rows: Ints, names: list[str]) -> npt.NDArray[np.int16]:
-    """(n,) place of each record's source among the names; nothing is read where there is only one."""
-    codes = np.zeros(len(rows), np.int16)
-    if len(names) > 1:
-        table = cursor.execute("select n, source from records order by n").fetchnumpy()
-        place = {name: number for number, name in enumerate(names)}
-        codes = np.array([place[name] for name in table["source"][np.searchsorted(table["n"], rows)]], np.int16)
-    return codes
+def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray[np.int16]:
+    """(records,) place of each record's source among the names."""
+    query = "select (list_position($names::varchar[], source) - 1)::smallint as place from records order by n"
+    return np.asarray(cursor.execute(query, {"names": names}).fetchnumpy()["place"], np.int16)
 
 
 # A record whose twin judges may not teach: the model would be asked what it was told.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.models.heads import decide
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
 from core.sampling.pool import Floats, Ints, Pool
@@ -108,8 +109,7 @@ def _shapes(pool: Pool, chosen: Ints, rng: np.random.Generator) -> tuple[Shape |
 
 def _mix(probs: Floats, multi: bool) -> Floats:
     """Share of each label among the suggestions: the best label, or every label from 0.5 where several may hold."""
-    suggested = probs >= 0.5 if multi else np.arange(probs.shape[1]) == probs.argmax(axis=1)[:, None]
-    counts = suggested.sum(axis=0)
+    counts = decide(probs, multi).sum(axis=0)
     return np.asarray(counts / max(counts.sum(), 1), dtype=np.float64)
 
 
