@@ -21,17 +21,36 @@ Report = Callable[[str, int, int], None]
 """(what, done, total): called now and then while something long goes on; raises Cancelled to stop it."""
 
 
+UNDER_WAY = ("draft", "submitting", "queued", "running", "cancelling")
+ENDED = ("succeeded", "failed", "cancelled", "timed_out")
+"""`lost` is in neither: nobody could be asked how the job fares, or it vanished; it may come back"""
+
+LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How a job stands, as its runner sees it. state: queued, running, one of ENDED, or lost; message: why, or ''."""
+
+    state: str
+    message: str = ""
+
+
 class Runner(Protocol):
     """What carries a bundle to where it runs. A handle is JSON, so that a restarted owner can ask again."""
 
-    def start(self, bundle: Path) -> dict[str, Any]:
-        """Begin; `result.json` in the bundle says how it ended."""
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin; doing it twice for a bundle of the same name begins once. resources: gpu, cpu, memory_mb, seconds.
 
-    def alive(self, handle: Mapping[str, Any]) -> bool:
-        """Is it still running?"""
+        Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
+        """
 
-    def cancel(self, handle: Mapping[str, Any]) -> None:
-        """Stop it; return when it has stopped."""
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        """How it stands. Brings `events.jsonl` and the log up to date, and what came out once it has ended,
+        `result.json` last. Never raises for what may pass (no network, an outage): that is `lost`."""
+
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """Stop it; return when it has stopped or will."""
 
 
 class JobBroke(RondoError):
@@ -63,18 +82,35 @@ class Bundle:
         event = json.loads(whole[-1]) if whole else {"done": 0, "total": 0}
         return event["done"], event["total"]
 
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every complete line of progress: done, total, at (seconds since 1970), and figures such as loss, by name."""
+        try:
+            lines = (self.path / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def log(self, lines: int = 200) -> list[str]:
+        """The last lines of what the job printed."""
+        try:
+            return (self.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+        except FileNotFoundError:
+            return []
+
     def seal(self) -> None:
         """Writes the hash of the input into `job.json`: the work is for this input and no other."""
         digest = hashlib.sha256()
-        for file in sorted((self.path / "in").iterdir()):
+        for file in sorted(path for path in (self.path / "in").rglob("*") if path.is_file()):
             with file.open("rb") as content:
-                digest.update(file.name.encode() + hashlib.file_digest(content, "sha256").digest())
+                name = file.relative_to(self.path / "in").as_posix()
+                digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
         job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
         write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest()})
 
     def empty(self) -> None:
         """Removes what went in and came out; what the job was and how it ended stays."""
-        for name in ("in", "out"):
+        for name in ("in", "out", "ckpt"):
             shutil.rmtree(self.path / name, ignore_errors=True)
 
 
@@ -113,7 +149,7 @@ class Jobs:
         try:
             self._wait(bundle, handle, report, what)
         except (Cancelled, KeyboardInterrupt):
-            self.runner.cancel(handle)
+            self.runner.cancel(bundle.path, handle)
             self._end(bundle, "cancelled", None)
             raise Cancelled(f"{what}: stopped. Run it again to go on.") from None
         result = bundle.result
@@ -123,7 +159,7 @@ class Jobs:
         return self._checked(bundle, result, what)
 
     def _wait(self, bundle: Bundle, handle: Mapping[str, Any], report: Report, what: str) -> None:
-        while bundle.result is None and self.runner.alive(handle):
+        while self.runner.look(bundle.path, handle).state in UNDER_WAY:
             report(what, *bundle.progress)
             time.sleep(POLL_SECONDS)
         report(what, *bundle.progress)
@@ -149,7 +185,7 @@ class Jobs:
         """Nobody will take this one in: lost, which is not failed."""
         handle = self._handle(bundle)
         if handle is not None:
-            self.runner.cancel(handle)
+            self.runner.cancel(bundle.path, handle)
         self._end(bundle, "lost", None)
         bundle.empty()
 
@@ -160,13 +196,13 @@ class Jobs:
     def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
         """The handle of an attempt that outlived its owner, or that has a result already."""
         handle = self._handle(bundle)
-        return handle if handle and (bundle.result is not None or self.runner.alive(handle)) else None
+        return handle if handle and self.runner.look(bundle.path, handle).state != "lost" else None
 
     def _start(self, bundle: Bundle) -> dict[str, Any]:
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
         self._set(bundle, "submitting")
-        handle = self.runner.start(bundle.path)
+        handle = self.runner.start(bundle.path, {})
         with self.store.transaction() as cursor:
             cursor.execute(
                 "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]

@@ -158,4 +158,31 @@ MIGRATIONS: tuple[str, ...] = (
         model varchar
     );
     """,
+    """
+    alter table jobs add column runner varchar;      -- null: this machine, waited for
+    alter table jobs add column started_at timestamp;
+    alter table jobs add column resources json;      -- gpu, cpu, memory_mb, seconds; as asked
+    alter table jobs add column parent varchar;      -- the search that this run is part of
+    alter table models add column trainer varchar;   -- null: a round's head
+    alter table models add column parent varchar;    -- the champion when it was made
+    alter table models add column responses bigint;  -- how many responses there were: those before it, it could know
+    alter table models add column notes varchar;
+    create table champions (           -- only ever added to; the last row is the model in use
+        since timestamp not null,
+        model varchar not null,
+        encoder varchar not null,
+        who varchar not null,
+        how varchar not null,          -- 'round', 'promoted', 'rolled back', 'retrained'
+        reason varchar,                -- a person's, where the gate said no
+        evidence json,                 -- what the gate saw
+        waiting json                   -- [[n, position, score], ...]: the queue as the champion before left it
+    );
+    create table predictions (         -- what a champion said of a record before its label was settled
+        n bigint not null,
+        model varchar not null,
+        labels varchar[] not null,
+        probability double not null,
+        said_at timestamp not null     -- when that model came into use
+    );
+    """,
 )

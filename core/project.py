@@ -1,7 +1,7 @@
 """An open project: its folder, store, desk and jobs in one hand. Knows no verb."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,8 @@ class Project:
     desk: Desk
     jobs: Jobs
     settings: Callable[[], Settings]
+    runners: "Runners" = field(default_factory=dict)
+    """what can carry a training job, by name"""
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
     _changing: threading.RLock = field(default_factory=threading.RLock)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -66,7 +68,10 @@ class Project:
         self.store.close()
 
 
-def open_project(folder: Path, runner: Runner) -> Project:
+Runners = Mapping[str, Callable[[Settings], Runner]]
+
+
+def open_project(folder: Path, runner: Runner, runners: Runners | None = None) -> Project:
     """Raises NotAProject, BadInput (settings), Damaged, or StoreHeld when another process has it open.
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
@@ -80,6 +85,7 @@ def open_project(folder: Path, runner: Runner) -> Project:
         desk=Desk(store, settings, utc_now),
         jobs=Jobs(store, runner, folder / "jobs"),
         settings=settings,
+        runners=runners or {},
     )
     with project.changing_settings() as (found, cursor):
         adopted = adopt_taxonomy(cursor, found)

@@ -16,6 +16,8 @@ FILE = "rondo.toml"
 class Settings:
     """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
 
+    gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
+    retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
     Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
     """
 
@@ -37,6 +39,14 @@ class Settings:
     label_cost: float = 0.0
     error_cost: float = 0.0
     cost_unit: str = "minutes"
+    gpu: str = "L4"
+    job_seconds: int = 14_400
+    ray_address: str = ""
+    ray_folder: str = ""
+    retrain_after: int = 0
+    retrain_hours: float = 0.0
+    retrain_trainer: str = "head"
+    retrain_on: str = "local"
 
 
 _SECTIONS = {
@@ -46,6 +56,8 @@ _SECTIONS = {
     "training": ("label_names", "automatic"),
     "labelling": ("overlap", "show_suggestions", "lease_seconds"),
     "stopping": ("label_cost", "error_cost", "cost_unit"),
+    "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
+    "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
 }
 _RANGES = {
     "threads": (0, 256),
@@ -56,6 +68,9 @@ _RANGES = {
     "lease_seconds": (5, 86_400),
     "label_cost": (0.0, 1e9),
     "error_cost": (0.0, 1e9),
+    "job_seconds": (60, 86_400),
+    "retrain_after": (0, 10**9),
+    "retrain_hours": (0.0, 87_600.0),
 }
 
 

@@ -10,7 +10,15 @@ from typing import Any
 
 import psutil
 
+from core.jobs import Bundle, Sight
+
 STOP_SECONDS = 5.0
+
+
+def sight_of_result(bundle: Path) -> Sight | None:
+    """What `result.json` says, None while there is none."""
+    result = Bundle(bundle).result
+    return Sight(str(result["state"]), str(result.get("message", ""))) if result else None
 
 
 class LocalRunner:
@@ -19,7 +27,7 @@ class LocalRunner:
     def __init__(self, threads: int = 0) -> None:
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
 
-    def start(self, bundle: Path) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
         """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job."""
         threads = str(self._threads)
         environment = {
@@ -45,11 +53,12 @@ class LocalRunner:
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
         return {"pid": child.pid, "created": created}
 
-    def alive(self, handle: Mapping[str, Any]) -> bool:
-        """Is there a process of this pid that began when ours did?"""
-        return self._process(handle) is not None
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        """Running while there is a process of this pid that began when ours did and no result."""
+        running = self._process(handle) is not None  # asked first: a process that ends now has written its result
+        return sight_of_result(bundle) or Sight("running" if running else "lost")
 
-    def cancel(self, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Terminates, and kills what does not go within five seconds."""
         process = self._process(handle)
         if process is None:
@@ -73,7 +82,7 @@ class LocalRunner:
 class InProcessRunner:
     """Runs a bundle at once, where it is called: for replays, which play hundreds of rounds. Held to the same tests."""
 
-    def start(self, bundle: Path) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
         """Returns when the work is done; what it raises becomes the result, as in a process of its own."""
         from core.errors import RondoError
         from gpu_jobs.run import record_failure, run
@@ -84,9 +93,9 @@ class InProcessRunner:
             record_failure(bundle, error)
         return {}
 
-    def alive(self, handle: Mapping[str, Any]) -> bool:
-        """Never: it has ended before `start` returned."""
-        return False
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        """As its result says: it has ended before `start` returned."""
+        return sight_of_result(bundle) or Sight("lost")
 
-    def cancel(self, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Nothing is left to stop."""

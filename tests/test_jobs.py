@@ -82,7 +82,7 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
     with pytest.raises(Cancelled):
         work.run(bundle, impatient, "Encoding")
     handle = json.loads(work.store.one("select handle from jobs"))
-    assert not psutil.pid_exists(handle["pid"]) or not work.runner.alive(handle)
+    assert not psutil.pid_exists(handle["pid"]) or work.runner.look(bundle.path, handle).state == "lost"
     assert work.store.query("select state from jobs") == [("cancelled",)]
     work.store.close()
 
@@ -106,7 +106,7 @@ def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) 
 def test_a_new_owner_takes_up_a_job_that_outlived_the_old_one(tmp_path: Path) -> None:
     first = jobs(tmp_path, LocalRunner())
     bundle = first.prepare("ingest", ingest_params(tmp_path))
-    handle = first.runner.start(bundle.path)
+    handle = first.runner.start(bundle.path, {})
     with first.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'running', handle = ?", [json.dumps(handle)])
     first.store.close()

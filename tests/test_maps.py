@@ -114,9 +114,9 @@ def test_a_cancelled_map_leaves_no_process_and_the_old_map(encoded: object, proj
     with pytest.raises(Cancelled):
         project_map(local, impatient)
     assert open_map(local) is None
-    state, handle = local.store.query("select state, handle from jobs where kind = 'project'")[0]
+    job, state, handle = local.store.query("select id, state, handle from jobs where kind = 'project'")[0]
     assert state == "cancelled"
-    assert not local.jobs.runner.alive(json.loads(handle))
+    assert local.jobs.runner.look(local.folder / "jobs" / job, json.loads(handle)).state == "lost"
     local.close()
 
 

@@ -67,7 +67,8 @@ def _insert_model(
     before = cursor.execute("select labels from models order by made_at desc limit 1").fetchone()
     row = cursor.execute("select coalesce(max(batch), 0) from batches").fetchone()
     cursor.execute(
-        "insert into models values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         [
             model,
             utc_now(),

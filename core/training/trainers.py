@@ -1,0 +1,135 @@
+"""Which trainers there are and what can be set on each, with defaults and ranges. Knows no torch and no records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import BadInput
+
+Value = int | float | str | bool
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One thing to set. Its type is that of the default; numbers lie in low..high; words are one of `choices`, if any."""
+
+    default: Value
+    help: str
+    low: float = 0
+    high: float = 0
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How a model comes about. remote: worth carrying to a GPU."""
+
+    caption: str
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    remote: bool = True
+
+
+_FINE_TUNING = {
+    "epochs": Parameter(6, "Passes over the training data, at most.", 1, 1_000),
+    "batch_size": Parameter(32, "Texts or pairs per step.", 1, 4_096),
+    "learning_rate": Parameter(2e-5, "Highest step size, after the warm-up.", 1e-8, 1.0),
+    "warmup": Parameter(0.1, "Share of the steps in which the step size rises.", 0.0, 1.0),
+    "max_steps": Parameter(0, "Steps at most; 0: as many as the epochs have.", 0, 10_000_000),
+    "test_size": Parameter(
+        0.2, "Share of the labels held out, to stop early and to keep the best checkpoint.", 0.0, 0.9
+    ),
+    "patience": Parameter(3, "Evaluations without a better one after which training stops; 0: never.", 0, 1_000),
+    "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
+    "max_length": Parameter(256, "Tokens of a text that count.", 8, 8_192),
+    "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
+}
+
+TRAINERS: dict[str, Trainer] = {
+    "head": Trainer("A logistic head on the vectors there are: seconds, no GPU.", {}, remote=False),
+    "setfit": Trainer(
+        "Few labels: pulls texts of one label together and others apart, then fits a head (Tunstall et al. 2022).",
+        {
+            **_FINE_TUNING,
+            "base": Parameter("", "Encoder to start from; empty: the one in use."),
+            "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
+            "samples_per_label": Parameter(0, "Labelled records of each label to use, at most; 0: all.", 0, 100_000),
+            "iterations": Parameter(0, "Pairs of each kind per record; 0: every pair there is.", 0, 10_000),
+            "max_pairs": Parameter(
+                200_000, "Pairs to refuse beyond, since they grow with the square.", 100, 50_000_000
+            ),
+            "hard_negatives": Parameter(2, "Nearest records of another label per record, as extra pairs.", 0, 100),
+            "min_similarity": Parameter(0.25, "Least cosine of a hard negative.", -1.0, 1.0),
+            "oversampling": Parameter(2, "How many times a hard negative is taken.", 1, 100),
+            "hard_labels": Parameter("", "Only for these labels, comma-separated; empty: all."),
+            "head": Parameter("logistic", "What maps vectors to labels.", choices=("logistic", "differentiable")),
+        },
+    ),
+    "encoder": Trainer(
+        "Teaches the encoder your labels; all records are encoded again and the loop goes on with better vectors.",
+        {
+            **_FINE_TUNING,
+            "base": Parameter("", "Encoder to start from; empty: the one in use."),
+            "loss": Parameter(
+                "softmax", "What the encoder learns from.", choices=("softmax", "triplet", "contrastive")
+            ),
+            "oversample": Parameter(False, "Repeat small labels until all are as frequent."),
+        },
+    ),
+    "transformer": Trainer(
+        "Fine-tunes a whole classifier (DeBERTa, ModernBERT ...): many labels, a GPU, the best accuracy.",
+        {
+            **_FINE_TUNING,
+            "base": Parameter("microsoft/deberta-v3-base", "Model to start from: a name or a folder."),
+            "epochs": Parameter(4, "Passes over the training data, at most.", 1, 1_000),
+            "max_length": Parameter(512, "Tokens of a text that count.", 8, 8_192),
+            "class_weights": Parameter(True, "Small labels count more."),
+            "downsample": Parameter(0, "Train on this many records, for a trial; 0: on all.", 0, 100_000_000),
+        },
+    ),
+    "zeroshot": Trainer(
+        "No label needed: texts against the names and descriptions of the labels. The baseline to beat.",
+        {
+            "by": Parameter(
+                "cosine", "cosine to the encoded label, or entailment by an NLI model.", choices=("cosine", "nli")
+            ),
+            "base": Parameter("", "Encoder or NLI model; empty: the encoder in use, or a small NLI model."),
+            "template": Parameter("This text is about {}.", "What is asked about a label; {} is its name."),
+        },
+    ),
+}
+
+
+def read_values(trainer: str, given: Sequence[str]) -> dict[str, Value]:
+    """Every parameter of the trainer, with those of `given` ("key=value") in place of defaults. Raises BadInput."""
+    if trainer not in TRAINERS:
+        raise BadInput(f"There is no trainer {trainer!r}; there are {', '.join(TRAINERS)}.")
+    parameters = TRAINERS[trainer].parameters
+    values = {name: parameter.default for name, parameter in parameters.items()}
+    for entry in given:
+        name, sign, text = entry.partition("=")
+        if not sign:
+            raise BadInput(f"{entry!r} is not key=value.")
+        if name not in parameters:
+            known = ", ".join(parameters) or "none"
+            raise BadInput(f"The trainer {trainer} has no parameter {name!r}; there are: {known}.")
+        values[name] = read_value(name, parameters[name], text)
+    return values
+
+
+def read_value(name: str, parameter: Parameter, text: str) -> Value:
+    """The value that a person wrote. Raises BadInput with the range."""
+    if isinstance(parameter.default, bool):
+        if text.lower() not in ("true", "false"):
+            raise BadInput(f"{name} is {text!r}, but it must be true or false.")
+        return text.lower() == "true"
+    if isinstance(parameter.default, str):
+        if parameter.choices and text not in parameter.choices:
+            raise BadInput(f"{name} is {text!r}, but it must be one of {', '.join(parameter.choices)}.")
+        return text
+    kind = type(parameter.default)
+    try:
+        value = kind(text)
+    except ValueError:
+        raise BadInput(f"{name} is {text!r}, but a {'whole ' if kind is int else ''}number is needed.") from None
+    if not parameter.low <= value <= parameter.high:
+        raise BadInput(f"{name} is {text}, but it must lie between {parameter.low:g} and {parameter.high:g}.")
+    return value
