@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
+from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
 from app.options import (
     AuditOption,
@@ -197,5 +198,8 @@ app.command()(withdraw)
 app.command()(inspect)
 app.command("map")(map_)
 app.command()(rechoose)
+app.command()(train)
+app.command()(trainers)
+app.add_typer(jobs, name="jobs")
 app.command()(replay)
 app.command()(demo)

@@ -50,8 +50,9 @@ def opened_project(folder: Path) -> Iterator[Any]:
     from core.project import open_project
     from core.settings import read_settings
     from gpu_jobs.local import LocalRunner
+    from gpu_jobs.runners import RUNNERS
 
-    project = open_project(folder, LocalRunner(read_settings(folder).threads))
+    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS)
     try:
         yield project
     finally:

@@ -18,6 +18,7 @@ from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
 from gpu_jobs.local import LocalRunner
+from gpu_jobs.runners import RUNNERS
 
 _BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
 CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
@@ -39,13 +40,16 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     refuse_taken_port(host, port)
     configure_streamlit()
     local = is_loopback(host)
-    office = state.open_office(lambda: open_project(folder, LocalRunner(read_settings(folder).threads)), local=local)
+    office = state.open_office(
+        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), local=local
+    )
     key = secrets.token_hex(32)
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
     client.write_address(folder, f"http://{shown}:{port}", key)
     announce()
     try:
         office.start("open")
+        office.watch()
         uvicorn.run(
             make_app(office, key, host),
             host=host,

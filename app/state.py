@@ -18,9 +18,11 @@ from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
 from core.project import Project
 from core.settings import Settings
+from core.training.following import follow, followed
 
 log = logging.getLogger("rondo")
 PRIVATE = ".rondo"
+WATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Office:
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _closing: bool = False
+    _closed: threading.Event = field(default_factory=threading.Event)
     _looked_at: int = 0
     """responses there were when the promise that stands was last looked at"""
 
@@ -121,6 +124,15 @@ class Office:
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
+    def watch(self) -> None:
+        """Looks at training jobs every WATCH_SECONDS until the office closes; returns at once."""
+        threading.Thread(target=self._watch, name="rondo-watch", daemon=True).start()
+
+    def _watch(self) -> None:
+        while not self._closed.wait(WATCH_SECONDS):
+            if followed(self.project):
+                follow(self.project, lambda *_: None)
+
     def cancel(self, verb: str) -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""
         for ticket in list(self._tickets):
@@ -131,6 +143,7 @@ class Office:
         """Stops what runs, waits until it has, and leaves a project that another process can open."""
         with self._changing:
             self._closing = True
+        self._closed.set()
         deadline = time.monotonic() + 20
         while self._tickets and time.monotonic() < deadline:
             for ticket in list(self._tickets):

@@ -8,6 +8,9 @@ from typing import Any
 
 import typer
 
+from app import terminal_jobs
+from app.terminal_scores import interval, score_lines
+
 
 class Ticker:
     """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr."""
@@ -90,24 +93,6 @@ def _fit_lines(told: Mapping[str, Any]) -> list[str]:
 def _round_lines(told: Mapping[str, Any]) -> list[str]:
     nothing = "Nothing was queued: every record is labelled or queued already."
     return _fit_lines(told) + ([] if told["queued"] else [nothing])
-
-
-def score_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
-    lines = []
-    for stratum in ("audit", "gold"):
-        if found := metrics.get(stratum):
-            accuracy, f1 = found["accuracy"], found["macro_f1"]
-            lines.append(
-                f"  {stratum} ({found['n']:,} records): accuracy {_interval(accuracy)}, macro F1 {_interval(f1)}"
-            )
-    return lines or ["  No audit or gold labels yet, so nothing can be said about accuracy."]
-
-
-def _interval(estimate: Mapping[str, float]) -> str:
-    if estimate["high"] - estimate["low"] >= 1:
-        return "cannot be told yet"
-    return f"{estimate['value']:.1%} (95 %: {estimate['low']:.1%} to {estimate['high']:.1%})"
 
 
 def _batch_lines(told: Mapping[str, Any]) -> list[str]:
@@ -209,7 +194,7 @@ def _count(labels: int | None) -> str:
 def _demo_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>10}"]
     lines += [
-        f"{point['labels']:>7} {_interval(point['gold']['accuracy']):>30} {point['gold']['macro_f1']['value']:>10.1%}"
+        f"{point['labels']:>7} {interval(point['gold']['accuracy']):>30} {point['gold']['macro_f1']['value']:>10.1%}"
         for point in told["curve"]
         if "gold" in point
     ]
@@ -235,4 +220,5 @@ _LINES = {
     "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],
     "replay": _replay_lines,
     "demo": _demo_lines,
+    **terminal_jobs.LINES,
 }

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from core import errors
 from core.errors import Cancelled, RondoError
 from core.store import Store, utc_now
+from core.version import code_version
 
 POLL_SECONDS = 0.05
 
@@ -40,7 +41,7 @@ class Runner(Protocol):
     """What carries a bundle to where it runs. A handle is JSON, so that a restarted owner can ask again."""
 
     def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin; doing it twice for a bundle of the same name begins once. resources: gpu, cpu, memory_mb, seconds.
+        """Begin; twice for a bundle of the same name begins once. resources: gpu, seconds; environment: variables.
 
         Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
         """
@@ -51,6 +52,9 @@ class Runner(Protocol):
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Stop it; return when it has stopped or will."""
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
+        """US dollars for so long, None where nobody is paid. Raises BadInput for what is not on offer."""
 
 
 class JobBroke(RondoError):
@@ -106,12 +110,22 @@ class Bundle:
                 name = file.relative_to(self.path / "in").as_posix()
                 digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
         job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
-        write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest()})
+        write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest(), "code": code_version()})
 
     def empty(self) -> None:
         """Removes what went in and came out; what the job was and how it ended stays."""
         for name in ("in", "out", "ckpt"):
             shutil.rmtree(self.path / name, ignore_errors=True)
+
+
+def manifest(out: Path) -> dict[str, str]:
+    """Path below `out` to SHA-256, of every file: what came back is what was made."""
+    return {file.relative_to(out).as_posix(): _digest(file) for file in sorted(out.rglob("*")) if file.is_file()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: object) -> None:
@@ -143,9 +157,14 @@ class Jobs:
             )
         return bundle
 
-    def run(self, bundle: Bundle, report: Report, what: str) -> dict[str, Any]:
-        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
-        handle = self._attach(bundle) or self._start(bundle)
+    def run(
+        self, bundle: Bundle, report: Report, what: str, resources: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`.
+
+        resources: as `Runner.start` takes them, never stored: a token may be in `environment`.
+        """
+        handle = self._attach(bundle) or self._start(bundle, resources or {})
         try:
             self._wait(bundle, handle, report, what)
         except (Cancelled, KeyboardInterrupt):
@@ -198,11 +217,11 @@ class Jobs:
         handle = self._handle(bundle)
         return handle if handle and self.runner.look(bundle.path, handle).state != "lost" else None
 
-    def _start(self, bundle: Bundle) -> dict[str, Any]:
+    def _start(self, bundle: Bundle, resources: Mapping[str, Any]) -> dict[str, Any]:
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
         self._set(bundle, "submitting")
-        handle = self.runner.start(bundle.path, {})
+        handle = self.runner.start(bundle.path, resources)
         with self.store.transaction() as cursor:
             cursor.execute(
                 "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]

@@ -26,6 +26,8 @@ from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.taxonomy import make_taxonomy
+from core.training.following import follow, job_cancel, job_log, jobs
+from core.training.launch import job_retry, train
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
@@ -171,4 +173,10 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "status": show_status,
     "export": export,
     "backup": back_up,
+    "train": train,
+    "jobs": jobs,
+    "job_log": job_log,
+    "job_cancel": job_cancel,
+    "job_retry": job_retry,
+    "follow": follow,
 }

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ class LocalRunner:
             "OPENBLAS_NUM_THREADS": threads,
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "POLARS_MAX_THREADS": threads,
+            **resources.get("environment", {}),
         }
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
@@ -51,12 +53,20 @@ class LocalRunner:
         except psutil.NoSuchProcess:
             created = 0.0
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
-        return {"pid": child.pid, "created": created}
+        return {"pid": child.pid, "created": created, "seconds": resources.get("seconds", 0)}
 
     def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
         """Running while there is a process of this pid that began when ours did and no result."""
-        running = self._process(handle) is not None  # asked first: a process that ends now has written its result
-        return sight_of_result(bundle) or Sight("running" if running else "lost")
+        process = self._process(handle)  # asked first: a process that ends now has written its result
+        if ended := sight_of_result(bundle):
+            return ended
+        if process is None:
+            return Sight("lost", "Its process ended without a result.")
+        limit = handle.get("seconds", 0)
+        if limit and time.time() - handle["created"] > limit:
+            self.cancel(bundle, handle)
+            return Sight("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
+        return Sight("running")
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Terminates, and kills what does not go within five seconds."""
@@ -69,6 +79,9 @@ class LocalRunner:
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(STOP_SECONDS)
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> None:
+        """This machine costs nothing."""
 
     def _process(self, handle: Mapping[str, Any]) -> psutil.Process | None:
         try:
@@ -99,3 +112,6 @@ class InProcessRunner:
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Nothing is left to stop."""
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> None:
+        """This machine costs nothing."""

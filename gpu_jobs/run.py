@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from core.jobs import write_json
+from core.jobs import manifest, write_json
+from gpu_jobs.teaching import Progress
 
-Work = Callable[[Path, Mapping[str, Any], Callable[[int, int], None]], dict[str, Any]]
+Work = Callable[[Path, Mapping[str, Any], Progress], dict[str, Any]]
 
 
 def _ingest(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -45,6 +46,12 @@ def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int
     return inspect(bundle, params, report)
 
 
+def _train(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+    from gpu_jobs.train import train
+
+    return train(bundle, params, report)
+
+
 KINDS: dict[str, Work] = {
     "inspect": _inspect,
     "ingest": _ingest,
@@ -52,14 +59,17 @@ KINDS: dict[str, Work] = {
     "round": _round,
     "rechoose": _round,
     "project": _project,
+    "train": _train,
 }
 
 
 def run(bundle: Path) -> None:
     """Does the work of one bundle; whatever is raised is recorded by `record_failure`."""
     job = json.loads((bundle / "job.json").read_text(encoding="utf-8"))
+    for name in ("out", "ckpt"):
+        (bundle / name).mkdir(exist_ok=True)
     value = KINDS[job["kind"]](bundle, job["params"], _reporter(bundle))
-    write_json(bundle / "result.json", {"state": "succeeded", "value": value})
+    write_json(bundle / "result.json", {"state": "succeeded", "value": value, "manifest": manifest(bundle / "out")})
 
 
 def record_failure(bundle: Path, error: BaseException) -> None:
@@ -67,17 +77,18 @@ def record_failure(bundle: Path, error: BaseException) -> None:
     write_json(bundle / "result.json", {"state": "failed", "kind": type(error).__name__, "message": str(error)})
 
 
-def _reporter(bundle: Path) -> Callable[[int, int], None]:
+def _reporter(bundle: Path) -> Progress:
     last = 0.0
 
-    def report(done: int, total: int) -> None:
+    def report(done: int, total: int, **figures: float) -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last < 0.1 and done != total:
+        if now - last < 0.1 and done != total and not figures:
             return
         last = now
+        line = {"done": done, "total": total, "at": round(time.time(), 3), **figures}
         with (bundle / "events.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"done": done, "total": total}) + "\n")
+            file.write(json.dumps(line) + "\n")
 
     return report
 

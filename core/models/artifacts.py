@@ -1,61 +1,231 @@
-"""A head on disk: safetensors and JSON, the manifest with its hashes last, never pickle. Knows no store."""
+"""A model on disk: safetensors and JSON, the manifest with every file's hash last, never pickle. Knows no store."""
 
 import hashlib
 import json
-import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from core.errors import Damaged
+import numpy as np
+
+from core.errors import BadInput, Damaged, Refused
 from core.jobs import write_json
+from core.models.file_kinds import check_file, files_of
 from core.models.heads import Head
 
+INSIDE = "encoder/"
+"""the encoder of a model that brings its own"""
+
+MANIFEST = "manifest.json"
+INFO = "training_info.json"
 _ARRAYS = "head.safetensors"
-_MANIFEST = "manifest.json"
+_UNSEALED = ("evaluations/",)
+_UNSEALED_OF_ROUNDS = ("verdicts.safetensors", "curve.json")
+"""what is written after the seal; it changes nothing that a model says, and is of the harmless kinds like all else"""
+_DROPPED = ("encoder/README.md", "encoder/chat_template.jinja")
+"""what sentence-transformers writes and nothing needs; its README quotes texts that the model learnt from"""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What a manifest says of a model beside its head. trainer: a key of TRAINERS. encoder: a name, or INSIDE.
+
+    info: for `training_info.json`: base model, counts, parameters, times, versions; what JSON can hold, and no path.
+    """
+
+    trainer: str
+    encoder: str
+    labels: tuple[str, ...]
+    multi: bool
+    info: Mapping[str, Any]
 
 
 def save_head(folder: Path, head: Head, facts: dict[str, object]) -> None:
-    """facts: what a person wants to know of it later (encoder, counts, seed); they do not change what it predicts."""
-    from safetensors.numpy import save_file
+    """A round's model. What else lies in the folder becomes part of it.
 
+    facts: what a person wants to know of it later (encoder, counts, seed); they do not change what it predicts.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{_ARRAYS}.partial"
-    save_file({"weights": head.weights, "bias": head.bias}, partial)
-    os.replace(partial, folder / _ARRAYS)
-    manifest = {
-        "kind": "head",
+    _write_head(folder, head)
+    _write_manifest(
+        folder, head, {"kind": "head", "schema": 1, "labels": list(head.labels), "multi": head.multi}, facts
+    )
+
+
+def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any]:
+    """The last step of a training: with all else in the folder, writes head, training info and, last, the manifest.
+
+    head: None for a model that judges texts without vectors; it can be measured but not put to use. Returns the
+    manifest. Raises Damaged when `check_model` would refuse the folder.
+    """
+    if head is not None and (head.labels != making.labels or head.multi != making.multi):
+        raise BadInput(
+            f"The head knows {len(head.labels)} labels, the model {len(making.labels)}; they must be the same."
+        )
+    for name in _DROPPED:
+        (folder / name).unlink(missing_ok=True)
+    if (making.encoder == INSIDE) != (folder / INSIDE).is_dir():
+        raise BadInput(f"The model's encoder is said to be {making.encoder!r}, but the folder says otherwise.")
+    if head is not None:
+        _write_head(folder, head)
+    write_json(folder / INFO, _without_paths(making.info))
+    about = {
+        "kind": "model",
         "schema": 1,
-        "files": {_ARRAYS: _hash(folder / _ARRAYS)},
-        "labels": list(head.labels),
-        "multi": head.multi,
-        "temperature": head.temperature,
-        "calibration_error": head.calibration_error,
-        "facts": facts,
+        "trainer": making.trainer,
+        "encoder": making.encoder,
+        "labels": list(making.labels),
+        "multi": making.multi,
     }
-    write_json(folder / _MANIFEST, manifest)
+    _write_manifest(folder, head, about, {})
+    return check_model(folder)
+
+
+def check_model(folder: Path) -> dict[str, Any]:
+    """The manifest of a model whose every file is what it was when it was sealed, and none of which can run code.
+
+    Raises Damaged, in one sentence, for a file that is missing, changed, or there too many; for pickles, links,
+    and configurations that ask for code or weights from elsewhere. It proves that nothing changed since, not who
+    made it: whoever can write the folder can write a manifest that fits.
+    """
+    manifest = read_manifest(folder)
+    found = files_of(folder)
+    del found[MANIFEST]
+    expected: dict[str, str] = manifest["files"]
+    for name in sorted(found.keys() - expected.keys()):
+        if _may_follow(name, manifest):
+            continue
+        raise Damaged(f"{folder} is not as it was saved: {name} was added. Nothing of it is used.")
+    for name in sorted(expected.keys() - found.keys()):
+        raise Damaged(f"{folder} is not as it was saved: {name} is missing. Nothing of it is used.")
+    for name, path in found.items():
+        try:
+            check_file(path, name)
+        except Damaged as error:
+            raise Damaged(f"The model in {folder} is refused: {error}") from None
+        if name in expected and _hash(path) != expected[name]:
+            raise Damaged(f"{path} was changed after it was saved. Nothing of the model is used.")
+    return manifest
+
+
+def _may_follow(name: str, manifest: Mapping[str, Any]) -> bool:
+    return name.startswith(_UNSEALED) or (manifest["trainer"] == "round" and name in _UNSEALED_OF_ROUNDS)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What a model says of itself; hashes nothing. trainer is "round" and encoder "" for a round's head."""
+    try:
+        file = folder / MANIFEST
+        if file.stat().st_size > 1 << 23:
+            raise ValueError("its manifest is larger than any can be")
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        told: dict[str, Any] = {
+            "trainer": "round",
+            "encoder": "",
+            "temperature": None,
+            "calibration_error": None,
+            "facts": {},
+        } | manifest
+        texts = [*told["files"], *told["files"].values(), *told["labels"], told["trainer"], told["encoder"]]
+        plain = all(isinstance(text, str) for text in texts) and isinstance(told["labels"], list)
+        if not plain or not isinstance(told["multi"], bool):
+            raise TypeError("its manifest holds something else than it should")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Damaged(f"{folder} is not a model: {error}. Run `rondo fit` to make a new one.") from None
+    return told
 
 
 def load_head(folder: Path) -> Head:
-    """Raises Damaged for a folder that is not a head, or whose files are not those it was saved with."""
+    """Raises Damaged for a folder that is not a model, or whose head is not what it was saved with; Refused without."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
+    manifest = read_manifest(folder)
+    if _ARRAYS not in manifest["files"]:
+        raise Refused(f"{folder.name} has no head: it judges texts without vectors and can only be compared.")
     try:
-        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
-        expected = manifest["files"][_ARRAYS]
-        found = _hash(folder / _ARRAYS)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        changed = _hash(folder / _ARRAYS) != manifest["files"][_ARRAYS]
+        arrays = {} if changed else load_file(folder / _ARRAYS)
+    except (OSError, SafetensorError) as error:
         raise Damaged(f"{folder} is not a model: {error}. Run `rondo fit` to make a new one.") from None
-    if found != expected:
+    if changed:
         raise Damaged(f"{folder / _ARRAYS} was changed after it was saved. Run `rondo fit` to make a new model.")
-    arrays = load_file(folder / _ARRAYS)
+    return _head_of(folder, manifest, arrays)
+
+
+def _head_of(folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Head:
+    weights, bias = arrays.get("weights"), arrays.get("bias")
+    labels, temperature = tuple(manifest["labels"]), manifest["temperature"]
+    fits = (
+        weights is not None
+        and bias is not None
+        and weights.ndim == 2
+        and bias.shape == (len(labels),) == weights.shape[:1]
+    )
+    if not fits or not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
+        raise Damaged(f"{folder}: its head does not fit its {len(labels)} labels. Run `rondo fit` to make a new model.")
     return Head(
         weights=arrays["weights"],
         bias=arrays["bias"],
-        temperature=float(manifest["temperature"]),
-        labels=tuple(manifest["labels"]),
-        multi=bool(manifest["multi"]),
+        temperature=float(temperature),
+        labels=labels,
+        multi=manifest["multi"],
         calibration_error=manifest["calibration_error"],
     )
 
 
+def install_model(source: Path, models: Path, model_id: str) -> Path:
+    """A checked copy under models/, renamed into place so that a folder there is whole; done already, it stays.
+
+    What is checked is the copy: nobody who can write to the source has a hand in it any more. Raises Damaged.
+    """
+    target, partial = models / model_id, models / f"{model_id}.partial"
+    if target.exists():
+        return target
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for name, path in files_of(source).items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, partial / name, follow_symlinks=False)
+        check_model(partial)
+    except Damaged as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise Damaged(str(error).replace(str(partial), str(source))) from None
+    partial.rename(target)
+    return target
+
+
+def _without_paths(info: Mapping[str, Any]) -> dict[str, Any]:
+    """A folder of this machine says nothing elsewhere; its last name does."""
+
+    def named(value: Any) -> Any:
+        return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
+
+    values = {key: named(value) for key, value in info.get("values", {}).items()}
+    return {key: named(value) for key, value in info.items()} | ({"values": values} if values else {})
+
+
+def _write_head(folder: Path, head: Head) -> None:
+    from safetensors.numpy import save_file
+
+    partial = folder / f"{_ARRAYS}.partial"
+    save_file({"weights": head.weights, "bias": head.bias}, partial)
+    partial.replace(folder / _ARRAYS)
+
+
+def _write_manifest(folder: Path, head: Head | None, about: dict[str, object], facts: dict[str, object]) -> None:
+    (folder / MANIFEST).unlink(missing_ok=True)
+    manifest = about | {
+        "files": {name: _hash(path) for name, path in files_of(folder).items()},
+        "temperature": head.temperature if head else None,
+        "calibration_error": head.calibration_error if head else None,
+        "facts": facts,
+    }
+    write_json(folder / MANIFEST, manifest)
+
+
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -34,7 +34,7 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
     with _turn(project, report):
         settings = project.settings()
         plan = Plan(learn, choice(project, request) if request else None)
-        arrays, sources = _arrays(project, settings)
+        arrays, sources = known_now(project, settings)
         _refuse(project, plan, arrays)
         if learn and not len(arrays["pool_rows"]):
             plan = Plan(learn=True, choose=None)
@@ -96,7 +96,8 @@ def take_in_finished(project: Project, report: Report) -> int:
     taken = 0
     unfinished = project.store.query(
         """select id, kind, params, made_at from jobs
-           where state in ('draft', 'submitting', 'running') and kind <> 'encode' order by made_at"""
+           where state in ('draft', 'submitting', 'running') and kind <> 'encode' and runner is null
+           order by made_at"""
     )
     with _turn(project, report):
         for job, kind, written, made_at in unfinished:
@@ -137,7 +138,7 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
         raise Refused("Every record is labelled or queued already. Import more records to go on.")
 
 
-def _arrays(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
+def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
     """What the job may know, all of one moment: who is labelled how, how they were asked, who is in the pool, who
     waits; and the names of the sources that the records came from.
     """

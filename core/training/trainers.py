@@ -10,7 +10,7 @@ Value = int | float | str | bool
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing to set. Its type is that of the default; numbers lie in low..high; words are one of `choices`, if any."""
+    """One thing to set, of its default's type. Numbers lie in low..high, words in `choices`, where there are any."""
 
     default: Value
     help: str
@@ -133,3 +133,20 @@ def read_value(name: str, parameter: Parameter, text: str) -> Value:
     if not parameter.low <= value <= parameter.high:
         raise BadInput(f"{name} is {text}, but it must lie between {parameter.low:g} and {parameter.high:g}.")
     return value
+
+
+def as_table(trainer: Trainer) -> dict[str, object]:
+    """Caption and parameters as rows: name, default, help, and the range in words."""
+    rows = [
+        {"name": name, "default": parameter.default, "help": parameter.help, "range": _range(parameter)}
+        for name, parameter in trainer.parameters.items()
+    ]
+    return {"caption": trainer.caption, "parameters": rows}
+
+
+def _range(parameter: Parameter) -> str:
+    if parameter.choices:
+        return f"({', '.join(parameter.choices)})"
+    if isinstance(parameter.default, bool):
+        return "(true, false)"
+    return "" if isinstance(parameter.default, str) else f"({parameter.low:g} to {parameter.high:g})"

@@ -1,0 +1,52 @@
+"""What the terminal says of training jobs. Knows their entries, not where they ran."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.terminal_scores import score_lines
+
+
+def _job_line(job: Mapping[str, Any]) -> str:
+    """One job in one line: id, trainer, where, state, how far, the best figure."""
+    far = f", {job['done']:,} of {job['total']:,}" if job["total"] and job["state"] == "running" else ""
+    spent = f", about {job['dollars']:.2f} USD" if job["dollars"] else ""
+    line = f"{job['id']}  {job['trainer']} on {job['runner']}: {job['state'].replace('_', ' ')}{far}{spent}"
+    return f"{line}. {job['message']}" if job["message"] else line
+
+
+def _train_lines(told: Mapping[str, Any]) -> list[str]:
+    if "runs" in told:
+        return _grid_lines(told)
+    if told["state"] != "succeeded":
+        return [_job_line(told), f"Next: rondo jobs, rondo jobs logs {told['id']}, rondo jobs cancel {told['id']}."]
+    lines = [f"Trained {told['model']} in {told['seconds']:,.0f} s, {told['memory_mb']:,} MB at most."]
+    lines += score_lines(told["metrics"])
+    return [*lines, f"Next: rondo compare champion {told['model']}, rondo models promote {told['model']}."]
+
+
+def _grid_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [_job_line(run) for run in told["runs"]]
+    return [*lines, told["sentence"]]
+
+
+def _jobs_lines(told: Mapping[str, Any]) -> list[str]:
+    return [_job_line(job) for job in told["jobs"]] or ["No training job yet. Start one: rondo train --trainer setfit."]
+
+
+def _trainers_lines(told: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, trainer in told.items():
+        lines += [f"{name}: {trainer['caption']}"]
+        lines += [f"    {row['name']}={row['default']}  {row['help']} {row['range']}" for row in trainer["parameters"]]
+    return lines
+
+
+LINES = {
+    "train": _train_lines,
+    "jobs": _jobs_lines,
+    "job_log": lambda told: told["lines"] or ["Nothing was printed yet."],
+    "job_cancel": lambda told: [_job_line(told)],
+    "job_retry": lambda told: [_job_line(told)],
+    "follow": lambda told: [f"{told['under_way']} jobs are under way."],
+    "trainers": _trainers_lines,
+}

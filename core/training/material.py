@@ -1,0 +1,91 @@
+"""What a training job is given: labelled texts, the records that judge, the encoder it starts from. Trains nothing."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput, Refused
+from core.jobs import Bundle
+from core.project import Project
+from core.rounds.play import known_now
+from core.settings import Settings
+
+Ints = npt.NDArray[np.int64]
+OWN = "model:"
+"""an encoder of this name is inside the model of that id"""
+
+
+def write_material(project: Project, bundle: Bundle, settings: Settings, base: str) -> None:
+    """`in/train.parquet` and `in/judge.parquet` (n, text, labels; stratum), the audit's history, the encoder if ours.
+
+    Audit records and gold never teach, nor do records with the same text.
+    """
+    arrays, _ = known_now(project, settings)
+    taught = np.setdiff1d(arrays["train_rows"], arrays["audit_rows"])
+    labels = [label.id for label in settings.taxonomy.active]
+    _write(project, bundle.path / "in" / "train.parquet", taught, labels)
+    judging = np.union1d(arrays["gold_rows"], arrays["audit_rows"])
+    _write(project, bundle.path / "in" / "judge.parquet", judging, labels)
+    history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
+    np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
+    if base.startswith(OWN):
+        carry_encoder(project, bundle, base)
+
+
+def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
+    """A copy in the bundle: where the job runs there is no project."""
+    source = project.models / base.removeprefix(OWN) / "encoder"
+    if not source.is_dir():
+        raise BadInput(f"There is no encoder {base!r}: the model has none, or there is no such model.")
+    shutil.copytree(source, bundle.path / "in" / "encoder")
+
+
+def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
+    target = str(path).replace("'", "''")
+    with project.store.reading() as cursor:
+        cursor.execute(
+            f"""copy (
+                select r.n, r.text, s.stratum, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels
+                from records r join settled s using (n) where r.n in (select unnest($rows::bigint[])) order by r.n
+            ) to '{target}' (format parquet)""",
+            {"rows": rows.tolist(), "labels": labels},
+        )
+
+
+def refuse_too_little(project: Project, settings: Settings, trainer: str) -> None:
+    """Raises Refused where there is nothing that this trainer could learn."""
+    if len(settings.taxonomy.active) < (1 if settings.multi else 2):
+        raise Refused("A model needs two labels to choose between. Add labels on the Settings page.")
+    if not project.store.one("select count(*) from records"):
+        raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
+    if trainer == "zeroshot":
+        return
+    used = project.store.query(
+        "select count(*) from settled where stratum not in ('gold', 'audit') and len(labels) > 0 group by labels"
+    )
+    if len(used) < 2:
+        raise Refused(
+            f"Training needs labels of two kinds; there {'is one' if used else 'is none'} (gold and audit labels only "
+            "judge). Label some records first: `rondo up`."
+        )
+
+
+def training_params(settings: Settings, values: dict[str, Any], trainer: str, seed: int | None) -> dict[str, Any]:
+    """What the job is told besides its files."""
+    active = settings.taxonomy.active
+    base = str(values.get("base") or settings.encoder)
+    return {
+        "trainer": trainer,
+        "values": {**values, **({"base": base} if "base" in values else {})},
+        "encoder": base if trainer in ("head", "setfit", "encoder", "zeroshot") else settings.encoder,
+        "labels": [label.id for label in active],
+        "label_names": [label.name for label in active],
+        "descriptions": [label.description for label in active],
+        "multi": settings.multi,
+        "seed": settings.seed if seed is None else seed,
+        "threads": settings.threads,
+        "taxonomy": settings.taxonomy.version,
+    }

@@ -1,0 +1,37 @@
+"""The logistic head on the encoder as it is. Knows texts and vectors, no bundle."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from core.models.encoders import load_encoder
+from core.models.heads import Lesson, fit_head, predict
+from gpu_jobs.teaching import Floats, Material, Run, Trained
+
+PIECE = 512
+"""texts between two reports"""
+
+
+def train(material: Material, run: Run) -> Trained:
+    """Encodes the texts and fits: the same head as a round's, but without the pool's help. Seconds, no GPU."""
+    started = time.monotonic()
+    encoder = load_encoder(run.base, run.cache, run.threads)
+    rows = []
+    for first in range(0, len(material.texts), PIECE):
+        rows.append(encoder.encode(material.texts[first : first + PIECE]))
+        run.report(min(first + PIECE, len(material.texts)), len(material.texts) + 1)
+    lesson = Lesson(np.concatenate(rows), material.targets.astype(np.float32), material.labels, material.multi)
+    head = fit_head(lesson, None, np.random.default_rng(run.seed))
+
+    def judge(texts: Sequence[str]) -> Floats:
+        return predict(head, encoder.encode(texts))
+
+    return Trained(
+        predict=judge,
+        head=head,
+        encoder=None,
+        held_out=np.empty(0, np.int64),
+        held_out_probs=np.empty((0, len(material.labels)), np.float32),
+        info={"base": run.base, "seconds_training": round(time.monotonic() - started, 3)},
+    )

@@ -1,0 +1,159 @@
+"""A training job from order to model: what it may learn from, what it says, and that it is taken in once."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import polars
+import pytest
+
+from core import loop, simulate
+from core.errors import BadInput, Cancelled, Refused
+from core.jobs import Bundle
+from core.project import Project
+from core.training import following
+from core.training.launch import Asked, launch, order_of, train
+from core.training.material import write_material
+from core.training.trainers import TRAINERS, read_values
+from gpu_jobs.local import InProcessRunner, LocalRunner
+from tests.conftest import quiet
+
+
+@pytest.fixture
+def taught(project: Project, truth: dict[str, tuple[str, ...]]) -> Project:
+    """Two batches labelled, with audit records among them; jobs run where they are started."""
+    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    project.runners = {"local": lambda settings: InProcessRunner()}
+    return project
+
+
+def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
+    told = train(taught, quiet, trainer="head")
+    assert told["state"] == "succeeded"
+    assert told["model"] == told["id"]
+    assert told["metrics"]["gold"]["n"] == 12
+    assert told["metrics"]["audit"]["n"] == taught.store.one("select count(*) from settled where stratum = 'audit'")
+    assert (taught.models / told["model"] / "manifest.json").exists()
+    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [told["model"]])
+    teaching = taught.store.one("select count(*) from settled where stratum = 'chosen'")
+    assert row == [("head", "all-MiniLM-L6-v2", teaching)]
+
+
+def test_audit_and_gold_records_never_teach(taught: Project) -> None:
+    bundle = taught.jobs.prepare("train", {})
+    write_material(taught, bundle, taught.settings(), "all-MiniLM-L6-v2")
+    taught_rows = set(polars.read_parquet(bundle.path / "in" / "train.parquet")["n"].to_list())
+    judging = set(polars.read_parquet(bundle.path / "in" / "judge.parquet")["n"].to_list())
+    blind = {n for (n,) in taught.store.query("select n from settled where stratum in ('gold', 'audit')")}
+    assert judging == blind
+    assert not taught_rows & blind
+
+
+def test_a_result_is_taken_in_once(taught: Project) -> None:
+    job = launch(taught, order_of(taught, "head", Asked()))
+    for _ in range(3):
+        following.look(taught, job)
+    assert taught.store.one("select count(*) from models where id = ?", [job]) == 1
+
+
+def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taught: Project) -> None:
+    job = launch(taught, order_of(taught, "head", Asked()))
+    bundle = Bundle(taught.folder / "jobs" / job)
+    judged = bundle.path / "out" / "model" / "judged.npz"
+    np.savez(judged, n=np.zeros(3), probs=np.ones((3, 3)))
+    seen = following.look(taught, job)
+    assert seen["state"] == "failed"
+    assert "changed on the way" in seen["message"]
+    assert not (taught.models / job).exists()
+
+
+def test_detached_jobs_are_found_again_by_a_new_owner(encoded: Path, taught: Project) -> None:
+    taught.runners = {"local": lambda settings: LocalRunner(1)}
+    told = train(taught, quiet, trainer="head", detach=True)
+    assert told["state"] == "queued"
+    taught.close()
+    from core.project import open_project
+
+    again = open_project(taught.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
+    from core.training.launch import wait
+
+    assert wait(again, quiet, told["id"])["state"] == "succeeded"
+    again.close()
+
+
+def test_being_stopped_leaves_the_job_running_and_cancel_ends_it(taught: Project) -> None:
+    taught.runners = {"local": lambda settings: LocalRunner(1)}
+
+    def impatient(what: str, done: int, total: int) -> None:
+        raise Cancelled("enough")
+
+    with pytest.raises(Cancelled, match="goes on without you"):
+        train(taught, impatient, trainer="head")
+    job = following.listing(taught)["jobs"][0]["id"]
+    assert following.job_cancel(taught, quiet, job=job)["state"] == "cancelled"
+    assert following.look(taught, job)["state"] == "cancelled"
+    with pytest.raises(Refused, match="already"):
+        following.job_cancel(taught, quiet, job=job)
+
+
+def test_a_cancelled_job_can_be_started_again(taught: Project) -> None:
+    taught.runners = {"local": lambda settings: LocalRunner(1)}
+    job = train(taught, quiet, trainer="head", detach=True)["id"]
+    following.job_cancel(taught, quiet, job=job)
+    taught.runners = {"local": lambda settings: InProcessRunner()}
+    loop.VERBS["job_retry"](taught, quiet, job=job)
+    assert following.look(taught, job)["state"] == "succeeded"
+
+
+def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> None:
+    before = taught.store.one("select count(*) from models")
+    job = launch(taught, order_of(taught, "head", Asked()))
+    shutil.rmtree(taught.folder / "jobs" / job / "out")
+    following.look(taught, job)
+    assert following.entry(taught, job)["state"] == "failed"
+    assert taught.store.one("select count(*) from models") == before
+
+
+def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Project) -> None:
+    project.runners = {"local": lambda settings: InProcessRunner()}
+    with pytest.raises(Refused, match="labels of two kinds"):
+        train(project, quiet, trainer="head")
+    assert project.store.one("select count(*) from jobs where kind = 'train'") == 0
+
+
+@pytest.mark.parametrize(
+    ("trainer", "given", "said"),
+    [
+        ("hed", [], "no trainer 'hed'"),
+        ("setfit", ["epoch=3"], "no parameter 'epoch'"),
+        ("setfit", ["epochs"], "not key=value"),
+        ("setfit", ["epochs=many"], "whole number"),
+        ("setfit", ["epochs=0"], "between 1 and"),
+        ("setfit", ["loss=hinge"], "one of contrastive"),
+        ("transformer", ["class_weights=maybe"], "true or false"),
+    ],
+)
+def test_what_cannot_be_set_is_named(trainer: str, given: list[str], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        read_values(trainer, given)
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_every_default_lies_in_its_own_range(name: str) -> None:
+    given = [f"{key}={parameter.default}" for key, parameter in TRAINERS[name].parameters.items()]
+    assert read_values(name, given) == read_values(name, [])
+
+
+def test_an_unknown_runner_is_named(taught: Project) -> None:
+    with pytest.raises(BadInput, match="no runner 'moon'"):
+        train(taught, quiet, trainer="head", on="moon")
+
+
+def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
+    job = launch(taught, order_of(taught, "head", Asked(seed=5, note="trial")))
+    told = json.loads((taught.folder / "jobs" / job / "job.json").read_text())
+    assert len(told["input_sha256"]) == 64
+    assert len(told["code"]) == 12
+    assert told["params"]["seed"] == 5
+    assert following.entry(taught, job)["note"] == "trial"
