@@ -25,6 +25,7 @@ from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
+from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
 from core.training.following import follow, job_cancel, job_log, jobs
 from core.training.launch import job_retry, train
@@ -107,27 +108,12 @@ def export(project: Project, report: Report, *, out: str, file_format: str, **op
 
     A file is written whole or not at all. options: what and card, as `write_export` takes them.
     """
-    _refuse_target(project, out)
+    refuse_target(project, out)
     what, card = options.pop("what", "labels"), options.pop("card", False)
     report("Exporting", 0, 1)
     rows = write_export(project, Path(out), file_format, what, card=card, **options)
     report("Exporting", 1, 1)
     return {"rows": rows, "file": str(out), "what": what, "card": f"{out}.card.md" if card else None}
-
-
-def _refuse_target(project: Project, out: str) -> None:
-    """What an export must not write over: the project's own files, and what is no plain file (a device, a pipe)."""
-    if "\0" in out:
-        raise BadInput("The name of the export holds a NUL character. Choose another.")
-    target, home = Path(out).resolve(), project.folder.resolve()
-    own = target.parent == home and target.suffix.lower() in (".duckdb", ".wal", ".toml", ".partial")
-    inside = target.is_relative_to(home) and target.parent != home and not target.is_relative_to(home / "exports")
-    if own or inside:
-        raise BadInput(f"{target} is a place of the project itself. Choose exports/, or another folder.")
-    for name in ("", ".card.md", ".card.json"):
-        file = target.with_name(target.name + name)
-        if file.exists() and not file.is_dir() and not file.is_file():
-            raise BadInput(f"{file} is no plain file (a device or a pipe). Name a file to write to.")
 
 
 def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:

@@ -56,7 +56,8 @@ def followed(project: Project) -> list[str]:
     """Ids of the jobs that may still change by themselves, oldest first."""
     rows = project.store.query(
         """select id from jobs where runner is not null
-             and (list_contains(?, state) or (state = 'lost' and runner <> 'local' and made_at > ?)) order by made_at""",
+             and (list_contains(?, state) or (state = 'lost' and runner <> 'local' and made_at > ?))
+           order by made_at""",
         [[*UNDER_WAY], utc_now() - timedelta(days=PATIENCE_DAYS)],
     )
     return [job for (job,) in rows]
