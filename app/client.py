@@ -47,11 +47,13 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> d
 @contextmanager
 def opened_project(folder: Path) -> Iterator[Any]:
     """The project with this machine's runner; Ctrl-C cancels the job that runs."""
+    from app.secret_file import load_secrets
     from core.project import open_project
     from core.settings import read_settings
     from gpu_jobs.local import LocalRunner
     from gpu_jobs.runners import RUNNERS
 
+    load_secrets(folder)
     project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS)
     try:
         yield project

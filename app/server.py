@@ -14,6 +14,7 @@ from typing import Any
 from app import client, state
 from app.api import verb_routes
 from app.label_api import label_routes
+from app.secret_file import load_secrets
 from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
@@ -39,6 +40,7 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     _refuse_second_server(folder)
     refuse_taken_port(host, port)
     configure_streamlit()
+    load_secrets(folder)
     local = is_loopback(host)
     office = state.open_office(
         lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), local=local

@@ -1,0 +1,24 @@
+"""Secrets from `.streamlit/secrets.toml` beside the project, for the libraries that look in the environment. Logs none."""
+
+import os
+import tomllib
+from pathlib import Path
+
+from core.errors import BadInput
+
+NAMES = ("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN", "WANDB_API_KEY")
+"""the only names that are read: whatever else the file holds is for others"""
+
+
+def load_secrets(project: Path) -> None:
+    """Puts what the file says into the environment, where a variable of that name does not stand there already."""
+    path = project / ".streamlit" / "secrets.toml"
+    if not path.exists():
+        return
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # without the text of the error, which may quote a secret
+        raise BadInput(f'{path} is not valid TOML. Mend it: one line per secret, NAME = "value".') from None
+    for name in NAMES:
+        if isinstance(found.get(name), str):
+            os.environ.setdefault(name, found[name])

@@ -1,0 +1,215 @@
+"""Each trainer against the frozen head on the same labels: macro-F1, time, memory. Knows jobs, not projects.
+
+    python -m benchmarks.trainers DATA_FOLDER [--sets snips,davidson_hate,folder_paths] [--per-label 8,64] [--seeds 3]
+
+DATA_FOLDER holds SET.parquet with the columns text, label and perhaps split. Every run is the job that `rondo train`
+starts, in a process of its own, on the embedded encoder; the peer is the setfit library on the same texts and steps.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import numpy as np
+
+from core.jobs import Bundle, write_json
+from core.training.trainers import read_values
+
+STEPS = 300
+"""at most: on two cores a step of 32 short texts takes about a second"""
+JUDGED = 1_000
+"""test records at most"""
+EMBEDDED = "all-MiniLM-L6-v2"
+RUNS: dict[str, tuple[str, list[str]]] = {
+    "frozen head": ("head", []),
+    "zeroshot, cosine": ("zeroshot", []),
+    "setfit": ("setfit", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=10"]),
+    "setfit, no hard negatives": (
+        "setfit",
+        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=10", "hard_negatives=0"],
+    ),
+    "encoder, softmax": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64"]),
+    "encoder, triplet": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "loss=triplet"]),
+    "transformer": (
+        "transformer",
+        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "epochs=20", f"base={EMBEDDED}"],
+    ),
+}
+PEER = "setfit library"
+
+
+@dataclass(frozen=True)
+class Lot:
+    """What one run is given: texts and label names that teach, and those that judge."""
+
+    texts: list[str]
+    labels: list[str]
+    test_texts: list[str]
+    test_labels: list[str]
+
+    @property
+    def names(self) -> list[str]:
+        return sorted({*self.labels, *self.test_labels})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """macro_f1 of the test records 0..1, seconds of the whole process, memory in MB at its highest."""
+
+    macro_f1: float
+    seconds: float
+    memory_mb: float
+
+
+def draw(folder: Path, name: str, per_label: int, seed: int) -> Lot:
+    """per_label records of each label (fewer where there are not so many), and at most JUDGED that judge."""
+    import polars as pl
+
+    table = pl.read_parquet(folder / f"{name}.parquet").select("text", "label", "split")
+    rng = np.random.default_rng(seed)
+    train, test = table.filter(pl.col("split") == "train"), table.filter(pl.col("split") == "test")
+    rows: list[int] = []
+    for label in sorted(train["label"].unique().to_list()):
+        mine = np.flatnonzero((train["label"] == label).to_numpy())
+        rows += rng.choice(mine, min(per_label, len(mine)), replace=False).tolist()
+    taught = train[rows]
+    judged = test[np.sort(np.random.default_rng(0).permutation(len(test))[:JUDGED]).tolist()]
+    return Lot(taught["text"].to_list(), taught["label"].to_list(), judged["text"].to_list(), judged["label"].to_list())
+
+
+def write_bundle(path: Path, lot: Lot, trainer: str, given: list[str], seed: int) -> Bundle:
+    """As `rondo train` writes it, every judging record gold."""
+    import polars as pl
+
+    (path / "in").mkdir(parents=True)
+    taught = {"n": range(len(lot.texts)), "text": lot.texts, "labels": [[label] for label in lot.labels]}
+    pl.DataFrame(taught).write_parquet(path / "in" / "train.parquet")
+    numbers = range(len(lot.texts), len(lot.texts) + len(lot.test_texts))
+    judging = {"n": numbers, "text": lot.test_texts, "stratum": "gold", "labels": [[one] for one in lot.test_labels]}
+    pl.DataFrame(judging).write_parquet(path / "in" / "judge.parquet")
+    nobody = np.empty(0, np.int64)
+    history = dict.fromkeys(("asked_rows", "history_wave_sizes", "history_wave_opens"), nobody)
+    history |= {"history_wave": nobody, "history_left": nobody, "history_audited": np.empty(0, np.bool_)}
+    np.savez(path / "in" / "history.npz", allow_pickle=False, **history)
+    values = read_values(trainer, given)
+    base = str(values.get("base") or EMBEDDED)
+    params = {
+        "trainer": trainer,
+        "values": {**values, **({"base": base} if "base" in values else {})},
+        "encoder": base,
+        "labels": lot.names,
+        "label_names": lot.names,
+        "descriptions": ["" for _ in lot.names],
+        "multi": False,
+        "seed": seed,
+        "threads": 2,
+        "taxonomy": 1,
+    }
+    write_json(path / "job.json", {"schema": 1, "id": path.name, "kind": "train", "params": params})
+    return Bundle(path)
+
+
+def run_job(lot: Lot, trainer: str, given: list[str], seed: int) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = write_bundle(Path(folder) / "job", lot, trainer, given, seed)
+        started = time.monotonic()
+        done = subprocess.run([sys.executable, "-m", "gpu_jobs.run", str(bundle.path)], capture_output=True, text=True)
+        seconds = time.monotonic() - started
+        result = bundle.result or {"state": "lost", "message": done.stderr[-500:]}
+        if result["state"] != "succeeded":
+            raise RuntimeError(f"{trainer}: {result['message']}")
+        value = result["value"]
+        return Outcome(value["metrics"]["gold"]["macro_f1"]["value"], seconds, value["memory_mb"])
+
+
+_PEER = """
+import json, resource, sys
+import numpy as np
+from datasets import Dataset
+from setfit import SetFitModel, Trainer, TrainingArguments
+from gpu_jobs.trainers.fine_tuning import load_base
+lot, seed, steps, folder = json.load(open(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+from sklearn.linear_model import LogisticRegression
+body = load_base("all-MiniLM-L6-v2", folder)
+body.max_seq_length = 64
+model = SetFitModel(model_body=body, model_head=LogisticRegression(), labels=lot["names"])
+train = Dataset.from_dict({"text": lot["texts"], "label": lot["labels"]})
+arguments = TrainingArguments(output_dir=folder, batch_size=16, max_steps=steps, num_iterations=10, seed=seed,
+                              report_to="none", save_strategy="no")
+Trainer(model=model, args=arguments, train_dataset=train).train()
+said = [str(label) for label in model.predict(lot["test_texts"])]
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"said": said, "memory_mb": peak}))
+"""
+
+
+def run_peer(lot: Lot, seed: int) -> Outcome:
+    """The setfit library: contrastive, as many pairs and steps, its logistic head."""
+    from core.measuring.scores import macro_f1
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "lot.json"
+        file.write_text(json.dumps({**vars(lot), "names": lot.names}), encoding="utf-8")
+        started = time.monotonic()
+        command = [sys.executable, "-c", _PEER, str(file), str(seed), str(STEPS), folder]
+        done = subprocess.run(command, capture_output=True, text=True)
+        seconds = time.monotonic() - started
+        if done.returncode:
+            raise RuntimeError(done.stderr[-800:])
+        told = json.loads(done.stdout.splitlines()[-1])
+    truth, said = (
+        np.array([[label == name for name in lot.names] for label in found])
+        for found in (lot.test_labels, told["said"])
+    )
+    return Outcome(macro_f1(truth, said), seconds, told["memory_mb"])
+
+
+def outcomes(lot: Lot, seed: int, wanted: list[str]) -> Iterator[tuple[str, Outcome]]:
+    for name in wanted:
+        yield name, run_peer(lot, seed) if name == PEER else run_job(lot, *RUNS[name], seed)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--sets", default="snips,davidson_hate,folder_paths")
+    parser.add_argument("--per-label", default="8,64")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--runs", default=",".join([*RUNS, PEER]).replace(", ", "; "))
+    options = parser.parse_args()
+    wanted = [name.replace("; ", ", ") for name in options.runs.split(",")]
+    print(f"{'set':>14} {'per label':>9} {'trainer':>26} {'macro-F1':>16} {'gain':>7} {'time':>7} {'memory':>8}")
+    for name in options.sets.split(","):
+        for per_label in map(int, options.per_label.split(",")):
+            found: dict[str, list[Outcome]] = {}
+            for seed in range(options.seeds):
+                lot = draw(options.data, name, per_label, seed)
+                for trainer, outcome in outcomes(lot, seed, wanted):
+                    found.setdefault(trainer, []).append(outcome)
+            for trainer, them in found.items():
+                print(line(name, per_label, trainer, them, found.get("frozen head", them)), flush=True)
+
+
+def line(name: str, per_label: int, trainer: str, them: list[Outcome], peer: list[Outcome]) -> str:
+    """Gain in points of macro-F1, time and memory as ratios to the frozen head."""
+    scores = [one.macro_f1 for one in them]
+    spread = f" +-{stdev(scores):.3f}" if len(scores) > 1 else ""
+    gain = 100 * mean(a.macro_f1 - b.macro_f1 for a, b in zip(them, peer, strict=True))
+    ratios: list[Any] = [
+        mean(getattr(one, key) for one in them) / mean(getattr(one, key) for one in peer)
+        for key in ("seconds", "memory_mb")
+    ]
+    shown = f"{mean(scores):.3f}{spread}"
+    return f"{name:>14} {per_label:>9} {trainer:>26} {shown:>16} {gain:>+7.1f} {ratios[0]:>6.1f}x {ratios[1]:>7.1f}x"
+
+
+if __name__ == "__main__":
+    main()
