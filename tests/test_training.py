@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,34 @@ import pytest
 from core import loop, simulate
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs import Bundle
-from core.project import Project
+from core.project import Project, open_project
 from core.training import following
-from core.training.launch import Asked, launch, order_of, train
+from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
 from core.training.trainers import TRAINERS, read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
-from tests.conftest import quiet
+from tests.conftest import quiet, sentences
+
+
+@pytest.fixture(scope="module")
+def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with two batches labelled, audit records among them."""
+    folder = tmp_path_factory.mktemp("played") / "project"
+    shutil.copytree(encoded, folder)
+    opened = open_project(folder, InProcessRunner())
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(opened, truth, simulate.Budget(2, 10, "default"), quiet)
+    opened.close()
+    return folder
 
 
 @pytest.fixture
-def taught(project: Project, truth: dict[str, tuple[str, ...]]) -> Project:
-    """Two batches labelled, with audit records among them; jobs run where they are started."""
-    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
-    project.runners = {"local": lambda settings: InProcessRunner()}
-    return project
+def taught(played: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it, whose jobs run where they are started."""
+    shutil.copytree(played, tmp_path / "taught")
+    opened = open_project(tmp_path / "taught", InProcessRunner(), {"local": lambda settings: InProcessRunner()})
+    yield opened
+    opened.close()
 
 
 def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
@@ -68,16 +82,12 @@ def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taug
     assert not (taught.models / job).exists()
 
 
-def test_detached_jobs_are_found_again_by_a_new_owner(encoded: Path, taught: Project) -> None:
+def test_detached_jobs_are_found_again_by_a_new_owner(taught: Project) -> None:
     taught.runners = {"local": lambda settings: LocalRunner(1)}
     told = train(taught, quiet, trainer="head", detach=True)
     assert told["state"] == "queued"
     taught.close()
-    from core.project import open_project
-
     again = open_project(taught.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
-    from core.training.launch import wait
-
     assert wait(again, quiet, told["id"])["state"] == "succeeded"
     again.close()
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.encoding import encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import ENDED, Bundle, Report, Runner
 from core.project import Project
@@ -106,6 +107,7 @@ def train(project: Project, report: Report, *, trainer: str, detach: bool = Fals
 
     asked: as `Asked` names them.
     """
+    encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
     if trainer == GRID:
         from core.training.grid import search
 
