@@ -16,6 +16,8 @@ page = st.navigation(
         st.Page("pages/records.py", title="Records", icon=":material/table_rows:", url_path="records"),
         st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:", url_path="map"),
         st.Page("pages/machine.py", title="Machine labels", icon=":material/smart_toy:", url_path="machine"),
+        st.Page("pages/jobs.py", title="Jobs", icon=":material/rocket_launch:", url_path="jobs"),
+        st.Page("pages/models.py", title="Models", icon=":material/model_training:", url_path="models"),
         st.Page("pages/export.py", title="Export", icon=":material/download:", url_path="export"),
         st.Page("pages/settings.py", title="Settings", icon=":material/settings:", url_path="settings"),
     ]

@@ -1,4 +1,4 @@
-"""Secrets from `.streamlit/secrets.toml` beside the project, for the libraries that look in the environment. Logs none."""
+"""Secrets from a project's `.streamlit/secrets.toml`, for libraries that look in the environment. Logs none."""
 
 import os
 import tomllib

@@ -20,9 +20,13 @@ SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
     (390, "light"),
     (390, "dark"),
 )
+TRAINED = (
+    ("zeroshot",),
+    ("setfit", "max_steps=120", "eval_steps=20", "batch_size=16", "max_length=64", "iterations=10"),
+)
 URL = f"http://127.0.0.1:{PORT}"
 EVERYWHERE = ("", "rounds", "settings")
-BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export")
+BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export", "jobs", "models")
 """pages that are shown wide and light, narrow and dark"""
 
 
@@ -34,6 +38,9 @@ def main() -> None:
     subprocess.run([*rondo, "demo", "--oracle", "--rounds", "12", "--project", str(folder)], check=True)
     for verb in ("inspect", "map"):
         subprocess.run([*rondo, "--project", str(folder), verb], check=True)
+    for trainer, *given in TRAINED:
+        asked = [part for value in given for part in ("--set", value)]
+        subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *asked], check=True)
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
     try:

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from core.jobs import Bundle, Report
+from core.models.encoders import encoder_source
 from core.project import Project
 from core.settings import Settings
 from core.vectors import append_shards, encoded_rows, encoder_folder
@@ -15,7 +16,11 @@ PIECE = 16_384
 
 def encode(project: Project, report: Report) -> dict[str, Any]:
     """Encodes every record that has no vector yet, piece by piece; a killed piece goes on where it stood."""
-    settings = project.settings()
+    return encode_for(project, report, project.settings())
+
+
+def encode_for(project: Project, report: Report, settings: Settings) -> dict[str, Any]:
+    """The same with the encoder of these settings, which need not be the project's (yet)."""
     started, done = time.monotonic(), 0
     with project.encoding_now:
         _drop_foreign_vectors(project, settings.encoder)
@@ -63,6 +68,7 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
 def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> Bundle:
     params = {
         "encoder": settings.encoder,
+        "encoder_source": encoder_source(project.models, settings.encoder),
         "threads": settings.threads,
         "cache": str(project.vectors / "cache"),
         "start": start,

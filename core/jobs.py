@@ -77,13 +77,16 @@ class Bundle:
 
     @property
     def progress(self) -> tuple[int, int]:
-        """(done, total) of the newest line that is complete."""
+        """(done, total) of the newest line that is complete; only the end of the file is read."""
         try:
-            lines = (self.path / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            with (self.path / "events.jsonl").open("rb") as file:
+                file.seek(-min(file.seek(0, os.SEEK_END), 4096), os.SEEK_END)
+                lines = file.read().split(b"\n")[:-1]
         except FileNotFoundError:
             return 0, 0
-        whole = [line for line in lines if line.endswith("\n")]
-        event = json.loads(whole[-1]) if whole else {"done": 0, "total": 0}
+        if not lines:
+            return 0, 0
+        event = json.loads(lines[-1])
         return event["done"], event["total"]
 
     @property

@@ -3,12 +3,12 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
 
-from core.jobs import Jobs, Runner
+from core.jobs import UNDER_WAY, Jobs, Runner
 from core.labelling.queue import Desk
 from core.records import adopt_taxonomy
 from core.settings import FILE, Settings, read_settings, write_settings
@@ -88,10 +88,27 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None) -
         runners=runners or {},
     )
     with project.changing_settings() as (found, cursor):
-        adopted = adopt_taxonomy(cursor, found)
+        adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))
         if adopted != found:
             project.save_settings(adopted)
     return project
+
+
+def _settle_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
+    """The settings as they were, where a promotion was killed after `rondo.toml` and before the database.
+
+    The old champion is whole then: its vectors, suggestions and queue were not touched. Such a job is nobody's any
+    more: the database can be opened only when the process that promoted has ended.
+    """
+    rows = cursor.execute(
+        """select id, params->>'before' from jobs where kind = 'activate' and list_contains(?, state)
+             and params->>'encoder' = ? and params->>'before' <> params->>'encoder' order by made_at desc limit 1""",
+        [list(UNDER_WAY), settings.encoder],
+    ).fetchall()
+    for job, before in rows:
+        cursor.execute("update jobs set state = 'lost', ended_at = ? where id = ?", [utc_now(), job])
+        return replace(settings, encoder=before)
+    return settings
 
 
 def _current_settings(folder: Path) -> Callable[[], Settings]:

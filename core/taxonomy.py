@@ -120,3 +120,8 @@ def _changed(taxonomy: Taxonomy, label_id: str, *, name: str | None = None, reti
         for label in taxonomy.labels
     )
     return Taxonomy(labels, taxonomy.version + 1)
+
+
+def spoken(name: str) -> str:
+    """As a person would say it, for the encoder: 'playMusic_now' is 'play Music now'."""
+    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[_/-]+", " ", name).split())

@@ -25,12 +25,13 @@ Report = Callable[[int, int], None]
 def encode(bundle: Path, params: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Writes `out/shard-*.npy` for `in/texts.parquet` (n ascending and dense, text); shards that stand are kept.
 
-    params: encoder, cache, threads, and optionally shard_rows. Equal texts of a shard are encoded once. Raises
-    Damaged when the texts are not what they should be, BadInput when there is no such encoder.
+    params: encoder, cache, threads, and optionally encoder_source (its folder) and shard_rows. Equal texts of a shard
+    are encoded once. Raises Damaged when the texts are not what they should be, BadInput when there is no such encoder.
     """
     started = time.monotonic()
     source, out = bundle / "in" / "texts.parquet", bundle / "out"
-    encoder = load_encoder(str(params["encoder"]), Path(params["cache"]), int(params["threads"]))
+    name = str(params.get("encoder_source", params["encoder"]))
+    encoder = load_encoder(name, Path(params["cache"]), int(params["threads"]))
     facts = Facts(_count(source), encoder.dims, int(params.get("shard_rows", SHARD_ROWS)), encoder.fingerprint)
     _keep_or_clear(out, facts)
     fresh = 0

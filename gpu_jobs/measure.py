@@ -92,11 +92,21 @@ def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     return rows[kept], replace(weights, weight=weight, known=known, drawn=weights.drawn[kept])
 
 
-def keep_verdicts(folder: Path, asked: Asked) -> None:
-    """Beside the head, so that later rounds can judge it without asking it of what it learnt from."""
+def keep_verdicts(folder: Path, asked: Asked, multi: bool = False) -> None:
+    """Beside the head, so that it can be judged later without asking it of what it learnt from.
+
+    rows, said (bits), and what `judged` holds besides: label (column of the likeliest), probability, weight.
+    """
     from safetensors.numpy import save_file
 
-    save_file({"rows": asked.rows, "said": np.packbits(asked.said, axis=1)}, folder / VERDICTS)
+    kept = {
+        "rows": asked.rows,
+        "said": np.packbits(asked.said, axis=1),
+        "label": asked.probs.argmax(axis=1).astype(np.int32),
+        "probability": chances(asked.probs, asked.said, multi),
+        "weight": asked.weights.weight,
+    }
+    save_file(kept, folder / VERDICTS)
 
 
 def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:

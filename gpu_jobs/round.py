@@ -13,18 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Damaged
-from core.measuring.audit import Weights, weigh
+from core.measuring.audit import Weights, drawn_only, weigh
 from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
+from core.models.encoders import OWN
 from core.models.heads import Head, Lesson, Surroundings, cross_fit, decide, predict
-from core.sampling.pool import Floats, Ints
+from core.sampling.pool import Floats
 from core.vectors import encoder_folder, open_vectors
-from gpu_jobs.choose import Scored, Task, acquisition, choose, tops
+from gpu_jobs.choose import Scored, Task, choose
 from gpu_jobs.graphs import keep_graph, make_graph
 from gpu_jobs.measure import (
     Asked,
     Gold,
-    chances,
     compare,
     count_savings,
     curve_entries,
@@ -38,6 +38,7 @@ from gpu_jobs.measure import (
     thin,
     told,
 )
+from gpu_jobs.tables import joined, verdicts_of, write_judged, write_ranked, write_suggestions
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -85,8 +86,8 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
         metrics = _measure(task, learnt, scored)
         metrics["mixes"] = mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]])
         result |= {"labels": len(arrays["train_rows"]), "metrics": metrics}
-        _write_suggestions(bundle / "out" / "suggestions.parquet", scored)
-        _write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
+        write_suggestions(bundle / "out" / "suggestions.parquet", scored)
+        write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
     if params["choose"]:
         result["chosen"] = choose(task, scored)
@@ -110,6 +111,8 @@ def _learn(task: Task) -> Learnt:
     around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params["seed"])
     asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
+    if params["encoder"].startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
+        asked, weights = asked[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, asked)
     head, held_out = cross_fit(lesson, around, judged, rng)
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
@@ -133,7 +136,7 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
         return np.asarray(np.load(path, allow_pickle=False))
     from core.models.encoders import load_encoder
 
-    encoder = load_encoder(params["encoder"], Path(params["vectors"]) / "cache", params["threads"])
+    encoder = load_encoder(params["encoder_source"], Path(params["vectors"]) / "cache", params["threads"])
     found = encoder.encode(params["names"])
     partial = path.with_suffix(".partial.npy")
     np.save(partial, found, allow_pickle=False)
@@ -181,7 +184,7 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
-    keep_verdicts(folder, asked)
+    keep_verdicts(folder, asked, learnt.head.multi)
     if not asked.audited.any():
         return {}
     now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
@@ -200,70 +203,10 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
 
 
 def _write_judged(path: Path, scored: Scored, asked: Asked | None, gold: Gold) -> None:
-    """One row per record that judges: what it is, what was said of it, and what it stands for."""
-    import polars
-
-    head, rows, truth, probs = scored.head, gold.rows, gold.truth, scored.probs[gold.rows]
-    weight = np.zeros(len(rows))
+    """What heads that had not seen the asked records say of them, and the head itself of gold."""
+    multi = scored.head.multi
+    found = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
     if asked is not None:
-        rows, truth = np.concatenate([asked.rows, rows]), np.concatenate([asked.truth, truth])
-        probs = np.concatenate([asked.probs, probs])
-        weight = np.concatenate([asked.weights.weight, weight])
-    best = probs.argmax(axis=1) if len(rows) else np.empty(0, np.int64)
-    said = decide(probs, head.multi) if len(rows) else np.empty((0, len(head.labels)), bool)
-    polars.DataFrame(
-        {
-            "n": rows,
-            "weight": weight,
-            "truth": _names_of(truth, head.labels),
-            "said": _names_of(said, head.labels),
-            "label": [head.labels[column] for column in best],
-            "probability": chances(probs, said, head.multi),
-        },
-        schema={
-            "n": polars.Int64,
-            "weight": polars.Float64,
-            "truth": polars.List(polars.String),
-            "said": polars.List(polars.String),
-            "label": polars.String,
-            "probability": polars.Float64,
-        },
-    ).write_parquet(path)
-
-
-def _names_of(decided: npt.NDArray[np.bool_], labels: tuple[str, ...]) -> list[list[str]]:
-    return [[labels[column] for column in np.flatnonzero(row)] for row in decided]
-
-
-def _write_suggestions(path: Path, scored: Scored) -> None:
-    """One row per record. probability: of the label, or where several may hold that all its yes and no are right."""
-    import polars
-
-    rows = np.arange(len(scored.probs), dtype=np.int64)
-    best = scored.probs.argmax(axis=1)
-    names = polars.Series("label", scored.head.labels)
-    table = polars.DataFrame({"n": rows, "label": names.gather(polars.Series(best))})
-    probability = scored.probs[rows, best]
-    lists = polars.concat_list("label")
-    if scored.head.multi:
-        decided = decide(scored.probs, multi=True)
-        kept = polars.Series("any", decided.any(axis=1))
-        table = table.with_columns(label=polars.when(kept).then(polars.col("label")))
-        probability = chances(scored.probs, decided, multi=True)
-        found = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
-        lists = polars.lit(polars.Series("labels", found, dtype=polars.List(polars.String)))
-    table.with_columns(
-        probability=polars.Series(probability.astype(np.float64)),
-        score=polars.Series(acquisition(scored, rows).astype(np.float64)),
-        labels=lists,
-    ).write_parquet(path)
-
-
-def _write_ranked(path: Path, scored: Scored, rows: Ints) -> None:
-    import polars
-
-    scores = acquisition(scored, rows).astype(np.float64)
-    polars.DataFrame(
-        {"n": rows, "score": scores, "suggestion": tops(scored, rows)},
-        schema={"n": polars.Int64, "score": polars.Float64, "suggestion": polars.String},
-    ).write_parquet(path)
+        by_others = verdicts_of(asked.rows, asked.truth, asked.probs, asked.weights.weight, multi=multi)
+        found = joined(by_others, found)
+    write_judged(path, found, scored.head.labels)

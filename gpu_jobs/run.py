@@ -52,7 +52,14 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[st
     return train(bundle, params, report)
 
 
+def _activate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+    from gpu_jobs.activate import activate
+
+    return activate(bundle, params, report)
+
+
 KINDS: dict[str, Work] = {
+    "activate": _activate,
     "inspect": _inspect,
     "ingest": _ingest,
     "encode": _encode,

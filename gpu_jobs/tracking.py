@@ -16,6 +16,12 @@ from core.errors import BadInput
 
 Figures = Mapping[str, float]
 FLUSH_SECONDS = 5.0
+_FOR_MLFLOW = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # as many as it makes by itself hold the training for minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_FILE_STORE": "true",  # else a folder, which needs no server, is refused
+}
 
 
 class Diary(Protocol):
@@ -89,7 +95,14 @@ def _parameters(job_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return told | absolute
 
 
+def _prefer(variables: Mapping[str, str]) -> None:
+    """Read at import; what a person has set wins."""
+    for name, value in variables.items():
+        os.environ.setdefault(name, value)
+
+
 def _begin_wandb(job_id: str, params: Mapping[str, Any], folder: Path) -> Diary:
+    _prefer({"WANDB_ERROR_REPORTING": "false"})
     try:
         import wandb
     except ImportError:
@@ -114,8 +127,7 @@ class _Wandb:
 
 
 def _begin_mlflow(job_id: str, params: Mapping[str, Any], folder: Path) -> Diary:
-    for name, value in (("MAX_RETRIES", "2"), ("TIMEOUT", "10")):  # its own would hold the training for minutes
-        os.environ.setdefault(f"MLFLOW_HTTP_REQUEST_{name}", value)
+    _prefer(_FOR_MLFLOW)
     try:
         from mlflow.entities import Param
         from mlflow.tracking import MlflowClient
@@ -164,4 +176,4 @@ def _say(text: str) -> None:
 
 def _in_a_line(error: Exception) -> str:
     first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {first[0][:200]}" if first else type(error).__name__
+    return f"{type(error).__name__}: {first[0][:300]}" if first else type(error).__name__

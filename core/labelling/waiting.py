@@ -248,10 +248,10 @@ def read_rows(cursor: duckdb.DuckDBPyConnection, ns: list[int] | None = None) ->
 
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:
-    """The queue with all its answers. `since` starts at the newest batch or model, whichever is younger."""
+    """The queue with all its answers. `since` starts at the newest batch or round's model, whichever is younger."""
     since = cursor.execute(
         "select coalesce(max(made_at), timestamp '1970-01-01') from "
-        "(select made_at from batches union all select made_at from models)"
+        "(select made_at from batches union all select made_at from models where trainer is null)"
     ).fetchall()[0][0]
     answers = read_answers(cursor, "select n from queue", settings)
     people = [who for (who,) in cursor.execute(_PEOPLE).fetchall()]

@@ -1,6 +1,6 @@
 """What each asked record stands for in a claim about all records. Knows draws and counts, not labels or models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,18 @@ def weigh(history: History) -> Weights:
         return Weights(known, known.copy(), drawn, 0.0, everything, everything)
     effective = float(random.sum() ** 2 / spread) if spread > 0 else float("inf")
     return Weights((known + random) / covered, known / covered, drawn, effective, everything, everything - covered)
+
+
+def drawn_only(weights: Weights) -> Weights:
+    """Of the drawn records alone, (drawn,): for a model that may have learnt from what else people were asked.
+
+    The claim is about the records that were not asked; where none is left, about others like them.
+    """
+    random = weights.random[weights.drawn]
+    n, total = len(random), float(random.sum())
+    if total <= 0:
+        return replace(plain(n), population=weights.population, uncovered=weights.uncovered)
+    return replace(weights, weight=random / total, known=np.zeros(n), drawn=np.ones(n, np.bool_))
 
 
 def _weigh_wave(left: Ints, audited: Bools, size: int) -> tuple[Floats, Floats, float]:

@@ -7,10 +7,19 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.errors import BadInput
+
 Floats = npt.NDArray[np.float32]
 
 EMBEDDED = "all-MiniLM-L6-v2"
 """the default: its weights come with an installed package, so that it needs no network and no torch"""
+
+
+FEATURES = "feature_encoder.json"
+"""marks a folder whose classifier serves as an encoder"""
+
+OWN = "model:"
+"""an encoder of this name is inside the model of that id: a name that stays right when the project is moved"""
 
 
 class Encoder(Protocol):
@@ -32,12 +41,33 @@ class Encoder(Protocol):
         """(texts, dims), unit rows in the order of the texts. An empty text has a vector as well."""
 
 
+def encoder_source(models: Path, name: str) -> str:
+    """What `load_encoder` takes: the name, or of an encoder of ours its folder. models: a folder of models.
+
+    Raises BadInput where the model that brought it is gone.
+    """
+    if not name.startswith(OWN):
+        return name
+    model = name.removeprefix(OWN)
+    folder = models / model / "encoder"
+    if not model or Path(model).name != model or not folder.is_dir():
+        raise BadInput(
+            f"The encoder {name!r} is not there: {folder} is missing. Put the model back from a backup, or go back to "
+            f"another one with `rondo models rollback`."
+        )
+    return str(folder)
+
+
 def load_encoder(name: str, cache: Path, threads: int) -> Encoder:
     """The encoder of that name or folder. cache: where fetched models are kept. Raises BadInput when there is none."""
     if name == EMBEDDED:
         from core.models.embedded_encoder import load_embedded
 
         return load_embedded(name, threads)
+    if (Path(name) / FEATURES).is_file():
+        from core.models.feature_encoder import load_feature_encoder
+
+        return load_feature_encoder(Path(name), threads)
     from core.models.torch_encoder import load_sentence_transformer
 
     return load_sentence_transformer(name, cache, threads)

@@ -167,3 +167,8 @@ _KINDS: dict[str, tuple[int, Callable[[Path, str], None]]] = {
     ".npz": (1_024 * MIB, _check_npz),
     ".model": (64 * MIB, _check_sentencepiece),
 }
+
+
+def kinds() -> tuple[str, ...]:
+    """The endings that a model's files may have."""
+    return tuple(_KINDS)

@@ -46,13 +46,13 @@ class TorchEncoder:
 
 def load_sentence_transformer(name: str, cache: Path, threads: int) -> TorchEncoder:
     """From a folder, from what is already on this machine, or fetched into `cache`. Raises BadInput."""
-    folder = Path(name) if Path(name).is_dir() else _fetched(name, cache)
+    folder = Path(name) if Path(name).is_dir() else fetch_model(_full(name), cache)
     import torch
     from sentence_transformers import SentenceTransformer
 
     if threads:
         torch.set_num_threads(threads)
-    kind = torch.bfloat16 if _multiplies_bfloat16() else torch.float32
+    kind = torch.bfloat16 if multiplies_bfloat16() else torch.float32
     try:
         model = SentenceTransformer(str(folder), local_files_only=True, model_kwargs={"dtype": kind})
     except (OSError, ValueError) as error:
@@ -60,11 +60,11 @@ def load_sentence_transformer(name: str, cache: Path, threads: int) -> TorchEnco
             f"{folder} is no model that sentence-transformers can load: {str(error).splitlines()[0]} "
             f"Name a folder with a sentence-transformers model, or use {EMBEDDED}, which is always there."
         ) from error
-    return TorchEncoder(name, _fingerprint(folder), int(model.get_embedding_dimension()), model)
+    return TorchEncoder(name, fingerprint_of(folder), int(model.get_embedding_dimension()), model)
 
 
-def _multiplies_bfloat16() -> bool:
-    """Without such instructions bfloat16 is emulated and slower than float32."""
+def multiplies_bfloat16() -> bool:
+    """Can this machine? Without such instructions bfloat16 is emulated and slower than float32."""
     import torch
 
     if torch.cuda.is_available():
@@ -73,26 +73,30 @@ def _multiplies_bfloat16() -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _fetched(name: str, cache: Path) -> Path:
+def _full(name: str) -> str:
+    return name if "/" in name else f"sentence-transformers/{name}"
+
+
+def fetch_model(name: str, cache: Path) -> Path:
+    """The folder of a model that is on this machine already, or is fetched now into `cache`. Raises BadInput."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    full = name if "/" in name else f"sentence-transformers/{name}"
     try:
         for place in (None, cache):
             try:
-                return Path(snapshot_download(full, cache_dir=place, local_files_only=True))
+                return Path(snapshot_download(name, cache_dir=place, local_files_only=True))
             except LocalEntryNotFoundError:
                 continue
-        return Path(snapshot_download(full, cache_dir=cache, ignore_patterns=NOT_NEEDED))
+        return Path(snapshot_download(name, cache_dir=cache, ignore_patterns=NOT_NEEDED))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         raise BadInput(
-            f"There is no encoder {name!r}: no folder of that name, nothing fetched earlier, and fetching failed "
+            f"There is no model {name!r}: no folder of that name, nothing fetched earlier, and fetching failed "
             f"({type(error).__name__}). Check the name and the network, or use {EMBEDDED}, which is always there."
         ) from error
 
 
-def _fingerprint(folder: Path) -> str:
+def fingerprint_of(folder: Path) -> str:
     """Of everything that the vectors can depend on, read in pieces: weights can have gigabytes."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):

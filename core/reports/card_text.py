@@ -28,7 +28,7 @@ def as_markdown(card: Card) -> str:
         _people(card["people"], card["agreement"]),
         _quality(card["model"]),
         _machine(card["machine"]),
-        ["## Known limits", *_list(escaped(limit) for limit in card["limits"])],
+        ["## Known limits", *as_list(escaped(limit) for limit in card["limits"])],
     ]
     return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
 
@@ -42,11 +42,13 @@ def escaped(text: object) -> str:
     return re.sub(r"([\\`*_\[\]<>|~$&#])", r"\\\1", spelt)
 
 
-def _list(texts: Iterable[str]) -> list[str]:
+def as_list(texts: Iterable[str]) -> list[str]:
+    """Lines of a list after an empty one; the texts are escaped already."""
     return ["", *(f"- {text}" for text in texts)]
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def as_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of a table after an empty one, cells escaped, the first row's keys as its head; none without rows."""
     if not rows:
         return []
     lines = [[str(name).replace("_", " ") for name in rows[0]], ["---"] * len(rows[0])]
@@ -74,7 +76,7 @@ def _data(told: Card) -> list[str]:
         f"{told['declared_gold']:,} declared gold. "
         f"Fields: {', '.join(map(escaped, told['fields']))}. "
         f"Metadata: {', '.join(map(escaped, told['metadata'])) or 'none'}.",
-        *_table(told["sources"]),
+        *as_table(told["sources"]),
     ]
 
 
@@ -91,7 +93,7 @@ def _taxonomy(told: Card) -> list[str]:
         "## Labels",
         "",
         f"Version {told['version']} of the taxonomy; {how_many}. `records` counts the settled labels.",
-        *_table([{column: row[column] for column in columns} for row in rows]),
+        *as_table([{column: row[column] for column in columns} for row in rows]),
         *(guidelines if told["guidelines"].strip() else ["", "No guidelines were written."]),
     ]
 
@@ -106,7 +108,7 @@ def _choosing(told: Card) -> list[str]:
         "## How records were chosen",
         "",
         f"{said}{share}. Labels by stratum: {strata or 'none'}.",
-        *_table([{column: row[column] for column in columns} for row in told["batches"]]),
+        *as_table([{column: row[column] for column in columns} for row in told["batches"]]),
     ]
 
 
@@ -124,7 +126,7 @@ def _people(told: Card, agreement: Card | None) -> list[str]:
         f"{told['annotators']:,} annotators; {told['settled']:,} settled labels ({how or 'none'}); "
         f"{told['answers_from_files']:,} answers came with imported files. "
         f"{told['asked_per_record']:,} asked per record. {agreed}",
-        *_table(told["answers"]),
+        *as_table(told["answers"]),
     ]
 
 
@@ -142,7 +144,7 @@ def _quality(model: Card | None) -> list[str]:
     for stratum, score in model["scores"].items():
         figures = {kind: in_words(score.get(kind)) for kind in ("accuracy", "macro_f1", "micro_f1") if score.get(kind)}
         lines += ["", f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        lines += [*_table([figures]), *_table(label_table(model["per_label"][stratum]))]
+        lines += [*as_table([figures]), *as_table(label_table(model["per_label"][stratum]))]
     return lines
 
 
@@ -159,6 +161,6 @@ def _machine(told: Card) -> list[str]:
         "",
         f"{told['labels']:,} machine labels stand for records that no person has answered. {checked} A promise says: "
         "with this confidence, at least this share (precision) of the labels it covered is right.",
-        *_table([{column: row[column] for column in columns} for row in told["promises"]]),
-        *_table(told["per_label"]),
+        *as_table([{column: row[column] for column in columns} for row in told["promises"]]),
+        *as_table(told["per_label"]),
     ]

@@ -11,6 +11,7 @@ from core.labelling.settling import ANSWERS, answer_parameters
 from core.machine.promises import count_checks
 from core.project import Project
 from core.reports.matrices import STRATA, label_scores, score_of
+from core.rounds.plans import active_model
 from core.settings import Settings
 from core.store import utc_now
 from core.vectors import MANIFEST, encoder_folder
@@ -172,7 +173,9 @@ def _model(project: Project, cursor: Cursor, settings: Settings) -> Card | None:
     found = _rows(
         cursor,
         """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, round, encoder, taxonomy, seed,
-                  labels as labels_learnt_from, metrics from models order by models.made_at desc limit 1""",
+                  labels as labels_learnt_from, metrics from models
+           order by models.id is not distinct from ? desc, models.made_at desc limit 1""",
+        [active_model(project)],
     )
     if not found:
         return None

@@ -19,7 +19,7 @@ RECENT = 3
 FEWEST = 20
 
 _COLUMNS = "id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, labels, seconds, metrics"
-_MODELS = f"select {_COLUMNS} from models order by made_at"
+_MODELS = f"select {_COLUMNS} from models where trainer is null order by made_at"
 _NEWEST = f"select {_COLUMNS} from models where id = ?"
 
 
@@ -30,7 +30,7 @@ def newest_model(project: Project) -> dict[str, Any] | None:
 
 
 def learning_curve(project: Project) -> list[dict[str, Any]]:
-    """One entry per fit, oldest first: labels it learnt from, its score on gold, and on the audit as it is today.
+    """One entry per round's fit, oldest first: labels it learnt from, its score on gold, and on the audit as it is today.
 
     Every round judges the earlier models again on all audit records there are. Models that it could not judge (of
     another taxonomy, say) keep the score of their own day, under `audit_then`.

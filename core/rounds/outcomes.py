@@ -9,9 +9,10 @@ import duckdb
 
 from core.jobs import Bundle
 from core.project import Project
-from core.records import FREE_SPARE, HELD
+from core.records import FREE_SPARE
 from core.rounds.plans import Choice, Plan, active_model
 from core.rounds.rechoosing import keep_choice
+from core.rounds.succession import Succession, enter_verdicts, load_suggestions, rank_again, succeed
 from core.settings import Settings
 from core.store import utc_now
 
@@ -20,19 +21,17 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
     """Once per job; a second call changes nothing. Returns what a person is told."""
     out = bundle.path / "out"
     told: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
-    model = active_model(project)
+    before = active_model(project)
+    model = bundle.path.name if plan.learn else before
     if plan.learn:
-        model = bundle.path.name
-        _keep_model(project, out / "model", model)
-        _load_suggestions(project, out / "suggestions.parquet", model)
+        _keep_model(project, out / "model", bundle.path.name)
+        load_suggestions(project, out / "suggestions.parquet", bundle.path.name)
     if plan.choose:
         keep_choice(project, bundle, plan.choose.batch, model)
     with project.desk.changing() as cursor:
         if project.jobs.taken_in(bundle, cursor):
             if plan.learn:
-                told |= _insert_model(cursor, model, result, settings)
-                _rank_again(cursor, str(out / "ranked.parquet"), model)
-                _insert_verdicts(cursor, str(out / "judged.parquet"), model)
+                told |= _enter_model(cursor, bundle, result, settings, before)
             if plan.choose:
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
@@ -50,73 +49,50 @@ def _keep_model(project: Project, made: Path, model: str) -> None:
     partial.rename(target)
 
 
-def _load_suggestions(project: Project, file: Any, model: str | None) -> None:
-    """Beside the old ones, so that the swap in the transaction is one rename."""
-    with project.store.transaction() as cursor:
-        cursor.execute("drop table if exists incoming")
-        cursor.execute(
-            "create table incoming as select *, ?::varchar as model from read_parquet(?)", [model, str(file)]
-        )
+def _enter_model(
+    cursor: duckdb.DuckDBPyConnection,
+    bundle: Bundle,
+    result: dict[str, Any],
+    settings: Settings,
+    before: str | None,
+) -> dict[str, Any]:
+    """A round's head follows the champion without a gate: the same recipe, taught by more labels."""
+    model, out = bundle.path.name, bundle.path / "out"
+    told = _insert_model(cursor, model, result, settings, before)
+    succeed(cursor, Succession(model, settings.encoder, "round"), before)
+    rank_again(cursor, str(out / "ranked.parquet"), model)
+    enter_verdicts(cursor, str(out / "judged.parquet"), model)
+    return told
 
 
 def _insert_model(
-    cursor: duckdb.DuckDBPyConnection, model: str | None, result: dict[str, Any], settings: Settings
+    cursor: duckdb.DuckDBPyConnection, model: str, result: dict[str, Any], settings: Settings, parent: str | None
 ) -> dict[str, Any]:
-    cursor.execute("drop table suggestions")
-    cursor.execute("alter table incoming rename to suggestions")
-    before = cursor.execute("select labels from models order by made_at desc limit 1").fetchone()
-    row = cursor.execute("select coalesce(max(batch), 0) from batches").fetchone()
+    """labels_before: of the newest round's head on the same vectors."""
+    before = cursor.execute(
+        "select labels from models where encoder = ? and trainer is null order by made_at desc limit 1",
+        [settings.encoder],
+    ).fetchone()
+    metrics = json.dumps(result["metrics"])
     cursor.execute(
-        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds, parent, responses)
+           select ?, ?, (select coalesce(max(batch), 0) from batches), ?, ?, ?, ?, ?, ?, ?, (
+               select count(*) from responses where received_at <= (select made_at from jobs where id = ?))""",
         [
             model,
             utc_now(),
-            row[0] if row else 0,
             settings.encoder,
             settings.taxonomy.version,
             result["labels"],
             result["seed"],
-            json.dumps(result["metrics"]),
+            metrics,
             result["seconds"],
+            parent,
+            model,
         ],
     )
     told = {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
     return told | {"labels_before": before[0] if before else 0}
-
-
-def _rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str | None) -> None:
-    """New suggestions for all that waits; the order changes among records that nobody holds and that are not audit."""
-    cursor.execute("create or replace temp table ranked as select * from read_parquet(?)", [ranked])
-    cursor.execute(
-        """update queue set score = ranked.score, suggestion = ranked.suggestion, model = ?
-           from ranked where ranked.n = queue.n""",
-        [model],
-    )
-    cursor.execute(
-        f"""
-        create or replace temp table places as
-        with free as (
-            select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
-            where not q.audit and q.purpose is null and q.n not in ({HELD})
-        ),
-        slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),
-        wanted as (select n, spare, row_number() over (partition by spare order by score desc, n) as k from free)
-        select wanted.n, slots.position from wanted join slots using (spare, k)
-        """
-    )
-    cursor.execute("update queue set position = places.position from places where places.n = queue.n")
-
-
-def _insert_verdicts(cursor: duckdb.DuckDBPyConnection, judged: str, model: str | None) -> None:
-    """Those of the newest model replace the ones before."""
-    cursor.execute("delete from judged")
-    cursor.execute(
-        """insert into judged
-           select j.n, s.stratum, j.weight, j.truth, j.said, j.label, j.probability, ?
-           from read_parquet(?) j join settled s using (n)""",
-        [model, judged],
-    )
 
 
 def _insert_batch(

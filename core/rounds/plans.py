@@ -1,4 +1,4 @@
-"""What a round shall do: the batch that was asked for, filled in from the settings. Plays nothing."""
+"""What a round shall do, and with which model: the settings and the champion, filled in. Plays nothing."""
 
 from dataclasses import dataclass
 
@@ -54,8 +54,19 @@ def choice(project: Project, request: Request) -> Choice:
 
 
 def active_model(project: Project) -> str | None:
-    """The id of the champion: the newest model on the vectors of the encoder that is in use."""
-    model: str | None = project.store.one(
-        "select id from models where encoder = ? order by made_at desc limit 1", [project.settings().encoder]
+    """The id of the champion: who came into use last on the vectors that are in use.
+
+    Where nobody wrote that down (an old project, or another encoder named by hand) it is the newest round's head. What
+    `rondo train` made is never champion by itself.
+    """
+    encoder = project.settings().encoder
+    model: str | None = project.store.one(_CHAMPION, [encoder]) or project.store.one(
+        "select id from models where encoder = ? and trainer is null order by made_at desc limit 1", [encoder]
     )
     return model
+
+
+_CHAMPION = """
+    select c.model from champions c where c.encoder = ? and c.model in (select id from models)
+    order by c.since desc, c.rowid desc limit 1
+"""

@@ -1,7 +1,6 @@
 """A round's job: what it may know, its turn, and the rounds that outlived their owner. Computes nothing."""
 
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -13,12 +12,14 @@ import numpy.typing as npt
 
 from core.errors import BadInput, Refused, RondoError
 from core.jobs import Bundle, Report
+from core.models.encoders import encoder_source
 from core.project import Project
 from core.records import AUDIT_POOL, POOL
 from core.rounds.history import read_history
 from core.rounds.outcomes import take_in
 from core.rounds.plans import Choice, Plan, Request, active_model, choice
 from core.settings import Settings
+from core.taxonomy import spoken
 from core.vectors import encoded_rows
 
 Ints = npt.NDArray[np.int64]
@@ -31,7 +32,7 @@ def can_learn(project: Project) -> bool:
 
 def play(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
     """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
-    with _turn(project, report):
+    with take_turn(project, report):
         settings = project.settings()
         plan = Plan(learn, choice(project, request) if request else None)
         arrays, sources = known_now(project, settings)
@@ -45,8 +46,8 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
 
 
 @contextmanager
-def _turn(project: Project, report: Report) -> Iterator[None]:
-    """Waits for the round that is being played; `report` can end the wait."""
+def take_turn(project: Project, report: Report) -> Iterator[None]:
+    """Waits for the round that is being played, or the promotion; `report` can end the wait."""
     while not project.turn.acquire(timeout=0.1):
         report("Waiting for the round before", 0, 0)
     try:
@@ -59,6 +60,7 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
     model = active_model(project)
     return {
         "encoder": settings.encoder,
+        "encoder_source": encoder_source(project.models, settings.encoder),
         "vectors": str(project.vectors),
         "threads": settings.threads,
         "labels": [label.id for label in settings.taxonomy.active],
@@ -76,19 +78,15 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
 
 
 def _models(project: Project, settings: Settings) -> list[dict[str, Any]]:
-    """The models on these vectors, oldest first: the learning curve judges them all on the same records."""
+    """The rounds' heads on these vectors, oldest first: the learning curve judges them all on the same records."""
     rows = project.store.query(
-        "select id, labels, round from models where encoder = ? order by made_at", [settings.encoder]
+        "select id, labels, round from models where encoder = ? and trainer is null order by made_at",
+        [settings.encoder],
     )
     return [
         {"id": model, "path": str(project.models / model), "labels": labels, "round": number}
         for model, labels, number in rows
     ]
-
-
-def spoken(name: str) -> str:
-    """As a person would say it, for the encoder: 'playMusic_now' is 'play Music now'."""
-    return " ".join(re.sub(r"(?<=[a-z])(?=[A-Z])|[_/-]+", " ", name).split())
 
 
 def take_in_finished(project: Project, report: Report) -> int:
@@ -99,15 +97,16 @@ def take_in_finished(project: Project, report: Report) -> int:
            where state in ('draft', 'submitting', 'running') and kind <> 'encode' and runner is null
            order by made_at"""
     )
-    with _turn(project, report):
+    with take_turn(project, report):
         for job, kind, written, made_at in unfinished:
             bundle, params = Bundle(project.folder / "jobs" / job), json.loads(written)
             newer = project.store.one(
-                """select count(*) from (select made_at from batches union all select made_at from models)
+                """select count(*) from (select made_at from batches union all select since from champions)
                    where made_at > ?""",
                 [made_at],
             )
-            if kind != "round" or newer or not project.jobs.survived(bundle):
+            foreign = params.get("encoder") != project.settings().encoder
+            if kind != "round" or newer or foreign or not project.jobs.survived(bundle):
                 project.jobs.give_up(bundle)
                 continue
             plan = Plan(params["learn"], Choice(**params["choose"]) if params["choose"] else None)

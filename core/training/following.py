@@ -37,9 +37,19 @@ def jobs(project: Project, report: Report) -> dict[str, Any]:
 
 
 def listing(project: Project) -> dict[str, Any]:
-    """The training jobs as they were last seen, newest first: reads rows and files, asks no runner."""
-    rows = project.store.query("select id from jobs where runner is not null order by made_at desc limit ?", [SHOWN])
-    return {"jobs": [entry(project, job) for (job,) in rows]}
+    """The training jobs as they were last seen, newest first: reads rows, of files only how far those under way are.
+
+    `events` is empty: `entry` has those of one job.
+    """
+    rows = project.store.query(
+        f"select {_COLUMNS} from jobs where runner is not null order by made_at desc, id limit ?", [SHOWN]
+    )
+    found = []
+    for row in map(_read_row, rows):
+        bundle = Bundle(project.folder / "jobs" / row["id"])
+        done, total = bundle.progress if row["state"] in UNDER_WAY else (0, 0)
+        found.append(_told(project, row) | {"done": done, "total": total, "events": []})
+    return {"jobs": found}
 
 
 def follow(project: Project, report: Report) -> dict[str, Any]:
@@ -105,20 +115,22 @@ def _submit_again(project: Project, bundle: Bundle, runner: Runner, row: Mapping
 def entry(project: Project, job: str) -> dict[str, Any]:
     """What is known of a job without asking its runner."""
     row = _row(project, job)
-    bundle = Bundle(project.folder / "jobs" / job)
-    events, params, result = bundle.events, row["params"], row["result"]
+    events = Bundle(project.folder / "jobs" / job).events
     newest = events[-1] if events else {"done": 0, "total": 0}
+    far = {"done": newest["done"], "total": newest["total"], "events": thinned(events)}
+    return _told(project, row) | far
+
+
+def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
+    params, result = row["params"], row["result"]
     known = ("id", "kind", "state", "runner", "parent", "resources", "made_at", "started_at", "ended_at")
     return {
         **{key: row[key] for key in known},
         "trainer": params.get("trainer", ""),
         "values": params.get("values", {}),
         "note": params.get("note", ""),
-        "done": newest["done"],
-        "total": newest["total"],
-        "events": thinned(events),
         "message": row["error"] or "",
-        "model": job if row["state"] == "succeeded" and row["kind"] == "train" else None,
+        "model": row["id"] if row["state"] == "succeeded" and row["kind"] == "train" else None,
         "metrics": result.get("metrics", {}),
         "seconds": result.get("seconds"),
         "memory_mb": result.get("memory_mb"),
@@ -188,7 +200,11 @@ def _row(project: Project, job: str) -> dict[str, Any]:
     rows = project.store.query(f"select {_COLUMNS} from jobs where id = ? and runner is not null", [job])
     if not rows:
         raise BadInput(f"There is no training job {job[:80]!r}. `rondo jobs` lists them.")
-    row = dict(zip(_NAMES, rows[0], strict=True))
+    return _read_row(rows[0])
+
+
+def _read_row(found: tuple[Any, ...]) -> dict[str, Any]:
+    row = dict(zip(_NAMES, found, strict=True))
     for key in ("params", "resources", "result"):
         row[key] = json.loads(row[key]) if row[key] else {}
     row["handle"] = json.loads(row["handle"]) if row["handle"] else None

@@ -76,11 +76,13 @@ def refuse_too_little(project: Project, settings: Settings, trainer: str) -> Non
 def training_params(settings: Settings, values: dict[str, Any], trainer: str, seed: int | None) -> dict[str, Any]:
     """What the job is told besides its files."""
     active = settings.taxonomy.active
-    base = str(values.get("base") or settings.encoder)
+    entails = values.get("by") == "nli"  # an empty base stands for an NLI model there, not for the encoder
+    base = str(values.get("base") or ("" if entails else settings.encoder))
+    starts_from = base if trainer != "transformer" and not entails else settings.encoder
     return {
         "trainer": trainer,
         "values": {**values, **({"base": base} if "base" in values else {})},
-        "encoder": base if trainer in ("head", "setfit", "encoder", "zeroshot") else settings.encoder,
+        "encoder": base if base.startswith(OWN) else starts_from,
         "labels": [label.id for label in active],
         "label_names": [label.name for label in active],
         "descriptions": [label.description for label in active],
