@@ -13,6 +13,8 @@ from typing import Any
 
 from app import client, state
 from app.api import verb_routes
+from app.api_token import read_token
+from app.jobs_api import api_routes
 from app.label_api import label_routes
 from app.secret_file import load_secrets
 from core.errors import BadInput, Refused
@@ -87,7 +89,11 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
 
     return streamlit.App(
         Path(__file__).parent / "main.py",
-        routes=[*label_routes(state.opened, office.secret, office.local), *verb_routes(state.opened, key)],
+        routes=[
+            *label_routes(state.opened, office.secret, office.local),
+            *verb_routes(state.opened, key),
+            *api_routes(state.opened, read_token(office.project.folder)),
+        ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(SecurityHeaders)],
         lifespan=lifespan,
     )

@@ -17,6 +17,7 @@ from core.jobs import Report
 from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
 from core.project import Project
+from core.registry.retraining import due
 from core.settings import Settings
 from core.training.following import follow, followed
 
@@ -125,13 +126,15 @@ class Office:
         thread.start()
 
     def watch(self) -> None:
-        """Looks at training jobs every WATCH_SECONDS until the office closes; returns at once."""
+        """Looks at training jobs, and whether it is time to train again, every WATCH_SECONDS; returns at once."""
         threading.Thread(target=self._watch, name="rondo-watch", daemon=True).start()
 
     def _watch(self) -> None:
         while not self._closed.wait(WATCH_SECONDS):
             if followed(self.project):
                 follow(self.project, lambda *_: None)
+            if due(self.project):
+                self.start("retrain", who="rondo")
 
     def cancel(self, verb: str) -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""

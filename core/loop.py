@@ -16,6 +16,13 @@ from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
 from core.project import Project
 from core.records import POOL
+from core.registry.activation import promote, rollback
+from core.registry.evaluating import compare, evaluate
+from core.registry.exporting import export_model
+from core.registry.models import model, model_note, models
+from core.registry.predictions import predictions
+from core.registry.pushing import push
+from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import status
 from core.rounds.plans import Request
@@ -165,4 +172,15 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "job_cancel": job_cancel,
     "job_retry": job_retry,
     "follow": follow,
+    "evaluate": evaluate,
+    "compare": compare,
+    "models": models,
+    "model": model,
+    "model_note": model_note,
+    "promote": promote,
+    "rollback": rollback,
+    "retrain": retrain,
+    "predictions": predictions,
+    "model_export": export_model,
+    "push": push,
 }

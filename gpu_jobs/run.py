@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,57 +17,28 @@ from gpu_jobs.teaching import Progress
 Work = Callable[[Path, Mapping[str, Any], Progress], dict[str, Any]]
 
 
-def _ingest(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    from gpu_jobs.ingest import ingest
+def _in(module: str, name: str) -> Work:
+    """The function of that name, imported when it is called: each kind of work needs other heavy libraries."""
 
-    return ingest(bundle, params, report)
+    def work(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+        return dict(getattr(import_module(module), name)(bundle, params, report))
 
-
-def _encode(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    from gpu_jobs.encode import encode
-
-    return encode(bundle, params, report)
-
-
-def _round(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    from gpu_jobs.round import play
-
-    return play(bundle, params, report)
-
-
-def _project(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    from gpu_jobs.project import project
-
-    return project(bundle, params, report)
-
-
-def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    from gpu_jobs.inspect import inspect
-
-    return inspect(bundle, params, report)
-
-
-def _train(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    from gpu_jobs.train import train
-
-    return train(bundle, params, report)
-
-
-def _activate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    from gpu_jobs.activate import activate
-
-    return activate(bundle, params, report)
+    return work
 
 
 KINDS: dict[str, Work] = {
-    "activate": _activate,
-    "inspect": _inspect,
-    "ingest": _ingest,
-    "encode": _encode,
-    "round": _round,
-    "rechoose": _round,
-    "project": _project,
-    "train": _train,
+    "activate": _in("gpu_jobs.activate", "activate"),
+    "compare": _in("gpu_jobs.compare", "compare"),
+    "compare_encoders": _in("gpu_jobs.compare_encoders", "compare_encoders"),
+    "encode": _in("gpu_jobs.encode", "encode"),
+    "evaluate": _in("gpu_jobs.evaluate", "evaluate"),
+    "ingest": _in("gpu_jobs.ingest", "ingest"),
+    "inspect": _in("gpu_jobs.inspect", "inspect"),
+    "project": _in("gpu_jobs.project", "project"),
+    "push": _in("gpu_jobs.push", "push"),
+    "rechoose": _in("gpu_jobs.round", "play"),
+    "round": _in("gpu_jobs.round", "play"),
+    "train": _in("gpu_jobs.train", "train"),
 }
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from core.measuring.audit import Weights, weigh
 from core.measuring.scores import score
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads import decide
+from core.training.trainers import TRAINERS
 from gpu_jobs.measure import read_history, told
 from gpu_jobs.teaching import Floats, Material, Progress, Run, Train, Trained
 from gpu_jobs.tracking import track
@@ -37,43 +39,18 @@ class Judging:
     audit: Bools
 
 
-def _head(material: Material, run: Run) -> Trained:
-    from gpu_jobs.trainers.head import train
+def _in(module: str) -> Train:
+    """The trainer of that module, imported when it is called."""
 
-    return train(material, run)
+    def train(material: Material, run: Run) -> Trained:
+        made: Trained = import_module(f"gpu_jobs.trainers.{module}").train(material, run)
+        return made
 
-
-def _setfit(material: Material, run: Run) -> Trained:
-    from gpu_jobs.trainers.setfit import train
-
-    return train(material, run)
+    return train
 
 
-def _encoder(material: Material, run: Run) -> Trained:
-    from gpu_jobs.trainers.encoder import train
-
-    return train(material, run)
-
-
-def _transformer(material: Material, run: Run) -> Trained:
-    from gpu_jobs.trainers.transformer import train
-
-    return train(material, run)
-
-
-def _zeroshot(material: Material, run: Run) -> Trained:
-    from gpu_jobs.trainers.zeroshot import train
-
-    return train(material, run)
-
-
-TRAIN: dict[str, Train] = {
-    "head": _head,
-    "setfit": _setfit,
-    "encoder": _encoder,
-    "transformer": _transformer,
-    "zeroshot": _zeroshot,
-}
+TRAIN: dict[str, Train] = {name: _in(name) for name in TRAINERS}
+"""each in a module of its name"""
 
 
 def train(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from core.measuring.audit import Weights, plain
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
+MANY = 20_000
+"""records beyond which those that are alike are resampled together: 1,000 numbers for each would fill the memory"""
 FEW = 5
 """records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
 
@@ -214,20 +216,32 @@ def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator
     stray = weights.stray
     parts = [part[:, seen].astype(np.float32) for part in _parts(truth, said)]
     fixed = [weights.known.astype(np.float32) @ part for part in parts]
-    plain = rng.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(np.float32)
-    smooth = rng.standard_exponential((RESAMPLES, n), dtype=np.float32)
-    plain, smooth = ((1 + stray * (times - 1)) * random for times in (plain, smooth))
+    place, counts = np.arange(n), np.ones(n)
+    if n > MANY:
+        place, counts = alike(np.concatenate([truth[drawn], said[drawn]], axis=1), weights.random[drawn])
+    plain = rng.multinomial(n, counts / n, size=RESAMPLES).astype(np.float32)
+    many = counts.astype(np.float32)
+    smooth = rng.standard_gamma(many, (RESAMPLES, len(many)), dtype=np.float32)
+    plain, smooth = ((many + stray * (times - many)) * random[place] for times in (plain, smooth))
     unseen = one * stray
     both: list[list[npt.NDArray[Any]]] = [
-        [plain @ part[drawn] + still for part, still in zip(parts, fixed, strict=True)],
+        [plain @ part[drawn][place] + still for part, still in zip(parts, fixed, strict=True)],
         [
-            smooth @ part[drawn] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
+            smooth @ part[drawn][place] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
             for part, still in zip(parts, fixed, strict=True)
         ],
     ]
     macros = [_macro(*(np.maximum(part, 0) for part in three)) for three in both]
     micros = [_f1(*(np.maximum(part, 0).sum(axis=1) for part in three)) for three in both]
     return macros, micros
+
+
+def alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """(place of one of each kind, how many there are of it): rows that are equal and weigh the same."""
+    packed = np.concatenate([np.packbits(rows, axis=1), random[:, None].view(np.uint8)], axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
+    _, place, counts = np.unique(keys, return_index=True, return_counts=True)
+    return place, counts.astype(np.float64)
 
 
 def _parts(truth: Bools, said: Bools) -> tuple[Bools, Bools, Bools]:

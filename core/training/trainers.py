@@ -78,7 +78,7 @@ TRAINERS: dict[str, Trainer] = {
         "Fine-tunes a whole classifier (DeBERTa, ModernBERT ...): many labels, a GPU, the best accuracy.",
         {
             **_FINE_TUNING,
-            "base": Parameter("microsoft/deberta-v3-base", "Model to start from: a name or a folder."),
+            "base": Parameter("answerdotai/ModernBERT-base", "A name or a folder; without a network all-MiniLM-L6-v2."),
             "epochs": Parameter(4, "Passes over the training data, at most.", 1, 1_000),
             "max_length": Parameter(512, "Tokens of a text that count.", 8, 8_192),
             "class_weights": Parameter(True, "Small labels count more."),

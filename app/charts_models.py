@@ -1,0 +1,86 @@
+"""Pictures of models: two compared, versions side by side, a champion over time, encoders. Takes plain rows."""
+
+from collections.abc import Mapping
+
+import altair as alt
+
+from app.charts import Rows
+
+BLUE, ORANGE, GREEN, GREY = "#2f6fed", "#d9822b", "#3aa76d", "#8a94a3"
+_UNIT = alt.Scale(domain=[0, 1])
+
+
+def difference_chart(difference: Mapping[str, float], measure: str = "macro F1") -> alt.LayerChart:
+    """Challenger minus champion on the same records with its 95 % interval; right of the rule the challenger is better.
+
+    difference: value, low, high; shares (0.02 is two points).
+    """
+    reach = max(0.02, *(abs(difference[name]) * 1.15 for name in ("value", "low", "high")))
+    title = f"challenger minus champion, {measure}, 95 %"
+    tooltip = [alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("value", "low", "high")]
+    base = alt.Chart(alt.Data(values=[dict(difference)])).encode(tooltip=tooltip)
+    axis = alt.X(
+        "low:Q", title=title, scale=alt.Scale(domain=[-reach, reach]), axis=alt.Axis(format="+.1%", tickCount=5)
+    )
+    span = base.mark_rule(color=BLUE, strokeWidth=7, opacity=0.45).encode(x=axis, x2="high:Q")
+    point = base.mark_point(color=BLUE, filled=True, size=140, opacity=1).encode(x="value:Q")
+    zero = alt.Chart(alt.Data(values=[{"same": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="same:Q")
+    sides = [{"at": -reach, "side": "champion is better"}, {"at": reach, "side": "challenger is better"}]
+    ends = alt.Chart(alt.Data(values=sides)).encode(x="at:Q", y=alt.value(10), text="side:N")
+    left = ends.transform_filter("datum.at < 0").mark_text(align="left", color=GREY)
+    right = ends.transform_filter("datum.at > 0").mark_text(align="right", color=GREY)
+    return (zero + span + point + left + right).properties(height=90)
+
+
+def versions_chart(rows: Rows) -> alt.LayerChart | None:
+    """Macro F1 of each version with its interval, in the order given; the champion is a diamond. None without figures.
+
+    rows: model, state, value, low, high, on.
+    """
+    if not rows:
+        return None
+    base = alt.Chart(alt.Data(values=list(rows))).encode(
+        y=alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=150)),
+        tooltip=[
+            "model:N",
+            "state:N",
+            alt.Tooltip("on:N", title="judged on"),
+            *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        ],
+    )
+    spans = base.mark_rule(color=BLUE).encode(
+        x=alt.X("low:Q", title="macro F1, 95 %", scale=_UNIT, axis=_percent()), x2="high:Q"
+    )
+    shape = alt.when(alt.datum.state == "champion").then(alt.value("diamond")).otherwise(alt.value("circle"))
+    colour = alt.when(alt.datum.state == "champion").then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q", shape=shape, color=colour)
+    return (spans + points).properties(height=alt.Step(24))
+
+
+def over_time_chart(rows: Rows, by: str) -> alt.LayerChart | None:
+    """Share of what the champions said of audit records that proved right, with 95 % intervals; None without any.
+
+    rows: one per round or week (as `by` names it): accuracy {value, low, high}, n, model.
+    """
+    drawn = [{**row["accuracy"], "when": str(row[by]), "n": row["n"], "model": row["model"]} for row in rows]
+    if not drawn:
+        return None
+    base = alt.Chart(alt.Data(values=drawn)).encode(
+        x=alt.X("when:O", title=by, sort=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        tooltip=[
+            alt.Tooltip("when:N", title=by),
+            "model:N",
+            alt.Tooltip("n:Q", title="audit records", format=","),
+            *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high")),
+        ],
+    )
+    title = "share right, 95 %"
+    spans = base.mark_rule(color=BLUE, opacity=0.6).encode(
+        y=alt.Y("low:Q", title=title, scale=_UNIT, axis=_percent()), y2="high:Q"
+    )
+    line = base.mark_line(color=BLUE, point={"filled": True, "color": BLUE, "size": 60}).encode(y="value:Q")
+    return (spans + line).properties(height=240)
+
+
+def _percent() -> alt.Axis:
+    return alt.Axis(format="%", tickCount=5)

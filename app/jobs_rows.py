@@ -1,0 +1,115 @@
+"""A job in words and rows, as the Jobs page shows it. Draws nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.terminal import progress_line
+
+Job = Mapping[str, Any]
+STATES = {
+    "draft": (":material/hourglass_top:", "Being prepared"),
+    "submitting": (":material/hourglass_top:", "Being handed over"),
+    "queued": (":material/schedule:", "Waiting for a machine"),
+    "running": (":material/play_circle:", "Running"),
+    "cancelling": (":material/hourglass_bottom:", "Being stopped"),
+    "succeeded": (":material/check_circle:", "Finished"),
+    "failed": (":material/error:", "Failed"),
+    "cancelled": (":material/stop_circle:", "Stopped"),
+    "timed_out": (":material/timer_off:", "Out of time"),
+    "lost": (":material/help:", "Lost from sight"),
+}
+"""state of a job to the icon and the words for it"""
+
+
+def how_far(job: Job) -> tuple[float, str] | None:
+    """(share done, a line with rate and time to go); None where nothing goes on or nobody knows how much there is.
+
+    The rate is that of this attempt: one that goes on from a checkpoint did not do what was done before.
+    """
+    events, done, total = job.get("events") or [], job.get("done") or 0, job.get("total") or 0
+    if job["state"] not in ("running", "cancelling") or not total:
+        return None
+    first, last = (events[0], events[-1]) if events else ({"done": 0, "at": 0.0}, {"done": 0, "at": 0.0})
+    steps, seconds = last["done"] - first["done"], last["at"] - first["at"]
+    whole = seconds * done / steps if steps > 0 else 0.0
+    return min(done / total, 1.0), progress_line("Step", done, total, whole)
+
+
+def ended_in(job: Job) -> str:
+    """When it ended and how long it took, in UTC."""
+    end = job.get("ended_at") or job.get("made_at")
+    if not end:
+        return ""
+    told = f"{_time(end):%d %b %H:%M} UTC"
+    begun = job.get("started_at") or job.get("made_at")
+    if not begun or not job.get("ended_at"):
+        return told
+    seconds = (_time(end) - _time(begun)).total_seconds()
+    return f"{told}, {seconds:.0f} s" if seconds < 120 else f"{told}, {seconds / 60:.0f} min"
+
+
+def cost_of(job: Job) -> str:
+    """What it cost, or has cost so far, and what it took; '' where nothing is known."""
+    so_far = "" if job.get("ended_at") else " so far"
+    parts = [f"{job['dollars']:.2f} US dollars{so_far}"] if job.get("dollars") is not None else []
+    parts += [f"{job['seconds']:.0f} s of training"] if job.get("seconds") else []
+    parts += [f"{job['memory_mb']:,.0f} MB of memory at most"] if job.get("memory_mb") else []
+    return ", ".join(parts)
+
+
+def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | None]]:
+    """(title, value, interval) of macro F1 and accuracy, on the first of gold and audit that there is."""
+    metrics = metrics or {}
+    stratum = next((name for name in ("gold", "audit") if name in metrics), None)
+    found = metrics[stratum] if stratum else metrics
+    where = f" on {found['n']:,} {stratum} records" if stratum else ""
+    names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
+    return [(f"{title}{where}", *_estimate(found[key])) for key, title in names.items() if found.get(key) is not None]
+
+
+def _estimate(found: Any) -> tuple[str, str | None]:
+    if not isinstance(found, Mapping):
+        return f"{found:.1%}", None
+    if found["high"] - found["low"] >= 1:
+        return "cannot be told", None
+    return f"{found['value']:.1%}", f"95 %: {found['low']:.1%} to {found['high']:.1%}"
+
+
+def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
+    """One row per run, the best macro F1 first: the values that differ between them, state, score, time."""
+    every = [run.get("values") or {} for run in runs]
+    told = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
+    rows = [
+        {
+            "run": str(number),
+            "trainer": run.get("trainer"),
+            **{name: values.get(name) for name in told},
+            "state": STATES[run["state"]][1],
+            "macro F1": score and score["value"],
+            "ended": ended_in(run),
+            "model": run.get("model"),
+            "macro_f1": score,
+        }
+        for number, (run, values) in enumerate(zip(reversed(runs), reversed(every), strict=True), 1)
+        for score in [_macro_f1(run.get("metrics"))]
+    ]
+    return sorted(rows, key=lambda row: -(row["macro F1"] or -1.0))
+
+
+def _differs(every: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return len({str(one.get(name)) for one in every}) > 1
+
+
+def _macro_f1(metrics: Mapping[str, Any] | None) -> dict[str, float] | None:
+    metrics = metrics or {}
+    found = next((metrics[name] for name in ("gold", "audit") if name in metrics), metrics).get("macro_f1")
+    if found is None:
+        return None
+    if isinstance(found, Mapping):
+        return {name: found[name] for name in ("value", "low", "high")}
+    return {"value": found, "low": found, "high": found}
+
+
+def _time(written: str) -> datetime:
+    return datetime.fromisoformat(written)

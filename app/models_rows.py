@@ -1,0 +1,107 @@
+"""Models in words and rows, as the Models page shows them. Draws nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+Model = Mapping[str, Any]
+STATES = {
+    "champion": (":material/crown:", "in use"),
+    "challenger": (":material/swords:", "challenger"),
+    "former": (":material/history:", "was in use"),
+    "outdated": (":material/label_off:", "other labels than now"),
+    "evaluate-only": (":material/lab_research:", "to compare with only"),
+}
+"""state of a model to the icon and the words for it"""
+
+
+def name_of(model: Model) -> str:
+    """'setfit of 21 Nov 10:11', which a person can tell from the others; its id says it exactly."""
+    return f"{model['trainer']} of {datetime.fromisoformat(model['made_at']):%d %b %H:%M}"
+
+
+def option_of(model: Model) -> str:
+    """For a menu: what it is and how it stands."""
+    return f"{name_of(model)} ({STATES[model['state']][1]})"
+
+
+def judged_on(model: Model) -> str | None:
+    """The stratum that its figures are told of: the one with more records; None where it was not judged."""
+    metrics = model.get("metrics") or {}
+    there = [name for name in ("gold", "audit") if metrics.get(name)]
+    return max(there, key=lambda name: metrics[name]["n"], default=None)
+
+
+def version_rows(models: Sequence[Model]) -> list[dict[str, Any]]:
+    """One row per version, in the order given."""
+    return [
+        {
+            "version": name_of(model),
+            "state": STATES[model["state"]][1],
+            "learnt from": model.get("labels"),
+            **_score(model),
+            "encoder": model.get("encoder") or "none",
+            "notes": model.get("notes") or "",
+            "made at": model["made_at"],
+            "id": model["id"],
+        }
+        for model in models
+    ]
+
+
+def _score(model: Model) -> dict[str, Any]:
+    stratum = judged_on(model)
+    if stratum is None:
+        return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
+    found = model["metrics"][stratum]
+    score = found["macro_f1"]
+    told = score["high"] - score["low"] < 1
+    return {
+        "judged on": f"{found['n']:,} {stratum}",
+        "macro F1": score["value"] if told else None,
+        "from": score["low"] if told else None,
+        "to": score["high"] if told else None,
+    }
+
+
+def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Of `version_rows` those with a figure, as `versions_chart` draws them."""
+    return [
+        {
+            "model": row["version"],
+            "id": row["id"],
+            "state": row["state"],
+            "value": row["macro F1"],
+            "low": row["from"],
+            "high": row["to"],
+            "on": row["judged on"],
+        }
+        for row in rows
+        if row["macro F1"] is not None
+    ]
+
+
+def flat_rows(told: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Names and values as rows of a table; nothing is left out."""
+    return [{"what": name.replace("_", " "), "is": "" if value is None else str(value)} for name, value in told.items()]
+
+
+def over_time_rows(told: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
+    """Audit and chosen records over time, for a table. Only the audit's share estimates anything."""
+    audit = [
+        {by: row[by], "records": row["n"], "stratum": "audit", "right": row["accuracy"]["value"]}
+        | {name: row["accuracy"][name] for name in ("low", "high")}
+        for row in told["over_time"]
+    ]
+    chosen = [{by: row[by], "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in told["chosen"]]
+    return audit + chosen
+
+
+def what_promoting_does(model: Model, champion: Model | None) -> str:
+    """Said before it is done."""
+    same = champion is not None and champion.get("encoder") == model.get("encoder")
+    first = "" if same else "It brings its own vectors, so all records are encoded again first. "
+    return (
+        f"{first}It judges every record anew: suggestions change, and what waits in the queue is ordered again. "
+        "Labels and answers stay. Roll back puts everything back as it was."
+    )

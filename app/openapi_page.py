@@ -1,0 +1,121 @@
+"""The OpenAPI document as one page of HTML: no script, nothing from elsewhere. Knows no route of its own."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from core.training.trainers import TRAINERS, Parameter
+
+Value = Mapping[str, Any]
+
+STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h2 { margin-top: 2.5rem; } h2 code { font-size: 1rem; }
+code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
+pre { border: 1px solid #8888; border-radius: .4rem; padding: .8rem; overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0; display: block; overflow-x: auto; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #8884; }
+"""
+EXAMPLE = """curl -H "Authorization: Bearer $(cat PROJECT/.rondo/api-token)" \\
+     -d '{"trainer": "setfit", "set": {"epochs": 3}}' http://127.0.0.1:8501/api/jobs"""
+
+
+def page(document: Value) -> str:
+    """The whole page."""
+    info = document["info"]
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(info["title"])} API</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body><main>'
+        f"<h1>{escape(info['title'])} API</h1><p>{_prose(info['description'])}</p>"
+        f"<pre>{escape(EXAMPLE)}</pre>"
+        '<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
+        + "".join(_routes(document))
+        + "".join(_trainers())
+        + "</main></body></html>"
+    )
+
+
+def _routes(document: Value) -> Iterator[str]:
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            if method == "parameters":
+                continue
+            parameters = [*methods.get("parameters", []), *route.get("parameters", [])]
+            yield f"<h2>{escape(route['summary'])}<br><code>{method.upper()} {escape(path)}</code></h2>"
+            yield _table("Parameter", [(one["name"], _kind(one["schema"]), one["description"]) for one in parameters])
+            if "requestBody" in route:
+                schema = _schema(document, route["requestBody"])
+                yield _table("Field of the body", _fields(schema))
+                if "example" in schema:
+                    yield f"<pre>{escape(_example(schema['example']))}</pre>"
+            yield from _answers(document, route)
+
+
+def _answers(document: Value, route: Value) -> Iterator[str]:
+    for status, answer in route["responses"].items():
+        if status.startswith("2"):
+            yield f"<p>{status}: {_prose(answer['description'])}</p>"
+            yield _table("Field of the answer", _fields(_schema(document, answer)))
+    if refusals := [(status, "", one["description"]) for status, one in route["responses"].items() if status > "3"]:
+        yield _table("Refusal", refusals)
+
+
+def _schema(document: Value, holder: Value) -> Value:
+    """The schema that the holder's JSON content names, {} where it has none."""
+    named = holder["content"].get("application/json", {}).get("schema", {}).get("$ref", "")
+    found: Value = document["components"]["schemas"].get(named.rpartition("/")[2], {})
+    return found
+
+
+def _fields(schema: Value) -> list[tuple[str, str, str]]:
+    return [(name, _kind(one), one.get("description", "")) for name, one in schema.get("properties", {}).items()]
+
+
+def _kind(schema: Value) -> str:
+    if "enum" in schema:
+        return " | ".join(schema["enum"])
+    if "items" in schema:
+        return f"list of {_kind(schema['items'])}"
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    kinds = schema.get("type", "object")
+    return kinds if isinstance(kinds, str) else " or ".join(kinds)
+
+
+def _trainers() -> Iterator[str]:
+    yield "<h2>Trainers, and what can be set on each</h2>"
+    for name, trainer in TRAINERS.items():
+        yield f"<h3><code>{escape(name)}</code></h3><p>{_prose(trainer.caption)}</p>"
+        yield _table("Parameter", [(key, _range(one), one.help) for key, one in trainer.parameters.items()])
+
+
+def _range(parameter: Parameter) -> str:
+    if parameter.choices:
+        return f"{' | '.join(parameter.choices)}; {parameter.default}"
+    if isinstance(parameter.default, bool | str):
+        return f"{type(parameter.default).__name__}; {str(parameter.default).lower() or 'empty'}"
+    return f"{parameter.low:g} to {parameter.high:g}; {parameter.default:g}"
+
+
+def _table(first: str, rows: list[tuple[str, str, str]]) -> str:
+    if not rows:
+        return ""
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (first, "Kind", "What it is"))
+    body = "".join(
+        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{_prose(said)}</td></tr>'
+        for name, kind, said in rows
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _prose(text: str) -> str:
+    """Escaped, with `code` as such."""
+    parts = escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
+
+
+def _example(value: object) -> str:
+    import json
+
+    return json.dumps(value, indent=1)

@@ -1,0 +1,268 @@
+"""Putting a model to use, and going back to one that was: everything changes in one transaction. Knows no numbers."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from core.encoding import encode_for
+from core.errors import BadInput, Refused, RondoError
+from core.jobs import Bundle, Report
+from core.models.artifacts import check_model
+from core.models.encoders import OWN, encoder_source
+from core.project import Project
+from core.records import HELD
+from core.registry.champions import find_model, history, one_back
+from core.registry.gate import gate
+from core.registry.verdicts import judged_rows, read_truth, unseen
+from core.rounds.plans import active_model
+from core.rounds.play import known_now, take_turn
+from core.rounds.succession import Succession, enter_verdicts, load_suggestions, rank_again, succeed
+from core.settings import Settings
+from core.store import count, note
+
+LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
+
+
+@dataclass(frozen=True)
+class Overruling:
+    """A person's word against the gate: force lets in what it would not, for a reason that is kept."""
+
+    reason: str | None = None
+    force: bool = False
+
+
+def promote(project: Project, report: Report, *, model: str, who: str = "local", **overruling: Any) -> dict[str, Any]:
+    """Makes a challenger the champion if the gate lets it in, or a person overrules it and says why.
+
+    Encodes all records first if it brings its own encoder; the vectors before stay, so that a rollback is quick.
+    Raises Refused with the evidence where the gate says no. Whatever goes wrong, the champion stays in place.
+    overruling: as `Overruling` names them.
+    """
+    word = Overruling(**overruling)
+    reason = (word.reason or "").strip() or None
+    found = find_model(project, model)
+    check_usable(project, found)
+    evidence = gate(project, model=found)
+    if not evidence["passes"] and not word.force:
+        log_refusal(project, who, evidence)
+        raise Refused(
+            f"The gate keeps the champion. {evidence['sentence']} To overrule it, say why: `--force --reason TEXT`."
+        )
+    if not evidence["passes"] and reason is None:
+        raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
+    heir = Succession(found, _encoder_of(project, found), "promoted", who, reason, evidence)
+    return {"promoted": True} | activate(project, report, heir, force=word.force) | {"gate": evidence}
+
+
+def rollback(
+    project: Project, report: Report, *, to: str | None = None, who: str = "local", reason: str | None = None
+) -> dict[str, Any]:
+    """The champion before, or a named former one: its suggestions, and what still waits in the order that it had then.
+
+    Without a name it undoes the last decision; rounds that were played since are left behind with it.
+    """
+    found = find_model(project, to) if to else one_back(project)
+    if found is None:
+        raise Refused("There is no champion to go back to: nothing has been promoted, and no second round was fitted.")
+    if found not in {row["model"] for row in history(project)}:
+        raise Refused(f"{found} was never champion. To put it to use: `rondo models promote {found}`.")
+    check_usable(project, found)
+    return activate(project, report, Succession(found, _encoder_of(project, found), "rolled back", who, reason))
+
+
+def log_refusal(project: Project, who: str, evidence: Mapping[str, Any]) -> None:
+    """What the gate saw is kept where it said no, too."""
+    with project.store.transaction() as cursor:
+        note(cursor, who, "gate", {"model": evidence["challenger"], "evidence": dict(evidence)})
+
+
+def check_usable(project: Project, model: str) -> None:
+    """Raises Refused for the champion itself, a model without a head, or other labels; Damaged for a broken one."""
+    if model == active_model(project):
+        raise Refused(f"{model} is the champion already.")
+    if not _encoder_of(project, model):
+        raise Refused(
+            f"{model} has no head: it judges texts without vectors, so it can be compared but not put to use."
+        )
+    manifest = check_model(project.models / model)
+    encoder = _encoder_of(project, model)
+    if encoder.startswith(OWN) and encoder != OWN + model:
+        check_model(project.models / encoder.removeprefix(OWN))
+    encoder_source(project.models, encoder)
+    _check_labels(model, manifest, project.settings())
+
+
+def _check_labels(model: str, manifest: Mapping[str, Any], settings: Settings) -> None:
+    """In the order of the columns too, for a round compares them so."""
+    now = [label.id for label in settings.taxonomy.active]
+    if manifest["multi"] != settings.multi:
+        raise Refused(f"{model} was made for {'one' if settings.multi else 'several'} labels per record. Train anew.")
+    if manifest["labels"] == now:
+        return
+    missing, gone = sorted(set(now) - set(manifest["labels"])), sorted(set(manifest["labels"]) - set(now))
+    parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
+    parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
+    raise Refused(f"{model} speaks of other labels than the project does now: {' and '.join(parts)}. Train a new one.")
+
+
+def _encoder_of(project: Project, model: str) -> str:
+    return str(project.store.one("select encoder from models where id = ?", [model]) or "")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A promotion under way. before: the champion, as it was when the gate was asked."""
+
+    heir: Succession
+    before: str | None
+    settings: Settings
+
+
+def activate(project: Project, report: Report, heir: Succession, *, force: bool = False) -> dict[str, Any]:
+    """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
+    started, before = time.monotonic(), active_model(project)
+    encode_for(project, report, replace(project.settings(), encoder=heir.encoder))
+    with take_turn(project, report):
+        settings = replace(project.settings(), encoder=heir.encoder)
+        encode_for(project, report, settings)  # what was imported meanwhile
+        if active_model(project) != before and heir.how != "rolled back" and not force:
+            heir = _asked_again(project, heir)
+        change = _Change(heir, active_model(project), settings)
+        bundle = _prepare(project, change)
+        project.jobs.run(bundle, report, "Scoring all records")
+        told = _take_in(project, bundle, change)
+    return told | {"seconds": round(time.monotonic() - started, 3)}
+
+
+def _asked_again(project: Project, heir: Succession) -> Succession:
+    """A round came between: its head is the champion now."""
+    evidence = gate(project, model=heir.model)
+    if not evidence["passes"]:
+        raise Refused(f"A round was played meanwhile, and the gate keeps its head. {evidence['sentence']}")
+    return replace(heir, evidence=evidence)
+
+
+def _prepare(project: Project, change: _Change) -> Bundle:
+    heir, settings = change.heir, change.settings
+    arrays, _ = known_now(project, settings)
+    labels = [label.id for label in settings.taxonomy.active]
+    with project.store.reading() as cursor:
+        truth = read_truth(cursor, labels)
+    judged = np.union1d(unseen(project, heir.model, truth), judged_rows(project.models / heir.model))
+    params = {
+        "model": str(project.models / heir.model),
+        "encoder": heir.encoder,
+        "before": project.settings().encoder,
+        "vectors": str(project.vectors),
+        "labels": labels,
+        "multi": settings.multi,
+        "threads": settings.threads,
+    }
+    bundle = project.jobs.prepare("activate", params)
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=judged)
+    return bundle
+
+
+def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any]:
+    """Suggestions, ranking, verdicts, champion and settings: all of it or nothing."""
+    heir, out = change.heir, bundle.path / "out"
+    load_suggestions(project, out / "suggestions.parquet", heir.model)
+    try:
+        with project.changing_settings() as (current, cursor):
+            if replace(current, encoder=heir.encoder) != change.settings:
+                raise Refused("The settings were changed meanwhile, so nothing was put to use. Try again.")
+            project.jobs.taken_in(bundle, cursor)
+            told = _enter(cursor, out, change)
+            if current.encoder != heir.encoder:
+                project.save_settings(replace(current, encoder=heir.encoder))
+    except RondoError as error:
+        project.jobs.refuse(bundle, error)
+        raise
+    project.desk.reload()
+    bundle.empty()
+    return told
+
+
+def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict[str, Any]:
+    heir = change.heir
+    left = _left_by(cursor, heir.model) if heir.how == "rolled back" else None
+    succeed(cursor, heir, change.before)
+    rank_again(cursor, str(out / "ranked.parquet"), heir.model)
+    enter_verdicts(cursor, str(out / "judged.parquet"), heir.model)
+    restored = _put_back(cursor, left) if left else 0
+    promise = _promise(cursor, heir.model)
+    note(cursor, heir.who, LOGGED[heir.how], {"model": heir.model, "before": change.before, "reason": heir.reason})
+    return {
+        "model": heir.model,
+        "before": change.before,
+        "encoder": heir.encoder,
+        "restored": restored,
+        "promise": promise,
+        "sentence": _sentence(heir, change.before, promise),
+    }
+
+
+# How the model left the queue is written in the row of who came after it.
+_LEFT = """
+    select next from (
+        select model, lead(waiting) over (order by since, rowid) as next, since, rowid as place from champions
+    ) where model = ? order by since desc, place desc limit 1
+"""
+_PUT_BACK = f"""
+    update queue set position = old.position, score = coalesce(old.score, queue.score) from old
+    where old.n = queue.n and not queue.audit and queue.purpose is null and queue.n not in ({HELD})
+      and queue.n not in (select n from settled)
+"""
+
+
+def _left_by(cursor: duckdb.DuckDBPyConnection, model: str) -> str | None:
+    row = cursor.execute(_LEFT, [model]).fetchone()
+    return row[0] if row else None
+
+
+def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
+    """Every record that waits still takes the place that it had. What was queued since keeps its own."""
+    rows = json.loads(waiting)
+    cursor.execute("create or replace temp table old (n bigint, position double, score double)")
+    if not rows:
+        return 0
+    ns, places, scores = zip(*rows, strict=True)
+    cursor.execute(
+        "insert into old select unnest($ns::bigint[]), unnest($places::double[]), unnest($scores::double[])",
+        {"ns": list(ns), "places": list(places), "scores": list(scores)},
+    )
+    cursor.execute(_PUT_BACK)
+    return count(
+        cursor,
+        """select count(distinct q.n) from queue q join old using (n)
+           where not q.audit and q.purpose is null and q.n not in (select n from settled)""",
+    )
+
+
+def _promise(cursor: duckdb.DuckDBPyConnection, heir: str) -> dict[str, Any] | None:
+    """The promise that stands. It is about labels that were given, whoever is champion now, and its check goes on."""
+    rows = cursor.execute(
+        """select id, model, (select count(*) from machine_labels where promise = promises.id) from promises
+           where state = 'standing'"""
+    ).fetchall()
+    if not rows or rows[0][1] == heir:
+        return None
+    promise, model, labels = rows[0]
+    sentence = (
+        f"The {labels:,} machine labels of {model} stay, and so does their blind check. "
+        "`rondo auto --accept` gives them anew by this model; `rondo withdraw` takes them back."
+    )
+    return {"id": promise, "model": model, "labels": labels, "sentence": sentence}
+
+
+def _sentence(heir: Succession, before: str | None, promise: Mapping[str, Any] | None) -> str:
+    did = f"Back to {heir.model}" if heir.how == "rolled back" else f"{heir.model} is the champion now"
+    parts = [f"{did}{f', in place of {before}' if before else ''}."]
+    if heir.reason and heir.evidence and not heir.evidence["passes"]:
+        parts.append(f"The gate was overruled: {heir.reason}")
+    return " ".join([*parts, *([promise["sentence"]] if promise else [])])

@@ -1,0 +1,191 @@
+"""What a model is, how it came about and how far to trust it, for whoever gets it. Holds no record's text."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.models.artifacts import INFO
+from core.models.encoders import EMBEDDED
+from core.project import Project
+from core.registry.usage import usage
+from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
+from core.reports.datacard import FEW_AUDITS
+from core.reports.matrices import STRATA, in_words, label_scores, label_table, score_of
+
+Facts = Mapping[str, Any]
+NO_LICENCE = (
+    "No licence was chosen yet. Until its owner writes one here, nobody else has the right to use the model, and what "
+    "its base model and the texts it learnt from allow holds in any case."
+)
+
+NEVER_TAUGHT = "Records that judge (audit, gold) never taught it."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The model a card is about. row: of the table `models`. manifest: of its folder. form: as `usage` knows them.
+
+    place: Python that makes `folder`, where the files are.
+    """
+
+    row: Facts
+    manifest: Facts
+    folder: Path
+    form: str
+    place: str = 'folder = "."  # where this file lies'
+
+
+def model_row(project: Project, model: str) -> dict[str, Any]:
+    """What the table says of a model, metrics read."""
+    with project.store.reading() as cursor:
+        cursor.execute(
+            """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, coalesce(trainer, 'round') as trainer,
+                      encoder, taxonomy, labels, seed, seconds, parent, responses, metrics
+               from models where id = ?""",
+            [model],
+        )
+        names = [column[0] for column in cursor.description or ()]
+        row = dict(zip(names, cursor.fetchall()[0], strict=True))
+    return row | {"metrics": json.loads(row["metrics"])}
+
+
+def training_info(folder: Path) -> dict[str, Any]:
+    """What the trainer wrote down, less what means nothing outside the project; {} for a round's head."""
+    try:
+        told = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    told.pop("held_out", None)  # numbers of records
+    return {key: public_name(value) if isinstance(value, str) else value for key, value in told.items()}
+
+
+def public_name(encoder: str) -> str:
+    """As it can be said elsewhere: a hub name in full, of a folder of this machine its last name only."""
+    if encoder == EMBEDDED:
+        return f"sentence-transformers/{EMBEDDED}"
+    return Path(encoder).name if encoder.startswith(("/", "\\", ".", "~")) or Path(encoder).is_dir() else encoder
+
+
+def model_card(project: Project, subject: Subject) -> str:
+    """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    row, settings = subject.row, project.settings()
+    info = training_info(subject.folder)
+    parts = [
+        _front(subject, info, row),
+        [f"# {escaped(settings.name)}: model {escaped(row['id'])}", "", _what(subject)],
+        ["## How to use it", "", *usage(subject.form, subject.place)],
+        _labels(project, subject, info),
+        _making(row, info),
+        *_quality(project, row),
+        ["## Known limits", *as_list(escaped(limit) for limit in _limits(row, subject.manifest))],
+        ["## Licence", "", NO_LICENCE],
+    ]
+    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
+
+
+def _front(subject: Subject, info: Facts, row: Facts) -> list[str]:
+    """YAML in which every value is a JSON string: nothing in it can be anything else."""
+    base = public_name(str(info.get("base_model") or info.get("encoder") or row["encoder"]))
+    known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
+    library = "transformers" if subject.form == "classifier" else "sentence-transformers"
+    return [
+        "---",
+        f'library_name: "{library}"',
+        'pipeline_tag: "text-classification"',
+        'tags: ["rondo", "active-learning", "text-classification"]',
+        *([f"base_model: {json.dumps(base)}"] if known else []),
+        "---",
+    ]
+
+
+def _what(subject: Subject) -> str:
+    labels = len(subject.manifest["labels"])
+    several = "several may hold for one text" if subject.manifest["multi"] else "one per text"
+    return f"Sorts texts into {labels:,} labels, {several}: an encoder that makes vectors, and a linear head on them."
+
+
+def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
+    settings = project.settings()
+    names = settings.taxonomy.names | info.get("label_names", {})
+    described = {label.id: label.description for label in settings.taxonomy.labels}
+    counts = info.get("counts", {})
+    rows = [
+        {
+            "label": names.get(label, label),
+            "id": label,
+            "description": described.get(label, ""),
+            **({"records_learnt_from": counts[label]} if label in counts else {}),
+        }
+        for label in subject.manifest["labels"]
+    ]
+    return ["## Labels", "", f"Version {subject.row['taxonomy']} of the taxonomy.", *as_table(rows)]
+
+
+def _making(row: Facts, info: Facts) -> list[str]:
+    base = public_name(str(info.get("base_model") or info.get("encoder") or row["encoder"]))
+    trainer = "logistic head, refitted in a round" if row["trainer"] == "round" else row["trainer"]
+    told = {
+        "trainer": trainer,
+        "encoder or base model": base,
+        "records learnt from": row["labels"],
+        "responses there were": row["responses"],
+        "seed": str(row["seed"]),
+        "made": row["made_at"],
+        "seconds": round(float(row["seconds"]), 1),
+        "model in use before": row["parent"],
+    }
+    lines = [{"what": name, "is": value} for name, value in told.items() if value is not None]
+    values = [{"parameter": name, "value": str(value)} for name, value in info.get("values", {}).items() if value != ""]
+    versions = ", ".join(f"{escaped(name)} {escaped(version)}" for name, version in info.get("versions", {}).items())
+    return [
+        "## How it was made",
+        "",
+        "Texts were chosen by active learning and labelled by people. "
+        + ("Audit records were judged by heads fitted without them." if row["trainer"] == "round" else NEVER_TAUGHT),
+        *as_table(lines),
+        *as_table(values),
+        *(["", f"Versions: {versions}."] if versions else []),
+    ]
+
+
+def _quality(project: Project, row: Facts) -> Iterable[list[str]]:
+    metrics = row["metrics"]
+    scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
+    yield [
+        "## How good it is",
+        "",
+        ACCURACY if scores else "It was judged on no audit and no gold record: nothing is claimed.",
+    ]
+    for stratum, score in scores.items():
+        figures = {kind: in_words(score.get(kind)) for kind in ("accuracy", "macro_f1", "micro_f1") if score.get(kind)}
+        per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
+        lines = [f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
+        yield [*lines, *as_table([figures]), *as_table(per_label)]
+    if held_out := score_of(metrics, "held_out"):
+        yield [
+            f"While it was trained, {held_out['n']:,} records were held out to choose the best state; there its macro "
+            f"F1 was {held_out['macro_f1']['value']:.1%}. They were picked to be learnt from and chose the state, so "
+            "this says how training went, not how good the model is."
+        ]
+
+
+def _limits(row: Facts, manifest: Facts) -> Sequence[str]:
+    metrics = row["metrics"]
+    audit, told = score_of(metrics, "audit"), []
+    if audit and audit["n"] < FEW_AUDITS:
+        told.append(f"Only {audit['n']:,} audit records: intervals are wide, and rare labels are hardly measured.")
+    if not audit:
+        told.append("No audit speaks for texts like those it will meet; gold speaks for texts like those of its file.")
+    told += (audit or {}).get("unsaid") or ()
+    error = manifest.get("calibration_error")
+    told.append(
+        "Whether its probabilities can be believed was not measured."
+        if error is None
+        else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
+    )
+    if not manifest["multi"]:
+        told.append("It gives every text one of its labels, also texts unlike all that it learnt from.")
+    return told

@@ -1,0 +1,120 @@
+"""Which model is in use, which were, and where a rollback leads. Reads the log of champions, changes nothing."""
+
+import json
+from typing import Any
+
+from core.errors import BadInput
+from core.project import Project
+from core.rounds.plans import active_model
+
+Row = dict[str, Any]
+
+_HISTORY = """
+    select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, who, how, reason, evidence
+    from champions order by champions.since, rowid
+"""
+
+
+def history(project: Project) -> list[Row]:
+    """Every change of champion, newest first: since, model, encoder, who, how, reason, evidence."""
+    keys = ("since", "model", "encoder", "who", "how", "reason", "evidence")
+    rows = [dict(zip(keys, row, strict=True)) for row in project.store.query(_HISTORY)]
+    for row in rows:
+        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
+    return rows[::-1]
+
+
+def find_model(project: Project, name: str) -> str:
+    """The id that a person means: all of it, an end of it that no other has, or 'champion'. Raises BadInput."""
+    if name == "champion":
+        champion = active_model(project)
+        if champion is None:
+            raise BadInput("There is no champion yet: `rondo fit` makes the first model.")
+        return champion
+    ids = [model for (model,) in project.store.query("select id from models order by made_at")]
+    found = [model for model in ids if model == name] or [model for model in ids if name and model.endswith(name)]
+    if len(found) == 1:
+        return str(found[0])
+    if found:
+        raise BadInput(f"{len(found)} models end in {name!r}: {', '.join(found[:5])}. Name one of them in full.")
+    raise BadInput(f"There is no model {name[:80]!r}. `rondo models list` shows them.")
+
+
+def eras(project: Project) -> list[list[str]]:
+    """What led to the champion: a decision begins an era, the heads of its rounds follow in it, a rollback ends one.
+
+    Each era's champion is its last model, and the last era's is the one in use.
+    """
+    found: list[list[str]] = []
+    encoder = None
+    for row in reversed(history(project)):
+        model = row["model"]
+        if row["how"] == "rolled back":
+            found = _cut(found, model)
+        elif row["how"] == "round" and found and row["encoder"] == encoder:
+            found[-1].append(model)
+        else:
+            found.append([model])
+        encoder = row["encoder"]
+    return found
+
+
+def _cut(found: list[list[str]], model: str) -> list[list[str]]:
+    for place in reversed(range(len(found))):
+        if model in found[place]:
+            return [*found[:place], found[place][: found[place].index(model) + 1]]
+    return [*found, [model]]
+
+
+def one_back(project: Project) -> str | None:
+    """Where a rollback leads: to the champion before the last decision, or where none was taken to the round before."""
+    found = eras(project)
+    if len(found) > 1:
+        return found[-2][-1]
+    return found[0][-2] if found and len(found[0]) > 1 else None
+
+
+def rollback_offer(project: Project) -> Row | None:
+    """{'to', 'sentence'} of what a rollback would do now, or None where there is nothing to go back to."""
+    to = one_back(project)
+    if to is None:
+        return None
+    return {"to": to, "sentence": f"Suggestions and the order of what waits become again what {to} made of them."}
+
+
+def standing(project: Project) -> Row:
+    """For the overview: champion and its score in a sentence, and whether a challenger waits."""
+    champion = active_model(project)
+    waiting = _waiting(project, champion)
+    return {
+        "champion": champion,
+        "sentence": _said(project, "Champion", champion) if champion else "There is no champion yet.",
+        "waiting": waiting,
+        "waiting_sentence": _said(project, "A challenger waits", waiting) if waiting else "",
+    }
+
+
+def _waiting(project: Project, champion: str | None) -> str | None:
+    """The newest trained model that nobody has decided on and that was made after the champion came into use."""
+    found: str | None = project.store.one(
+        """select id from models where trainer is not null and encoder <> '' and id not in (select model from champions)
+             and made_at > coalesce((select max(since) from champions where how <> 'round'), timestamp '1970-01-01')
+           order by made_at desc limit 1"""
+    )
+    return found if found != champion else None
+
+
+def _said(project: Project, what: str, model: str) -> str:
+    [(trainer, day, metrics)] = project.store.query(
+        "select coalesce(trainer, 'round head'), strftime(made_at, '%-d %b %Y'), metrics from models where id = ?",
+        [model],
+    )
+    return f"{what}: {trainer} of {day}{score_words(json.loads(metrics))}."
+
+
+def score_words(metrics: Row) -> str:
+    """' (macro F1 81 % on 120 audit records)', of the first stratum that judged it; '' where none did."""
+    for stratum in ("audit", "gold"):
+        if found := metrics.get(stratum):
+            return f" (macro F1 {found['macro_f1']['value']:.0%} on {found['n']:,} {stratum} records)"
+    return ""

@@ -1,0 +1,127 @@
+"""Which model, encoder or records a person means by a word. Judges and writes nothing but a job's input."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput, Damaged, Refused
+from core.jobs import Bundle
+from core.models.artifacts import INFO, MANIFEST, read_manifest
+from core.models.classifier import OWN, encoder_name, encoder_place
+from core.project import Project
+from core.rounds.plans import active_model
+from core.rounds.play import known_now
+
+Ints = npt.NDArray[np.int64]
+BASELINE, CHAMPION = "baseline", "champion"
+VERDICTS = "verdicts.safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is to be judged. folder: its artifact, None for the baseline, which has none."""
+
+    name: str
+    folder: Path | None
+
+    @property
+    def crossed(self) -> bool:
+        """Did it keep what heads said that had not seen the records that it learnt from?"""
+        return self.folder is not None and (self.folder / VERDICTS).exists()
+
+
+def find_model(project: Project, word: str) -> Model:
+    """An id, `champion`, `baseline`, or the folder of an artifact. Raises BadInput, Refused or Damaged."""
+    if word == BASELINE:
+        return Model(BASELINE, None)
+    if word in (CHAMPION, ""):
+        champion = active_model(project)
+        if champion is None:
+            raise Refused("No model is in use yet. Make one with `rondo fit`, or evaluate `baseline`.")
+        word = champion
+    if project.store.one("select count(*) from models where id = ?", [word]):
+        folder = (project.models / word).resolve()
+        if not (folder / MANIFEST).exists():
+            raise Damaged(f"The files of {word} are gone: there is no {folder / MANIFEST}. Train it again.")
+        return Model(word, folder)
+    folder = Path(word)
+    if (folder / MANIFEST).is_file():
+        return Model(folder.resolve().name, folder.resolve())
+    raise BadInput(
+        f"There is no model {word!r}: no id that `rondo models list` shows, nor a folder with a {MANIFEST}. "
+        f"{CHAMPION} is the model in use, {BASELINE} needs none."
+    )
+
+
+def find_encoder(project: Project, word: str) -> dict[str, str]:
+    """{"name", "place"}: as the vectors are kept by, and as it is loaded. word: a name, a folder, or a model."""
+    if word in ("", CHAMPION):
+        word = project.settings().encoder
+    word = word.removeprefix(OWN)
+    if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
+        return {"name": word, "place": word}
+    found = find_model(project, word)
+    if found.folder is None:
+        raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
+    manifest = read_manifest(found.folder)
+    if not encoder_name(found.folder, manifest):
+        raise BadInput(f"{found.name} judges texts without vectors, so it has no encoder to compare.")
+    return {"name": encoder_name(found.folder, manifest), "place": encoder_place(found.folder, manifest)}
+
+
+def loadable(project: Project) -> str:
+    """The encoder in use as `load_encoder` takes it."""
+    return find_encoder(project, project.settings().encoder)["place"]
+
+
+def stratum_rows(project: Project, stratum: str) -> Ints:
+    """Numbers of the records that have a settled label in that stratum."""
+    rows = project.store.query("select n from settled where stratum = ? order by n", [stratum])
+    return np.array([n for (n,) in rows], np.int64)
+
+
+def labelled_rows(project: Project) -> Ints:
+    """Numbers of all records that have a settled label."""
+    rows = project.store.query("select n from settled where len(labels) > 0 order by n")
+    return np.array([n for (n,) in rows], np.int64)
+
+
+def held_out_rows(model: Model) -> Ints:
+    """Numbers of the records that training held out. Raises Refused where it held out none."""
+    told: dict[str, Any] = {}
+    if model.folder is not None and (model.folder / INFO).exists():
+        told = json.loads((model.folder / INFO).read_text(encoding="utf-8"))
+    if not told.get("held_out"):
+        raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
+    return np.sort(np.array(told["held_out"], np.int64))
+
+
+def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:
+    """The audit records, or every asked one, and how they were asked: what weights rest on."""
+    arrays, _ = known_now(project, project.settings())
+    rows = arrays["asked_rows"] if every else np.intersect1d(arrays["audit_rows"], arrays["asked_rows"])
+    if not len(arrays["audit_rows"]):
+        raise Refused("No audit record has a label yet. Label on, or evaluate on gold or a file.")
+    write_records(project, bundle, rows, model)
+    history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
+    np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
+
+
+def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> None:
+    """`in/records.parquet`: n, id, text, labels, and stated: what was kept of this model's certainty, if it was."""
+    target = str(bundle.path / "in" / "records.parquet").replace("'", "''")
+    active = [label.id for label in project.settings().taxonomy.active]
+    with project.store.reading() as cursor:
+        cursor.execute(
+            f"""copy (
+                select r.n, r.id, r.text, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
+                       j.probability as stated
+                from records r join settled s using (n) left join judged j on j.n = r.n and j.model = $model
+                where r.n in (select unnest($rows::bigint[])) order by r.n
+            ) to '{target}' (format parquet)""",
+            {"rows": rows.tolist(), "labels": active, "model": model},
+        )

@@ -1,0 +1,172 @@
+"""Whether a challenger may replace the champion: both judged on the same records. Changes nothing."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from core.errors import Damaged, Refused
+from core.measuring.audit import Weights, plain
+from core.measuring.paired import Difference, Paired, paired
+from core.measuring.scores import FEW
+from core.project import Project
+from core.registry.verdicts import Said, Truth, audit_weights, read_said, read_truth
+from core.rounds.plans import active_model
+
+RULE = (
+    "A challenger replaces the champion where its macro F1 is higher on records that neither has learnt from and the "
+    "95 % interval of the difference leaves out zero. These are the audit records, or gold where the audit has fewer "
+    f"than {FEW} for each label."
+)
+MOST_MORE = 10_000
+"""records beyond which nobody is told how many more would decide"""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Champion and challenger on one stratum. unjudged: its records that one of them has learnt from or not judged.
+
+    lacking: how many more are needed to compare macro F1.
+    """
+
+    stratum: str
+    found: Paired
+    unjudged: int
+    lacking: int
+
+    @property
+    def told(self) -> bool:
+        """Are there enough records to compare macro F1?"""
+        return not self.found.unsaid
+
+
+def gate(project: Project, *, model: str) -> dict[str, Any]:
+    """The verdict on a challenger with its evidence, JSON-able.
+
+    passes; sentence; rule; champion; challenger; stratum and n: what decided, None and 0 where nothing could; measure;
+    difference (value, low, high), champion_score, challenger_score; accuracy: the same of accuracy; missing: records
+    that would have to be labelled for a verdict, None where nobody can say; unjudged; strata: all that was compared.
+    Challengers that are no better pass one time in forty: who asks often for such ones will see one come in.
+    Raises Damaged or Refused where the challenger cannot be put to use at all.
+    """
+    champion = active_model(project)
+    told: dict[str, Any] = {"rule": RULE, "champion": champion, "challenger": model, "measure": "macro_f1"}
+    with project.store.reading() as cursor:
+        truth = read_truth(cursor, [label.id for label in project.settings().taxonomy.active])
+        challenger = read_said(project, model, truth)
+        incumbent = _incumbent(project, champion, truth)
+        if isinstance(incumbent, str):
+            return told | _unopposed(incumbent)
+        strata = [_compare(cursor, stratum, truth, incumbent, challenger) for stratum in ("audit", "gold")]
+    decisive = next((one for one in strata if one.told), None)
+    return told | _verdict(decisive, strata)
+
+
+def _incumbent(project: Project, champion: str | None, truth: Truth) -> Said | str:
+    """What the champion says, or why there is nothing to beat. A damaged champion is one all the same: it raises."""
+    if champion is None:
+        return "There is no champion yet, so there is nothing to beat."
+    try:
+        return read_said(project, champion, truth)
+    except Refused:
+        return "The champion speaks of other labels than the project does now, so there is nothing to beat."
+    except Damaged as error:
+        raise Damaged(f"The champion cannot be compared: {error}") from None
+
+
+def _compare(cursor: Any, stratum: str, truth: Truth, incumbent: Said, challenger: Said) -> Compared:
+    ours = truth.rows[truth.audit == (stratum == "audit")]
+    rows = np.intersect1d(np.intersect1d(ours, incumbent.rows), challenger.rows)
+    weights: Weights = plain(len(rows))
+    unjudged = len(ours) - len(rows)
+    if stratum == "audit":
+        rows, weights = audit_weights(cursor, truth, rows)
+    true, first, second = truth.labels[np.searchsorted(truth.rows, rows)], incumbent.of(rows), challenger.of(rows)
+    found = paired(true, first, second, weights)
+    labels = (true | first | second).any(axis=0).sum() if found.n else true.shape[1]
+    return Compared(stratum, found, unjudged, max(FEW * int(labels) - found.n, 0))
+
+
+def _unopposed(why: str) -> dict[str, Any]:
+    return {
+        "passes": True,
+        "sentence": why,
+        "stratum": None,
+        "n": 0,
+        "difference": None,
+        "missing": 0,
+        "unjudged": 0,
+        "strata": [],
+    }
+
+
+def _verdict(decisive: Compared | None, strata: list[Compared]) -> dict[str, Any]:
+    evidence = {"strata": [{"stratum": one.stratum, "unjudged": one.unjudged} | asdict(one.found) for one in strata]}
+    if decisive is None:
+        return evidence | _undecided(strata)
+    found = decisive.found
+    passes = found.macro_f1.low > 0
+    more = 0 if passes else _more(found)
+    return {
+        **evidence,
+        "passes": passes,
+        "sentence": _sentence(decisive, passes, more),
+        "stratum": decisive.stratum,
+        "n": found.n,
+        "difference": _difference(found.macro_f1),
+        "champion_score": {"value": found.macro_f1.first},
+        "challenger_score": {"value": found.macro_f1.second},
+        "accuracy": asdict(found.accuracy),
+        "missing": more,
+        "unjudged": decisive.unjudged,
+    }
+
+
+def _undecided(strata: list[Compared]) -> dict[str, Any]:
+    """Too few records of either kind. How many more: of the stratum that lacks the fewest."""
+    audit, gold = (one.found for one in strata)
+    unjudged = sum(one.unjudged for one in strata)
+    missing = min(one.lacking for one in strata)
+    why = (
+        f"Only {audit.n} audit and {gold.n} gold records judge both, too few to compare macro F1 on: "
+        f"{missing} more are needed."
+    )
+    return {
+        "passes": False,
+        "sentence": why,
+        "stratum": None,
+        "n": 0,
+        "difference": None,
+        "missing": missing,
+        "unjudged": unjudged,
+    }
+
+
+def _difference(found: Difference) -> dict[str, float]:
+    return {"value": found.value, "low": found.low, "high": found.high}
+
+
+def _more(found: Paired) -> int | None:
+    """Records that would decide if the difference stays as it is: intervals shrink with the root of their number."""
+    lead = found.macro_f1.value
+    if lead <= 0:
+        return None
+    needed = found.n * ((lead - found.macro_f1.low) / lead) ** 2
+    return int(np.ceil(needed)) - found.n if needed < MOST_MORE else None
+
+
+def _sentence(decisive: Compared, passes: bool, more: int | None) -> str:
+    found, difference = decisive.found, decisive.found.macro_f1
+    said = (
+        f"On {found.n} {decisive.stratum} records its macro F1 is {difference.second:.1%}, the champion's "
+        f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
+        f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
+    )
+    if passes:
+        return said
+    if difference.high < 0:
+        return f"{said} It is worse."
+    if difference.value <= 0:
+        return f"{said} It is not better."
+    wait = f" About {more:,} more {decisive.stratum} records would tell." if more else ""
+    return f"{said} That may be chance.{wait}"

@@ -1,0 +1,98 @@
+"""What champions said before the truth was known, against it: over time, and the worst misses. Changes nothing."""
+
+from typing import Any
+
+import duckdb
+
+from core.errors import BadInput
+from core.jobs import Report
+from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
+from core.measuring.scores import share
+from core.project import Project
+from core.rounds.succession import SAID
+from core.settings import Settings
+
+Row = dict[str, Any]
+SHOWN = 300
+"""characters of a text in the list of misses"""
+MOST_WORST = 200
+
+# The log, and what the champion of now has said since it came into use.
+_TOLD = f"""
+    create or replace temp table told as
+    select p.n, p.model, p.labels as said, p.probability, p.said_at, z.labels as truth, z.stratum, z.round,
+           z.settled_at, list_sort(p.labels) = list_sort(z.labels) as is_right
+    from (select * from predictions union all {SAID}) p join settled z using (n)
+    where list_has_all(list_concat(z.labels, $active::varchar[]), p.labels)
+"""
+_GROUPS = {
+    "round": "round",
+    "week": "strftime(date_trunc('week', settled_at), '%Y-%m-%d')",
+}
+_BY = """
+    select {group}, stratum = 'audit' as audited, count(*), count(*) filter (is_right), mode(model),
+           strftime(max(settled_at), '%Y-%m-%dT%H:%M:%SZ')
+    from told where stratum <> 'gold' group by all order by max(settled_at)
+"""
+# Not what waits for another blind answer: nobody shall see what a model says of it.
+_WORST = f"""
+    select t.n, r.id, r.text[1:{SHOWN}], t.said, t.truth, t.probability, t.stratum, t.model,
+           strftime(t.said_at, '%Y-%m-%dT%H:%M:%SZ')
+    from told t join records r using (n)
+    where not t.is_right and t.n not in ({BLIND.format(ns=MAY_BE_BLIND)}) order by t.probability desc, t.n limit $worst
+"""
+
+
+def predictions(project: Project, report: Report, *, by: str = "round", worst: int = 20) -> Row:
+    """Accuracy of what was said, by round or week, and the surest suggestions that were wrong.
+
+    over_time: audit records alone, with 95 % intervals (Wilson): each batch's are a random draw from the pool of then.
+    chosen: the share of suggestions that proved right where people were asked on purpose; it estimates no accuracy.
+    """
+    if by not in _GROUPS:
+        raise BadInput(f"Accuracy over time is told by {' or '.join(_GROUPS)}, not by {by!r}.")
+    if not 0 <= worst <= MOST_WORST:
+        raise BadInput(f"Asked for {worst} misses; it must lie between 0 and {MOST_WORST}.")
+    settings = project.settings()
+    with project.store.reading() as cursor:
+        cursor.execute(_TOLD, {"active": [label.id for label in settings.taxonomy.active]})
+        groups = cursor.execute(_BY.format(group=_GROUPS[by])).fetchall()
+        misses = _misses(cursor, settings, worst)
+        cursor.execute("drop table told")
+    over_time = [_point(by, row) for row in groups if row[1]]
+    chosen = [_share(by, row) for row in groups if not row[1]]
+    return {"over_time": over_time, "chosen": chosen, "worst": misses, "sentence": _sentence(over_time, chosen)}
+
+
+def _point(by: str, row: tuple[Any, ...]) -> Row:
+    group, _, n, right, model, at = row
+    found = share(right, n)
+    accuracy = {"value": found.value, "low": found.low, "high": found.high}
+    return {"at": at, by: group, "model": model, "n": n, "accuracy": accuracy}
+
+
+def _share(by: str, row: tuple[Any, ...]) -> Row:
+    group, _, n, right, model, at = row
+    return {"at": at, by: group, "model": model, "n": n, "right": right / n}
+
+
+def _misses(cursor: duckdb.DuckDBPyConnection, settings: Settings, worst: int) -> list[Row]:
+    keys = ("n", "id", "text", "said", "truth", "probability", "stratum", "model", "said_at")
+    found = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
+    names = settings.taxonomy.names
+    rows = [dict(zip(keys, row, strict=True)) for row in found]
+    for row in rows:
+        for key in ("said", "truth"):
+            row[key] = ", ".join(names.get(label, label) for label in row[key]) or "none"
+    return rows
+
+
+def _sentence(over_time: list[Row], chosen: list[Row]) -> str:
+    n, others = sum(row["n"] for row in over_time), sum(row["n"] for row in chosen)
+    if not n and not others:
+        return "No suggestion has met the truth yet: label some records after a model has been fitted."
+    if not n:
+        return f"{others:,} chosen records were answered after a model had judged them; no audit record yet."
+    right = sum(row["n"] * row["accuracy"]["value"] for row in over_time)
+    rest = f" {others:,} chosen records are told apart: they were asked because they are hard." if others else ""
+    return f"Of {n:,} audit records, judged before anybody answered them, {right / n:.0%} were judged right.{rest}"

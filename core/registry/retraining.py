@@ -1,0 +1,180 @@
+"""Training anew when enough labels came or enough time went by: train, ask the gate, put to use. Knows no trainer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from core.errors import BadInput, Damaged, Refused
+from core.jobs import UNDER_WAY, Report
+from core.project import Project
+from core.registry.activation import activate, check_usable, log_refusal
+from core.registry.gate import gate
+from core.rounds.plans import active_model
+from core.rounds.succession import Succession
+from core.settings import Settings
+from core.store import utc_now
+from core.training.launch import train
+
+BY_POLICY = "retraining"
+"""the note of jobs that the policy started: what it leaves undone when the app is killed, it finishes the next time"""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What to train and how many new labels it takes; None and 0 stand for what the settings say."""
+
+    if_new: int = 0
+    trainer: str | None = None
+    on: str | None = None
+    gpu: str | None = None
+    values: tuple[str, ...] = ()
+
+
+def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any) -> dict[str, Any]:
+    """Trains, asks the gate and puts the model to use if it passes; with too few new labels it only says so.
+
+    wish: as `Wish` names them. Returns trained, new, job, model, promoted, gate and a sentence. Raises what a step
+    raises; the champion is in place then. Made for cron: what an earlier call left undone is finished first.
+    """
+    asked = Wish(**wish)
+    if asked.if_new < 0:
+        raise BadInput(f"--if-new is {asked.if_new}, but a number of labels is 0 or more.")
+    if (model := undecided(project)) is not None:
+        return _decide(project, report, model, who) | {"new": new_labels(project), "job": model, "trained": False}
+    new = new_labels(project)
+    why = _why_not(project, asked, new)
+    if why:
+        return _nothing(project, new, why)
+    settings = project.settings()
+    trained = train(
+        project,
+        report,
+        trainer=asked.trainer or settings.retrain_trainer,
+        on=asked.on or settings.retrain_on,
+        gpu=asked.gpu,
+        values=list(asked.values),
+        note=BY_POLICY,
+    )
+    told = {"new": new, "job": trained["id"], "trained": True}
+    model = trained.get("model")
+    if model is None:  # a search, say, none of whose runs gave a model
+        return _nothing(project, new, "The training gave no model.") | told
+    return _decide(project, report, str(model), who) | told
+
+
+def due(project: Project) -> bool:
+    """Should the server retrain now? Asks nothing of the database where the settings want no retraining.
+
+    Counted from the newest attempt, however it ended: a training that fails is not tried again for every label.
+    """
+    settings = project.settings()
+    if not settings.retrain_after and not settings.retrain_hours:
+        return False
+    if _under_way(project):
+        return False
+    if undecided(project) is not None:
+        return True
+    last: datetime | None = project.store.one(
+        "select max(made_at) from jobs where kind = 'train' and params->>'note' = ?", [BY_POLICY]
+    )
+    return _due_since(project, settings, last)
+
+
+def _due_since(project: Project, settings: Settings, last: datetime | None) -> bool:
+    new = _answered_since(project, last)
+    if settings.retrain_after and new >= settings.retrain_after:
+        return True
+    if not settings.retrain_hours or not new:
+        return False
+    start = last or project.store.one("select min(made_at) from batches")
+    return start is not None and utc_now() - start >= timedelta(hours=settings.retrain_hours)
+
+
+def new_labels(project: Project) -> int:
+    """Records, gold left out, that were answered after the newest trained model was begun and have a label now."""
+    began: datetime | None = project.store.one(
+        """select max(coalesce(j.made_at, m.made_at)) from models m left join jobs j using (id)
+           where m.trainer is not null"""
+    )
+    return _answered_since(project, began)
+
+
+def _answered_since(project: Project, since: datetime | None) -> int:
+    found: int = project.store.one(
+        """select count(distinct n) from responses join settled using (n)
+           where action = 'submit' and stratum <> 'gold' and received_at > coalesce(?, timestamp '1970-01-01')""",
+        [since],
+    )
+    return found
+
+
+def undecided(project: Project) -> str | None:
+    """The newest model that the policy trained and that neither the gate nor a person has decided on."""
+    found: str | None = project.store.one(
+        """select m.id from models m join jobs j using (id)
+           where j.params->>'note' = ? and m.id not in (select model from champions)
+             and m.id not in (select detail->>'model' from audit_log where what = 'gate')
+             and m.made_at >= (select max(made_at) from models where trainer is not null)
+           order by m.made_at desc limit 1""",
+        [BY_POLICY],
+    )
+    return found
+
+
+def _under_way(project: Project) -> bool:
+    return bool(
+        project.store.one(
+            "select count(*) from jobs where kind = 'train' and list_contains(?, state)", [list(UNDER_WAY)]
+        )
+    )
+
+
+def _why_not(project: Project, asked: Wish, new: int) -> str | None:
+    if _under_way(project):
+        return "A training job is under way already: `rondo jobs` shows it."
+    if not new:
+        return "No label has come since the last training."
+    if new < asked.if_new:
+        labels = f"{new} label has" if new == 1 else f"{new} labels have"
+        return f"{labels} come since the last training; {asked.if_new} are wanted."
+    return None
+
+
+def _nothing(project: Project, new: int, why: str) -> dict[str, Any]:
+    return {
+        "trained": False,
+        "new": new,
+        "job": None,
+        "model": None,
+        "promoted": False,
+        "gate": None,
+        "champion": active_model(project),
+        "sentence": f"Nothing was done. {why}",
+    }
+
+
+def _decide(project: Project, report: Report, model: str, who: str) -> dict[str, Any]:
+    """The gate's word, and what follows from it."""
+    try:
+        check_usable(project, model)
+        evidence = gate(project, model=model)
+    except (Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
+        log_refusal(project, who, {"challenger": model, "passes": False, "sentence": str(error)})
+        return _told(project, model, None, str(error))
+    if not evidence["passes"]:
+        log_refusal(project, who, evidence)
+        return _told(project, model, evidence, f"The gate keeps the champion. {evidence['sentence']}")
+    encoder = project.store.one("select encoder from models where id = ?", [model])
+    told = activate(project, report, Succession(model, encoder, "retrained", who, None, evidence))
+    return _told(project, model, evidence, f"{told['sentence']} {evidence['sentence']}") | {"promoted": True}
+
+
+def _told(project: Project, model: str, evidence: Mapping[str, Any] | None, sentence: str) -> dict[str, Any]:
+    return {
+        "model": model,
+        "promoted": False,
+        "gate": evidence,
+        "champion": active_model(project),
+        "sentence": sentence,
+    }

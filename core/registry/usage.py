@@ -1,0 +1,68 @@
+"""The lines of Python that use an exported model, as its card shows them. Runs none of them."""
+
+ABOUT = "rondo.json"
+"""labels, temperature and where the encoder is, beside `head.safetensors`"""
+
+_ENCODER = """
+from sentence_transformers import SentenceTransformer
+
+encoder = SentenceTransformer(folder if about["encoder"] == "." else about["encoder"])
+
+
+def vectors_of(texts):
+    return encoder.encode(texts, normalize_embeddings=True)
+"""
+
+_CLASSIFIER = """
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
+layer, seen = model.get_submodule(about["layer"]), []
+layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))  # what flows into the last layer
+
+
+def vectors_of(texts):
+    seen.clear()
+    with torch.inference_mode():
+        model(**tokenizer(texts, truncation=True, max_length=about["longest"], padding=True, return_tensors="pt"))
+    return (seen[0] / seen[0].norm(dim=1, keepdim=True)).numpy()
+"""
+
+_PREDICT = """
+
+def predict(texts):
+    logits = (vectors_of(texts) @ head["weights"].T + head["bias"]) / about["temperature"]
+    if about["multi"]:
+        return 1 / (1 + np.exp(-logits))
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
+
+
+texts = ["Write a text of yours here."]
+for text, row in zip(texts, predict(texts)):
+    found = np.flatnonzero(row >= 0.5) if about["multi"] else [row.argmax()]
+    print([(about["labels"][i]["name"], round(float(row[i]), 3)) for i in found], text)
+"""
+
+_FORMS = {"encoder": _ENCODER, "classifier": _CLASSIFIER}
+"""what makes vectors: sentence-transformers, or the state before the last layer of a transformers classifier"""
+
+FORMS = tuple(_FORMS)
+
+
+def usage(form: str, place: str) -> list[str]:
+    """Lines of Markdown. form: one of FORMS. place: Python that makes `folder`, the folder with the files."""
+    package = "transformers torch" if form == "classifier" else "sentence-transformers"
+    start = f"""import json
+
+import numpy as np
+from safetensors.numpy import load_file
+
+{place}
+about = json.load(open(f"{{folder}}/{ABOUT}", encoding="utf-8"))
+head = load_file(f"{{folder}}/head.safetensors")
+"""
+    code = (start + _FORMS[form] + _PREDICT).strip()
+    return [f"`pip install numpy safetensors {package}`, then:", "", "```python", *code.splitlines(), "```"]

@@ -1,0 +1,159 @@
+"""What a model says of gold and audit records that it did not learn from. Reads files and rows, computes no figure."""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Damaged, Refused
+from core.measuring.audit import Weights, drawn_only, weigh
+from core.models.artifacts import load_head
+from core.models.heads import Head, decide, predict
+from core.project import Project
+from core.rounds.history import read_history
+from core.vectors import encoded_rows, open_vectors
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+JUDGED = "judged.npz"
+"""of a trained model: n (k,), probs (k, labels) of the records that judged it when it was made"""
+VERDICTS = "verdicts.safetensors"
+"""of a round's head: rows (k,), said (bits), by heads that had not seen the record"""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The records that judge, as they are settled today. rows: (k,) ascending. labels: (k, labels). audit: (k,) mask.
+
+    asked: the records that people were asked for and that are settled, audit or not: what the weights are made of.
+    """
+
+    rows: Ints
+    labels: Bools
+    audit: Bools
+    asked: Ints
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a model says of records that it did not learn from. rows: (k,) ascending. labels: (k, labels)."""
+
+    model: str
+    rows: Ints
+    labels: Bools
+
+    def of(self, rows: Ints) -> Bools:
+        """(rows, labels); all of the rows are among ours."""
+        return np.asarray(self.labels[np.searchsorted(self.rows, rows)])
+
+
+def read_truth(cursor: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> Truth:
+    """Gold and audit records with the labels that people settled."""
+    found = cursor.execute(
+        "select n, labels, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
+    ).fetchall()
+    place = {label: column for column, label in enumerate(labels)}
+    truth = np.zeros((len(found), len(labels)), np.bool_)
+    for row, (_, given, _) in enumerate(found):
+        truth[row, [place[label] for label in given if label in place]] = True
+    asked = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
+    return Truth(
+        np.array([n for n, *_ in found], np.int64),
+        truth,
+        np.array([audit for *_, audit in found], np.bool_),
+        np.asarray(asked, np.int64),
+    )
+
+
+def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -> tuple[Ints, Weights]:
+    """Those of the audit records `rows` that were drawn from the pool, and what each counts in a claim about it.
+
+    Audit records that are not among them count as never drawn.
+    """
+    others = np.setdiff1d(truth.asked, truth.rows[truth.audit])
+    asked, history = read_history(cursor, np.union1d(others, rows).tolist())
+    weights = weigh(history)
+    return asked[weights.drawn], drawn_only(weights)
+
+
+def read_said(project: Project, model: str, truth: Truth) -> Said:
+    """By what was kept when the model was made, and directly of records that nobody had answered then.
+
+    Raises Damaged for a folder that is no model, Refused for one without a head or with other labels than the project.
+    """
+    folder = project.models / model
+    head = load_head(folder)
+    settings = project.settings()
+    if head.labels != tuple(label.id for label in settings.taxonomy.active) or head.multi != settings.multi:
+        raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
+    rows, said = _kept(folder, head)
+    ours = np.isin(rows, truth.rows)
+    rows, said = rows[ours], said[ours]
+    fresh = np.setdiff1d(unseen(project, model, truth), rows)
+    more = _directly(project, model, head, fresh)
+    rows, said = np.concatenate([rows, more.rows]), np.concatenate([said, more.labels])
+    order = np.argsort(rows, kind="stable")
+    return Said(model, rows[order], said[order])
+
+
+def unseen(project: Project, model: str, truth: Truth) -> Ints:
+    """Records that judge and cannot have taught the model: gold never does, others if they were answered later."""
+    began = project.store.one(
+        "select coalesce((select made_at from jobs where jobs.id = models.id), made_at) from models where id = ?",
+        [model],
+    )
+    early = project.store.query(
+        "select distinct n from responses where action = 'submit' and received_at <= ? order by n", [began]
+    )
+    audits = np.setdiff1d(truth.rows[truth.audit], np.array([n for (n,) in early], np.int64))
+    return np.union1d(truth.rows[~truth.audit], audits)
+
+
+def judged_rows(folder: Path) -> Ints:
+    """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
+    if not (folder / JUDGED).exists():
+        return np.empty(0, np.int64)
+    return _stored(folder)[0]
+
+
+def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
+    if (folder / VERDICTS).exists():
+        return _crossed(folder, len(head.labels))
+    if (folder / JUDGED).exists():
+        rows, probs = _stored(folder)
+        said = decide(probs, head.multi) if len(rows) else np.empty((0, len(head.labels)), np.bool_)
+        return rows, said
+    return np.empty(0, np.int64), np.empty((0, len(head.labels)), np.bool_)
+
+
+def _crossed(folder: Path, labels: int) -> tuple[Ints, Bools]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        stored = load_file(folder / VERDICTS)
+        return stored["rows"], np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise Damaged(f"{folder / VERDICTS} cannot be read: {error}. Run `rondo fit` for a new model.") from None
+
+
+def _stored(folder: Path) -> tuple[Ints, npt.NDArray[np.float32]]:
+    try:
+        with np.load(folder / JUDGED, allow_pickle=False) as file:
+            return np.asarray(file["n"], np.int64), np.asarray(file["probs"], np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise Damaged(f"{folder / JUDGED} cannot be read: {error}. Train the model again.") from None
+
+
+def _directly(project: Project, model: str, head: Head, rows: Ints) -> Said:
+    """By the head, of those that have a vector of the model's encoder."""
+    encoder = project.store.one("select encoder from models where id = ?", [model])
+    rows = rows[rows < encoded_rows(project.vectors, encoder)]
+    if not len(rows):
+        return Said(model, rows, np.empty((0, len(head.labels)), np.bool_))
+    return Said(model, rows, decide(predict(head, open_vectors(project.vectors, encoder), rows), head.multi))

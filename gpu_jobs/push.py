@@ -1,0 +1,131 @@
+"""Sends folders to the Hugging Face Hub with its own client, one commit each. Knows files and names, not models."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, Refused, RondoError
+
+MIB = 1 << 20
+_KEPT = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
+"""what others may add to the repository and a new version leaves there"""
+_MARKS = {"model": "rondo.json", "dataset": "card.json"}
+"""a file that says that the repository holds what was pushed from here"""
+_ANSWERS = {
+    400: "did not take it (400).",
+    401: "does not know this token (401). Make one with write access and set HF_TOKEN.",
+    402: "asks for a paid plan (402).",
+    403: "does not let this token write there (403). Give it write access, or name a repository of yours.",
+    404: "has no such place (404). Is the owner's name right, and may this token see it?",
+    409: "says that somebody else is making it right now (409). Try again.",
+    412: "says that somebody else pushed meanwhile (412). Push again.",
+    429: "says that there were too many requests (429). Wait some minutes and push again.",
+}
+
+
+def push(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    """`in/model`, and `in/dataset` if there is one, each as one commit. The token is in HF_TOKEN.
+
+    Returns repo, url, commit, private, files, bytes, and the same under `dataset`. Raises Refused or BadInput in a
+    sentence that says what to do; a repository that is public, or holds something else, is left as it is.
+    """
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    token = os.environ.get("HF_TOKEN", "")
+    places = {"model": (params["repo"], bundle / "in" / "model")}
+    if params["labels"]:
+        places["dataset"] = (f"{params['repo']}-labels", bundle / "in" / "dataset")
+    told: dict[str, Any] = {}
+    with _in_sentences(params["repo"], token):
+        from huggingface_hub import HfApi
+
+        api = HfApi(token=token)
+        parents = {kind: _prepare(api, repo, kind, params["private"]) for kind, (repo, _) in places.items()}
+        for kind, (repo, folder) in places.items():
+            sent = _send(api, (repo, kind, parents[kind]), folder, params["message"], report)
+            sent["private"] = bool(api.repo_info(repo, repo_type=kind).private)
+            told |= sent if kind == "model" else {"dataset": sent}
+    return told
+
+
+def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
+    """The commit that the new one goes on. Makes the repository where there is none."""
+    from huggingface_hub.errors import RepositoryNotFoundError
+
+    try:
+        found = api.repo_info(repo, repo_type=kind)
+    except RepositoryNotFoundError:
+        api.create_repo(repo, repo_type=kind, private=private)
+        found = api.repo_info(repo, repo_type=kind)
+    names = {one.rfilename for one in found.siblings or ()}
+    if names - {*_KEPT, "README.md"} and _MARKS[kind] not in names:
+        raise Refused(f"{repo} is there already and holds something else. Name another; nothing was pushed.")
+    if private and not found.private:
+        raise Refused(f"{repo} is there already and public. Push with --public if that is meant, or name another.")
+    return str(found.sha) if found.sha else None
+
+
+def _send(
+    api: Any, place: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """All files as one commit, and what an earlier one left and this one has not goes. place: repo, kind, parent."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    repo, kind, parent = place
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    total, done = sum(path.stat().st_size for path in files.values()), 0
+    adding = [CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()]
+    for one, path in zip(adding, files.values(), strict=True):  # one by one, so that it can be said how far it is
+        report(done // MIB, total // MIB + 1)
+        api.preupload_lfs_files(repo, additions=[one], repo_type=kind, free_memory=False)
+        done += path.stat().st_size
+    there = {one.rfilename for one in api.repo_info(repo, repo_type=kind).siblings or ()}
+    gone = [CommitOperationDelete(path_in_repo=name) for name in sorted(there - files.keys() - {*_KEPT})]
+    made = api.create_commit(repo, [*adding, *gone], commit_message=message, repo_type=kind, parent_commit=parent)
+    report(total // MIB + 1, total // MIB + 1)
+    url = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
+    return {"repo": repo, "url": url, "commit": made.oid, "files": len(files), "bytes": total}
+
+
+@contextmanager
+def _in_sentences(repo: str, token: str) -> Iterator[None]:
+    """What the client raises, as a sentence that says what to do; the token is in none."""
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, HTTPError, OfflineModeIsEnabled
+
+    if not token:
+        raise Refused("There is no HF_TOKEN. Make one with write access at https://huggingface.co/settings/tokens.")
+    try:
+        yield
+    except RondoError:
+        raise
+    except HFValidationError as error:
+        raise BadInput(f"{repo!r} is no name of a repository: {_line(error, token)}") from None
+    except OfflineModeIsEnabled:
+        raise Refused("HF_HUB_OFFLINE is set, so nothing can be pushed. Unset it and push again.") from None
+    except HfHubHTTPError as error:
+        raise Refused(_answer(repo, error, token)) from None
+    except (HTTPError, OSError) as error:
+        raise Refused(
+            f"The Hub cannot be reached ({type(error).__name__}). Check the network and push again."
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        cause = error.__cause__
+        if isinstance(cause, HfHubHTTPError):
+            raise Refused(_answer(repo, cause, token)) from None
+        raise Refused(f"{repo} was not pushed: {_line(cause or error, token)} Try again.") from None
+
+
+def _answer(repo: str, error: Any, token: str) -> str:
+    status = error.response.status_code
+    if status >= 500:
+        return f"{repo} was not pushed: the Hub has trouble ({status}). Try again later."
+    said = _line(error, token)
+    return f"{repo} was not pushed: the Hub {_ANSWERS.get(status, f'answered {status}.')} It said: {said}"
+
+
+def _line(error: BaseException, token: str) -> str:
+    """The server's own words where it has some, in one line."""
+    text = getattr(error, "server_message", None) or str(error)
+    return " ".join(text.replace(token, "(token)").split())[:300]
