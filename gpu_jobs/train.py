@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import BadInput, Refused
-from core.measuring.audit import Weights, weigh
+from core.measuring.audit import Weights, drawn_only, weigh
 from core.measuring.scores import score
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads import decide
@@ -158,26 +158,11 @@ def _judge(bundle: Path, material: Material, judging: Judging, probs: Floats, se
 
 
 def audit_weights(path: Path, rows: Ints) -> tuple[Weights, Bools]:
-    """What the audit records among `rows` count, and which those are: (k,) mask.
-
-    The model has learnt from the chosen records, so the claim is about those that people were not asked for: the drawn
-    ones' random part of the weights of `weigh`.
-    """
+    """What the drawn records among `rows` (ascending) count, and which those are: (k,) mask."""
     with np.load(path, allow_pickle=False) as file:
         arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
     weights = weigh(read_history(arrays))
-    drawn = weights.drawn & np.isin(arrays["asked_rows"], rows)
-    part = weights.random[drawn]
-    part = part / part.sum() if part.sum() > 0 else np.full(len(part), 1 / max(len(part), 1))
-    only = Weights(
-        part,
-        np.zeros(len(part)),
-        np.ones(len(part), np.bool_),
-        weights.effective,
-        weights.population,
-        weights.uncovered,
-    )
-    return only, np.isin(rows, arrays["asked_rows"][drawn])
+    return drawn_only(weights), np.isin(rows, arrays["asked_rows"][weights.drawn])
 
 
 def _held_out(material: Material, trained: Trained, seed: int) -> dict[str, Any]:

@@ -47,6 +47,8 @@ def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
     assert told["state"] == "succeeded"
     assert told["model"] == told["id"]
     assert told["metrics"]["gold"]["n"] == 12
+    assert told["metrics"]["judged_on"] == "gold"
+    assert told["metrics"]["macro_f1"] == told["metrics"]["gold"]["macro_f1"]["value"]
     assert told["metrics"]["audit"]["n"] == taught.store.one("select count(*) from settled where stratum = 'audit'")
     assert (taught.models / told["model"] / "manifest.json").exists()
     row = taught.store.query("select trainer, encoder, labels from models where id = ?", [told["model"]])
