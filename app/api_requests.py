@@ -10,6 +10,8 @@ from core.errors import BadInput
 
 MOST_BYTES = 100_000
 MOST_LINES = 5_000
+MOST_SECONDS = 60
+"""that a promotion is waited for; the gate's no comes sooner"""
 
 ORDER = {"trainer": str, "on": str, "gpu": str, "seed": int, "note": str, "set": dict}
 ACTIVATION = {"reason": str, "force": bool}
@@ -54,10 +56,11 @@ def read_activation(body: Mapping[str, Any]) -> dict[str, Any]:
     return _read(body, ACTIVATION)
 
 
-def read_lines(text: str) -> int:
-    """How many lines of a log are wanted. Raises BadInput."""
-    if not text.isdecimal() or not text.isascii() or not 0 <= int(text[:9]) <= MOST_LINES:
-        raise BadInput(f"`lines` is {text[:20]!r}, but it must be a whole number from 0 to {MOST_LINES:,}.")
+def read_whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """A whole number of the query. Raises BadInput."""
+    text = query.get(name, str(default))
+    if not text.isdecimal() or not text.isascii() or int(text[:9]) > most:
+        raise BadInput(f"`{name}` is {text[:20]!r}, but it must be a whole number from 0 to {most:,}.")
     return int(text)
 
 

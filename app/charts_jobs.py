@@ -62,8 +62,9 @@ def _curve(events: Rows, names: Mapping[str, str], y: alt.Y, colours: tuple[str,
     there = [title for title in names.values() if any(row["figure"] == title for row in rows)]
     palette = dict(zip(names.values(), colours, strict=True))
     legend = alt.Legend(orient="top", title=None, symbolOpacity=1)
+    whole = alt.Scale(domain=[0, max(1, *(event.get("total", 0) for event in events))], nice=False)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("step:Q", title="step", axis=alt.Axis(format=",d", tickMinStep=1)),
+        x=alt.X("step:Q", title="step", axis=alt.Axis(format=",d", tickMinStep=1), scale=whole),
         y=y,
         color=alt.Color(
             "figure:N", scale=alt.Scale(domain=there, range=[palette[one] for one in there]), legend=legend
@@ -73,4 +74,4 @@ def _curve(events: Rows, names: Mapping[str, str], y: alt.Y, colours: tuple[str,
     dash = alt.StrokeDash(
         "figure:N", scale=alt.Scale(domain=there, range=[_DASHES[one] for one in there]), legend=legend
     )
-    return (base.mark_line().encode(strokeDash=dash) + base.mark_point(filled=True, opacity=1)).properties(height=220)
+    return (base.mark_line().encode(strokeDash=dash) + base.mark_point(filled=True, opacity=1)).properties(height=260)

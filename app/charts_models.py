@@ -15,7 +15,7 @@ def difference_chart(difference: Mapping[str, float], measure: str = "macro F1")
 
     difference: value, low, high; shares (0.02 is two points).
     """
-    reach = max(0.02, *(abs(difference[name]) * 1.15 for name in ("value", "low", "high")))
+    reach = reach_of(difference)
     title = f"challenger minus champion, {measure}, 95 %"
     tooltip = [alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("value", "low", "high")]
     base = alt.Chart(alt.Data(values=[dict(difference)])).encode(tooltip=tooltip)
@@ -26,21 +26,26 @@ def difference_chart(difference: Mapping[str, float], measure: str = "macro F1")
     point = base.mark_point(color=BLUE, filled=True, size=140, opacity=1).encode(x="value:Q")
     zero = alt.Chart(alt.Data(values=[{"same": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="same:Q")
     sides = [{"at": -reach, "side": "champion is better"}, {"at": reach, "side": "challenger is better"}]
-    ends = alt.Chart(alt.Data(values=sides)).encode(x="at:Q", y=alt.value(10), text="side:N")
+    ends = alt.Chart(alt.Data(values=sides)).encode(x="at:Q", y=alt.value(8), text="side:N")
     left = ends.transform_filter("datum.at < 0").mark_text(align="left", color=GREY)
     right = ends.transform_filter("datum.at > 0").mark_text(align="right", color=GREY)
-    return (zero + span + point + left + right).properties(height=90)
+    return (zero + span + point + left + right).properties(height=150)
+
+
+def reach_of(difference: Mapping[str, float]) -> float:
+    """How far the picture reaches on both sides of zero: past the interval, and never less than two points."""
+    return max(0.02, *(abs(difference[name]) * 1.15 for name in ("value", "low", "high")))
 
 
 def versions_chart(rows: Rows) -> alt.LayerChart | None:
     """Macro F1 of each version with its interval, in the order given; the champion is a diamond. None without figures.
 
-    rows: model, state, value, low, high, on.
+    rows: model, state, champion (bool), value, low, high, on.
     """
     if not rows:
         return None
     base = alt.Chart(alt.Data(values=list(rows))).encode(
-        y=alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=150)),
+        y=alt.Y("model:N", sort=None, title=None, axis=alt.Axis(labelLimit=230)),
         tooltip=[
             "model:N",
             "state:N",
@@ -51,8 +56,8 @@ def versions_chart(rows: Rows) -> alt.LayerChart | None:
     spans = base.mark_rule(color=BLUE).encode(
         x=alt.X("low:Q", title="macro F1, 95 %", scale=_UNIT, axis=_percent()), x2="high:Q"
     )
-    shape = alt.when(alt.datum.state == "champion").then(alt.value("diamond")).otherwise(alt.value("circle"))
-    colour = alt.when(alt.datum.state == "champion").then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
+    shape = alt.when(alt.datum.champion).then(alt.value("diamond")).otherwise(alt.value("circle"))
+    colour = alt.when(alt.datum.champion).then(alt.value(ORANGE)).otherwise(alt.value(BLUE))
     points = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q", shape=shape, color=colour)
     return (spans + points).properties(height=alt.Step(24))
 

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
+from app.cli_models import models, retrain
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
 from app.options import (
@@ -201,5 +203,9 @@ app.command()(rechoose)
 app.command()(train)
 app.command()(trainers)
 app.add_typer(jobs, name="jobs")
+app.command()(evaluate)
+app.command()(compare)
+app.add_typer(models, name="models")
+app.command()(retrain)
 app.command()(replay)
 app.command()(demo)

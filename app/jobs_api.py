@@ -12,7 +12,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from app.api_requests import Malformed, Unknown, read_activation, read_body, read_lines, read_order
+from app.api_requests import (
+    MOST_LINES,
+    MOST_SECONDS,
+    Malformed,
+    Unknown,
+    read_activation,
+    read_body,
+    read_order,
+    read_whole,
+)
 from app.openapi import document
 from app.openapi_page import page
 from app.state import Office
@@ -23,8 +32,6 @@ from core.registry.champions import find_model
 from core.training.following import entry, listing
 
 log = logging.getLogger("rondo")
-PATIENCE_SECONDS = 10.0
-"""how long a promotion is waited for; the gate's no comes sooner"""
 
 Value = dict[str, Any]
 
@@ -121,7 +128,7 @@ def _list_jobs(office: Office, asked: Asked) -> Answer:
 
 
 def _show_job(office: Office, asked: Asked) -> Answer:
-    lines = read_lines(asked.query.get("lines", "200"))
+    lines = read_whole(asked.query, "lines", 200, MOST_LINES)
     found = _find_job(office, asked.path["id"])
     said = Bundle(office.project.folder / "jobs" / found["id"]).log(lines) if lines else []
     return Answer({**_brief(found), "events": found["events"], "log": said})
@@ -136,7 +143,8 @@ def _cancel(office: Office, asked: Asked) -> Answer:
 
 
 def _list_models(office: Office, asked: Asked) -> Answer:
-    return Answer({**_tell(office, "models"), "activating": _activating(office), "trouble": office.trouble})
+    now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
+    return Answer({**_tell(office, "models"), **now})
 
 
 def _show_model(office: Office, asked: Asked) -> Answer:
@@ -146,6 +154,7 @@ def _show_model(office: Office, asked: Asked) -> Answer:
 def _activate(office: Office, asked: Asked) -> Answer:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
     model, options = _find_model(office, asked.path["id"]), read_activation(asked.body)
+    patience = read_whole(asked.query, "wait", 10, MOST_SECONDS)
     ticket = office.open_ticket("promote", alone=True)
     if ticket is None:
         raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
@@ -153,7 +162,7 @@ def _activate(office: Office, asked: Asked) -> Answer:
     outcome = pool.submit(office.run, ticket, _quiet, model=model, who="api", **options)
     pool.shutdown(wait=False)
     try:
-        return Answer(outcome.result(PATIENCE_SECONDS))
+        return Answer(outcome.result(patience))
     except TimeoutError:
         outcome.add_done_callback(lambda ended: _keep_trouble(office, ended))
         return Answer({"model": model, "promoted": False, "activating": _activating(office)}, 202)

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.terminal import progress_line
-
 Job = Mapping[str, Any]
 STATES = {
     "draft": (":material/hourglass_top:", "Being prepared"),
@@ -32,8 +30,11 @@ def how_far(job: Job) -> tuple[float, str] | None:
         return None
     first, last = (events[0], events[-1]) if events else ({"done": 0, "at": 0.0}, {"done": 0, "at": 0.0})
     steps, seconds = last["done"] - first["done"], last["at"] - first["at"]
-    whole = seconds * done / steps if steps > 0 else 0.0
-    return min(done / total, 1.0), progress_line("Step", done, total, whole)
+    line = f"Step {done:,} of {total:,} ({done / total:.0%})"
+    if steps > 0 and seconds > 0:
+        pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
+        line += f", {pace}, {_duration((total - done) * seconds / steps)} to go"
+    return min(done / total, 1.0), line
 
 
 def ended_in(job: Job) -> str:
@@ -46,7 +47,7 @@ def ended_in(job: Job) -> str:
     if not begun or not job.get("ended_at"):
         return told
     seconds = (_time(end) - _time(begun)).total_seconds()
-    return f"{told}, {seconds:.0f} s" if seconds < 120 else f"{told}, {seconds / 60:.0f} min"
+    return f"{told}, {_duration(seconds)}"
 
 
 def cost_of(job: Job) -> str:
@@ -109,6 +110,12 @@ def _macro_f1(metrics: Mapping[str, Any] | None) -> dict[str, float] | None:
     if isinstance(found, Mapping):
         return {name: found[name] for name in ("value", "low", "high")}
     return {"value": found, "low": found, "high": found}
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _time(written: str) -> datetime:

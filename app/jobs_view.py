@@ -183,7 +183,7 @@ def _draw_ways(office: Office, job: Job) -> None:
 def _draw_facts(office: Office, job: Job) -> None:
     """What it printed last, and what it was started with."""
     lines = Bundle(office.project.folder / "jobs" / job["id"]).log(LOG_LINES)
-    with st.expander("What it printed", key=f"log-{job['id']}"):
+    with st.expander("What it printed", job["state"] != "succeeded", key=f"log-{job['id']}"):
         if lines:
             st.code("\n".join(lines), language=None, height=260)
         else:

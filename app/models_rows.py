@@ -13,11 +13,13 @@ STATES = {
     "evaluate-only": (":material/lab_research:", "to compare with only"),
 }
 """state of a model to the icon and the words for it"""
+DRAWN = 12
+"""versions in the picture; the table has all"""
 
 
 def name_of(model: Model) -> str:
-    """'setfit of 21 Nov 10:11', which a person can tell from the others; its id says it exactly."""
-    return f"{model['trainer']} of {datetime.fromisoformat(model['made_at']):%d %b %H:%M}"
+    """'setfit ab12cd of 21 Nov 10:11': the end of its id is what commands take, too."""
+    return f"{model['trainer']} {model['id'][-6:]} of {datetime.fromisoformat(model['made_at']):%d %b %H:%M}"
 
 
 def option_of(model: Model) -> str:
@@ -65,19 +67,21 @@ def _score(model: Model) -> dict[str, Any]:
 
 
 def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Of `version_rows` those with a figure, as `versions_chart` draws them."""
+    """Of `version_rows` those with a figure, as `versions_chart` draws them: the newest and the champion."""
+    told = [row for row in rows if row["macro F1"] is not None]
     return [
         {
             "model": row["version"],
             "id": row["id"],
             "state": row["state"],
+            "champion": row["state"] == STATES["champion"][1],
             "value": row["macro F1"],
             "low": row["from"],
             "high": row["to"],
             "on": row["judged on"],
         }
-        for row in rows
-        if row["macro F1"] is not None
+        for place, row in enumerate(told)
+        if place < DRAWN or row["state"] == STATES["champion"][1]
     ]
 
 

@@ -42,11 +42,13 @@ def draw_standing(office: Office) -> None:
     told = standing(office.project)
     if not told["champion"]:
         return
-    st.page_link("pages/models.py", label=escaped(told["sentence"]), icon=":material/model_training:")
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.text(f"{told['sentence']} {told['waiting_sentence']}")
     if told["waiting"]:
         query = {"model": told["waiting"]}
-        label = escaped(told["waiting_sentence"])
-        st.page_link("pages/models.py", label=label, query_params=query, icon=":material/swords:")
+        right.page_link("pages/models.py", label="Compare", query_params=query, icon=":material/swords:")
+    else:
+        right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
 
 
 def who_is_here() -> str:
@@ -63,12 +65,22 @@ def set_going(office: Office, verb: str, **options: Any) -> None:
         st.session_state["models-trouble"] = str(error)
 
 
-@st.fragment(run_every=1)
 def watch(office: Office) -> None:
-    """Draws the page again once the change that was asked for is there."""
-    if st.session_state.get("models-busy") and not any(verb in office.activities for verb in CHANGING):
+    """Draws the page again once the change that was asked for is there. A run of the page that comes first needs no
+    other: one more would drop the click that it was run for."""
+    if _done(office):
         del st.session_state["models-busy"]
+    _watch(office)
+
+
+@st.fragment(run_every=1)
+def _watch(office: Office) -> None:
+    if _done(office):
         st.rerun()
+
+
+def _done(office: Office) -> bool:
+    return "models-busy" in st.session_state and not any(verb in office.activities for verb in CHANGING)
 
 
 def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Office) -> None:
@@ -95,17 +107,18 @@ def draw_versions(models: Sequence[Model]) -> None:
 def pick_model(models: Sequence[Model]) -> Model:
     """The one that is looked at: the address names it, else the newest that wants the champion's place."""
     known = {model["id"]: model for model in models}
-    first = next((model["id"] for model in models if model["state"] == "challenger"), models[0]["id"])
-    if st.query_params.get("model") not in known:
-        st.query_params["model"] = first
-    chosen = st.selectbox(
-        "Look at",
-        list(known),
-        format_func=lambda model: option_of(known[model]),
-        key="model",
-        bind="query-params",
-    )
-    return known[chosen or first]
+    if st.session_state.get("model") not in known:
+        first = next((model["id"] for model in models if model["state"] == "challenger"), models[0]["id"])
+        asked = st.query_params.get("model")
+        st.session_state["model"] = asked if asked in known else first
+    words = {model: option_of(told) for model, told in known.items()}
+    chosen = st.selectbox("Look at", list(known), format_func=words.__getitem__, key="model", on_change=_name_it)
+    return known[chosen]
+
+
+def _name_it() -> None:
+    """In the address, so that a reload opens the same one."""
+    st.query_params["model"] = st.session_state["model"]
 
 
 def draw_challenge(office: Office, model: Model, champion: Model | None) -> None:

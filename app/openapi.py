@@ -3,7 +3,7 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from app.api_requests import MOST_LINES
+from app.api_requests import MOST_LINES, MOST_SECONDS
 from core.jobs import ENDED, UNDER_WAY
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners import RUNNERS
@@ -17,7 +17,7 @@ ABOUT = (
 )
 TEXT, WHOLE, NUMBER, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "boolean"}
 STATES = [*UNDER_WAY, *ENDED, "lost"]
-ERRORS = {
+REFUSALS = {
     "400": "The body is not a JSON object, or is too long.",
     "401": "The token is missing or wrong.",
     "404": "There is nothing of this id.",
@@ -50,51 +50,46 @@ def _version() -> str:
 
 def _paths() -> Value:
     job, model = _in_path("id", "The job's id."), _in_path("id", "The model's id, its unique end, or `champion`.")
-    lines = {
-        "name": "lines",
-        "in": "query",
-        "description": "Lines of the log, from its end.",
-        "schema": {"type": "integer", "minimum": 0, "maximum": MOST_LINES, "default": 200},
-    }
+    lines = _in_query("lines", "Lines of the log, from its end.", 200, MOST_LINES)
+    wait = _in_query("wait", "Seconds to wait before 202 is the answer.", 10, MOST_SECONDS)
+    started, activated = (
+        "The job, handed over. Ask for it again to see how it fares.",
+        "It is in use; what the gate saw.",
+    )
     return {
         "/api/jobs": {
-            "post": _sends(
-                _route(
-                    "Start a training job", "The job, handed over. Ask for it again to see how it fares.", "Job", "202"
-                ),
-                "Order",
-            ),
-            "get": _route("List training jobs", "The newest 100, newest first.", "Jobs"),
+            "post": _sends(_route("Start a training job", started, "Job", "202 409 422"), "Order"),
+            "get": _route("List training jobs", "The newest 100, newest first.", "Jobs", "200"),
         },
         "/api/jobs/{id}": {
             "parameters": [job],
-            "get": _route("See a job: state, progress, figures, log", "The job.", "JobInFull")
+            "get": _route("See a job: state, progress, figures, log", "The job.", "JobInFull", "200 404 422")
             | {"parameters": [lines]},
-            "delete": _route("Cancel a job", "The job. It may take a moment to stop.", "Job", "202"),
+            "delete": _route("Cancel a job", "The job. It may take a moment to stop.", "Job", "202 404 409"),
         },
-        "/api/models": {"get": _route("List models", "All of them, newest first, and which is in use.", "Models")},
+        "/api/models": {"get": _route("List models", "All of them, newest first.", "Models", "200")},
         "/api/models/{id}": {
             "parameters": [model],
-            "get": _route("See a model: metrics, lineage, files", "The model.", "Model"),
+            "get": _route("See a model: metrics, lineage, files", "The model.", "Model", "200 404"),
         },
         "/api/models/{id}/activate": {
             "parameters": [model],
             "post": _with_later(
-                _sends(
-                    _route("Put a model into use", "It is in use, and this is what the gate saw.", "Activated"),
-                    "Activation",
-                )
-            ),
+                _sends(_route("Put a model into use", activated, "Activated", "200 404 409 422"), "Activation")
+            )
+            | {"parameters": [wait]},
         },
         "/api/openapi.json": {"get": _open("This document", "application/json")},
         "/api/docs": {"get": _open("This document, to be read", "text/html")},
     }
 
 
-def _route(summary: str, told: str, schema: str, status: str = "200") -> Value:
-    answers = {status: {"description": told, "content": _json(schema)}}
-    for error, why in ERRORS.items():
-        answers[error] = {"description": why, "content": _json("Error")}
+def _route(summary: str, told: str, schema: str, statuses: str) -> Value:
+    """statuses: of success first, then those that are refusals, besides the ones that every route may give."""
+    good, *bad = statuses.split()
+    answers = {good: {"description": told, "content": _json(schema)}}
+    for status in ("400", "401", *bad):
+        answers[status] = {"description": REFUSALS[status], "content": _json("Error")}
     return {"summary": summary, "responses": answers}
 
 
@@ -106,7 +101,7 @@ def _with_later(route: Value) -> Value:
     """Activating all records of a large project takes longer than anybody waits."""
     why = "The gate has not said no, and the work goes on. GET /api/models says when `activating` is over."
     later = {"202": {"description": why, "content": _json("Activating")}}
-    return {**route, "responses": {**route["responses"], **later}}
+    return {**route, "responses": {"200": route["responses"]["200"], **later, **route["responses"]}}
 
 
 def _open(summary: str, kind: str) -> Value:
@@ -123,6 +118,11 @@ def _json(schema: str) -> Value:
 
 def _in_path(name: str, description: str) -> Value:
     return {"name": name, "in": "path", "required": True, "description": description, "schema": TEXT}
+
+
+def _in_query(name: str, description: str, default: int, most: int) -> Value:
+    schema = {"type": "integer", "minimum": 0, "maximum": most, "default": default}
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _object(properties: Value, *required: str, **more: Any) -> Value:

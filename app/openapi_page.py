@@ -1,5 +1,6 @@
 """The OpenAPI document as one page of HTML: no script, nothing from elsewhere. Knows no route of its own."""
 
+import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -31,6 +32,7 @@ def page(document: Value) -> str:
         f"<pre>{escape(EXAMPLE)}</pre>"
         '<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
         + "".join(_routes(document))
+        + "".join(_shapes(document))
         + "".join(_trainers())
         + "</main></body></html>"
     )
@@ -45,31 +47,25 @@ def _routes(document: Value) -> Iterator[str]:
             yield f"<h2>{escape(route['summary'])}<br><code>{method.upper()} {escape(path)}</code></h2>"
             yield _table("Parameter", [(one["name"], _kind(one["schema"]), one["description"]) for one in parameters])
             if "requestBody" in route:
-                schema = _schema(document, route["requestBody"])
-                yield _table("Field of the body", _fields(schema))
-                if "example" in schema:
-                    yield f"<pre>{escape(_example(schema['example']))}</pre>"
-            yield from _answers(document, route)
+                yield f"<p>Send: {_content(route['requestBody'])}</p>"
+            told = route["responses"].items()
+            yield "".join(f"<p>{status}: {_prose(one['description'])} {_content(one)}</p>" for status, one in told)
 
 
-def _answers(document: Value, route: Value) -> Iterator[str]:
-    for status, answer in route["responses"].items():
-        if status.startswith("2"):
-            yield f"<p>{status}: {_prose(answer['description'])}</p>"
-            yield _table("Field of the answer", _fields(_schema(document, answer)))
-    if refusals := [(status, "", one["description"]) for status, one in route["responses"].items() if status > "3"]:
-        yield _table("Refusal", refusals)
+def _content(holder: Value) -> str:
+    """A link to the table of what its JSON holds; refusals all hold the same."""
+    named = holder["content"].get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
+    return f'<a href="#{named}">{named}</a>' if named and named != "Error" else ""
 
 
-def _schema(document: Value, holder: Value) -> Value:
-    """The schema that the holder's JSON content names, {} where it has none."""
-    named = holder["content"].get("application/json", {}).get("schema", {}).get("$ref", "")
-    found: Value = document["components"]["schemas"].get(named.rpartition("/")[2], {})
-    return found
-
-
-def _fields(schema: Value) -> list[tuple[str, str, str]]:
-    return [(name, _kind(one), one.get("description", "")) for name, one in schema.get("properties", {}).items()]
+def _shapes(document: Value) -> Iterator[str]:
+    yield "<h2>What is sent and told</h2>"
+    for name, schema in document["components"]["schemas"].items():
+        fields = schema["properties"].items()
+        yield f'<h3 id="{name}">{name}</h3>'
+        yield _table("Field", [(field, _kind(one), one.get("description", "")) for field, one in fields])
+        if "example" in schema:
+            yield f"<pre>{escape(json.dumps(schema['example'], indent=1))}</pre>"
 
 
 def _kind(schema: Value) -> str:
@@ -113,9 +109,3 @@ def _prose(text: str) -> str:
     """Escaped, with `code` as such."""
     parts = escape(text).split("`")
     return "".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts))
-
-
-def _example(value: object) -> str:
-    import json
-
-    return json.dumps(value, indent=1)

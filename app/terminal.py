@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from app import terminal_jobs
+from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out
 from app.terminal_scores import interval, score_lines
 
 
@@ -221,4 +221,7 @@ _LINES = {
     "replay": _replay_lines,
     "demo": _demo_lines,
     **terminal_jobs.LINES,
+    **terminal_evaluating.LINES,
+    **terminal_models.LINES,
+    **terminal_models_out.LINES,
 }

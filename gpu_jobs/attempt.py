@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from core.jobs import LOG, Bundle, Sight, write_json
+from core.jobs import LOG, Bundle, write_json
 
 NAME = "attempt"
 """a file of the bundle: the name of the attempt that may go on; no such file: none may"""
@@ -18,12 +18,12 @@ STOP_SECONDS = 10.0
 def attempt(bundle: Path, name: str, seconds: int) -> int:
     """Runs the bundle in a process of its own whose output goes to the log; its exit status, as a shell gives it.
 
-    0 where it was stopped: for a reason that a result then gives, or because another attempt has begun (a cluster that
-    lost sight of a process starts a second one). seconds: at most; 0: as long as it takes.
+    0 where it was stopped: by a person, by its limit, which a result then says, or because another attempt has begun (a
+    cluster that lost sight of a process starts a second one). seconds: at most; 0: as long as it takes.
     """
+    if _revoked(bundle, name):
+        return 0
     until = time.monotonic() + seconds if seconds else float("inf")
-    if end := _end_of(bundle, name, until):
-        return _ended(bundle, end)
     with (bundle / LOG).open("ab") as log:
         # in our own session: what ends us with all our processes, as a cluster does, ends the job too
         child = psutil.Popen(
@@ -33,31 +33,30 @@ def attempt(bundle: Path, name: str, seconds: int) -> int:
             stderr=subprocess.STDOUT,
         )
     while child.poll() is None:
-        if end := _end_of(bundle, name, until):
+        late = time.monotonic() > until
+        if late or _revoked(bundle, name):
             _stop(child)
-            return _ended(bundle, end)
+            if late and not _revoked(bundle, name):
+                _say_timed_out(bundle)
+            return 0
         time.sleep(LOOK_SECONDS)
     return int(child.returncode) if child.returncode >= 0 else 128 - int(child.returncode)
 
 
-def _end_of(bundle: Path, name: str, until: float) -> Sight | None:
-    """Why this attempt may not go on; None while it may."""
+def _revoked(bundle: Path, name: str) -> bool:
+    """Was it stopped, or has another begun? No, while the folder is out of sight, as a shared one may be."""
     try:
-        standing = (bundle / NAME).read_text(encoding="utf-8")
+        return (bundle / NAME).read_text(encoding="utf-8") != name
     except FileNotFoundError:
-        return Sight("cancelled", "It was stopped.")
-    if standing != name:
-        return Sight("lost", "Another attempt has begun.")
-    if time.monotonic() > until:
-        return Sight("timed_out", "It took longer than jobs.job_seconds in rondo.toml allows.")
-    return None
+        return (bundle / "job.json").exists()
+    except OSError:
+        return False
 
 
-def _ended(bundle: Path, end: Sight) -> int:
-    """The result is that of the attempt which stands, and of a job that ended by itself just then its own."""
-    if end.state != "lost" and Bundle(bundle).result is None:
-        write_json(bundle / "result.json", {"state": end.state, "message": end.message})
-    return 0
+def _say_timed_out(bundle: Path) -> None:
+    if Bundle(bundle).result is None:  # else it had ended by itself just then
+        message = "It took longer than jobs.job_seconds in rondo.toml allows."
+        write_json(bundle / "result.json", {"state": "timed_out", "message": message})
 
 
 def _stop(child: psutil.Popen) -> None:

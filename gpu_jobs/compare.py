@@ -14,8 +14,8 @@ from core.measuring.audit import Weights, plain
 from core.measuring.paired import Paired, paired
 from core.measuring.scores import score
 from gpu_jobs.evaluate import open_all, place_of, who_judges
-from gpu_jobs.figures import named, strangers
-from gpu_jobs.judging import Collected, Collector, Columns, Records, columns_of
+from gpu_jobs.figures import flattery, named, strangers
+from gpu_jobs.judging import Collected, Collector, Columns, Records, columns_of, taught
 from gpu_jobs.subjects import part_of
 from gpu_jobs.teaching import Progress
 
@@ -49,7 +49,10 @@ def compare(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[s
         "records": records.total,
         "labels": dict(columns.names),
         "multi": subjects[0].multi,
-        "notes": list(_notes(gathered, records, params["on"])),
+        "notes": [
+            *_notes(gathered, records, params["on"]),
+            *flattery(taught(bundle, records), records.labelled),
+        ],
         "seconds": round(time.monotonic() - started, 3),
     }
 

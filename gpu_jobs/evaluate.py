@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.measuring.audit import Weights, weigh
-from gpu_jobs.figures import figures_of, judged_of, strangers
+from gpu_jobs.figures import figures_of, flattery, judged_of, strangers
 from gpu_jobs.guess_lines import writing_lines
-from gpu_jobs.judging import Collector, Columns, Records, columns_of, draw, records_of_file, records_of_project
+from gpu_jobs.judging import Collector, Columns, Records, columns_of, draw, records_of_file, records_of_project, taught
 from gpu_jobs.measure import read_history, thin
 from gpu_jobs.subjects import BASELINE, Place, Subject, open_subject, part_of, some_of
 from gpu_jobs.teaching import Progress
@@ -32,6 +32,8 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
     started = time.monotonic()
     place = place_of(bundle, params)
     (subject,), records = open_all(bundle, params, place, report)
+    if not records.labelled and not params["write"]:
+        raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
     columns = columns_of([subject], records, place.names)
     kept, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
     gathered, done = Collector(columns, [subject], kept), 0
@@ -47,10 +49,10 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
             if write is not None:
                 write(chunk, guesses)
             report(done, records.total)
-    if not records.labelled and not params["write"]:
-        raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
     found = _figures(params, gathered, weights) if records.labelled else {}
     notes = [*found.pop("sentences", ()), *_notes(params, records, columns, kept)]
+    if subject.name != BASELINE:
+        notes += flattery(taught(bundle, records), records.labelled)
     return found | {
         "trainer": subject.trainer,
         "multi": subject.multi,

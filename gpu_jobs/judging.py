@@ -71,6 +71,21 @@ class Records:
         return cell.split(SEPARATOR) if self.multi else [cell]
 
 
+def taught(bundle: Path, records: Records) -> int:
+    """How many of a file's labelled records have the text of one that the project's models could learn from."""
+    from pyarrow import parquet
+
+    known, found = bundle / "in" / "taught.npy", 0
+    if not known.exists():
+        return 0
+    hashes = np.load(known, allow_pickle=False)
+    with parquet.ParquetFile(records.path) as file:
+        for part in file.iter_batches(columns=["hash", "label"]):
+            has = part.column("label").is_valid().to_numpy(zero_copy_only=False)
+            found += int(np.isin(part.column("hash").to_numpy()[has], hashes).sum())
+    return found
+
+
 def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
     """`in/records.parquet`, as the owner wrote it; all of them have a label."""
     from pyarrow import parquet
@@ -157,7 +172,7 @@ def _refuse_strangers(unknown: Mapping[str, int], records: Records, who: Sequenc
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return ", ".join(repr(name[:40]) for name in names[:5]) + (", …" if len(names) > 5 else "")
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,12 @@ def _in_sentences(repo: str, token: str) -> Iterator[None]:
         raise Refused("HF_HUB_OFFLINE is set, so nothing can be pushed. Unset it and push again.") from None
     except HfHubHTTPError as error:
         raise Refused(_answer(repo, error, token)) from None
-    except (HTTPError, OSError) as error:
-        raise Refused(
-            f"The Hub cannot be reached ({type(error).__name__}). Check the network and push again."
-        ) from None
+    except (HTTPError, ConnectionError) as error:
+        kind = type(error).__name__
+        raise Refused(f"The Hub cannot be reached ({kind}). Check the network and push again.") from None
+    except OSError as error:  # of the storage, too: it refuses a token in its own words
+        said = f"{type(error).__name__}: {_line(error, token)}"
+        raise Refused(f"{repo} was not pushed ({said}). Check the token and the network, and push again.") from None
     except (RuntimeError, ValueError) as error:
         cause = error.__cause__
         if isinstance(cause, HfHubHTTPError):

@@ -74,8 +74,8 @@ class RayRunner:
             bring_progress(work, bundle)
             if bring_result(work, bundle):
                 return sight_of_result(bundle) or told
-            if told.state == "queued" and not may_go_on(work):
-                return Sight("cancelled", "It was stopped before it began.")
+            if told.state != "running" and not may_go_on(work):
+                return Sight("cancelled", "It was stopped.")
             if told.state == "failed" and not (bundle / LOG).exists():
                 (bundle / LOG).write_text(told.message + "\n", encoding="utf-8")
         except OSError as error:

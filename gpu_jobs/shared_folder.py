@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from core.errors import BadInput
-from core.jobs import LOG, Bundle
+from core.jobs import LOG, Bundle, manifest
 from core.version import PACKAGES, code_version
 from gpu_jobs.attempt import NAME
 
@@ -112,13 +112,20 @@ def bring_progress(work: Path, bundle: Path) -> None:
 
 
 def bring_result(work: Path, bundle: Path) -> bool:
-    """Copies what came out, and the result last; False while there is none."""
-    if not (work / "result.json").exists():
+    """Copies the result, and before it what came out if it is a success; False while there is none.
+
+    What has arrived whole is removed there: models and checkpoints are large.
+    """
+    result = Bundle(work).result
+    if result is None:
         return False
-    for source in sorted((work / "out").rglob("*")):
-        if source.is_file() and not source.is_symlink():
-            _bring(source, bundle / "out" / source.relative_to(work / "out"))
+    if result["state"] == "succeeded":
+        for source in sorted((work / "out").rglob("*")):
+            if source.is_file() and not source.is_symlink():
+                _bring(source, bundle / "out" / source.relative_to(work / "out"))
     _bring(work / "result.json", bundle / "result.json")
+    if result["state"] == "succeeded" and manifest(bundle / "out") == result.get("manifest"):
+        Bundle(work).empty()
     return True
 
 

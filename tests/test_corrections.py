@@ -114,7 +114,10 @@ def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project)
     card = project.desk.exchange(ANN, Ask(want=6)).cards[0]
     with project.store.transaction() as cursor:
         cursor.execute("update queue set audit = false")
-        cursor.execute("insert into models values ('m', now(), 1, ?, 1, 0, 0, '{}', 0)", [project.settings().encoder])
+        cursor.execute(
+            "insert into models values ('m', now(), 1, ?, 1, 0, 0, '{}', 0, null, null, null, null)",
+            [project.settings().encoder],
+        )
     correct(project, card.id, ["music"], "bob")
     assert project.store.one("select model from responses where annotator = 'bob'") == "m"
     with project.store.transaction() as cursor:

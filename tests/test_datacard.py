@@ -133,7 +133,8 @@ def test_what_cannot_be_told_is_said_of_the_audit_and_once(project: Project) -> 
     metrics = {"gold": {"n": 9, "unsaid": ["too few gold"]}, "audit": {"n": 9, "unsaid": ["too late"], "uncovered": 7}}
     with project.store.transaction() as cursor:
         cursor.execute(
-            "insert into models values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0)",
+            """insert into models
+               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0, null, null, null, null)""",
             [json.dumps(metrics)],
         )
     limits = data_card(project)["limits"]

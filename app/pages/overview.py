@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.charts import balance_chart, queue_chart
+from app.models_view import draw_standing
 from app.standing_view import draw_prospects, draw_scores
 from app.state import opened
 from app.widgets import activity
@@ -29,6 +30,8 @@ if figures["tied"]:
     st.page_link("pages/records.py", label=words, query_params={"state": "tied"}, icon=":material/balance:")
 for warning in figures["warnings"]:
     st.warning(escaped(warning), icon=":material/warning:")
+
+draw_standing(office)
 
 shown = [("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")]
 if figures["machine"]:

@@ -143,7 +143,7 @@ def _making(row: Facts, info: Facts) -> list[str]:
     return [
         "## How it was made",
         "",
-        "Texts were chosen by active learning and labelled by people. "
+        "Labels came from people or with a file; which texts people were asked about was chosen by active learning. "
         + ("Audit records were judged by heads fitted without them." if row["trainer"] == "round" else NEVER_TAUGHT),
         *as_table(lines),
         *as_table(values),
@@ -186,6 +186,8 @@ def _limits(row: Facts, manifest: Facts) -> Sequence[str]:
         if error is None
         else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
     )
+    if row["encoder"] == EMBEDDED:
+        told.append("Rondo runs this encoder in 8 bits where it can, the code above in full: figures differ a little.")
     if not manifest["multi"]:
         told.append("It gives every text one of its labels, also texts unlike all that it learnt from.")
     return told

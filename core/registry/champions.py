@@ -8,6 +8,8 @@ from core.project import Project
 from core.rounds.plans import active_model
 
 Row = dict[str, Any]
+FEWEST = 10
+"""records of a stratum below which its score is not told in a sentence"""
 
 _HISTORY = """
     select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, who, how, reason, evidence
@@ -113,8 +115,9 @@ def _said(project: Project, what: str, model: str) -> str:
 
 
 def score_words(metrics: Row) -> str:
-    """' (macro F1 81 % on 120 audit records)', of the first stratum that judged it; '' where none did."""
+    """' (macro F1 81% on 120 audit records)', of the first stratum with enough records; '' where none has."""
     for stratum in ("audit", "gold"):
-        if found := metrics.get(stratum):
+        found = metrics.get(stratum)
+        if found and found["n"] >= FEWEST:
             return f" (macro F1 {found['macro_f1']['value']:.0%} on {found['n']:,} {stratum} records)"
     return ""

@@ -22,6 +22,7 @@ from core.registry.finding import (
     stratum_rows,
     write_audit,
     write_records,
+    write_taught,
 )
 from core.store import utc_now
 from core.targets import refuse_target
@@ -121,6 +122,8 @@ def compare(project: Project, report: Report, *, first: str, second: str, **opti
 
 def _compare_encoders(project: Project, report: Report, words: Sequence[str], wanted: Wanted) -> dict[str, Any]:
     found = [find_encoder(project, word) for word in words]
+    if found[0] == found[1]:
+        raise BadInput(f"{words[0]} and {words[1]} use the same encoder, {found[0]['name']}. Name two.")
     bundle = _bundle(project, "compare_encoders", [], wanted, {"encoders": found})
     try:
         if not wanted.file:
@@ -198,6 +201,8 @@ def _write_input(project: Project, bundle: Bundle, models: Sequence[Model], on: 
         if not len(rows):
             raise Refused("The project has no gold label. Import some (`--split`), or evaluate on audit or a file.")
         write_records(project, bundle, rows, name)
+    else:
+        write_taught(project, bundle)
 
 
 def _taken_in(project: Project, bundle: Bundle) -> None:

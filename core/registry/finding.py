@@ -125,3 +125,11 @@ def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> N
             ) to '{target}' (format parquet)""",
             {"rows": rows.tolist(), "labels": active, "model": model},
         )
+
+
+def write_taught(project: Project, bundle: Bundle) -> None:
+    """`in/taught.npy`: hashes of the texts that models could learn from, so that a file that holds them is noticed."""
+    rows = project.store.query(
+        "select distinct r.hash from records r join settled s using (n) where s.stratum <> 'gold' and len(s.labels) > 0"
+    )
+    np.save(bundle.path / "in" / "taught.npy", np.array([hashed for (hashed,) in rows], np.uint64), allow_pickle=False)

@@ -114,10 +114,10 @@ def _gates(project: Project) -> dict[str, Mapping[str, Any]]:
     """Of each model that was ever asked for: what the gate saw the last time, whether it let it in or not."""
     rows = project.store.query(
         """select model, evidence from (
-               select model, evidence::varchar as evidence, since as at from champions where evidence is not null
+               select model, evidence::varchar as evidence, since as moment from champions where evidence is not null
                union all
                select detail->>'model', (detail->'evidence')::varchar, logged_at from audit_log where what = 'gate'
-           ) order by at"""
+           ) order by moment"""
     )
     return {name: json.loads(evidence) for name, evidence in rows}
 

@@ -22,7 +22,7 @@ _TOLD = f"""
     create or replace temp table told as
     select p.n, p.model, p.labels as said, p.probability, p.said_at, z.labels as truth, z.stratum, z.round,
            z.settled_at, list_sort(p.labels) = list_sort(z.labels) as is_right
-    from (select * from predictions union all {SAID}) p join settled z using (n)
+    from (select * from predictions union all select * from ({SAID})) p join settled z using (n)
     where list_has_all(list_concat(z.labels, $active::varchar[]), p.labels)
 """
 _GROUPS = {

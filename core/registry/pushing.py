@@ -31,7 +31,7 @@ def push(
     message (of the commit), who. A repository that is there gets a new commit if it holds what Rondo pushed before.
     """
     asked = {"private": True, "labels": False, "message": "", "who": "local"} | options
-    check_repo(repo)
+    check_repo(f"{repo}-labels" if asked["labels"] else repo)
     environment = {TOKEN: check_token(token or os.environ.get(TOKEN, ""))}
     exported = collect(
         project, model, f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'

@@ -4,8 +4,6 @@ ABOUT = "rondo.json"
 """labels, temperature and where the encoder is, beside `head.safetensors`"""
 
 _ENCODER = """
-from sentence_transformers import SentenceTransformer
-
 encoder = SentenceTransformer(folder if about["encoder"] == "." else about["encoder"])
 
 
@@ -14,9 +12,6 @@ def vectors_of(texts):
 """
 
 _CLASSIFIER = """
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = AutoModelForSequenceClassification.from_pretrained(folder, use_safetensors=True).eval()
 layer, seen = model.get_submodule(about["layer"]), []
@@ -46,7 +41,14 @@ for text, row in zip(texts, predict(texts)):
     print([(about["labels"][i]["name"], round(float(row[i]), 3)) for i in found], text)
 """
 
-_FORMS = {"encoder": _ENCODER, "classifier": _CLASSIFIER}
+_FORMS = {
+    "encoder": ("", "from sentence_transformers import SentenceTransformer\n", _ENCODER),
+    "classifier": (
+        "import torch\n",
+        "from transformers import AutoModelForSequenceClassification, AutoTokenizer\n",
+        _CLASSIFIER,
+    ),
+}
 """what makes vectors: sentence-transformers, or the state before the last layer of a transformers classifier"""
 
 FORMS = tuple(_FORMS)
@@ -55,14 +57,15 @@ FORMS = tuple(_FORMS)
 def usage(form: str, place: str) -> list[str]:
     """Lines of Markdown. form: one of FORMS. place: Python that makes `folder`, the folder with the files."""
     package = "transformers torch" if form == "classifier" else "sentence-transformers"
+    torch, library, vectors = _FORMS[form]
     start = f"""import json
 
 import numpy as np
-from safetensors.numpy import load_file
-
+{torch}from safetensors.numpy import load_file
+{library}
 {place}
 about = json.load(open(f"{{folder}}/{ABOUT}", encoding="utf-8"))
 head = load_file(f"{{folder}}/head.safetensors")
 """
-    code = (start + _FORMS[form] + _PREDICT).strip()
+    code = (start + vectors.lstrip() + _PREDICT).strip()
     return [f"`pip install numpy safetensors {package}`, then:", "", "```python", *code.splitlines(), "```"]

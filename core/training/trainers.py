@@ -44,7 +44,11 @@ _FINE_TUNING = {
 }
 
 TRAINERS: dict[str, Trainer] = {
-    "head": Trainer("A logistic head on the vectors there are: seconds, no GPU.", {}, remote=False),
+    "head": Trainer(
+        "A logistic head on the vectors there are: seconds, no GPU.",
+        {"label_names": Parameter(True, "The encoded names of the labels teach too, less the more labels there are.")},
+        remote=False,
+    ),
     "setfit": Trainer(
         "Few labels: pulls texts of one label together and others apart, then fits a head (Tunstall et al. 2022).",
         {

@@ -7,6 +7,7 @@ import numpy as np
 
 from core.models.encoders import load_encoder
 from core.models.heads import Lesson, fit_head, predict
+from core.taxonomy import spoken
 from gpu_jobs.teaching import Floats, Material, Run, Trained
 
 PIECE = 512
@@ -21,7 +22,10 @@ def train(material: Material, run: Run) -> Trained:
     for first in range(0, len(material.texts), PIECE):
         rows.append(encoder.encode(material.texts[first : first + PIECE]))
         run.report(min(first + PIECE, len(material.texts)), len(material.texts) + 1)
-    lesson = Lesson(np.concatenate(rows), material.targets.astype(np.float32), material.labels, material.multi)
+    told = [spoken(f"{name} {more}") for name, more in zip(material.names, material.descriptions, strict=True)]
+    names = encoder.encode(told) if run.values["label_names"] else None
+    targets = material.targets.astype(np.float32)
+    lesson = Lesson(np.concatenate(rows), targets, material.labels, material.multi, names)
     head = fit_head(lesson, None, np.random.default_rng(run.seed))
 
     def judge(texts: Sequence[str]) -> Floats:

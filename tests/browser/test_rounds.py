@@ -46,7 +46,8 @@ def play(store: Store) -> None:
             [json.dumps(tested)],
         )
         cursor.execute(
-            "insert into models values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0)",
+            """insert into models
+               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0, null, null, null, null)""",
             [json.dumps({"audit": found})],
         )
         for n, (truth, said) in enumerate(zip(TRUTH, SAID, strict=True)):

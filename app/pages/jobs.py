@@ -1,0 +1,30 @@
+"""Jobs: start a training run, watch it live, stop it, find its model. `/jobs?job=ID` opens one."""
+
+import streamlit as st
+
+from app.jobs_view import act, draw_jobs, draw_parameters, draw_places, draw_price, draw_trouble
+from app.places import places
+from app.state import opened
+from app.widgets import activity
+from core.training.trainers import TRAINERS
+
+office = opened()
+settings = office.settings()
+st.title("Jobs")
+activity(office)
+st.subheader("Train a model")
+captions = [trainer.caption for trainer in TRAINERS.values()]
+trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
+values = draw_parameters(trainer)
+on, gpu = draw_places(places(settings))
+note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this run by")
+with st.container(horizontal=True, vertical_alignment="center"):
+    asked = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
+    draw_price(office, on, gpu)
+if asked:
+    with st.spinner("Writing what the job needs"):
+        act(office, "train", trainer=trainer, values=values, on=on, gpu=gpu, note=note, detach=True)
+    draw_trouble()
+
+st.subheader("Runs")
+draw_jobs(office, st.query_params.get("job"))

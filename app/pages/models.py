@@ -1,0 +1,51 @@
+"""Models: which is in use, what wants its place and by what right, and the way back. `/models?model=ID` opens one."""
+
+import streamlit as st
+
+from app.evaluation_view import draw_evaluations
+from app.models_view import (
+    draw_challenge,
+    draw_champion,
+    draw_encoder_choice,
+    draw_lineage,
+    draw_note,
+    draw_predictions,
+    draw_versions,
+    pick_model,
+    watch,
+)
+from app.state import opened
+from app.widgets import activity
+from core.registry.models import model, models
+from core.reports.card_text import escaped
+
+office = opened()
+st.title("Models")
+activity(office)
+watch(office)
+if trouble := st.session_state.pop("models-trouble", None):
+    st.error(escaped(trouble))
+told = models(office.project, lambda *_: None)
+versions = told["models"]
+if not versions:
+    st.info("There is no model yet. Label the first batch, or train one.")
+    st.page_link("pages/jobs.py", label="Jobs", icon=":material/rocket_launch:")
+    st.stop()
+
+champion = next((one for one in versions if one["id"] == told["champion"]), None)
+if champion:
+    draw_champion(champion, told["rollback"], office)
+draw_versions(versions)
+
+st.divider()
+chosen = pick_model(versions)
+if chosen is not champion:
+    draw_challenge(office, chosen, champion)
+draw_evaluations(office, chosen["id"])
+told = model(office.project, lambda *_: None, model=chosen["id"])
+draw_lineage(told)
+draw_note(office, told)
+
+st.divider()
+draw_predictions(office)
+draw_encoder_choice(office, versions)

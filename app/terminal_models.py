@@ -1,0 +1,67 @@
+"""What the terminal says of the registry. Knows what its verbs returned, not what they did."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.terminal_scores import interval, score_lines
+
+
+def _models_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [_model_line(model) for model in told["models"]]
+    if not lines:
+        return ["There is no model yet. The first one: rondo fit."]
+    back = told["rollback"]
+    return lines + ([f"Back to {back['to']}: rondo models rollback"] if back else [])
+
+
+def _model_line(model: Mapping[str, Any]) -> str:
+    """id, state, trainer, labels, and its score on the first stratum that judged it."""
+    line = f"{model['id']}  {model['state']:<13} {model['trainer']}, {model['labels']:,} labels"
+    for stratum in ("audit", "gold"):
+        if found := model["metrics"].get(stratum):
+            line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'])}"
+            break
+    return line + (f". {model['notes']}" if model["notes"] else "")
+
+
+def _model_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{told['id']}: {told['state']}", *score_lines(told["metrics"])]
+    lines += [f"  {name}: {value}" for name, value in told["lineage"].items()]
+    if told["gate"]:
+        lines.append(f"  gate: {told['gate']['sentence']}")
+    lines += [f"  {row['since']} {row['how']} by {row['who']}{_because(row['reason'])}" for row in told["history"]]
+    return lines + ([f"Warning: {told['damaged']}"] if told["damaged"] else [])
+
+
+def _because(reason: str | None) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _promote_lines(told: Mapping[str, Any]) -> list[str]:
+    return [told["sentence"], told["gate"]["sentence"], "Back again: rondo models rollback"]
+
+
+def _rollback_lines(told: Mapping[str, Any]) -> list[str]:
+    return [told["sentence"], f"{told['restored']:,} records that wait stand where they stood."]
+
+
+def _predictions_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [told["sentence"]]
+    for point in told["over_time"]:
+        span = f"round {point['round']}" if "round" in point else f"week of {point['week']}"
+        lines.append(f"  {span}: right on {point['n']:,} audit records {interval(point['accuracy'])}")
+    misses = [
+        f"  {miss['id']}: {miss['said']} ({miss['probability']:.0%}), is {miss['truth']}" for miss in told["worst"]
+    ]
+    return lines + (["Surest and wrong:", *misses] if misses else [])
+
+
+LINES = {
+    "models": _models_lines,
+    "model": _model_lines,
+    "model_note": lambda told: [f"{told['model']}: {told['notes'] or 'no note'}"],
+    "promote": _promote_lines,
+    "rollback": _rollback_lines,
+    "retrain": lambda told: [told["sentence"]],
+    "predictions": _predictions_lines,
+}

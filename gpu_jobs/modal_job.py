@@ -1,0 +1,128 @@
+"""What Modal's container does: one attempt at a bundle on the Volume, kept there as it grows. Knows no owner."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from core.jobs import LOG, Bundle, write_json
+from gpu_jobs.modal_words import AGAIN, TOO_LONG
+
+VOLUME = "rondo-jobs"
+ROOT = "/mnt/rondo"
+CALL = "call-"
+"""`call-1`, `call-2` ... of a bundle: ids of the calls made for it; only the newest may run"""
+STARTED = "started-"
+CANCELLED = "cancelled-"
+"""with a call's id: it has begun; somebody asked for its end"""
+
+CLAIM_SECONDS = 30.0
+COMMIT_SECONDS = 2.0
+"""between two looks that an owner can have at a running job; more often where it may take minutes at most"""
+LOOK_SECONDS = 0.1
+STOP_SECONDS = 10.0
+
+
+def run_job(name: str, seconds: int) -> dict[str, Any]:
+    """Runs the bundle if this call is the newest one made for it. seconds: at most, over all attempts of the call.
+
+    A call that is preempted or whose container breaks is begun again by Modal, and goes on from `ckpt/`.
+    """
+    import modal
+
+    volume = modal.Volume.from_name(VOLUME)
+    call, bundle = str(modal.current_function_call_id()), Path(ROOT) / name
+    if not _is_newest(volume, bundle, call):
+        return {"ran": False}
+    until = _begin(bundle, call) + seconds
+    if Bundle(bundle).result is None:
+        volume.commit()
+        try:
+            _carry_out(volume, bundle, until, min(COMMIT_SECONDS, seconds / 100))
+        finally:  # stopped or preempted too: a checkpoint that is whole shall stay
+            volume.commit()
+    return {"ran": True}
+
+
+def _is_newest(volume: Any, bundle: Path, call: str) -> bool:
+    """The owner writes a call's id down right after making it; a call whose owner died before is nobody's."""
+    until = time.monotonic() + CLAIM_SECONDS
+    while time.monotonic() < until:
+        volume.reload()
+        made = sorted(bundle.glob(f"{CALL}*"), key=lambda path: int(path.name.removeprefix(CALL)))
+        if made and made[-1].read_text(encoding="utf-8") == call:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def _begin(bundle: Path, call: str) -> float:
+    """When this call first began, in seconds since 1970. What an older call left is removed, but for checkpoints."""
+    started = bundle / f"{STARTED}{call}"
+    if not started.exists():
+        for name in ("result.json", "events.jsonl"):
+            (bundle / name).unlink(missing_ok=True)
+        started.write_text(str(time.time()), encoding="utf-8")
+    return float(started.read_text(encoding="utf-8"))
+
+
+def _carry_out(volume: Any, bundle: Path, until: float, every: float) -> None:
+    child, kept = _start(bundle), time.monotonic()
+    try:
+        while child.poll() is None:
+            if time.time() > until:
+                _stop(child)
+                write_json(bundle / "result.json", {"state": "timed_out", "message": TOO_LONG})
+                return
+            if time.monotonic() - kept > every:
+                _commit(volume)
+                kept = time.monotonic()
+            time.sleep(LOOK_SECONDS)
+    finally:
+        _stop(child)
+    if Bundle(bundle).result is None:
+        write_json(bundle / "result.json", {"state": "failed", **_without_result(bundle, child.returncode)})
+
+
+def _start(bundle: Path) -> "subprocess.Popen[bytes]":
+    code = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    with (bundle / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "gpu_jobs.run", str(bundle)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": code},
+            start_new_session=True,  # an interrupt is for us: in the job it would look like its own failure
+        )
+
+
+def _stop(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait(STOP_SECONDS)
+
+
+def _commit(volume: Any) -> None:
+    """For people who watch: where the job has files open Modal may say no, and the next time will do."""
+    try:
+        volume.commit()
+    except RuntimeError as error:
+        sys.stderr.write(f"not committed: {error}\n")
+
+
+def _without_result(bundle: Path, status: int) -> dict[str, str]:
+    """kind and message of a process that ended without a word."""
+    if status < 0 or status > 128:
+        killed = -status if status < 0 else status - 128
+        advice = "most likely out of memory: lower batch_size or max_length, or take a larger GPU with --gpu"
+        return {"kind": "Killed", "message": f"Its process was killed (signal {killed}), {advice}. {AGAIN}"}
+    last = [line for line in Bundle(bundle).log() if line.strip()]
+    told = last[-1] if last else "it printed nothing"
+    return {"kind": "Broke", "message": f"Its process ended with status {status} and no result: {told[:300]}"}

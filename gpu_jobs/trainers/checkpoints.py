@@ -1,0 +1,56 @@
+"""Checkpoints of a training that may be killed at any time: which are whole, and the best. Knows folders, no trainer.
+
+They hold optimizer and generator states as torch writes them. They serve the next attempt and never leave the job.
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.jobs import write_json
+
+_WHOLE = "whole.json"
+
+
+def mark_whole(folder: Path) -> None:
+    """Says that nothing is missing: the sizes of all files, written last."""
+    write_json(folder / _WHOLE, _sizes(folder))
+
+
+def is_whole(folder: Path) -> bool:
+    """Was it marked, and are the files still of those sizes?"""
+    try:
+        expected = json.loads((folder / _WHOLE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(expected == _sizes(folder))
+
+
+def newest(folder: Path, name: str) -> Path | None:
+    """Of the folders `name-N` that are whole the one of the highest N, or None."""
+    found = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
+    found.sort(key=_step, reverse=True)
+    return next((path for path in found if is_whole(path)), None)
+
+
+def keep_only(folder: Path, step: int, write: Callable[[Path], Any]) -> None:
+    """What `write` puts into an empty folder becomes `folder-step`; those of other steps go once it is whole."""
+    kept = folder.with_name(f"{folder.name}-{step}")
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
+    write(kept)
+    mark_whole(kept)
+    for other in folder.parent.glob(f"{folder.name}-*"):
+        if other != kept:
+            shutil.rmtree(other)
+
+
+def _step(path: Path) -> int:
+    return int(path.name.rpartition("-")[2])
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _WHOLE]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

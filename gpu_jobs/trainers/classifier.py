@@ -1,0 +1,199 @@
+"""The steps of fine-tuning a classifier, by transformers' own trainer. Knows texts and labels, not what comes of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.measuring.scores import macro_f1
+from core.models.encoders import without_surrogates
+from core.models.heads import decide
+from core.models.linear import sigmoid, softmax
+from core.models.torch_encoder import multiplies_bfloat16
+from gpu_jobs.teaching import Bools, Floats, Material, Run
+from gpu_jobs.trainers.checkpoints import mark_whole, newest
+from gpu_jobs.trainers.fine_tuning import count_steps
+from gpu_jobs.trainers.memory import check_memory
+from gpu_jobs.trainers.pretrained import Pretrained
+
+Ints = npt.NDArray[np.int64]
+Tensor = Any
+MOST_WEIGHT = 10.0
+"""of a rare label: beyond, single texts would lead the whole model"""
+DECAY = 0.01
+LINES = 200
+"""of progress with figures, about"""
+TOPS = (1, 2, 3)
+TOLD = ("loss", "learning_rate", "epoch", "eval_loss", "eval_macro_f1", "eval_accuracy", "eval_top_2", "eval_top_3")
+
+
+@dataclass(frozen=True)
+class Practice:
+    """The material, the rows of it that teach and those held out, to stop early and to keep the best checkpoint."""
+
+    material: Material
+    taught: Ints
+    held_out: Ints
+
+    def examples(self, rows: Ints) -> list[tuple[str, Any]]:
+        """(text, the number of its label, or where several may hold a 0 or 1 for each)."""
+        targets = self.material.targets[rows]
+        answers = list(targets.astype(np.float32)) if self.material.multi else targets.argmax(axis=1).tolist()
+        texts = [without_surrogates(self.material.texts[row]) for row in rows.tolist()]
+        return list(zip(texts, answers, strict=True))
+
+
+def fine_tune(loaded: Pretrained, practice: Practice, run: Run) -> tuple[Floats, dict[str, Any]]:
+    """Trains the model in place, the best weights in the end; (held out, labels) what it says, and how training went.
+
+    Goes on from the newest whole checkpoint. The best: of the highest macro F1 on what is held out.
+    """
+    from transformers import Trainer
+
+    if run.threads:
+        import torch
+
+        torch.set_num_threads(run.threads)
+    multi = practice.material.multi
+    trainer = Trainer(
+        loaded.model,
+        _arguments(practice, run),
+        train_dataset=practice.examples(practice.taught),
+        eval_dataset=practice.examples(practice.held_out) if len(practice.held_out) else None,
+        data_collator=_collator(loaded),
+        compute_loss_func=_loss(practice, weighted=run.values["class_weights"]),
+        compute_metrics=lambda seen: figures(_truth(seen, multi), chances(seen.predictions, multi), multi),
+        callbacks=_callbacks(practice, run),
+    )
+    found = newest(run.checkpoints, "checkpoint")
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    told = {"steps": trainer.state.global_step, "evaluations": _evaluations(trainer.state.log_history)}
+    if not len(practice.held_out):
+        return np.empty((0, len(practice.material.labels)), np.float32), told
+    told["best_step"] = trainer.state.best_global_step
+    return chances(trainer.predict(trainer.eval_dataset).predictions, multi), told
+
+
+def figures(truth: Bools, probs: Floats, multi: bool) -> dict[str, float]:
+    """macro_f1, accuracy (all labels right), and top_k: is one of the k likeliest labels right, of records with any."""
+    said = decide(probs, multi)
+    found = {"macro_f1": macro_f1(truth, said), "accuracy": float((truth == said).all(axis=1).mean())}
+    judged, order = np.flatnonzero(truth.any(axis=1)), np.argsort(-probs, axis=1, kind="stable")
+    for k in TOPS:
+        hit = np.asarray(np.take_along_axis(truth, order[:, :k], axis=1).any(axis=1))
+        found[f"top_{k}"] = float(hit[judged].mean()) if len(judged) else 0.0
+    return {name: round(value, 4) for name, value in found.items()}
+
+
+def chances(logits: Floats, multi: bool) -> Floats:
+    """(n, labels) probabilities."""
+    return np.asarray((sigmoid if multi else softmax)(np.asarray(logits, np.float32)), np.float32)
+
+
+def _truth(seen: Any, multi: bool) -> Bools:
+    answers = np.asarray(seen.label_ids)
+    return np.asarray(answers > 0 if multi else answers[:, None] == np.arange(seen.predictions.shape[1]))
+
+
+def _arguments(practice: Practice, run: Run) -> Any:
+    import torch
+    from transformers import TrainingArguments
+
+    values, judged = run.values, len(practice.held_out) > 0
+    steps = count_steps(len(practice.taught), values)
+    pace = "steps" if values["eval_steps"] else "epoch"
+    return TrainingArguments(
+        output_dir=str(run.checkpoints),
+        num_train_epochs=values["epochs"],
+        max_steps=values["max_steps"] or -1,
+        per_device_train_batch_size=values["batch_size"],
+        per_device_eval_batch_size=2 * values["batch_size"],
+        learning_rate=values["learning_rate"],
+        warmup_steps=ceil(values["warmup"] * steps),
+        weight_decay=DECAY,
+        bf16=multiplies_bfloat16(),
+        use_cpu=not torch.cuda.is_available(),
+        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        label_names=["labels"],
+        eval_strategy=pace if judged else "no",
+        eval_steps=values["eval_steps"] or None,
+        save_strategy=pace,
+        save_steps=values["eval_steps"] or 500,
+        save_total_limit=2,  # a kill while one is written leaves the one before
+        load_best_model_at_end=judged,
+        metric_for_best_model="macro_f1" if judged else None,
+        greater_is_better=True if judged else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, steps // LINES),
+        report_to="none",
+        disable_tqdm=True,
+        seed=run.seed % 2**32,
+    )
+
+
+def _collator(loaded: Pretrained) -> Callable[[list[tuple[str, Any]]], dict[str, Tensor]]:
+    """Texts become tokens batch by batch: those of a large material would fill the memory."""
+
+    def collate(examples: list[tuple[str, Any]]) -> dict[str, Tensor]:
+        import torch
+
+        texts, answers = zip(*examples, strict=True)
+        batch = loaded.tokenizer(
+            list(texts), truncation=True, max_length=loaded.longest, padding=True, return_tensors="pt"
+        )
+        return {**batch, "labels": torch.from_numpy(np.stack([np.asarray(answer) for answer in answers]))}
+
+    return collate
+
+
+def _loss(practice: Practice, *, weighted: bool) -> Callable[..., Tensor]:
+    """Cross-entropy, of every label by itself where several may hold; weighted: every label counts about the same."""
+    multi, targets = practice.material.multi, practice.material.targets[practice.taught]
+    counts, total = np.maximum(targets.sum(axis=0), 1), len(targets)
+    even = (total - counts) / counts if multi else total / (max(targets.any(axis=0).sum(), 1) * counts)
+    weights = np.clip(even, 1 / MOST_WEIGHT, MOST_WEIGHT).astype(np.float32) if weighted else None
+
+    def measure(outputs: Any, labels: Tensor, num_items_in_batch: Any = None) -> Tensor:
+        import torch
+        from torch.nn import functional
+
+        logits = outputs.logits.float()
+        weight = None if weights is None else torch.from_numpy(weights).to(logits.device)
+        if multi:
+            return functional.binary_cross_entropy_with_logits(logits, labels.float(), pos_weight=weight)
+        return functional.cross_entropy(logits, labels, weight=weight)
+
+    return measure
+
+
+def _callbacks(practice: Practice, run: Run) -> list[Any]:
+    from transformers import EarlyStoppingCallback, TrainerCallback
+
+    class Follow(TrainerCallback):  # type: ignore[misc]
+        """Tells how it goes, minds the memory, and marks checkpoints whole."""
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            check_memory(run.values["max_memory_mb"])
+            run.report(state.global_step, state.max_steps)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
+            told = {name: float(value) for name, value in (logs or {}).items() if name in TOLD}
+            run.report(state.global_step, state.max_steps, **told)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            run.save()
+
+    patience = run.values["patience"] if len(practice.held_out) else 0
+    return [Follow(), *([EarlyStoppingCallback(patience)] if patience else [])]
+
+
+def _evaluations(history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Of each, the step and the figures."""
+    known = ("step", *(name for name in TOLD if name.startswith("eval_")))
+    return [{name: line[name] for name in known if name in line} for line in history if "eval_loss" in line]

@@ -1,0 +1,169 @@
+"""What a fine-tuned encoder is worth: a head on its vectors, judged on texts held out. Knows no losses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Refused
+from core.measuring.scores import macro_f1
+from core.models.calibration import expected_error, fit_temperature
+from core.models.encoders import load_encoder, without_surrogates
+from core.models.heads import Head, Lesson, decide, fit_uncalibrated, predict
+from gpu_jobs.teaching import Bools, Floats, Material, Run, Trained
+from gpu_jobs.trainers.fine_tuning import Outcome, Probe
+from gpu_jobs.trainers.held_out import fit_on_split
+from gpu_jobs.trainers.memory import peak_memory_mb
+from gpu_jobs.trainers.splitting import FEWEST, split
+
+Ints = npt.NDArray[np.int64]
+
+MOST = 2_000  # texts that a probe encodes of each side
+TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: what is said of the truth decides between equal ones
+EACH = 2  # records that a label needs before it can be learnt
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows of the material. taught: the encoder learns from them; held_out: it does not."""
+
+    taught: Ints
+    held_out: Ints
+
+
+def check_material(material: Material) -> None:
+    """Raises Refused where there are not two labels to tell apart, or where several may hold not one."""
+    counts = material.targets.sum(axis=0)
+    enough, needed = int((counts >= EACH).sum()), 1 if material.multi else 2
+    if enough < needed:
+        told = ", ".join(f"{name} {count}" for name, count in zip(material.names, counts, strict=True) if count)
+        raise Refused(
+            f"Fine-tuning needs {needed} label{'s' if needed > 1 else ''} with {EACH} records each, but there are: "
+            f"{told or 'no labelled records'}. Label more first."
+        )
+
+
+def choose_rows(material: Material, run: Run) -> Parts:
+    """The split by `test_size`, and of the rows that teach at most `samples_per_label` of each label, if set."""
+    rng = np.random.default_rng(run.seed)
+    taught, held_out = split(material.texts, material.targets, run.values["test_size"], rng)
+    most = int(run.values.get("samples_per_label", 0))
+    if most:
+        order = rng.permutation(taught)
+        places = np.cumsum(material.targets[order], axis=0)  # the how manieth of its label each record is
+        taught = np.sort(order[(material.targets[order] & (places <= most)).any(axis=1)])
+    return Parts(taught, held_out)
+
+
+def encode(model: Any, material: Material, rows: Ints) -> Floats:
+    """(rows, dims) unit vectors by the model as it stands."""
+    texts = [without_surrogates(material.texts[row]) for row in rows]
+    found = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
+    if not np.isfinite(found).all():
+        raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+
+def lesson_of(material: Material, rows: Ints, vectors: Floats) -> Lesson:
+    """What a head learns from these rows."""
+    return Lesson(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
+
+
+def make_probe(material: Material, parts: Parts, seed: int, layer: Callable[[], Head] | None = None) -> Probe | None:
+    """The layer as it stands, or a head on the taught texts, judged on those held out; None: there are none."""
+    if not len(parts.held_out):
+        return None
+    taught, held_out = _some(parts.taught, seed), _some(parts.held_out, seed)
+    truth = material.targets[held_out]
+
+    def probe(model: Any) -> dict[str, float]:
+        head = layer() if layer else _fit(model, material, taught)
+        probs = predict(head, encode(model, material, held_out))
+        found = macro_f1(truth, decide(probs, material.multi))
+        sure = float(np.where(truth, probs, 1 - probs).mean())
+        return {"macro_f1": found, "score": found + TIE * sure}
+
+    return probe
+
+
+def _fit(model: Any, material: Material, rows: Ints) -> Head:
+    return fit_uncalibrated(lesson_of(material, rows, encode(model, material, rows)), None)
+
+
+def finish(material: Material, run: Run, parts: Parts, linear: Head | None) -> Trained:
+    """The encoder as the loop will load it from `run.work/encoder`, with the head that goes with it, calibrated.
+
+    linear: the layer that was trained with the encoder; where it is None a logistic head is fitted on all records. The
+    info is the caller's.
+    """
+    folder = run.work / "encoder"
+    encoder = load_encoder(str(folder), run.cache, run.threads)
+    rows = np.arange(len(material.texts))
+    held_out = np.isin(rows, parts.held_out)
+    lesson = lesson_of(material, rows, encoder.encode(list(material.texts)))
+    if linear or not len(parts.held_out):
+        # cross-fitted, texts that the encoder knows would claim certainty: at 8 per label that doubled the error
+        head, probs = _calibrate(linear or fit_uncalibrated(lesson, None), lesson, held_out)
+    else:
+        head, probs = fit_on_split(lesson, held_out, run.seed)
+
+    def judge(texts: Sequence[str]) -> Floats:
+        return predict(head, encoder.encode(texts))
+
+    return Trained(judge, head, folder, parts.held_out, probs, {})
+
+
+def tell(
+    trained: Trained, material: Material, parts: Parts, outcomes: Mapping[str, Outcome], facts: dict[str, Any]
+) -> Trained:
+    """With what a person wants to know of it: counts, each stage, before and after on the texts held out, memory."""
+    import torch
+
+    from core.models.torch_encoder import multiplies_bfloat16
+
+    told = {
+        "taught": len(parts.taught),
+        "held_out": len(parts.held_out),
+        "stages": {name: asdict(outcome) for name, outcome in outcomes.items()},
+        "precision": "bfloat16" if multiplies_bfloat16() else "float32",
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "peak_memory_mb": peak_memory_mb(),
+    }
+    if len(parts.held_out):
+        after = macro_f1(material.targets[parts.held_out], decide(trained.held_out_probs, material.multi))
+        before = next(iter(outcomes.values())).evaluations[0]["macro_f1"]
+        told["held_out_macro_f1"] = {"before": before, "after": round(after, 4)}
+    if note := _note(parts, outcomes):
+        told["note"] = note
+    return replace(trained, info={**facts, **told})
+
+
+def _note(parts: Parts, outcomes: Mapping[str, Outcome]) -> str:
+    if not len(parts.held_out):
+        return (
+            f"No texts were held out (there would be fewer than {FEWEST}, or test_size is 0): training ran to its end, "
+            "and the probabilities are not calibrated."
+        )
+    if not any(outcome.best for outcome in outcomes.values()):
+        return "No checkpoint did better on the texts held out than the base, so the encoder is unchanged."
+    return ""
+
+
+def _calibrate(head: Head, lesson: Lesson, held_out: Bools) -> tuple[Head, Floats]:
+    """Its temperature, by the texts held out, and what it says of them."""
+    vectors, targets = lesson.vectors[held_out], lesson.targets[held_out]
+    if not len(vectors):
+        return head, np.empty((0, len(head.labels)), np.float32)
+    even = np.ones(len(vectors), np.float32)
+    temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
+    probs = predict(replace(head, temperature=temperature), vectors)
+    error = expected_error(probs, targets, even, head.multi)
+    return replace(head, temperature=temperature, calibration_error=error), probs
+
+
+def _some(rows: Ints, seed: int) -> Ints:
+    if len(rows) <= MOST:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))

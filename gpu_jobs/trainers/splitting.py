@@ -1,0 +1,62 @@
+"""Which labelled texts teach and which are held out, stratified by label. Knows texts and targets, no trainer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+FEWEST = 10
+"""held-out texts below which they would say nothing: then all teach"""
+KEPT = 2
+"""texts of a label that always teach: one alone has no like"""
+
+
+def split(texts: Sequence[str], targets: Bools, share: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """(rows that teach, rows held out), each ascending. targets: (n, labels); equal texts stay on one side.
+
+    Rarest label first, each gives its share and keeps KEPT texts (iterative stratification, Sechidis et al.
+    2011). Nothing is held out where that would be fewer than FEWEST texts, or where `share` is 0.
+    """
+    group = _groups(texts)
+    merged = np.zeros((int(group.max(initial=-1)) + 1, targets.shape[1]), np.bool_)
+    np.logical_or.at(merged, group, targets)
+    out = _stratify(merged, share, rng)[group] if len(texts) else np.zeros(0, np.bool_)
+    if out.sum() < FEWEST:
+        out[:] = False
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def _groups(texts: Sequence[str]) -> Ints:
+    """(n,) the number of each text's first like."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(text, len(numbers)) for text in texts], np.int64)
+
+
+def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
+    """(n,) mask of what is held out. The records without a label are a stratum like any label."""
+    strata = np.concatenate([targets, ~targets.any(axis=1, keepdims=True)], axis=1)
+    counts = strata.sum(axis=0)
+    quota = _quotas(counts, share)
+    out, decided = np.zeros(len(targets), np.bool_), np.zeros(len(targets), np.bool_)
+    for label in np.argsort(counts, kind="stable"):
+        rows = np.flatnonzero(strata[:, label] & ~decided)
+        wanted = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
+        out[rng.permutation(rows)[:wanted]] = True
+        decided[rows] = True
+    for label in np.flatnonzero(counts):  # rarer labels can have taken too many of it
+        rows = np.flatnonzero(strata[:, label])
+        missing = min(int(counts[label]), KEPT) - int((~out[rows]).sum())
+        out[rows[out[rows]][: max(missing, 0)]] = False
+    return out
+
+
+def _quotas(counts: Ints, share: float) -> Ints:
+    """Texts that each label gives: its share, rounded so that the sum is right; KEPT stay."""
+    exact = counts * share
+    quota = np.floor(exact).astype(np.int64)
+    short = round(float(exact.sum())) - int(quota.sum())
+    quota[np.argsort(quota - exact, kind="stable")[: max(short, 0)]] += 1
+    return np.minimum(quota, np.maximum(counts - KEPT, 0))

@@ -1,0 +1,101 @@
+"""Fine-tuning a whole classifier, and the head on what flows into its last layer. Knows texts and labels, no bundle."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Refused
+from core.models.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
+from core.models.heads import Head, Lesson, predict
+from gpu_jobs.teaching import Floats, Material, Run, Trained
+from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
+from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
+from gpu_jobs.trainers.memory import memory_limit
+from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
+from gpu_jobs.trainers.splitting import split
+
+Ints = npt.NDArray[np.int64]
+
+
+def train(material: Material, run: Run) -> Trained:
+    """The fine-tuned classifier as an encoder, with a head in place of its last layer.
+
+    The folder stays a classifier that transformers loads as well. info tells how both do on the held-out texts, so
+    that what the exchange costs can be seen. Devlin et al. 2019. Raises BadInput for a base that is none.
+    """
+    from transformers import set_seed
+
+    with memory_limit(run.values["max_memory_mb"]):
+        started, values = time.monotonic(), run.values
+        taught, held_out = choose_rows(material, values, run.seed)
+        base = str(values["base"]) or run.base
+        set_seed(run.seed)
+        loaded = load_classifier(
+            find_model(base, run.cache), values["max_length"], material.names, multi=material.multi
+        )
+        layer, dims = last_layer(loaded)
+        probs, told = fine_tune(loaded, Practice(material, taught, held_out), run)
+        folder = run.work / "encoder"
+        loaded.model.save_pretrained(folder)
+        loaded.tokenizer.save_pretrained(folder)
+        mark_features(folder, layer, dims, loaded.longest)
+        del loaded
+        info = {"base": Path(base).name if Path(base).is_dir() else base, "layer": layer, "dims": dims, **told}
+        info |= {"taught": len(taught), "seconds_training": round(time.monotonic() - started, 3)}
+        if len(held_out):
+            info["classifier"] = figures(material.targets[held_out], probs, material.multi)
+        return _with_head(material, run, (taught, held_out), info)
+
+
+def choose_rows(material: Material, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
+    """(rows that teach, rows held out); of a downsampled material both come from the sample."""
+    rng = np.random.default_rng(seed)
+    rows, wanted = np.arange(len(material.texts)), values["downsample"]
+    if wanted and wanted < len(rows):
+        rows, _ = split(material.texts, material.targets, 1 - wanted / len(rows), rng)
+    taught, held_out = split(
+        [material.texts[row] for row in rows.tolist()], material.targets[rows], values["test_size"], rng
+    )
+    return rows[taught], rows[held_out]
+
+
+def _with_head(material: Material, run: Run, parts: tuple[Ints, Ints], info: dict[str, Any]) -> Trained:
+    """The head is the better of two by their log loss on what is held out: a logistic one, and the model's own layer.
+
+    From few labels the first is far better, from a thousand the second can be (davidson_hate: .74 against .70).
+    """
+    rows, held_out = np.union1d(*parts), parts[1]
+    encoder = load_feature_encoder(run.work / "encoder", run.threads)
+    features = encoder.features([material.texts[row] for row in rows.tolist()])
+    if not np.isfinite(features).all():
+        rate = run.values["learning_rate"]
+        raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
+    lesson = Lesson(unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi)
+    out = np.isin(rows, held_out)
+    head, probs = fit_on_split(lesson, out, run.seed)
+    info["head"] = "logistic"
+    if len(held_out):
+        info["features"] = figures(material.targets[held_out], probs, material.multi)
+        unseen = part_of(lesson, out)
+        own = calibrated(_own_layer(encoder, features, lesson), unseen)
+        said = predict(own, unseen.vectors)
+        if log_loss(said, unseen.targets, lesson.multi) < log_loss(probs, unseen.targets, lesson.multi):
+            head, probs, info["head"] = own, said, "own layer"
+
+    def judge(texts: Sequence[str]) -> Floats:
+        return predict(head, encoder.encode(texts))
+
+    return Trained(judge, head, run.work / "encoder", held_out, probs, info)
+
+
+def _own_layer(encoder: FeatureEncoder, features: Floats, lesson: Lesson) -> Head:
+    """The model's last layer as a head of unit vectors: what it lost with their lengths is their mean length again."""
+    length = np.float32(np.linalg.norm(features, axis=1).mean())
+    weights = encoder.layer.weight.detach().float().cpu().numpy() * length
+    bias = encoder.layer.bias
+    level = np.zeros(len(weights), np.float32) if bias is None else bias.detach().float().cpu().numpy()
+    return Head(weights, level, 1.0, lesson.labels, lesson.multi)

@@ -1,0 +1,88 @@
+"""The plane's mounts, blobs and images. An image is this very interpreter: nothing is built."""
+
+import asyncio
+import hashlib
+import re
+from typing import Any
+
+from modal_proto import api_pb2
+
+from tests.modal_plane.state import Image, Result, State
+
+
+def missing_files(asking: Any, request: Any) -> Any:
+    wanted = [digest for digest in request.sha256_hex_hashes if digest not in asking.state.files]
+    return api_pb2.MountBatchedCheckExistenceResponse(missing_sha256_hex_hashes=wanted)
+
+
+def put_file(asking: Any, request: Any) -> Any:
+    state, given = asking.state, request.WhichOneof("data_oneof")
+    if given == "data_blob_id":
+        state.files[request.sha256_hex] = state.blob(request.data_blob_id)
+    elif given:
+        path = state.blob("file-" + request.sha256_hex)
+        path.write_bytes(request.data)
+        state.files[request.sha256_hex] = path
+    return api_pb2.MountPutFileResponse(exists=request.sha256_hex in state.files)
+
+
+def mount(asking: Any, request: Any) -> Any:
+    made = asking.state.new_id("mo")
+    asking.state.mounts[made] = list(request.files)
+    digest = hashlib.sha256(made.encode()).hexdigest()
+    metadata = api_pb2.MountHandleMetadata(content_checksum_sha256_hex=digest)
+    return api_pb2.MountGetOrCreateResponse(mount_id=made, handle_metadata=metadata)
+
+
+def new_blob(asking: Any, request: Any) -> Any:
+    made = asking.state.new_id("bl")
+    url = f"{asking.state.http}/blob/{made}"
+    urls = api_pb2.UploadUrlList(items=[url])
+    return api_pb2.BlobCreateResponse(blob_ids=[made], upload_urls=urls, blob_id=made, upload_url=url)
+
+
+def get_blob(asking: Any, request: Any) -> Any:
+    return api_pb2.BlobGetResponse(download_url=f"{asking.state.http}/blob/{request.blob_id}")
+
+
+def image(asking: Any, request: Any) -> Any:
+    state = asking.state
+    key = ("Image", hashlib.sha256(request.image.SerializeToString(deterministic=True)).hexdigest())
+    if key not in state.names:
+        made = Image(state.new_id("im"), request.image)
+        state.images[made.id], state.names[key] = made, made.id
+    found = state.images[state.names[key]]
+    metadata = api_pb2.ImageMetadata(image_builder_version="2025.06")
+    return api_pb2.ImageGetOrCreateResponse(image_id=found.id, metadata=metadata, result=found.result)
+
+
+async def build(asking: Any, request: Any) -> Any:
+    """What would be installed is what is installed here."""
+    found = asking.state.images[request.image_id]
+    for command in commands(asking.state, found):
+        if told := re.match(r"ENV\s+(\w+)=(.*)", command):
+            found.env[told.group(1)] = told.group(2).strip().strip("'\"")
+    failed = asking.state.images_fail
+    status = Result.GENERIC_STATUS_FAILURE if failed else Result.GENERIC_STATUS_SUCCESS
+    told_result = Result(status=status, exception="No solution found when resolving dependencies" if failed else "")
+    found.result = None if failed else told_result  # the next one who asks tries again
+    metadata = api_pb2.ImageMetadata(image_builder_version="2025.06")
+    await asyncio.sleep(0)
+    yield api_pb2.ImageJoinStreamingResponse(result=told_result, metadata=metadata, eof=True)
+
+
+def commands(state: State, image: Image) -> list[str]:
+    """What it is made by, its base first."""
+    below = [line for base in image.proto.base_images for line in commands(state, state.images[base.image_id])]
+    return [*below, *image.proto.dockerfile_commands]
+
+
+ANSWERS = {
+    "MountBatchedCheckExistence": missing_files,
+    "MountPutFile": put_file,
+    "MountGetOrCreate": mount,
+    "BlobCreate": new_blob,
+    "BlobGet": get_blob,
+    "ImageGetOrCreate": image,
+    "ImageJoinStreaming": build,
+}

@@ -1,0 +1,188 @@
+"""The plane in a thread of its own: starts, can fall silent and come back, does harm on request, stops."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import grpclib.events
+import grpclib.server
+from aiohttp import web
+from modal._utils.grpc_utils import custom_detail_codec
+
+from tests.modal_plane import calls, containers, volumes
+from tests.modal_plane.desk import TOKEN, Asking, Desk
+from tests.modal_plane.state import Call, State
+
+
+class Plane:
+    """A context manager; inside, the client of this process talks to it. root: its own folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._saved: dict[str, str | None] = {}
+        self.state: Any = None
+        self.port = 0
+
+    def __enter__(self) -> "Plane":
+        ready = threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(ready),), daemon=True)
+        self._thread.start()
+        assert ready.wait(20)
+        told = {
+            "MODAL_SERVER_URL": f"http://127.0.0.1:{self.port}",
+            "MODAL_TOKEN_ID": TOKEN[0],
+            "MODAL_TOKEN_SECRET": TOKEN[1],
+            "MODAL_CONFIG_PATH": str(self._root / "modal.toml"),
+        }
+        self._saved = {name: os.environ.get(name) for name in told}
+        os.environ.update(told)
+        forget_client()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join(20)
+        forget_client()
+        for name, value in self._saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    async def _serve(self, ready: threading.Event) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
+        self.state = State(self._root)
+        runner = web.AppRunner(_http(self.state), access_log=None)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        self.state.http = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await self._listen()
+        ready.set()
+        await self._over.wait()
+        for task in self.state.tasks.values():
+            containers.tell(task, signal.SIGKILL)
+        await asyncio.gather(*(task.process.wait() for task in self.state.tasks.values() if task.process))
+        self._server.close()
+        await runner.cleanup()
+        await self.state.end()
+
+    async def _listen(self) -> None:
+        desk = Desk(Asking(self.state))
+        self._server = grpclib.server.Server([desk], status_details_codec=custom_detail_codec)
+        grpclib.events.listen(self._server, grpclib.events.RecvRequest, desk.check)
+        await self._server.start("127.0.0.1", self.port)
+        self.port = self._server._server.sockets[0].getsockname()[1]
+
+    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def _say(self, act: Callable[[], Any]) -> Any:
+        async def acted() -> Any:
+            return act()
+
+        return self._do(acted())
+
+    def fall_silent(self) -> None:
+        """Owners reach nobody; containers go on."""
+
+        async def close() -> None:
+            self._server.close()
+            await self._server.wait_closed()
+
+        self._do(close())
+
+    def come_back(self) -> None:
+        """At the same address."""
+        self._do(self._listen())
+
+    def break_down(self, broken: bool) -> None:
+        """Every request of an owner is answered with UNAVAILABLE, or no longer."""
+        self.state.outage = broken
+
+    def _call(self, call: str) -> Call:
+        found: Call = self.state.calls[call]
+        return found
+
+    def preempt(self, call: str) -> None:
+        """Takes the machine away from what runs, which begins again elsewhere: SIGINT, and SIGKILL after 30 s."""
+
+        def act() -> None:
+            for given in self._call(call).inputs.values():
+                assert given.task
+                given.task.preempted = given.task.draining = True
+                containers.tell(given.task, signal.SIGINT)
+                asyncio.get_running_loop().call_later(30, containers.tell, given.task, signal.SIGKILL)
+
+        self._say(act)
+
+    def kill(self, call: str, why: str = "container exited unexpectedly", last: bool = False) -> None:
+        """The container dies without a word. last: no attempt is left."""
+
+        def act() -> None:
+            for given in self._call(call).inputs.values():
+                assert given.task
+                given.task.why = why
+                given.retry = 99 if last else given.retry
+                containers.tell(given.task, signal.SIGKILL)
+
+        self._say(act)
+
+    def run_out_of_time(self, call: str) -> None:
+        """As if the function's timeout was over."""
+        self._say(lambda: [calls.too_long(self.state, given) for given in self._call(call).inputs.values()])
+
+    def expire(self, call: str) -> None:
+        """As seven days after the end."""
+        self._call(call).expired = True
+
+    def definition(self, call: str) -> Any:
+        """Of the function that the call was made of, its options included."""
+        return self._call(call).function.definition
+
+    def log(self) -> str:
+        """What containers have printed."""
+        return "\n".join(file.read_text(errors="replace") for file in self._root.glob("tasks/*/log.txt"))
+
+
+def forget_client() -> None:
+    """The client keeps one connection for the process: the next one reads the environment anew."""
+    from modal.client import _Client
+
+    _Client._client_from_env = None
+
+
+def _http(state: State) -> web.Application:
+    """Where the client puts and gets what is too large for a message."""
+
+    async def put_blob(request: web.Request) -> web.Response:
+        state.blob(request.match_info["name"]).write_bytes(await request.read())
+        return web.Response(headers={"ETag": '"whole"'})
+
+    async def get_blob(request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(state.blob(request.match_info["name"]))
+
+    async def put_block(request: web.Request) -> web.Response:
+        volumes.keep_block(state, await request.read())
+        return web.Response(body=b"kept")
+
+    async def get_piece(request: web.Request) -> web.Response:
+        told = request.match_info
+        with (state.volumes[told["volume"]].folder / told["path"]).open("rb") as file:
+            file.seek(int(told["start"]))
+            return web.Response(body=file.read(int(told["size"])))
+
+    app = web.Application(client_max_size=2**31)
+    app.add_routes(
+        [
+            web.put("/blob/{name}", put_blob),
+            web.get("/blob/{name}", get_blob),
+            web.put("/block", put_block),
+            web.get("/volume/{volume}/{start}/{size}/{path:.*}", get_piece),
+        ]
+    )
+    return app

@@ -1,0 +1,71 @@
+"""Vectors that tell labels apart are said to, and those that do not are not."""
+
+import numpy as np
+import pytest
+
+from core.errors import Refused
+from core.measuring.encoder_quality import MOST, Quality, choose_records, measure
+
+SPREAD = 0.35
+
+
+def cloud(per_label: int, labels: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors around one corner per label, and the labels."""
+    rng = np.random.default_rng(seed)
+    codes = np.repeat(np.arange(labels), per_label)
+    vectors = np.eye(16, dtype=np.float32)[codes] + spread * rng.standard_normal((len(codes), 16)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes
+
+
+def values(found: Quality) -> list[float]:
+    """All figures, a larger one being better."""
+    few = [one.accuracy.value for one in found.few]
+    return [found.neighbours.value, found.purity.value, found.silhouette.value, *few]
+
+
+def test_labels_in_corners_of_their_own_give_perfect_figures() -> None:
+    found = measure(*cloud(40, 3, 0.01))
+    assert values(found)[:2] == [1, 1]
+    assert found.silhouette.value > 0.99
+    assert [one.per_label for one in found.few] == [1, 4, 16]
+    assert found.few[0].accuracy.value == 1
+    assert found.neighbours.low < 1  # 120 records cannot prove more
+
+
+def test_noise_tells_no_labels_apart() -> None:
+    vectors, codes = cloud(40, 4, 0.01)
+    found = measure(vectors, np.random.default_rng(1).permutation(codes))
+    assert found.neighbours.value == pytest.approx(0.25, abs=0.12)
+    assert abs(found.silhouette.value) < 0.1
+    assert found.few[0].accuracy.value == pytest.approx(0.25, abs=0.1)
+
+
+def test_the_tighter_the_clouds_the_better_every_figure() -> None:
+    tight, loose = (measure(*cloud(30, 4, spread)) for spread in (SPREAD, 2 * SPREAD))
+    assert all(better > worse for better, worse in zip(values(tight), values(loose), strict=True))
+    for one in (tight.neighbours, tight.purity, tight.silhouette, *(few.accuracy for few in tight.few)):
+        assert one.low <= one.value <= one.high
+
+
+def test_the_same_seed_gives_the_same_figures() -> None:
+    assert measure(*cloud(20, 3, SPREAD), seed=5) == measure(*cloud(20, 3, SPREAD), seed=5)
+
+
+def test_of_a_rare_label_one_record_is_left_to_judge() -> None:
+    vectors, codes = cloud(30, 3, 0.05)
+    kept = np.r_[0:30, 30:60, 60:62]
+    assert [one.per_label for one in measure(vectors[kept], codes[kept]).few] == [1, 4]
+
+
+def test_one_label_or_single_records_are_refused() -> None:
+    for codes in ([], [0, 0, 0], [0, 0, 1], [0, 1, 2]):
+        with pytest.raises(Refused, match="two labels with two records"):
+            choose_records(np.array(codes, np.int64), np.random.default_rng(0))
+
+
+def test_of_many_records_a_part_is_looked_at_and_lonely_labels_are_left_out() -> None:
+    codes = np.r_[np.zeros(MOST), np.ones(MOST), 2].astype(np.int64)
+    chosen = choose_records(codes, np.random.default_rng(0))
+    assert len(chosen) == len(set(chosen)) == MOST
+    assert 2 not in codes[chosen]
+    assert chosen.tolist() == sorted(chosen)

@@ -1,0 +1,89 @@
+"""Teaching a tiny encoder text by text: every loss teaches it, small labels count, and it stops when nothing comes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.models.encoders import load_encoder
+from core.models.heads import Lesson, decide, fit_head, predict
+from gpu_jobs.trainers.bases import open_base, save_encoder
+from gpu_jobs.trainers.encoder import make_drill, train
+from gpu_jobs.trainers.losses import contrast_batch, match_cosines, part_hardest, part_triplets
+from gpu_jobs.trainers.probing import choose_rows
+from tests.tiny_models import lessons, make_encoder, make_run, score
+
+LEARN, UNSEEN = lessons(90), lessons(150, seed=1)
+LOSSES = ("softmax", "triplet", "contrastive")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_encoder(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def untaught(base: Path) -> float:
+    """Macro F1 of a head on the encoder as it is."""
+    encoder = load_encoder(str(base), base, 1)
+    lesson = Lesson(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
+    head = fit_head(lesson, None, np.random.default_rng(0))
+    right = decide(predict(head, encoder.encode(UNSEEN.texts)), False) & UNSEEN.targets
+    return float(right.any(axis=1).mean())
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_makes_vectors_that_tell_labels_apart(
+    base: Path, untaught: float, tmp_path: Path, loss: str
+) -> None:
+    given = (f"loss={loss}", "epochs=20", "batch_size=24", "learning_rate=0.003", "eval_steps=15")
+    trained = train(LEARN, make_run("encoder", base, tmp_path, *given))
+    assert score(trained, UNSEEN) > untaught + 0.1
+    assert [told["step"] for told in trained.info["stages"]["texts"]["evaluations"]] == [0, 15, 30, 45, 60]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_several_labels_may_hold_whatever_the_loss(base: Path, tmp_path: Path, loss: str) -> None:
+    material = lessons(60, multi=True)
+    trained = train(material, make_run("encoder", base, tmp_path, f"loss={loss}", "max_steps=3", "test_size=0"))
+    assert trained.head is not None
+    assert trained.head.multi
+    assert trained.predict(material.texts).sum(axis=1).max() > 1
+
+
+def test_small_labels_are_repeated_if_asked_for(base: Path, tmp_path: Path) -> None:
+    few = [row for row in range(90) if LEARN.targets[row, 0] or row < 30]
+    small = replace(LEARN, texts=[LEARN.texts[row] for row in few], targets=LEARN.targets[few])
+    for asked, count in (("false", 50), ("true", 90)):
+        run = make_run("encoder", base, tmp_path, "loss=contrastive", "test_size=0", f"oversample={asked}")
+        assert make_drill(None, small, run, choose_rows(small, run)).taught == count
+
+
+def test_without_a_better_checkpoint_training_stops_and_the_encoder_stays(base: Path, tmp_path: Path) -> None:
+    given = ("patience=2", "epochs=50", "learning_rate=1e-8", "loss=triplet")
+    trained = train(LEARN, make_run("encoder", base, tmp_path, *given))
+    stage = trained.info["stages"]["texts"]
+    assert stage["stopped_early"]
+    assert len(stage["evaluations"]) - 1 - [told["step"] for told in stage["evaluations"]].index(stage["best"]) == 2
+
+
+def test_max_length_cuts_texts_for_good(base: Path, tmp_path: Path) -> None:
+    save_encoder(open_base(base, make_run("encoder", base, tmp_path, "max_length=8")), tmp_path / "short")
+    start = "the rain came before the sun"
+    first, second = load_encoder(str(tmp_path / "short"), tmp_path, 1).encode([start + " rice", start + " song"])
+    assert np.allclose(first, second)
+
+
+def test_losses_are_least_where_likes_are_one_and_unlikes_apart() -> None:
+    import torch
+
+    marks = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    apart = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+    mixed = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
+    for loss in (part_hardest, contrast_batch):
+        assert loss(apart, marks) < loss(mixed, marks)
+        assert loss(apart[:1], marks[:1]) == 0  # nothing beside it, nothing to learn
+    assert match_cosines(apart[:2], apart[1:3], torch.tensor([[1.0], [-1.0]])) == 0
+    assert part_triplets(apart[:1], apart[1:2], apart[2:3], marks[:1]) == 0
+    assert part_triplets(apart[:1], apart[2:3], apart[1:2], marks[:1]) > 2

@@ -1,0 +1,286 @@
+"""The verbs `evaluate` and `compare`, from what a person asks to figures, lines and what is kept."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.charts_evaluating import difference_chart, encoder_bars, label_bars, label_differences, label_rows
+from app.terminal_evaluating import compare_lines, evaluate_lines
+from core import loop, simulate
+from core.errors import BadInput, Damaged, Refused
+from core.models.artifacts import check_model
+from core.models.classifier import load_classifier
+from core.project import Project, open_project
+from core.registry.evaluating import compare, evaluate, saved_evaluations
+from core.reports.matrices import calibration
+from core.rounds.plans import active_model
+from core.training.launch import train
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import TOPICS, quiet, sentences, write_csv
+
+FILE: dict[str, Any] = {"text": ["text"], "label": "topic", "id": "id"}
+OnFile = tuple[dict[str, Any], list[dict[str, Any]]]
+FIGURES = ("n", "accuracy", "macro_f1", "micro_f1", "per_label")
+
+
+@pytest.fixture(scope="module")
+def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a round's head, and a head that was trained without audit records."""
+    folder = tmp_path_factory.mktemp("judged") / "project"
+    shutil.copytree(encoded, folder)
+    opened = open_project(folder, InProcessRunner(), {"local": lambda settings: InProcessRunner()})
+    wrong = {3: "music", 10: "weather", 21: "food"}  # people err
+    truth = {f"r{number}": (wrong.get(number, topic),) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(opened, truth, simulate.Budget(2, 15, "default"), quiet)
+    train(opened, quiet, trainer="head")
+    opened.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def on_file(played: Path, tmp_path_factory: pytest.TempPathFactory) -> OnFile:
+    """What the trained head says of sixty labelled records in a file: figures and lines."""
+    folder = tmp_path_factory.mktemp("file")
+    opened = open_project(played, InProcessRunner())
+    file, out = write_csv(folder / "mine.csv", 60), folder / "lines.jsonl"
+    told = evaluate(opened, quiet, model=trained(opened), on=str(file), out=str(out), top_k=2, **FILE)
+    opened.close()
+    return told, lines_of(out)
+
+
+@pytest.fixture
+def judged(played: Path, tmp_path: Path) -> Iterator[Project]:
+    """A copy of it."""
+    shutil.copytree(played, tmp_path / "project")
+    opened = open_project(tmp_path / "project", InProcessRunner())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Sixty labelled records, as the project has them."""
+    return write_csv(tmp_path / "mine.csv", 60)
+
+
+def trained(project: Project) -> str:
+    """The id of the head that `rondo train` made."""
+    return str(project.store.one("select id from models where trainer = 'head'"))
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("stratum", ["gold", "audit"])
+def test_a_rounds_head_gets_the_figures_that_its_round_measured(judged: Project, stratum: str) -> None:
+    champion = active_model(judged)
+    metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [champion])))
+    told = evaluate(judged, quiet, on=stratum)
+    assert told["model"] == champion
+    assert {name: told[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
+    there = calibration(judged, stratum)
+    assert there is not None
+    assert told["calibration"]["error"] == pytest.approx(there["error"])
+
+
+def test_of_what_a_head_learnt_from_only_decisions_are_known_and_it_is_said(judged: Project) -> None:
+    told = evaluate(judged, quiet, on="audit")
+    assert told["top"] == []
+    assert "top-k accuracy cannot be told" in " ".join(told["notes"])
+    assert [top["k"] for top in evaluate(judged, quiet, on="gold")["top"]] == [1, 2, 3]
+
+
+def test_a_trained_model_gets_the_figures_that_its_training_measured(judged: Project) -> None:
+    metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [trained(judged)])))
+    for stratum in ("gold", "audit"):
+        told = evaluate(judged, quiet, model=trained(judged), on=stratum)
+        assert {name: told[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
+        assert told["top"]
+
+
+def test_a_file_gets_one_line_per_record_and_figures_that_follow_from_them(on_file: OnFile) -> None:
+    told, lines = on_file
+    assert [line["id"] for line in lines] == [f"r{number}" for number in range(60)]
+    assert told["accuracy"]["value"] == pytest.approx(np.mean([line["correct"] for line in lines]))
+    second = np.mean([line["truth"] in line["guesses"] for line in lines])
+    assert told["top"][1]["accuracy"]["value"] == pytest.approx(second)
+    for line in lines:
+        assert line["scores"] == sorted(line["scores"], reverse=True)
+        assert (line["guesses"][0] == line["truth"]) == line["correct"]
+    assert "stand in the project with a label" in " ".join(told["notes"])
+
+
+def test_records_without_a_label_are_guessed_but_judge_nothing(judged: Project, tmp_path: Path) -> None:
+    file, out = write_csv(tmp_path / "half.csv", 60, labelled=False), tmp_path / "out.jsonl"
+    told = evaluate(judged, quiet, on=str(file), out=str(out), **FILE)
+    assert (told["records"], told["n"]) == (60, 12)
+    assert sum(line["correct"] is None for line in lines_of(out)) == 48
+
+
+def test_they_are_left_out_if_wanted(judged: Project, tmp_path: Path) -> None:
+    file, out = write_csv(tmp_path / "half.csv", 20, labelled=False), tmp_path / "out.jsonl"
+    told = evaluate(judged, quiet, on=str(file), out=str(out), labeled_only=True, **FILE)
+    assert (told["records"], told["n"], len(lines_of(out))) == (4, 4, 4)
+
+
+def test_without_any_label_a_file_is_only_guessed_and_without_out_refused(judged: Project, file: Path) -> None:
+    out = file.with_name("out.jsonl")
+    told = evaluate(judged, quiet, on=str(file), out=str(out), text=["text"])
+    assert "accuracy" not in told
+    assert len(lines_of(out)) == 60
+    assert "nothing is judged" in " ".join(evaluate_lines(told))
+    with pytest.raises(Refused, match="--label"):
+        evaluate(judged, quiet, on=str(file), text=["text"])
+
+
+def test_labels_that_the_model_does_not_know_count_as_wrong(judged: Project, tmp_path: Path) -> None:
+    file = tmp_path / "more.csv"
+    texts = [("The rain came.", "weather"), ("The soup came.", "food"), ("The ball flew.", "sport")] * 4
+    file.write_text("text,topic\n" + "\n".join(f"{text},{label}" for text, label in texts), encoding="utf-8")
+    told = evaluate(judged, quiet, on=str(file), text=["text"], label="topic")
+    assert told["unknown"] == {"sport": 4}
+    assert told["accuracy"]["value"] <= 2 / 3 + 1e-9
+    assert told["per_label"]["sport"]["recall"]["value"] == 0
+    assert "'sport' (4)" in " ".join(told["notes"])
+
+
+def test_a_file_of_other_labels_only_is_refused_with_both_sets(judged: Project, file: Path) -> None:
+    with pytest.raises(BadInput, match=r"None of the 2 labels of mine.csv .*'train'.* can give .*'weather'"):
+        evaluate(judged, quiet, on=str(file), text=["text"], label="split")
+
+
+def test_the_baseline_needs_no_training_and_takes_a_files_labels(tmp_path: Path, file: Path) -> None:
+    loop.create_project(tmp_path / "empty", [])
+    empty = open_project(tmp_path / "empty", InProcessRunner())
+    told = evaluate(empty, quiet, model="baseline", on=str(file), **FILE)
+    assert told["trainer"] == "zeroshot"
+    assert set(told["labels"].values()) == set(TOPICS)
+    assert told["accuracy"]["value"] > 0.9
+    with pytest.raises(Refused, match="labels by their names"):
+        evaluate(empty, quiet, model="baseline", on=str(file), text=["text"])
+    empty.close()
+
+
+def test_an_artifacts_folder_is_judged_where_no_project_is(played: Path, on_file: OnFile, tmp_path: Path) -> None:
+    told, _ = on_file
+    shutil.copytree(played / "models" / told["model"], tmp_path / "elsewhere")
+    loop.create_project(tmp_path / "empty", [])
+    empty, file = open_project(tmp_path / "empty", InProcessRunner()), str(write_csv(tmp_path / "mine.csv", 60))
+    elsewhere = evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, **FILE)
+    assert {name: elsewhere[name] for name in FIGURES} == {name: told[name] for name in FIGURES}
+    with pytest.raises(Refused, match="no model of this project"):
+        evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, save=True, **FILE)
+    empty.close()
+
+
+def test_a_model_that_was_tampered_with_is_not_evaluated(judged: Project) -> None:
+    head = judged.models / trained(judged) / "head.safetensors"
+    head.write_bytes(head.read_bytes()[:-4] + b"\0\0\0\1")
+    with pytest.raises(Damaged, match="changed after it was saved"):
+        evaluate(judged, quiet, model=trained(judged), on="gold")
+    with pytest.raises(Damaged):
+        load_classifier(head.parent, judged.vectors / "cache", 1)
+
+
+def test_a_classifier_says_of_any_text_what_the_job_said(played: Path, on_file: OnFile) -> None:
+    told, lines = on_file
+    found = load_classifier(played / "models" / told["model"], played / "vectors" / "cache", 1)
+    probs = found.predict([line["text"] for line in lines])
+    assert probs.shape == (60, 3)
+    assert [found.head.labels[best] for best in probs.argmax(axis=1)] == [line["said"] for line in lines]
+    assert probs.max(axis=1) == pytest.approx([line["scores"][0] for line in lines], abs=1e-4)
+
+
+def test_what_is_saved_is_found_again_newest_first_and_leaves_the_model_whole(judged: Project) -> None:
+    told = evaluate(judged, quiet, model=trained(judged), on="gold", save=True)
+    other = evaluate(judged, quiet, on="gold", save=True)
+    assert saved_evaluations(judged, trained(judged)) == [told]
+    assert {one["model"] for one in saved_evaluations(judged)} == {trained(judged), other["model"]}
+    check_model(judged.models / trained(judged))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"model": "nobody"}, BadInput, "no model 'nobody'"),
+        ({"on": "nowhere.csv"}, BadInput, "no file nowhere.csv"),
+        ({"on": "split"}, Refused, "held out no record"),
+        ({"top_k": 0}, BadInput, "--top-k is 0"),
+        ({"out": "/no/such/folder/x.jsonl"}, BadInput, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said(
+    judged: Project, options: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        evaluate(judged, quiet, **{"model": trained(judged), **options})
+
+
+def test_no_model_no_gold_and_no_audit_are_said(project: Project) -> None:
+    with pytest.raises(Refused, match="No model is in use"):
+        evaluate(project, quiet)
+    with pytest.raises(Refused, match="No audit record"):
+        evaluate(project, quiet, model="baseline", on="audit")
+
+
+@pytest.mark.parametrize("on", ["gold", "audit", "file"])
+def test_two_models_are_compared_on_the_same_records(judged: Project, file: Path, on_file: OnFile, on: str) -> None:
+    options = {"on": str(file), **FILE} if on == "file" else {"on": on}
+    first = "baseline" if on == "file" else "champion"
+    told = compare(judged, quiet, first=first, second=trained(judged), **options)
+    alone = on_file[0] if on == "file" else evaluate(judged, quiet, model=trained(judged), on=on)
+    assert told["n"] == alone["n"]
+    assert told["accuracy"]["second"] == pytest.approx(alone["accuracy"]["value"])
+    assert sum(one["right"] == "first" for one in told["examples"]) == min(told["only_first"], 20)
+    assert {row["id"] for row in told["per_label"]} <= set(TOPICS)
+    assert any(told["verdict"] in line for line in compare_lines(told))
+
+
+def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_learnt(judged: Project) -> None:
+    with pytest.raises(BadInput, match="the same model"):
+        compare(judged, quiet, first="champion", second=str(active_model(judged)))
+    with pytest.raises(Refused, match="may have learnt"):
+        compare(judged, quiet, first="champion", second="baseline", on="split")
+
+
+def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> None:
+    vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float16)
+    keep_vectors(judged, "noise", vectors)
+    told = compare(judged, quiet, first="champion", second="noise", encoders=True)
+    real, noise = told["rows"]
+    assert (real["dims"], noise["dims"]) == (384, 8)
+    for measure in ("knn_accuracy", "purity", "silhouette"):
+        assert real[measure]["value"] > noise[measure]["value"] + 0.1
+    assert [row["per_label"] for row in real["few_label_accuracy"]] == [1, 4]
+    assert encoder_bars(told).to_dict()
+    with pytest.raises(BadInput, match="the same encoder"):
+        compare(judged, quiet, first="champion", second="all-MiniLM-L6-v2", encoders=True)
+
+
+def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
+    """As an encode job leaves them."""
+    from core.vectors import Facts, append_shards, shard_path, write_facts
+
+    out = project.folder / "made"
+    out.mkdir()
+    np.save(shard_path(out, 0), vectors)
+    write_facts(out, Facts(len(vectors), vectors.shape[1], len(vectors), "f"))
+    append_shards(project.vectors, encoder, out, 0)
+
+
+def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project) -> None:
+    told = evaluate(judged, quiet, on="gold")
+    assert any("macro F1" in line for line in evaluate_lines(told))
+    assert (chart := label_bars(label_rows(told))) is not None
+    assert len(chart.to_dict()["layer"]) == 2
+    compared = compare(judged, quiet, first=trained(judged), second="champion")
+    assert difference_chart(compared).to_dict()
+    differences = label_differences(compared)
+    assert differences is not None
+    assert differences.to_dict()

@@ -1,0 +1,144 @@
+"""A challenger comes in only where it is better on records that neither has learnt from, or a person says why."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core import loop, simulate
+from core.changes import change_settings
+from core.errors import BadInput, Damaged, Refused
+from core.project import Project
+from core.registry.activation import promote
+from core.registry.champions import find_model
+from core.registry.gate import gate
+from core.registry.verdicts import read_said, read_truth
+from core.rounds.plans import active_model
+from tests.conftest import quiet
+from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
+
+
+@pytest.fixture
+def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """Two rounds with 16 audit records, 12 gold ones, and the head of the second as champion."""
+    with played(encoded, tmp_path / "played") as project:
+        yield project
+
+
+@pytest.fixture
+def guessing(two: Project) -> Project:
+    """The same with a champion that guesses."""
+    promote(two, quiet, model=enter(two, bad_head()), force=True, reason="for this test")
+    return two
+
+
+@pytest.fixture
+def one(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """One round, 8 audit records."""
+    with played(encoded, tmp_path / "played", rounds=1) as project:
+        yield project
+
+
+def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project) -> None:
+    verdict = gate(guessing, model=enter(guessing, good_head(guessing)))
+    assert verdict["passes"]
+    assert (verdict["stratum"], verdict["n"], verdict["missing"]) == ("audit", 16, 0)
+    assert verdict["difference"]["low"] > 0
+    assert verdict["challenger_score"]["value"] > verdict["champion_score"]["value"]
+    assert "On 16 audit records" in verdict["sentence"]
+
+
+def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
+    verdict = gate(guessing, model=enter(guessing, bad_head()))
+    assert not verdict["passes"]
+    assert verdict["difference"]["value"] == 0
+    assert verdict["sentence"].endswith("It is not better.")
+    assert verdict["missing"] is None
+
+
+def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(two: Project) -> None:
+    before, model = active_model(two), enter(two, bad_head())
+    with pytest.raises(Refused, match=r"On 16 audit records.*--force --reason"):
+        promote(two, quiet, model=model, who="ana")
+    assert active_model(two) == before
+    assert two.store.one("select who from audit_log where what = 'gate' and detail->>'model' = ?", [model]) == "ana"
+
+
+def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
+    model = enter(two, bad_head())
+    with pytest.raises(BadInput, match="say why"):
+        promote(two, quiet, model=model, force=True, reason="  ")
+    told = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
+    assert "The gate was overruled: The customer wants it." in told["sentence"]
+    assert active_model(two) == model
+    row = two.store.query("select who, how, reason, evidence->>'passes' from champions where model = ?", [model])
+    assert row == [("ana", "promoted", "The customer wants it.", "false")]
+    assert two.store.one("select detail->>'reason' from audit_log where what = 'promote'") == row[0][2]
+
+
+def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:
+    model = enter(project, bad_head())
+    assert active_model(project) is None
+    assert gate(project, model=model)["passes"]
+    promote(project, quiet, model=model)
+    assert active_model(project) == model
+
+
+def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothing_does(one: Project) -> None:
+    verdict = gate(one, model=enter(one, bad_head()))
+    assert (verdict["passes"], verdict["stratum"], verdict["missing"]) == (False, None, 3)
+    assert "3 more are needed" in verdict["sentence"]
+    with one.store.transaction() as cursor:  # four more known answers
+        cursor.execute("update settled set stratum = 'gold' where n in (select n from settled where stratum = 'chosen'"
+                       " order by n limit 4)")  # fmt: skip
+    verdict = gate(one, model=enter(one, bad_head()))
+    assert (verdict["stratum"], verdict["n"]) == ("gold", 16)
+
+
+def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
+    champion = active_model(two) or ""
+    with two.store.reading() as cursor:
+        found = read_truth(cursor, LABELS)
+    before = read_said(two, champion, found)
+    assert before.rows.tolist() == found.rows.tolist()
+    (two.models / champion / "verdicts.safetensors").unlink()
+    assert read_said(two, champion, found).rows.tolist() == found.rows[~found.audit].tolist()
+
+
+def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
+    model = enter(two, good_head(two))
+    queued = loop.next_batch(two, quiet, size=8, spare=0)["queued"]
+    simulate.answer(two, answers(), queued)
+    verdict = gate(two, model=model)
+    assert verdict["n"] > 16
+    assert verdict["unjudged"] == 0
+
+
+def test_what_cannot_be_put_to_use_is_refused_in_a_sentence(one: Project) -> None:
+    champion = active_model(one) or ""
+    with pytest.raises(Refused, match="champion already"):
+        promote(one, quiet, model="champion")
+    with pytest.raises(BadInput, match="no model 'nobody'"):
+        promote(one, quiet, model="nobody")
+    headless, broken, other = (enter(one, bad_head(seed=seed)) for seed in range(3))
+    with one.store.transaction() as cursor:
+        cursor.execute("update models set encoder = '' where id = ?", [headless])
+    with pytest.raises(Refused, match="has no head"):
+        promote(one, quiet, model=headless, force=True, reason="try")
+    weights = one.models / broken / "head.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(Damaged, match="changed after it was saved"):
+        promote(one, quiet, model=broken, force=True, reason="try")
+    change_settings(one, add_label="traffic")
+    with pytest.raises(Refused, match="does not know traffic"):
+        promote(one, quiet, model=other, force=True, reason="try")
+    assert one.store.one("select max(model) from champions") == champion
+
+
+def test_a_model_is_named_by_an_end_that_no_other_has(project: Project) -> None:
+    model = enter(project, bad_head())
+    assert find_model(project, model[-6:]) == model
+    enter(project, bad_head())
+    with pytest.raises(BadInput, match="no model ''"):
+        find_model(project, "")
+    assert find_model(project, model) == model

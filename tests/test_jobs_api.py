@@ -1,0 +1,240 @@
+"""Routes for programs: what needs the token, what is refused, and that the description says what there is."""
+
+import re
+import shutil
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app import state
+from app.api_requests import MOST_BYTES, read_order, read_whole
+from app.api_token import FILE, VARIABLE, read_token
+from app.jobs_api import ACTS, api_routes
+from app.openapi import document
+from app.openapi_page import page
+from core import loop, simulate
+from core.errors import BadInput
+from core.project import Runners, open_project
+from core.training.trainers import read_values
+from gpu_jobs.local import InProcessRunner, LocalRunner
+from tests.conftest import quiet, sentences
+
+TOKEN = "a token of this project"
+
+
+@pytest.fixture(scope="module")
+def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a batch labelled, audit records among them."""
+    folder = tmp_path_factory.mktemp("played") / "project"
+    shutil.copytree(encoded, folder)
+    opened = open_project(folder, InProcessRunner())
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(opened, truth, simulate.Budget(1, 20, "default"), quiet)
+    opened.close()
+    return folder
+
+
+@pytest.fixture
+def office(played: Path, tmp_path: Path) -> Iterator[state.Office]:
+    """A copy of it, open as in a server."""
+    shutil.copytree(played, tmp_path / "project")
+    runners: Runners = {"local": lambda _: InProcessRunner(), "beside": lambda _: LocalRunner(1)}
+    yield state.open_office(lambda: open_project(tmp_path / "project", InProcessRunner(), runners))
+    state.close_office()
+
+
+@pytest.fixture
+def client(office: state.Office) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=api_routes(lambda: office, TOKEN))) as client:
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+@pytest.fixture
+def closed() -> Iterator[TestClient]:
+    """Routes without a project: what they refuse, they refuse before they look at one."""
+
+    def opened() -> state.Office:
+        raise AssertionError("The project was asked for.")
+
+    with TestClient(Starlette(routes=api_routes(opened, TOKEN))) as client:
+        client.headers["authorization"] = f"Bearer {TOKEN}"
+        yield client
+
+
+def asked(client: TestClient, method: str, path: str, body: Any = None, wanted: int = 200) -> Any:
+    """The JSON of the answer, which must be as the description says that it is."""
+    response = client.request(method, path, json=body)
+    assert response.status_code == wanted, response.text
+    described = document()
+    [place] = [known for known in described["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
+    answer = described["paths"][place][method.lower()]["responses"][str(wanted)]
+    schema = answer["content"]["application/json"]["schema"]
+    jsonschema.validate(response.json(), {**schema, "components": described["components"]})
+    return response.json()
+
+
+def test_what_is_described_is_what_there_is(office: state.Office) -> None:
+    routes = api_routes(lambda: office, TOKEN)
+    there = {(method.lower(), route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
+    described = {
+        (method, path) for path, found in document()["paths"].items() for method in found if method != "parameters"
+    }
+    assert described == there
+
+
+@pytest.mark.parametrize("shown", [None, "", TOKEN, "Bearer", "Bearer wrong", f"Basic {TOKEN}", "Bearer tök"])
+def test_nothing_is_told_or_done_without_the_token(closed: TestClient, shown: str | None) -> None:
+    del closed.headers["authorization"]
+    headers = {} if shown is None else {b"authorization": shown.encode("latin-1")}
+    for method, path in ACTS:
+        response = closed.request(method, path, headers=headers)
+        assert response.status_code == 401
+        assert response.json().keys() == {"error"}
+        assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_description_can_be_read_by_everyone_and_loads_nothing(closed: TestClient) -> None:
+    del closed.headers["authorization"]
+    assert closed.get("/api/openapi.json").json() == document()
+    html = closed.get("/api/docs").text
+    assert all(f"{method} {path}" in html for method, path in ACTS)
+    assert not re.search(r"<script|<img|<link|src=|style=|url\(|\son\w+=", html)
+
+
+def test_the_example_of_an_order_can_be_sent() -> None:
+    schema = document()["components"]["schemas"]["Order"]
+    jsonschema.validate(schema["example"], schema)
+    order = read_order(schema["example"])
+    assert read_values(order["trainer"], order["values"])["epochs"] == 3
+
+
+def test_what_is_described_is_shown_as_text() -> None:
+    described = document()
+    described["info"]["description"] = "<b>`bold`</b>"
+    assert "&lt;b&gt;<code>bold</code>&lt;/b&gt;" in page(described)
+
+
+def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, office: state.Office) -> None:
+    started = asked(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
+    loop.VERBS["follow"](office.project, quiet)
+    job = asked(client, "GET", f"/api/jobs/{started['id']}")
+    assert (job["state"], job["note"], job["model"]) == ("succeeded", "by a program", started["id"])
+    assert [one["id"] for one in asked(client, "GET", "/api/jobs")["jobs"]] == [started["id"]]
+    models = asked(client, "GET", "/api/models")
+    assert started["id"] in [one["id"] for one in models["models"]]
+    assert models["champion"] != started["id"]
+    assert asked(client, "GET", f"/api/models/{started['id']}")["state"] == "challenger"
+
+
+def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, office: state.Office) -> None:
+    model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    loop.VERBS["follow"](office.project, quiet)
+    place = f"/api/models/{model}/activate"
+    assert "reason" in asked(client, "POST", place, {"force": True}, 422)["error"]
+    assert asked(client, "POST", place, None, 409)["error"]
+    told = asked(client, "POST", place, {"force": True, "reason": "a trial"})
+    assert (told["promoted"], told["model"]) == (True, model)
+    assert asked(client, "GET", "/api/models")["champion"] == model
+    assert office.project.store.query("select who, reason from champions where model = ?", [model]) == [
+        ("api", "a trial")
+    ]
+
+
+def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(client: TestClient, office: state.Office) -> None:
+    model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    loop.VERBS["follow"](office.project, quiet)
+    assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
+    while (found := asked(client, "GET", "/api/models"))["activating"] or not found["trouble"]:
+        time.sleep(0.05)
+    assert found["champion"] != model
+    reason = {"force": True, "reason": "a trial"}
+    assert client.post(f"/api/models/{model}/activate", params={"wait": 0}, json=reason).status_code == 202
+    while (found := asked(client, "GET", "/api/models"))["activating"] or found["trouble"]:
+        time.sleep(0.05)
+    assert found["champion"] == model
+
+
+def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: state.Office) -> None:
+    champion = asked(client, "GET", "/api/models")["champion"]
+    assert office.open_ticket("promote") is not None
+    assert "Wait" in asked(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
+    assert asked(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
+
+
+def test_a_job_is_cancelled_once(client: TestClient) -> None:
+    job = asked(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
+    assert asked(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] == "cancelled"
+    assert "already" in asked(client, "DELETE", f"/api/jobs/{job}", None, 409)["error"]
+
+
+def test_what_is_not_there_is_not_found(client: TestClient) -> None:
+    for method, path in ACTS:
+        if "{id}" in path:
+            assert "'x'" in asked(client, method, path.replace("{id}", "x"), None, 404)["error"]
+
+
+def test_an_order_that_makes_no_sense_is_refused_by_name(client: TestClient) -> None:
+    orders: list[tuple[Any, str]] = [
+        ({}, "trainer"),
+        ({"trainer": "magic"}, "magic"),
+        ({"trainer": 7}, "must be a text"),
+        ({"trainer": "head", "on": "moon"}, "moon"),
+        ({"trainer": "head", "epochs": 3}, "no field `epochs`"),
+        ({"trainer": "setfit", "set": {"epochs": 10**9}}, "between"),
+        ({"trainer": "setfit", "set": {"epochs": {}}}, r"set\.epochs"),
+        ({"trainer": "setfit", "set": {"wings": 2}}, "wings"),
+        ({"trainer": "setfit", "set": ["epochs=2"]}, "must be an object"),
+    ]
+    for body, wanted in orders:
+        assert re.search(wanted, asked(client, "POST", "/api/jobs", body, 422)["error"])
+    assert asked(client, "GET", "/api/jobs") == {"jobs": []}
+
+
+def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
+    chosen = {"epochs": 3, "learning_rate": 2e-05, "head": "logistic", "oversample": True, "batch_size": [8, 16]}
+    values = read_order({"trainer": "setfit", "set": chosen})["values"]
+    assert values == ["epochs=3", "learning_rate=2e-05", "head=logistic", "oversample=true", "batch_size=8,16"]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 50_000, b" " * (MOST_BYTES + 1)])
+def test_a_body_that_is_no_object_is_refused(closed: TestClient, content: bytes) -> None:
+    response = closed.post("/api/jobs", content=content)
+    assert response.status_code == 400
+    assert "body" in response.json()["error"]
+
+
+def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, office: state.Office) -> None:
+    with office.project.store.transaction() as cursor:
+        cursor.execute("delete from settled")
+    assert asked(client, "POST", "/api/jobs", {"trainer": "head"}, 409)["error"]
+
+
+@pytest.mark.parametrize("lines", ["", "-1", "many", "5001", "9" * 5_000, "٣"])
+def test_a_number_of_the_query_has_limits(lines: str) -> None:
+    assert read_whole({"lines": "5000"}, "lines", 200, 5_000) == 5_000
+    assert read_whole({}, "lines", 200, 5_000) == 200
+    with pytest.raises(BadInput, match="5,000"):
+        read_whole({"lines": lines}, "lines", 200, 5_000)
+
+
+def test_the_token_is_made_once_and_only_the_owner_can_read_it(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    token = read_token(tmp_path)
+    assert len(token) > 40
+    assert read_token(tmp_path) == token
+    file = tmp_path / state.PRIVATE / FILE
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == [FILE]
+    monkeypatch.setenv(VARIABLE, "one that a person chose")
+    with pytest.raises(BadInput, match="without spaces"):
+        read_token(tmp_path)
+    monkeypatch.setenv(VARIABLE, "one-that-a-person-chose")
+    assert read_token(tmp_path) == "one-that-a-person-chose"

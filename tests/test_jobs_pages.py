@@ -1,0 +1,256 @@
+"""The Jobs and Models pages: a run is started, told, stopped and tried again; models are compared and put to use."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import state
+from app.charts_jobs import LOSSES, evaluation_chart, loss_chart, points_of
+from app.charts_models import reach_of
+from app.jobs_rows import STATES, how_far, run_rows
+from app.models_rows import score_rows, version_rows, what_promoting_does
+from app.places import places
+from core import simulate
+from core.jobs import ENDED, UNDER_WAY, Sight
+from core.project import open_project
+from core.rounds.plans import active_model
+from core.settings import Settings
+from core.training.following import follow, listing
+from core.training.launch import train
+from core.training.trainers import TRAINERS
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet, sentences
+from tests.test_pages import HOSTILE, said, shown
+
+JOB: dict[str, Any] = {
+    "id": "20261121-101112-train-ab12cd",
+    "kind": "train",
+    "trainer": "setfit",
+    "state": "running",
+    "made_at": "2026-11-21T10:11:12Z",
+    "started_at": "2026-11-21T10:11:14Z",
+    "ended_at": None,
+    "done": 30,
+    "total": 100,
+    "events": [
+        {"done": 10, "total": 100, "at": 1000.0, "loss": 0.9},
+        {"done": 30, "total": 100, "at": 1040.0, "loss": 0.5, "eval_loss": 0.6, "eval_macro_f1": 0.7},
+    ],
+    "values": {},
+    "metrics": {},
+}
+
+
+@pytest.fixture(scope="module")
+def labelled(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 records, two rounds of them labelled; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("labelled") / "project"
+    shutil.copytree(encoded, folder)
+    project = open_project(folder, InProcessRunner())
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    project.close()
+    return folder
+
+
+@pytest.fixture
+def office(labelled: Path, tmp_path: Path) -> Iterator[state.Office]:
+    """Two rounds were played, and jobs end before they have started."""
+    folder = tmp_path / "project"
+    shutil.copytree(labelled, folder)
+    runners = {"local": lambda _: InProcessRunner()}
+    yield state.open_office(lambda: open_project(folder, InProcessRunner(), runners))
+    state.close_office()
+
+
+def test_every_state_of_a_job_has_words_and_an_icon() -> None:
+    assert set(STATES) == {*UNDER_WAY, *ENDED, "lost"}
+    assert len({words for _, words in STATES.values()}) == len(STATES)
+
+
+def test_the_rate_of_a_run_that_goes_on_from_a_checkpoint_is_that_of_this_attempt() -> None:
+    share, words = how_far(JOB) or (0.0, "")
+    assert share == 0.3
+    assert words == "Step 30 of 100 (30%), 2.0 s per step, 2 min to go"  # 20 steps in 40 s, 70 to go
+
+
+@given(st.lists(st.tuples(st.integers(0, 99), st.one_of(st.none(), st.floats(), st.text()))))
+def test_what_is_drawn_of_a_run_is_every_finite_figure_and_nothing_else(told: list[tuple[int, Any]]) -> None:
+    events = [{"done": done, "total": 99, "at": 0.0, "loss": loss} for done, loss in told]
+    drawn = [(one["step"], one["value"]) for one in points_of(events, LOSSES)]
+    assert drawn == [(done, loss) for done, loss in told if isinstance(loss, float) and isfinite(loss)]
+
+
+def test_a_run_without_figures_has_no_curve_and_one_with_a_single_figure_has() -> None:
+    assert loss_chart([{"done": 1, "total": 2, "at": 0.0, "loss": float("nan")}]) is None
+    assert evaluation_chart(JOB["events"][:1]) is None
+    assert json.dumps(evaluation_chart(JOB["events"]).to_dict(), allow_nan=False)  # type: ignore[union-attr]
+
+
+def test_a_search_shows_only_what_differs_between_its_runs_and_the_best_first() -> None:
+    runs = [{**JOB, "values": {"epochs": 4, "base": "x"}, "metrics": {"macro_f1": 0.5}}]
+    runs.append({**JOB, "values": {"epochs": 2, "base": "x"}, "metrics": {"macro_f1": 0.8}})
+    rows = run_rows(runs)
+    assert [(row["epochs"], row["macro F1"]) for row in rows] == [(2, 0.8), (4, 0.5)]
+    assert "base" not in rows[0]
+
+
+def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
+    told = {place.on: place.missing for place in places(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})}
+    assert told["local"] == ""
+    assert "modal" in told["modal"]
+    assert "ray" in told["ray"]
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget(
+    office: state.Office, trainer: str
+) -> None:
+    page = shown("jobs.py")
+    page.radio(key="trainer").set_value(trainer).run()
+    kinds = (page.number_input, page.text_input, page.selectbox, page.toggle)
+    keys = {one.key for kind in kinds for one in kind}
+    assert {f"set-{trainer}-{name}" for name in TRAINERS[trainer].parameters} <= keys
+
+
+def test_a_run_is_started_ends_and_names_its_model(office: state.Office) -> None:
+    page = shown("jobs.py")
+    page.button(key="start").click().run()
+    follow(office.project, quiet)
+    page.run()
+    assert [box.label.split(", ")[0] for box in page.expander if box.label.startswith(":")] == [
+        ":material/check_circle: Finished: head"
+    ]
+    [job] = listing(office.project)["jobs"]
+    page.switch_page("pages/models.py").run()
+    assert page.selectbox(key="model").value == job["model"]
+
+
+class Endless:
+    """A machine on which a run goes on until somebody stops it."""
+
+    def __init__(self) -> None:
+        self.sight = Sight("running")
+
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+        self.sight = Sight("running")
+        (bundle / "events.jsonl").write_text('{"done": 1, "total": 9, "at": 0.0, "loss": 0.5}\n', encoding="utf-8")
+        return {"on": "it"}
+
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        return self.sight
+
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        self.sight = Sight("cancelled")
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> float:
+        return 0.0001 * seconds
+
+
+def test_a_run_that_goes_on_is_told_live_stopped_and_tried_again(office: state.Office) -> None:
+    machine = Endless()
+    office.project.runners = {"local": lambda _: machine}
+    page = shown("jobs.py")
+    page.button(key="start").click().run()
+    follow(office.project, quiet)
+    page.run()
+    assert any("Running: head" in line.value for line in page.markdown)
+    assert any("0.36" in text.value for text in page.text)  # dollars an hour, before it is started
+    [job] = listing(office.project)["jobs"]
+    page.button(key=f"stop-{job['id']}").click().run()
+    assert [one["state"] for one in listing(office.project)["jobs"]] == ["cancelled"]
+    page.button(key=f"retry-{job['id']}").click().run()
+    assert [one["state"] for one in listing(office.project)["jobs"]] == ["queued"]
+    assert not page.exception
+
+
+def test_a_run_that_cannot_be_started_says_why_beside_the_button(office: state.Office) -> None:
+    office.project.runners = {}
+    page = shown("jobs.py")
+    page.button(key="start").click().run()
+    assert any("There is no runner" in error.value for error in page.error)
+    assert listing(office.project)["jobs"] == []
+
+
+@pytest.fixture
+def challenged(office: state.Office) -> state.Office:
+    """A trained head wants the place of the round's."""
+    train(office.project, quiet, trainer="head")
+    return office
+
+
+def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: state.Office) -> None:
+    page = shown("models.py")
+    before, model = active_model(challenged.project), page.selectbox(key="model").value
+    for reason, champion in (("", before), ("I know better.", model)):
+        page.text_input(key="promote-reason").set_value(reason)
+        page.button(key="promote").click().run()
+        finish(challenged)
+        assert active_model(challenged.project) == champion
+    page.run()
+    page.button(key="rollback").click().run()
+    finish(challenged)
+    assert active_model(challenged.project) == before
+
+
+def finish(office: state.Office) -> None:
+    """Waits for what goes on in the background."""
+    for thread in office._threads:
+        thread.join()
+
+
+def test_a_note_that_is_markup_is_kept_and_not_followed(challenged: state.Office) -> None:
+    page = shown("models.py")
+    model = page.selectbox(key="model").value
+    page.text_area(key=f"note-of-{model}").set_value(HOSTILE[0])
+    page.button(key=f"keep-{model}").click().run()
+    page.run()
+    assert page.text_area(key=f"note-of-{model}").value == HOSTILE[0]
+    assert "](" not in said(page)
+
+
+def score(value: float, low: float, high: float, n: int) -> dict[str, Any]:
+    return {"n": n, "macro_f1": {"value": value, "low": low, "high": high}}
+
+
+MODEL: dict[str, Any] = {
+    "id": "m2",
+    "made_at": "2026-11-21T10:11:12Z",
+    "trainer": "setfit",
+    "encoder": "model:m2",
+    "labels": 40,
+    "state": "challenger",
+    "notes": None,
+    "metrics": {"audit": score(0.7, 0.6, 0.8, 40), "gold": score(0.9, 0.0, 1.0, 3)},
+}
+
+
+def test_a_version_is_told_by_the_stratum_that_has_more_records() -> None:
+    [row] = version_rows([MODEL])
+    assert (row["judged on"], row["macro F1"], row["from"], row["to"]) == ("40 audit", 0.7, 0.6, 0.8)
+
+
+def test_a_score_that_could_be_anything_is_no_figure() -> None:
+    [row] = version_rows([{**MODEL, "metrics": {"gold": score(0.9, 0.0, 1.0, 3)}}])
+    assert row["macro F1"] is None
+    assert score_rows([row]) == []
+
+
+def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again() -> None:
+    other = {**MODEL, "id": "m1", "encoder": "all-MiniLM-L6-v2"}
+    assert "encoded again" in what_promoting_does(MODEL, other)
+    assert "encoded again" not in what_promoting_does({**other, "id": "m3"}, other)
+
+
+@given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
+def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, below: float, above: float) -> None:
+    told = {"value": value, "low": max(value - below, -1.0), "high": min(value + above, 1.0)}
+    reach = reach_of(told)
+    assert all(abs(part) < reach for part in told.values())

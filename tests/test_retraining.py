@@ -1,0 +1,122 @@
+"""Retraining does nothing without new labels, lets the gate decide, and whatever fails leaves the champion in place."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core import loop, simulate
+from core.changes import change_settings
+from core.errors import BadInput, RondoError
+from core.project import Project
+from core.registry.activation import promote
+from core.registry.models import models
+from core.registry.retraining import BY_POLICY, due, new_labels, retrain
+from core.rounds.plans import active_model
+from core.store import utc_now
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet
+from tests.registry_world import answers, bad_head, enter, good_head, played
+
+
+@pytest.fixture
+def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """Two rounds played, a batch of eight that waits, and jobs that run at once."""
+    with played(encoded, tmp_path / "played") as project:
+        loop.next_batch(project, quiet, size=8, spare=0)
+        project.runners = {"local": lambda _: InProcessRunner()}
+        yield project
+
+
+def test_too_few_new_labels_change_nothing_and_say_so(two: Project) -> None:
+    enter(two, bad_head())
+    jobs, champion = two.store.one("select count(*) from jobs"), active_model(two)
+    told = retrain(two, quiet)
+    assert (told["trained"], told["promoted"], told["new"]) == (False, False, 0)
+    assert told["sentence"] == "Nothing was done. No label has come since the last training."
+    simulate.answer(two, answers(), 3)
+    told = retrain(two, quiet, if_new=4)
+    assert told["sentence"] == "Nothing was done. 3 labels have come since the last training; 4 are wanted."
+    assert (two.store.one("select count(*) from jobs"), active_model(two)) == (jobs, champion)
+    with pytest.raises(BadInput):
+        retrain(two, quiet, if_new=-1)
+
+
+def test_enough_labels_train_a_model_and_the_gate_decides(two: Project) -> None:
+    promote(two, quiet, model=enter(two, bad_head()), force=True, reason="so that there is something to beat")
+    simulate.answer(two, answers(), 8)
+    assert new_labels(two) == 8
+    told = retrain(two, quiet, if_new=8, trainer="head")
+    assert (told["trained"], told["promoted"], told["model"]) == (True, True, active_model(two))
+    assert told["gate"]["passes"]
+    assert "is the champion now" in told["sentence"]
+    [(how, who)] = two.store.query("select how, who from champions where model = ?", [told["model"]])
+    assert (how, who) == ("retrained", "rondo")
+    assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
+
+
+def test_a_model_that_is_no_better_is_kept_but_not_put_to_use(two: Project) -> None:
+    simulate.answer(two, answers(), 8)
+    champion = active_model(two)
+    told = retrain(two, quiet, trainer="head")
+    assert (told["trained"], told["promoted"], active_model(two)) == (True, False, champion)
+    assert told["sentence"].startswith("The gate keeps the champion.")
+    states = {row["id"]: row["state"] for row in models(two, quiet)["models"]}
+    assert states[told["model"]] == "challenger"
+
+
+def test_a_training_that_fails_leaves_the_champion_and_is_tried_again(two: Project) -> None:
+    simulate.answer(two, answers(), 8)
+    champion = active_model(two)
+    with pytest.raises(RondoError):
+        retrain(two, quiet, trainer="setfit", values=["base=no such/encoder"])
+    assert active_model(two) == champion
+    assert new_labels(two) > 0
+
+
+def test_what_a_killed_server_left_undecided_is_decided_the_next_time(two: Project) -> None:
+    promote(two, quiet, model=enter(two, bad_head()), force=True, reason="so that there is something to beat")
+    left = enter(two, good_head(two), note=BY_POLICY)
+    change_settings(two, retrain_after=1_000)
+    assert due(two)
+    told = retrain(two, quiet, if_new=1_000)
+    assert (told["model"], told["trained"], told["promoted"]) == (left, False, True)
+    assert not due(two)
+
+
+def test_a_model_that_the_policy_cannot_put_to_use_is_not_looked_at_twice(two: Project) -> None:
+    left = enter(two, good_head(two), note=BY_POLICY)
+    (two.models / left / "head.safetensors").write_bytes(b"")
+    told = retrain(two, quiet)
+    assert (told["model"], told["promoted"]) == (left, False)
+    assert "changed after it was saved" in told["sentence"] or "no whole safetensors" in told["sentence"]
+    assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
+
+
+def test_the_server_retrains_after_so_many_labels_or_hours_and_never_unless_asked(two: Project) -> None:
+    assert not due(two)
+    change_settings(two, retrain_after=33)
+    assert not due(two)
+    simulate.answer(two, answers(), 1)
+    assert due(two)
+    enter(two, bad_head(), note=BY_POLICY)  # an attempt counts, whatever became of it
+    with two.store.transaction() as cursor:
+        cursor.execute("delete from models where trainer is not null")
+    assert not due(two)
+    change_settings(two, retrain_after=0, retrain_hours=2.0)
+    simulate.answer(two, answers(), 1)
+    assert not due(two)
+    with two.store.transaction() as cursor:
+        cursor.execute("update jobs set made_at = ? where kind = 'train'", [utc_now() - timedelta(hours=3)])
+    assert due(two)
+
+
+def test_a_training_that_is_under_way_is_not_started_twice(two: Project) -> None:
+    change_settings(two, retrain_after=1)
+    with two.store.transaction() as cursor:
+        cursor.execute(
+            "insert into jobs (id, kind, state, made_at, params) values ('x', 'train', 'running', now(), '{}')"
+        )
+    assert not due(two)
+    assert "under way" in retrain(two, quiet)["sentence"]

@@ -1,0 +1,147 @@
+"""One contract for all that carry jobs: what is true of one runner is true of every one."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from core.jobs import Bundle, Runner, Sight, manifest, write_json
+from gpu_jobs.local import LocalRunner
+from tests.conftest import write_csv
+from tests.modal_plane.fixture import modal_plane  # noqa: F401  (a fixture)
+
+Handle = Mapping[str, Any]
+UNDER_WAY = ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A runner and what may befall it. runner: a new one, as a restarted owner has it. kill: the attempt's machine."""
+
+    runner: Callable[[], Runner]
+    kill: Callable[[Bundle, Handle], None]
+
+
+def _local(request: pytest.FixtureRequest) -> Place:
+    return Place(lambda: LocalRunner(1), lambda bundle, handle: psutil.Process(handle["pid"]).kill())
+
+
+def _modal(request: pytest.FixtureRequest) -> Place:
+    plane = request.getfixturevalue("modal_plane")
+    from gpu_jobs.modal_runner import ModalRunner
+
+    return Place(lambda: ModalRunner(patience=5.0), lambda bundle, handle: plane.kill(handle["call"]))
+
+
+PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"local": _local, "modal": _modal}
+"""one line for each runner; a function that asks for the fixtures it needs"""
+
+
+@pytest.fixture(params=PLACES)
+def place(request: pytest.FixtureRequest) -> Place:
+    return PLACES[request.param](request)
+
+
+def make_bundle(folder: Path, kind: str, params: dict[str, Any]) -> Bundle:
+    """Ready to be started. Its name is new: a service remembers the old ones."""
+    bundle = Bundle(folder / f"{kind}-{time.time_ns():x}")
+    (bundle.path / "in").mkdir(parents=True)
+    write_json(bundle.path / "job.json", {"schema": 1, "id": bundle.path.name, "kind": kind, "params": params})
+    bundle.seal()
+    return bundle
+
+
+def reading(folder: Path, column: str = "text") -> Bundle:
+    """A job that is done in a moment; it refuses a column that is not there."""
+    file = write_csv(folder / "t.csv", 10)
+    return make_bundle(folder, "ingest", {"file": str(file), "text": [column], "multi": False})
+
+
+def encoding(folder: Path, encoded: Path, count: int) -> Bundle:
+    """A job that takes as long as it has records, and keeps what it has done."""
+    import polars
+
+    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache")}
+    bundle = make_bundle(folder, "encode", params | {"shard_rows": 50})
+    texts = [f"a record that says {number}" + " and more words" * 8 for number in range(count)]
+    table = polars.DataFrame({"n": range(count), "text": texts}, schema={"n": polars.Int64, "text": polars.String})
+    table.write_parquet(bundle.path / "in" / "texts.parquet")
+    bundle.seal()
+    return bundle
+
+
+def until(runner: Runner, bundle: Bundle, handle: Handle, enough: Callable[[Sight], bool]) -> Sight:
+    """What is seen as soon as there is enough of it."""
+    while not enough(sight := runner.look(bundle.path, handle)):
+        assert sight.state in UNDER_WAY, (sight, bundle.log())
+        time.sleep(0.1)
+    return sight
+
+
+def ended(sight: Sight) -> bool:
+    return sight.state not in UNDER_WAY
+
+
+def test_a_job_brings_its_files_and_its_result_last(place: Place, tmp_path: Path) -> None:
+    runner, bundle = place.runner(), reading(tmp_path)
+    handle = json.loads(json.dumps(runner.start(bundle.path, {"seconds": 40})))
+
+    def whole(sight: Sight) -> bool:
+        result = bundle.result
+        assert result is None or result["manifest"] == manifest(bundle.path / "out")
+        return ended(sight)
+
+    assert until(runner, bundle, handle, whole) == Sight("succeeded")
+    assert bundle.result is not None
+    assert "records.parquet" in bundle.result["manifest"]
+    assert bundle.events[-1]["done"] == bundle.events[-1]["total"] > 0
+
+
+def test_what_a_job_refuses_comes_back_as_its_sentence(place: Place, tmp_path: Path) -> None:
+    runner, bundle = place.runner(), reading(tmp_path, "words")
+    sight = until(runner, bundle, runner.start(bundle.path, {"seconds": 40}), ended)
+    assert sight.state == "failed"
+    assert "words" in sight.message
+    assert bundle.result is not None
+    assert bundle.result["kind"] == "BadInput"
+
+
+def test_a_bug_is_failed_with_its_traceback_in_the_log(place: Place, tmp_path: Path) -> None:
+    runner, bundle = place.runner(), make_bundle(tmp_path, "encode", {})
+    assert until(runner, bundle, runner.start(bundle.path, {"seconds": 40}), ended).state == "failed"
+    assert "Traceback" in "\n".join(bundle.log())
+
+
+def test_a_new_owner_sees_how_far_a_job_is_and_stops_it(place: Place, tmp_path: Path, encoded: Path) -> None:
+    bundle = encoding(tmp_path, encoded, 20_000)
+    handle = place.runner().start(bundle.path, {"seconds": 40})
+    later = place.runner()
+    assert until(later, bundle, handle, lambda _: bundle.progress[0] > 0).state == "running"
+    later.cancel(bundle.path, handle)
+    assert until(later, bundle, handle, ended).state in ("cancelled", "lost")
+    assert bundle.result is None
+
+
+def test_a_killed_attempt_goes_on_where_it_stood(place: Place, tmp_path: Path, encoded: Path) -> None:
+    runner, bundle = place.runner(), encoding(tmp_path, encoded, 400)
+    handle = runner.start(bundle.path, {"seconds": 40})
+    until(runner, bundle, handle, lambda _: bundle.progress[0] >= 50)
+    place.kill(bundle, handle)
+    if until(runner, bundle, handle, ended).state == "lost":
+        handle = runner.start(bundle.path, {"seconds": 40})
+    assert until(runner, bundle, handle, ended) == Sight("succeeded")
+    assert bundle.result is not None
+    assert bundle.result["value"]["kept"] >= 50
+
+
+def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, encoded: Path) -> None:
+    runner, bundle = place.runner(), encoding(tmp_path, encoded, 20_000)
+    handle = runner.start(bundle.path, {"seconds": 1})
+    sight = until(runner, bundle, handle, ended)
+    assert sight.state == "timed_out"
+    assert "job_seconds" in sight.message

@@ -1,0 +1,249 @@
+"""SetFit on a tiny encoder: it learns, it can be killed, it refuses what cannot work, and leaves nothing foreign."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import BadInput, Refused
+from core.models.encoders import load_encoder
+from core.models.heads import Lesson, decide, fit_head, predict
+from gpu_jobs.teaching import Material, Progress, Run, Trained
+from gpu_jobs.trainers.bases import open_base
+from gpu_jobs.trainers.checkpoints import is_whole, keep_only, mark_whole, newest
+from gpu_jobs.trainers.fine_tuning import FIGURES
+from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
+from gpu_jobs.trainers.probing import choose_rows, encode
+from gpu_jobs.trainers.setfit import find_anchors, train
+from tests.tiny_models import lessons, make_encoder, make_run, score, unheard
+
+LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002", "hard_negatives=0")
+LONG = ("iterations=3", "epochs=4", "learning_rate=0.002")
+UNSEEN = lessons(150, seed=1)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_encoder(tmp_path_factory.mktemp("base") / "tiny")
+
+
+class Killed(Exception):
+    """The attempt ends here."""
+
+
+def kill_at(step: int) -> Progress:
+    def report(done: int, total: int, **figures: float) -> None:
+        if done >= step:
+            raise Killed
+
+    return report
+
+
+def weights_of(run: Run) -> str:
+    return hashlib.sha256((run.work / "encoder" / "model.safetensors").read_bytes()).hexdigest()
+
+
+def frozen(base: Path) -> Trained:
+    """The head on the encoder as it is."""
+    encoder = load_encoder(str(base), base, 1)
+    vectors = encoder.encode(LEARN.texts)
+    head = fit_head(Lesson(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0))
+    probs = np.empty((0, 3), np.float32)
+    return Trained(lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A training and all that was told of it: (done, total, figures)."""
+
+    run: Run
+    trained: Trained
+    told: list[tuple[int, int, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def heard(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    told: list[tuple[int, int, dict[str, float]]] = []
+    folder = tmp_path_factory.mktemp("heard")
+    run = make_run("setfit", base, folder, *LONG, report=lambda done, total, **more: told.append((done, total, more)))
+    return Heard(run, train(LEARN, run), told)
+
+
+def test_setfit_tells_labels_apart_that_the_frozen_encoder_does_not(base: Path, heard: Heard) -> None:
+    assert score(heard.trained, UNSEEN) > score(frozen(base), UNSEEN) + 0.05
+    assert heard.trained.info["held_out_macro_f1"]["after"] > heard.trained.info["held_out_macro_f1"]["before"]
+
+
+def test_progress_rises_to_its_end_and_brings_every_figure(heard: Heard) -> None:
+    done, totals, figures = zip(*heard.told, strict=True)
+    assert list(done) == sorted(done)
+    assert (done[-1], set(totals)) == (heard.trained.info["stages"]["pairs"]["steps"], {done[-1]})
+    assert {name for told in figures for name in told} == set(FIGURES)
+
+
+def test_a_killed_attempt_goes_on_and_ends_where_an_undisturbed_one_does(base: Path, tmp_path: Path) -> None:
+    given = (*SHORT, "epochs=4", "head=differentiable")
+    whole = make_run("setfit", base, tmp_path / "whole", *given)
+    undisturbed = train(LEARN, whole)
+    steps = undisturbed.info["stages"]["pairs"]["steps"]
+    killed = make_run("setfit", base, tmp_path / "killed", *given)
+    for step in (steps // 2 + 1, steps + 3):  # in the middle of an epoch, and in the second stage
+        with pytest.raises(Killed):
+            train(LEARN, replace(killed, report=kill_at(step)))
+    heard: list[int] = []
+    trained = train(LEARN, replace(killed, report=lambda done, total, **figures: heard.append(done)))
+    assert heard[0] > steps  # the first stage is not repeated
+    assert weights_of(killed) == weights_of(whole)
+    assert np.array_equal(trained.predict(UNSEEN.texts), undisturbed.predict(UNSEEN.texts))
+    told = [
+        {name: stage[name] for name in ("steps", "best", "evaluations")} for stage in trained.info["stages"].values()
+    ]
+    assert told == [
+        {name: stage[name] for name in ("steps", "best", "evaluations")}
+        for stage in undisturbed.info["stages"].values()
+    ]
+
+
+def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
+    for step in (9, 10):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "weights").write_text("all of it")
+        mark_whole(tmp_path / f"checkpoint-{step}")
+    (tmp_path / "checkpoint-11").mkdir()
+    (tmp_path / "checkpoint-11" / "weights").write_text("never marked")
+    assert newest(tmp_path, "checkpoint") == tmp_path / "checkpoint-10"
+    (tmp_path / "checkpoint-10" / "weights").write_text("all")
+    assert newest(tmp_path, "checkpoint") == tmp_path / "checkpoint-9"
+    assert newest(tmp_path, "best") is None
+
+
+def test_only_the_best_is_kept_and_only_once_it_is_whole(tmp_path: Path) -> None:
+    keep_only(tmp_path / "best", 3, lambda folder: (folder / "weights").write_text("three"))
+    with pytest.raises(FileNotFoundError):
+        keep_only(tmp_path / "best", 4, lambda folder: (folder / "none" / "weights").write_text("four"))
+    assert newest(tmp_path, "best") == tmp_path / "best-3"
+    keep_only(tmp_path / "best", 5, lambda folder: (folder / "weights").write_text("five"))
+    assert [path.name for path in tmp_path.iterdir() if is_whole(path)] == ["best-5"]
+
+
+def test_one_seed_gives_one_model(base: Path, tmp_path: Path) -> None:
+    runs = [make_run("setfit", base, tmp_path / name, *SHORT, seed=2**40) for name in ("first", "again")]
+    first, again = (train(LEARN, run).predict(UNSEEN.texts) for run in runs)
+    assert weights_of(runs[0]) == weights_of(runs[1])
+    assert np.array_equal(first, again)
+
+
+def test_the_encoder_loads_in_sentence_transformers_and_holds_nothing_foreign(base: Path, heard: Heard) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    folder = heard.trained.encoder
+    assert folder == heard.run.work / "encoder"
+    assert {file.suffix for file in heard.run.work.rglob("*") if file.is_file()} == {".safetensors", ".json"}
+    for file in folder.rglob("*.json"):
+        assert str(base.parent) not in file.read_text(encoding="utf-8")
+    loaded = SentenceTransformer(str(folder), local_files_only=True)
+    ours = load_encoder(str(folder), base, 1).encode(["the rain", "a cake"])
+    assert np.allclose(loaded.encode(["the rain", "a cake"]), ours, atol=0.02)
+
+
+@pytest.mark.parametrize("given", [("loss=triplet", "learning_rate=0.0005"), ("head=differentiable",)])
+def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
+    base: Path, tmp_path: Path, given: tuple[str, ...]
+) -> None:
+    trained = train(LEARN, make_run("setfit", base, tmp_path, *SHORT, *given))
+    assert trained.head is not None
+    assert trained.encoder is not None
+    vectors = load_encoder(str(trained.encoder), tmp_path, 1).encode(UNSEEN.texts)
+    assert np.allclose(predict(trained.head, vectors), trained.predict(UNSEEN.texts), atol=1e-5)
+    assert trained.head.calibration_error is not None
+    assert trained.held_out_probs.shape == (len(trained.held_out), 3)
+    assert np.allclose(trained.held_out_probs.sum(axis=1), 1, atol=1e-5)
+    assert not set(np.array(LEARN.texts)[trained.held_out]) & set(np.delete(LEARN.texts, trained.held_out))
+
+
+def test_several_labels_may_hold(base: Path, tmp_path: Path) -> None:
+    material = lessons(60, multi=True)
+    trained = train(material, make_run("setfit", base, tmp_path, *SHORT, "head=differentiable"))
+    said = decide(trained.predict(material.texts), True)
+    assert (said.sum(axis=1) > 1).any()
+    assert (said == material.targets).mean() > 0.6
+
+
+def test_with_few_labels_nothing_is_held_out_and_that_is_said(base: Path, tmp_path: Path) -> None:
+    trained = train(lessons(12), make_run("setfit", base, tmp_path, *SHORT))
+    assert len(trained.held_out) == len(trained.held_out_probs) == 0
+    assert "No texts were held out (there would be fewer than 10" in trained.info["note"]
+    assert trained.info["stages"]["pairs"]["steps"] == trained.info["stages"]["pairs"]["best"] > 0
+
+
+def test_hard_negatives_are_mined_for_the_labels_named_alone() -> None:
+    rows = np.arange(2, 30)
+    assert find_anchors(LEARN, rows, "").tolist() == list(range(28))
+    for named in ("music, id-food", "id-music,food"):
+        assert (LEARN.targets[rows[find_anchors(LEARN, rows, named)]].argmax(axis=1) > 0).all()
+    with pytest.raises(BadInput, match="hard_labels names 'sports', but the labels are weather, food, music"):
+        find_anchors(LEARN, rows, "music, sports")
+
+
+def test_each_label_teaches_by_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
+    parts = choose_rows(LEARN, make_run("setfit", base, tmp_path, "samples_per_label=7"))
+    assert LEARN.targets[parts.taught].sum(axis=0).tolist() == [7, 7, 7]
+    assert len(parts.held_out) == 12
+
+
+REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
+    (replace(LEARN, targets=np.eye(3, dtype=np.bool_)[[1] * 60]), (), Refused, "needs 2 labels .* there are: food 60"),
+    (replace(LEARN, texts=[], targets=np.empty((0, 3), np.bool_)), (), Refused, "there are: no labelled records"),
+    (
+        LEARN,
+        ("iterations=9", "max_pairs=800"),
+        Refused,
+        "48 records make 864 pairs, and max_pairs is 800. Set iterations=8",
+    ),
+    (LEARN, ("hard_labels=sports",), BadInput, "names 'sports'"),
+    (LEARN, ("base=no such/encoder",), BadInput, "There is no model 'no such/encoder'"),
+    (LEARN, ("max_memory_mb=50",), Refused, r"The job holds \d+ MB of memory, but max_memory_mb is 50. Lower batch"),
+]
+
+
+@pytest.mark.parametrize(("material", "given", "kind", "words"), REFUSALS, ids=[words for *_, words in REFUSALS])
+def test_what_cannot_work_is_refused_in_a_sentence(
+    base: Path, tmp_path: Path, material: Material, given: tuple[str, ...], kind: type[Exception], words: str
+) -> None:
+    with pytest.raises(kind, match=words):
+        train(material, make_run("setfit", base, tmp_path, *SHORT, *given))
+
+
+def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is no model that sentence-transformers can load"):
+        train(LEARN, make_run("setfit", tmp_path, tmp_path, *SHORT))
+
+
+def test_a_training_that_went_astray_is_refused(base: Path, tmp_path: Path) -> None:
+    import torch
+
+    model = open_base(base, make_run("setfit", base, tmp_path))
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(Refused, match="Set learning_rate to a tenth"):
+        encode(model, LEARN, np.arange(3))
+
+
+def test_memory_beyond_the_limit_is_refused_and_the_limit_ends_with_its_block() -> None:
+    import torch
+
+    with (
+        pytest.raises(Refused, match=r"max_memory_mb=\d+ is not enough. Lower batch_size"),
+        memory_limit(peak_memory_mb() + 100),
+    ):
+        torch.zeros(2**30)
+    assert len(np.zeros(2**28, np.uint8)) == 2**28
+
+
+def test_other_errors_pass_the_limit_as_they_are() -> None:
+    with pytest.raises(RuntimeError, match="something else"), memory_limit(0):
+        raise RuntimeError("something else")
+    assert unheard(1, 2) is None
