@@ -39,7 +39,8 @@ def search_chart(runs: Rows) -> alt.LayerChart | None:
         tooltip=["run:N", *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("value", "low", "high"))],
     )
     axis, unit = alt.Axis(format="%"), alt.Scale(domain=[0, 1])
-    spans = base.mark_rule(color=BLUE).encode(x=alt.X("low:Q", title="macro F1, 95 %", axis=axis), x2="high:Q")
+    title = "macro F1 on records held out, 95 %"
+    spans = base.mark_rule(color=BLUE).encode(x=alt.X("low:Q", title=title, axis=axis), x2="high:Q")
     points = base.mark_point(color=BLUE, filled=True, size=60, opacity=1).encode(x=alt.X("value:Q", scale=unit))
     return (spans + points).properties(height=alt.Step(24))
 

@@ -77,39 +77,46 @@ def _estimate(found: Any) -> tuple[str, str | None]:
     return f"{found['value']:.1%}", f"95 %: {found['low']:.1%} to {found['high']:.1%}"
 
 
+def job_rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """One row per job, in the order given."""
+    return [
+        {
+            "job": job["id"],
+            "trainer": job.get("trainer"),
+            "on": job.get("runner"),
+            "state": STATES[job["state"]][1],
+            "ended": ended_in(job),
+            "note": job.get("note"),
+        }
+        for job in jobs
+    ]
+
+
 def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
-    """One row per run, the best macro F1 first: the values that differ between them, state, score, time."""
+    """One row per run of a search, the best on held-out records first: these choose, gold and audit only judge.
+
+    Of the values those that differ between the runs. `macro_f1` is for the picture.
+    """
     every = [run.get("values") or {} for run in runs]
     told = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
     rows = [
         {
             "run": str(number),
-            "trainer": run.get("trainer"),
             **{name: values.get(name) for name in told},
             "state": STATES[run["state"]][1],
-            "macro F1": score and score["value"],
-            "ended": ended_in(run),
-            "model": run.get("model"),
+            "macro F1, held out": score and score["value"],
+            "took": ended_in(run),
+            "id": run["id"],
             "macro_f1": score,
         }
-        for number, (run, values) in enumerate(zip(reversed(runs), reversed(every), strict=True), 1)
-        for score in [_macro_f1(run.get("metrics"))]
+        for number, (run, values) in enumerate(zip(runs, every, strict=True), 1)
+        for score in [((run.get("metrics") or {}).get("held_out") or {}).get("macro_f1")]
     ]
-    return sorted(rows, key=lambda row: -(row["macro F1"] or -1.0))
+    return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))
 
 
 def _differs(every: Sequence[Mapping[str, Any]], name: str) -> bool:
     return len({str(one.get(name)) for one in every}) > 1
-
-
-def _macro_f1(metrics: Mapping[str, Any] | None) -> dict[str, float] | None:
-    metrics = metrics or {}
-    found = next((metrics[name] for name in ("gold", "audit") if name in metrics), metrics).get("macro_f1")
-    if found is None:
-        return None
-    if isinstance(found, Mapping):
-        return {name: found[name] for name in ("value", "low", "high")}
-    return {"value": found, "low": found, "high": found}
 
 
 def _duration(seconds: float) -> str:

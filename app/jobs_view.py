@@ -6,19 +6,17 @@ from typing import Any
 import streamlit as st
 
 from app.charts_jobs import evaluation_chart, loss_chart, search_chart
-from app.jobs_rows import STATES, cost_of, ended_in, figures_of, how_far, run_rows
+from app.jobs_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
 from app.places import Place
 from app.state import Office
 from core.errors import RondoError
 from core.jobs import UNDER_WAY, Bundle
 from core.reports.card_text import escaped
 from core.training.following import entry, listing
-from core.training.launch import price_line
-from core.training.trainers import TRAINERS, Parameter
+from core.training.grid import told
+from core.training.launch import GRID, price_line
 
 Job = Mapping[str, Any]
-FIRST = ("base", "by", "loss", "head", "epochs", "samples_per_label", "class_weights")
-"""parameters that are in sight; the others are folded"""
 MOST = 20
 LOG_LINES = 200
 MODELS = "pages/models.py"
@@ -37,51 +35,6 @@ def draw_trouble() -> None:
     """What the last action was refused with, once."""
     if trouble := st.session_state.pop("jobs-trouble", None):
         st.error(escaped(trouble))
-
-
-def draw_parameters(trainer: str) -> list[str]:
-    """One widget per parameter; returns "name=value" of those that differ from the default."""
-    parameters = TRAINERS[trainer].parameters
-    values: dict[str, Any] = {}
-    for name, column in zip([name for name in parameters if name in FIRST], _places(), strict=False):
-        with column:
-            values[name] = _draw_parameter(trainer, name, parameters[name])
-    rest = [name for name in parameters if name not in FIRST]
-    if rest:
-        with st.expander("More", key=f"more-{trainer}"):
-            for name, column in zip(rest, _places(), strict=False):
-                with column:
-                    values[name] = _draw_parameter(trainer, name, parameters[name])
-    return [f"{name}={_word(value)}" for name, value in values.items() if value != parameters[name].default]
-
-
-def _places() -> Any:
-    """Cells of rows of three, as many as are asked for."""
-    while True:
-        yield from st.columns(3, vertical_alignment="bottom")
-
-
-def _word(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _draw_parameter(trainer: str, name: str, parameter: Parameter) -> Any:
-    title, key, default = name.replace("_", " ").capitalize(), f"set-{trainer}-{name}", parameter.default
-    if isinstance(default, bool):
-        return st.toggle(title, default, key=key, help=parameter.help)
-    if parameter.choices:
-        return st.selectbox(
-            title, parameter.choices, parameter.choices.index(str(default)), key=key, help=parameter.help
-        )
-    if isinstance(default, str):
-        return st.text_input(title, default, key=key, help=parameter.help, placeholder=parameter.help)
-    if isinstance(default, int):
-        low, high = int(parameter.low), int(parameter.high)
-        return st.number_input(title, low, high, default, key=key, help=f"{parameter.help} {low:,} to {high:,}.")
-    low_high = f"{parameter.low:g} to {parameter.high:g}."
-    step = default / 2 if 0 < default < 0.01 else 0.05
-    told = f"{parameter.help} {low_high}"
-    return st.number_input(title, parameter.low, parameter.high, default, step, "%g", key=key, help=told)
 
 
 def draw_places(places: Sequence[Place]) -> tuple[str, str | None]:
@@ -113,18 +66,19 @@ def draw_price(office: Office, on: str, gpu: str | None) -> None:
     st.text(words or "It costs nothing: it runs on a machine of yours.")
 
 
-def draw_job(office: Office, job: Job, runs: Sequence[Job] = ()) -> None:
-    """One run: how far it is, its curves, what it printed, and what can be done about it. runs: of a search."""
+def draw_job(office: Office, job: Job) -> None:
+    """One run: how far it is, its curves, what it printed, and what can be done about it."""
     if how := how_far(job):
-        share, words = how
-        st.progress(share, text=escaped(words))
-    if job.get("message"):
-        st.text(job["message"])
+        share, line = how
+        st.progress(share, text=escaped(line))
+    for sentence in dict.fromkeys([job.get("sentence"), job.get("message")]):
+        if sentence:
+            st.text(sentence)
     if cost := cost_of(job):
         st.text(cost)
     _draw_curves(job)
-    if runs:
-        _draw_runs(job, runs)
+    if job.get("runs"):
+        _draw_runs(job, job["runs"])
     if figures := figures_of(job.get("metrics")):
         for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value, span, delta_color="off", delta_arrow="off")
@@ -189,9 +143,14 @@ def _draw_facts(office: Office, job: Job) -> None:
         else:
             st.text("Nothing yet.")
     with st.expander("What it was started with", key=f"facts-{job['id']}"):
-        told = {"id": job["id"], "trainer": job.get("trainer"), "on": job.get("runner"), "made at": job.get("made_at")}
-        rows = [{"name": name, "value": str(value)} for name, value in {**told, **(job.get("values") or {})}.items()]
+        facts = {"id": job["id"], "trainer": job.get("trainer"), "on": job.get("runner"), "made at": job.get("made_at")}
+        rows = [{"name": name, "value": str(value)} for name, value in {**facts, **(job.get("values") or {})}.items()]
         st.dataframe(rows, key=f"values-{job['id']}", hide_index=True)
+
+
+def _in_full(office: Office, job: Job) -> Job:
+    """With its progress, and of a search with its runs."""
+    return told(office.project, job["id"]) if job["kind"] == GRID else entry(office.project, job["id"])
 
 
 @st.fragment(run_every=2)
@@ -202,15 +161,14 @@ def draw_jobs(office: Office, opened: str | None) -> None:
     """
     jobs = listing(office.project)["jobs"]
     draw_trouble()
-    tops = [job for job in jobs if not job.get("parent")]
-    runs = {job["id"]: [run for run in jobs if run.get("parent") == job["id"]] for job in tops}
+    tops = [job for job in jobs if not job.get("parent") or job["id"] == opened]
     if not tops:
         st.text("No run was started yet.")
     for job in [job for job in tops if job["state"] in UNDER_WAY]:
         with st.container(border=True, key=f"job-{job['id']}"):
             icon, words = STATES[job["state"]]
             st.markdown(f"{icon} **{words}: {escaped(job.get('trainer') or job['kind'])}**")
-            draw_job(office, entry(office.project, job["id"]), runs[job["id"]])
+            draw_job(office, _in_full(office, job))
     for job in [job for job in tops if job["state"] not in UNDER_WAY][:MOST]:
         icon, words = STATES[job["state"]]
         title = f"{icon} {words}: {escaped(job.get('trainer') or job['kind'])}, {ended_in(job)}"
@@ -218,7 +176,7 @@ def draw_jobs(office: Office, opened: str | None) -> None:
         box = st.expander(title, there, key=f"job-{job['id']}", on_change="rerun")
         if box.open:  # closed ones cost nothing every two seconds
             with box:
-                draw_job(office, entry(office.project, job["id"]), runs[job["id"]])
+                draw_job(office, _in_full(office, job))
     if len(tops) > MOST:
         with st.expander("The numbers"):
-            st.dataframe(run_rows(tops), key="all-jobs", hide_index=True)
+            st.dataframe(job_rows(tops), key="all-jobs", hide_index=True)

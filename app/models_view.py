@@ -155,7 +155,10 @@ def _draw_promotion(office: Office, model: Model, champion: Model | None, *, pas
         reason = None
         if not passes:
             reason = st.text_input("Why, in spite of the gate?", key="promote-reason", max_chars=500)
-        if st.form_submit_button("Put it in use", key="promote", type="primary"):
+        asked = st.form_submit_button("Put it in use", key="promote", type="primary")
+        if asked and not (passes or reason):
+            st.warning("Say why: the reason is kept with the model.")
+        elif asked:
             set_going(office, "promote", model=model["id"], reason=reason, force=not passes)
             st.rerun()
 

@@ -39,7 +39,7 @@ def progress_line(what: str, done: int, total: int, seconds: float) -> str:
     line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
     if done and seconds > 0.5:
         rate = done / seconds
-        line += f", {rate:,.0f}/s, {_duration((total - done) / rate)} to go"
+        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {_duration((total - done) / rate)} to go"
     return line
 
 

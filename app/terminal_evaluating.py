@@ -34,7 +34,7 @@ def _evaluation(told: Told) -> Iterator[str]:
 def _scores(told: Told) -> Iterator[str]:
     for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1"), ("micro_f1", "micro F1")):
         yield f"  {name:<10} {interval(told[key])}"
-    for top in told["top"][1:]:
+    for top in told["top"] if told["multi"] else told["top"][1:]:  # else top 1 is accuracy
         yield f"  top {top['k']:<6} {interval(top['accuracy'])}"
 
 

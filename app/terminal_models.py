@@ -42,7 +42,8 @@ def _promote_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _rollback_lines(told: Mapping[str, Any]) -> list[str]:
-    return [told["sentence"], f"{told['restored']:,} records that wait stand where they stood."]
+    back = [f"{told['restored']:,} records that wait stand where they stood."] if told["restored"] else []
+    return [told["sentence"], *back]
 
 
 def _predictions_lines(told: Mapping[str, Any]) -> list[str]:

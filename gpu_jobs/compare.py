@@ -39,6 +39,7 @@ def compare(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[s
     columns = columns_of(subjects, records, place.names)
     kept, weights = who_judges(bundle, params, records, columns, crossed=False)
     gathered, done = Collector(columns, subjects, kept), 0
+    report(0, records.total)
     for chunk in records.chunks():
         done += len(chunk.texts)
         part = part_of(chunk, gathered.pick(chunk))

@@ -39,6 +39,7 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
     gathered, done = Collector(columns, [subject], kept), 0
     lines = writing_lines(bundle / "out" / "records.jsonl", columns, subject, params["top_k"])
     with lines if params["write"] else nullcontext() as write:
+        report(0, records.total)
         for chunk in records.chunks():
             done += len(chunk.texts)
             if params["labeled_only"]:

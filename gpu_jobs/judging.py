@@ -19,7 +19,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-CHUNK = 2_048
+CHUNK = 512
 MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
 """records that figures rest on, at most, and their number times that of the labels; of more some are drawn at random"""
 MOST_OF_SEVERAL = 20_000

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
-from app.charts_evaluating import difference_chart, encoder_bars, label_bars, label_differences, label_rows
+from app import state
+from app.charts_evaluating import difference_chart, label_bars, label_differences, label_rows
 from app.terminal_evaluating import compare_lines, evaluate_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
@@ -22,6 +24,7 @@ from core.rounds.plans import active_model
 from core.training.launch import train
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv
+from tests.test_pages import shown
 
 FILE: dict[str, Any] = {"text": ["text"], "label": "topic", "id": "id"}
 OnFile = tuple[dict[str, Any], list[dict[str, Any]]]
@@ -258,9 +261,19 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
     for measure in ("knn_accuracy", "purity", "silhouette"):
         assert real[measure]["value"] > noise[measure]["value"] + 0.1
     assert [row["per_label"] for row in real["few_label_accuracy"]] == [1, 4]
-    assert encoder_bars(told).to_dict()
+    assert any("nearest neighbours" in line for line in compare_lines(told))
+    drawn = AppTest.from_function(encoders_page, kwargs={"told": told}).run()
+    assert not drawn.exception
+    assert len(drawn.dataframe[0].value) == 2 * (3 + 2)
     with pytest.raises(BadInput, match="the same encoder"):
         compare(judged, quiet, first="champion", second="all-MiniLM-L6-v2", encoders=True)
+
+
+def encoders_page(told: dict[str, Any]) -> None:
+    """A page with nothing else."""
+    from app.evaluation_view import draw_encoders
+
+    draw_encoders(told)
 
 
 def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
@@ -284,3 +297,17 @@ def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project) -> No
     differences = label_differences(compared)
     assert differences is not None
     assert differences.to_dict()
+
+
+def test_the_models_page_evaluates_and_compares_on_demand(judged: Project) -> None:
+    state.open_office(lambda: judged)
+    page = shown("models.py")
+    page.selectbox(key="model").set_value(trained(judged)).run()
+    page.button(key="evaluate").click().run()
+    page.button(key="compare").click().run()
+    state._OPEN.clear()
+    assert not page.exception
+    assert [one["on"] for one in saved_evaluations(judged, trained(judged))] == ["gold"]
+    tables = {table.key for table in page.dataframe}
+    assert {"evaluated-figures", "evaluated-labels-table", "evaluated-confusion-table", "compared-table"} <= tables
+    assert any("tells" in text.value or "better" in text.value for text in page.text)

@@ -94,11 +94,12 @@ def test_a_run_without_figures_has_no_curve_and_one_with_a_single_figure_has() -
     assert json.dumps(evaluation_chart(JOB["events"]).to_dict(), allow_nan=False)  # type: ignore[union-attr]
 
 
-def test_a_search_shows_only_what_differs_between_its_runs_and_the_best_first() -> None:
-    runs = [{**JOB, "values": {"epochs": 4, "base": "x"}, "metrics": {"macro_f1": 0.5}}]
-    runs.append({**JOB, "values": {"epochs": 2, "base": "x"}, "metrics": {"macro_f1": 0.8}})
+def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_records_first() -> None:
+    held_out = [{"held_out": score(value, 0.1, 0.9, 20)} for value in (0.5, 0.8)]
+    runs = [{**JOB, "values": {"epochs": 4, "base": "x"}, "metrics": held_out[0]}]
+    runs.append({**JOB, "values": {"epochs": 2, "base": "x"}, "metrics": held_out[1]})
     rows = run_rows(runs)
-    assert [(row["epochs"], row["macro F1"]) for row in rows] == [(2, 0.8), (4, 0.5)]
+    assert [(row["run"], row["epochs"], row["macro F1, held out"]) for row in rows] == [("2", 2, 0.8), ("1", 4, 0.5)]
     assert "base" not in rows[0]
 
 
@@ -169,6 +170,22 @@ def test_a_run_that_goes_on_is_told_live_stopped_and_tried_again(office: state.O
     page.button(key=f"retry-{job['id']}").click().run()
     assert [one["state"] for one in listing(office.project)["jobs"]] == ["queued"]
     assert not page.exception
+
+
+def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: state.Office) -> None:
+    machine = Endless()
+    office.project.runners = {"local": lambda _: machine}
+    page = shown("jobs.py")
+    page.radio(key="trainer").set_value("encoder").run()
+    page.toggle(key="several").set_value(True).run()
+    page.multiselect(key="over-encoder").set_value(["epochs"]).run()
+    page.text_input(key="try-encoder-epochs").set_value("1, 2, 3").run()
+    assert any("3 runs of encoder, 2 at once" in text.value for text in page.text)
+    page.button(key="start").click().run()
+    assert not page.error
+    assert [job["kind"] for job in listing(office.project)["jobs"]].count("grid") == 1
+    table = next(one.value for one in page.dataframe if "run" in one.value.columns)
+    assert sorted(table["epochs"]) == [1, 2]
 
 
 def test_a_run_that_cannot_be_started_says_why_beside_the_button(office: state.Office) -> None:

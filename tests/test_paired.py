@@ -77,7 +77,7 @@ def test_what_is_hard_for_both_does_not_blur_the_difference() -> None:
 
 
 def test_too_few_records_per_label_say_nothing_about_macro_f1_and_how_many_more_it_takes() -> None:
-    found = paired(one_hot(range(8), 8), one_hot(range(8), 8), one_hot([0] * 8, 8))
+    found = paired(one_hot(np.arange(8), 8), one_hot(np.arange(8), 8), one_hot([0] * 8, 8))
     assert (found.macro_f1.low, found.macro_f1.high) == (-1, 1)
     assert "32 more" in found.unsaid[0]
     assert found.accuracy.better == "first"
@@ -120,6 +120,6 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(n: int, gain: fl
         kind = rng.choice(4, n, p=[0.7, gain, loss, 0.3 - gain - loss])
         first = np.where((kind == 0) | (kind == 2), truth, (truth + rng.integers(1, 3, n)) % 3)
         second = np.where(kind <= 1, truth, (truth + rng.integers(1, 3, n)) % 3)
-        found = paired(*(one_hot(side, 3) for side in (truth, first, second)), seed=seed)
+        found = paired(one_hot(truth, 3), one_hot(first, 3), one_hot(second, 3), seed=seed)
         held += [one.low <= gain - loss <= one.high for one in (found.accuracy, found.macro_f1)]
     assert (held >= 0.9 * 120).all()

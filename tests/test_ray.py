@@ -44,7 +44,7 @@ def test_a_job_runs_on_the_cluster_once_and_comes_back_whole(ray_cluster: RayClu
 def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
     ray_cluster: RayCluster, tmp_path: Path, encoded: Path
 ) -> None:
-    runner, bundle = on(ray_cluster), encoding(tmp_path, encoded, 1_500)
+    runner, bundle = on(ray_cluster), encoding(tmp_path, encoded, 800)
     handle = runner.start(bundle.path, {"gpu": "L4"})  # the worker alone has one
     until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100)
     ray_cluster.kill_worker()
@@ -83,6 +83,7 @@ def test_nodes_that_do_not_see_the_code_are_told_apart_from_a_job_that_fails(
 def test_a_cluster_that_is_gone_loses_jobs_but_no_result(tmp_path: Path) -> None:
     bundle = reading(tmp_path)
     work = carry_bundle(bundle.path, tmp_path)
+    new_attempt(work)
     handle = {"address": NOWHERE, "submission": bundle.path.name, "work": str(work)}
     runner = RayRunner(NOWHERE, str(tmp_path))
     assert runner.look(bundle.path, handle).state == "lost"

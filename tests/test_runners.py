@@ -12,6 +12,7 @@ import pytest
 
 from core.jobs import Bundle, Runner, Sight, manifest, write_json
 from gpu_jobs.local import LocalRunner
+from gpu_jobs.modal_job import VOLUME
 from tests.conftest import write_csv
 from tests.modal_plane.fixture import modal_plane  # noqa: F401  (a fixture)
 
@@ -21,21 +22,36 @@ UNDER_WAY = ("queued", "running")
 
 @dataclass(frozen=True)
 class Place:
-    """A runner and what may befall it. runner: a new one, as a restarted owner has it. kill: the attempt's machine."""
+    """A runner and what may befall it. runner: a new one, as a restarted owner has it. kill: the attempt's machine.
+
+    folder: where the job's files lie. loses: a killed attempt is lost, and not begun again by itself.
+    """
 
     runner: Callable[[], Runner]
     kill: Callable[[Bundle, Handle], None]
+    folder: Callable[[Bundle], Path]
+    loses: bool
 
 
 def _local(request: pytest.FixtureRequest) -> Place:
-    return Place(lambda: LocalRunner(1), lambda bundle, handle: psutil.Process(handle["pid"]).kill())
+    return Place(
+        runner=lambda: LocalRunner(1),
+        kill=lambda bundle, handle: psutil.Process(handle["pid"]).kill(),
+        folder=lambda bundle: bundle.path,
+        loses=True,
+    )
 
 
 def _modal(request: pytest.FixtureRequest) -> Place:
     plane = request.getfixturevalue("modal_plane")
     from gpu_jobs.modal_runner import ModalRunner
 
-    return Place(lambda: ModalRunner(patience=5.0), lambda bundle, handle: plane.kill(handle["call"]))
+    return Place(
+        runner=lambda: ModalRunner(patience=5.0),
+        kill=lambda bundle, handle: plane.kill(handle["call"]),
+        folder=lambda bundle: plane.folder(VOLUME) / bundle.path.name,
+        loses=False,
+    )
 
 
 PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"local": _local, "modal": _modal}
@@ -62,8 +78,8 @@ def reading(folder: Path, column: str = "text") -> Bundle:
     return make_bundle(folder, "ingest", {"file": str(file), "text": [column], "multi": False})
 
 
-def encoding(folder: Path, encoded: Path, count: int) -> Bundle:
-    """A job that takes as long as it has records, and keeps what it has done."""
+def encoding(folder: Path, encoded: Path, count: int = 20_000) -> Bundle:
+    """A job of minutes that keeps what it has done."""
     import polars
 
     params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache")}
@@ -117,30 +133,28 @@ def test_a_bug_is_failed_with_its_traceback_in_the_log(place: Place, tmp_path: P
     assert "Traceback" in "\n".join(bundle.log())
 
 
-def test_a_new_owner_sees_how_far_a_job_is_and_stops_it(place: Place, tmp_path: Path, encoded: Path) -> None:
-    bundle = encoding(tmp_path, encoded, 20_000)
-    handle = place.runner().start(bundle.path, {"seconds": 40})
+def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
+    place: Place, tmp_path: Path, encoded: Path
+) -> None:
+    runner, bundle = place.runner(), encoding(tmp_path, encoded)
+    handle = runner.start(bundle.path, {"seconds": 40})
+    assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 50).state == "running"
+    first = place.folder(bundle) / "out" / "shard-00000.npy"
+    stood, written = len(bundle.events), first.stat().st_mtime_ns
+    place.kill(bundle, handle)
+    if place.loses:
+        assert until(runner, bundle, handle, ended).state == "lost"
+        handle = runner.start(bundle.path, {"seconds": 40})
     later = place.runner()
-    assert until(later, bundle, handle, lambda _: bundle.progress[0] > 0).state == "running"
+    until(later, bundle, handle, lambda _: bundle.progress[0] > max(e["done"] for e in bundle.events[:stood]))
+    assert first.stat().st_mtime_ns == written
     later.cancel(bundle.path, handle)
     assert until(later, bundle, handle, ended).state in ("cancelled", "lost")
     assert bundle.result is None
 
 
-def test_a_killed_attempt_goes_on_where_it_stood(place: Place, tmp_path: Path, encoded: Path) -> None:
-    runner, bundle = place.runner(), encoding(tmp_path, encoded, 400)
-    handle = runner.start(bundle.path, {"seconds": 40})
-    until(runner, bundle, handle, lambda _: bundle.progress[0] >= 50)
-    place.kill(bundle, handle)
-    if until(runner, bundle, handle, ended).state == "lost":
-        handle = runner.start(bundle.path, {"seconds": 40})
-    assert until(runner, bundle, handle, ended) == Sight("succeeded")
-    assert bundle.result is not None
-    assert bundle.result["value"]["kept"] >= 50
-
-
 def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, encoded: Path) -> None:
-    runner, bundle = place.runner(), encoding(tmp_path, encoded, 20_000)
+    runner, bundle = place.runner(), encoding(tmp_path, encoded)
     handle = runner.start(bundle.path, {"seconds": 1})
     sight = until(runner, bundle, handle, ended)
     assert sight.state == "timed_out"

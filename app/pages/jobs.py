@@ -2,10 +2,13 @@
 
 import streamlit as st
 
-from app.jobs_view import act, draw_jobs, draw_parameters, draw_places, draw_price, draw_trouble
+from app.jobs_view import act, draw_jobs, draw_places, draw_price, draw_trouble
+from app.parameter_view import draw_parameters
 from app.places import places
+from app.search_view import draw_budget, draw_search
 from app.state import opened
 from app.widgets import activity
+from core.training.launch import GRID, Asked
 from core.training.trainers import TRAINERS
 
 office = opened()
@@ -15,15 +18,19 @@ activity(office)
 st.subheader("Train a model")
 captions = [trainer.caption for trainer in TRAINERS.values()]
 trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
-values = draw_parameters(trainer)
+values = draw_parameters(trainer, TRAINERS[trainer].parameters)
+searched = draw_search(trainer, values)
 on, gpu = draw_places(places(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this run by")
 with st.container(horizontal=True, vertical_alignment="center"):
     asked = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
     draw_price(office, on, gpu)
+asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
+if searched:
+    draw_budget(office.project, Asked(searched, on, gpu))
 if asked:
     with st.spinner("Writing what the job needs"):
-        act(office, "train", trainer=trainer, values=values, on=on, gpu=gpu, note=note, detach=True)
+        act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()
 
 st.subheader("Runs")

@@ -34,6 +34,10 @@ class FeatureEncoder:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(texts, dims), unit rows; of a long text the first `longest` tokens count."""
+        return unit_rows(self.features(texts))
+
+    def features(self, texts: Sequence[str]) -> Floats:
+        """(texts, dims) as they flow into the last layer."""
         clean = [without_surrogates(text)[: self.longest * CHARACTERS_PER_TOKEN] for text in texts]
         cut = self.tokenizer(clean, truncation=True, max_length=self.longest) if clean else {"input_ids": []}
         budget = CPU_BUDGET if self.classify.device.type == "cpu" else GPU_BUDGET
@@ -54,8 +58,12 @@ class FeatureEncoder:
         finally:
             hook.remove()
         rows: Floats = seen[0].float().cpu().numpy()
-        rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Of length one; a row of zeros stays."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.float32(1e-12)), np.float32)
 
 
 def mark_features(folder: Path, layer: str, dims: int, longest: int) -> None:

@@ -99,7 +99,7 @@ def check_usable(project: Project, model: str) -> None:
 
 def _check_labels(model: str, manifest: Mapping[str, Any], settings: Settings) -> None:
     """In the order of the columns too, for a round compares them so."""
-    now = [label.id for label in settings.taxonomy.active]
+    now = _labels_of(settings)[1]
     if manifest["multi"] != settings.multi:
         raise Refused(f"{model} was made for {'one' if settings.multi else 'several'} labels per record. Train anew.")
     if manifest["labels"] == now:
@@ -130,6 +130,8 @@ def activate(project: Project, report: Report, heir: Succession, *, force: bool 
     with take_turn(project, report):
         settings = replace(project.settings(), encoder=heir.encoder)
         encode_for(project, report, settings)  # what was imported meanwhile
+        if active_model(project) == heir.model:
+            raise Refused(f"{heir.model} is the champion already.")
         if active_model(project) != before and heir.how != "rolled back" and not force:
             heir = _asked_again(project, heir)
         change = _Change(heir, active_model(project), settings)
@@ -150,7 +152,7 @@ def _asked_again(project: Project, heir: Succession) -> Succession:
 def _prepare(project: Project, change: _Change) -> Bundle:
     heir, settings = change.heir, change.settings
     arrays, _ = known_now(project, settings)
-    labels = [label.id for label in settings.taxonomy.active]
+    _, labels = _labels_of(settings)
     with project.store.reading() as cursor:
         truth = read_truth(cursor, labels)
     judged = np.union1d(unseen(project, heir.model, truth), judged_rows(project.models / heir.model))
@@ -174,8 +176,8 @@ def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any
     load_suggestions(project, out / "suggestions.parquet", heir.model)
     try:
         with project.changing_settings() as (current, cursor):
-            if replace(current, encoder=heir.encoder) != change.settings:
-                raise Refused("The settings were changed meanwhile, so nothing was put to use. Try again.")
+            if _labels_of(current) != _labels_of(change.settings):
+                raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.taken_in(bundle, cursor)
             told = _enter(cursor, out, change)
             if current.encoder != heir.encoder:
@@ -186,6 +188,10 @@ def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any
     project.desk.reload()
     bundle.empty()
     return told
+
+
+def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
+    return settings.multi, [label.id for label in settings.taxonomy.active]
 
 
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict[str, Any]:

@@ -19,7 +19,7 @@ RULE = (
     f"than {FEW} for each label."
 )
 MOST_MORE = 10_000
-"""records beyond which nobody is told how many more would decide"""
+"""records beyond which nobody is told how many more exactly would decide"""
 
 
 @dataclass(frozen=True)
@@ -168,5 +168,5 @@ def _sentence(decisive: Compared, passes: bool, more: int | None) -> str:
         return f"{said} It is worse."
     if difference.value <= 0:
         return f"{said} It is not better."
-    wait = f" About {more:,} more {decisive.stratum} records would tell." if more else ""
-    return f"{said} That may be chance.{wait}"
+    wanted = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
+    return f"{said} That may be chance. {wanted} more {decisive.stratum} records would tell."

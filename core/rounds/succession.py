@@ -45,7 +45,7 @@ def succeed(cursor: duckdb.DuckDBPyConnection, heir: Succession, before: str | N
     """
     if before is not None:
         cursor.execute(_ADMIT, {"model": before})
-        keep_said(cursor)
+    keep_said(cursor)
     cursor.execute("drop table suggestions")
     cursor.execute("alter table incoming rename to suggestions")
     cursor.execute(

@@ -5,23 +5,23 @@ from dataclasses import replace
 import numpy as np
 
 from core.models.calibration import expected_error, fit_temperature
-from core.models.heads import Head, Lesson, fit_head, fit_uncalibrated, predict
+from core.models.heads import Head, Lesson, fit_uncalibrated, predict
 from gpu_jobs.teaching import Bools, Floats
 
 
-def fit_on_split(lesson: Lesson, held_out: Bools, seed: int) -> tuple[Head, Floats]:
+def fit_on_split(lesson: Lesson, held_out: Bools) -> tuple[Head, Floats]:
     """The head of all texts, and what a head of the others says of those held out: (held out, labels) probabilities.
 
-    held_out: (n,) texts that the encoder has not learnt from. They give the temperature: on the others the encoder
-    knows the answers, and cross-fitting them would claim certainty. Without any it has to do.
+    held_out: (n,) texts that the encoder has not learnt from. They give the temperature; without any it is 1: of the
+    others the encoder knows the answers, so cross-fitting would claim certainty (on davidson_hate, eight records per
+    label, it doubled the calibration error).
     """
     if not held_out.any():
-        head = fit_head(lesson, None, np.random.default_rng(seed))
-        return head, np.empty((0, len(lesson.labels)), np.float32)
+        return fit_uncalibrated(lesson, None), np.empty((0, len(lesson.labels)), np.float32)
     unseen = part_of(lesson, held_out)
     judge = calibrated(fit_uncalibrated(part_of(lesson, ~held_out), None), unseen)
-    head = replace(judge, weights=(full := fit_uncalibrated(lesson, None)).weights, bias=full.bias)
-    return head, predict(judge, unseen.vectors)
+    full = fit_uncalibrated(lesson, None)
+    return replace(judge, weights=full.weights, bias=full.bias), predict(judge, unseen.vectors)
 
 
 def calibrated(head: Head, unseen: Lesson) -> Head:

@@ -107,7 +107,7 @@ def finish(material: Material, run: Run, parts: Parts, linear: Head | None) -> T
         # cross-fitted, texts that the encoder knows would claim certainty: at 8 per label that doubled the error
         head, probs = _calibrate(linear or fit_uncalibrated(lesson, None), lesson, held_out)
     else:
-        head, probs = fit_on_split(lesson, held_out, run.seed)
+        head, probs = fit_on_split(lesson, held_out)
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))

@@ -16,6 +16,7 @@ from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
+from gpu_jobs.trainers.probing import check_material
 from gpu_jobs.trainers.splitting import split
 
 Ints = npt.NDArray[np.int64]
@@ -30,6 +31,7 @@ def train(material: Material, run: Run) -> Trained:
     from transformers import set_seed
 
     with memory_limit(run.values["max_memory_mb"]):
+        check_material(material)
         started, values = time.monotonic(), run.values
         taught, held_out = choose_rows(material, values, run.seed)
         base = str(values["base"]) or run.base
@@ -76,7 +78,7 @@ def _with_head(material: Material, run: Run, parts: tuple[Ints, Ints], info: dic
         raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
     lesson = Lesson(unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi)
     out = np.isin(rows, held_out)
-    head, probs = fit_on_split(lesson, out, run.seed)
+    head, probs = fit_on_split(lesson, out)
     info["head"] = "logistic"
     if len(held_out):
         info["features"] = figures(material.targets[held_out], probs, material.multi)

@@ -22,4 +22,7 @@ def modal_plane() -> "Iterator[object]":
         Plane(Path(folder)) as plane,
     ):
         yield plane
+        import time
+
+        print("T", time.time())
         assert plane.state.unknown == [], "calls of the client that the plane does not implement"

@@ -144,6 +144,11 @@ class Plane:
         """Of the function that the call was made of, its options included."""
         return self._call(call).function.definition
 
+    def folder(self, volume: str) -> Path:
+        """Where what is committed to the volume of that name lies."""
+        folder: Path = self.state.volumes[self.state.names["Volume", volume]].folder
+        return folder
+
     def log(self) -> str:
         """What containers have printed."""
         return "\n".join(file.read_text(errors="replace") for file in self._root.glob("tasks/*/log.txt"))
