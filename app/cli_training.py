@@ -47,9 +47,12 @@ def train(
 def trainers(as_json: JsonOption = False) -> None:
     """What can be set on each trainer, with defaults and ranges."""
     with errors():
-        from core.training.trainers import TRAINERS, as_table
+        from core.training.launch import GRID
+        from core.training.space import SEARCH
+        from core.training.trainers import TRAINERS, Trainer, as_table
 
-        show("trainers", {name: as_table(trainer) for name, trainer in TRAINERS.items()}, as_json=as_json)
+        search = Trainer("A search over the parameters of one: key=a,b,c to try each.", SEARCH)
+        show("trainers", {name: as_table(one) for name, one in {**TRAINERS, GRID: search}.items()}, as_json=as_json)
 
 
 @jobs.callback()

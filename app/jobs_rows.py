@@ -30,7 +30,7 @@ def how_far(job: Job) -> tuple[float, str] | None:
         return None
     first, last = (events[0], events[-1]) if events else ({"done": 0, "at": 0.0}, {"done": 0, "at": 0.0})
     steps, seconds = last["done"] - first["done"], last["at"] - first["at"]
-    line = f"Step {done:,} of {total:,} ({done / total:.0%})"
+    line = f"{'Run' if job.get('runs') else 'Step'} {done:,} of {total:,} ({done / total:.0%})"
     if steps > 0 and seconds > 0:
         pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
         line += f", {pace}, {_duration((total - done) * seconds / steps)} to go"

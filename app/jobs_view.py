@@ -136,12 +136,9 @@ def _draw_ways(office: Office, job: Job) -> None:
 
 def _draw_facts(office: Office, job: Job) -> None:
     """What it printed last, and what it was started with."""
-    lines = Bundle(office.project.folder / "jobs" / job["id"]).log(LOG_LINES)
-    with st.expander("What it printed", job["state"] != "succeeded", key=f"log-{job['id']}"):
-        if lines:
+    if lines := Bundle(office.project.folder / "jobs" / job["id"]).log(LOG_LINES):
+        with st.expander("What it printed", job["state"] != "succeeded", key=f"log-{job['id']}"):
             st.code("\n".join(lines), language=None, height=260)
-        else:
-            st.text("Nothing yet.")
     with st.expander("What it was started with", key=f"facts-{job['id']}"):
         facts = {"id": job["id"], "trainer": job.get("trainer"), "on": job.get("runner"), "made at": job.get("made_at")}
         rows = [{"name": name, "value": str(value)} for name, value in {**facts, **(job.get("values") or {})}.items()]

@@ -19,7 +19,8 @@ from core.machine.promises import answers_to_check
 from core.project import Project
 from core.registry.retraining import due
 from core.settings import Settings
-from core.training.following import follow, followed
+from core.training.following import followed
+from core.training.watching import follow
 
 log = logging.getLogger("rondo")
 PRIVATE = ".rondo"

@@ -34,8 +34,9 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
-from core.training.following import follow, job_cancel, job_log, jobs
+from core.training.following import job_cancel, job_log
 from core.training.launch import job_retry, train
+from core.training.watching import follow, jobs
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:

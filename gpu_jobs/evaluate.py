@@ -77,6 +77,7 @@ def place_of(bundle: Path, params: Mapping[str, Any]) -> Place:
         descriptions=params["descriptions"],
         multi=params["multi"],
         work=bundle / "ckpt" / "work",
+        bases={one["name"]: one["base"] for one in params["subjects"] if one["base"]},
     )
 
 

@@ -105,6 +105,6 @@ def flattery(seen: int, labelled: int) -> Iterator[str]:
     """That models may have learnt from the records that judge them."""
     if seen:
         yield (
-            f"{seen:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt from "
-            "them is judged too well; gold, audit or a file of new records is fair."
+            f"{seen:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "
+            "from them is judged too well; gold, audit or a file of new records is fair."
         )

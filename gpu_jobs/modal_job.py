@@ -25,8 +25,8 @@ LOOK_SECONDS = 0.1
 STOP_SECONDS = 10.0
 
 
-def run_job(name: str, seconds: int) -> dict[str, Any]:
-    """Runs the bundle if this call is the newest one made for it. seconds: at most, over all attempts of the call.
+def run_job(name: str, number: int, seconds: int) -> dict[str, Any]:
+    """Runs the bundle if this is the call that stands as its `number`th. seconds: at most, over all of its attempts.
 
     A call that is preempted or whose container breaks is begun again by Modal, and goes on from `ckpt/`.
     """
@@ -34,7 +34,7 @@ def run_job(name: str, seconds: int) -> dict[str, Any]:
 
     volume = modal.Volume.from_name(VOLUME)
     call, bundle = str(modal.current_function_call_id()), Path(ROOT) / name
-    if not _is_newest(volume, bundle, call):
+    if not _stands(volume, bundle, number, call):
         return {"ran": False}
     until = _begin(bundle, call) + seconds
     if Bundle(bundle).result is None:
@@ -46,14 +46,15 @@ def run_job(name: str, seconds: int) -> dict[str, Any]:
     return {"ran": True}
 
 
-def _is_newest(volume: Any, bundle: Path, call: str) -> bool:
+def _stands(volume: Any, bundle: Path, number: int, call: str) -> bool:
     """The owner writes a call's id down right after making it; a call whose owner died before is nobody's."""
     until = time.monotonic() + CLAIM_SECONDS
     while time.monotonic() < until:
         volume.reload()
-        made = sorted(bundle.glob(f"{CALL}*"), key=lambda path: int(path.name.removeprefix(CALL)))
-        if made and made[-1].read_text(encoding="utf-8") == call:
-            return True
+        if (bundle / f"{CALL}{number + 1}").exists():
+            return False
+        if (written := bundle / f"{CALL}{number}").exists():
+            return written.read_text(encoding="utf-8") == call
         time.sleep(0.2)
     return False
 

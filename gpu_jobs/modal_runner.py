@@ -116,10 +116,10 @@ def _call_for(bundle: Path, options: Mapping[str, Any]) -> str:
         return call
     if "job.json" not in files:
         far.carry(bundle)
-    made = function.with_options(**options).spawn(bundle.name, max(1, options["timeout"] - GRACE_SECONDS))
+    made = function.with_options(**options).spawn(bundle.name, number + 1, options["timeout"] - GRACE_SECONDS)
     if far.write_once(f"{CALL}{number + 1}", made.object_id):
         return str(made.object_id)
-    made.cancel()  # another owner was first, and ours would find that out too late to cost nothing
+    made.cancel()  # another owner was first
     return far.newest_call(far.files())[1]
 
 

@@ -64,7 +64,8 @@ class Subject:
 
 @dataclass(frozen=True)
 class Place:
-    """What models find around them. encoder: of the baseline. names: the labels by id, of the project or the file."""
+    """What models find around them. encoder: of the baseline. names: the labels by id, of the project or the file.
+    bases: where the folders lie on this machine that models were made from, by model."""
 
     vectors: Path
     cache: Path
@@ -74,6 +75,7 @@ class Place:
     descriptions: Mapping[str, str]
     multi: bool
     work: Path
+    bases: Mapping[str, str]
 
 
 def open_subject(name: str, folder: str | None, place: Place) -> Subject:
@@ -100,10 +102,7 @@ Says = Callable[[Chunk], Floats]
 
 def _from_texts(folder: Path, manifest: Mapping[str, Any], place: Place) -> Says:
     if manifest["temperature"] is None:  # no head: it judges texts
-        info = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        labels = tuple(manifest["labels"])
-        judge = _zeroshot(info["values"], labels, {**place.names, **label_names(folder)}, manifest["multi"], place)
-        return lambda chunk: judge(chunk.texts)
+        return _headless(folder, manifest, place)
     head, name = load_head(folder), encoder_name(folder, manifest)
     loaded: list[Any] = []
 
@@ -113,6 +112,21 @@ def _from_texts(folder: Path, manifest: Mapping[str, Any], place: Place) -> Says
         if not loaded:  # not before it is needed: stored vectors may do
             loaded.append(load_encoder(encoder_place(folder, manifest), place.cache, place.threads))
         return predict(head, loaded[0].encode(chunk.texts))
+
+    return says
+
+
+def _headless(folder: Path, manifest: Mapping[str, Any], place: Place) -> Says:
+    """Entailment by the model that the artifact names, which is not in it."""
+    labels = tuple(manifest["labels"])
+    values = json.loads((folder / INFO).read_text(encoding="utf-8"))["values"]
+    values = {**values, "base": place.bases.get(folder.name, values["base"])}
+    loaded: list[Callable[[Sequence[str]], Floats]] = []
+
+    def says(chunk: Chunk) -> Floats:
+        if not loaded:
+            loaded.append(_zeroshot(values, labels, {**place.names, **label_names(folder)}, manifest["multi"], place))
+        return loaded[0](chunk.texts)
 
     return says
 

@@ -51,8 +51,8 @@ class RayCluster:
         assert self.keeper.stdout.readline().strip() == "done"
 
 
-@pytest.fixture(scope="session")
-def ray_cluster() -> Iterator[RayCluster]:
+@pytest.fixture(scope="session", name="ray_cluster")
+def serve_ray() -> Iterator[RayCluster]:
     """Started when the first test asks for it (about six seconds), gone with the session."""
     if find_spec("ray") is None:  # asked without importing it: the tests need none of it in their own process
         pytest.skip("Ray is not installed.")

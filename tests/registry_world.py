@@ -101,8 +101,9 @@ def said(project: Project) -> list[tuple[object, ...]]:
     return project.store.query("select * from suggestions order by n")
 
 
-def waiting(project: Project) -> list[tuple[object, ...]]:
-    """What waits, in order."""
-    return project.store.query(
+def waiting(project: Project) -> list[tuple[int, float]]:
+    """(n, position) of what waits, in order."""
+    rows = project.store.query(
         "select n, position from queue where n not in (select n from settled) order by position, n"
     )
+    return [(n, position) for n, position in rows]

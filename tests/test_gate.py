@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core import loop, simulate
@@ -54,6 +55,21 @@ def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
     assert verdict["difference"]["value"] == 0
     assert verdict["sentence"].endswith("It is not better.")
     assert verdict["missing"] is None
+
+
+def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_would_tell(guessing: Project) -> None:
+    challenger = enter(guessing, bad_head())
+    with guessing.store.reading() as cursor:
+        truth = read_truth(cursor, LABELS)
+    said = read_said(guessing, challenger, truth).labels.astype(np.float32)
+    wrong = np.flatnonzero(truth.audit & (said != truth.labels).any(axis=1))[0]
+    said[wrong] = truth.labels[wrong]
+    np.savez(guessing.models / challenger / "judged.npz", n=truth.rows, probs=said)
+    verdict = gate(guessing, model=challenger)
+    assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
+    assert not verdict["passes"]
+    assert verdict["missing"] > 0
+    assert f"About {verdict['missing']:,} more audit records would tell." in verdict["sentence"]
 
 
 def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(two: Project) -> None:

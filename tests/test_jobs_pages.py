@@ -22,9 +22,10 @@ from core.jobs import ENDED, UNDER_WAY, Sight
 from core.project import open_project
 from core.rounds.plans import active_model
 from core.settings import Settings
-from core.training.following import follow, listing
+from core.training.following import listing
 from core.training.launch import train
 from core.training.trainers import TRAINERS
+from core.training.watching import follow
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.test_pages import HOSTILE, said, shown

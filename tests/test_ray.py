@@ -16,7 +16,7 @@ from gpu_jobs.attempt import attempt
 from gpu_jobs.ray_api import ask
 from gpu_jobs.ray_runner import RayRunner
 from gpu_jobs.shared_folder import bring_progress, carry_bundle, carry_code, new_attempt, stop_attempts
-from tests.ray_cluster import RayCluster
+from tests.ray_cluster import RayCluster, serve_ray  # noqa: F401  (the fixture ray_cluster)
 from tests.test_runners import encoding, ended, reading, until
 
 NOWHERE = "http://127.0.0.1:9"

@@ -13,8 +13,10 @@ import pytest
 from core.jobs import Bundle, Runner, Sight, manifest, write_json
 from gpu_jobs.local import LocalRunner
 from gpu_jobs.modal_job import VOLUME
+from gpu_jobs.ray_runner import RayRunner
 from tests.conftest import write_csv
-from tests.modal_plane.fixture import modal_plane  # noqa: F401  (a fixture)
+from tests.modal_plane.fixture import serve_modal  # noqa: F401  (the fixture modal_plane)
+from tests.ray_cluster import serve_ray  # noqa: F401  (the fixture ray_cluster)
 
 Handle = Mapping[str, Any]
 UNDER_WAY = ("queued", "running")
@@ -54,7 +56,24 @@ def _modal(request: pytest.FixtureRequest) -> Place:
     )
 
 
-PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"local": _local, "modal": _modal}
+def _ray(request: pytest.FixtureRequest) -> Place:
+    cluster = request.getfixturevalue("ray_cluster")
+    return Place(
+        runner=lambda: RayRunner(cluster.address, str(cluster.folder)),
+        kill=_kill_process,
+        folder=lambda bundle: cluster.folder / "jobs" / bundle.path.name,
+        loses=True,
+    )
+
+
+def _kill_process(bundle: Bundle, handle: Handle) -> None:
+    """Wherever it runs on this machine, which is all of the cluster."""
+    for process in psutil.process_iter(["cmdline"]):
+        if {"gpu_jobs.run", handle["work"]} <= set(process.info["cmdline"] or ()):
+            process.kill()
+
+
+PLACES: dict[str, Callable[[pytest.FixtureRequest], Place]] = {"local": _local, "modal": _modal, "ray": _ray}
 """one line for each runner; a function that asks for the fixtures it needs"""
 
 
@@ -138,7 +157,7 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
 ) -> None:
     runner, bundle = place.runner(), encoding(tmp_path, encoded)
     handle = runner.start(bundle.path, {"seconds": 40})
-    assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 50).state == "running"
+    assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100).state == "running"
     first = place.folder(bundle) / "out" / "shard-00000.npy"
     stood, written = len(bundle.events), first.stat().st_mtime_ns
     place.kill(bundle, handle)

@@ -18,7 +18,7 @@ from gpu_jobs.trainers.fine_tuning import FIGURES
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
-from tests.tiny_models import lessons, make_encoder, make_run, score, unheard
+from tests.tiny_models import lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002", "hard_negatives=0")
 LONG = ("iterations=3", "epochs=4", "learning_rate=0.002")
@@ -246,4 +246,3 @@ def test_memory_beyond_the_limit_is_refused_and_the_limit_ends_with_its_block() 
 def test_other_errors_pass_the_limit_as_they_are() -> None:
     with pytest.raises(RuntimeError, match="something else"), memory_limit(0):
         raise RuntimeError("something else")
-    assert unheard(1, 2) is None

@@ -58,7 +58,7 @@ def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
 
 def test_audit_and_gold_records_never_teach(taught: Project) -> None:
     bundle = taught.jobs.prepare("train", {})
-    write_material(taught, bundle, taught.settings(), "all-MiniLM-L6-v2")
+    write_material(taught, bundle, taught.settings())
     taught_rows = set(polars.read_parquet(bundle.path / "in" / "train.parquet")["n"].to_list())
     judging = set(polars.read_parquet(bundle.path / "in" / "judge.parquet")["n"].to_list())
     blind = {n for (n,) in taught.store.query("select n from settled where stratum in ('gold', 'audit')")}

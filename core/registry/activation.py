@@ -129,7 +129,6 @@ def activate(project: Project, report: Report, heir: Succession, *, force: bool 
     encode_for(project, report, replace(project.settings(), encoder=heir.encoder))
     with take_turn(project, report):
         settings = replace(project.settings(), encoder=heir.encoder)
-        encode_for(project, report, settings)  # what was imported meanwhile
         if active_model(project) == heir.model:
             raise Refused(f"{heir.model} is the champion already.")
         if active_model(project) != before and heir.how != "rolled back" and not force:

@@ -166,7 +166,9 @@ def _bundle(project: Project, kind: str, models: Sequence[Model], wanted: Wanted
     settings = project.settings()
     active = settings.taxonomy.active
     common = {
-        "subjects": [{"name": one.name, "folder": str(one.folder) if one.folder else None} for one in models],
+        "subjects": [
+            {"name": one.name, "folder": str(one.folder) if one.folder else None, "base": one.base} for one in models
+        ],
         "on": wanted.shown,
         "file": wanted.file,
         "names": {label.id: label.name for label in active},

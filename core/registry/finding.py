@@ -13,20 +13,22 @@ from core.jobs import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.classifier import OWN, encoder_name, encoder_place
 from core.project import Project
+from core.registry.verdicts import VERDICTS, judged_rows
 from core.rounds.plans import active_model
 from core.rounds.play import known_now
 
 Ints = npt.NDArray[np.int64]
 BASELINE, CHAMPION = "baseline", "champion"
-VERDICTS = "verdicts.safetensors"
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is to be judged. folder: its artifact, None for the baseline, which has none."""
+    """What is to be judged. folder: its artifact, None for the baseline, which has none.
+    base: the folder on this machine that it was made from, which no artifact names, or empty."""
 
     name: str
     folder: Path | None
+    base: str = ""
 
     @property
     def crossed(self) -> bool:
@@ -47,7 +49,7 @@ def find_model(project: Project, word: str) -> Model:
         folder = (project.models / word).resolve()
         if not (folder / MANIFEST).exists():
             raise Damaged(f"The files of {word} are gone: there is no {folder / MANIFEST}. Train it again.")
-        return Model(word, folder)
+        return Model(word, folder, _base(project, word))
     folder = Path(word)
     if (folder / MANIFEST).is_file():
         return Model(folder.resolve().name, folder.resolve())
@@ -55,6 +57,12 @@ def find_model(project: Project, word: str) -> Model:
         f"There is no model {word!r}: no id that `rondo models list` shows, nor a folder with a {MANIFEST}. "
         f"{CHAMPION} is the model in use, {BASELINE} needs none."
     )
+
+
+def _base(project: Project, model: str) -> str:
+    written = project.store.one("select params from jobs where id = ?", [model])
+    base = str((json.loads(written).get("values") or {}).get("base", "")) if written else ""
+    return base if base and Path(base).is_dir() else ""
 
 
 def find_encoder(project: Project, word: str) -> dict[str, str]:
@@ -91,13 +99,19 @@ def labelled_rows(project: Project) -> Ints:
 
 
 def held_out_rows(model: Model) -> Ints:
-    """Numbers of the records that training held out. Raises Refused where it held out none."""
+    """Numbers of the records that training held out and whose probabilities it kept: the finished model may have
+    learnt from them since. Raises Refused where there are none.
+    """
     told: dict[str, Any] = {}
     if model.folder is not None and (model.folder / INFO).exists():
         told = json.loads((model.folder / INFO).read_text(encoding="utf-8"))
-    if not told.get("held_out"):
+    named = told.get("held_out")
+    rows = np.array(named if isinstance(named, list) else [], np.int64)
+    if model.folder is not None:
+        rows = np.intersect1d(rows, judged_rows(model.folder))
+    if not len(rows):
         raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
-    return np.sort(np.array(told["held_out"], np.int64))
+    return rows
 
 
 def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:

@@ -30,12 +30,6 @@ _looking = threading.Lock()
 """one look at a time: two that bring the same files back would tread on each other"""
 
 
-def jobs(project: Project, report: Report) -> dict[str, Any]:
-    """The training jobs, newest first, each as it stands now."""
-    follow(project, report)
-    return listing(project)
-
-
 def listing(project: Project) -> dict[str, Any]:
     """The training jobs as they were last seen, newest first: reads rows, of files only how far those under way are.
 
@@ -50,16 +44,6 @@ def listing(project: Project) -> dict[str, Any]:
         done, total = bundle.progress if row["state"] in UNDER_WAY else (0, 0)
         found.append(_told(project, row) | {"done": done, "total": total, "events": []})
     return {"jobs": found}
-
-
-def follow(project: Project, report: Report) -> dict[str, Any]:
-    """Looks at every job that is under way or lost from sight elsewhere, and takes in what has come back."""
-    for job in followed(project):
-        try:
-            look(project, job)
-        except RondoError as error:  # of one job: the others are looked at all the same
-            _set(project, job, "lost", str(error))
-    return {"under_way": len(followed(project))}
 
 
 def followed(project: Project) -> list[str]:
@@ -90,7 +74,7 @@ def look(project: Project, job: str) -> dict[str, Any]:
         elif (sight.state, sight.message) != (row["state"], row["error"] or "") and (
             row["state"] != "cancelling" or sight.state in (*ENDED, "lost")
         ):
-            _set(project, job, "cancelled" if _stopped(row, sight.state) else sight.state, sight.message)
+            set_state(project, job, "cancelled" if _stopped(row, sight.state) else sight.state, sight.message)
     return entry(project, job)
 
 
@@ -102,7 +86,7 @@ def _stopped(row: Mapping[str, Any], state: str) -> bool:
 def _submit_again(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
     """Its owner died between writing the row and keeping the handle: a runner starts a bundle only once."""
     if row["state"] != "submitting" or not (bundle.path / "job.json").exists():
-        _set(project, row["id"], "lost", "The app ended before it was handed over. Start it again.")
+        set_state(project, row["id"], "lost", "The app ended before it was handed over. Start it again.")
         return
     handle = runner.start(bundle.path, row["resources"])
     with project.store.transaction() as cursor:
@@ -175,12 +159,16 @@ def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     row = _row(project, job)
     if row["state"] in ENDED:
         raise Refused(f"Job {job} is {row['state']} already.")
-    _set(project, job, "cancelling", "")
+    set_state(project, job, "cancelling", "")
     if row["kind"] == "train" and row["handle"] is not None:
         runner = project.runners[row["runner"]](project.settings())
         runner.cancel(Bundle(project.folder / "jobs" / job).path, row["handle"])
         return look(project, job)
-    _set(project, job, "cancelled", "")
+    set_state(project, job, "cancelled", "")
+    for (run,) in project.store.query(
+        "select id from jobs where parent = ? and list_contains(?, state)", [job, [*UNDER_WAY, "lost"]]
+    ):
+        job_cancel(project, report, job=run)
     return entry(project, job)
 
 
@@ -221,7 +209,7 @@ def _read_row(found: tuple[Any, ...]) -> dict[str, Any]:
     return row
 
 
-def _set(project: Project, job: str, state: str, message: str) -> None:
+def set_state(project: Project, job: str, state: str, message: str) -> None:
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:
         cursor.execute(

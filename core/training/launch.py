@@ -12,7 +12,13 @@ from core.jobs import ENDED, Bundle, Report, Runner
 from core.project import Project
 from core.store import utc_now
 from core.training.following import entry, look, raise_end
-from core.training.material import refuse_too_little, training_params, write_material
+from core.training.material import (
+    carry_encoder,
+    copy_material,
+    refuse_too_little,
+    training_params,
+    write_material,
+)
 from core.training.trainers import Value, read_values
 
 POLL_SECONDS = 0.5
@@ -81,7 +87,11 @@ def launch(project: Project, order: Order) -> str:
             [order.on, json.dumps(dict(order.resources)), order.parent, bundle.path.name],
         )
     try:
-        write_material(project, bundle, settings, params["encoder"])
+        if order.parent:
+            copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
+        else:
+            write_material(project, bundle, settings)
+        carry_encoder(project, bundle, params["encoder"])
         bundle.seal()
         submit(project, bundle, runner, order.resources)
     except RondoError as error:

@@ -18,8 +18,17 @@ OWN = "model:"
 """an encoder of this name is inside the model of that id"""
 
 
-def write_material(project: Project, bundle: Bundle, settings: Settings, base: str) -> None:
-    """`in/train.parquet` and `in/judge.parquet` (n, text, labels; stratum), the audit's history, the encoder if ours.
+FILES = ("train.parquet", "judge.parquet", "history.npz")
+
+
+def copy_material(source: Bundle, bundle: Bundle) -> None:
+    """That of another job: the runs of a search learn from the same labels, whatever was given meanwhile."""
+    for name in FILES:
+        shutil.copyfile(source.path / "in" / name, bundle.path / "in" / name)
+
+
+def write_material(project: Project, bundle: Bundle, settings: Settings) -> None:
+    """`in/train.parquet` and `in/judge.parquet` (n, text, stratum, labels) and the audit's history.
 
     Audit records and gold never teach, nor do records with the same text.
     """
@@ -31,12 +40,12 @@ def write_material(project: Project, bundle: Bundle, settings: Settings, base: s
     _write(project, bundle.path / "in" / "judge.parquet", judging, labels)
     history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
     np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
-    if base.startswith(OWN):
-        carry_encoder(project, bundle, base)
 
 
 def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
-    """A copy in the bundle: where the job runs there is no project."""
+    """A copy of an encoder of ours in the bundle: where the job runs there is no project."""
+    if not base.startswith(OWN):
+        return
     source = project.models / base.removeprefix(OWN) / "encoder"
     if not source.is_dir():
         raise BadInput(f"There is no encoder {base!r}: the model has none, or there is no such model.")

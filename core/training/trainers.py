@@ -55,8 +55,15 @@ TRAINERS: dict[str, Trainer] = {
             **_FINE_TUNING,
             "base": Parameter("", "Encoder to start from; empty: the one in use."),
             "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
-            "samples_per_label": Parameter(0, "Labelled records of each label to use, at most; 0: all.", 0, 100_000),
-            "iterations": Parameter(0, "Pairs of each kind per record; 0: every pair there is.", 0, 10_000),
+            "samples_per_label": Parameter(
+                0,
+                "Records of each label that teach the encoder, at most; 0: all. The head learns from all.",
+                0,
+                100_000,
+            ),
+            "iterations": Parameter(
+                5, "Pairs of each kind per record; 0: every pair there is, which takes long.", 0, 10_000
+            ),
             "max_pairs": Parameter(
                 200_000, "Pairs to refuse beyond, since they grow with the square.", 100, 50_000_000
             ),

@@ -232,7 +232,7 @@ def _follower(loss: Any, course: Course) -> Any:
     run, stage, folder = course.run, course.stage, course.folder
     saved = time.monotonic()
 
-    class Follower(TrainerCallback):
+    class Follower(TrainerCallback):  # type: ignore[misc, unused-ignore]
         """Tells how it goes, keeps the best weights, and stops when patience or memory is at an end."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:

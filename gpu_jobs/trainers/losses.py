@@ -4,13 +4,14 @@ An objective takes the vectors that belong together, one tensor (k, dims) each, 
 (k, ...), and gives the mean loss. Fine-tuned parameters of its own, if any, are those of a torch module.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.models.encoders import token_batches
 from core.models.heads import Bools, Head
 
 Tensor = Any
@@ -19,6 +20,7 @@ Objective = Callable[..., Tensor]
 MARGIN = 0.25  # of cosines, as in SetFit
 SHARPNESS = 10.0  # cosines differ by less than 2: without it the softplus would be flat
 TEMPERATURE = 0.1
+TOKENS, GPU_TOKENS = 1_024, 16_384  # that go through the model at once, with padding
 
 
 def match_cosines(left: Tensor, right: Tensor, marks: Tensor) -> Tensor:
@@ -75,8 +77,9 @@ def make_classifier(start: Head, balanced: Bools | None) -> Any:
             with torch.no_grad():
                 self.linear.weight.copy_(torch.from_numpy(start.weights[used]))
                 self.linear.bias.copy_(torch.from_numpy(start.bias[used]))
-            counts = _weights(used, start.multi, balanced)
-            self.register_buffer("counts", torch.from_numpy(counts), persistent=False)
+            self.counts: Tensor
+            self.register_buffer("counts", torch.from_numpy(_weights(used, start.multi, balanced)), persistent=False)
+            self.used: Tensor
             self.register_buffer("used", torch.from_numpy(np.flatnonzero(used)), persistent=False)
 
         def forward(self, vectors: Tensor, marks: Tensor) -> Tensor:
@@ -119,12 +122,36 @@ def make_loss(model: Any, objective: Objective, arity: int) -> Any:
             self.objective = objective
 
         def forward(self, features: Any, labels: Tensor) -> Tensor:
-            found = self.model(features[0])["sentence_embedding"].float()
-            vectors = torch.nn.functional.normalize(found, dim=1)
+            vectors = torch.nn.functional.normalize(_embed(self.model, features[0]), dim=1)
             parts = [vectors[labels[:, column].long()] for column in range(arity)]
             return self.objective(*parts, labels[:, arity:])
 
     return Loss()
+
+
+def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
+    """(texts, dims) float32. Texts of like length go through the model together, where padding stands behind them.
+
+    One long text would have all others padded to its length: a batch of 50 tweets took four times as long.
+    """
+    import torch
+
+    mask = features.get("attention_mask")
+    if mask is None or not bool(mask[:, 0].all()):
+        return model(dict(features))["sentence_embedding"].float()
+    lengths, width = mask.sum(dim=1).tolist(), mask.shape[1]
+    budget = GPU_TOKENS if mask.is_cuda else TOKENS
+    groups = list(token_batches(lengths, budget))
+    found = []
+    for group in groups:
+        longest = max(lengths[place] for place in group)
+        part = {
+            key: value[group, :longest] if torch.is_tensor(value) and value.shape == (len(lengths), width) else value
+            for key, value in features.items()
+        }
+        found.append(model(part)["sentence_embedding"].float())
+    places = torch.tensor([place for group in groups for place in group], device=mask.device)
+    return torch.cat(found)[places.argsort()]
 
 
 def _relations(marks: Tensor) -> tuple[Tensor, Tensor]:

@@ -235,8 +235,8 @@ def _shared(targets: Bools, rows: Ints) -> Bools:
 
 def _unlike(targets: Bools, rows: Ints) -> Bools:
     """(rows, n): one of the two has a label, and none is in common."""
-    some = targets.any(axis=1)
-    return ~_shared(targets, rows) & (some[rows, None] | some)
+    some = np.asarray(targets.any(axis=1))
+    return ~_shared(targets, rows) & (some[rows][:, None] | some)
 
 
 def _likeness(left: Bools, right: Bools) -> npt.NDArray[np.float32]:

@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.measuring.scores import macro_f1
-from core.models.calibration import expected_error, fit_temperature
 from core.models.encoders import load_encoder, without_surrogates
 from core.models.heads import Head, Lesson, decide, fit_uncalibrated, predict
-from gpu_jobs.teaching import Bools, Floats, Material, Run, Trained
+from gpu_jobs.teaching import Floats, Material, Run, Trained
 from gpu_jobs.trainers.fine_tuning import Outcome, Probe
-from gpu_jobs.trainers.held_out import fit_on_split
+from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import FEWEST, split
 
@@ -63,7 +62,7 @@ def encode(model: Any, material: Material, rows: Ints) -> Floats:
     found = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
     if not np.isfinite(found).all():
         raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
 def lesson_of(material: Material, rows: Ints, vectors: Floats) -> Lesson:
@@ -103,11 +102,12 @@ def finish(material: Material, run: Run, parts: Parts, linear: Head | None) -> T
     rows = np.arange(len(material.texts))
     held_out = np.isin(rows, parts.held_out)
     lesson = lesson_of(material, rows, encoder.encode(list(material.texts)))
-    if linear or not len(parts.held_out):
-        # cross-fitted, texts that the encoder knows would claim certainty: at 8 per label that doubled the error
-        head, probs = _calibrate(linear or fit_uncalibrated(lesson, None), lesson, held_out)
-    else:
+    if linear is None:
         head, probs = fit_on_split(lesson, held_out)
+    else:
+        unseen = part_of(lesson, held_out)
+        head = calibrated(linear, unseen) if held_out.any() else linear
+        probs = predict(head, unseen.vectors)
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
@@ -149,18 +149,6 @@ def _note(parts: Parts, outcomes: Mapping[str, Outcome]) -> str:
     if not any(outcome.best for outcome in outcomes.values()):
         return "No checkpoint did better on the texts held out than the base, so the encoder is unchanged."
     return ""
-
-
-def _calibrate(head: Head, lesson: Lesson, held_out: Bools) -> tuple[Head, Floats]:
-    """Its temperature, by the texts held out, and what it says of them."""
-    vectors, targets = lesson.vectors[held_out], lesson.targets[held_out]
-    if not len(vectors):
-        return head, np.empty((0, len(head.labels)), np.float32)
-    even = np.ones(len(vectors), np.float32)
-    temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
-    probs = predict(replace(head, temperature=temperature), vectors)
-    error = expected_error(probs, targets, even, head.multi)
-    return replace(head, temperature=temperature, calibration_error=error), probs
 
 
 def _some(rows: Ints, seed: int) -> Ints:

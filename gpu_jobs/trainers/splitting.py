@@ -59,4 +59,4 @@ def _quotas(counts: Ints, share: float) -> Ints:
     quota = np.floor(exact).astype(np.int64)
     short = round(float(exact.sum())) - int(quota.sum())
     quota[np.argsort(quota - exact, kind="stable")[: max(short, 0)]] += 1
-    return np.minimum(quota, np.maximum(counts - KEPT, 0))
+    return np.asarray(np.minimum(quota, np.maximum(counts - KEPT, 0)))

@@ -36,6 +36,8 @@ def address(server: Server, path: str) -> str:
 def train_a_head(server: Server, page: Page) -> None:
     page.goto(address(server, "jobs"))
     page.get_by_role("button", name="Start", exact=True).click(timeout=WAIT)
+    expect(page.get_by_text("No run was started yet.")).to_have_count(0, timeout=WAIT)
+    page.reload()
     expect(page.get_by_text("Finished: head").first).to_be_visible(timeout=WAIT)
 
 
@@ -44,6 +46,8 @@ def test_a_model_is_trained_put_in_use_with_a_reason_and_taken_out_again(trained
     page.get_by_role("link", name="Its model").first.click()
     page.wait_for_url("**/models?model=*", timeout=WAIT)
     expect(page.get_by_text("In use: round head")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Compare in full").click()
+    expect(page.get_by_text("The numbers of the comparison")).to_be_visible(timeout=WAIT)
 
     page.get_by_role("button", name="Promote all the same").click()
     page.get_by_label("Why, in spite of the gate?").fill("It was trained in the browser.")

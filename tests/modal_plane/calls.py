@@ -144,7 +144,7 @@ def failed(state: State, given: Input, result: Any) -> None:
     asyncio.get_running_loop().call_later(delay, enqueue, state, given)
 
 
-def finish(state: State, given: Input, result: Any, data_format: int = 0) -> None:
+def finish(state: State, given: Input, result: Any, data_format: Any = 0) -> None:
     if given.output is not None:
         return
     _detach(given)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def _lay_out(state: State, task: Task) -> None:
         for file in state.mounts[mount]:
             target = task.folder / file.filename.lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(state.files[file.sha256_hex].read_bytes())
+            os.link(state.files[file.sha256_hex], target)
     app = state.apps[task.function.app_id]
     arguments = api_pb2.ContainerArguments(
         task_id=task.id,
@@ -132,4 +133,5 @@ async def watch(task: Task) -> int:
     status = int(await process.wait())
     await asyncio.to_thread(end_family, task)
     task.socket.close()
+    await asyncio.to_thread(shutil.rmtree, task.folder / "root", ignore_errors=True)
     return status

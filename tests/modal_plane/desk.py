@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.empty_pb2 import Empty
+from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped]
 from grpclib import GRPCError, Status
 from modal_proto import api_grpc
 
@@ -55,6 +55,7 @@ class Desk:
 
     async def check(self, event: Any) -> None:
         """grpclib's event for each request of an owner."""
+        await self._asking.state.answering.wait()
         token = (event.metadata.get("x-modal-token-id"), event.metadata.get("x-modal-token-secret"))
         if token != TOKEN:
             raise GRPCError(Status.UNAUTHENTICATED, f"Token validation failed for token id {token[0]!r}")

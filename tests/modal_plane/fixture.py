@@ -3,14 +3,15 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.modal_plane.containers import own_mounts
 
 
-@pytest.fixture(scope="session")
-def modal_plane() -> "Iterator[object]":
+@pytest.fixture(scope="session", name="modal_plane")
+def serve_modal() -> Iterator[Any]:
     """A `server.Plane` that serves; skips where Modal's client or mounts of one's own are missing."""
     pytest.importorskip("modal")
     if own_mounts() is None:
@@ -22,7 +23,4 @@ def modal_plane() -> "Iterator[object]":
         Plane(Path(folder)) as plane,
     ):
         yield plane
-        import time
-
-        print("T", time.time())
         assert plane.state.unknown == [], "calls of the client that the plane does not implement"

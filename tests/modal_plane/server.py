@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,30 +75,22 @@ class Plane:
         desk = Desk(Asking(self.state))
         self._server = grpclib.server.Server([desk], status_details_codec=custom_detail_codec)
         grpclib.events.listen(self._server, grpclib.events.RecvRequest, desk.check)
-        await self._server.start("127.0.0.1", self.port)
+        await self._server.start("127.0.0.1", 0)
         self.port = self._server._server.sockets[0].getsockname()[1]
-
-    def _do(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def _say(self, act: Callable[[], Any]) -> Any:
         async def acted() -> Any:
             return act()
 
-        return self._do(acted())
+        return asyncio.run_coroutine_threadsafe(acted(), self._loop).result(20)
 
     def fall_silent(self) -> None:
-        """Owners reach nobody; containers go on."""
-
-        async def close() -> None:
-            self._server.close()
-            await self._server.wait_closed()
-
-        self._do(close())
+        """Owners wait for answers in vain; containers go on."""
+        self._say(self.state.answering.clear)
 
     def come_back(self) -> None:
-        """At the same address."""
-        self._do(self._listen())
+        """And answers what was asked meanwhile."""
+        self._say(self.state.answering.set)
 
     def break_down(self, broken: bool) -> None:
         """Every request of an owner is answered with UNAVAILABLE, or no longer."""
@@ -134,7 +126,12 @@ class Plane:
 
     def run_out_of_time(self, call: str) -> None:
         """As if the function's timeout was over."""
-        self._say(lambda: [calls.too_long(self.state, given) for given in self._call(call).inputs.values()])
+
+        def act() -> None:
+            for given in list(self._call(call).inputs.values()):
+                calls.too_long(self.state, given)
+
+        self._say(act)
 
     def expire(self, call: str) -> None:
         """As seven days after the end."""

@@ -65,7 +65,7 @@ class Call:
 
     id: str
     function: Function
-    invocation: int
+    invocation: Any
     inputs: dict[str, Input] = field(default_factory=dict)
     expired: bool = False
 
@@ -120,6 +120,8 @@ class State:
         self.images_fail = False
         self.http = ""
         self.changed = asyncio.Condition()
+        self.answering = asyncio.Event()
+        self.answering.set()
         self._going_on: set[asyncio.Task[Any]] = set()
         (root / "blobs").mkdir(parents=True, exist_ok=True)
 

@@ -1,0 +1,237 @@
+"""A search over a trainer's parameters: its runs as jobs, some at a time, and the winner. Knows no trainer's work.
+
+The winner is chosen on the records that the runs held out of what teaches, never on gold or audit: a choice among many
+by the records that a claim rests on would spoil the claim.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from core.errors import Cancelled, RondoError
+from core.jobs import ENDED, Bundle, Report
+from core.project import Project
+from core.store import utc_now
+from core.training.following import entry, job_cancel, look, raise_end
+from core.training.launch import GRID, POLL_SECONDS, Asked, Order, launch, order_of, runner_of
+from core.training.material import refuse_too_little, write_material
+from core.training.space import Outcome, choose, lay_out, read_search
+from core.training.trainers import Value
+
+_advancing = threading.Lock()
+"""one at a time: two would start the same run twice"""
+
+
+def search(project: Project, report: Report, asked: Asked, *, detach: bool = False) -> dict[str, Any]:
+    """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
+    job = start(project, asked)
+    report(_params(project, job)["budget"], 0, len(_params(project, job)["plan"]))
+    seen = advance(project, job)
+    return seen if detach else _wait(project, report, job)
+
+
+def start(project: Project, asked: Asked) -> str:
+    """Enters the search as a job; `advance` starts its runs. Raises what is wrong with the request before any run.
+
+    The labels are those of now: all runs learn from the same ones and hold the same ones out, whatever comes in.
+    """
+    wanted, settings = read_search(asked.values), project.settings()
+    seed = settings.seed if asked.seed is None else asked.seed
+    plan = lay_out(wanted, seed)
+    fixed = [f"{name}={value}" for name, value in wanted.fixed.items()]
+    order = order_of(project, wanted.trainer, Asked(fixed, asked.on, asked.gpu, seed, asked.note))
+    runner_of(project, order.on).price(order.resources, 1)
+    refuse_too_little(project, settings, wanted.trainer)
+    params = {
+        "trainer": GRID,
+        "values": dict(given.split("=", 1) for given in asked.values),
+        "note": asked.note,
+        "order": asdict(order),
+        "plan": plan,
+        "at_once": wanted.at_once,
+        "budget": budget(project, order, len(plan), wanted.at_once),
+    }
+    bundle = project.jobs.prepare(GRID, params)
+    write_material(project, bundle, settings)
+    with project.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'running', runner = ? where id = ?", [order.on, bundle.path.name])
+    return bundle.path.name
+
+
+def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
+    """What the search will take, in a sentence; time and money as far as earlier runs of the trainer tell."""
+    (count, seconds), runner = _earlier(project, order), runner_of(project, order.on)
+    told = f"{runs} runs of {order.trainer}, {min(at_once, runs)} at once, on {order.on}"
+    if not count:
+        hour = runner.price(order.resources, 3600)
+        price = f"; an hour of each costs about {hour:.2f} USD" if hour else ""
+        return f"{told}. How long one takes is not known: none has ended there yet{price}."
+    dollars = runner.price(order.resources, seconds * runs)
+    price = f" and {dollars:.2f} USD" if dollars else ""
+    minutes = seconds * -(-runs // at_once) / 60
+    return f"{told}: about {minutes:,.1f} min{price} in all, going by {count} earlier ones."
+
+
+def _earlier(project: Project, order: Order) -> tuple[int, float]:
+    """How many jobs of this trainer ended well there, and their mean seconds."""
+    rows = project.store.query(
+        """select count(*), coalesce(avg(epoch(ended_at) - epoch(started_at)), 0) from jobs
+           where kind = 'train' and state = 'succeeded' and runner = ? and params ->> 'trainer' = ?""",
+        [order.on, order.trainer],
+    )
+    return int(rows[0][0]), float(rows[0][1])
+
+
+def advance(project: Project, job: str) -> dict[str, Any]:
+    """Looks at the runs, starts more, and names the winner once all have ended; any number of times, by anybody."""
+    with _advancing:
+        runs = [look(project, run) for run in _runs(project, job)]
+        params, state = _params(project, job), entry(project, job)["state"]
+        if state == "running":
+            runs += _start_more(project, job, params, runs)
+            done = sum(_has_ended(run) for run in runs)
+            _say_how_far(project, job, done, len(params["plan"]))
+            if done == len(runs) and (len(runs) == len(params["plan"]) or entry(project, job)["message"]):
+                _finish(project, job, params, runs)
+        elif state == "cancelled":
+            for run in (run for run in runs if not _has_ended(run)):
+                job_cancel(project, lambda *_: None, job=run["id"])
+    return told(project, job)
+
+
+def advance_all(project: Project) -> None:
+    """Every search that is not at its end: for whoever looks at the jobs now and then."""
+    for (job,) in project.store.query("select id from jobs where kind = ? and state = 'running'", [GRID]):
+        advance(project, job)
+
+
+def _start_more(
+    project: Project, job: str, params: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Runs that were started now. One that cannot be started is the last: those under way may still win."""
+    started: list[dict[str, Any]] = []
+    under_way = sum(not _has_ended(run) for run in runs)
+    while len(runs) + len(started) < len(params["plan"]) and under_way + len(started) < params["at_once"]:
+        if entry(project, job)["state"] != "running" or entry(project, job)["message"]:
+            break
+        number = len(runs) + len(started)
+        try:
+            run = launch(project, _order(job, params, number))
+        except RondoError as error:
+            _set(project, job, "running", f"Run {number + 1} could not be started: {error}")
+            break
+        started.append(entry(project, run))
+    return started
+
+
+def _order(job: str, params: Mapping[str, Any], number: int) -> Order:
+    shared, tried = params["order"], params["plan"][number]
+    note = f"Run {number + 1} of {len(params['plan'])}: {_in_words(tried)}"
+    return Order(**{**shared, "values": {**shared["values"], **tried}, "parent": job, "note": note})
+
+
+def _in_words(tried: Mapping[str, Value]) -> str:
+    return ", ".join(
+        f"{name}={value:g}" if type(value) is float else f"{name}={value}" for name, value in tried.items()
+    )
+
+
+def _has_ended(run: Mapping[str, Any]) -> bool:
+    """A job lost on this machine does not come back."""
+    return run["state"] in ENDED or (run["state"] == "lost" and run["runner"] == "local")
+
+
+def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
+    outcomes = [_outcome(run) for run in runs]
+    best = choose(outcomes)
+    if best is None:
+        why = next((run["message"] for run in runs if run["message"]), "they held no record out: too few are labelled")
+        _set(project, job, "failed", f"Refused: None of the {len(runs)} runs can be the best: {why}")
+    else:
+        winner = runs[best]
+        result = {
+            "winner": winner["id"],
+            "metrics": winner["metrics"],
+            "seconds": sum(run["seconds"] or 0 for run in runs),
+            "memory_mb": max(run["memory_mb"] or 0 for run in runs),
+            "sentence": _sentence(params["plan"][best], winner, outcomes[best], len(runs)),
+        }
+        _set(project, job, "succeeded", entry(project, job)["message"], result)
+    Bundle(project.folder / "jobs" / job).empty()
+
+
+def _outcome(run: Mapping[str, Any]) -> Outcome:
+    held_out = run["metrics"].get("held_out") if run["state"] == "succeeded" else None
+    return Outcome(held_out["macro_f1"]["value"], held_out["n"]) if held_out else Outcome(None, 0)
+
+
+def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Outcome, runs: int) -> str:
+    metrics = winner["metrics"]
+    scores = {stratum: metrics[stratum]["macro_f1"] for stratum in ("gold", "audit") if stratum in metrics}
+    judged = [f"{it['value']:.3f} on {stratum} ({it['low']:.3f} to {it['high']:.3f})" for stratum, it in scores.items()]
+    return (
+        f"The best of {runs} runs: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the {outcome.held_out} "
+        f"held-out records that chose it, which flatters it; {', '.join(judged) or 'no gold or audit judges it'}."
+    )
+
+
+def told(project: Project, job: str) -> dict[str, Any]:
+    """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
+    params, seen = _params(project, job), entry(project, job)
+    runs = [entry(project, run) | {"events": []} for run in _runs(project, job)]
+    tried = params["plan"][: len(runs)]
+    result = _result(project, job)
+    return {
+        **seen,
+        "budget": params["budget"],
+        "runs": [run | {"tried": of, "score": _outcome(run).score} for run, of in zip(runs, tried, strict=True)],
+        "done": sum(_has_ended(run) for run in runs),
+        "total": len(params["plan"]),
+        "model": result.get("winner"),
+        "dollars": sum(run["dollars"] or 0 for run in runs) or None,
+        "sentence": result.get("sentence", seen["message"] or params["budget"]),
+    }
+
+
+def _wait(project: Project, report: Report, job: str) -> dict[str, Any]:
+    try:
+        while (seen := advance(project, job))["state"] not in ENDED:
+            report(f"Searching, {len(seen['runs']) - seen['done']} under way", seen["done"], seen["total"])
+            time.sleep(POLL_SECONDS)
+    except (Cancelled, KeyboardInterrupt):
+        raise Cancelled(
+            f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
+            f"`rondo jobs cancel {job}` stops all."
+        ) from None
+    return raise_end(seen)
+
+
+def _runs(project: Project, job: str) -> list[str]:
+    """Ids of its runs, in the order of the plan, which is that in which they were started."""
+    return [run for (run,) in project.store.query("select id from jobs where parent = ? order by made_at, id", [job])]
+
+
+def _params(project: Project, job: str) -> dict[str, Any]:
+    return dict(json.loads(project.store.one("select params from jobs where id = ?", [job])))
+
+
+def _result(project: Project, job: str) -> dict[str, Any]:
+    return dict(json.loads(project.store.one("select coalesce(result, '{}') from jobs where id = ?", [job])))
+
+
+def _say_how_far(project: Project, job: str, done: int, total: int) -> None:
+    events = project.folder / "jobs" / job / "events.jsonl"
+    events.write_text(json.dumps({"done": done, "total": total, "at": round(time.time(), 3)}) + "\n", encoding="utf-8")
+
+
+def _set(project: Project, job: str, state: str, message: str, result: Mapping[str, Any] | None = None) -> None:
+    """Unless it was cancelled meanwhile."""
+    ended = utc_now() if state in ENDED else None
+    with project.store.transaction() as cursor:
+        cursor.execute(
+            "update jobs set state = ?, error = ?, ended_at = ?, result = ? where id = ? and state = 'running'",
+            [state, message or None, ended, json.dumps(result) if result else None, job],
+        )

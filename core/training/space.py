@@ -1,0 +1,161 @@
+"""What a search tries: the values asked for, laid out as a grid or drawn by lot, and which run wins. Starts nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import exp, log, prod
+
+import numpy as np
+
+from core.errors import BadInput, Refused
+from core.training.trainers import TRAINERS, Parameter, Value, read_value, read_values
+
+MOST_RUNS = 100
+DRAWS = 8
+"""runs of a random search where nobody says how many"""
+
+SEARCH: dict[str, Parameter] = {
+    "trainer": Parameter("", "The trainer whose parameters are searched.", choices=tuple(TRAINERS)),
+    "search": Parameter("grid", "Every combination, or some by lot.", choices=("grid", "random")),
+    "runs": Parameter(0, "Trainings; 0: every combination, or 8 by lot.", 0, MOST_RUNS),
+    "at_once": Parameter(2, "Trainings at the same time.", 1, MOST_RUNS),
+}
+"""what can be set on the search itself; every other key is the trainer's, a,b,c or low..high for some of its values"""
+
+LISTS = ("hard_labels",)
+"""parameters in whose values a comma is part"""
+
+UNFAIR = ("test_size", "downsample")
+"""parameters that change which records judge: runs would be compared on different ones"""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from low to high, drawn evenly; evenly in their logarithms where high is ten times low or more."""
+
+    low: float
+    high: float
+    whole: bool
+
+    def draw(self, rng: np.random.Generator) -> Value:
+        """One of them, to three digits."""
+        low, high = self.low, self.high
+        steep = low > 0 and high / low >= 10
+        number = exp(rng.uniform(log(low), log(high))) if steep else rng.uniform(low, high)
+        number = min(max(float(f"{number:.3g}"), low), high)
+        return round(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was asked for. fixed: values that all runs share; space: for each other parameter what it may be."""
+
+    trainer: str
+    fixed: Mapping[str, Value]
+    space: Mapping[str, tuple[Value, ...] | Range]
+    random: bool
+    runs: int
+    at_once: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run, ended. score: macro F1 on the records that it held out, None where it has none. held_out: how many."""
+
+    score: float | None
+    held_out: int
+
+
+def read_search(given: Sequence[str]) -> Search:
+    """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
+    own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
+    texts: dict[str, str] = {}
+    for entry in given:
+        name, sign, text = entry.partition("=")
+        if sign and name in SEARCH:
+            own[name] = read_value(name, SEARCH[name], text)
+        else:
+            texts[name] = text if sign else _no_sign(entry)
+    trainer = str(own["trainer"])
+    if not trainer:
+        raise BadInput(f"Say whose parameters to search: --set trainer=setfit (there are {', '.join(TRAINERS)}).")
+    read_values(trainer, [f"{name}={_first(name, text)}" for name, text in texts.items()])
+    space = {name: _choices(trainer, name, text) for name, text in texts.items() if _is_searched(name, text)}
+    fixed = {name: read_value(name, TRAINERS[trainer].parameters[name], texts[name]) for name in texts.keys() - space}
+    search = Search(trainer, fixed, space, own["search"] == "random", int(own["runs"]), int(own["at_once"]))
+    _check(search)
+    return search
+
+
+def _no_sign(entry: str) -> str:
+    raise BadInput(f"{entry!r} is not key=value.")
+
+
+def _is_searched(name: str, text: str) -> bool:
+    return name not in LISTS and ("," in text or ".." in text)
+
+
+def _first(name: str, text: str) -> str:
+    """One of the values, to see whether there is such a parameter at all."""
+    return text.partition("..")[0].partition(",")[0] if _is_searched(name, text) else text
+
+
+def _choices(trainer: str, name: str, text: str) -> tuple[Value, ...] | Range:
+    parameter = TRAINERS[trainer].parameters[name]
+    number = isinstance(parameter.default, int | float) and not isinstance(parameter.default, bool)
+    low, dots, high = text.partition("..")
+    if dots and number:
+        ends = [read_value(name, parameter, end) for end in (low, high)]
+        if not float(ends[0]) < float(ends[1]):
+            raise BadInput(f"{name}={text} is no range: the lower end comes first.")
+        return Range(float(ends[0]), float(ends[1]), isinstance(parameter.default, int))
+    return tuple(dict.fromkeys(read_value(name, parameter, one.strip()) for one in text.split(",")))
+
+
+def _check(search: Search) -> None:
+    if not search.space:
+        raise BadInput("There is nothing to search: give a parameter several values, as in learning_rate=1e-5,2e-5.")
+    if unfair := [name for name in UNFAIR if name in search.space]:
+        raise BadInput(f"{unfair[0]} cannot be searched: the runs would be judged on different records.")
+    if search.fixed.get("test_size", 1) == 0:
+        raise BadInput("With test_size=0 nothing is held out that could say which run is best. Leave it at 0.2.")
+    ranges = [name for name, choices in search.space.items() if isinstance(choices, Range)]
+    if ranges and not search.random:
+        raise BadInput(f"{ranges[0]} is a range: take search=random, or list its values with commas.")
+    if not search.random and (search.runs or MOST_RUNS) < (count := combinations(search)):
+        raise Refused(
+            f"There are {count} combinations, but the limit is {search.runs or MOST_RUNS} runs. Give fewer values, "
+            f"or take search=random with runs={search.runs or DRAWS}."
+        )
+
+
+def combinations(search: Search) -> int:
+    """How many there are of the listed values; a range counts as one."""
+    return prod(len(choices) for choices in search.space.values() if not isinstance(choices, Range))
+
+
+def lay_out(search: Search, seed: int) -> list[dict[str, Value]]:
+    """What each run differs in, no two alike: the grid, the first parameter changing slowest, or draws by the seed.
+
+    By lot there are fewer runs than asked for only where there are no more combinations. Bergstra & Bengio 2012.
+    """
+    lists = {name: choices for name, choices in search.space.items() if not isinstance(choices, Range)}
+    wanted = search.runs or DRAWS
+    if not search.random or (len(lists) == len(search.space) and combinations(search) <= wanted):
+        return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
+    rng, found = np.random.default_rng(seed), list[dict[str, Value]]()
+    for _ in range(100 * wanted):  # a range of whole numbers can be a short list as well
+        drawn = {name: _draw(choices, rng) for name, choices in search.space.items()}
+        if drawn not in found and len(found) < wanted:
+            found.append(drawn)
+    return found
+
+
+def _draw(choices: tuple[Value, ...] | Range, rng: np.random.Generator) -> Value:
+    return choices.draw(rng) if isinstance(choices, Range) else choices[int(rng.integers(len(choices)))]
+
+
+def choose(outcomes: Sequence[Outcome]) -> int | None:
+    """The place of the winner: the highest score, of equal ones the first. None where no run has a score."""
+    scored = [place for place, outcome in enumerate(outcomes) if outcome.score is not None]
+    return max(scored, key=lambda place: (outcomes[place].score or 0.0, -place), default=None)
