@@ -26,7 +26,7 @@ from gpu_jobs.tracking import track
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Judged = tuple[Ints, Floats]
-"""record numbers, and (records, labels) what the model says of them"""
+"""numbers of records that the model has not learnt from, and (records, labels) what it says of them"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
     metrics = {**_judge(bundle, material, judging, probs, run.seed), **_held_out(material, trained, run.seed)}
     seconds, memory = round(time.monotonic() - started, 3), _peak_mb()
     info = _training_info(material, params, rows, trained) | {"seconds": seconds, "memory_mb": memory}
-    _seal(bundle, params, trained, info, (judging.rows, probs))
+    judged = (np.concatenate([judging.rows, rows[trained.held_out]]), np.concatenate([probs, trained.held_out_probs]))
+    _seal(bundle, params, trained, info, judged)
     return {
         "metrics": metrics,
         "labels": len(material.texts),
@@ -177,6 +178,7 @@ def _held_out(material: Material, trained: Trained, seed: int) -> dict[str, Any]
 def _training_info(material: Material, params: Mapping[str, Any], rows: Ints, trained: Trained) -> dict[str, Any]:
     counts = dict(zip(material.labels, material.targets.sum(axis=0).tolist(), strict=True))
     return {
+        **trained.info,
         "trainer": params["trainer"],
         "values": params["values"],
         "seed": params["seed"],
@@ -187,7 +189,6 @@ def _training_info(material: Material, params: Mapping[str, Any], rows: Ints, tr
         "held_out": rows[trained.held_out].tolist(),
         "taxonomy": params["taxonomy"],
         "versions": _versions(),
-        **trained.info,
     }
 
 
@@ -212,8 +213,8 @@ def _seal(bundle: Path, params: Mapping[str, Any], trained: Trained, info: dict[
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    rows, probs = judged
-    np.savez(folder / "judged.npz", allow_pickle=False, n=rows, probs=probs)
+    order = np.argsort(judged[0], kind="stable")
+    np.savez(folder / "judged.npz", allow_pickle=False, n=judged[0][order], probs=judged[1][order])
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else str(params["encoder"])
