@@ -14,6 +14,7 @@ from core.jobs import Bundle, Report
 from core.looking.maps import project_map
 from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
+from core.models.encoders import OWN
 from core.project import Project
 from core.records import POOL
 from core.registry.activation import promote, rollback
@@ -25,7 +26,7 @@ from core.registry.pushing import push
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import status
-from core.rounds.plans import Request
+from core.rounds.plans import Request, active_model
 from core.rounds.play import can_learn, play, take_in_finished
 from core.rounds.rechoosing import rechoose
 from core.settings import FILE as SETTINGS
@@ -125,13 +126,23 @@ def export(project: Project, report: Report, *, out: str, file_format: str, **op
 
 
 def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:
-    """Copies the database and `rondo.toml`; vectors and models can be made again from them."""
+    """Copies the database, `rondo.toml`, the model in use and the one whose encoder is in use.
+
+    Vectors and rounds' heads can be made again from these, a fine-tuned encoder cannot.
+    """
     folder = Path(out) if out else project.folder / "backups" / f"{utc_now():%Y%m%d-%H%M%S}"
     if (folder / DATABASE).exists() or (folder / SETTINGS).exists():
         raise BadInput(f"{folder} holds a project or a backup already. Choose an empty folder; nothing was copied.")
+    encoder = project.settings().encoder
+    brought = encoder.removeprefix(OWN) if encoder.startswith(OWN) else None
+    kept = [name for name in {active_model(project), brought} if name and (project.models / name).is_dir()]
+    for done, name in enumerate(sorted(kept)):
+        report("Copying models", done, len(kept))
+        shutil.copytree(project.models / name, folder / "models" / name)
     file = project.store.backup(folder)
     shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
-    return {"folder": str(folder), "bytes": file.stat().st_size}
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return {"folder": str(folder), "bytes": size, "database": file.name}
 
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,17 @@ class RayCluster:
 
 @pytest.fixture(scope="session", name="ray_cluster")
 def serve_ray() -> Iterator[RayCluster]:
-    """Started when the first test asks for it (about six seconds), gone with the session."""
+    """Started when the first test asks for it (about six seconds), gone with the session; one for all files."""
     if find_spec("ray") is None:  # asked without importing it: the tests need none of it in their own process
         pytest.skip("Ray is not installed.")
+    cluster = _standing()
+    yield cluster
+    _end(cluster.keeper)
+    shutil.rmtree(cluster.folder.parent, ignore_errors=True)
+
+
+@cache
+def _standing() -> RayCluster:
     folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))  # short: sockets lie in it
     (folder / "shared").mkdir()
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -69,18 +78,18 @@ def serve_ray() -> Iterator[RayCluster]:
             stderr=log,
             text=True,
         )
-    try:
-        assert keeper.stdout
-        address = keeper.stdout.readline().strip()
-        assert address, (folder / "log.txt").read_text()
-        yield RayCluster(address, folder / "shared", keeper)
-    finally:
+    assert keeper.stdout
+    address = keeper.stdout.readline().strip()
+    if not address:
         _end(keeper)
-        shutil.rmtree(folder, ignore_errors=True)
+        raise AssertionError((folder / "log.txt").read_text())
+    return RayCluster(address, folder / "shared", keeper)
 
 
 def _end(keeper: "subprocess.Popen[str]") -> None:
     """It tidies up when its input ends; what has not gone by then is killed."""
+    if keeper.poll() is not None:
+        return
     try:
         family = psutil.Process(keeper.pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -97,10 +106,9 @@ def keep(told: int) -> None:
     """The keeper's process: starts the nodes, tells the address, does as it is told until nobody is there to tell."""
     from ray.cluster_utils import Cluster
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    head = {**NODE, "include_dashboard": True, "dashboard_port": port, "no_monitor": True, "include_log_monitor": False}
+    port, agent = free_ports()
+    head = {**NODE, "include_dashboard": True, "dashboard_port": port, "dashboard_agent_listen_port": agent}
+    head |= {"no_monitor": True, "include_log_monitor": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     worker = cluster.add_node(**NODE, num_gpus=1)
     os.write(told, f"http://127.0.0.1:{port}\n".encode())
@@ -112,6 +120,14 @@ def keep(told: int) -> None:
         os.write(told, b"done\n")
     for node in [worker, cluster.head_node]:
         pull_plug(cluster, node)
+
+
+def free_ports() -> tuple[int, int]:
+    """Two that nothing listens on: with Ray's own, a machine could have only one cluster."""
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
 
 
 def pull_plug(cluster: Any, node: Any) -> None:

@@ -204,6 +204,18 @@ def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -
     again.close()
 
 
+def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
+    seen = search(labelled, quiet, Asked([*PAIR, "at_once=1"]), detach=True)
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    before = labelled.store.one("select count(*) from settled where stratum = 'chosen'")
+    simulate.play(labelled, truth, simulate.Budget(1, 10, "default"), quiet)
+    assert labelled.store.one("select count(*) from settled where stratum = 'chosen'") > before
+    while (seen := advance(labelled, seen["id"]))["state"] == "running":
+        pass
+    taught = labelled.store.query("select labels from models where trainer = 'zeroshot'")
+    assert taught == [(before,), (before,)]
+
+
 def test_a_run_that_fails_does_not_win_and_does_not_end_the_search(labelled: Project) -> None:
     told = train(labelled, quiet, trainer="grid", values=["trainer=zeroshot", "template=No place for it.,{}"])
     assert [run["state"] for run in told["runs"]] == ["failed", "succeeded"]

@@ -159,7 +159,7 @@ def test_on_the_page_a_promise_is_looked_at_accepted_and_withdrawn(world: Projec
     assert any("can be labelled by machine, at least 90 % of them right" in text.value for text in page.text)
     page.button(key="accept").click().run()
     assert any("Nothing was checked yet" in text.value for text in page.text)
-    overview = AppTest.from_file(str(PAGE.with_name("overview.py")), default_timeout=30).run()
+    overview = AppTest.from_file(str(PAGE.parent.parent / "main.py"), default_timeout=30).run()
     assert "Machine labels" in [one.label for one in overview.metric]
     assert count(world, "machine_labels") > 400
     page.button(key="withdraw").click().run()

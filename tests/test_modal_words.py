@@ -128,4 +128,6 @@ def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> N
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_errand_that_a_bug_ends_says_so() -> None:
     with pytest.raises(Broke):
-        Errands().ask("a", lambda: [][1], 10)
+        Errands().ask("bug", lambda: [][1], 10)
+    for thread in [thread for thread in threading.enumerate() if thread.name == "errand-bug"]:
+        thread.join(10)

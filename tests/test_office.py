@@ -133,6 +133,7 @@ def test_a_model_of_another_encoder_is_not_used(project: Project, truth: Truth) 
     simulate.play(project, truth, simulate.Budget(1, 10, "random"), quiet)
     with project.store.transaction() as cursor:
         cursor.execute("update models set encoder = 'another'")
+        cursor.execute("update champions set encoder = 'another'")
     assert loop.next_batch(project, quiet, size=3)["queued"] == 3
     assert project.store.one("select model from batches order by batch desc limit 1") is None
 

@@ -11,12 +11,10 @@ import numpy.typing as npt
 
 from core.errors import Damaged
 from core.models.artifacts import INFO, INSIDE, check_model, load_head
-from core.models.encoders import Encoder, load_encoder
+from core.models.encoders import OWN, Encoder, load_encoder
 from core.models.heads import Head, predict
 
 Floats = npt.NDArray[np.float32]
-OWN = "model:"
-"""an encoder of this name is inside the model of that id, whose folder lies beside"""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from core.errors import BadInput, Damaged, Refused
 from core.jobs import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
-from core.models.classifier import OWN, encoder_name, encoder_place
+from core.models.classifier import encoder_name, encoder_place
+from core.models.encoders import OWN
 from core.project import Project
 from core.registry.verdicts import VERDICTS, judged_rows
 from core.rounds.plans import active_model

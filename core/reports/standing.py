@@ -30,7 +30,7 @@ def newest_model(project: Project) -> dict[str, Any] | None:
 
 
 def learning_curve(project: Project) -> list[dict[str, Any]]:
-    """One entry per round's fit, oldest first: labels it learnt from, its score on gold, and on the audit as it is today.
+    """One entry per round's fit, oldest first: labels it learnt from, its score on gold, and on the audit as of today.
 
     Every round judges the earlier models again on all audit records there are. Models that it could not judge (of
     another taxonomy, say) keep the score of their own day, under `audit_then`.

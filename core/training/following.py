@@ -68,14 +68,22 @@ def look(project: Project, job: str) -> dict[str, Any]:
         if row["handle"] is None:
             _submit_again(project, bundle, runner, row)
             return entry(project, job)
-        sight = runner.look(bundle.path, row["handle"])
-        if sight.state == "succeeded":
-            take_in(project, bundle)
-        elif (sight.state, sight.message) != (row["state"], row["error"] or "") and (
-            row["state"] != "cancelling" or sight.state in (*ENDED, "lost")
-        ):
-            set_state(project, job, "cancelled" if _stopped(row, sight.state) else sight.state, sight.message)
+        _see(project, bundle, runner, row)
     return entry(project, job)
+
+
+def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
+    """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
+    sight, job = runner.look(bundle.path, row["handle"]), row["id"]
+    if sight.state == "succeeded":
+        take_in(project, bundle)
+    elif row["state"] != "cancelling":
+        if (sight.state, sight.message) != (row["state"], row["error"] or ""):
+            set_state(project, job, sight.state, sight.message)
+    elif sight.state in UNDER_WAY:
+        runner.cancel(bundle.path, row["handle"])
+    else:
+        set_state(project, job, "cancelled" if _stopped(row, sight.state) else sight.state, sight.message)
 
 
 def _stopped(row: Mapping[str, Any], state: str) -> bool:

@@ -11,7 +11,7 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import ENDED, Bundle, Report, Runner
 from core.project import Project
 from core.store import utc_now
-from core.training.following import entry, look, raise_end
+from core.training.following import entry, look, raise_end, set_state
 from core.training.material import (
     carry_encoder,
     copy_material,
@@ -157,5 +157,9 @@ def job_retry(project: Project, report: Report, *, job: str) -> dict[str, Any]:
         raise Refused(f"What job {job} was given is gone. Start a new one with `rondo train`.")
     for name in ("result.json", "events.jsonl"):
         (bundle.path / name).unlink(missing_ok=True)
-    submit(project, bundle, runner_of(project, seen["runner"]), seen["resources"])
+    try:
+        submit(project, bundle, runner_of(project, seen["runner"]), seen["resources"])
+    except RondoError:
+        set_state(project, job, seen["state"], seen["message"])
+        raise
     return entry(project, job)

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadInput, Refused
+from core.errors import Refused
 from core.jobs import Bundle
+from core.models.encoders import OWN, encoder_source
 from core.project import Project
 from core.rounds.play import known_now
 from core.settings import Settings
 
 Ints = npt.NDArray[np.int64]
-OWN = "model:"
-"""an encoder of this name is inside the model of that id"""
 
 
 FILES = ("train.parquet", "judge.parquet", "history.npz")
@@ -44,12 +43,8 @@ def write_material(project: Project, bundle: Bundle, settings: Settings) -> None
 
 def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
     """A copy of an encoder of ours in the bundle: where the job runs there is no project."""
-    if not base.startswith(OWN):
-        return
-    source = project.models / base.removeprefix(OWN) / "encoder"
-    if not source.is_dir():
-        raise BadInput(f"There is no encoder {base!r}: the model has none, or there is no such model.")
-    shutil.copytree(source, bundle.path / "in" / "encoder")
+    if base.startswith(OWN):
+        shutil.copytree(encoder_source(project.models, base), bundle.path / "in" / "encoder")
 
 
 def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:

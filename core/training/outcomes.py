@@ -6,10 +6,10 @@ from typing import Any
 from core.errors import Damaged, RondoError
 from core.jobs import Bundle, manifest
 from core.models.artifacts import install_model
+from core.models.encoders import OWN
 from core.project import Project
 from core.rounds.plans import active_model
 from core.store import count, utc_now
-from core.training.material import OWN
 
 
 def take_in(project: Project, bundle: Bundle) -> None:

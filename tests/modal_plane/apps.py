@@ -30,16 +30,6 @@ def environment(asking: Any, request: Any) -> Any:
     return api_pb2.EnvironmentGetOrCreateResponse(environment_id="en-main", metadata=metadata)
 
 
-def app(asking: Any, request: Any) -> Any:
-    state = asking.state
-    if request.app_name not in state.deployed:
-        if request.object_creation_type != api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
-            raise GRPCError(Status.NOT_FOUND, f"App {request.app_name!r} not found")
-        made = App(state.new_id("ap"), request.app_name)
-        state.apps[made.id], state.deployed[made.name] = made, made.id
-    return api_pb2.AppGetOrCreateResponse(app_id=state.deployed[request.app_name])
-
-
 def app_by_name(asking: Any, request: Any) -> Any:
     return api_pb2.AppGetByDeploymentNameResponse(
         app_id=asking.state.deployed.get(request.name, ""), environment_name="main"
@@ -60,10 +50,6 @@ def layout(state: State, app: App) -> Any:
         for function in app.function_ids.values()
     ]
     return api_pb2.AppLayout(objects=found, function_ids=app.function_ids)
-
-
-def app_layout(asking: Any, request: Any) -> Any:
-    return api_pb2.AppGetLayoutResponse(app_layout=layout(asking.state, asking.state.apps[request.app_id]))
 
 
 def publish(asking: Any, request: Any) -> Any:
@@ -91,12 +77,9 @@ def secret(asking: Any, request: Any) -> Any:
 ANSWERS = {
     "ClientHello": hello,
     "EnvironmentGetOrCreate": environment,
-    "AppGetOrCreate": app,
     "AppGetByDeploymentName": app_by_name,
     "AppCreate": new_app,
-    "AppGetLayout": app_layout,
     "AppPublish": publish,
     "AppHeartbeat": nothing,
-    "AppClientDisconnect": nothing,
     "SecretGetOrCreate": secret,
 }

@@ -61,12 +61,6 @@ async def outputs(asking: Any, request: Any) -> Any:
     )
 
 
-def from_id(asking: Any, request: Any) -> Any:
-    call = _known(asking, request)
-    metadata = api_pb2.FunctionCallHandleMetadata(app_id=call.function.app_id, function_id=call.function.id)
-    return api_pb2.FunctionCallFromIdResponse(function_call_id=call.id, num_inputs=len(call.inputs), metadata=metadata)
-
-
 def cancel(asking: Any, request: Any) -> None:
     """One that waits ends at once; one that runs is told through its container's next sign of life."""
     call = _known(asking, request)
@@ -184,6 +178,5 @@ def on_exit(state: State, task: Task, status: int) -> None:
 ANSWERS = {
     "FunctionMap": spawn,
     "FunctionGetOutputs": outputs,
-    "FunctionCallFromId": from_id,
     "FunctionCallCancel": cancel,
 }

@@ -1,4 +1,4 @@
-"""The plane's mounts, blobs and images. An image is this very interpreter: nothing is built."""
+"""The plane's mounts and images. An image is this very interpreter: nothing is built."""
 
 import asyncio
 import hashlib
@@ -17,9 +17,7 @@ def missing_files(asking: Any, request: Any) -> Any:
 
 def put_file(asking: Any, request: Any) -> Any:
     state, given = asking.state, request.WhichOneof("data_oneof")
-    if given == "data_blob_id":
-        state.files[request.sha256_hex] = state.blob(request.data_blob_id)
-    elif given:
+    if given == "data":
         path = state.blob("file-" + request.sha256_hex)
         path.write_bytes(request.data)
         state.files[request.sha256_hex] = path
@@ -32,17 +30,6 @@ def mount(asking: Any, request: Any) -> Any:
     digest = hashlib.sha256(made.encode()).hexdigest()
     metadata = api_pb2.MountHandleMetadata(content_checksum_sha256_hex=digest)
     return api_pb2.MountGetOrCreateResponse(mount_id=made, handle_metadata=metadata)
-
-
-def new_blob(asking: Any, request: Any) -> Any:
-    made = asking.state.new_id("bl")
-    url = f"{asking.state.http}/blob/{made}"
-    urls = api_pb2.UploadUrlList(items=[url])
-    return api_pb2.BlobCreateResponse(blob_ids=[made], upload_urls=urls, blob_id=made, upload_url=url)
-
-
-def get_blob(asking: Any, request: Any) -> Any:
-    return api_pb2.BlobGetResponse(download_url=f"{asking.state.http}/blob/{request.blob_id}")
 
 
 def image(asking: Any, request: Any) -> Any:
@@ -81,8 +68,6 @@ ANSWERS = {
     "MountBatchedCheckExistence": missing_files,
     "MountPutFile": put_file,
     "MountGetOrCreate": mount,
-    "BlobCreate": new_blob,
-    "BlobGet": get_blob,
     "ImageGetOrCreate": image,
     "ImageJoinStreaming": build,
 }

@@ -161,13 +161,6 @@ def forget_client() -> None:
 def _http(state: State) -> web.Application:
     """Where the client puts and gets what is too large for a message."""
 
-    async def put_blob(request: web.Request) -> web.Response:
-        state.blob(request.match_info["name"]).write_bytes(await request.read())
-        return web.Response(headers={"ETag": '"whole"'})
-
-    async def get_blob(request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(state.blob(request.match_info["name"]))
-
     async def put_block(request: web.Request) -> web.Response:
         volumes.keep_block(state, await request.read())
         return web.Response(body=b"kept")
@@ -181,8 +174,6 @@ def _http(state: State) -> web.Application:
     app = web.Application(client_max_size=2**31)
     app.add_routes(
         [
-            web.put("/blob/{name}", put_blob),
-            web.get("/blob/{name}", get_blob),
             web.put("/block", put_block),
             web.get("/volume/{volume}/{start}/{size}/{path:.*}", get_piece),
         ]
