@@ -1,16 +1,19 @@
 """The runner for this machine: a process per job that outlives its owner. Knows bundles, not what is in them."""
 
+import fcntl
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
+from core.errors import Refused, RondoError
 from core.jobs import Bundle, Sight
 
 STOP_SECONDS = 5.0
@@ -29,7 +32,21 @@ class LocalRunner:
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
 
     def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
-        """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job."""
+        """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job.
+
+        The process holds a lock as long as it lives: where one works on this bundle already, that one is it.
+        """
+        until = time.monotonic() + STOP_SECONDS
+        with (bundle / "lock").open("ab") as lock:
+            while not _locked(lock):
+                if at_work := _at_work(bundle):
+                    return {**at_work, "seconds": resources.get("seconds", 0)}
+                if time.monotonic() > until:
+                    raise Refused(f"Job {bundle.name} is just ending. Try again.")
+            handle = self._begin(bundle, resources, lock.fileno())
+        return {**handle, "seconds": resources.get("seconds", 0)}
+
+    def _begin(self, bundle: Path, resources: Mapping[str, Any], lock: int) -> dict[str, Any]:
         threads = str(self._threads)
         environment = {
             **os.environ,
@@ -47,13 +64,14 @@ class LocalRunner:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 env=environment,
+                pass_fds=[lock],
             )
         try:
             created = psutil.Process(child.pid).create_time()
         except psutil.NoSuchProcess:
             created = 0.0
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
-        return {"pid": child.pid, "created": created, "seconds": resources.get("seconds", 0)}
+        return {"pid": child.pid, "created": created}
 
     def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
         """Running while there is a process of this pid that began when ours did and no result."""
@@ -69,16 +87,18 @@ class LocalRunner:
         return Sight("running")
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
-        """Terminates, and kills what does not go within five seconds."""
+        """Terminates it with all that it started, and kills what does not go within five seconds."""
         process = self._process(handle)
         if process is None:
             return
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
+        with suppress(psutil.NoSuchProcess):
+            them = [process, *process.children(recursive=True)]
+            for one in them:
+                with suppress(psutil.NoSuchProcess):
+                    one.terminate()
+            for one in psutil.wait_procs(them, STOP_SECONDS)[1]:
+                one.kill()
+            psutil.wait_procs(them, STOP_SECONDS)
 
     def price(self, resources: Mapping[str, Any], seconds: float) -> None:
         """This machine costs nothing."""
@@ -92,12 +112,31 @@ class LocalRunner:
         return process if same else None
 
 
+def _locked(lock: IO[bytes]) -> bool:
+    """Is it ours now?"""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _at_work(bundle: Path) -> dict[str, Any] | None:
+    """The process that works on this bundle; None while one is ending."""
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        if (process.info["cmdline"] or [])[-2:] == ["gpu_jobs.run", str(bundle)]:
+            with suppress(psutil.TimeoutExpired):
+                process.wait(0.2)  # one that is being killed still has its name
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                return {"pid": process.pid, "created": process.info["create_time"]}
+    return None
+
+
 class InProcessRunner:
     """Runs a bundle at once, where it is called: for replays, which play hundreds of rounds. Held to the same tests."""
 
     def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
         """Returns when the work is done; what it raises becomes the result, as in a process of its own."""
-        from core.errors import RondoError
         from gpu_jobs.run import record_failure, run
 
         try:

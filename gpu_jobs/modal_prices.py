@@ -6,7 +6,7 @@ from typing import Any
 from core.errors import BadInput
 
 AS_OF = "2026-10"
-"""when this was copied from modal.com/pricing; regions and uninterruptible machines cost more, free credit nothing"""
+"""when this was put together from public notes; modal.com/pricing has what holds, regions cost more"""
 
 PRICES = {
     "T4": 0.000164,

@@ -14,6 +14,8 @@ from core import loop
 from core.encoding import encode
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
+from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
+from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 
 TOPICS = {
     "weather": ("rain", "sun", "storm", "wind", "snow", "fog"),

@@ -87,6 +87,18 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
     work.store.close()
 
 
+def test_a_bundle_that_is_started_twice_is_worked_on_once(tmp_path: Path, encoded: Path) -> None:
+    work = jobs(tmp_path, LocalRunner(1))
+    bundle = long_job(work, encoded)
+    first = work.runner.start(bundle.path, {})
+    again = LocalRunner(1).start(bundle.path, {})
+    assert again["pid"] == first["pid"]
+    assert work.runner.look(bundle.path, again).state == "running"
+    work.runner.cancel(bundle.path, first)
+    assert not psutil.pid_exists(first["pid"]) or work.runner.look(bundle.path, first).state == "lost"
+    work.store.close()
+
+
 def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) -> None:
     work = jobs(tmp_path, LocalRunner(1))
     bundle = long_job(work, encoded)

@@ -17,7 +17,6 @@ from gpu_jobs.modal_app import app_name, find_function
 from gpu_jobs.modal_job import CANCELLED, VOLUME
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.modal_words import in_words
-from tests.modal_plane.fixture import serve_modal  # noqa: F401  (the fixture modal_plane)
 from tests.test_runners import encoding, ended, reading, until
 
 modal = pytest.importorskip("modal")

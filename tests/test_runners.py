@@ -15,8 +15,6 @@ from gpu_jobs.local import LocalRunner
 from gpu_jobs.modal_job import VOLUME
 from gpu_jobs.ray_runner import RayRunner
 from tests.conftest import write_csv
-from tests.modal_plane.fixture import serve_modal  # noqa: F401  (the fixture modal_plane)
-from tests.ray_cluster import serve_ray  # noqa: F401  (the fixture ray_cluster)
 
 Handle = Mapping[str, Any]
 UNDER_WAY = ("queued", "running")

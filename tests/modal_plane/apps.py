@@ -81,5 +81,6 @@ ANSWERS = {
     "AppCreate": new_app,
     "AppPublish": publish,
     "AppHeartbeat": nothing,
+    "AppClientDisconnect": nothing,
     "SecretGetOrCreate": secret,
 }
