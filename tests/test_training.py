@@ -18,6 +18,8 @@ from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
 from core.training.trainers import TRAINERS, read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
+from gpu_jobs.modal_runner import ModalRunner
+from gpu_jobs.ray_runner import RayRunner
 from tests.conftest import quiet, sentences
 
 
@@ -169,3 +171,21 @@ def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
     assert len(told["code"]) == 12
     assert told["params"]["seed"] == 5
     assert following.entry(taught, job)["note"] == "trial"
+
+
+@pytest.mark.parametrize("place", ["modal", "ray"])
+def test_the_same_job_makes_the_same_model_here_and_there(
+    place: str, taught: Project, request: pytest.FixtureRequest
+) -> None:
+    far = request.getfixturevalue(f"{place}_{'plane' if place == 'modal' else 'cluster'}")
+    carried = ModalRunner() if place == "modal" else RayRunner(far.address, str(far.folder))
+    taught.runners = {"local": lambda settings: LocalRunner(1), place: lambda settings: carried}
+    here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", place))
+    assert here["metrics"] == there["metrics"]
+    said = [np.load(taught.models / told["model"] / "judged.npz", allow_pickle=False) for told in (here, there)]
+    assert said[0]["n"].tolist() == said[1]["n"].tolist()
+    np.testing.assert_allclose(said[0]["probs"], said[1]["probs"], atol=1e-3)  # another number of threads rounds so
+    assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
+        ("local", "succeeded"),
+        (place, "succeeded"),
+    ]
