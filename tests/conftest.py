@@ -10,7 +10,7 @@ import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for a busy core cost ten times as much
 
-from core import loop
+from core import loop, simulate
 from core.encoding import encode
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
@@ -63,6 +63,18 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     project.close()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with two batches labelled, audit records among them; tests work on copies of it."""
+    folder = tmp_path_factory.mktemp("played") / "project"
+    shutil.copytree(encoded, folder)
+    opened = open_project(folder, InProcessRunner())
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    simulate.play(opened, truth, simulate.Budget(2, 10, "default"), quiet)
+    opened.close()
     return folder
 
 

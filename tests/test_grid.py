@@ -132,18 +132,6 @@ class SlowRunner(InProcessRunner):
         self.stopped.add(bundle.name)
 
 
-@pytest.fixture(scope="module")
-def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with three batches labelled."""
-    folder = tmp_path_factory.mktemp("played") / "project"
-    shutil.copytree(encoded, folder)
-    opened = open_project(folder, InProcessRunner())
-    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(opened, truth, simulate.Budget(2, 10, "default"), quiet)
-    opened.close()
-    return folder
-
-
 @pytest.fixture
 def slow() -> SlowRunner:
     return SlowRunner()

@@ -19,26 +19,14 @@ from app.api_token import FILE, VARIABLE, read_token
 from app.jobs_api import ACTS, api_routes
 from app.openapi import document
 from app.openapi_page import page
-from core import loop, simulate
+from core import loop
 from core.errors import BadInput
 from core.project import Runners, open_project
 from core.training.trainers import read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
-from tests.conftest import quiet, sentences
+from tests.conftest import quiet
 
 TOKEN = "a token of this project"
-
-
-@pytest.fixture(scope="module")
-def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a batch labelled, audit records among them."""
-    folder = tmp_path_factory.mktemp("played") / "project"
-    shutil.copytree(encoded, folder)
-    opened = open_project(folder, InProcessRunner())
-    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(opened, truth, simulate.Budget(1, 20, "default"), quiet)
-    opened.close()
-    return folder
 
 
 @pytest.fixture

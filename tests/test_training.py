@@ -9,7 +9,7 @@ import numpy as np
 import polars
 import pytest
 
-from core import loop, simulate
+from core import loop
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs import Bundle
 from core.project import Project, open_project
@@ -20,19 +20,7 @@ from core.training.trainers import TRAINERS, read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.ray_runner import RayRunner
-from tests.conftest import quiet, sentences
-
-
-@pytest.fixture(scope="module")
-def played(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with two batches labelled, audit records among them."""
-    folder = tmp_path_factory.mktemp("played") / "project"
-    shutil.copytree(encoded, folder)
-    opened = open_project(folder, InProcessRunner())
-    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(opened, truth, simulate.Budget(2, 10, "default"), quiet)
-    opened.close()
-    return folder
+from tests.conftest import quiet
 
 
 @pytest.fixture
