@@ -47,7 +47,7 @@ def train(
 def trainers(as_json: JsonOption = False) -> None:
     """What can be set on each trainer, with defaults and ranges."""
     with errors():
-        from core.training.launch import GRID
+        from core.training.following import GRID
         from core.training.space import SEARCH
         from core.training.trainers import TRAINERS, Trainer, as_table
 
@@ -87,3 +87,11 @@ def cancel(
 def retry(context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Start a job again that was lost, failed, cancelled or timed out, from its newest checkpoint."""
     show("job_retry", run_verb(folder_of(context, project), "job_retry", job=job), as_json=as_json)
+
+
+@jobs.command()
+def forget(
+    context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False
+) -> None:
+    """Delete what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay."""
+    show("job_forget", run_verb(folder_of(context, project), "job_forget", job=job), as_json=as_json)

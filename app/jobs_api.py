@@ -29,7 +29,7 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import Bundle
 from core.loop import VERBS
 from core.registry.champions import find_model
-from core.training.following import entry, listing
+from core.training.entries import entry, listing
 
 log = logging.getLogger("rondo")
 

@@ -12,9 +12,10 @@ from app.state import Office
 from core.errors import RondoError
 from core.jobs import UNDER_WAY, Bundle
 from core.reports.card_text import escaped
-from core.training.following import entry, listing
+from core.training.entries import entry, listing
+from core.training.following import GRID
 from core.training.grid import told
-from core.training.launch import GRID, price_line
+from core.training.launch import price_line
 
 Job = Mapping[str, Any]
 MOST = 20

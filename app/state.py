@@ -128,14 +128,22 @@ class Office:
 
     def watch(self) -> None:
         """Looks at training jobs, and whether it is time to train again, every WATCH_SECONDS; returns at once."""
-        threading.Thread(target=self._watch, name="rondo-watch", daemon=True).start()
+        thread = threading.Thread(target=self._watch, name="rondo-watch", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _watch(self) -> None:
+        answered = -1
         while not self._closed.wait(WATCH_SECONDS):
-            if followed(self.project):
-                follow(self.project, lambda *_: None)
-            if due(self.project):
-                self.start("retrain", who="rondo")
+            try:
+                if followed(self.project):
+                    follow(self.project, lambda *_: None)
+                if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
+                    answered = now  # one that could not begin is not begun again before there is something new
+                    self.start("retrain", who="rondo")
+            except RondoError as error:  # rondo.toml half written, say: the next look may succeed
+                self.trouble = str(error)
+                log.warning("watch: %s", error)
 
     def cancel(self, verb: str) -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""

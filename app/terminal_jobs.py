@@ -46,6 +46,7 @@ LINES = {
     "jobs": _jobs_lines,
     "job_log": lambda told: told["lines"] or ["Nothing was printed yet."],
     "job_cancel": lambda told: [_job_line(told)],
+    "job_forget": lambda told: [f"What job {told['id']} was given and has left is deleted."],
     "job_retry": lambda told: [_job_line(told)],
     "follow": lambda told: [f"{told['under_way']} jobs are under way."],
     "trainers": _trainers_lines,

@@ -98,10 +98,21 @@ class Bundle:
             return []
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
-    def log(self, lines: int = 200) -> list[str]:
-        """The last lines of what the job printed."""
+    @property
+    def sealed(self) -> bool:
+        """Is what goes in complete, and there still?"""
         try:
-            return (self.path / LOG).read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+            job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return "input_sha256" in job and (self.path / "in").is_dir()
+
+    def log(self, lines: int = 200) -> list[str]:
+        """The last lines of what the job printed; of a long log only the end is read."""
+        try:
+            with (self.path / LOG).open("rb") as file:
+                file.seek(-min(file.seek(0, os.SEEK_END), lines * 500), os.SEEK_END)
+                return file.read().decode("utf-8", "replace").splitlines()[-lines:]
         except FileNotFoundError:
             return []
 

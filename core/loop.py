@@ -35,7 +35,7 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
-from core.training.following import job_cancel, job_log
+from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, jobs
 
@@ -131,7 +131,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
     Vectors and rounds' heads can be made again from these, a fine-tuned encoder cannot.
     """
     folder = Path(out) if out else project.folder / "backups" / f"{utc_now():%Y%m%d-%H%M%S}"
-    if (folder / DATABASE).exists() or (folder / SETTINGS).exists():
+    if any((folder / name).exists() for name in (DATABASE, SETTINGS, "models")):
         raise BadInput(f"{folder} holds a project or a backup already. Choose an empty folder; nothing was copied.")
     encoder = project.settings().encoder
     brought = encoder.removeprefix(OWN) if encoder.startswith(OWN) else None
@@ -183,6 +183,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "job_log": job_log,
     "job_cancel": job_cancel,
     "job_retry": job_retry,
+    "job_forget": job_forget,
     "follow": follow,
     "evaluate": evaluate,
     "compare": compare,

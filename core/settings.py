@@ -74,12 +74,23 @@ _RANGES = {
 }
 
 
+_CHOICES = {
+    "retrain_trainer": ("head", "setfit", "encoder", "transformer", "zeroshot"),
+    "retrain_on": ("local", "modal", "ray"),
+}
+
+
 def check(settings: Settings) -> Settings:
     """The same settings, or one sentence on the value that is out of range."""
     for name, (low, high) in _RANGES.items():
         value = getattr(settings, name)
         if not low <= value <= high:
             raise BadInput(f"{FILE}: {name} is {value}, but it must lie between {low} and {high}.")
+    for name, choices in _CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise BadInput(
+                f"{FILE}: {name} is {getattr(settings, name)!r}, but it must be one of {', '.join(choices)}."
+            )
     return settings
 
 

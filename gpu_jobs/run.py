@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -65,7 +66,8 @@ def _reporter(bundle: Path) -> Progress:
         if now - last < 0.1 and done != total and not figures:
             return
         last = now
-        line = {"done": done, "total": total, "at": round(time.time(), 3), **figures}
+        told = {name: figure for name, figure in figures.items() if isfinite(figure)}  # NaN is no JSON
+        line = {"done": done, "total": total, "at": round(time.time(), 3), **told}
         with (bundle / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

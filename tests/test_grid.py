@@ -14,7 +14,8 @@ from core import simulate
 from core.errors import BadInput, Refused
 from core.jobs import Sight
 from core.project import Project, open_project
-from core.training.following import entry, job_cancel
+from core.training.entries import entry
+from core.training.following import job_cancel
 from core.training.grid import advance, advance_all, search, start
 from core.training.launch import Asked, train
 from core.training.space import MOST_RUNS, Outcome, Range, choose, combinations, lay_out, read_search

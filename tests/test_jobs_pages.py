@@ -22,7 +22,7 @@ from core.jobs import ENDED, UNDER_WAY, Sight
 from core.project import open_project
 from core.rounds.plans import active_model
 from core.settings import Settings
-from core.training.following import listing
+from core.training.entries import listing
 from core.training.launch import train
 from core.training.trainers import TRAINERS
 from core.training.watching import follow

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import BadInput, NotAProject
-from core.settings import FILE, Settings, read_settings, with_changes, write_settings
+from core.settings import FILE, Settings, check, read_settings, with_changes, write_settings
 from core.taxonomy import add_label, make_taxonomy, rename_label, retire_label
+from core.training.trainers import TRAINERS
+from gpu_jobs.runners import RUNNERS
 
 names = some.text(min_size=1, max_size=30).filter(lambda name: name.strip() and "|" not in name)
 
@@ -85,3 +87,14 @@ def test_labels_keep_their_ids_through_rename_retire_and_return() -> None:
 def test_a_label_name_that_cannot_be_is_refused(name: str) -> None:
     with pytest.raises(BadInput):
         add_label(make_taxonomy(["Ham"]), name)
+
+
+def test_retraining_may_name_every_trainer_and_every_runner_and_no_other() -> None:
+    for trainer in TRAINERS:
+        assert check(Settings(name="x", retrain_trainer=trainer)).retrain_trainer == trainer
+    for runner in RUNNERS:
+        assert check(Settings(name="x", retrain_on=runner)).retrain_on == runner
+    with pytest.raises(BadInput, match="retrain_on is 'moda'"):
+        check(Settings(name="x", retrain_on="moda"))
+    with pytest.raises(BadInput, match="one of head, setfit"):
+        check(Settings(name="x", retrain_trainer="hed"))

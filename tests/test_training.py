@@ -14,6 +14,7 @@ from core.errors import BadInput, Cancelled, Refused
 from core.jobs import Bundle
 from core.project import Project, open_project
 from core.training import following
+from core.training.entries import entry, listing
 from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
 from core.training.trainers import TRAINERS, read_values
@@ -92,7 +93,7 @@ def test_being_stopped_leaves_the_job_running_and_cancel_ends_it(taught: Project
 
     with pytest.raises(Cancelled, match="goes on without you"):
         train(taught, impatient, trainer="head")
-    job = following.listing(taught)["jobs"][0]["id"]
+    job = listing(taught)["jobs"][0]["id"]
     assert following.job_cancel(taught, quiet, job=job)["state"] == "cancelled"
     assert following.look(taught, job)["state"] == "cancelled"
     with pytest.raises(Refused, match="already"):
@@ -113,7 +114,7 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
     job = launch(taught, order_of(taught, "head", Asked()))
     shutil.rmtree(taught.folder / "jobs" / job / "out")
     following.look(taught, job)
-    assert following.entry(taught, job)["state"] == "failed"
+    assert entry(taught, job)["state"] == "failed"
     assert taught.store.one("select count(*) from models") == before
 
 
@@ -158,7 +159,7 @@ def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
     assert len(told["input_sha256"]) == 64
     assert len(told["code"]) == 12
     assert told["params"]["seed"] == 5
-    assert following.entry(taught, job)["note"] == "trial"
+    assert entry(taught, job)["note"] == "trial"
 
 
 @pytest.mark.parametrize("place", ["modal", "ray"])

@@ -8,7 +8,8 @@ from app.places import places
 from app.search_view import draw_budget, draw_search
 from app.state import opened
 from app.widgets import activity
-from core.training.launch import GRID, Asked
+from core.training.following import GRID
+from core.training.launch import Asked
 from core.training.trainers import TRAINERS
 
 office = opened()

@@ -1,9 +1,11 @@
-"""Jobs that run somewhere: how each stands, its log, stopping it, and taking its result in. Starts nothing."""
+"""Jobs that run somewhere: how each stands, its log, stopping it, and taking its result in. Starts none anew."""
 
 import json
 import threading
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 from core import errors
@@ -11,39 +13,35 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import ENDED, UNDER_WAY, Bundle, JobBroke, Report, Runner
 from core.project import Project
 from core.store import utc_now
+from core.training.entries import entry, read_row, set_state
 from core.training.outcomes import take_in
 
-SHOWN = 100
-"""jobs in a list, newest first"""
-
+GRID = "grid"
+"""not a trainer but a search over one's parameters, and the kind of its row"""
 PATIENCE_DAYS = 14
 """for which a job that is lost from sight is looked for"""
 
-_COLUMNS = """id, kind, state, runner, parent, error, params, resources, result, handle,
-    strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'),
-    strftime(ended_at, '%Y-%m-%dT%H:%M:%SZ')"""
-_NAMES = (
-    *("id", "kind", "state", "runner", "parent", "error", "params", "resources", "result", "handle"),
-    *("made_at", "started_at", "ended_at"),
-)
-_looking = threading.Lock()
-"""one look at a time: two that bring the same files back would tread on each other"""
+locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+"""by job: two that bring the same files back, or start the same runs, would tread on each other"""
+_handing_over: set[str] = set()
+"""jobs that this process is giving to their runner just now: nobody else may take them for left behind"""
 
 
-def listing(project: Project) -> dict[str, Any]:
-    """The training jobs as they were last seen, newest first: reads rows, of files only how far those under way are.
+@contextmanager
+def handing_over(job: str) -> Iterator[None]:
+    """While it lasts, a look at the job changes nothing."""
+    _handing_over.add(job)
+    try:
+        yield
+    finally:
+        _handing_over.discard(job)
 
-    `events` is empty: `entry` has those of one job.
-    """
-    rows = project.store.query(
-        f"select {_COLUMNS} from jobs where runner is not null order by made_at desc, id limit ?", [SHOWN]
-    )
-    found = []
-    for row in map(_read_row, rows):
-        bundle = Bundle(project.folder / "jobs" / row["id"])
-        done, total = bundle.progress if row["state"] in UNDER_WAY else (0, 0)
-        found.append(_told(project, row) | {"done": done, "total": total, "events": []})
-    return {"jobs": found}
+
+def runner_of(project: Project, name: str) -> Runner:
+    """What carries jobs there. Raises BadInput for a name that is none."""
+    if name not in project.runners:
+        raise BadInput(f"There is no runner {name!r}; there are {', '.join(project.runners)}.")
+    return project.runners[name](project.settings())
 
 
 def followed(project: Project) -> list[str]:
@@ -58,102 +56,52 @@ def followed(project: Project) -> list[str]:
 
 
 def look(project: Project, job: str) -> dict[str, Any]:
-    """The job's entry after asking its runner, its result taken in if it is there. Jobs under way elsewhere first."""
-    with _looking:
-        row = _row(project, job)
-        bundle = Bundle(project.folder / "jobs" / job)
-        if row["state"] in ENDED or row["kind"] != "train":
-            return entry(project, job)
-        runner = project.runners[row["runner"]](project.settings())
-        if row["handle"] is None:
-            _submit_again(project, bundle, runner, row)
-            return entry(project, job)
-        _see(project, bundle, runner, row)
+    """The job's entry after asking its runner, its result taken in if it is there."""
+    with locks[job]:
+        row = read_row(project, job)
+        if row["state"] not in ENDED and row["kind"] != GRID and job not in _handing_over:
+            bundle, runner = Bundle(project.folder / "jobs" / job), runner_of(project, row["runner"])
+            if row["handle"] is None:
+                _pick_up(project, bundle, runner, row)
+            else:
+                _see(project, bundle, runner, row)
     return entry(project, job)
 
 
 def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
     """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
     sight, job = runner.look(bundle.path, row["handle"]), row["id"]
-    if sight.state == "succeeded":
+    if row["state"] == "cancelling":
+        if sight.state in UNDER_WAY or (sight.state == "lost" and row["runner"] != "local"):
+            with suppress(RondoError):  # nobody heard it yet: the next look asks again
+                runner.cancel(bundle.path, row["handle"])
+        else:
+            set_state(project, job, "cancelled", "", before="cancelling")
+    elif sight.state == "succeeded":
         take_in(project, bundle)
-    elif row["state"] != "cancelling":
-        if (sight.state, sight.message) != (row["state"], row["error"] or ""):
-            set_state(project, job, sight.state, sight.message)
-    elif sight.state in UNDER_WAY:
-        runner.cancel(bundle.path, row["handle"])
+    elif (sight.state, sight.message) != (row["state"], row["error"] or ""):
+        set_state(project, job, sight.state, sight.message, before=row["state"])
+
+
+def _pick_up(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
+    """Its owner died before the handle was kept: a runner starts a bundle only once, so it is told again."""
+    if row["state"] == "submitting":
+        hand_over(project, bundle, runner, row["resources"])
     else:
-        set_state(project, job, "cancelled" if _stopped(row, sight.state) else sight.state, sight.message)
+        set_state(project, row["id"], "lost", "The app ended before it was handed over.", before=row["state"])
 
 
-def _stopped(row: Mapping[str, Any], state: str) -> bool:
-    """Cancel was asked for: however it ended, it was not by itself."""
-    return row["state"] == "cancelling" and state in ("failed", "lost", "cancelled")
-
-
-def _submit_again(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
-    """Its owner died between writing the row and keeping the handle: a runner starts a bundle only once."""
-    if row["state"] != "submitting" or not (bundle.path / "job.json").exists():
-        set_state(project, row["id"], "lost", "The app ended before it was handed over. Start it again.")
-        return
-    handle = runner.start(bundle.path, row["resources"])
+def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[str, Any]) -> None:
+    """Starts a job whose row says `submitting` and keeps the handle. A cancel that came meanwhile is obeyed."""
+    handle = runner.start(bundle.path, resources)
     with project.store.transaction() as cursor:
-        cursor.execute(
-            "update jobs set state = 'queued', handle = ?, started_at = ? where id = ?",
-            [json.dumps(handle), utc_now(), row["id"]],
-        )
-
-
-def entry(project: Project, job: str) -> dict[str, Any]:
-    """What is known of a job without asking its runner."""
-    row = _row(project, job)
-    events = Bundle(project.folder / "jobs" / job).events
-    newest = events[-1] if events else {"done": 0, "total": 0}
-    far = {"done": newest["done"], "total": newest["total"], "events": thinned(events)}
-    return _told(project, row) | far
-
-
-def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
-    params, result = row["params"], row["result"]
-    known = ("id", "kind", "state", "runner", "parent", "resources", "made_at", "started_at", "ended_at")
-    return {
-        **{key: row[key] for key in known},
-        "trainer": params.get("trainer", ""),
-        "values": params.get("values", {}),
-        "note": params.get("note", ""),
-        "message": row["error"] or "",
-        "model": row["id"] if row["state"] == "succeeded" and row["kind"] == "train" else None,
-        "metrics": summed_up(result.get("metrics", {})),
-        "seconds": result.get("seconds"),
-        "memory_mb": result.get("memory_mb"),
-        "dollars": _spent(project, row),
-    }
-
-
-def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with macro_f1 and accuracy at the top, as shares, of whichever of audit and gold has more records."""
-    strata = [name for name in ("audit", "gold") if name in metrics]
-    if not strata:
-        return dict(metrics)
-    best = max(strata, key=lambda name: metrics[name]["n"])
-    figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
-    return {**figures, "judged_on": best, **metrics}
-
-
-def _spent(project: Project, row: Mapping[str, Any]) -> float | None:
-    """What it has cost so far, in US dollars; None where nobody is paid or nothing ran yet."""
-    if not row["started_at"] or row["runner"] not in project.runners:
-        return None
-    ended = datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else datetime.now(UTC)
-    seconds = (ended - datetime.fromisoformat(row["started_at"])).total_seconds()
-    return project.runners[row["runner"]](project.settings()).price(row["resources"], seconds)
-
-
-def thinned(events: list[dict[str, Any]], most: int = 500) -> list[dict[str, Any]]:
-    """Those with figures, evenly spread where there are many; the last one always."""
-    told = [event for event in events if len(event) > 3]
-    step = max(1, len(told) // most)
-    return told[::-1][::step][::-1]
+        row = cursor.execute(
+            """update jobs set state = if(state = 'submitting', 'queued', state), handle = ?, started_at = ?
+               where id = ? returning state""",
+            [json.dumps(handle), utc_now(), bundle.path.name],
+        ).fetchone()
+    if row is None or row[0] != "queued":
+        runner.cancel(bundle.path, handle)
 
 
 def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> dict[str, Any]:
@@ -163,64 +111,56 @@ def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> 
 
 
 def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
-    """Cancel means cancelled: the row says so at once, whatever the runner answers later."""
-    row = _row(project, job)
+    """Cancel means cancelled, however the job ends from now on. Raises what the runner says where nobody heard it: then
+    the row says `cancelling`, and whoever follows the jobs asks again."""
+    row = read_row(project, job)
     if row["state"] in ENDED:
-        raise Refused(f"Job {job} is {row['state']} already.")
-    set_state(project, job, "cancelling", "")
-    if row["kind"] == "train" and row["handle"] is not None:
-        runner = project.runners[row["runner"]](project.settings())
-        runner.cancel(Bundle(project.folder / "jobs" / job).path, row["handle"])
-        return look(project, job)
+        raise Refused(f"Job {job} is {row['state'].replace('_', ' ')} already.")
+    if row["kind"] == GRID:
+        return _cancel_search(project, report, job)
+    wanted = "cancelled" if row["handle"] is None else "cancelling"
+    if not set_state(project, job, wanted, "", before=row["state"]):
+        return job_cancel(project, report, job=job)  # it has changed since it was read
+    if row["handle"] is None:
+        return entry(project, job)
+    runner_of(project, row["runner"]).cancel(Bundle(project.folder / "jobs" / job).path, row["handle"])
+    return look(project, job)
+
+
+def _cancel_search(project: Project, report: Report, job: str) -> dict[str, Any]:
     set_state(project, job, "cancelled", "")
-    for (run,) in project.store.query(
+    runs = project.store.query(
         "select id from jobs where parent = ? and list_contains(?, state)", [job, [*UNDER_WAY, "lost"]]
-    ):
+    )
+    for (run,) in runs:
         job_cancel(project, report, job=run)
+    Bundle(project.folder / "jobs" / job).empty()
     return entry(project, job)
 
 
-def raise_end(seen: Mapping[str, Any]) -> dict[str, Any]:
+def job_forget(project: Project, report: Report, *, job: str) -> dict[str, Any]:
+    """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay."""
+    row = read_row(project, job)
+    if row["state"] not in (*ENDED, "lost"):
+        raise Refused(f"Job {job} is {row['state']}. Cancel it first: `rondo jobs cancel {job}`.")
+    Bundle(project.folder / "jobs" / job).empty()
+    return entry(project, job)
+
+
+def raise_end(project: Project, seen: Mapping[str, Any]) -> dict[str, Any]:
     """The entry of a job that succeeded; for any other the error that says so."""
     job, state, message = seen["id"], seen["state"], seen["message"]
+    again = f"`rondo jobs retry {job}` goes on from its newest checkpoint."
     if state == "succeeded":
         return dict(seen)
     if state == "cancelled":
-        raise Cancelled(f"Job {job} was cancelled. `rondo jobs retry {job}` goes on from its newest checkpoint.")
+        raise Cancelled(f"Job {job} was cancelled. {again}" if seen["kind"] != GRID else f"Search {job} was cancelled.")
     if state == "timed_out":
-        raise Refused(f"{message} `rondo jobs retry {job}` goes on from its newest checkpoint.")
+        raise Refused(f"{message} {again}")
     if state == "lost":
-        raise JobBroke(f"Job {job} was lost: {message} `rondo jobs retry {job}` goes on from its newest checkpoint.")
-    raise _error_of(seen)
-
-
-def _error_of(seen: Mapping[str, Any]) -> RondoError:
-    kind, _, text = str(seen["message"]).partition(": ")
-    found = getattr(errors, kind, None)
+        raise JobBroke(f"Job {job} was lost: {message} {again}")
+    kind = (Bundle(project.folder / "jobs" / job).result or {}).get("kind", "")
+    found = Refused if seen["kind"] == GRID else getattr(errors, kind, None)
     if isinstance(found, type) and issubclass(found, RondoError):
-        return found(text)
-    return JobBroke(f"Job {seen['id']} failed: {seen['message']} See `rondo jobs logs {seen['id']}`.")
-
-
-def _row(project: Project, job: str) -> dict[str, Any]:
-    rows = project.store.query(f"select {_COLUMNS} from jobs where id = ? and runner is not null", [job])
-    if not rows:
-        raise BadInput(f"There is no training job {job[:80]!r}. `rondo jobs` lists them.")
-    return _read_row(rows[0])
-
-
-def _read_row(found: tuple[Any, ...]) -> dict[str, Any]:
-    row = dict(zip(_NAMES, found, strict=True))
-    for key in ("params", "resources", "result"):
-        row[key] = json.loads(row[key]) if row[key] else {}
-    row["handle"] = json.loads(row["handle"]) if row["handle"] else None
-    return row
-
-
-def set_state(project: Project, job: str, state: str, message: str) -> None:
-    ended = utc_now() if state in ENDED else None
-    with project.store.transaction() as cursor:
-        cursor.execute(
-            "update jobs set state = ?, error = ?, ended_at = ? where id = ? and state <> 'succeeded'",
-            [state, message or None, ended, job],
-        )
+        raise found(message)
+    raise JobBroke(f"Job {job} failed: {message} See `rondo jobs logs {job}`.")

@@ -5,7 +5,6 @@ by the records that a claim rests on would spoil the claim.
 """
 
 import json
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,14 +14,12 @@ from core.errors import Cancelled, RondoError
 from core.jobs import ENDED, Bundle, Report
 from core.project import Project
 from core.store import utc_now
-from core.training.following import entry, job_cancel, look, raise_end
-from core.training.launch import GRID, POLL_SECONDS, Asked, Order, launch, order_of, runner_of
+from core.training.entries import entry
+from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
+from core.training.launch import POLL_SECONDS, Asked, Order, launch, order_of
 from core.training.material import refuse_too_little, write_material
 from core.training.space import Outcome, choose, lay_out, read_search
 from core.training.trainers import Value
-
-_advancing = threading.Lock()
-"""one at a time: two would start the same run twice"""
 
 
 def search(project: Project, report: Report, asked: Asked, *, detach: bool = False) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def _earlier(project: Project, order: Order) -> tuple[int, float]:
 
 def advance(project: Project, job: str) -> dict[str, Any]:
     """Looks at the runs, starts more, and names the winner once all have ended; any number of times, by anybody."""
-    with _advancing:
+    with locks[job]:
         runs = [look(project, run) for run in _runs(project, job)]
         params, state = _params(project, job), entry(project, job)["state"]
         if state == "running":
@@ -149,7 +146,7 @@ def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequenc
     best = choose(outcomes)
     if best is None:
         why = next((run["message"] for run in runs if run["message"]), "they held no record out: too few are labelled")
-        _set(project, job, "failed", f"Refused: None of the {len(runs)} runs can be the best: {why}")
+        _set(project, job, "failed", f"None of the {len(runs)} runs can be the best: {why}")
     else:
         winner = runs[best]
         result = {
@@ -206,7 +203,7 @@ def _wait(project: Project, report: Report, job: str) -> dict[str, Any]:
             f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
             f"`rondo jobs cancel {job}` stops all."
         ) from None
-    return raise_end(seen)
+    return raise_end(project, seen)
 
 
 def _runs(project: Project, job: str) -> list[str]:

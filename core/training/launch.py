@@ -10,8 +10,8 @@ from core.encoding import encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import ENDED, Bundle, Report, Runner
 from core.project import Project
-from core.store import utc_now
-from core.training.following import entry, look, raise_end, set_state
+from core.training.entries import entry, read_row, set_state
+from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
 from core.training.material import (
     carry_encoder,
     copy_material,
@@ -22,8 +22,6 @@ from core.training.material import (
 from core.training.trainers import Value, read_values
 
 POLL_SECONDS = 0.5
-GRID = "grid"
-"""not a trainer but a search over one's parameters"""
 
 
 @dataclass(frozen=True)
@@ -37,13 +35,6 @@ class Order:
     seed: int | None = None
     parent: str | None = None
     note: str = ""
-
-
-def runner_of(project: Project, name: str) -> Runner:
-    """What carries jobs there. Raises BadInput for a name that is none."""
-    if name not in project.runners:
-        raise BadInput(f"There is no runner {name!r}; there are {', '.join(project.runners)}.")
-    return project.runners[name](project.settings())
 
 
 @dataclass(frozen=True)
@@ -61,6 +52,8 @@ def order_of(project: Project, trainer: str, asked: Asked) -> Order:
     """What was asked, checked, with the settings' GPU and time limit."""
     settings = project.settings()
     resources: dict[str, Any] = {"seconds": settings.job_seconds}
+    if asked.on == "local" and asked.gpu:
+        raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
     if asked.on == "modal" or asked.gpu:
         resources["gpu"] = asked.gpu or settings.gpu
     values = read_values(trainer, asked.values)
@@ -81,35 +74,50 @@ def launch(project: Project, order: Order) -> str:
     runner.price(order.resources, 1)
     params = training_params(settings, dict(order.values), order.trainer, order.seed) | {"note": order.note}
     bundle = project.jobs.prepare("train", params)
-    with project.store.transaction() as cursor:
-        cursor.execute(
-            "update jobs set runner = ?, resources = ?, parent = ? where id = ?",
-            [order.on, json.dumps(dict(order.resources)), order.parent, bundle.path.name],
-        )
-    try:
-        if order.parent:
-            copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
-        else:
-            write_material(project, bundle, settings)
-        carry_encoder(project, bundle, params["encoder"])
-        bundle.seal()
-        submit(project, bundle, runner, order.resources)
-    except RondoError as error:
-        project.jobs.refuse(bundle, error)
-        raise
+    with handing_over(bundle.path.name):
+        with project.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set runner = ?, resources = ?, parent = ? where id = ?",
+                [order.on, json.dumps(dict(order.resources)), order.parent, bundle.path.name],
+            )
+        try:
+            _fill(project, bundle, order, params["encoder"])
+            submit(project, bundle, runner, order.resources, "draft")
+        except RondoError as error:
+            _give_up(project, bundle, error)
+            raise
     return bundle.path.name
 
 
-def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[str, Any]) -> None:
-    """The row says so before, and has the handle right after: a killed owner finds the job again, or starts it once."""
+def _fill(project: Project, bundle: Bundle, order: Order, base: str) -> None:
+    if order.parent:
+        copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
+    else:
+        write_material(project, bundle, project.settings())
+    carry_encoder(project, bundle, base)
+    bundle.seal()
+
+
+def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:
+    if read_row(project, bundle.path.name)["state"] not in ENDED:
+        set_state(project, bundle.path.name, "failed", str(error))
+    bundle.empty()
+
+
+def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[str, Any], before: str) -> None:
+    """The row says so first, and has the handle right after: a killed owner finds the job again, or starts it once.
+
+    Raises Cancelled for a row that is no longer in the state `before`.
+    """
     with project.store.transaction() as cursor:
-        cursor.execute("update jobs set state = 'submitting', error = null where id = ?", [bundle.path.name])
-    handle = runner.start(bundle.path, resources)
-    with project.store.transaction() as cursor:
-        cursor.execute(
-            "update jobs set state = 'queued', handle = ?, started_at = ? where id = ?",
-            [json.dumps(handle), utc_now(), bundle.path.name],
-        )
+        row = cursor.execute(
+            """update jobs set state = 'submitting', error = null, handle = null, started_at = null, ended_at = null
+               where id = ? and state = ? returning id""",
+            [bundle.path.name, before],
+        ).fetchone()
+    if row is None:
+        raise Cancelled(f"Job {bundle.path.name} was cancelled before it began.")
+    hand_over(project, bundle, runner, resources)
 
 
 def train(project: Project, report: Report, *, trainer: str, detach: bool = False, **asked: Any) -> dict[str, Any]:
@@ -122,7 +130,11 @@ def train(project: Project, report: Report, *, trainer: str, detach: bool = Fals
         from core.training.grid import search
 
         return search(project, report, Asked(**asked), detach=detach)
-    job = launch(project, order_of(project, trainer, Asked(**asked)))
+    wanted = Asked(**asked)
+    order = order_of(project, trainer, wanted)
+    if line := price_line(project, wanted.on, wanted.gpu):
+        report(line, 0, 0)
+    job = launch(project, order)
     return entry(project, job) if detach else wait(project, report, job)
 
 
@@ -133,7 +145,7 @@ def wait(project: Project, report: Report, job: str) -> dict[str, Any]:
             seen = look(project, job)
             report(_what(seen), seen["done"], seen["total"])
             if seen["state"] in ENDED or (seen["state"] == "lost" and seen["runner"] == "local"):
-                return raise_end(seen)
+                return raise_end(project, seen)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
         raise Cancelled(
@@ -149,17 +161,20 @@ def _what(seen: Mapping[str, Any]) -> str:
 
 def job_retry(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     """Starts a job that was lost, failed, cancelled or timed out once more; it goes on from its newest checkpoint."""
-    seen = entry(project, job)
+    row = read_row(project, job)
     bundle = Bundle(project.folder / "jobs" / job)
-    if seen["state"] not in ("lost", "failed", "cancelled", "timed_out"):
-        raise Refused(f"Job {job} is {seen['state']}: there is nothing to try again.")
-    if not (bundle.path / "in").is_dir():
+    if row["kind"] == GRID:
+        raise Refused("A search is not tried again as a whole. Retry its runs, or start it again.")
+    if row["state"] not in ("lost", "failed", "cancelled", "timed_out"):
+        raise Refused(f"Job {job} is {row['state']}: there is nothing to try again.")
+    if not bundle.sealed:
         raise Refused(f"What job {job} was given is gone. Start a new one with `rondo train`.")
-    for name in ("result.json", "events.jsonl"):
-        (bundle.path / name).unlink(missing_ok=True)
-    try:
-        submit(project, bundle, runner_of(project, seen["runner"]), seen["resources"])
-    except RondoError:
-        set_state(project, job, seen["state"], seen["message"])
-        raise
+    with handing_over(job), locks[job]:
+        for name in ("result.json", "events.jsonl"):
+            (bundle.path / name).unlink(missing_ok=True)
+        try:
+            submit(project, bundle, runner_of(project, row["runner"]), row["resources"], row["state"])
+        except RondoError:
+            set_state(project, job, row["state"], row["error"] or "", before="submitting")
+            raise
     return entry(project, job)

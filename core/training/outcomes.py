@@ -1,6 +1,7 @@
 """What becomes of a training job's result: checked, kept under models/, entered once. Promotes nothing."""
 
 import json
+import shutil
 from typing import Any
 
 from core.errors import Damaged, RondoError
@@ -10,19 +11,34 @@ from core.models.encoders import OWN
 from core.project import Project
 from core.rounds.plans import active_model
 from core.store import count, utc_now
+from core.training.entries import set_state
+
+WAITED_FOR = ["draft", "submitting", "queued", "running", "lost"]
+_BEGAN = "(select made_at from jobs where id = ?)"
+"""what came later it could not know"""
 
 
 def take_in(project: Project, bundle: Bundle) -> None:
-    """Once per job; a second call changes nothing. What cannot be used makes the job `failed`, and nothing is kept."""
+    """Once per job; a second call changes nothing, nor does one for a job that was cancelled. What cannot be used makes
+    the job `failed`; what it was given stays, so that it can be tried again."""
+    job = bundle.path.name
     try:
         result = _checked(bundle)
-        install_model(bundle.path / "out" / "model", project.models, bundle.path.name)
+        install_model(bundle.path / "out" / "model", project.models, job)
     except RondoError as error:
-        project.jobs.refuse(bundle, error)
+        (bundle.path / "result.json").unlink(missing_ok=True)
+        set_state(project, job, "failed", str(error))
         return
     with project.store.transaction() as cursor:
-        if project.jobs.taken_in(bundle, cursor):
+        waited = cursor.execute(
+            """update jobs set state = 'succeeded', ended_at = ?, error = null, result = ?
+               where id = ? and list_contains(?, state) returning made_at""",
+            [utc_now(), json.dumps(result), job, WAITED_FOR],
+        ).fetchone()
+        if waited:
             _enter(project, bundle, result, cursor)
+    if not project.store.one("select count(*) from models where id = ?", [job]):
+        shutil.rmtree(project.models / job, ignore_errors=True)
     bundle.empty()
 
 
@@ -45,7 +61,7 @@ def _enter(project: Project, bundle: Bundle, result: dict[str, Any], cursor: Any
         [
             job,
             utc_now(),
-            count(cursor, "select coalesce(max(batch), 0) from batches"),
+            count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {_BEGAN}", [job]),
             encoder,
             params["taxonomy"],
             result["labels"],
@@ -54,8 +70,7 @@ def _enter(project: Project, bundle: Bundle, result: dict[str, Any], cursor: Any
             result["seconds"],
             params["trainer"],
             active_model(project),
-            count(cursor, "select count(*) from responses"),
+            count(cursor, f"select count(*) from responses where received_at <= {_BEGAN}", [job]),
             params["note"] or None,
         ],
     )
-    cursor.execute("update jobs set result = ? where id = ?", [json.dumps(result), job])

@@ -113,6 +113,8 @@ def _choices(trainer: str, name: str, text: str) -> tuple[Value, ...] | Range:
 
 
 def _check(search: Search) -> None:
+    if not TRAINERS[search.trainer].holds_out:
+        raise BadInput(f"{search.trainer} holds nothing out that could say which run is best. Search another trainer.")
     if not search.space:
         raise BadInput("There is nothing to search: give a parameter several values, as in learning_rate=1e-5,2e-5.")
     if unfair := [name for name in UNFAIR if name in search.space]:

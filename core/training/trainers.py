@@ -21,11 +21,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How a model comes about. remote: worth carrying to a GPU."""
+    """How a model comes about. remote: worth a GPU. holds_out: keeps some labels to say how well it went."""
 
     caption: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     remote: bool = True
+    holds_out: bool = True
 
 
 _FINE_TUNING = {
@@ -48,6 +49,7 @@ TRAINERS: dict[str, Trainer] = {
         "A logistic head on the vectors there are: seconds, no GPU.",
         {"label_names": Parameter(True, "The encoded names of the labels teach too, less the more labels there are.")},
         remote=False,
+        holds_out=False,
     ),
     "setfit": Trainer(
         "Few labels: pulls texts of one label together and others apart, then fits a head (Tunstall et al. 2022).",

@@ -5,7 +5,8 @@ from typing import Any
 from core.errors import RondoError
 from core.jobs import Report
 from core.project import Project
-from core.training.following import followed, listing, look, set_state
+from core.training.entries import entry, listing, set_state
+from core.training.following import followed, look
 from core.training.grid import advance_all
 
 
@@ -22,6 +23,8 @@ def follow(project: Project, report: Report) -> dict[str, Any]:
         try:
             look(project, job)
         except RondoError as error:  # of one job: the others are looked at all the same
-            set_state(project, job, "lost", str(error))
+            seen = entry(project, job)
+            if seen["state"] != "cancelling" and seen["message"] != str(error):
+                set_state(project, job, "lost", str(error), before=seen["state"])
     advance_all(project)
     return {"under_way": len(followed(project))}

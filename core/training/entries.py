@@ -1,0 +1,121 @@
+"""What is known of training jobs: rows and files, as they were last seen. Asks no runner."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from core.errors import BadInput
+from core.jobs import ENDED, UNDER_WAY, Bundle
+from core.project import Project
+from core.store import utc_now
+
+SHOWN = 100
+"""jobs in a list, newest first"""
+
+_COLUMNS = """id, kind, state, runner, parent, error, params, resources, result, handle,
+    strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'),
+    strftime(ended_at, '%Y-%m-%dT%H:%M:%SZ')"""
+_NAMES = (
+    *("id", "kind", "state", "runner", "parent", "error", "params", "resources", "result", "handle"),
+    *("made_at", "started_at", "ended_at"),
+)
+
+
+def listing(project: Project) -> dict[str, Any]:
+    """The training jobs as they were last seen, newest first: reads rows, of files only how far those under way are.
+
+    `events` is empty: `entry` has those of one job.
+    """
+    rows = project.store.query(
+        f"select {_COLUMNS} from jobs where runner is not null order by made_at desc, id limit ?", [SHOWN]
+    )
+    found = []
+    for row in map(_read_row, rows):
+        bundle = Bundle(project.folder / "jobs" / row["id"])
+        done, total = bundle.progress if row["state"] in UNDER_WAY else (0, 0)
+        found.append(_told(project, row) | {"done": done, "total": total, "events": []})
+    return {"jobs": found}
+
+
+def entry(project: Project, job: str) -> dict[str, Any]:
+    """What is known of a job without asking its runner."""
+    row = read_row(project, job)
+    events = Bundle(project.folder / "jobs" / job).events
+    newest = events[-1] if events else {"done": 0, "total": 0}
+    far = {"done": newest["done"], "total": newest["total"], "events": thinned(events)}
+    return _told(project, row) | far
+
+
+def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
+    params, result = row["params"], row["result"]
+    known = ("id", "kind", "state", "runner", "parent", "resources", "made_at", "started_at", "ended_at")
+    return {
+        **{key: row[key] for key in known},
+        "trainer": params.get("trainer", ""),
+        "values": params.get("values", {}),
+        "note": params.get("note", ""),
+        "message": row["error"] or "",
+        "model": row["id"] if row["state"] == "succeeded" and row["kind"] == "train" else None,
+        "metrics": summed_up(result.get("metrics", {})),
+        "seconds": result.get("seconds"),
+        "memory_mb": result.get("memory_mb"),
+        "dollars": _spent(project, row),
+    }
+
+
+def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with macro_f1 and accuracy at the top, as shares, of whichever of audit and gold has more records."""
+    strata = [name for name in ("audit", "gold") if name in metrics]
+    if not strata:
+        return dict(metrics)
+    best = max(strata, key=lambda name: metrics[name]["n"])
+    figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
+    return {**figures, "judged_on": best, **metrics}
+
+
+def _spent(project: Project, row: Mapping[str, Any]) -> float | None:
+    """What it has cost so far, in US dollars, waiting for a machine counted; None where nobody is paid or nothing ran.
+
+    Never more than the time that it was allowed: a job that is lost from sight costs no longer than that.
+    """
+    if not row["started_at"] or row["runner"] not in project.runners:
+        return None
+    ended = datetime.fromisoformat(row["ended_at"]) if row["ended_at"] else datetime.now(UTC)
+    seconds = max((ended - datetime.fromisoformat(row["started_at"])).total_seconds(), 0.0)
+    allowed = row["resources"].get("seconds") or seconds
+    return project.runners[row["runner"]](project.settings()).price(row["resources"], min(seconds, allowed))
+
+
+def thinned(events: list[dict[str, Any]], most: int = 500) -> list[dict[str, Any]]:
+    """Those with figures, evenly spread where there are many; the last one always."""
+    told = [event for event in events if len(event) > 3]
+    step = max(1, len(told) // most)
+    return told[::-1][::step][::-1]
+
+
+def read_row(project: Project, job: str) -> dict[str, Any]:
+    rows = project.store.query(f"select {_COLUMNS} from jobs where id = ? and runner is not null", [job])
+    if not rows:
+        raise BadInput(f"There is no training job {job[:80]!r}. `rondo jobs` lists them.")
+    return _read_row(rows[0])
+
+
+def _read_row(found: tuple[Any, ...]) -> dict[str, Any]:
+    row = dict(zip(_NAMES, found, strict=True))
+    for key in ("params", "resources", "result"):
+        row[key] = json.loads(row[key]) if row[key] else {}
+    row["handle"] = json.loads(row["handle"]) if row["handle"] else None
+    return row
+
+
+def set_state(project: Project, job: str, state: str, message: str, before: str | None = None) -> bool:
+    """False where the job has succeeded already, or is no longer in the state `before`: then nothing is written."""
+    ended = utc_now() if state in ENDED else None
+    with project.store.transaction() as cursor:
+        row = cursor.execute(
+            """update jobs set state = ?, error = ?, ended_at = ? where id = ? and state <> 'succeeded'
+               and state = coalesce(?, state) returning id""",
+            [state, message or None, ended, job, before],
+        ).fetchone()
+    return row is not None

@@ -1,0 +1,157 @@
+"""What becomes of a job whose runner is silent, late or wrong: cancelled stays cancelled, lost is not failed."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import Cancelled, Refused
+from core.jobs import Bundle, Sight
+from core.project import Project, open_project
+from core.training import following
+from core.training.entries import entry, set_state
+from core.training.launch import Asked, job_retry, launch, order_of
+from core.training.watching import follow
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet
+
+
+class FarRunner(InProcessRunner):
+    """Does the work when it is first asked how it fares, and cannot always be reached."""
+
+    def __init__(self) -> None:
+        self.reachable, self.begun, self.stopped = True, 0, 0
+
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+        self.begun += 1
+        return {"call": self.begun}
+
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        if not self.reachable:
+            return Sight("lost", "Nobody answers.")
+        if self.stopped:
+            return Sight("failed", "terminated")
+        if not (bundle / "result.json").exists():
+            super().start(bundle, {})
+        return super().look(bundle, handle)
+
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        if not self.reachable:
+            raise Refused("Nobody answers, so it may still run.")
+        self.stopped += 1
+
+
+@pytest.fixture
+def far() -> FarRunner:
+    return FarRunner()
+
+
+@pytest.fixture
+def taught(played: Path, tmp_path: Path, far: FarRunner) -> Iterator[Project]:
+    shutil.copytree(played, tmp_path / "taught")
+    opened = open_project(tmp_path / "taught", InProcessRunner(), {"far": lambda settings: far})
+    yield opened
+    opened.close()
+
+
+def begin(project: Project) -> str:
+    return launch(project, order_of(project, "head", Asked(on="far")))
+
+
+def test_a_job_that_is_lost_from_sight_is_found_again(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    far.reachable = False
+    follow(taught, quiet)
+    assert entry(taught, job)["state"] == "lost"
+    far.reachable = True
+    follow(taught, quiet)
+    assert entry(taught, job)["state"] == "succeeded"
+
+
+def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    far.reachable = False
+    with pytest.raises(Refused, match="may still run"):
+        following.job_cancel(taught, quiet, job=job)
+    for _ in range(3):
+        follow(taught, quiet)
+    assert entry(taught, job)["state"] == "cancelling"
+    far.reachable = True
+    far.stopped = 1
+    follow(taught, quiet)
+    assert entry(taught, job)["state"] == "cancelled"
+
+
+def test_what_comes_back_after_a_cancel_makes_no_model(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    set_state(taught, job, "cancelling", "")
+    follow(taught, quiet)
+    assert entry(taught, job)["state"] == "cancelled"
+    assert taught.store.one("select count(*) from models where id = ?", [job]) == 0
+    assert not (taught.models / job).exists()
+
+
+def test_a_job_that_is_being_handed_over_is_left_alone(taught: Project, far: FarRunner) -> None:
+    bundle = taught.jobs.prepare("train", {"trainer": "head"})
+    with taught.store.transaction() as cursor:
+        cursor.execute("update jobs set runner = 'far' where id = ?", [bundle.path.name])
+    with following.handing_over(bundle.path.name):
+        assert following.look(taught, bundle.path.name)["state"] == "draft"
+    assert following.look(taught, bundle.path.name)["state"] == "lost"
+    assert far.begun == 0
+    with pytest.raises(Refused, match="is gone"):
+        job_retry(taught, quiet, job=bundle.path.name)
+
+
+def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    with taught.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'submitting', handle = null where id = ?", [job])
+    assert following.look(taught, job)["state"] == "queued"
+    assert following.look(taught, job)["state"] == "succeeded"
+
+
+def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    bundle = Bundle(taught.folder / "jobs" / job)
+    InProcessRunner().start(bundle.path, {})
+    np.savez(bundle.path / "out" / "model" / "judged.npz", n=np.zeros(3), probs=np.ones((3, 3)))
+    follow(taught, quiet)
+    assert "lost or changed on the way" in entry(taught, job)["message"]
+    assert job_retry(taught, quiet, job=job)["state"] == "queued"
+    follow(taught, quiet)
+    assert entry(taught, job)["state"] == "succeeded"
+
+
+def test_a_retry_that_cannot_be_started_leaves_the_row_as_it_was(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    set_state(taught, job, "timed_out", "It took too long.")
+    shutil.rmtree(taught.folder / "jobs" / job / "in")
+    with pytest.raises(Refused, match="is gone"):
+        job_retry(taught, quiet, job=job)
+    assert entry(taught, job)["state"] == "timed_out"
+
+
+def test_forgetting_deletes_the_texts_and_keeps_the_row(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    with pytest.raises(Refused, match="Cancel it first"):
+        following.job_forget(taught, quiet, job=job)
+    far.stopped = 1
+    follow(taught, quiet)
+    following.job_forget(taught, quiet, job=job)
+    assert entry(taught, job)["state"] == "failed"
+    assert not (taught.folder / "jobs" / job / "in").exists()
+
+
+def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, far: FarRunner) -> None:
+    from core.training.launch import submit
+
+    bundle = taught.jobs.prepare("train", {"trainer": "head"})
+    with taught.store.transaction() as cursor:
+        cursor.execute("update jobs set runner = 'far', state = 'cancelled' where id = ?", [bundle.path.name])
+    with pytest.raises(Cancelled, match="before it began"):
+        submit(taught, bundle, far, {}, "draft")
+    assert far.begun == 0
