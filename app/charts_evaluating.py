@@ -43,27 +43,39 @@ def difference_chart(told: Mapping[str, Any]) -> alt.LayerChart:
     """Accuracy and macro F1 of the second minus the first, with intervals; right of the rule the second is better."""
     measures = {"accuracy": "accuracy", "macro_f1": "macro F1"}
     rows = [{"label": name, **told[measure]} for measure, name in measures.items()]
-    return _differences(rows, f"{told['second']} minus {told['first']}, 95 %")
+    return differences(rows, f"{told['second']} minus {told['first']}, 95 %")
 
 
 def label_differences(told: Mapping[str, Any]) -> alt.LayerChart | None:
     """F1 of each label, second minus first; those that differ most come first."""
     rows = sorted(told["per_label"], key=lambda row: -abs(row["value"]))[:MOST_BARS]
     rows = [row for row in rows if row["high"] - row["low"] < 2]
-    return _differences(rows, "F1 of the second minus the first, 95 %") if rows else None
+    return differences(rows, "F1 of the second minus the first, 95 %") if rows else None
 
 
-def _differences(rows: Rows, title: str) -> alt.LayerChart:
-    reach = max(0.02, *(1.1 * abs(row[name]) for row in rows for name in _ESTIMATE))
+def gate_chart(difference: Mapping[str, float]) -> alt.LayerChart:
+    """Macro F1 of the challenger minus that of the champion, as the gate tells it."""
+    title = "challenger minus champion, 95 % (right of 0 it is better)"
+    return differences([{"label": "macro F1", **difference}], title)
+
+
+def reach_of(rows: Rows) -> float:
+    """How far the picture reaches on both sides of zero: past every interval, and never less than two points."""
+    return max(0.02, *(1.1 * abs(float(row[name])) for row in rows for name in _ESTIMATE))
+
+
+def differences(rows: Rows, title: str) -> alt.LayerChart:
+    """Each row's difference with its interval, around a rule at zero. rows: label, value, low, high."""
+    reach = reach_of(rows)
     base = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=[
             alt.Tooltip("label:N", title="of"),
             *_tooltips("+.1%"),
-            *(alt.Tooltip(f"{side}:Q", format=".1%") for side in ("first", "second")),
+            *(alt.Tooltip(f"{side}:Q", format=".1%") for side in ("first", "second") if side in rows[0]),
         ],
     )
-    axis = alt.Axis(format="+.0%", tickCount=5)
+    axis = alt.Axis(format="+.1%", tickCount=5)
     spans = base.mark_rule(color=BLUE, strokeWidth=6, opacity=0.4).encode(
         x=alt.X("low:Q", title=title, scale=alt.Scale(domain=[-reach, reach]), axis=axis), x2="high:Q"
     )

@@ -1,40 +1,11 @@
-"""Pictures of models: two compared, versions side by side, a champion over time, encoders. Takes plain rows."""
-
-from collections.abc import Mapping
+"""Pictures of models: versions side by side, a champion over time. Takes plain rows."""
 
 import altair as alt
 
 from app.charts import Rows
 
-BLUE, ORANGE, GREEN, GREY = "#2f6fed", "#d9822b", "#3aa76d", "#8a94a3"
+BLUE, ORANGE = "#2f6fed", "#d9822b"
 _UNIT = alt.Scale(domain=[0, 1])
-
-
-def difference_chart(difference: Mapping[str, float], measure: str = "macro F1") -> alt.LayerChart:
-    """Challenger minus champion on the same records with its 95 % interval; right of the rule the challenger is better.
-
-    difference: value, low, high; shares (0.02 is two points).
-    """
-    reach = reach_of(difference)
-    title = f"challenger minus champion, {measure}, 95 %"
-    tooltip = [alt.Tooltip(f"{name}:Q", format="+.1%") for name in ("value", "low", "high")]
-    base = alt.Chart(alt.Data(values=[dict(difference)])).encode(tooltip=tooltip)
-    axis = alt.X(
-        "low:Q", title=title, scale=alt.Scale(domain=[-reach, reach]), axis=alt.Axis(format="+.1%", tickCount=5)
-    )
-    span = base.mark_rule(color=BLUE, strokeWidth=7, opacity=0.45).encode(x=axis, x2="high:Q")
-    point = base.mark_point(color=BLUE, filled=True, size=140, opacity=1).encode(x="value:Q")
-    zero = alt.Chart(alt.Data(values=[{"same": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="same:Q")
-    sides = [{"at": -reach, "side": "champion is better"}, {"at": reach, "side": "challenger is better"}]
-    ends = alt.Chart(alt.Data(values=sides)).encode(x="at:Q", y=alt.value(8), text="side:N")
-    left = ends.transform_filter("datum.at < 0").mark_text(align="left", color=GREY)
-    right = ends.transform_filter("datum.at > 0").mark_text(align="right", color=GREY)
-    return (zero + span + point + left + right).properties(height=150)
-
-
-def reach_of(difference: Mapping[str, float]) -> float:
-    """How far the picture reaches on both sides of zero: past the interval, and never less than two points."""
-    return max(0.02, *(abs(difference[name]) * 1.15 for name in ("value", "low", "high")))
 
 
 def versions_chart(rows: Rows) -> alt.LayerChart | None:

@@ -6,12 +6,9 @@ import typer
 
 from app.cli_models_out import export, push
 from app.cli_training import GpuOption, SetOption
-from app.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
 from app.terminal import show
 
-ModelArgument = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Its id, an end of it that no other has, or champion.")
-]
 WhoOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with the model.")]
 

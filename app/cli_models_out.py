@@ -6,32 +6,29 @@ from typing import Annotated
 
 import typer
 
-from app.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
 from app.terminal import show
-
-WhichArgument = Annotated[
-    str, typer.Argument(help="Id of a model as `rondo models list` shows it, or champion: the one in use.")
-]
 
 
 def export(
     context: typer.Context,
-    model: WhichArgument = "champion",
-    out: Annotated[Path, typer.Option("--out", "-o", help="A folder to make, or a file that ends in .zip.")] = Path(
-        "model"
-    ),
+    model: ModelArgument = "champion",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="A folder to make, or a file that ends in .zip. Default: exports/MODEL."),
+    ] = None,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files that work without Rondo, with a model card and the code to use them."""
-    told = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()))
+    told = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()) if out else "")
     show("model_export", told, as_json=as_json)
 
 
 def push(
     context: typer.Context,
-    repo: Annotated[str, typer.Argument(help="OWNER/NAME on the Hugging Face Hub.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="Id of the model. Default: the one in use.")] = "champion",
+    model: ModelArgument,
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="Its place on the Hugging Face Hub.")],
     labels: Annotated[
         bool, typer.Option("--labels", help="Push texts and labels too, with the data card, as OWNER/NAME-labels.")
     ] = False,

@@ -1,4 +1,4 @@
-"""The command line's part for training: starting a job, watching it, stopping it. Imports nothing heavy."""
+"""The command line's part for training: starting a job, watching it, cancelling it. Imports nothing heavy."""
 
 from typing import Annotated
 
@@ -19,7 +19,9 @@ SetOption = Annotated[
 ]
 JobArgument = Annotated[str, typer.Argument(help="Id of a job, as `rondo jobs` lists it.")]
 
-jobs = typer.Typer(help="Training jobs: list, logs, cancel, retry.", invoke_without_command=True, rich_markup_mode=None)
+jobs = typer.Typer(
+    help="Training jobs: list, logs, cancel, retry, forget.", invoke_without_command=True, rich_markup_mode=None
+)
 
 
 def train(
@@ -31,7 +33,7 @@ def train(
     gpu: GpuOption = None,
     set_: SetOption = None,
     seed: SeedOption = None,
-    note: Annotated[str, typer.Option("--note", help="What to remember this run by.")] = "",
+    note: Annotated[str, typer.Option("--note", help="What to remember this job by.")] = "",
     detach: Annotated[
         bool, typer.Option("--detach", help="Do not wait: print the job's id and leave it running.")
     ] = False,
@@ -56,11 +58,17 @@ def trainers(as_json: JsonOption = False) -> None:
 
 
 @jobs.callback()
-def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """List the training jobs, newest first."""
+def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Without a command: list them."""
     context.obj = project or context.obj
     if context.invoked_subcommand is None:
         show("jobs", run_verb(folder_of(context, project), "jobs"), as_json=as_json)
+
+
+@jobs.command("list")
+def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """List the training jobs, newest first."""
+    show("jobs", run_verb(folder_of(context, project), "jobs"), as_json=as_json)
 
 
 @jobs.command()
@@ -79,13 +87,13 @@ def logs(
 def cancel(
     context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
-    """Stop a job. What it cost is spent; its newest checkpoint is kept for `retry`."""
+    """Cancel a job. What it cost is spent; its newest checkpoint is kept for `retry`."""
     show("job_cancel", run_verb(folder_of(context, project), "job_cancel", job=job), as_json=as_json)
 
 
 @jobs.command()
 def retry(context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Start a job again that was lost, failed, cancelled or timed out, from its newest checkpoint."""
+    """Retry a job that was lost, failed, cancelled or timed out, from its newest checkpoint."""
     show("job_retry", run_verb(folder_of(context, project), "job_retry", job=job), as_json=as_json)
 
 

@@ -42,12 +42,9 @@ def _draw_asking(office: Office, model: str) -> None:
     on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
     if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
         return
-    ticket = office.open_ticket("evaluate", alone=True)
-    if ticket is None:
-        return
     try:
         with st.spinner("Evaluating"):
-            office.run(ticket, lambda *_: None, model=model, on=on, save=True)
+            office.run(office.open_ticket("evaluate"), lambda *_: None, model=model, on=on, save=True)
     except RondoError as error:
         st.error(escaped(error))
 

@@ -22,6 +22,7 @@ from app.api_requests import (
     read_order,
     read_whole,
 )
+from app.finite import finite
 from app.openapi import document
 from app.openapi_page import page
 from app.state import Office
@@ -37,7 +38,7 @@ Value = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Sent:
     """A request, read: parts of its path, of its query, its body."""
 
     path: Mapping[str, str]
@@ -54,7 +55,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Act = Callable[[Office, Asked], Answer]
+Act = Callable[[Office, Sent], Answer]
 
 
 def api_routes(opened: Callable[[], Office], token: str) -> list[Route]:
@@ -78,13 +79,13 @@ def _guarded(act: Act, opened: Callable[[], Office], token: str) -> Callable[[Re
         if (refusal := _refusal(request, token)) is not None:
             return refusal
         try:
-            asked = Asked(request.path_params, request.query_params, await read_body(request))
+            asked = Sent(request.path_params, request.query_params, await read_body(request))
             answer = await run_in_threadpool(act, opened(), asked)
         except RondoError as error:
             return JSONResponse({"error": str(error)}, _status(error))
         except ClientDisconnect:
             return Response(status_code=204)
-        return JSONResponse(answer.told, answer.status, dict(answer.headers))
+        return JSONResponse(finite(answer.told), answer.status, dict(answer.headers))
 
     return endpoint
 
@@ -113,45 +114,39 @@ def _status(error: RondoError) -> int:
     return 409 if isinstance(error, Refused | Cancelled) else 500
 
 
-def _launch(office: Office, asked: Asked) -> Answer:
+def _launch(office: Office, asked: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(asked.body)
-    ticket = office.open_ticket("train")
-    if ticket is None:
-        raise Refused("A training job is being started just now. Try again in a moment.")
-    told = office.run(ticket, _quiet, **options, detach=True)
+    told = office.run(office.open_ticket("train"), _quiet, **options, detach=True)
     return Answer(_brief(told), 202, {"Location": f"/api/jobs/{told['id']}"})
 
 
-def _list_jobs(office: Office, asked: Asked) -> Answer:
+def _list_jobs(office: Office, asked: Sent) -> Answer:
     return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
 
 
-def _show_job(office: Office, asked: Asked) -> Answer:
+def _show_job(office: Office, asked: Sent) -> Answer:
     lines = read_whole(asked.query, "lines", 200, MOST_LINES)
     found = _find_job(office, asked.path["id"])
     said = Bundle(office.project.folder / "jobs" / found["id"]).log(lines) if lines else []
     return Answer({**_brief(found), "events": found["events"], "log": said})
 
 
-def _cancel(office: Office, asked: Asked) -> Answer:
+def _cancel(office: Office, asked: Sent) -> Answer:
     job = _find_job(office, asked.path["id"])["id"]
-    ticket = office.open_ticket("job_cancel")
-    if ticket is None:
-        raise Refused("A job is being cancelled just now. Try again in a moment.")
-    return Answer(_brief(office.run(ticket, _quiet, job=job)), 202)
+    return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, job=job)), 202)
 
 
-def _list_models(office: Office, asked: Asked) -> Answer:
+def _list_models(office: Office, asked: Sent) -> Answer:
     now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
     return Answer({**_tell(office, "models"), **now})
 
 
-def _show_model(office: Office, asked: Asked) -> Answer:
+def _show_model(office: Office, asked: Sent) -> Answer:
     return Answer(_tell(office, "model", model=_find_model(office, asked.path["id"])))
 
 
-def _activate(office: Office, asked: Asked) -> Answer:
+def _activate(office: Office, asked: Sent) -> Answer:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
     model, options = _find_model(office, asked.path["id"]), read_activation(asked.body)
     patience = read_whole(asked.query, "wait", 10, MOST_SECONDS)

@@ -4,18 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from app.terminal_scores import duration
+from core.measuring.strata import judged_on
+
 Job = Mapping[str, Any]
 STATES = {
     "draft": (":material/hourglass_top:", "Being prepared"),
     "submitting": (":material/hourglass_top:", "Being handed over"),
     "queued": (":material/schedule:", "Waiting for a machine"),
     "running": (":material/play_circle:", "Running"),
-    "cancelling": (":material/hourglass_bottom:", "Being stopped"),
-    "succeeded": (":material/check_circle:", "Finished"),
+    "cancelling": (":material/hourglass_bottom:", "Being cancelled"),
+    "succeeded": (":material/check_circle:", "Succeeded"),
     "failed": (":material/error:", "Failed"),
-    "cancelled": (":material/stop_circle:", "Stopped"),
-    "timed_out": (":material/timer_off:", "Out of time"),
-    "lost": (":material/help:", "Lost from sight"),
+    "cancelled": (":material/cancel:", "Cancelled"),
+    "timed_out": (":material/timer_off:", "Timed out"),
+    "lost": (":material/help:", "Lost"),
 }
 """state of a job to the icon and the words for it"""
 
@@ -33,7 +36,7 @@ def how_far(job: Job) -> tuple[float, str] | None:
     line = f"{'Run' if job.get('runs') else 'Step'} {done:,} of {total:,} ({done / total:.0%})"
     if steps > 0 and seconds > 0:
         pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
-        line += f", {pace}, {_duration((total - done) * seconds / steps)} to go"
+        line += f", {pace}, {duration((total - done) * seconds / steps)} to go"
     return min(done / total, 1.0), line
 
 
@@ -47,7 +50,7 @@ def ended_in(job: Job) -> str:
     if not begun or not job.get("ended_at"):
         return told
     seconds = (_time(end) - _time(begun)).total_seconds()
-    return f"{told}, {_duration(seconds)}"
+    return f"{told}, {duration(seconds)}"
 
 
 def cost_of(job: Job) -> str:
@@ -60,9 +63,9 @@ def cost_of(job: Job) -> str:
 
 
 def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | None]]:
-    """(title, value, interval) of macro F1 and accuracy, on the first of gold and audit that there is."""
+    """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
     metrics = metrics or {}
-    stratum = next((name for name in ("gold", "audit") if name in metrics), None)
+    stratum = judged_on(metrics)
     found = metrics[stratum] if stratum else metrics
     where = f" on {found['n']:,} {stratum} records" if stratum else ""
     names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
@@ -117,12 +120,6 @@ def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
 
 def _differs(every: Sequence[Mapping[str, Any]], name: str) -> bool:
     return len({str(one.get(name)) for one in every}) > 1
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _time(written: str) -> datetime:

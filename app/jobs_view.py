@@ -1,4 +1,4 @@
-"""Pieces of the Jobs page: what a run is started with, how one fares, what a search found. They compute nothing."""
+"""Pieces of the Jobs page: what a job is started with, how one fares, what a search found. They compute nothing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,10 +24,9 @@ MODELS = "pages/models.py"
 
 
 def act(office: Office, verb: str, **options: Any) -> None:
-    """Does it at once; what was wrong, if anything was, is kept until it is drawn. A second click changes nothing."""
+    """Does it at once, beside whatever else goes on; what was wrong, if anything was, is kept until it is drawn."""
     try:
-        if ticket := office.open_ticket(verb, alone=True):
-            office.run(ticket, lambda *_: None, **options)
+        office.run(office.open_ticket(verb), lambda *_: None, **options)
     except RondoError as error:
         st.session_state["jobs-trouble"] = str(error)
 
@@ -68,7 +67,7 @@ def draw_price(office: Office, on: str, gpu: str | None) -> None:
 
 
 def draw_job(office: Office, job: Job) -> None:
-    """One run: how far it is, its curves, what it printed, and what can be done about it."""
+    """One job: how far it is, its curves, what it printed, and what can be done about it."""
     if how := how_far(job):
         share, line = how
         st.progress(share, text=escaped(line))
@@ -109,13 +108,13 @@ def _draw_runs(job: Job, runs: Sequence[Job]) -> None:
 
 
 def _draw_ways(office: Office, job: Job) -> None:
-    """Stop what goes on, try again what broke, open what came out."""
+    """Cancel what goes on, try again what broke, open what came out."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if job["state"] in UNDER_WAY:
             st.button(
-                "Stop",
-                key=f"stop-{job['id']}",
-                icon=":material/stop_circle:",
+                "Cancel",
+                key=f"cancel-{job['id']}",
+                icon=":material/cancel:",
                 disabled=job["state"] == "cancelling",
                 on_click=act,
                 args=(office, "job_cancel"),
@@ -161,7 +160,7 @@ def draw_jobs(office: Office, opened: str | None) -> None:
     draw_trouble()
     tops = [job for job in jobs if not job.get("parent") or job["id"] == opened]
     if not tops:
-        st.text("No run was started yet.")
+        st.text("No job was started yet. Choose a trainer above.")
     for job in [job for job in tops if job["state"] in UNDER_WAY]:
         with st.container(border=True, key=f"job-{job['id']}"):
             icon, words = STATES[job["state"]]

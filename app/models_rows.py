@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from core.measuring.strata import judged_on
+from core.models.encoders import OWN
+
 Model = Mapping[str, Any]
 STATES = {
     "champion": (":material/crown:", "in use"),
@@ -27,13 +30,6 @@ def option_of(model: Model) -> str:
     return f"{name_of(model)} ({STATES[model['state']][1]})"
 
 
-def judged_on(model: Model) -> str | None:
-    """The stratum that its figures are told of: the one with more records; None where it was not judged."""
-    metrics = model.get("metrics") or {}
-    there = [name for name in ("gold", "audit") if metrics.get(name)]
-    return max(there, key=lambda name: metrics[name]["n"], default=None)
-
-
 def version_rows(models: Sequence[Model]) -> list[dict[str, Any]]:
     """One row per version, in the order given."""
     return [
@@ -42,7 +38,7 @@ def version_rows(models: Sequence[Model]) -> list[dict[str, Any]]:
             "state": STATES[model["state"]][1],
             "learnt from": model.get("labels"),
             **_score(model),
-            "encoder": model.get("encoder") or "none",
+            "encoder": _encoder(model),
             "notes": model.get("notes") or "",
             "made at": model["made_at"],
             "id": model["id"],
@@ -51,8 +47,16 @@ def version_rows(models: Sequence[Model]) -> list[dict[str, Any]]:
     ]
 
 
+def _encoder(model: Model) -> str:
+    """A fine-tuned one goes by the end of its model's id, as models do."""
+    name = model.get("encoder") or "none"
+    if not name.startswith(OWN):
+        return str(name)
+    return "its own" if name == OWN + model["id"] else f"of model {name[-6:]}"
+
+
 def _score(model: Model) -> dict[str, Any]:
-    stratum = judged_on(model)
+    stratum = judged_on(model.get("metrics"))
     if stratum is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
     found = model["metrics"][stratum]
@@ -60,9 +64,9 @@ def _score(model: Model) -> dict[str, Any]:
     told = score["high"] - score["low"] < 1
     return {
         "judged on": f"{found['n']:,} {stratum}",
-        "macro F1": score["value"] if told else None,
-        "from": score["low"] if told else None,
-        "to": score["high"] if told else None,
+        "macro F1": round(score["value"], 3) if told else None,
+        "from": round(score["low"], 3) if told else None,
+        "to": round(score["high"], 3) if told else None,
     }
 
 

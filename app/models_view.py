@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.charts_models import difference_chart, over_time_chart, versions_chart
+from app.charts_evaluating import gate_chart
+from app.charts_models import over_time_chart, versions_chart
 from app.evaluation_view import draw_comparison, draw_encoders
 from app.label_api import check_name
 from app.models_rows import (
@@ -28,7 +29,7 @@ from core.reports.card_text import escaped
 
 Model = Mapping[str, Any]
 CHANGING = ("promote", "rollback")
-"""verbs that change which model is in use; they may take as long as encoding all records does"""
+"""verbs that change which model is in use; they may take as long as encoding all records does; one at a time"""
 _SHARE = st.column_config.NumberColumn(format="percent")
 _MISSES = {
     "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
@@ -58,6 +59,9 @@ def who_is_here() -> str:
 
 def set_going(office: Office, verb: str, **options: Any) -> None:
     """In the background, under the name that this visit goes by; the page is drawn again when it is done."""
+    if busy(office):
+        st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
+        return
     try:
         office.start(verb, who=who_is_here(), **options)
         st.session_state["models-busy"] = True
@@ -80,7 +84,12 @@ def _watch(office: Office) -> None:
 
 
 def _done(office: Office) -> bool:
-    return "models-busy" in st.session_state and not any(verb in office.activities for verb in CHANGING)
+    return "models-busy" in st.session_state and not busy(office)
+
+
+def busy(office: Office) -> bool:
+    """Whether the model in use is being changed now, here or by a command."""
+    return any(verb in office.activities for verb in CHANGING)
 
 
 def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Office) -> None:
@@ -133,7 +142,7 @@ def draw_challenge(office: Office, model: Model, champion: Model | None) -> None
     (st.success if verdict["passes"] else st.info)(escaped(verdict["sentence"]), icon=icon)
     if verdict["difference"]:
         words = "Macro F1 of the challenger minus that of the champion, with its interval"
-        st.altair_chart(difference_chart(verdict["difference"]), key="difference", alt=words)
+        st.altair_chart(gate_chart(verdict["difference"]), key="difference", alt=words)
     st.caption(escaped(verdict["rule"]))
     with st.container(horizontal=True):
         _draw_promotion(office, model, champion, passes=verdict["passes"])
@@ -165,12 +174,9 @@ def _draw_promotion(office: Office, model: Model, champion: Model | None, *, pas
 
 def _compare(office: Office, kept: str, **options: Any) -> None:
     """In a job of its own, waited for; what it tells stays for this visit."""
-    ticket = office.open_ticket("compare", alone=True)
-    if ticket is None:
-        return
     try:
         with st.spinner("Comparing"):
-            st.session_state[kept] = office.run(ticket, lambda *_: None, **options)
+            st.session_state[kept] = office.run(office.open_ticket("compare"), lambda *_: None, **options)
     except RondoError as error:
         st.error(escaped(error))
 
@@ -189,7 +195,7 @@ def draw_lineage(told: Model) -> None:
         st.dataframe(flat_rows(told["training_info"]), key="training-info", hide_index=True)
     if told["job"]:
         query = {"job": told["job"]}
-        st.page_link("pages/jobs.py", label="Its run", query_params=query, icon=":material/rocket_launch:")
+        st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
 
 
 def draw_note(office: Office, told: Model) -> None:
@@ -201,11 +207,13 @@ def draw_note(office: Office, told: Model) -> None:
 
 
 def set_note(office: Office, model: str, text: str) -> bool:
-    """True when it was written."""
-    ticket = office.open_ticket("model_note", alone=True)
-    if ticket is None:
+    """True when it was written; else the page says why not."""
+    try:
+        who = who_is_here()
+        office.run(office.open_ticket("model_note"), lambda *_: None, model=model, text=text, who=who)
+    except RondoError as error:
+        st.error(escaped(error))
         return False
-    office.run(ticket, lambda *_: None, model=model, text=text, who=who_is_here())
     return True
 
 

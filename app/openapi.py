@@ -18,7 +18,7 @@ ABOUT = (
 TEXT, WHOLE, NUMBER, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "boolean"}
 STATES = [*UNDER_WAY, *ENDED, "lost"]
 REFUSALS = {
-    "400": "The body is not a JSON object, or is too long.",
+    "400": "The body is not a JSON object, is too long, or holds text that UTF-8 cannot.",
     "401": "The token is missing or wrong.",
     "404": "There is nothing of this id.",
     "409": "It is understood but cannot be done now; the sentence says what to do.",
@@ -202,7 +202,7 @@ def _job() -> Value:
         "ended_at": _maybe(TEXT, "When it ended."),
         "done": _said(WHOLE, "Steps done."),
         "total": _said(WHOLE, "Steps in all; 0: not known yet."),
-        "figures": _said({"type": "object"}, "The newest: loss, eval_macro_f1 and so on."),
+        "figures": _said({"type": "object"}, "The newest, as loss. Empty in the list; GET /api/jobs/{id} has them."),
         "message": _said(TEXT, "Why it stands so, and what to do; or empty."),
         "model": _maybe(TEXT, "The id of what came out."),
         "metrics": _said({"type": "object"}, "By gold and by audit, each with its interval."),

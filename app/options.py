@@ -20,6 +20,9 @@ AuditOption = Annotated[
     float | None,
     typer.Option("--audit-share", help="Share drawn at random to measure with; 1 for all. Default: from rondo.toml."),
 ]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Its id, an end of it that no other has, or champion: the one in use.")
+]
 StrategyOption = Annotated[
     str | None,
     typer.Option("--strategy", help="How to choose; the Settings page explains each. Default: from rondo.toml."),

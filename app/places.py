@@ -7,8 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.settings import FILE, Settings
+from gpu_jobs.modal_prices import PRICES
 
-GPUS = ("T4", "L4", "A10", "L40S", "A100", "A100-80GB", "H100", "H200", "B200")
+GPUS = tuple(PRICES)
 """what Modal rents out, from the cheapest on"""
 
 

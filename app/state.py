@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
@@ -141,7 +143,7 @@ class Office:
                 if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
                     answered = now  # one that could not begin is not begun again before there is something new
                     self.start("retrain", who="rondo")
-            except RondoError as error:  # rondo.toml half written, say: the next look may succeed
+            except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
                 self.trouble = str(error)
                 log.warning("watch: %s", error)
 

@@ -9,11 +9,15 @@ from typing import Any
 import typer
 
 from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out
-from app.terminal_scores import interval, score_lines
+from app.finite import finite
+from app.terminal_scores import duration, interval, score_lines
 
 
 class Ticker:
-    """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr."""
+    """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr.
+
+    A sentence (it ends with a full stop, and there is nothing to count) is a line of its own, told once.
+    """
 
     def __init__(self) -> None:
         self._began: dict[str, float] = {}
@@ -23,7 +27,12 @@ class Ticker:
     def __call__(self, what: str, done: int, total: int) -> None:
         """Shows share, rate and time to go."""
         now = time.monotonic()
+        new = what not in self._began
         began = self._began.setdefault(what, now)
+        if not total and what.endswith("."):  # a sentence, not progress: it stays
+            if new:
+                typer.echo(f"\r{what:<79}" if self._live else what, err=True)
+            return
         finished = total > 0 and done >= total
         if now - self._shown < (0.1 if self._live else 5.0) and not (finished and self._live):
             return
@@ -39,14 +48,8 @@ def progress_line(what: str, done: int, total: int, seconds: float) -> str:
     line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
     if done and seconds > 0.5:
         rate = done / seconds
-        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {_duration((total - done) / rate)} to go"
+        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {duration((total - done) / rate)} to go"
     return line
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -55,8 +58,8 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def say_json(value: object) -> None:
-    """Figures for a program."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+    """Figures for a program; what is no number is null."""
+    typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
 
 
 def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:

@@ -41,14 +41,21 @@ def _scores(told: Told) -> Iterator[str]:
 def _labels(told: Told) -> Iterator[str]:
     width = min(max((len(name) for name in told["labels"].values()), default=5), 30)
     rows = sorted(told["per_label"].items(), key=lambda row: row[1]["f1"]["value"] if row[1]["f1"] else 2)
-    yield f"  {'label':<{width}}  records  precision  recall     F1 (95 %)"
+    yield f"  {'label':<{width}}  records  {'precision':<14}  {'recall':<14}  F1 (95 %)"
     for label, scores in rows[:MOST]:
-        cells = [f"{scores[kind]['value']:.1%}" if scores[kind] else "-" for kind in ("precision", "recall")]
-        name, f1 = told["labels"][label][:width], scores["f1"]
-        span = f"{f1['value']:.1%} ({f1['low']:.1%} to {f1['high']:.1%})" if f1 else "cannot be told"
-        yield f"  {name:<{width}}  {scores['records']:>7,}  {cells[0]:<9}  {cells[1]:<9}  {span}"
+        precision, recall, f1 = (_span(scores[kind]) for kind in ("precision", "recall", "f1"))
+        name, records = told["labels"][label][:width], scores["records"]
+        yield f"  {name:<{width}}  {records:>7,}  {precision:<14}  {recall:<14}  {f1}"
     if len(rows) > MOST:
         yield f"  … and {len(rows) - MOST} labels more, all better; --json has them."
+
+
+def _span(estimate: Told | None) -> str:
+    """'91 % (85 to 95)', or that nothing can be told."""
+    if not estimate or estimate["high"] - estimate["low"] >= 1:
+        return "cannot be told"
+    value, low, high = (round(100 * estimate[name]) for name in ("value", "low", "high"))
+    return f"{value} % ({low} to {high})"
 
 
 def _confused(told: Told) -> Iterator[str]:
@@ -100,7 +107,8 @@ def _encoders(told: Told) -> Iterator[str]:
         yield f"  {row['encoder']} ({row['dims']} numbers)"
         yield f"    nearest neighbours    {interval(row['knn_accuracy'])}"
         yield f"    cluster purity        {interval(row['purity'])}"
-        yield f"    silhouette            {row['silhouette']['value']:.3f}"
+        value, low, high = (row["silhouette"][name] for name in ("value", "low", "high"))
+        yield f"    silhouette            {value:.3f} (95 %: {low:.3f} to {high:.3f})"
         for few in row["few_label_accuracy"]:
             yield f"    from {few['per_label']:>2} of each label {interval(few)}"
     for note in told["notes"]:

@@ -3,14 +3,22 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.jobs_rows import ended_in
 from app.terminal_scores import score_lines
+from core.jobs import ENDED
 
 
 def _job_line(job: Mapping[str, Any]) -> str:
-    """One job in one line: id, trainer, where, state, how far, the best figure."""
-    far = f", {job['done']:,} of {job['total']:,}" if job["total"] and job["state"] == "running" else ""
-    spent = f", about {job['dollars']:.2f} USD" if job["dollars"] else ""
-    line = f"{job['id']}  {job['trainer']} on {job['runner']}: {job['state'].replace('_', ' ')}{far}{spent}"
+    """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
+    line = f"{job['id']}  {job['trainer']} on {job['runner']}: {job['state'].replace('_', ' ')}"
+    if job["state"] in ENDED:
+        line += f", {ended_in(job)}"
+    elif job["total"] and job["state"] == "running":
+        line += f", {job['done']:,} of {job['total']:,}"
+    if job["dollars"]:
+        line += f", about {job['dollars']:.2f} USD"
+    if job["note"]:
+        line += f", {job['note']}"
     return f"{line}. {job['message']}" if job["message"] else line
 
 
@@ -21,12 +29,16 @@ def _train_lines(told: Mapping[str, Any]) -> list[str]:
         return [_job_line(told), f"Next: rondo jobs, rondo jobs logs {told['id']}, rondo jobs cancel {told['id']}."]
     lines = [f"Trained {told['model']} in {told['seconds']:,.0f} s, {told['memory_mb']:,} MB at most."]
     lines += score_lines(told["metrics"])
-    return [*lines, f"Next: rondo compare champion {told['model']}, rondo models promote {told['model']}."]
+    return [*lines, _next(told["model"])]
 
 
 def _grid_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [_job_line(run) for run in told["runs"]]
-    return [*lines, told["sentence"]]
+    return [*lines, told["sentence"], *([_next(told["model"])] if told["model"] else [])]
+
+
+def _next(model: str) -> str:
+    return f"Next: rondo evaluate {model}, rondo models promote {model} (the gate compares it with the champion)."
 
 
 def _jobs_lines(told: Mapping[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.terminal_scores import interval, score_lines
+from core.measuring.strata import judged_on
 
 
 def _models_lines(told: Mapping[str, Any]) -> list[str]:
@@ -15,18 +16,19 @@ def _models_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _model_line(model: Mapping[str, Any]) -> str:
-    """id, state, trainer, labels, and its score on the first stratum that judged it."""
+    """id, state, trainer, labels, and its score on whichever of audit and gold is told."""
     line = f"{model['id']}  {model['state']:<13} {model['trainer']}, {model['labels']:,} labels"
-    for stratum in ("audit", "gold"):
-        if found := model["metrics"].get(stratum):
-            line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'])}"
-            break
+    if stratum := judged_on(model["metrics"]):
+        found = model["metrics"][stratum]
+        line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'])}"
     return line + (f". {model['notes']}" if model["notes"] else "")
 
 
 def _model_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"{told['id']}: {told['state']}", *score_lines(told["metrics"])]
     lines += [f"  {name}: {value}" for name, value in told["lineage"].items()]
+    values = told["training_info"].get("values", {})
+    lines += [f"  with {', '.join(f'{name}={value}' for name, value in values.items())}"] if values else []
     if told["gate"]:
         lines.append(f"  gate: {told['gate']['sentence']}")
     lines += [f"  {row['since']} {row['how']} by {row['who']}{_because(row['reason'])}" for row in told["history"]]
@@ -38,7 +40,8 @@ def _because(reason: str | None) -> str:
 
 
 def _promote_lines(told: Mapping[str, Any]) -> list[str]:
-    return [told["sentence"], told["gate"]["sentence"], "Back again: rondo models rollback"]
+    back = ["Back again: rondo models rollback"] if told["gate"]["champion"] else []
+    return [told["sentence"], told["gate"]["sentence"], *back]
 
 
 def _rollback_lines(told: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a terminal tells scores: a figure never without its interval. Knows no verb."""
+"""Figures in words: a score never without its interval, a duration in the unit that reads best. Knows no verb."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,3 +20,10 @@ def interval(estimate: Mapping[str, float]) -> str:
     if estimate["high"] - estimate["low"] >= 1:
         return "cannot be told yet"
     return f"{estimate['value']:.1%} (95 %: {estimate['low']:.1%} to {estimate['high']:.1%})"
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '12 min', '3.5 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

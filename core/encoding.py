@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 from core.jobs import Bundle, Report
-from core.models.encoders import encoder_source
+from core.models.artifacts import check_model
+from core.models.encoders import OWN, encoder_source
 from core.project import Project
 from core.settings import Settings
 from core.vectors import append_shards, encoded_rows, encoder_folder
@@ -20,7 +21,10 @@ def encode(project: Project, report: Report) -> dict[str, Any]:
 
 
 def encode_for(project: Project, report: Report, settings: Settings) -> dict[str, Any]:
-    """The same with the encoder of these settings, which need not be the project's (yet)."""
+    """The same with the encoder of these settings, which need not be the project's (yet).
+
+    Raises Damaged where there is something to encode and the model that brought the encoder is not as it was saved.
+    """
     started, done = time.monotonic(), 0
     with project.encoding_now:
         _drop_foreign_vectors(project, settings.encoder)
@@ -29,6 +33,8 @@ def encode_for(project: Project, report: Report, settings: Settings) -> dict[str
             total = project.store.one("select count(*) from records")
             if have >= total:
                 return {"records": total, "encoded": done, "seconds": round(time.monotonic() - started, 3)}
+            if not done:  # its files are hashed once, not for every piece
+                _check_own(project, settings.encoder)
             done += _encode_piece(project, report, settings, (have, total))
 
 
@@ -37,6 +43,13 @@ def encode_if_needed(project: Project, report: Report) -> None:
     if project.encoding_now.locked() and encoded_rows(project.vectors, project.settings().encoder):
         return
     encode(project, report)
+
+
+def _check_own(project: Project, encoder: str) -> None:
+    """An encoder that came with a model is loaded only while its files are what was saved."""
+    if encoder.startswith(OWN):
+        encoder_source(project.models, encoder)
+        check_model(project.models / encoder.removeprefix(OWN))
 
 
 def _drop_foreign_vectors(project: Project, encoder: str) -> None:

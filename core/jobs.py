@@ -8,11 +8,12 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 
 from core import errors
-from core.errors import Cancelled, RondoError
+from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.store import Store, utc_now
 from core.version import code_version
 
@@ -69,11 +70,16 @@ class Bundle:
 
     @property
     def result(self) -> dict[str, Any] | None:
-        """How it ended, or None while it has not."""
+        """How it ended, or None while it has not. Raises Damaged for a file that says no such thing."""
         try:
-            return dict(json.loads((self.path / "result.json").read_text(encoding="utf-8")))
+            found = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or found.get("state") not in ENDED:
+            raise Damaged(f"{self.path / 'result.json'} cannot be read. Run the job again.")
+        return found
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -84,19 +90,17 @@ class Bundle:
                 lines = file.read().split(b"\n")[:-1]
         except FileNotFoundError:
             return 0, 0
-        if not lines:
-            return 0, 0
-        event = json.loads(lines[-1])
-        return event["done"], event["total"]
+        told = [event for line in lines[-3:] if (event := _event(line))]
+        return (told[-1]["done"], told[-1]["total"]) if told else (0, 0)
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """Every complete line of progress: done, total, at (seconds since 1970), and figures such as loss, by name."""
         try:
-            lines = (self.path / "events.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        return [event for line in lines if (event := _event(line))]
 
     @property
     def sealed(self) -> bool:
@@ -132,6 +136,16 @@ class Bundle:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
 
+def _event(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a full disk or a kill cut short; without figures that are no numbers."""
+    try:
+        event = json.loads(line)
+        found = {name: value for name, value in event.items() if isinstance(value, int | float) and isfinite(value)}
+    except (ValueError, AttributeError):
+        return None
+    return found if {"done", "total"} <= found.keys() else None
+
+
 def manifest(out: Path) -> dict[str, str]:
     """Path below `out` to SHA-256, of every file: what came back is what was made."""
     return {file.relative_to(out).as_posix(): _digest(file) for file in sorted(out.rglob("*")) if file.is_file()}
@@ -161,9 +175,13 @@ class Jobs:
         """A new bundle with an empty `in/`, not yet started."""
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(3)}"
         bundle = Bundle(self.folder / job_id)
-        for name in ("in", "out"):
-            (bundle.path / name).mkdir(parents=True)
-        write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
+        try:
+            for name in ("in", "out"):
+                (bundle.path / name).mkdir(parents=True)
+            write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
+        except OSError as error:
+            shutil.rmtree(bundle.path, ignore_errors=True)
+            raise Refused(f"The job cannot be written: {error}. Free the disk, and start it again.") from None
         with self.store.transaction() as cursor:
             cursor.execute(
                 "insert into jobs (id, kind, state, made_at, params) values (?, ?, 'draft', ?, ?)",

@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import psutil
 
-from core.errors import Refused, RondoError
+from core import errors
+from core.errors import Damaged, Refused, RondoError
 from core.jobs import Bundle, Sight
 
 STOP_SECONDS = 5.0
@@ -21,8 +22,15 @@ STOP_SECONDS = 5.0
 
 def sight_of_result(bundle: Path) -> Sight | None:
     """What `result.json` says, None while there is none."""
-    result = Bundle(bundle).result
-    return Sight(str(result["state"]), str(result.get("message", ""))) if result else None
+    try:
+        result = Bundle(bundle).result
+    except Damaged as error:
+        return Sight("failed", str(error))
+    if result is None:
+        return None
+    kind, message = str(result.get("kind", "")), str(result.get("message", ""))
+    foreign = kind and not hasattr(errors, kind)  # no error of ours: the message alone would say little
+    return Sight(str(result["state"]), f"{kind}: {message}" if foreign else message)
 
 
 class LocalRunner:
@@ -92,7 +100,7 @@ class LocalRunner:
         if process is None:
             return
         with suppress(psutil.NoSuchProcess):
-            them = [process, *process.children(recursive=True)]
+            them = [process, *process.children(recursive=True), *_in_session(process.pid)]
             for one in them:
                 with suppress(psutil.NoSuchProcess):
                     one.terminate()
@@ -110,6 +118,16 @@ class LocalRunner:
         except psutil.NoSuchProcess:
             return None
         return process if same else None
+
+
+def _in_session(leader: int) -> list[psutil.Process]:
+    """Its other processes: of a parent that has ended, say."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if process.pid != leader and os.getsid(process.pid) == leader:
+                found.append(process)
+    return found
 
 
 def _locked(lock: IO[bytes]) -> bool:

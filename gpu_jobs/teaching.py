@@ -1,7 +1,7 @@
 """What a trainer is given and what it gives back. Knows texts, labels and folders; no bundle, no store, no trainer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Run:
     """How to train. values: every parameter of the trainer. base: the project's encoder, as `load_encoder` takes it.
 
     cache: where fetched models are kept. checkpoints: a folder that outlives an attempt: when it holds one, training
-    goes on from there. work: an empty folder for what the trainer leaves. save: called when a checkpoint is whole.
+    goes on from there. work: an empty folder for what the trainer leaves.
     """
 
     values: Mapping[str, Any]
@@ -48,7 +48,6 @@ class Run:
     seed: int
     threads: int
     report: Progress
-    save: Callable[[], None] = field(default=lambda: None)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
     _seal(bundle, params, trained, info, judged)
     return {
         "metrics": metrics,
-        "labels": len(material.texts),
+        "labels": 0 if params["trainer"] == "zeroshot" else len(material.texts),
         "seconds": seconds,
         "memory_mb": memory,
         "own_encoder": trained.encoder is not None,

@@ -30,7 +30,7 @@ def head(dims: int = 32, *, multi: bool = False) -> Head:
     return Head(weights, bias, 0.7, tuple(TOPICS), multi, 0.04)
 
 
-def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = None) -> str:
+def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = None, *, base: str = "") -> str:
     """A model with that encoder inside (a folder) or beside it (a name), as `rondo train` and promoting leave it."""
     folder, kept = project.models / MODEL, model_head or head()
     folder.mkdir(parents=True)
@@ -39,7 +39,7 @@ def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = 
         shutil.copytree(encoder, folder / "encoder")
     np.savez(folder / "judged.npz", n=np.arange(3), probs=np.zeros((3, 3), np.float32))
     info = {
-        "base_model": "/home/me/mini" if inside else str(encoder),
+        "base": base or ("/home/me/mini" if inside else str(encoder)),
         "label_names": {topic: topic for topic in TOPICS},
         "counts": dict.fromkeys(TOPICS, 16),
         "held_out": [3, 5, 8],

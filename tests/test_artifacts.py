@@ -232,11 +232,11 @@ def test_a_model_without_a_head_says_what_it_is_good_for(tmp_path: Path) -> None
 def test_sealing_leaves_out_what_quotes_training_texts_and_where_folders_were(tmp_path: Path) -> None:
     write(tmp_path / "m" / "encoder" / "modules.json", MODULES)
     write(tmp_path / "m" / "encoder" / "README.md", b"widget: the text of a record")
-    info = {"base_model": "/home/me/models/mini", "label_names": {"a": "/music"}, "values": {"base": "/home/me/x"}}
+    info = {"base": "/home/me/models/mini", "label_names": {"a": "/music"}, "values": {"base": "/home/me/x"}}
     manifest = seal_model(tmp_path / "m", Making("encoder", INSIDE, ("a", "b"), False, info), HEAD)
     assert "encoder/README.md" not in manifest["files"]
     kept = json.loads((tmp_path / "m" / "training_info.json").read_text())
-    assert kept == {"base_model": "mini", "label_names": {"a": "/music"}, "values": {"base": "x"}}
+    assert kept == {"base": "mini", "label_names": {"a": "/music"}, "values": {"base": "x"}}
 
 
 def test_a_trainer_that_leaves_a_pickle_cannot_seal_its_model(tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app import terminal_jobs, terminal_models
 from app.client import answers
+from app.terminal import Ticker, say_json
+from app.terminal_evaluating import _labels
 from tests.conftest import write_csv
 
 
@@ -167,3 +170,53 @@ def test_audit_records_alone_can_be_queued_and_a_round_chosen_again(folder: Path
 def test_machine_labels_are_refused_before_there_is_a_model(folder: Path) -> None:
     assert "model" in rondo("auto", "--project", folder, code=4)
     assert "No promise stands" in rondo("withdraw", "--project", folder, code=4)
+
+
+def test_a_sentence_before_the_work_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    ticker = Ticker()
+    for _ in range(2):
+        ticker("About 0.89 USD an hour on L4 (an estimate from list prices).", 0, 0)
+    ticker("Training setfit", 3, 9)
+    assert capsys.readouterr().err == "About 0.89 USD an hour on L4 (an estimate from list prices).\n"
+
+
+def test_jobs_and_models_are_listed_by_name_too(folder: Path) -> None:
+    for group in ("jobs", "models"):
+        assert rondo(group, "list", "--project", folder) == rondo(group, "--project", folder)
+
+
+def test_what_is_no_number_is_null_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    say_json({"loss": float("nan"), "at": [1.5]})
+    assert json.loads(capsys.readouterr().out) == {"loss": None, "at": [1.5]}
+
+
+JOB = {
+    **{"id": "j1", "trainer": "setfit", "runner": "modal", "state": "succeeded", "done": 9, "total": 9},
+    **{"made_at": "2026-11-21T10:11:12Z", "started_at": "2026-11-21T10:11:12Z", "ended_at": "2026-11-21T10:12:12Z"},
+    **{"dollars": 0.25, "note": "again", "message": ""},
+}
+
+
+def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> None:
+    [line] = terminal_jobs.LINES["jobs"]({"jobs": [JOB]})
+    assert line == "j1  setfit on modal: succeeded, 21 Nov 10:12 UTC, 60 s, about 0.25 USD, again"
+
+
+def test_a_search_names_its_winner_in_what_comes_next() -> None:
+    told = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
+    assert "rondo models promote j1" in terminal_jobs.LINES["train"](told)[-1]
+    assert terminal_jobs.LINES["train"]({**told, "model": None})[-1] == told["sentence"]
+
+
+def test_the_way_back_is_named_only_where_there_is_one() -> None:
+    told = {"sentence": "Done.", "gate": {"sentence": "Better.", "champion": None}}
+    assert not any("rollback" in line for line in terminal_models.LINES["promote"](told))
+    told["gate"] = {"sentence": "Better.", "champion": "m1"}
+    assert any("rollback" in line for line in terminal_models.LINES["promote"](told))
+
+
+def test_every_figure_per_label_is_told_with_its_interval() -> None:
+    found = {"value": 0.914, "low": 0.853, "high": 0.947}
+    per_label = {"a": {"records": 40, "precision": found, "recall": None, "f1": found}}
+    *_, line = _labels({"labels": {"a": "spam"}, "per_label": per_label})
+    assert line.split() == "spam 40 91 % (85 to 95) cannot be told 91 % (85 to 95)".split()

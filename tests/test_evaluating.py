@@ -18,7 +18,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.models.artifacts import Making, check_model, load_head, seal_model
 from core.models.classifier import load_classifier
 from core.project import Project, open_project
-from core.registry.evaluating import compare, evaluate, saved_evaluations
+from core.registry.evaluating import _hand_over, compare, evaluate, saved_evaluations
 from core.reports.matrices import calibration
 from core.rounds.plans import active_model
 from core.training.launch import train
@@ -208,6 +208,38 @@ def test_what_is_saved_is_found_again_newest_first_and_leaves_the_model_whole(ju
     check_model(judged.models / trained(judged))
 
 
+def test_files_of_one_name_are_kept_apart_and_one_called_audit_is_no_audit(judged: Project, tmp_path: Path) -> None:
+    model = trained(judged)
+    files = [tmp_path / "a" / "test.csv", tmp_path / "b" / "test.csv"]
+    for file in files:
+        file.parent.mkdir()
+        shutil.copyfile(write_csv(tmp_path / "mine.csv", 12), file)
+    for on in (*files, files[0]):
+        evaluate(judged, quiet, model=model, on=str(on), save=True, **FILE)
+    assert [told["on"] for told in saved_evaluations(judged, model)] == ["test.csv", "test.csv"]
+    check_model(judged.models / model)
+    (tmp_path / "audit").mkdir()
+    (tmp_path / "audit" / "one.txt").write_text("The rain came.")
+    told = evaluate(judged, quiet, model=model, on=str(tmp_path / "audit"), out=str(tmp_path / "out.jsonl"))
+    assert (told["on"], told["records"]) == ("file audit", 1)
+
+
+def test_a_model_is_named_by_the_end_of_its_id_here_too(judged: Project) -> None:
+    model = trained(judged)
+    assert evaluate(judged, quiet, model=model[-6:], on="gold")["model"] == model
+    assert compare(judged, quiet, first="champion", second=model[-6:])["second"] == model
+    with pytest.raises(BadInput, match=r"no model 'nobody'.*A folder with a manifest.json"):
+        evaluate(judged, quiet, model="nobody")
+
+
+def test_lines_that_cannot_be_written_are_refused_and_leave_nothing(judged: Project, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="could not be written"):
+        _hand_over(tmp_path / "nothing.jsonl", tmp_path / "out.jsonl")
+    with pytest.raises(BadInput, match="cannot be written"):
+        evaluate(judged, quiet, on="gold", out=str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["project"]
+
+
 def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judged: Project) -> None:
     """The finished model may have learnt from these records since; its own word on them is not asked."""
     rows = judged.store.query("select n, labels[1] from settled where stratum = 'chosen' order by n limit 10")
@@ -243,7 +275,7 @@ def test_what_cannot_be_evaluated_is_said(
 
 
 def test_no_model_no_gold_and_no_audit_are_said(project: Project) -> None:
-    with pytest.raises(Refused, match="No model is in use"):
+    with pytest.raises(Refused, match="no champion yet: `rondo fit`"):
         evaluate(project, quiet)
     with pytest.raises(Refused, match="No audit record"):
         evaluate(project, quiet, model="baseline", on="audit")

@@ -49,6 +49,15 @@ def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project
     assert "On 16 audit records" in verdict["sentence"]
 
 
+def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Project) -> None:
+    challenger = enter(guessing, good_head(guessing))
+    first = gate(guessing, model=challenger)
+    assert gate(guessing, model=challenger) == first
+    with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
+        cursor.execute("update settled set labels = ['food'] where stratum in ('audit', 'gold')")
+    assert gate(guessing, model=challenger)["difference"] != first["difference"]
+
+
 def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
     verdict = gate(guessing, model=enter(guessing, bad_head()))
     assert not verdict["passes"]

@@ -1,5 +1,6 @@
 """A search over parameters: what is tried (laws), and how its runs start, end, are stopped and survive a restart."""
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -201,8 +202,8 @@ def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
     assert labelled.store.one("select count(*) from settled where stratum = 'chosen'") > before
     while (seen := advance(labelled, seen["id"]))["state"] == "running":
         pass
-    taught = labelled.store.query("select labels from models where trainer = 'zeroshot'")
-    assert taught == [(before,), (before,)]
+    runs = [labelled.models / run["id"] / "training_info.json" for run in seen["runs"]]
+    assert [json.loads(file.read_text())["records"] for file in runs] == [before, before]
 
 
 def test_a_run_that_fails_does_not_win_and_does_not_end_the_search(labelled: Project) -> None:

@@ -113,7 +113,7 @@ def test_the_token_is_in_no_file_no_row_no_log_and_no_address(ready: Project, hu
     assert WRITER.encode() not in everything_written(tmp_path)
     assert not [line for line in hub.heard if WRITER in line]
     assert {path.name for job in (tmp_path / "project" / "jobs").iterdir() for path in job.iterdir()} == {
-        *("events.jsonl", "job.json", "log.txt", "result.json")
+        *("events.jsonl", "job.json", "lock", "log.txt", "result.json")
     }
 
 

@@ -1,5 +1,6 @@
 """Routes for programs: what needs the token, what is refused, and that the description says what there is."""
 
+import json
 import re
 import shutil
 import stat
@@ -10,12 +11,15 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app import state
 from app.api_requests import MOST_BYTES, read_order, read_whole
 from app.api_token import FILE, VARIABLE, read_token
+from app.finite import finite
 from app.jobs_api import ACTS, api_routes
 from app.openapi import document
 from app.openapi_page import page
@@ -23,6 +27,7 @@ from core import loop
 from core.errors import BadInput
 from core.project import Runners, open_project
 from core.training.trainers import read_values
+from core.training.watching import follow
 from gpu_jobs.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet
 
@@ -157,9 +162,11 @@ def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: state.O
     assert asked(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
 
 
-def test_a_job_is_cancelled_once(client: TestClient) -> None:
+def test_a_job_is_cancelled_once(client: TestClient, office: state.Office) -> None:
     job = asked(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
-    assert asked(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] == "cancelled"
+    assert asked(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] in ("cancelling", "cancelled")
+    while asked(client, "GET", f"/api/jobs/{job}")["state"] != "cancelled":
+        follow(office.project, quiet)
     assert "already" in asked(client, "DELETE", f"/api/jobs/{job}", None, 409)["error"]
 
 
@@ -190,6 +197,28 @@ def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
     chosen = {"epochs": 3, "learning_rate": 2e-05, "head": "logistic", "oversample": True, "batch_size": [8, 16]}
     values = read_order({"trainer": "setfit", "set": chosen})["values"]
     assert values == ["epochs=3", "learning_rate=2e-05", "head=logistic", "oversample=true", "batch_size=8,16"]
+
+
+def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, office: state.Office) -> None:
+    job = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    with (office.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"done": 9, "total": 9, "at": 0.0, "loss": NaN, "eval_loss": -Infinity}\n')
+    told = asked(client, "GET", f"/api/jobs/{job}")
+    assert told["figures"].get("loss") is told["figures"].get("eval_loss") is None
+
+
+@given(st.recursive(st.floats(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_is_finite_is_strict_json_and_stays_as_it_is(told: Any) -> None:
+    strict = json.loads(json.dumps(finite(told), allow_nan=False))
+    assert finite(strict) == strict == finite(told)
+
+
+def test_half_a_character_is_refused(client: TestClient) -> None:
+    for body in ({"trainer": "head", "note": "\ud800"}, {"trainer": "zeroshot", "set": {"template": "\ud800 {}"}}):
+        response = client.post("/api/jobs", content=json.dumps(body))
+        assert response.status_code == 400
+        assert "UTF-8" in response.json()["error"]
+    assert asked(client, "GET", "/api/jobs") == {"jobs": []}
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 50_000, b" " * (MOST_BYTES + 1)])

@@ -1,4 +1,4 @@
-"""The Jobs and Models pages: a run is started, told, stopped and tried again; models are compared and put to use."""
+"""The Jobs and Models pages: a job is started, told, cancelled and retried; models are compared and put to use."""
 
 import json
 import shutil
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import state
+from app.charts_evaluating import gate_chart, reach_of
 from app.charts_jobs import LOSSES, evaluation_chart, loss_chart, points_of
-from app.charts_models import reach_of
-from app.jobs_rows import STATES, how_far, run_rows
+from app.jobs_rows import STATES, figures_of, how_far, run_rows
 from app.models_rows import score_rows, version_rows, what_promoting_does
 from app.places import places
 from core import simulate
@@ -122,13 +122,13 @@ def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget
     assert {f"set-{trainer}-{name}" for name in TRAINERS[trainer].parameters} <= keys
 
 
-def test_a_run_is_started_ends_and_names_its_model(office: state.Office) -> None:
+def test_a_job_is_started_ends_and_names_its_model(office: state.Office) -> None:
     page = shown("jobs.py")
     page.button(key="start").click().run()
     follow(office.project, quiet)
     page.run()
     assert [box.label.split(", ")[0] for box in page.expander if box.label.startswith(":")] == [
-        ":material/check_circle: Finished: head"
+        ":material/check_circle: Succeeded: head"
     ]
     [job] = listing(office.project)["jobs"]
     page.switch_page("pages/models.py").run()
@@ -156,7 +156,7 @@ class Endless:
         return 0.0001 * seconds
 
 
-def test_a_run_that_goes_on_is_told_live_stopped_and_tried_again(office: state.Office) -> None:
+def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: state.Office) -> None:
     machine = Endless()
     office.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
@@ -166,7 +166,7 @@ def test_a_run_that_goes_on_is_told_live_stopped_and_tried_again(office: state.O
     assert any("Running: head" in line.value for line in page.markdown)
     assert any("0.36" in text.value for text in page.text)  # dollars an hour, before it is started
     [job] = listing(office.project)["jobs"]
-    page.button(key=f"stop-{job['id']}").click().run()
+    page.button(key=f"cancel-{job['id']}").click().run()
     assert [one["state"] for one in listing(office.project)["jobs"]] == ["cancelled"]
     page.button(key=f"retry-{job['id']}").click().run()
     assert [one["state"] for one in listing(office.project)["jobs"]] == ["queued"]
@@ -189,12 +189,20 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: state.Of
     assert sorted(table["epochs"]) == [1, 2]
 
 
-def test_a_run_that_cannot_be_started_says_why_beside_the_button(office: state.Office) -> None:
+def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: state.Office) -> None:
     office.project.runners = {}
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert any("There is no runner" in error.value for error in page.error)
     assert listing(office.project)["jobs"] == []
+
+
+def test_a_job_is_started_while_a_command_waits_for_another(office: state.Office) -> None:
+    office.open_ticket("train")
+    page = shown("jobs.py")
+    page.button(key="start").click().run()
+    assert not page.error
+    assert len(listing(office.project)["jobs"]) == 1
 
 
 @pytest.fixture
@@ -216,6 +224,36 @@ def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: s
     page.button(key="rollback").click().run()
     finish(challenged)
     assert active_model(challenged.project) == before
+
+
+def test_a_second_promotion_says_that_one_goes_on(challenged: state.Office) -> None:
+    page, before = shown("models.py"), active_model(challenged.project)
+    challenged.open_ticket("promote")
+    page.text_input(key="promote-reason").set_value("I know better.")
+    page.button(key="promote").click().run()
+    assert any("put in use just now" in error.value for error in page.error)
+    assert active_model(challenged.project) == before
+
+
+@pytest.mark.parametrize(("verb", "button"), [("evaluate", "evaluate"), ("compare", "compare")])
+def test_a_model_is_judged_while_a_command_judges_another(challenged: state.Office, verb: str, button: str) -> None:
+    challenged.open_ticket(verb)
+    page = shown("models.py")
+    tables = len(page.dataframe)
+    page.button(key=button).click().run()
+    assert not page.exception
+    assert len(page.dataframe) > tables or page.error
+
+
+def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: state.Office) -> None:
+    page = shown("models.py")
+    model = page.selectbox(key="model").value
+    page.query_params["annotator"] = "x" * 1_000
+    page.text_area(key=f"note-of-{model}").set_value("Keep this.")
+    page.button(key=f"keep-{model}").click().run()
+    assert not page.exception
+    assert page.error
+    assert challenged.activities == {}
 
 
 def finish(office: state.Office) -> None:
@@ -250,8 +288,12 @@ MODEL: dict[str, Any] = {
 }
 
 
-def test_a_version_is_told_by_the_stratum_that_has_more_records() -> None:
+def test_a_version_is_told_by_the_same_records_as_its_job() -> None:
     [row] = version_rows([MODEL])
+    accuracy = {"accuracy": MODEL["metrics"]["audit"]["macro_f1"]}
+    [told, _] = figures_of({**MODEL["metrics"], "audit": {**MODEL["metrics"]["audit"], **accuracy}})
+    assert told[0] == "Macro F1 on 40 audit records"
+    assert row["encoder"] == "its own"
     assert (row["judged on"], row["macro F1"], row["from"], row["to"]) == ("40 audit", 0.7, 0.6, 0.8)
 
 
@@ -270,5 +312,6 @@ def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
 def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, below: float, above: float) -> None:
     told = {"value": value, "low": max(value - below, -1.0), "high": min(value + above, 1.0)}
-    reach = reach_of(told)
+    reach = reach_of([told])
     assert all(abs(part) < reach for part in told.values())
+    assert json.dumps(gate_chart(told).to_dict(), allow_nan=False)

@@ -73,6 +73,16 @@ def test_an_encoder_known_by_name_stays_a_name(project: Project, tmp_path: Path)
     assert json.loads((tmp_path / "out" / "rondo.json").read_text())["encoder"] == "somebody/encoder"
 
 
+def test_a_card_names_what_the_model_was_made_from_not_what_encodes_for_the_project(
+    project: Project, tmp_path: Path
+) -> None:
+    put_to_use(project, fake_encoder(tmp_path / "tiny"), base="answerdotai/ModernBERT-base")
+    export_model(project, quiet, out=str(tmp_path / "out"))
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert 'base_model: "answerdotai/ModernBERT-base"' in card
+    assert "answerdotai/ModernBERT-base" in card.split("## How it was made")[1]
+
+
 def test_a_card_says_what_the_model_is_and_what_its_figures_rest_on(project: Project, tmp_path: Path) -> None:
     put_to_use(project, fake_encoder(tmp_path / "tiny"))
     export_model(project, quiet, out=str(tmp_path / "out"))
@@ -128,6 +138,13 @@ def test_a_zip_holds_what_a_folder_holds_and_is_the_same_each_time(project: Proj
         found = {name: archive.read(name) for name in archive.namelist()}
     folder = tmp_path / "out"
     assert found == {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_without_a_place_named_it_goes_to_the_exports_of_the_project(project: Project) -> None:
+    put_to_use(project, EMBEDDED, head(384))
+    told = export_model(project, quiet)
+    assert told["path"] == str(project.folder / "exports" / MODEL)
+    assert (project.folder / "exports" / MODEL / "README.md").is_file()
 
 
 def test_an_export_never_writes_over_what_is_there(project: Project, tmp_path: Path) -> None:

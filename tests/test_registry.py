@@ -14,7 +14,7 @@ import pytest
 
 from core import loop, simulate
 from core.encoding import encode
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.machine.evidence import trusted_model
@@ -147,6 +147,20 @@ def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny
     with pytest.raises(BadInput, match="is missing"):
         encoder_source(moved.models, moved.settings().encoder)
     moved.close()
+
+
+def test_an_encoder_that_was_changed_since_encodes_no_new_record(two: Project, tiny: Path) -> None:
+    model_id = enter(two, bad_head(32), encoder=tiny)
+    promote(two, quiet, model=model_id, **FORCED)
+    settings = two.models / model_id / "encoder" / "config.json"
+    settings.write_text(settings.read_text() + " ")
+    assert encode(two, quiet)["encoded"] == 0  # nothing to encode, so nothing is loaded
+    file = two.folder.parent / "more.csv"
+    file.write_text("text\nOne more about the rain.\n", encoding="utf-8")
+    loop.import_file(two, quiet, file=str(file), text=["text"])
+    with pytest.raises(Damaged, match="changed after it was saved"):
+        encode(two, quiet)
+    assert encoded_rows(two.vectors, OWN + model_id) < two.store.one("select count(*) from records")
 
 
 def test_records_imported_after_a_promotion_are_encoded_before_a_rollback_scores_them(

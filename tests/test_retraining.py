@@ -4,20 +4,24 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core import loop, simulate
 from core.changes import change_settings
 from core.errors import BadInput, RondoError
+from core.models.artifacts import INSIDE, Making, seal_model
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.models import models
 from core.registry.retraining import BY_POLICY, due, new_labels, retrain
+from core.registry.verdicts import read_truth
 from core.rounds.plans import active_model
 from core.store import utc_now
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
-from tests.registry_world import answers, bad_head, enter, good_head, played
+from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
+from tests.tiny_models import make_encoder
 
 
 @pytest.fixture
@@ -110,6 +114,46 @@ def test_the_server_retrains_after_so_many_labels_or_hours_and_never_unless_aske
     with two.store.transaction() as cursor:
         cursor.execute("update jobs set made_at = ? where kind = 'train'", [utc_now() - timedelta(hours=3)])
     assert due(two)
+
+
+def test_a_training_that_cannot_even_start_waits_for_as_many_new_labels_again(two: Project) -> None:
+    change_settings(two, retrain_after=3)
+    simulate.answer(two, answers(), 3)
+    assert due(two)
+    with pytest.raises(RondoError):
+        retrain(two, quiet, trainer="nothing of this name")
+    assert not due(two)
+    simulate.answer(two, answers(), 2)
+    assert not due(two)
+    simulate.answer(two, answers(), 1)
+    assert due(two)
+
+
+def test_a_model_that_a_person_trained_counts_for_the_policy_too(two: Project) -> None:
+    change_settings(two, retrain_after=3)
+    simulate.answer(two, answers(), 3)
+    enter(two, bad_head())
+    assert not due(two)
+    simulate.answer(two, answers(), 1)
+    assert not due(two)
+    assert new_labels(two) == 1
+
+
+def test_a_model_that_passes_but_breaks_on_its_way_is_left_to_a_person(two: Project, tmp_path: Path) -> None:
+    promote(two, quiet, model=enter(two, bad_head()), force=True, reason="so that there is something to beat")
+    champion, left = active_model(two), enter(two, bad_head(32), encoder=make_encoder(tmp_path / "e"), note=BY_POLICY)
+    with two.store.reading() as cursor:
+        truth = read_truth(cursor, LABELS)
+    folder = two.models / left
+    np.savez(folder / "judged.npz", n=truth.rows, probs=truth.labels.astype(np.float32))  # it is never wrong
+    (folder / "encoder" / "config.json").write_text("{}")  # but its encoder cannot be loaded
+    seal_model(folder, Making("encoder", INSIDE, LABELS, False, {}), bad_head(32))
+    change_settings(two, retrain_after=1_000)
+    with pytest.raises(RondoError):
+        retrain(two, quiet)
+    assert (active_model(two), due(two)) == (champion, False)
+    [gate] = [row["gate"] for row in models(two, quiet)["models"] if row["id"] == left]
+    assert gate["sentence"].startswith("It passed the gate but could not be put to use")
 
 
 def test_a_training_that_is_under_way_is_not_started_twice(two: Project) -> None:

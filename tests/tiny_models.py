@@ -8,7 +8,7 @@ import numpy as np
 
 from core.measuring.scores import macro_f1
 from core.models.heads import decide
-from core.training.trainers import read_values
+from core.training.trainers import TRAINERS, read_values
 from gpu_jobs.teaching import Material, Progress, Run, Trained
 from tests.conftest import TOPICS
 
@@ -135,7 +135,8 @@ def make_run(trainer: str, base: Path, folder: Path, *given: str, report: Progre
     """How a job would call that trainer, in a folder of its own. given: "key=value"."""
     for name in ("work", "checkpoints"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    values = read_values(trainer, given)
+    few = ["fewest_held_out=10"] if "fewest_held_out" in TRAINERS[trainer].parameters else []
+    values = read_values(trainer, [*few, *given])
     return Run(values, str(base), folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
 
 

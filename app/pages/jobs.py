@@ -1,4 +1,4 @@
-"""Jobs: start a training run, watch it live, stop it, find its model. `/jobs?job=ID` opens one."""
+"""Jobs: start a training job, watch it live, cancel it, find its model. `/jobs?job=ID` opens one."""
 
 import streamlit as st
 
@@ -22,7 +22,7 @@ trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") 
 values = draw_parameters(trainer, TRAINERS[trainer].parameters)
 searched = draw_search(trainer, values)
 on, gpu = draw_places(places(settings))
-note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this run by")
+note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
     asked = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
     draw_price(office, on, gpu)
@@ -34,5 +34,5 @@ if asked:
         act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()
 
-st.subheader("Runs")
+st.subheader("All jobs")
 draw_jobs(office, st.query_params.get("job"))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.models.artifacts import INFO
-from core.models.encoders import EMBEDDED
+from core.models.artifacts import INFO, INSIDE
+from core.models.encoders import EMBEDDED, OWN
 from core.project import Project
 from core.registry.usage import usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
@@ -69,6 +69,13 @@ def public_name(encoder: str) -> str:
     return Path(encoder).name if encoder.startswith(("/", "\\", ".", "~")) or Path(encoder).is_dir() else encoder
 
 
+def _base(info: Facts, row: Facts) -> str:
+    """What it was made from. An encoder of ours travels to the job under no name of its own: its model is named."""
+    base, encoder = str(info.get("base") or ""), str(info.get("encoder") or row["encoder"])
+    carried = base == INSIDE.rstrip("/") and encoder.startswith(OWN)
+    return public_name(encoder if carried or not base else base)
+
+
 def model_card(project: Project, subject: Subject) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
     row, settings = subject.row, project.settings()
@@ -88,7 +95,7 @@ def model_card(project: Project, subject: Subject) -> str:
 
 def _front(subject: Subject, info: Facts, row: Facts) -> list[str]:
     """YAML in which every value is a JSON string: nothing in it can be anything else."""
-    base = public_name(str(info.get("base_model") or info.get("encoder") or row["encoder"]))
+    base = _base(info, row)
     known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
     library = "transformers" if subject.form == "classifier" else "sentence-transformers"
     return [
@@ -125,7 +132,7 @@ def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
 
 
 def _making(row: Facts, info: Facts) -> list[str]:
-    base = public_name(str(info.get("base_model") or info.get("encoder") or row["encoder"]))
+    base = _base(info, row)
     trainer = "logistic head, refitted in a round" if row["trainer"] == "round" else row["trainer"]
     told = {
         "trainer": trainer,

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from core.errors import BadInput
+from core.errors import BadInput, Refused
+from core.measuring.strata import judged_on
 from core.project import Project
 from core.rounds.plans import active_model
 
 Row = dict[str, Any]
+CHAMPION = "champion"
 FEWEST = 10
 """records of a stratum below which its score is not told in a sentence"""
 
@@ -27,11 +29,13 @@ def history(project: Project) -> list[Row]:
 
 
 def find_model(project: Project, name: str) -> str:
-    """The id that a person means: all of it, an end of it that no other has, or 'champion'. Raises BadInput."""
-    if name == "champion":
+    """The id that a person means: all of it, an end of it that no other has, or 'champion'. Raises BadInput, or
+    Refused where there is no champion yet.
+    """
+    if name == CHAMPION:
         champion = active_model(project)
         if champion is None:
-            raise BadInput("There is no champion yet: `rondo fit` makes the first model.")
+            raise Refused("There is no champion yet: `rondo fit` makes the first model.")
         return champion
     ids = [model for (model,) in project.store.query("select id from models order by made_at")]
     found = [model for model in ids if model == name] or [model for model in ids if name and model.endswith(name)]
@@ -115,9 +119,9 @@ def _said(project: Project, what: str, model: str) -> str:
 
 
 def score_words(metrics: Row) -> str:
-    """' (macro F1 81% on 120 audit records)', of the first stratum with enough records; '' where none has."""
-    for stratum in ("audit", "gold"):
-        found = metrics.get(stratum)
-        if found and found["n"] >= FEWEST:
-            return f" (macro F1 {found['macro_f1']['value']:.0%} on {found['n']:,} {stratum} records)"
+    """' (macro F1 81% on 120 audit records)', of the stratum that is told; '' where its records are too few."""
+    stratum = judged_on(metrics)
+    found = metrics[stratum] if stratum else None
+    if found and found["n"] >= FEWEST:
+        return f" (macro F1 {found['macro_f1']['value']:.0%} on {found['n']:,} {stratum} records)"
     return ""

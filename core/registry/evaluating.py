@@ -1,7 +1,9 @@
 """The verbs `evaluate` and `compare`: which models on which records, and what is kept of it. Judges nothing itself."""
 
+import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +13,11 @@ from typing import Any
 from core.errors import BadInput, Refused
 from core.jobs import Bundle, Report, write_json
 from core.project import Project
+from core.registry.champions import CHAMPION
 from core.registry.finding import (
-    CHAMPION,
     Model,
     find_encoder,
-    find_model,
+    find_judged,
     held_out_rows,
     labelled_rows,
     loadable,
@@ -64,8 +66,11 @@ class Wanted:
 
     @property
     def shown(self) -> str:
-        """What a person calls it."""
-        return Path(self.on).name if self.file else self.on
+        """What a person calls it; a file that is called like records of ours is told from them."""
+        if not self.file:
+            return self.on
+        name = Path(self.on).name
+        return f"file {name}" if name in OURS else name
 
 
 def evaluate(
@@ -73,9 +78,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Figures of a model on records whose truth is known. options: of Wanted.
 
-    model: an id, `champion`, `baseline` (no training at all), or the folder of an artifact.
+    model: as `find_model` takes it, `baseline` (no training at all), or the folder of an artifact.
     """
-    found = find_model(project, model)
+    found = find_judged(project, model)
     wanted = Wanted(on=on or _first_there(project, found), **options)
     _check(project, found, wanted)
     params = {"top_k": wanted.top_k, "labeled_only": wanted.labeled_only, "write": wanted.out is not None}
@@ -88,7 +93,7 @@ def evaluate(
             _hand_over(bundle.path / "out" / "records.jsonl", Path(wanted.out))
         told |= {"out": wanted.out, "saved": wanted.save}
         if wanted.save:
-            _save(project, bundle, told)
+            _save(project, bundle, told, _file_of(wanted))
         _taken_in(project, bundle)
     finally:
         bundle.empty()
@@ -106,7 +111,7 @@ def compare(project: Project, report: Report, *, first: str, second: str, **opti
         raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
     if wanted.encoders:
         return _compare_encoders(project, report, (first, second), wanted)
-    found = [find_model(project, word) for word in (first, second)]
+    found = [find_judged(project, word) for word in (first, second)]
     if found[0] == found[1]:
         raise BadInput(f"{first} and {second} are the same model, {found[0].name}. Name two.")
     wanted = Wanted(**options | {"on": wanted.on or _first_there(project, None)})
@@ -213,16 +218,28 @@ def _taken_in(project: Project, bundle: Bundle) -> None:
 
 
 def _hand_over(source: Path, target: Path) -> None:
-    """Whole or not at all; the target may be on another disk."""
-    partial = target.with_name(target.name + ".partial")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)
+    """Whole or not at all; the target may be on another disk. Raises Refused where it cannot be written."""
+    partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+    try:
+        shutil.copyfile(source, partial)
+        os.replace(partial, target)
+    except OSError as error:
+        raise Refused(f"{target} could not be written ({error}). Name another file with --out.") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _save(project: Project, bundle: Bundle, told: Mapping[str, Any]) -> None:
+def _file_of(wanted: Wanted) -> str:
+    """A file's records are known by where the file lies: two of one name, or one called gold, are not one another."""
+    if wanted.file is None:
+        return f"{wanted.on}.json"
+    return f"file-{hashlib.sha256(wanted.file['file'].encode()).hexdigest()[:16]}.json"
+
+
+def _save(project: Project, bundle: Bundle, told: Mapping[str, Any], kept_as: str) -> None:
     """The newest evaluation on the same records replaces the one before. Made elsewhere: half a file beside a sealed
     model would damage it."""
     folder = project.models / told["model"] / SAVED
     folder.mkdir(parents=True, exist_ok=True)
     write_json(bundle.path / "out" / "evaluation.json", dict(told))
-    os.replace(bundle.path / "out" / "evaluation.json", folder / f"{told['on']}.json")
+    os.replace(bundle.path / "out" / "evaluation.json", folder / kept_as)

@@ -41,14 +41,16 @@ class Exported:
         return sum(path.stat().st_size for path in self.files.values()) + sum(map(len, self.texts.values()))
 
 
-def export_model(project: Project, report: Report, *, model: str = "", out: str) -> dict[str, Any]:
+def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> dict[str, Any]:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
 
-    model: as `find_model` takes it, empty for the champion. Its README is a model card with the code to use it. Written
-    whole or not at all; a zip that is there is replaced, a folder that holds something is not.
+    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. The README
+    is a model card with the code to use it. Written whole or not at all; a zip that is there is replaced, a folder that
+    holds something is not.
     """
-    target = Path(out)
-    refuse_target(project, out)
+    found = find_model(project, model or "champion")
+    target = Path(out) if out else _usual_place(project, found)
+    refuse_target(project, str(target))
     zipped = target.suffix.lower() == ".zip"
     if not zipped:
         refuse_target(project, str(target / README))
@@ -56,11 +58,17 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str)
         raise BadInput(f"{target} is there already. Name a folder that is new or empty, or a file that ends in .zip.")
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
-    exported = collect(project, model)
+    exported = collect(project, found)
     with _whole(target) as partial:
         (_zip if zipped else write_folder)(exported, partial, report)
     count = len(exported.files) + len(exported.texts)
-    return {"model": exported.model, "path": str(out), "files": count, "bytes": exported.size}
+    return {"model": exported.model, "path": str(target), "files": count, "bytes": exported.size}
+
+
+def _usual_place(project: Project, model: str) -> Path:
+    exports = project.folder / "exports"
+    exports.mkdir(exist_ok=True)
+    return exports / model
 
 
 def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:

@@ -14,12 +14,12 @@ from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.classifier import encoder_name, encoder_place
 from core.models.encoders import OWN
 from core.project import Project
+from core.registry.champions import CHAMPION, find_model
 from core.registry.verdicts import VERDICTS, judged_rows
-from core.rounds.plans import active_model
 from core.rounds.play import known_now
 
 Ints = npt.NDArray[np.int64]
-BASELINE, CHAMPION = "baseline", "champion"
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -37,27 +37,26 @@ class Model:
         return self.folder is not None and (self.folder / VERDICTS).exists()
 
 
-def find_model(project: Project, word: str) -> Model:
-    """An id, `champion`, `baseline`, or the folder of an artifact. Raises BadInput, Refused or Damaged."""
+def find_judged(project: Project, word: str) -> Model:
+    """`baseline`, the folder of an artifact, or what `find_model` takes. Raises BadInput, Refused or Damaged."""
     if word == BASELINE:
         return Model(BASELINE, None)
-    if word in (CHAMPION, ""):
-        champion = active_model(project)
-        if champion is None:
-            raise Refused("No model is in use yet. Make one with `rondo fit`, or evaluate `baseline`.")
-        word = champion
-    if project.store.one("select count(*) from models where id = ?", [word]):
-        folder = (project.models / word).resolve()
-        if not (folder / MANIFEST).exists():
-            raise Damaged(f"The files of {word} are gone: there is no {folder / MANIFEST}. Train it again.")
-        return Model(word, folder, _base(project, word))
+    word = word or CHAMPION
     folder = Path(word)
-    if (folder / MANIFEST).is_file():
+    if not _is_id(project, word) and (folder / MANIFEST).is_file():
         return Model(folder.resolve().name, folder.resolve())
-    raise BadInput(
-        f"There is no model {word!r}: no id that `rondo models list` shows, nor a folder with a {MANIFEST}. "
-        f"{CHAMPION} is the model in use, {BASELINE} needs none."
-    )
+    try:
+        model = find_model(project, word)
+    except BadInput as error:
+        raise BadInput(f"{error} A folder with a {MANIFEST} can be judged, too, and `{BASELINE}` needs none.") from None
+    folder = (project.models / model).resolve()
+    if not (folder / MANIFEST).exists():
+        raise Damaged(f"The files of {model} are gone: there is no {folder / MANIFEST}. Train it again.")
+    return Model(model, folder, _base(project, model))
+
+
+def _is_id(project: Project, word: str) -> bool:
+    return bool(project.store.one("select count(*) from models where id = ?", [word]))
 
 
 def _base(project: Project, model: str) -> str:
@@ -73,7 +72,7 @@ def find_encoder(project: Project, word: str) -> dict[str, str]:
     word = word.removeprefix(OWN)
     if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
         return {"name": word, "place": word}
-    found = find_model(project, word)
+    found = find_judged(project, word)
     if found.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
     manifest = read_manifest(found.folder)

@@ -1,6 +1,8 @@
 """Whether a challenger may replace the champion: both judged on the same records. Changes nothing."""
 
-from dataclasses import asdict, dataclass
+import hashlib
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,7 @@ import numpy as np
 from core.errors import Damaged, Refused
 from core.measuring.audit import Weights, plain
 from core.measuring.paired import Difference, Paired, paired
-from core.measuring.scores import FEW
+from core.measuring.scores import FEW, Bools
 from core.project import Project
 from core.registry.verdicts import Said, Truth, audit_weights, read_said, read_truth
 from core.rounds.plans import active_model
@@ -82,9 +84,34 @@ def _compare(cursor: Any, stratum: str, truth: Truth, incumbent: Said, challenge
     if stratum == "audit":
         rows, weights = audit_weights(cursor, truth, rows)
     true, first, second = truth.labels[np.searchsorted(truth.rows, rows)], incumbent.of(rows), challenger.of(rows)
-    found = paired(true, first, second, weights)
+    found = _answered(_Question.of(true, first, second, weights))
     labels = (true | first | second).any(axis=0).sum() if found.n else true.shape[1]
     return Compared(stratum, found, unjudged, max(FEW * int(labels) - found.n, 0))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What `paired` is asked, known by its digest: the same question has the same answer."""
+
+    digest: bytes
+    truth: Bools = field(compare=False)
+    first: Bools = field(compare=False)
+    second: Bools = field(compare=False)
+    weights: Weights = field(compare=False)
+
+    @classmethod
+    def of(cls, truth: Bools, first: Bools, second: Bools, weights: Weights) -> "_Question":
+        """Shapes are part of the digest, for bits alone do not tell three labels from four."""
+        bits = [np.packbits(part).tobytes() for part in (truth, first, second, weights.drawn)]
+        numbers = [part.tobytes() for part in (weights.weight, weights.known)]
+        size = repr((truth.shape, weights.effective, weights.population, weights.uncovered)).encode()
+        return cls(hashlib.sha256(b"".join([size, *bits, *numbers])).digest(), truth, first, second, weights)
+
+
+@lru_cache(maxsize=16)
+def _answered(asked: _Question) -> Paired:
+    """A page asks the gate with every click, and a bootstrap of thousands of records takes a second of the server's."""
+    return paired(asked.truth, asked.first, asked.second, asked.weights)
 
 
 def _unopposed(why: str) -> dict[str, Any]:

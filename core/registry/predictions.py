@@ -56,9 +56,11 @@ def predictions(project: Project, report: Report, *, by: str = "round", worst: i
     settings = project.settings()
     with project.store.reading() as cursor:
         cursor.execute(_TOLD, {"active": [label.id for label in settings.taxonomy.active]})
-        groups = cursor.execute(_BY.format(group=_GROUPS[by])).fetchall()
-        misses = _misses(cursor, settings, worst)
-        cursor.execute("drop table told")
+        try:
+            groups = cursor.execute(_BY.format(group=_GROUPS[by])).fetchall()
+            misses = _misses(cursor, settings, worst)
+        finally:
+            cursor.execute("drop table if exists told")
     over_time = [_point(by, row) for row in groups if row[1]]
     chosen = [_share(by, row) for row in groups if not row[1]]
     return {"over_time": over_time, "chosen": chosen, "worst": misses, "sentence": _sentence(over_time, chosen)}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from core.errors import BadInput, Damaged, Refused
+from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.jobs import UNDER_WAY, Report
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
@@ -13,9 +13,11 @@ from core.registry.gate import gate
 from core.rounds.plans import active_model
 from core.rounds.succession import Succession
 from core.settings import Settings
-from core.store import utc_now
+from core.store import note, utc_now
 from core.training.launch import train
 
+FAILED = "retraining failed"
+"""in the audit log: an attempt that raised"""
 BY_POLICY = "retraining"
 """the note of jobs that the policy started: what it leaves undone when the app is killed, it finishes the next time"""
 
@@ -47,15 +49,20 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
     if why:
         return _nothing(project, new, why)
     settings = project.settings()
-    trained = train(
-        project,
-        report,
-        trainer=asked.trainer or settings.retrain_trainer,
-        on=asked.on or settings.retrain_on,
-        gpu=asked.gpu,
-        values=list(asked.values),
-        note=BY_POLICY,
-    )
+    try:
+        trained = train(
+            project,
+            report,
+            trainer=asked.trainer or settings.retrain_trainer,
+            on=asked.on or settings.retrain_on,
+            gpu=asked.gpu,
+            values=list(asked.values),
+            note=BY_POLICY,
+        )
+    except (RondoError, OSError) as error:  # it may have left no job, and yet it was tried
+        with project.store.transaction() as cursor:
+            note(cursor, who, FAILED, {"sentence": str(error)})
+        raise
     told = {"new": new, "job": trained["id"], "trained": True}
     model = trained.get("model")
     if model is None:  # a search, say, none of whose runs gave a model
@@ -66,7 +73,8 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
 def due(project: Project) -> bool:
     """Should the server retrain now? Asks nothing of the database where the settings want no retraining.
 
-    Counted from the newest attempt, however it ended: a training that fails is not tried again for every label.
+    Counted from the newest attempt, however it ended: a training that fails is not tried again before as many new
+    labels have come, or as many hours have gone by.
     """
     settings = project.settings()
     if not settings.retrain_after and not settings.retrain_hours:
@@ -75,10 +83,22 @@ def due(project: Project) -> bool:
         return False
     if undecided(project) is not None:
         return True
+    return _due_since(project, settings, _last_attempt(project))
+
+
+def _last_attempt(project: Project) -> datetime | None:
+    """When the newest training was begun: one by a person that gave a model, or one by the policy, whatever came of it.
+
+    Never earlier than what `new_labels` counts from, so that what is due here finds its labels there.
+    """
     last: datetime | None = project.store.one(
-        "select max(made_at) from jobs where kind = 'train' and params->>'note' = ?", [BY_POLICY]
+        f"""select max(moment) from (
+               select made_at as moment from jobs where kind = 'train' and params->>'note' = ?
+               union all select logged_at from audit_log where what = ?
+               union all ({_BEGAN}))""",
+        [BY_POLICY, FAILED],
     )
-    return _due_since(project, settings, last)
+    return last
 
 
 def _due_since(project: Project, settings: Settings, last: datetime | None) -> bool:
@@ -93,11 +113,14 @@ def _due_since(project: Project, settings: Settings, last: datetime | None) -> b
 
 def new_labels(project: Project) -> int:
     """Records, gold left out, that were answered after the newest trained model was begun and have a label now."""
-    began: datetime | None = project.store.one(
-        """select max(coalesce(j.made_at, m.made_at)) from models m left join jobs j using (id)
-           where m.trainer is not null"""
-    )
-    return _answered_since(project, began)
+    return _answered_since(project, project.store.one(_BEGAN))
+
+
+# When the newest trained model was begun.
+_BEGAN = """
+    select max(coalesce(j.made_at, m.made_at)) as moment from models m left join jobs j using (id)
+    where m.trainer is not null
+"""
 
 
 def _answered_since(project: Project, since: datetime | None) -> int:
@@ -159,14 +182,21 @@ def _decide(project: Project, report: Report, model: str, who: str) -> dict[str,
     try:
         check_usable(project, model)
         evidence = gate(project, model=model)
-    except (Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
+    except (BadInput, Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
         log_refusal(project, who, {"challenger": model, "passes": False, "sentence": str(error)})
         return _told(project, model, None, str(error))
     if not evidence["passes"]:
         log_refusal(project, who, evidence)
         return _told(project, model, evidence, f"The gate keeps the champion. {evidence['sentence']}")
     encoder = project.store.one("select encoder from models where id = ?", [model])
-    told = activate(project, report, Succession(model, encoder, "retrained", who, None, evidence))
+    try:
+        told = activate(project, report, Succession(model, encoder, "retrained", who, None, evidence))
+    except Cancelled:
+        raise
+    except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it
+        sentence = f"It passed the gate but could not be put to use: {error}"
+        log_refusal(project, who, {**evidence, "passes": False, "sentence": sentence})
+        raise
     return _told(project, model, evidence, f"{told['sentence']} {evidence['sentence']}") | {"promoted": True}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs import ENDED, UNDER_WAY, Bundle
+from core.measuring.strata import judged_on
 from core.project import Project
 from core.store import utc_now
 
@@ -65,11 +66,10 @@ def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with macro_f1 and accuracy at the top, as shares, of whichever of audit and gold has more records."""
-    strata = [name for name in ("audit", "gold") if name in metrics]
-    if not strata:
+    """The same with macro_f1 and accuracy at the top, as shares, of the records that are told of it first."""
+    best = judged_on(metrics)
+    if best is None:
         return dict(metrics)
-    best = max(strata, key=lambda name: metrics[name]["n"])
     figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
     return {**figures, "judged_on": best, **metrics}
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from core.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.jobs import ENDED, Bundle, Report
 from core.project import Project
@@ -18,12 +19,14 @@ from core.training.entries import entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
 from core.training.launch import POLL_SECONDS, Asked, Order, launch, order_of
 from core.training.material import refuse_too_little, write_material
-from core.training.space import Outcome, choose, lay_out, read_search
-from core.training.trainers import Value
+from core.training.space import Outcome, Search, choose, lay_out, read_search
+from core.training.trainers import TRAINERS, Value
 
 
 def search(project: Project, report: Report, asked: Asked, *, detach: bool = False) -> dict[str, Any]:
     """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
+    read_search(asked.values)
+    encode_if_needed(project, report)
     job = start(project, asked)
     report(_params(project, job)["budget"], 0, len(_params(project, job)["plan"]))
     seen = advance(project, job)
@@ -38,7 +41,7 @@ def start(project: Project, asked: Asked) -> str:
     wanted, settings = read_search(asked.values), project.settings()
     seed = settings.seed if asked.seed is None else asked.seed
     plan = lay_out(wanted, seed)
-    fixed = [f"{name}={value}" for name, value in wanted.fixed.items()]
+    fixed = [f"{name}={value}" for name, value in {**_held_out(wanted), **wanted.fixed}.items()]
     order = order_of(project, wanted.trainer, Asked(fixed, asked.on, asked.gpu, seed, asked.note))
     runner_of(project, order.on).price(order.resources, 1)
     refuse_too_little(project, settings, wanted.trainer)
@@ -56,6 +59,12 @@ def start(project: Project, asked: Asked) -> str:
     with project.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'running', runner = ? where id = ?", [order.on, bundle.path.name])
     return bundle.path.name
+
+
+def _held_out(wanted: Search) -> dict[str, Value]:
+    """Where runs are compared, few held-out records are better than none."""
+    known = TRAINERS[wanted.trainer].parameters
+    return {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in wanted.space else {}
 
 
 def budget(project: Project, order: Order, runs: int, at_once: int) -> str:

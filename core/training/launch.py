@@ -51,6 +51,8 @@ class Asked:
 def order_of(project: Project, trainer: str, asked: Asked) -> Order:
     """What was asked, checked, with the settings' GPU and time limit."""
     settings = project.settings()
+    if asked.seed is not None and not 0 <= asked.seed < 2**32:
+        raise BadInput(f"The seed is {asked.seed}; it must lie between 0 and {2**32 - 1:,}.")
     resources: dict[str, Any] = {"seconds": settings.job_seconds}
     if asked.on == "local" and asked.gpu:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
@@ -86,6 +88,10 @@ def launch(project: Project, order: Order) -> str:
         except RondoError as error:
             _give_up(project, bundle, error)
             raise
+        except OSError as error:
+            full = Refused(f"The job cannot be written: {error}. Free the disk, and start it again.")
+            _give_up(project, bundle, full)
+            raise full from None
     return bundle.path.name
 
 
@@ -125,13 +131,13 @@ def train(project: Project, report: Report, *, trainer: str, detach: bool = Fals
 
     asked: as `Asked` names them.
     """
-    encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
+    wanted = Asked(**asked)
     if trainer == GRID:
         from core.training.grid import search
 
-        return search(project, report, Asked(**asked), detach=detach)
-    wanted = Asked(**asked)
+        return search(project, report, wanted, detach=detach)
     order = order_of(project, trainer, wanted)
+    encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
     if line := price_line(project, wanted.on, wanted.gpu):
         report(line, 0, 0)
     job = launch(project, order)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.jobs import Bundle
+from core.models.artifacts import check_model
 from core.models.encoders import OWN, encoder_source
 from core.project import Project
 from core.rounds.play import known_now
@@ -44,6 +45,7 @@ def write_material(project: Project, bundle: Bundle, settings: Settings) -> None
 def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
     """A copy of an encoder of ours in the bundle: where the job runs there is no project."""
     if base.startswith(OWN):
+        check_model(project.models / base.removeprefix(OWN))
         shutil.copytree(encoder_source(project.models, base), bundle.path / "in" / "encoder")
 
 

@@ -13,6 +13,14 @@ from core.rounds.plans import active_model
 from core.store import count, utc_now
 from core.training.entries import set_state
 
+_TOLD: dict[str, Any] = {
+    "metrics": dict,
+    "labels": int,
+    "seconds": int | float,
+    "memory_mb": int,
+    "own_encoder": bool,
+    "has_head": bool,
+}
 WAITED_FOR = ["draft", "submitting", "queued", "running", "lost"]
 _BEGAN = "(select made_at from jobs where id = ?)"
 """what came later it could not know"""
@@ -47,12 +55,16 @@ def _checked(bundle: Bundle) -> dict[str, Any]:
     result = bundle.result or {}
     if manifest(bundle.path / "out") != result.get("manifest"):
         raise Damaged("What came back is not what the job made: some files were lost or changed on the way. Retry it.")
-    return dict(result["value"])
+    value = result.get("value")
+    if not isinstance(value, dict) or any(not isinstance(value.get(key), kind) for key, kind in _TOLD.items()):
+        raise Damaged("What the job says of its model cannot be read. Retry it.")
+    return value
 
 
 def _enter(project: Project, bundle: Bundle, result: dict[str, Any], cursor: Any) -> None:
     job = bundle.path.name
-    params = json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]
+    row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
+    params = json.loads(row[0][0])
     encoder = f"{OWN}{job}" if result["own_encoder"] else params["encoder"] if result["has_head"] else ""
     cursor.execute(
         """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,

@@ -38,6 +38,9 @@ _FINE_TUNING = {
     "test_size": Parameter(
         0.2, "Share of the labels held out, to stop early and to keep the best checkpoint.", 0.0, 0.9
     ),
+    "fewest_held_out": Parameter(
+        40, "Held-out records below which none is: few labels had better all teach.", 2, 10_000
+    ),
     "patience": Parameter(3, "Evaluations without a better one after which training stops; 0: never.", 0, 1_000),
     "eval_steps": Parameter(0, "Steps between evaluations; 0: after each epoch.", 0, 1_000_000),
     "max_length": Parameter(256, "Tokens of a text that count.", 8, 8_192),
@@ -114,7 +117,7 @@ TRAINERS: dict[str, Trainer] = {
 def read_values(trainer: str, given: Sequence[str]) -> dict[str, Value]:
     """Every parameter of the trainer, with those of `given` ("key=value") in place of defaults. Raises BadInput."""
     if trainer not in TRAINERS:
-        raise BadInput(f"There is no trainer {trainer!r}; there are {', '.join(TRAINERS)}.")
+        raise BadInput(f"There is no trainer {trainer!r}; there are {', '.join(TRAINERS)}, and grid to search them.")
     parameters = TRAINERS[trainer].parameters
     values = {name: parameter.default for name, parameter in parameters.items()}
     for entry in given:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from core.errors import RondoError
+import duckdb
+
+from core.errors import Refused, RondoError
 from core.jobs import Report
 from core.project import Project
 from core.training.entries import entry, listing, set_state
@@ -18,13 +20,22 @@ def jobs(project: Project, report: Report) -> dict[str, Any]:
 
 def follow(project: Project, report: Report) -> dict[str, Any]:
     """Looks at every job that is under way or lost from sight elsewhere, takes in what has come back, starts the next
-    runs of a search."""
-    for job in followed(project):
-        try:
-            look(project, job)
-        except RondoError as error:  # of one job: the others are looked at all the same
-            seen = entry(project, job)
-            if seen["state"] != "cancelling" and seen["message"] != str(error):
-                set_state(project, job, "lost", str(error), before=seen["state"])
+    runs of a search. Raises Refused, when all were looked at, for one that this machine could not take in."""
+    trouble = [said for job in followed(project) if (said := _look(project, job))]
     advance_all(project)
+    if trouble:
+        raise Refused(trouble[0])
     return {"under_way": len(followed(project))}
+
+
+def _look(project: Project, job: str) -> str | None:
+    """What this machine's disk or database said against it; the job is looked at again."""
+    try:
+        look(project, job)
+    except RondoError as error:
+        seen = entry(project, job)
+        if seen["state"] != "cancelling" and seen["message"] != str(error):
+            set_state(project, job, "lost", str(error), before=seen["state"])
+    except (OSError, duckdb.Error) as error:
+        return f"Job {job} could not be taken in: {error}. It is tried again; free the disk if it is full."
+    return None

@@ -187,7 +187,6 @@ def _callbacks(practice: Practice, run: Run) -> list[Any]:
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-            run.save()
 
     patience = run.values["patience"] if len(practice.held_out) else 0
     return [Follow(), *([EarlyStoppingCallback(patience)] if patience else [])]

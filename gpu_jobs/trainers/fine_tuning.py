@@ -108,7 +108,6 @@ def fine_tune(model: Any, texts: Sequence[str], drill: Drill, course: Course) ->
         write_json(ended, asdict(_outcome(trainer.state, folder, time.monotonic() - started)))
         for past in folder.glob("checkpoint-*"):
             shutil.rmtree(past)
-        course.run.save()
     _load(loss, newest(folder, "best"))
     return Outcome(**json.loads(ended.read_text(encoding="utf-8")))
 
@@ -255,7 +254,6 @@ def _follower(loss: Any, course: Course) -> Any:
         def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
             nonlocal saved
             mark_whole(folder / f"checkpoint-{state.global_step}")
-            run.save()
             saved = time.monotonic()
 
     return Follower()

@@ -15,7 +15,7 @@ from gpu_jobs.teaching import Floats, Material, Run, Trained
 from gpu_jobs.trainers.fine_tuning import Outcome, Probe
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
-from gpu_jobs.trainers.splitting import FEWEST, split
+from gpu_jobs.trainers.splitting import split
 
 Ints = npt.NDArray[np.int64]
 
@@ -47,7 +47,8 @@ def check_material(material: Material) -> None:
 def choose_rows(material: Material, run: Run) -> Parts:
     """The split by `test_size`, and of the rows that teach at most `samples_per_label` of each label, if set."""
     rng = np.random.default_rng(run.seed)
-    taught, held_out = split(material.texts, material.targets, run.values["test_size"], rng)
+    share, fewest = run.values["test_size"], run.values["fewest_held_out"]
+    taught, held_out = split(material.texts, material.targets, share, rng, fewest)
     most = int(run.values.get("samples_per_label", 0))
     if most:
         order = rng.permutation(taught)
@@ -143,8 +144,8 @@ def tell(
 def _note(parts: Parts, outcomes: Mapping[str, Outcome]) -> str:
     if not len(parts.held_out):
         return (
-            f"No texts were held out (there would be fewer than {FEWEST}, or test_size is 0): training ran to its end, "
-            "and the probabilities are not calibrated."
+            "No texts were held out (there would be less than fewest_held_out, or test_size is 0): training ran to its "
+            "end, and the probabilities are not calibrated."
         )
     if not any(outcome.best for outcome in outcomes.values()):
         return "No checkpoint did better on the texts held out than the base, so the encoder is unchanged."

@@ -8,23 +8,23 @@ import numpy.typing as npt
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-FEWEST = 10
-"""held-out texts below which they would say nothing: then all teach"""
 KEPT = 2
 """texts of a label that always teach: one alone has no like"""
 
 
-def split(texts: Sequence[str], targets: Bools, share: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+def split(
+    texts: Sequence[str], targets: Bools, share: float, rng: np.random.Generator, fewest: int = 1
+) -> tuple[Ints, Ints]:
     """(rows that teach, rows held out), each ascending. targets: (n, labels); equal texts stay on one side.
 
     Rarest label first, each gives its share and keeps KEPT texts (iterative stratification, Sechidis et al.
-    2011). Nothing is held out where that would be fewer than FEWEST texts, or where `share` is 0.
+    2011). Nothing is held out where that would be less than `fewest` texts, or where `share` is 0.
     """
     group = _groups(texts)
     merged = np.zeros((int(group.max(initial=-1)) + 1, targets.shape[1]), np.bool_)
     np.logical_or.at(merged, group, targets)
     out = _stratify(merged, share, rng)[group] if len(texts) else np.zeros(0, np.bool_)
-    if out.sum() < FEWEST:
+    if out.sum() < fewest:
         out[:] = False
     return np.flatnonzero(~out), np.flatnonzero(out)
 

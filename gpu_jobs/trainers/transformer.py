@@ -59,9 +59,8 @@ def choose_rows(material: Material, values: Mapping[str, Any], seed: int) -> tup
     rows, wanted = np.arange(len(material.texts)), values["downsample"]
     if wanted and wanted < len(rows):
         rows, _ = split(material.texts, material.targets, 1 - wanted / len(rows), rng)
-    taught, held_out = split(
-        [material.texts[row] for row in rows.tolist()], material.targets[rows], values["test_size"], rng
-    )
+    texts, targets = [material.texts[row] for row in rows.tolist()], material.targets[rows]
+    taught, held_out = split(texts, targets, values["test_size"], rng, values["fewest_held_out"])
     return rows[taught], rows[held_out]
 
 

@@ -36,9 +36,9 @@ def address(server: Server, path: str) -> str:
 def train_a_head(server: Server, page: Page) -> None:
     page.goto(address(server, "jobs"))
     page.get_by_role("button", name="Start", exact=True).click(timeout=WAIT)
-    expect(page.get_by_text("No run was started yet.")).to_have_count(0, timeout=WAIT)
+    expect(page.get_by_text("No job was started yet.")).to_have_count(0, timeout=WAIT)
     page.reload()
-    expect(page.get_by_text("Finished: head").first).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("Succeeded: head").first).to_be_visible(timeout=WAIT)
 
 
 def test_a_model_is_trained_put_in_use_with_a_reason_and_taken_out_again(trained_server: Server, page: Page) -> None:
@@ -65,7 +65,7 @@ def test_on_a_narrow_dark_screen_no_page_scrolls_sideways(
 ) -> None:
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(address(trained_server, path))
-    last = "Runs" if path == "jobs" else "Versions"
+    last = "All jobs" if path == "jobs" else "Versions"
     expect(page.get_by_role("heading", name=last)).to_be_visible(timeout=WAIT)
     assert (
         page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('[data-testid=stMain]'))") <= 0
