@@ -66,7 +66,10 @@ def draw_evaluation(office: Office, told: Told) -> None:
     if told["worst"]:
         with st.expander("Surest and wrong"):
             columns = {"probability": st.column_config.NumberColumn(format="percent")}
-            st.dataframe(told["worst"], key="evaluated-worst", hide_index=True, column_config=columns)
+            order = ("said", "truth", "probability", "text", "id")
+            st.dataframe(
+                told["worst"], key="evaluated-worst", hide_index=True, column_config=columns, column_order=order
+            )
 
 
 def _draw_figures(told: Told) -> None:

@@ -33,7 +33,7 @@ CHANGING = ("promote", "rollback")
 _SHARE = st.column_config.NumberColumn(format="percent")
 _MISSES = {
     "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
-    "text": st.column_config.TextColumn(width="large"),
+    "text": st.column_config.TextColumn(width="medium"),
     "probability": _SHARE,
 }
 
@@ -230,7 +230,11 @@ def draw_predictions(office: Office) -> None:
     if told["worst"]:
         st.text("Surest and wrong")
         rows = [_opened_by(row) for row in told["worst"]]
-        st.dataframe(rows, key="misses", hide_index=True, column_config=_MISSES, alt="The worst misses")
+        first = ("open", "said", "truth", "probability", "text")  # on a narrow screen the others are out of sight
+        order = [*first, *(name for name in rows[0] if name not in first)]
+        st.dataframe(
+            rows, key="misses", hide_index=True, column_config=_MISSES, column_order=order, alt="The worst misses"
+        )
 
 
 def _opened_by(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import duckdb
 
@@ -88,6 +88,12 @@ class Office:
     def settings(self) -> Settings:
         """As `rondo.toml` says now."""
         return self.project.settings()
+
+    @overload
+    def open_ticket(self, verb: str) -> Ticket: ...
+
+    @overload
+    def open_ticket(self, verb: str, *, alone: bool) -> Ticket | None: ...
 
     def open_ticket(self, verb: str, *, alone: bool = False) -> Ticket | None:
         """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""

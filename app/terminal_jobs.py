@@ -49,7 +49,9 @@ def _trainers_lines(told: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for name, trainer in told.items():
         lines += [f"{name}: {trainer['caption']}"]
-        lines += [f"    {row['name']}={row['default']}  {row['help']} {row['range']}" for row in trainer["parameters"]]
+        for row in trainer["parameters"]:
+            span = f" ({row['range']})" if row["range"] else ""
+            lines.append(f"    {row['name']}={row['default']}  {row['help']}{span}")
     return lines
 
 

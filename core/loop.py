@@ -37,7 +37,7 @@ from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
-from core.training.watching import follow, jobs
+from core.training.watching import follow, job, jobs, tidy
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
@@ -147,6 +147,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
+    tidy(project)
     taken = take_in_finished(project, report)
     check(project, report)
     told = encode(project, report)
@@ -180,6 +181,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "backup": back_up,
     "train": train,
     "jobs": jobs,
+    "job": job,
     "job_log": job_log,
     "job_cancel": job_cancel,
     "job_retry": job_retry,

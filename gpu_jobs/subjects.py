@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from core.errors import Damaged
 from core.models.artifacts import INFO, check_model, load_head
-from core.models.classifier import encoder_name, encoder_place, label_names
 from core.models.encoders import load_encoder
 from core.models.heads import decide, predict
+from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.training.trainers import read_values
 from core.vectors import encoded_rows, open_vectors
 from gpu_jobs.measure import VERDICTS

@@ -219,4 +219,20 @@ def test_every_figure_per_label_is_told_with_its_interval() -> None:
     found = {"value": 0.914, "low": 0.853, "high": 0.947}
     per_label = {"a": {"records": 40, "precision": found, "recall": None, "f1": found}}
     *_, line = _labels({"labels": {"a": "spam"}, "per_label": per_label})
-    assert line.split() == "spam 40 91 % (85 to 95) cannot be told 91 % (85 to 95)".split()
+    assert line.split() == [
+        "spam",
+        "40",
+        "91",
+        "%",
+        "(85",
+        "to",
+        "95)",
+        "cannot",
+        "be",
+        "told",
+        "91",
+        "%",
+        "(85",
+        "to",
+        "95)",
+    ]

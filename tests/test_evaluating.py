@@ -16,7 +16,6 @@ from app.terminal_evaluating import compare_lines, evaluate_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.models.artifacts import Making, check_model, load_head, seal_model
-from core.models.classifier import load_classifier
 from core.project import Project, open_project
 from core.registry.evaluating import _hand_over, compare, evaluate, saved_evaluations
 from core.reports.matrices import calibration
@@ -187,17 +186,6 @@ def test_a_model_that_was_tampered_with_is_not_evaluated(judged: Project) -> Non
     head.write_bytes(head.read_bytes()[:-4] + b"\0\0\0\1")
     with pytest.raises(Damaged, match="changed after it was saved"):
         evaluate(judged, quiet, model=trained(judged), on="gold")
-    with pytest.raises(Damaged):
-        load_classifier(head.parent, judged.vectors / "cache", 1)
-
-
-def test_a_classifier_says_of_any_text_what_the_job_said(played: Path, on_file: OnFile) -> None:
-    told, lines = on_file
-    found = load_classifier(played / "models" / told["model"], played / "vectors" / "cache", 1)
-    probs = found.predict([line["text"] for line in lines])
-    assert probs.shape == (60, 3)
-    assert [found.head.labels[best] for best in probs.argmax(axis=1)] == [line["said"] for line in lines]
-    assert probs.max(axis=1) == pytest.approx([line["scores"][0] for line in lines], abs=1e-4)
 
 
 def test_what_is_saved_is_found_again_newest_first_and_leaves_the_model_whole(judged: Project) -> None:
@@ -314,6 +302,8 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
     drawn = AppTest.from_function(encoders_page, kwargs={"told": told}).run()
     assert not drawn.exception
     assert len(drawn.dataframe[0].value) == 2 * (3 + 2)
+    with pytest.raises(BadInput, match=r"the same encoder, all-MiniLM"):  # a model's, named by the end of its id
+        compare(judged, quiet, first=trained(judged)[-6:], second="all-MiniLM-L6-v2", encoders=True)
     with pytest.raises(BadInput, match="the same encoder"):
         compare(judged, quiet, first="champion", second="all-MiniLM-L6-v2", encoders=True)
 

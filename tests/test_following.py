@@ -14,7 +14,7 @@ from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
 from core.training.launch import Asked, job_retry, launch, order_of
-from core.training.watching import follow
+from core.training.watching import follow, tidy
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
 
@@ -155,3 +155,38 @@ def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, 
     with pytest.raises(Cancelled, match="before it began"):
         submit(taught, bundle, far, {}, "draft")
     assert far.begun == 0
+
+
+def test_what_a_kill_left_behind_goes_when_the_project_is_opened(taught: Project, far: FarRunner) -> None:
+    job = begin(taught)
+    follow(taught, quiet)
+    left = [taught.folder / "jobs" / name / "in" for name in (job, "20261121-000000-train-000000")]
+    waiting = begin(taught)
+    for folder in left:
+        folder.mkdir(parents=True, exist_ok=True)
+    tidy(taught)
+    assert not any(folder.exists() for folder in left)
+    assert (taught.folder / "jobs" / waiting / "in" / "train.parquet").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "null", '{"state": "flying"}', '{"state": "succeeded", "value": 3}'])
+def test_a_result_that_says_nothing_fails_its_job_and_no_other(taught: Project, far: FarRunner, text: str) -> None:
+    broken, healthy = begin(taught), begin(taught)
+    (taught.folder / "jobs" / broken / "result.json").write_text(text)
+    follow(taught, quiet)
+    follow(taught, quiet)
+    assert entry(taught, broken)["state"] == "failed"
+    assert entry(taught, healthy)["state"] == "succeeded"
+
+
+def test_lines_of_progress_that_were_cut_short_are_passed_over(taught: Project, far: FarRunner) -> None:
+    bundle = Bundle(taught.folder / "jobs" / begin(taught))
+    lines = [
+        b'{"done": 1, "total": 4, "loss": NaN}',
+        b'{"done": 2, "tot',
+        b"[]",
+        b'{"done": 3, "total": 4, "loss": 0.5}',
+    ]
+    (bundle.path / "events.jsonl").write_bytes(b"\n".join(lines) + b"\n" + b'{"done": 4')
+    assert bundle.progress == (3, 4)
+    assert bundle.events == [{"done": 1, "total": 4}, {"done": 3, "total": 4, "loss": 0.5}]

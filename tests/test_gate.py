@@ -1,5 +1,6 @@
 """A challenger comes in only where it is better on records that neither has learnt from, or a person says why."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +100,17 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
     row = two.store.query("select who, how, reason, evidence->>'passes' from champions where model = ?", [model])
     assert row == [("ana", "promoted", "The customer wants it.", "false")]
     assert two.store.one("select detail->>'reason' from audit_log where what = 'promote'") == row[0][2]
+
+
+def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Project) -> None:
+    model = enter(two, bad_head())
+    shutil.rmtree(two.models / (active_model(two) or ""))
+    with pytest.raises(Damaged, match="The champion cannot be compared"):
+        promote(two, quiet, model=model)
+    with pytest.raises(BadInput, match="say why"):
+        promote(two, quiet, model=model, force=True, reason="\u200b")  # a space of no width is no reason
+    promote(two, quiet, model=model, force=True, reason="Its files are gone.")
+    assert active_model(two) == model
 
 
 def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:

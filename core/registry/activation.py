@@ -10,7 +10,7 @@ import duckdb
 import numpy as np
 
 from core.encoding import encode_for
-from core.errors import BadInput, Refused, RondoError
+from core.errors import BadInput, Damaged, Refused, RondoError
 from core.jobs import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders import OWN, encoder_source
@@ -44,10 +44,10 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
     overruling: as `Overruling` names them.
     """
     word = Overruling(**overruling)
-    reason = (word.reason or "").strip() or None
+    reason = _said(word.reason)
     found = find_model(project, model)
     check_usable(project, found)
-    evidence = gate(project, model=found)
+    evidence = _asked(project, found, force=word.force)
     if not evidence["passes"] and not word.force:
         log_refusal(project, who, evidence)
         raise Refused(
@@ -57,6 +57,22 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
     heir = Succession(found, _encoder_of(project, found), "promoted", who, reason, evidence)
     return {"promoted": True} | activate(project, report, heir, force=word.force) | {"gate": evidence}
+
+
+def _said(reason: str | None) -> str | None:
+    """Without blanks around it; None where no letter or digit is in it, for then it says nothing."""
+    told = (reason or "").strip()
+    return told if any(map(str.isalnum, told)) else None
+
+
+def _asked(project: Project, model: str, *, force: bool) -> dict[str, Any]:
+    """The gate's evidence. A champion whose files are gone cannot be compared, and only force puts another in place."""
+    try:
+        return gate(project, model=model)
+    except Damaged as error:
+        if not force:
+            raise
+        return {"challenger": model, "passes": False, "sentence": str(error)}
 
 
 def rollback(

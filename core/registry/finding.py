@@ -11,8 +11,8 @@ import numpy.typing as npt
 from core.errors import BadInput, Damaged, Refused
 from core.jobs import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
-from core.models.classifier import encoder_name, encoder_place
 from core.models.encoders import OWN
+from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model
 from core.registry.verdicts import VERDICTS, judged_rows
@@ -66,12 +66,17 @@ def _base(project: Project, model: str) -> str:
 
 
 def find_encoder(project: Project, word: str) -> dict[str, str]:
-    """{"name", "place"}: as the vectors are kept by, and as it is loaded. word: a name, a folder, or a model."""
+    """{"name", "place"}: as the vectors are kept by, and as it is loaded. word: a name, a folder, or a model.
+
+    A model may be named by the end of its id, as everywhere.
+    """
     if word in ("", CHAMPION):
         word = project.settings().encoder
     word = word.removeprefix(OWN)
     if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
-        return {"name": word, "place": word}
+        ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
+        if not ends or Path(word).is_dir():
+            return {"name": word, "place": word}
     found = find_judged(project, word)
     if found.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")

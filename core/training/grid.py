@@ -28,7 +28,7 @@ def search(project: Project, report: Report, asked: Asked, *, detach: bool = Fal
     read_search(asked.values)
     encode_if_needed(project, report)
     job = start(project, asked)
-    report(_params(project, job)["budget"], 0, len(_params(project, job)["plan"]))
+    report(_params(project, job)["budget"], 0, 0)
     seen = advance(project, job)
     return seen if detach else _wait(project, report, job)
 

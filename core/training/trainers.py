@@ -154,15 +154,16 @@ def read_value(name: str, parameter: Parameter, text: str) -> Value:
 def as_table(trainer: Trainer) -> dict[str, object]:
     """Caption and parameters as rows: name, default, help, and the range in words."""
     rows = [
-        {"name": name, "default": parameter.default, "help": parameter.help, "range": _range(parameter)}
+        {"name": name, "default": parameter.default, "help": parameter.help, "range": range_of(parameter)}
         for name, parameter in trainer.parameters.items()
     ]
     return {"caption": trainer.caption, "parameters": rows}
 
 
-def _range(parameter: Parameter) -> str:
+def range_of(parameter: Parameter) -> str:
+    """In words: '0 to 1', 'a, b', 'true, false'; empty for free text."""
     if parameter.choices:
-        return f"({', '.join(parameter.choices)})"
+        return ", ".join(parameter.choices)
     if isinstance(parameter.default, bool):
-        return "(true, false)"
-    return "" if isinstance(parameter.default, str) else f"({parameter.low:g} to {parameter.high:g})"
+        return "true, false"
+    return "" if isinstance(parameter.default, str) else f"{parameter.low:g} to {parameter.high:g}"

@@ -5,17 +5,32 @@ from typing import Any
 import duckdb
 
 from core.errors import Refused, RondoError
-from core.jobs import Report
+from core.jobs import Bundle, Report
 from core.project import Project
-from core.training.entries import entry, listing, set_state
-from core.training.following import followed, look
-from core.training.grid import advance_all
+from core.training.entries import entry, listing, read_row, set_state
+from core.training.following import GRID, followed, look
+from core.training.grid import advance_all, told
 
 
 def jobs(project: Project, report: Report) -> dict[str, Any]:
     """The training jobs, newest first, each as it stands now."""
     follow(project, report)
     return listing(project)
+
+
+def job(project: Project, report: Report, *, job: str) -> dict[str, Any]:
+    """One job as it stands now: a search with its runs, any other with its figures."""
+    if read_row(project, job)["kind"] == GRID:
+        return told(project, job)
+    return look(project, job)
+
+
+def tidy(project: Project) -> None:
+    """Deletes what a kill left behind: the files of jobs that were taken in, and folders that no row knows."""
+    states = dict(project.store.query("select id, state from jobs"))
+    for folder in (project.folder / "jobs").glob("*-*-*-*"):
+        if states.get(folder.name, "succeeded") == "succeeded":
+            Bundle(folder).empty()
 
 
 def follow(project: Project, report: Report) -> dict[str, Any]:
