@@ -20,7 +20,7 @@ SetOption = Annotated[
 JobArgument = Annotated[str, typer.Argument(help="Id of a job, as `rondo jobs` lists it.")]
 
 jobs = typer.Typer(
-    help="Training jobs: list, logs, cancel, retry, forget.", invoke_without_command=True, rich_markup_mode=None
+    help="Training jobs: list, show, logs, cancel, retry, forget.", invoke_without_command=True, rich_markup_mode=None
 )
 
 
@@ -69,6 +69,12 @@ def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOpt
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the training jobs, newest first."""
     show("jobs", run_verb(folder_of(context, project), "jobs"), as_json=as_json)
+
+
+@jobs.command("show")
+def show_(context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Show how a job stands, what it was started with, and its figures."""
+    show("job", run_verb(folder_of(context, project), "job", job=job), as_json=as_json)
 
 
 @jobs.command()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
 
-from core.training.trainers import TRAINERS, Parameter
+from core.training.trainers import TRAINERS, Parameter, range_of
 
 Value = Mapping[str, Any]
 
@@ -83,15 +83,13 @@ def _trainers() -> Iterator[str]:
     yield "<h2>Trainers, and what can be set on each</h2>"
     for name, trainer in TRAINERS.items():
         yield f"<h3><code>{escape(name)}</code></h3><p>{_prose(trainer.caption)}</p>"
-        yield _table("Parameter", [(key, _range(one), one.help) for key, one in trainer.parameters.items()])
+        yield _table("Parameter", [(key, _kinds(one), one.help) for key, one in trainer.parameters.items()])
 
 
-def _range(parameter: Parameter) -> str:
-    if parameter.choices:
-        return f"{' | '.join(parameter.choices)}; {parameter.default}"
-    if isinstance(parameter.default, bool | str):
-        return f"{type(parameter.default).__name__}; {str(parameter.default).lower() or 'empty'}"
-    return f"{parameter.low:g} to {parameter.high:g}; {parameter.default:g}"
+def _kinds(parameter: Parameter) -> str:
+    """What it may be, and its default."""
+    default = str(parameter.default).lower() if isinstance(parameter.default, bool) else parameter.default
+    return f"{range_of(parameter) or 'text'}; {'empty' if default == '' else default}"
 
 
 def _table(first: str, rows: list[tuple[str, str, str]]) -> str:

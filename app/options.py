@@ -28,6 +28,10 @@ StrategyOption = Annotated[
     typer.Option("--strategy", help="How to choose; the Settings page explains each. Default: from rondo.toml."),
 ]
 
+STOPPED = "Stopped. What was saved is kept."
+GOES_ON = "A job that has begun goes on without you: `rondo jobs` shows it, `rondo jobs cancel JOB` stops it."
+"""what Ctrl-C says"""
+
 
 def folder_of(context: typer.Context, project: Path | None) -> Path:
     """The project that a command is for: named beside it, before it, or the folder one stands in."""
@@ -36,7 +40,7 @@ def folder_of(context: typer.Context, project: Path | None) -> Path:
 
 def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
     """What the verb returned; errors that a person can mend end the command in one line."""
-    with errors():
+    with errors(GOES_ON if verb in ("train", "retrain") else STOPPED):
         from app.client import call
 
         return call(folder, verb, Ticker(), **options)
@@ -44,6 +48,9 @@ def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
 
 class errors:
     """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback."""
+
+    def __init__(self, stopped: str = STOPPED) -> None:
+        self._stopped = stopped
 
     def __enter__(self) -> None:
         pass
@@ -54,7 +61,7 @@ class errors:
         if isinstance(error, RondoError):
             _end(str(error), error.exit_code)
         if isinstance(error, KeyboardInterrupt):
-            _end("Stopped. What was saved is kept.", 130)
+            _end(self._stopped, 130)
 
 
 def _end(text: str, code: int) -> NoReturn:

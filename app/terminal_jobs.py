@@ -5,13 +5,12 @@ from typing import Any
 
 from app.jobs_rows import ended_in
 from app.terminal_scores import score_lines
-from core.jobs import ENDED
 
 
 def _job_line(job: Mapping[str, Any]) -> str:
     """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
     line = f"{job['id']}  {job['trainer']} on {job['runner']}: {job['state'].replace('_', ' ')}"
-    if job["state"] in ENDED:
+    if job["ended_at"]:
         line += f", {ended_in(job)}"
     elif job["total"] and job["state"] == "running":
         line += f", {job['done']:,} of {job['total']:,}"
@@ -41,6 +40,19 @@ def _next(model: str) -> str:
     return f"Next: rondo evaluate {model}, rondo models promote {model} (the gate compares it with the champion)."
 
 
+def _shown_lines(told: Mapping[str, Any]) -> list[str]:
+    """A job in full: how it stands, what it was started with, its newest figures and how good what came out is."""
+    lines = [_job_line(told)]
+    values = ", ".join(f"{name}={value}" for name, value in told["values"].items())
+    lines += [f"  with {values}"] if values else []
+    newest = told["events"][-1] if told["events"] else {}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in newest.items() if name not in ("done", "total", "at"))
+    lines += [f"  at {newest['done']:,} of {newest['total']:,}: {figures}"] if figures else []
+    if "runs" in told:
+        return [*lines, *(f"  {_job_line(run)}" for run in told["runs"]), told["sentence"]]
+    return lines + (score_lines(told["metrics"]) if told["model"] else [])
+
+
 def _jobs_lines(told: Mapping[str, Any]) -> list[str]:
     return [_job_line(job) for job in told["jobs"]] or ["No training job yet. Start one: rondo train --trainer setfit."]
 
@@ -57,6 +69,7 @@ def _trainers_lines(told: Mapping[str, Any]) -> list[str]:
 
 LINES = {
     "train": _train_lines,
+    "job": _shown_lines,
     "jobs": _jobs_lines,
     "job_log": lambda told: told["lines"] or ["Nothing was printed yet."],
     "job_cancel": lambda told: [_job_line(told)],

@@ -54,7 +54,8 @@ def run(bundle: Path) -> None:
 
 def record_failure(bundle: Path, error: BaseException) -> None:
     """A result that names the error, so that the owner can raise it again; the traceback goes to the log."""
-    write_json(bundle / "result.json", {"state": "failed", "kind": type(error).__name__, "message": str(error)})
+    message = str(error).encode("utf-8", "replace").decode()  # half a UTF-16 pair of a file's name is no UTF-8
+    write_json(bundle / "result.json", {"state": "failed", "kind": type(error).__name__, "message": message})
 
 
 def _reporter(bundle: Path) -> Progress:

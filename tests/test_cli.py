@@ -202,6 +202,12 @@ def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> 
     assert line == "j1  setfit on modal: succeeded, 21 Nov 10:12 UTC, 60 s, about 0.25 USD, again"
 
 
+def test_a_job_is_shown_with_what_it_was_started_with_and_its_newest_figures() -> None:
+    events = [{"done": 3, "total": 9, "at": 0.0, "loss": 0.51234}]
+    told = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None}
+    assert terminal_jobs.LINES["job"](told)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
+
+
 def test_a_search_names_its_winner_in_what_comes_next() -> None:
     told = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
     assert "rondo models promote j1" in terminal_jobs.LINES["train"](told)[-1]

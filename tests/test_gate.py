@@ -9,6 +9,7 @@ import pytest
 
 from core import loop, simulate
 from core.changes import change_settings
+from core.encoding import encode
 from core.errors import BadInput, Damaged, Refused
 from core.project import Project
 from core.registry.activation import promote
@@ -149,6 +150,23 @@ def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Pr
     verdict = gate(two, model=model)
     assert verdict["n"] > 16
     assert verdict["unjudged"] == 0
+
+
+def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judge(two: Project, tmp_path: Path) -> None:
+    model = enter(two, bad_head())
+    [(n, text)] = two.store.query(
+        "select n, text from records join settled using (n) where stratum = 'chosen' order by n limit 1"
+    )
+    lines = [f'"{text.upper()}",food,test', '"A soup that nobody has cooked before.",food,test']
+    (tmp_path / "gold.csv").write_text("text,topic,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    loop.import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
+    encode(two, quiet)
+    with two.store.reading() as cursor:
+        truth = read_truth(cursor, LABELS)
+    twin, fresh = sorted(set(truth.rows[~truth.audit].tolist()))[-2:]
+    assert twin > n
+    rows = read_said(two, model, truth).rows
+    assert (twin in rows, fresh in rows) == (False, True)
 
 
 def test_what_cannot_be_put_to_use_is_refused_in_a_sentence(one: Project) -> None:

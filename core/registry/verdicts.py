@@ -102,7 +102,10 @@ def read_said(project: Project, model: str, truth: Truth) -> Said:
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:
-    """Records that judge and cannot have taught the model: gold never does, others if they were answered later."""
+    """Records that judge and cannot have taught the model: gold never does, others if they were answered later.
+
+    Gold that came later with a text that people had answered before does not judge: the model knows that text.
+    """
     began = project.store.one(
         "select coalesce((select made_at from jobs where jobs.id = models.id), made_at) from models where id = ?",
         [model],
@@ -110,8 +113,16 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
     early = project.store.query(
         "select distinct n from responses where action = 'submit' and received_at <= ? order by n", [began]
     )
-    audits = np.setdiff1d(truth.rows[truth.audit], np.array([n for (n,) in early], np.int64))
-    return np.union1d(truth.rows[~truth.audit], audits)
+    answered = np.array([n for (n,) in early], np.int64)
+    audits = np.setdiff1d(truth.rows[truth.audit], answered)
+    late = np.setdiff1d(truth.rows[~truth.audit], answered)
+    twins = project.store.query(
+        """select t.n from records t join records r using (hash)
+           where t.n in (select unnest(?::bigint[])) and r.n in (select unnest(?::bigint[]))""",
+        [late.tolist(), answered.tolist()],
+    )
+    gold = np.setdiff1d(truth.rows[~truth.audit], np.array([n for (n,) in twins], np.int64))
+    return np.union1d(gold, audits)
 
 
 def judged_rows(folder: Path) -> Ints:
