@@ -314,4 +314,7 @@ def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, bel
     told = {"value": value, "low": max(value - below, -1.0), "high": min(value + above, 1.0)}
     reach = reach_of([told])
     assert all(abs(part) < reach for part in told.values())
-    assert json.dumps(gate_chart(told).to_dict(), allow_nan=False)
+
+
+def test_the_picture_of_the_gate_can_be_drawn() -> None:
+    assert json.dumps(gate_chart({"value": 0.02, "low": -0.01, "high": 0.05}).to_dict(), allow_nan=False)
