@@ -263,6 +263,9 @@ class Jobs:
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
         if result["state"] == "succeeded":
             return dict(result["value"])
+        if result["state"] == "cancelled":  # by an owner that died before it wrote so
+            self._end(bundle, "cancelled", None)
+            raise Cancelled(f"{what}: stopped. Run it again to go on.")
         self._end(bundle, "failed", str(result["message"]))
         kind = getattr(errors, result["kind"], None)
         if isinstance(kind, type) and issubclass(kind, RondoError):

@@ -15,7 +15,7 @@ import psutil
 
 from core import errors
 from core.errors import Damaged, Refused, RondoError
-from core.jobs import Bundle, Sight
+from core.jobs import Bundle, Sight, write_json
 
 STOP_SECONDS = 5.0
 
@@ -90,23 +90,17 @@ class LocalRunner:
             return Sight("lost", "Its process ended without a result.")
         limit = handle.get("seconds", 0)
         if limit and time.time() - handle["created"] > limit:
-            self.cancel(bundle, handle)
+            _end([process, *_descendants(process)])
             return Sight("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
         return Sight("running")
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Terminates it with all that it started, and kills what does not go within five seconds."""
         process = self._process(handle)
-        if process is None:
-            return
-        with suppress(psutil.NoSuchProcess):
-            them = [process, *process.children(recursive=True), *_in_session(process.pid)]
-            for one in them:
-                with suppress(psutil.NoSuchProcess):
-                    one.terminate()
-            for one in psutil.wait_procs(them, STOP_SECONDS)[1]:
-                one.kill()
-            psutil.wait_procs(them, STOP_SECONDS)
+        if process is not None:
+            _end([process, *_descendants(process)])
+        if sight_of_result(bundle) is None:
+            write_json(bundle / "result.json", {"state": "cancelled"})
 
     def price(self, resources: Mapping[str, Any], seconds: float) -> None:
         """This machine costs nothing."""
@@ -118,6 +112,22 @@ class LocalRunner:
         except psutil.NoSuchProcess:
             return None
         return process if same else None
+
+
+def _descendants(process: psutil.Process) -> list[psutil.Process]:
+    with suppress(psutil.NoSuchProcess):
+        return [*process.children(recursive=True), *_in_session(process.pid)]
+    return []
+
+
+def _end(them: list[psutil.Process]) -> None:
+    for one in them:
+        with suppress(psutil.NoSuchProcess):
+            one.terminate()
+    for one in psutil.wait_procs(them, STOP_SECONDS)[1]:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(them, STOP_SECONDS)
 
 
 def _in_session(leader: int) -> list[psutil.Process]:

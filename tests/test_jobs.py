@@ -82,7 +82,7 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
     with pytest.raises(Cancelled):
         work.run(bundle, impatient, "Encoding")
     handle = json.loads(work.store.one("select handle from jobs"))
-    assert not psutil.pid_exists(handle["pid"]) or work.runner.look(bundle.path, handle).state == "lost"
+    assert not psutil.pid_exists(handle["pid"]) or work.runner.look(bundle.path, handle).state == "cancelled"
     assert work.store.query("select state from jobs") == [("cancelled",)]
     work.store.close()
 
@@ -95,7 +95,7 @@ def test_a_bundle_that_is_started_twice_is_worked_on_once(tmp_path: Path, encode
     assert again["pid"] == first["pid"]
     assert work.runner.look(bundle.path, again).state == "running"
     work.runner.cancel(bundle.path, first)
-    assert not psutil.pid_exists(first["pid"]) or work.runner.look(bundle.path, first).state == "lost"
+    assert work.runner.look(bundle.path, first).state == "cancelled"
     work.store.close()
 
 

@@ -116,7 +116,7 @@ def test_a_cancelled_map_leaves_no_process_and_the_old_map(encoded: object, proj
     assert open_map(local) is None
     job, state, handle = local.store.query("select id, state, handle from jobs where kind = 'project'")[0]
     assert state == "cancelled"
-    assert local.jobs.runner.look(local.folder / "jobs" / job, json.loads(handle)).state == "lost"
+    assert local.jobs.runner.look(local.folder / "jobs" / job, json.loads(handle)).state == "cancelled"
     local.close()
 
 

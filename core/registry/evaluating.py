@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.errors import BadInput, Refused
 from core.jobs import Bundle, Report, write_json
+from core.models.graph import Ints
 from core.project import Project
 from core.registry.champions import CHAMPION
 from core.registry.finding import (
@@ -129,19 +132,32 @@ def _compare_encoders(project: Project, report: Report, words: Sequence[str], wa
     found = [find_encoder(project, word) for word in words]
     if found[0] == found[1]:
         raise BadInput(f"{words[0]} and {words[1]} use the same encoder, {found[0]['name']}. Name two.")
+    tuned = any(Path(encoder["place"]).is_dir() for encoder in found)
+    judging = wanted.shown or ("gold and audit" if tuned else "all labels")
     bundle = _bundle(project, "compare_encoders", [], wanted, {"encoders": found})
     try:
         if not wanted.file:
-            rows = stratum_rows(project, wanted.on) if wanted.on else labelled_rows(project)
-            if not len(rows):
-                raise Refused("No record has a label yet, so nothing tells encoders apart. Label some, or name a file.")
-            write_records(project, bundle, rows, "")
+            write_records(project, bundle, _telling(project, wanted.on, tuned=tuned), "")
         told = project.jobs.run(bundle, report, "Comparing encoders")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
     names = {"first": found[0]["name"], "second": found[1]["name"]}
-    return {"encoders": True, **names, "on": wanted.shown or "all labels"} | told
+    return {"encoders": True, **names, "on": judging} | told
+
+
+def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
+    """Records that tell encoders apart. One that was fine-tuned may have learnt from all but gold and audit."""
+    if stratum:
+        rows = stratum_rows(project, stratum)
+    elif tuned:
+        rows = np.union1d(stratum_rows(project, "gold"), stratum_rows(project, "audit"))
+    else:
+        rows = labelled_rows(project)
+    if not len(rows):
+        what = "gold or audit record" if tuned else "record"
+        raise Refused(f"No {what} has a label yet, so nothing tells encoders apart. Label some, or name a file.")
+    return rows
 
 
 def saved_evaluations(project: Project, model: str = "") -> list[dict[str, Any]]:

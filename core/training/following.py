@@ -72,7 +72,7 @@ def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any
     """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
     sight, job = runner.look(bundle.path, row["handle"]), row["id"]
     if row["state"] == "cancelling":
-        if sight.state in UNDER_WAY or (sight.state == "lost" and row["runner"] != "local"):
+        if sight.state in (*UNDER_WAY, "lost"):
             with suppress(RondoError):  # nobody heard it yet: the next look asks again
                 runner.cancel(bundle.path, row["handle"])
         else:

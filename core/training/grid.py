@@ -179,8 +179,9 @@ def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Ou
     scores = {stratum: metrics[stratum]["macro_f1"] for stratum in ("gold", "audit") if stratum in metrics}
     judged = [f"{it['value']:.3f} on {stratum} ({it['low']:.3f} to {it['high']:.3f})" for stratum, it in scores.items()]
     return (
-        f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the {outcome.held_out} "
-        f"held-out records that chose it, which flatters it; {', '.join(judged) or 'no gold or audit judges it'}."
+        f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
+        f"{outcome.held_out} held-out records that chose it, which flatters it; "
+        f"{', '.join(judged) or 'no gold or audit judges it'}."
     )
 
 
