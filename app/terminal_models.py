@@ -45,7 +45,11 @@ def _promote_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _rollback_lines(told: Mapping[str, Any]) -> list[str]:
-    back = [f"{told['restored']:,} records that wait stand where they stood."] if told["restored"] else []
+    back = (
+        [f"{told['restored']:,} records of the queue, spare ones too, stand where they stood."]
+        if told["restored"]
+        else []
+    )
     return [told["sentence"], *back]
 
 

@@ -26,7 +26,7 @@ TRAINED = (
 )
 URL = f"http://127.0.0.1:{PORT}"
 EVERYWHERE = ("", "rounds", "settings")
-BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export", "jobs", "models")
+BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export", "jobs?job={job}", "models")
 """pages that are shown wide and light, narrow and dark"""
 
 
@@ -42,6 +42,7 @@ def main() -> None:
         asked = [part for value in given for part in ("--set", value)]
         subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *asked], check=True)
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
+    job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
     server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
     try:
         _wait()
@@ -49,7 +50,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
             for width, scheme in SCREENS:
                 context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
-                _take(context.new_page(), f"{width}-{scheme}", record)
+                _take(context.new_page(), f"{width}-{scheme}", {"record": record, "job": job})
                 context.close()
             browser.close()
     finally:
@@ -67,19 +68,22 @@ def _wait() -> None:
     raise SystemExit("The app did not start.")
 
 
-def _take(page: Page, suffix: str, record: str) -> None:
+def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
     page.goto(f"{URL}/label?annotator=me-{suffix}")
     page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')
     page.wait_for_timeout(1500)
     page.screenshot(path=OUT / f"label-{suffix}.png")
     both = BOTH_ENDS if suffix in ("1280-light", "390-dark") else ()
     for address in (*EVERYWHERE, *both):
-        page.goto(f"{URL}/{address.format(record=record)}")
+        page.goto(f"{URL}/{address.format(**shown)}")
         page.wait_for_selector("h1")
         if address == "machine":
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
-        name = "record" if "record=" in address else address or "overview"
+        if "job=" in address:
+            page.locator('[data-testid="stVegaLiteChart"]').first.scroll_into_view_if_needed()
+            page.wait_for_timeout(1000)
+        name = "record" if "record=" in address else address.split("?")[0] or "overview"
         page.screenshot(path=OUT / f"{name}-{suffix}.png", full_page=False)
 
 
