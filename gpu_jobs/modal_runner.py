@@ -1,6 +1,7 @@
 """The runner for a GPU rented from Modal: a deployed app, a Volume, a call whose id is the handle. Knows bundles."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,8 +39,9 @@ class ModalRunner:
         self._brought.pop(bundle.name, None)
         try:
             self._ask("hello", _say_hello)
-            with in_words():
-                return {"call": _call_for(bundle, options)}
+            # a thread of its own: Modal's client refuses to wait in a thread where an event loop runs
+            with in_words(), ThreadPoolExecutor(1) as alone:
+                return {"call": alone.submit(_call_for, bundle, options).result()}
         except (NoAnswer, TooSlow) as error:
             raise Refused(_SILENT if isinstance(error, TooSlow) else str(error)) from None
 
