@@ -230,12 +230,16 @@ def private_folder(project: Path) -> Path:
 
 def read_secret(project: Path) -> bytes:
     """Made once per project, so that a page that is open in a browser goes on after a restart."""
-    path = private_folder(project) / "secret"
+    return made_once(private_folder(project) / "secret", secrets.token_hex(32)).read_bytes()
+
+
+def made_once(path: Path, text: str) -> Path:
+    """The file, which only the owner can read; it holds the text unless it, or another process, was there before."""
     if not path.exists():
-        partial = path.with_name(f"secret-{secrets.token_hex(4)}.partial")
+        partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_hex(32).encode())
-        with suppress(FileExistsError):  # another process was first: its secret is the one
+            file.write(text.encode())
+        with suppress(FileExistsError):  # another process was first: what it wrote is it
             os.link(partial, path)
         partial.unlink()
-    return path.read_bytes()
+    return path

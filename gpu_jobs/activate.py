@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.measuring.audit import drawn_only, weigh
-from core.models.artifacts import load_head
+from core.models.artifacts import VERDICTS, load_head
 from core.models.heads import predict
 from core.vectors import open_vectors
 from gpu_jobs.choose import Scored
-from gpu_jobs.measure import VERDICTS, read_history
+from gpu_jobs.measure import read_history
 from gpu_jobs.tables import Verdicts, joined, verdicts_of, write_judged, write_ranked, write_suggestions
 
 Arrays = Mapping[str, npt.NDArray[Any]]

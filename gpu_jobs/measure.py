@@ -16,13 +16,12 @@ from core.measuring.drift import between_rounds, between_sources, mixes
 from core.measuring.savings import savings, shadow_arm
 from core.measuring.scores import Score, score
 from core.measuring.stopping import agreement, unsure
-from core.models.artifacts import load_head
+from core.models.artifacts import VERDICTS, load_head
 from core.models.heads import FOLDS, Head, Lesson, Surroundings, decide, fit_uncalibrated, predict
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.choose import Scored
 
 Bools = npt.NDArray[np.bool_]
-VERDICTS = "verdicts.safetensors"
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
 MOST_JUDGED = 5_000

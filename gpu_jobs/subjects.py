@@ -10,13 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Damaged
-from core.models.artifacts import INFO, check_model, load_head
+from core.models.artifacts import INFO, JUDGED, VERDICTS, check_model, load_head
 from core.models.encoders import load_encoder
 from core.models.heads import decide, predict
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.training.trainers import read_values
 from core.vectors import encoded_rows, open_vectors
-from gpu_jobs.measure import VERDICTS
 from gpu_jobs.teaching import Material, Run
 
 Bools = npt.NDArray[np.bool_]
@@ -171,9 +170,9 @@ def _guesser(says: Says, multi: bool) -> Callable[[Chunk], Guesses]:
 
 def _stored(folder: Path, guess: Callable[[Chunk], Guesses], multi: bool) -> Callable[[Chunk], Guesses]:
     """What a trained model said of gold and audit records when it was made need not be asked again."""
-    if not (folder / "judged.npz").exists():
+    if not (folder / JUDGED).exists():
         return guess
-    with np.load(folder / "judged.npz", allow_pickle=False) as file:
+    with np.load(folder / JUDGED, allow_pickle=False) as file:
         stored, said = file["n"], file["probs"]
 
     def stored_or_guessed(chunk: Chunk) -> Guesses:

@@ -1,6 +1,5 @@
 """A training job: reads the bundle, lets a trainer learn, judges, seals the artifact. Knows no store and no trainer."""
 
-import resource
 import shutil
 import sys
 import time
@@ -16,12 +15,13 @@ import numpy.typing as npt
 from core.errors import BadInput, Refused
 from core.measuring.audit import Weights, drawn_only, weigh
 from core.measuring.scores import score
-from core.models.artifacts import INSIDE, Making, seal_model
+from core.models.artifacts import INSIDE, JUDGED, Making, seal_model
 from core.models.heads import decide
 from core.training.trainers import TRAINERS
 from gpu_jobs.measure import read_history, told
 from gpu_jobs.teaching import Floats, Material, Progress, Run, Train, Trained
 from gpu_jobs.tracking import track
+from gpu_jobs.trainers.memory import peak_memory_mb
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -78,7 +78,7 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
     trained = TRAIN[params["trainer"]](material, run)
     probs = trained.predict(judging.texts) if judging.texts else np.empty((0, len(material.labels)), np.float32)
     metrics = {**_judge(bundle, material, judging, probs, run.seed), **_held_out(material, trained, run.seed)}
-    seconds, memory = round(time.monotonic() - started, 3), _peak_mb()
+    seconds, memory = round(time.monotonic() - started, 3), peak_memory_mb()
     info = _training_info(material, params, rows, trained) | {"seconds": seconds, "memory_mb": memory}
     judged = (np.concatenate([judging.rows, rows[trained.held_out]]), np.concatenate([probs, trained.held_out_probs]))
     _seal(bundle, params, trained, info, judged)
@@ -204,17 +204,12 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _peak_mb() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(peak / (1024 if sys.platform != "darwin" else 1024**2))
-
-
 def _seal(bundle: Path, params: Mapping[str, Any], trained: Trained, info: dict[str, Any], judged: Judged) -> None:
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
     order = np.argsort(judged[0], kind="stable")
-    np.savez(folder / "judged.npz", allow_pickle=False, n=judged[0][order], probs=judged[1][order])
+    np.savez(folder / JUDGED, allow_pickle=False, n=judged[0][order], probs=judged[1][order])
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else str(params["encoder"])

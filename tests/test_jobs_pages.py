@@ -17,7 +17,6 @@ from app.charts_jobs import LOSSES, evaluation_chart, loss_chart, points_of
 from app.jobs_rows import STATES, figures_of, how_far, run_rows
 from app.models_rows import score_rows, version_rows, what_promoting_does
 from app.places import places
-from core import simulate
 from core.jobs import ENDED, UNDER_WAY, Sight
 from core.project import open_project
 from core.rounds.plans import active_model
@@ -27,7 +26,7 @@ from core.training.launch import train
 from core.training.trainers import TRAINERS
 from core.training.watching import follow
 from gpu_jobs.local import InProcessRunner
-from tests.conftest import quiet, sentences
+from tests.conftest import quiet
 from tests.test_pages import HOSTILE, said, shown
 
 JOB: dict[str, Any] = {
@@ -49,23 +48,11 @@ JOB: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="module")
-def labelled(encoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """48 records, two rounds of them labelled; tests work on copies of it."""
-    folder = tmp_path_factory.mktemp("labelled") / "project"
-    shutil.copytree(encoded, folder)
-    project = open_project(folder, InProcessRunner())
-    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
-    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
-    project.close()
-    return folder
-
-
 @pytest.fixture
-def office(labelled: Path, tmp_path: Path) -> Iterator[state.Office]:
+def office(played: Path, tmp_path: Path) -> Iterator[state.Office]:
     """Two rounds were played, and jobs end before they have started."""
     folder = tmp_path / "project"
-    shutil.copytree(labelled, folder)
+    shutil.copytree(played, folder)
     runners = {"local": lambda _: InProcessRunner()}
     yield state.open_office(lambda: open_project(folder, InProcessRunner(), runners))
     state.close_office()

@@ -1,7 +1,7 @@
 """SetFit on a tiny encoder: it learns, it can be killed, it refuses what cannot work, and leaves nothing foreign."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from gpu_jobs.trainers.fine_tuning import FIGURES
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
-from tests.tiny_models import lessons, make_encoder, make_run, score
+from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002", "hard_negatives=0")
 LONG = ("iterations=3", "epochs=4", "learning_rate=0.002")
@@ -53,15 +53,6 @@ def frozen(base: Path) -> Trained:
     head = fit_head(Lesson(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0))
     probs = np.empty((0, 3), np.float32)
     return Trained(lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A training and all that was told of it: (done, total, figures)."""
-
-    run: Run
-    trained: Trained
-    told: list[tuple[int, int, dict[str, float]]]
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders import EMBEDDED, load_encoder
 from core.models.heads import Lesson, predict
-from gpu_jobs.teaching import Progress, Run, Trained
+from gpu_jobs.teaching import Progress, Run
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.transformer import choose_rows, train
-from tests.tiny_models import lessons, make_bert, make_classifier, make_run, score, unheard
+from tests.tiny_models import Heard, lessons, make_bert, make_classifier, make_run, score, unheard
 
 LEARN, UNSEEN = lessons(90), lessons(150, seed=1)
 MORE = lessons(240)
@@ -42,15 +42,6 @@ class Killed(Exception):
 
 def weights_of(run: Run) -> str:
     return hashlib.sha256((run.work / "encoder" / "model.safetensors").read_bytes()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A training and all that was told of it: (done, total, figures)."""
-
-    run: Run
-    trained: Trained
-    told: list[tuple[int, int, dict[str, float]]]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Models made on the spot, small enough to be trained in a second: random weights, a vocabulary of a few words."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,15 @@ def make_run(trainer: str, base: Path, folder: Path, *given: str, report: Progre
     few = ["fewest_held_out=10"] if "fewest_held_out" in TRAINERS[trainer].parameters else []
     values = read_values(trainer, [*few, *given])
     return Run(values, str(base), folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A training and all that was told of it: (done, total, figures)."""
+
+    run: Run
+    trained: Trained
+    told: list[tuple[int, int, dict[str, float]]]
 
 
 def score(trained: Trained, material: Material) -> float:

@@ -22,7 +22,11 @@ MANIFEST = "manifest.json"
 INFO = "training_info.json"
 _ARRAYS = "head.safetensors"
 _UNSEALED = ("evaluations/",)
-_UNSEALED_OF_ROUNDS = ("verdicts.safetensors", "curve.json")
+JUDGED = "judged.npz"
+"""of a trained model: n (k,), probs (k, labels) of the records that judged it when it was made"""
+VERDICTS = "verdicts.safetensors"
+"""of a round's head: rows (k,), said (bits), by heads that had not seen the record"""
+_UNSEALED_OF_ROUNDS = (VERDICTS, "curve.json")
 """what is written after the seal; it changes nothing that a model says, and is of the harmless kinds like all else"""
 _DROPPED = ("encoder/README.md", "encoder/chat_template.jinja")
 """what sentence-transformers writes and nothing needs; its README quotes texts that the model learnt from"""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.errors import Damaged, Refused
 from core.measuring.audit import Weights, drawn_only, weigh
-from core.models.artifacts import load_head
+from core.models.artifacts import JUDGED, VERDICTS, load_head
 from core.models.heads import Head, decide, predict
 from core.project import Project
 from core.rounds.history import read_history
@@ -19,11 +19,6 @@ from core.vectors import encoded_rows, open_vectors
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-
-JUDGED = "judged.npz"
-"""of a trained model: n (k,), probs (k, labels) of the records that judged it when it was made"""
-VERDICTS = "verdicts.safetensors"
-"""of a round's head: rows (k,), said (bits), by heads that had not seen the record"""
 
 
 @dataclass(frozen=True)
