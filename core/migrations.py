@@ -185,4 +185,35 @@ MIGRATIONS: tuple[str, ...] = (
         said_at timestamp not null     -- when that model came into use
     );
     """,
+    """
+    create table team_datasets (       -- Argilla's datasets that this project has filled
+        id varchar not null,           -- Argilla's
+        name varchar not null,
+        server varchar not null,       -- its address
+        made_at timestamp not null,
+        setup json not null,           -- fields and questions, as they were made
+        state varchar not null         -- 'current'; 'replaced': the taxonomy has changed since
+    );
+    create table team_records (        -- what stands there
+        n bigint not null,
+        dataset varchar not null,
+        record varchar not null,       -- Argilla's id
+        sent varchar not null,         -- hash of what was sent last: the same is not sent again
+        sent_at timestamp not null
+    );
+    create table people (              -- who may do what; while nobody is in it, whoever reaches the app is a manager
+        name varchar not null,         -- under which answers are kept
+        email varchar,                 -- by which OIDC knows this person
+        role varchar not null,         -- 'annotator', 'adjudicator', 'manager'
+        code varchar,                  -- salted hash of the access code
+        added_at timestamp not null,
+        removed_at timestamp
+    );
+    create table annotators (          -- how good people's answers are, as measured last
+        annotator varchar not null,
+        weight double not null,        -- of this person's vote where votes are weighed
+        quality json not null,
+        measured_at timestamp not null
+    );
+    """,
 )

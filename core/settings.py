@@ -18,6 +18,8 @@ class Settings:
 
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
+    settle: which label follows from several people's answers. team_url: an Argilla server of yours, empty for the
+    embedded one; team_automatic: every batch goes there by itself.
     Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
     """
 
@@ -36,6 +38,7 @@ class Settings:
     overlap: int = 1
     show_suggestions: bool = True
     lease_seconds: int = 600
+    settle: str = "majority"
     label_cost: float = 0.0
     error_cost: float = 0.0
     cost_unit: str = "minutes"
@@ -47,6 +50,9 @@ class Settings:
     retrain_hours: float = 0.0
     retrain_trainer: str = "head"
     retrain_on: str = "local"
+    team_url: str = ""
+    team_workspace: str = "rondo"
+    team_automatic: bool = True
 
 
 _SECTIONS = {
@@ -54,9 +60,10 @@ _SECTIONS = {
     "encoder": ("encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic"),
-    "labelling": ("overlap", "show_suggestions", "lease_seconds"),
+    "labelling": ("overlap", "show_suggestions", "lease_seconds", "settle"),
     "stopping": ("label_cost", "error_cost", "cost_unit"),
     "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
+    "team": ("team_url", "team_workspace", "team_automatic"),
     "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
 }
 _RANGES = {
@@ -77,6 +84,7 @@ _RANGES = {
 _CHOICES = {
     "retrain_trainer": ("head", "setfit", "encoder", "transformer", "zeroshot"),
     "retrain_on": ("local", "modal", "ray"),
+    "settle": ("majority", "single", "weighted", "adjudicated"),
 }
 
 
