@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from app import client, state
 from app.accounts import read_auth
 from app.api import verb_routes
@@ -99,12 +101,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
 
     return streamlit.App(
         Path(__file__).parent / "main.py",
-        routes=[
-            *sign_in_routes(office.entrance),
-            *label_routes(state.opened, office.entrance),
-            *verb_routes(state.opened, key),
-            *api_routes(state.opened, read_token(office.project.folder)),
-        ],
+        routes=own_routes(office, key),
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
             Middleware(SecurityHeaders),
@@ -113,6 +110,16 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
         lifespan=lifespan,
         secrets={"auth": dict(auth)} if auth else None,
     )
+
+
+def own_routes(office: state.Office, key: str) -> list[Route]:
+    """What we serve beside Streamlit's pages; `app.gate` says who may use which."""
+    return [
+        *sign_in_routes(office.entrance),
+        *label_routes(state.opened, office.entrance),
+        *verb_routes(state.opened, key),
+        *api_routes(state.opened, read_token(office.project.folder)),
+    ]
 
 
 class SecurityHeaders:

@@ -42,7 +42,7 @@ def project_id(secret: bytes) -> str:
 
 def _parts(token: str) -> tuple[bytes, bytes, int, str] | None:
     try:
-        claim, seal = (base64.urlsafe_b64decode(part.encode("ascii")) for part in token.split("."))
+        claim, seal = (base64.b64decode(part.encode("ascii"), b"-_", validate=True) for part in token.split("."))
         expiry, text = claim.decode().split(":", 1)
         return claim, seal, int(expiry), text
     except (ValueError, binascii.Error):

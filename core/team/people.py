@@ -3,6 +3,7 @@
 import hashlib
 import unicodedata
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 import duckdb
@@ -97,7 +98,7 @@ def add_person(
         if not there and role != MANAGER:
             raise BadInput(
                 f"The first person must be a manager, else nobody could change anything in the app: "
-                f"`rondo people add {name} --role manager`."
+                f"`rondo people add {quote(name)} --role manager`."
             )
         if folded(name) in {folded(known) for known, *_ in there} | set(RESERVED):
             raise BadInput(f"The name {name!r} is taken, or too much like one that is. Choose another.")
@@ -162,7 +163,7 @@ def _keep_a_manager(cursor: duckdb.DuckDBPyConnection, name: str, what: str) -> 
     if others and MANAGER not in [role for _, role in others]:
         raise Refused(
             f"{name} is the only manager and cannot be {what} while others are there. "
-            f"Make another first: `rondo people role {others[0][0]} manager`."
+            f"Make another first: `rondo people role {quote(others[0][0])} manager`."
         )
 
 
