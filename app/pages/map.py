@@ -7,6 +7,7 @@ from app.identity import demand, is_signed_in
 from app.picked import draw_bulks, draw_news, draw_selection
 from app.state import opened
 from app.widgets import activity
+from core.errors import RondoError
 from core.looking.maps import map_notice, open_map
 from core.looking.points import COLOURINGS, inside, points
 
@@ -16,7 +17,10 @@ project = office.project
 
 def make_map(*, again: bool = False) -> None:
     """In the background."""
-    office.start("map", who=demand("manage"), again=again)
+    try:
+        office.start("map", who=demand("manage"), again=again)
+    except RondoError as error:
+        st.session_state["map-trouble"] = str(error)
 
 
 @st.fragment(run_every=1)

@@ -1,0 +1,232 @@
+"""Pages and roles: what each role sees and opens, that actions ask again, and under whose name they are kept."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from app.entrance import Bound
+from app.navigation import ENTRIES, Entry, home
+from core.project import Project
+from core.team.people import remove_person, set_role
+from core.team.roles import ROLES
+from tests.conftest import quiet
+from tests.team_world import NAMES, Visit, add_all
+
+MAIN = Path(__file__).parent.parent / "app" / "main.py"
+
+
+@pytest.fixture(autouse=True)
+def frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the server has it; AppTest would take a page of the folder `pages` for a script without a frame."""
+    begin = PagesManager.__init__
+
+    def made(manager: PagesManager, *rest: Any, **more: Any) -> None:
+        PagesManager.uses_pages_directory = False
+        begin(manager, *rest, **more)
+
+    monkeypatch.setattr(PagesManager, "__init__", made)
+
+
+@pytest.fixture
+def office(project: Project) -> Iterator[state.Office]:
+    """With one person of each role."""
+    add_all(project)
+    yield state.open_office(lambda: project)
+    state._OPEN.clear()
+
+
+@pytest.fixture
+def accounts(project: Project) -> Iterator[state.Office]:
+    """The same, where an organisation's accounts let people in."""
+    add_all(project)
+    yield state.open_office(lambda: project, Bound(loopback=False, accounts=True))
+    state._OPEN.clear()
+
+
+def opened(page: str | None, user: dict[str, object]) -> AppTest:
+    """The page as somebody with this st.user has it after one run."""
+    test = AppTest.from_file(str(MAIN), default_timeout=30)
+    test.user = dict(user)
+    test.run()
+    if page:
+        test.switch_page(f"pages/{page}.py").run()
+    assert not test.exception
+    return test
+
+
+def as_(office: state.Office, role: str, page: str | None = None) -> AppTest:
+    return opened(page, dict(Visit(office.entrance, NAMES[role]).user))
+
+
+def refused(page: AppTest) -> bool:
+    return any("may do this" in error.value for error in page.error)
+
+
+def drawn(page: AppTest) -> bool:
+    """Whether there is anything besides the frame."""
+    return bool(page.main.children) and not (refused(page) and len(page.main.children) == 1)
+
+
+def test_every_page_has_an_entry_with_a_right() -> None:
+    files = {path.stem for path in (MAIN.parent / "pages").glob("[a-z]*.py")}
+    assert [entry.file for entry in ENTRIES] == list(dict.fromkeys(entry.file for entry in ENTRIES))
+    assert {entry.file for entry in ENTRIES} == files
+    assert {entry.right for entry in ENTRIES} <= ROLES["manager"]
+    assert [home(ROLES[role]) for role in ("annotator", "adjudicator", "manager")] == ["mine", "mine", "overview"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.file)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(office: state.Office, role: str, entry: Entry) -> None:
+    page = as_(office, role, entry.file)
+    allowed = entry.right in ROLES[role]
+    assert refused(page) != allowed
+    assert drawn(page) == allowed
+    assert any(NAMES[role] in text.value for text in page.sidebar.text)
+
+
+@pytest.mark.parametrize(
+    "user", [{}, {"rondo_session": "forged"}, {"rondo_session": None}, {"email": "Max@example.org"}]
+)
+def test_a_stranger_sees_nothing_of_the_project(office: state.Office, user: dict[str, object]) -> None:
+    page = opened(None, user)
+    assert not (page.title)
+    assert not (page.text)
+    assert not (page.button)
+    assert not (page.metric)
+    assert not (page.dataframe)
+
+
+def test_a_page_shows_nothing_more_once_its_person_is_removed(office: state.Office) -> None:
+    page = as_(office, "annotator", "label")
+    assert page.get("bidi_component")
+    remove_person(office.project, quiet, name="Ann")
+    page.run()
+    assert not page.get("bidi_component")
+
+
+ACTIONS = {
+    "settings": lambda page: page.text_input(key="new-label").input("traffic") and page.button(key="add-label").click(),
+    "map": lambda page: page.button(key="make").click(),
+    "export": lambda page: page.selectbox(key="what").select("all") and page.button(key="write").click(),
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(office: state.Office, name: str) -> None:
+    page = as_(office, "manager", name)
+    set_role(office.project, quiet, name="Joy", role="manager")
+    set_role(office.project, quiet, name="Max", role="annotator")
+    before = office.project.store.one("select count(*) from audit_log")
+    if name == "export":
+        page.selectbox(key="what").select("all").run()
+        assert refused(page)
+    else:
+        ACTIONS[name](page)
+        page.run()
+    assert office.project.store.one("select count(*) from audit_log") == before
+    assert not office.activities
+    assert refused(page)
+    assert len(office.settings().taxonomy.labels) == 3
+
+
+def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: state.Office) -> None:
+    page = as_(office, "manager", "settings")
+    page.text_input(key="new-label").input("traffic")
+    page.button(key="add-label").click().run()
+    assert not page.error
+    assert office.project.store.one("select who from audit_log where what = 'settings'") == "Max"
+
+
+def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: state.Office) -> None:
+    page = as_(office, "adjudicator")
+    page.query_params["record"] = "r4"  # gold: it has a label
+    page.switch_page("pages/records.py").run()
+    assert not page.get("records-who"), "nobody is asked for a name"
+    page.selectbox(key="right").select("food")
+    page.button(key="correct").click().run()
+    assert not page.exception
+    told = office.project.store.query("select annotator, via from responses where via = 'correction'")
+    assert told == [("Joy", "correction")]
+    assert office.project.store.query("select who from audit_log where what = 'correct'") == [("Joy",)]
+
+
+def test_nobody_labels_under_the_name_of_another(office: state.Office) -> None:
+    page = as_(office, "annotator")
+    page.query_params["annotator"] = "Max"
+    page.switch_page("pages/label.py").run()
+    assert "not taken" in page.error[0].value
+    assert not page.get("bidi_component")
+
+
+def test_an_annotator_sees_own_figures_and_no_others(office: state.Office) -> None:
+    with office.project.store.transaction() as cursor:
+        cursor.execute(
+            """insert into responses select who || n, n, who, 'submit', ['food'], null, null, now()::timestamp, n,
+               now()::timestamp, 0, 1, null, null
+               from range(10) as t(n), (values ('Ann'), ('Max')) as p(who) where who = 'Max' or n < 3"""
+        )
+    page = as_(office, "annotator", "mine")
+    assert [metric.value for metric in page.metric] == ["3", "0", "0"]
+    assert page.dataframe[0].value["labels"].tolist() == [3]
+
+
+def test_only_a_manager_stops_what_goes_on(office: state.Office) -> None:
+    ticket = office.open_ticket("round")
+    assert "stop-round" in {button.key for button in as_(office, "manager", "rounds").button}
+    assert "stop-round" not in {button.key for button in as_(office, "adjudicator", "rounds").button}
+    assert not ticket.stop.is_set()
+    page = as_(office, "manager", "rounds")
+    page.button(key="stop-round").click().run()
+    assert ticket.stop.is_set()
+    assert office.project.store.query("select who from audit_log where what = 'stop'") == [("Max",)]
+
+
+HOSTILE = "<b>![x](http://x/y)</b>"
+
+
+def test_a_name_that_is_markup_is_shown_and_not_followed(office: state.Office) -> None:
+    with office.project.store.transaction() as cursor:
+        cursor.execute("update people set name = ? where name = 'Ann'", [HOSTILE])
+    page = opened("settings", dict(Visit(office.entrance, HOSTILE).user))
+    assert any(HOSTILE in text.value for text in page.sidebar.text)
+    assert "](" not in re.sub(r"\\.", "", page.error[0].value)
+
+
+def account(name: str, **claims: object) -> dict[str, object]:
+    return {"is_logged_in": True, "email": f"{name}@example.org", **claims}
+
+
+def test_an_account_of_the_table_opens_what_its_role_may(accounts: state.Office) -> None:
+    assert not refused(opened("label", account("ann")))
+    assert refused(opened("settings", account("ann")))
+    assert not refused(opened("settings", account("MAX")))
+
+
+@pytest.mark.parametrize("user", [account("stranger"), account("ann", email_verified=False)])
+def test_an_account_that_is_nobodys_gets_one_sentence(accounts: state.Office, user: dict[str, object]) -> None:
+    page = opened(None, user)
+    assert len(page.text) == 1
+    assert "not let in" in page.text[0].value
+    assert [button.key for button in page.button] == ["sign-out"]
+    assert not (page.title)
+    assert not (page.metric)
+    assert not (page.dataframe)
+
+
+def test_the_session_of_an_access_code_is_worth_nothing_where_accounts_are_asked_for(accounts: state.Office) -> None:
+    user = dict(Visit(accounts.entrance, "Max").user)
+    page = AppTest.from_file(str(MAIN), default_timeout=30)
+    page.user = user
+    page.secrets = {"auth": {"client_id": "x", "client_secret": "x", "server_metadata_url": "x"}}
+    page.run()
+    assert [button.key for button in page.button] == ["sign-in-default"]
+    assert not (page.text)
+    assert not (page.metric)
+    assert not (page.dataframe)
