@@ -23,8 +23,8 @@ WRONG = "The name or the access code is wrong."
 ELSEWHERE = "This came from another site's page. Sign in here."
 
 STYLE = """
-:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --bad: #b3261e; --soft: #5a606c; }
-@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --go: #3872e6; --bad: #ff8a80; --soft: #a9b0bd; } }
+:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --ring: #1d5fd6; --bad: #b3261e; --soft: #5a606c; }
+@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --ring: #7aa2f2; --bad: #ff8a80; --soft: #a9b0bd; } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center; }
 main { width: min(24rem, 100vw); padding: 1.5rem; }
@@ -37,7 +37,7 @@ input { font: inherit; width: 100%; min-height: 44px; padding: .5rem .75rem; bor
 .code { font-family: ui-monospace, monospace; }
 button { font: inherit; font-weight: 600; width: 100%; min-height: 44px; margin-top: 1.5rem; border: 0;
   border-radius: .5rem; background: var(--go); color: #fff; cursor: pointer; }
-:focus-visible { outline: 3px solid var(--go); outline-offset: 2px; }
+:focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
 [role=alert] { color: var(--bad); font-weight: 600; }
 """
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()

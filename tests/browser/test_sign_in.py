@@ -1,0 +1,211 @@
+"""Signing in for real: access codes on a phone, an organisation's accounts, lines that are cut, shut doors."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tests.browser.conftest import QUIET, Machines
+from tests.browser.real import ROOT, Card, Server, rondo
+from tests.oidc_provider import CLIENT, CLIENT_SECRET, Provider, provider
+
+pytestmark = pytest.mark.browser
+PHONE = {"width": 390, "height": 844}
+
+
+def told(folder: Path, *arguments: str) -> dict[str, str]:
+    """What a command says with --json."""
+    command = [sys.executable, "-m", "app", "--project", str(folder), *arguments, "--json"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
+    return dict(json.loads(done.stdout))
+
+
+class Team:
+    """A project with a manager and an annotator, served."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(40)], QUIET)
+        self.codes = {name: told(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
+        self.base = f"http://127.0.0.1:{self.server.port}"
+
+    def sign_in(self, page: Page, name: str, path: str = "/label") -> None:
+        page.goto(self.base + path)
+        page.get_by_label("Name").fill(name)
+        page.get_by_label("Access code").fill(self.codes[name])
+        page.get_by_role("button", name="Sign in").click()
+
+    def cookie(self, page: Page) -> str:
+        return "; ".join(f"{one['name']}={one['value']}" for one in page.context.cookies())
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+    team = Team(tmp_path_factory.mktemp("team") / "project")
+    yield team
+    team.server.kill()
+
+
+def test_an_annotator_signs_in_on_a_phone_labels_and_signs_out(team: Team, machines: Machines) -> None:
+    page = machines(viewport=PHONE, color_scheme="dark").new_page()
+    page.goto(team.base + "/label")
+    assert not Axe().run(page).response["violations"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    team.sign_in(page, "Ann")
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    given = card.label("1212")
+    card.wait_saved()
+    assert team.server.answers("Ann") == given
+    page.goto(team.base + "/sign-out")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Access code")).to_be_visible()
+    page.goto(team.base + "/label")
+    expect(page.get_by_label("Access code")).to_be_visible()
+
+
+def test_what_a_role_may_not_open_is_not_in_the_menu_and_refuses_by_its_address(team: Team, machines: Machines) -> None:
+    page = machines().new_page()
+    team.sign_in(page, "Ann", "/settings")
+    expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
+    assert page.url == f"{team.base}/settings"
+    menu = page.get_by_test_id("stSidebarNav")
+    expect(menu.get_by_role("link")).to_have_text(["Your labels", "Label"])
+    expect(page.get_by_label("New label")).to_have_count(0)
+    page.get_by_role("link", name="Sign out").click()
+    page.get_by_role("button", name="Sign out").click()
+    team.sign_in(page, "Max", "/settings")
+    expect(page.get_by_label("New label")).to_be_visible(timeout=30_000)
+    page.goto(team.base + "/audit")
+    expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=30_000)
+
+
+def handshake(team: Team, cookie: str) -> int:
+    """The status that a websocket with this cookie ends with; 101: it is open."""
+
+    async def go() -> int:
+        url = team.base.replace("http", "ws") + "/_stcore/stream"
+        try:
+            async with connect(url, additional_headers={"Cookie": cookie}, proxy=None):
+                return 101
+        except InvalidStatus as error:
+            return error.response.status_code
+
+    return asyncio.run(go())
+
+
+def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: Machines) -> None:
+    page = machines().new_page()
+    team.sign_in(page, "Ann")
+    expect(Card(page).record).to_be_visible(timeout=30_000)
+    good = team.cookie(page)
+    name = good.partition("=")[0]
+    bad = ["", f"{name}=x", good[:-3], f"rondo_other={good.partition('=')[2]}", "_streamlit_user=x"]
+    assert [handshake(team, cookie) for cookie in [good, *bad]] == [101, *[403] * len(bad)]
+
+
+def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machines) -> None:
+    team.codes["Bob"] = told(team.server.folder, "people", "add", "Bob")["code"]
+    page = machines().new_page()
+    team.sign_in(page, "Bob")
+    expect(Card(page).record).to_be_visible(timeout=30_000)
+    cookie = team.cookie(page)
+
+    async def go() -> int:
+        url = team.base.replace("http", "ws") + "/_stcore/stream"
+        async with connect(url, additional_headers={"Cookie": cookie}, proxy=None) as line:
+            await asyncio.to_thread(rondo, "--project", str(team.server.folder), "people", "remove", "Bob")
+            await line.send(b"\x72\x00")
+            try:
+                while True:
+                    await asyncio.wait_for(line.recv(), 20)
+            except ConnectionClosed as error:
+                return error.rcvd.code if error.rcvd else 0
+
+    assert asyncio.run(go()) == 1008
+    assert handshake(team, cookie) == 403
+    page.reload()
+    expect(page.get_by_label("Access code")).to_be_visible()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "nowhere.invalid"])
+def test_others_are_let_reach_it_only_with_codes(few_server: Server, tmp_path: Path, host: str) -> None:
+    rondo("init", str(tmp_path / "open"), "--labels", "a,b")
+    command = [sys.executable, "-m", "app", "--project", str(tmp_path / "open"), "up", "--host", host, "--port", "0"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 4
+    if "Cannot listen" not in done.stderr:  # an address of another machine
+        assert "rondo people add" in done.stderr
+        assert "RONDO_ACCESS_CODE" in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def account_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, Provider]]:
+    """A project that asks an OpenID provider who somebody is."""
+    with provider() as known:
+        team = Team(tmp_path_factory.mktemp("accounts") / "project")
+        told(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
+        told(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
+        team.server.kill()
+        (team.server.folder / ".streamlit").mkdir()
+        (team.server.folder / ".streamlit" / "secrets.toml").write_text(
+            f'[auth]\nredirect_uri = "{team.base}/oauth2callback"\ncookie_secret = "{"0123456789abcdef" * 3}"\n'
+            f'client_id = "{CLIENT}"\nclient_secret = "{CLIENT_SECRET}"\n'
+            f'server_metadata_url = "{known.url}/.well-known/openid-configuration"\n'
+        )
+        team.server.start()
+        yield team, known
+        team.server.kill()
+
+
+def by_account(team: Team, page: Page, email: str) -> None:
+    page.goto(team.base)
+    page.get_by_role("button", name="Sign in").click(timeout=30_000)
+    page.locator("#email").fill(email)
+    page.get_by_role("button", name="Go on").click()
+
+
+def test_an_account_of_the_table_is_let_in_as_what_it_is(
+    account_world: tuple[Team, Provider], machines: Machines
+) -> None:
+    team, _ = account_world
+    page = machines().new_page()
+    by_account(team, page, "Tom@example.org")
+    expect(page.get_by_text("Tom (annotator)")).to_be_visible(timeout=30_000)
+    page.goto(team.base + "/label")
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    given = card.label("12")
+    card.wait_saved()
+    assert team.server.answers("Tom") == given
+    page.goto(team.base + "/settings")
+    expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
+    rondo("--project", str(team.server.folder), "people", "remove", "Tom")
+    page.reload()
+    expect(page.get_by_text("is not let in here")).to_be_visible(timeout=30_000)
+
+
+def test_a_stranger_with_an_account_sees_one_sentence(account_world: tuple[Team, Provider], machines: Machines) -> None:
+    team, _ = account_world
+    page = machines(viewport=PHONE).new_page()
+    by_account(team, page, "stranger@example.org")
+    expect(page.get_by_text("stranger@example.org is not let in here")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    expect(page.get_by_test_id("stMetric")).to_have_count(0)
+
+
+def test_accounts_trust_no_name(account_world: tuple[Team, Provider]) -> None:
+    team, _ = account_world
+    request = urllib.request.Request(f"{team.base}/api/label/token", b'{"annotator": "Tom"}', method="POST")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
