@@ -23,17 +23,20 @@ WRONG = "The name or the access code is wrong."
 ELSEWHERE = "This came from another site's page. Sign in here."
 
 STYLE = """
-:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --ring: #1d5fd6; --bad: #b3261e; --soft: #5a606c; }
-@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --ring: #7aa2f2; --bad: #ff8a80; --soft: #a9b0bd; } }
+:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --ring: #1d5fd6; --bad: #b3261e; --soft: #5a606c;
+  --page: #fff; --text: #14171c; }
+@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --ring: #7aa2f2; --bad: #ff8a80; --soft: #a9b0bd;
+  --page: #0e1117; --text: #fafafa; } }
 * { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center;
+  background: var(--page); color: var(--text); }
 main { width: min(24rem, 100vw); padding: 1.5rem; }
 h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
 p { margin: 0 0 1rem; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
 label { display: block; font-weight: 600; margin: 1rem 0 .25rem; }
 input { font: inherit; width: 100%; min-height: 44px; padding: .5rem .75rem; border: 1px solid var(--edge);
-  border-radius: .5rem; background: Field; color: FieldText; }
+  border-radius: .5rem; background: var(--page); color: var(--text); }
 .code { font-family: ui-monospace, monospace; }
 button { font: inherit; font-weight: 600; width: 100%; min-height: 44px; margin-top: 1.5rem; border: 0;
   border-radius: .5rem; background: var(--go); color: #fff; cursor: pointer; }
