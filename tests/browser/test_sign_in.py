@@ -33,7 +33,7 @@ class Team:
     """A project with a manager and an annotator, served."""
 
     def __init__(self, folder: Path) -> None:
-        self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(40)], QUIET)
+        self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(400)], QUIET)
         self.codes = {name: told(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
         self.base = f"http://127.0.0.1:{self.server.port}"
 
