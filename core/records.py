@@ -8,10 +8,11 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.settings import Settings
-from core.store import count, utc_now
+from core.store import count, note, utc_now
 from core.taxonomy import SEPARATOR, Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
@@ -32,10 +33,25 @@ GOLD = """(
 ELIGIBLE = f"r.duplicate_of is null and not {GOLD}"
 """may be asked: neither a duplicate nor gold nor the twin of gold; a condition on a row `r` of records"""
 
+# A person's newest answer that stands gives labels that there still are: whoever chose the record again would find
+# it answered as often as is wanted. It waits for somebody to decide, or for more people where it is in the queue.
+_UNSETTLED = f"""
+    select n from (
+        select * from responses a
+        where action <> 'undo' and n not in (select n from settled) and not starts_with(event_id, '{FILE}')
+          and not exists (select 1 from responses undo where undo.action = 'undo' and undo.undoes = a.event_id
+                            and undo.annotator = a.annotator and undo.n = a.n)
+        qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1
+    ) where action = 'submit' and (len(labels) = 0 or list_has_any(labels, (
+        select list(label->>'$[0]') from (
+            select unnest(labels::json[]) as label from (select labels from taxonomies order by version desc limit 1))
+        where not (label->'$[3]')::boolean)))
+"""
+
 # Who can be drawn for the audit: everybody whom no person has labelled and nobody is asked about.
 AUDIT_POOL = f"""
     select r.n from records r
-    where {ELIGIBLE} and r.n not in (select n from settled)
+    where {ELIGIBLE} and r.n not in (select n from settled) and r.n not in ({_UNSETTLED})
       and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
 
@@ -168,13 +184,16 @@ _END_EMPTY_PROMISES = """
 
 
 def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
-    """Makes the database follow the taxonomy; returns the settings with the version that it has from now on.
+    """Makes the database follow the taxonomy and the rule; returns the settings with the version from now on.
 
-    Nothing to do where the newest version has the same labels. Else they become a version of a number never used
-    before, whatever the file says, and every answer is settled anew. Responses stay as they are.
+    Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
+    a version of a number never used before, whatever the file says, and every answer is settled anew too. Responses
+    stay as they are.
     """
     taxonomy = settings.taxonomy
     labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
+    if adopt_rule(cursor, settings):
+        note(cursor, "rondo", "settled anew", {"rule": settings.settle, **settle_all(cursor, settings)})
     newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
     if newest and json.loads(newest[1]) == labels:
         return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))

@@ -8,7 +8,7 @@ from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
 from core.reports.card_text import escaped
-from core.reports.overview import retiring, strategies
+from core.reports.overview import resettling, retiring, settle_rules, strategies
 
 office = opened()
 settings = office.settings()
@@ -49,6 +49,19 @@ with st.form("add", clear_on_submit=True):
     if st.form_submit_button("Add label", key="add-label"):
         change(add_label=added)
         st.rerun()
+
+st.subheader("Settling")
+rules = settle_rules()
+rule = st.selectbox(
+    "What people answered settles a label by",
+    rules,
+    list(rules).index(settings.settle),
+    format_func=rules.__getitem__,
+    key="settle",
+)
+if rule != settings.settle:
+    st.text(resettling(office.project, rule)["sentence"])
+    st.button("Settle by this rule", key="settle-anew", on_click=change, kwargs={"settle": rule})
 
 st.subheader("Labelling and choosing")
 with st.form("rest"):
