@@ -211,6 +211,9 @@ _LINES = {
     "round": _round_lines,
     "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
     "rechoose": _rechoose_lines,
+    "calibrate": lambda told: [
+        f"{told['queued']:,} gold records wait among the others, for everybody once; {told['left']:,} more could."
+    ],
     "inspect": _inspect_lines,
     "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
     "auto": _auto_lines,

@@ -75,9 +75,18 @@ with st.form("rest"):
         "Audit share", 0.0, 0.5, settings.audit_share, 0.01, key="audit", help="Drawn at random, to measure with"
     )
     overlap = st.number_input("People per record", 1, 100, settings.overlap, key="overlap")
+    known = st.slider(
+        "Calibration records per record of a batch",
+        0.0,
+        0.5,
+        settings.calibration_share,
+        0.01,
+        key="calibration",
+        help="Gold records among the others, answered by everybody once: by them people are measured",
+    )
     hints = st.toggle("Show the model's suggestion", settings.show_suggestions, key="hints")
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
-        change(overlap=int(overlap), show_suggestions=hints, automatic=auto)
+        change(overlap=int(overlap), show_suggestions=hints, automatic=auto, calibration_share=known)
         st.rerun()
