@@ -64,6 +64,12 @@ def import_(
     label: Annotated[str | None, typer.Option(help="Column with labels; several in one cell are joined by |.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: Annotated[str | None, typer.Option(help="Column with the split; rows that say 'test' become gold.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
@@ -82,6 +88,8 @@ def import_(
         label=label,
         id=id_,
         split=split,
+        annotator=annotator,
+        gold=gold,
         meta=meta or [],
         encoding=encoding,
         near_duplicates=near_duplicates,

@@ -87,7 +87,7 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        counts = records.take_in(cursor, bundle.path / "out" / "records.parquet", source, wanted)
+        counts = records.take_in(cursor, bundle.path / "out", source, wanted)
         if wanted != current:
             project.save_settings(wanted)
     return counts
