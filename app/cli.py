@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli_evaluating import compare, evaluate
-from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
+from app.cli_measuring import auto, calibrate, inspect, map_, rechoose, withdraw
 from app.cli_models import models, retrain
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
@@ -64,6 +64,12 @@ def import_(
     label: Annotated[str | None, typer.Option(help="Column with labels; several in one cell are joined by |.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: Annotated[str | None, typer.Option(help="Column with the split; rows that say 'test' become gold.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
@@ -82,6 +88,8 @@ def import_(
         label=label,
         id=id_,
         split=split,
+        annotator=annotator,
+        gold=gold,
         meta=meta or [],
         encoding=encoding,
         near_duplicates=near_duplicates,
@@ -197,6 +205,7 @@ def backup(
 
 app.command()(auto)
 app.command()(withdraw)
+app.command()(calibrate)
 app.command()(inspect)
 app.command("map")(map_)
 app.command()(rechoose)

@@ -17,12 +17,12 @@ from core.errors import BadInput
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask, Desk
 from core.labelling.responses import Event
+from core.names import check_name
 from core.settings import Settings
 
 MOST_BYTES = 512_000
 MOST_EVENTS = 500
 MOST_IDS = 500
-NAME_LIMIT = 80
 
 
 class TooLong(BadInput):
@@ -87,14 +87,6 @@ def _from_elsewhere(request: Request) -> bool:
     """Does another site's page ask, in the browser of somebody who has the app open?"""
     origin = request.headers.get("origin", "")
     return origin != "" and origin.split("://")[-1] != request.headers.get("host")
-
-
-def check_name(name: object) -> str:
-    """A person's name as it is stored, without spaces around it."""
-    text = " ".join(name.split()) if isinstance(name, str) else ""
-    if not 0 < len(text) <= NAME_LIMIT or not text.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LIMIT} visible characters.")
-    return text
 
 
 def card_setup(settings: Settings) -> dict[str, Any]:

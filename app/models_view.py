@@ -9,7 +9,6 @@ import streamlit as st
 from app.charts_evaluating import gate_chart
 from app.charts_models import over_time_chart, versions_chart
 from app.evaluation_view import draw_comparison, draw_encoders
-from app.label_api import check_name
 from app.models_rows import (
     flat_rows,
     name_of,
@@ -22,6 +21,7 @@ from app.models_rows import (
 from app.state import Office
 from app.widgets import score_metrics
 from core.errors import RondoError
+from core.names import check_name
 from core.registry.champions import standing
 from core.registry.gate import gate
 from core.registry.predictions import predictions

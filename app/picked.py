@@ -6,13 +6,13 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.label_api import check_name
 from app.state import Office, opened
 from core.errors import RondoError
 from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.looking.maps import Ints
 from core.looking.points import Points, summary
+from core.names import check_name
 from core.reports.card_text import escaped
 from core.settings import Settings
 

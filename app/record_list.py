@@ -5,7 +5,6 @@ from typing import Any
 
 import streamlit as st
 
-from app.label_api import check_name
 from app.state import Office
 from app.widgets import activity
 from core.errors import RondoError
@@ -13,6 +12,7 @@ from core.labelling.reviews import queue_for_review, send_to_queue
 from core.looking.browse import PAGE, Found, Line
 from core.looking.filters import Search
 from core.looking.suspicion import flagged
+from core.names import check_name
 from core.reports.card_text import escaped
 
 COLUMNS = {

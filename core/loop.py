@@ -11,6 +11,7 @@ from core import records
 from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import Bundle, Report
+from core.labelling.calibrating import calibrate
 from core.looking.maps import project_map
 from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
@@ -86,7 +87,7 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        counts = records.take_in(cursor, bundle.path / "out" / "records.parquet", source, wanted)
+        counts = records.take_in(cursor, bundle.path / "out", source, wanted)
         if wanted != current:
             project.save_settings(wanted)
     return counts
@@ -170,6 +171,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "next": next_batch,
     "fit": fit,
     "round": play_round,
+    "calibrate": calibrate,
     "inspect": inspect,
     "map": project_map,
     "rechoose": rechoose,

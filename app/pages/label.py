@@ -3,9 +3,9 @@
 import streamlit as st
 
 from app.card import draw_card
-from app.label_api import check_name
 from app.state import opened
 from core.errors import BadInput
+from core.names import check_name
 from core.reports.card_text import escaped
 
 office = opened()

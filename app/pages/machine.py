@@ -5,13 +5,13 @@ from typing import Any
 import streamlit as st
 
 from app.charts_machine import coverage_chart
-from app.label_api import check_name
 from app.state import opened
 from app.widgets import activity
 from core.errors import RondoError
 from core.machine import accepting, promises
 from core.machine.words import how_it_stands, what_accepting_does, what_can_be_promised
 from core.measuring.promises import Wanted
+from core.names import check_name
 from core.project import Project
 from core.reports.card_text import escaped
 from core.reports.export import stamp
