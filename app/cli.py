@@ -8,6 +8,7 @@ import typer
 from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, calibrate, inspect, map_, rechoose, withdraw
 from app.cli_models import models, retrain
+from app.cli_people import history, people
 from app.cli_team import team
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
@@ -103,17 +104,15 @@ def import_(
 def up(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anything but loopback opens it to others.")
+        str, typer.Option(help="Address to listen on; others than loopback need access codes: rondo people add NAME.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
     project: ProjectOption = None,
 ) -> None:
     """Start the app: pages to label and to see where you stand."""
     with errors():
-        from app.server import is_loopback, serve
+        from app.server import serve
 
-        if not is_loopback(host):
-            say(f"Warning: on {host} anyone who reaches this machine can label, under any name.", error=True)
         line = f"Rondo is at http://{host}:{port}/label (Ctrl-C stops it)."
         serve(folder_of(context, project), host, port, lambda: say(line))
 
@@ -218,5 +217,7 @@ app.command()(compare)
 app.add_typer(models, name="models")
 app.command()(retrain)
 app.add_typer(team, name="team")
+app.add_typer(people, name="people")
+app.command()(history)
 app.command()(replay)
 app.command()(demo)

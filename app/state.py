@@ -11,6 +11,7 @@ from typing import Any, overload
 
 import duckdb
 
+from app.entrance import TRUSTED, Bound, Entrance
 from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
@@ -20,6 +21,7 @@ from core.private import made_once, private_folder
 from core.project import Project
 from core.registry.retraining import due
 from core.settings import Settings
+from core.store import note
 from core.training.following import followed
 from core.training.watching import follow
 
@@ -62,7 +64,7 @@ class Office:
 
     project: Project
     secret: bytes
-    local: bool = True
+    entrance: Entrance
     trouble: str | None = None
     """what the last background work ended with, until the next one succeeds"""
     _tickets: list[Ticket] = field(default_factory=list)
@@ -104,10 +106,10 @@ class Office:
             self._tickets.append(ticket)
             return ticket
 
-    def run(self, ticket: Ticket, report: Report, **options: Any) -> dict[str, Any]:
-        """Does the verb of this ticket and gives the ticket back."""
+    def run(self, ticket: Ticket, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+        """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
         try:
-            return loop.VERBS[ticket.verb](self.project, _following(ticket, report), **options)
+            return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
         finally:
             with self._changing:
                 self._tickets.remove(ticket)
@@ -123,12 +125,14 @@ class Office:
         if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
             self.start("round")
 
-    def start(self, verb: str, **options: Any) -> None:
+    def start(self, verb: str, *, who: str = "rondo", **options: Any) -> None:
         """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
         ticket = self.open_ticket(verb, alone=True)
         if ticket is None:
             return
-        thread = threading.Thread(target=self._background, args=(ticket, options), name=f"rondo-{verb}", daemon=True)
+        thread = threading.Thread(
+            target=self._background, args=(ticket, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
+        )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
@@ -146,13 +150,15 @@ class Office:
                     follow(self.project, lambda *_: None)
                 if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
                     answered = now  # one that could not begin is not begun again before there is something new
-                    self.start("retrain", who="rondo")
+                    self.start("retrain")
             except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
                 self.trouble = str(error)
                 log.warning("watch: %s", error)
 
-    def cancel(self, verb: str) -> None:
+    def cancel(self, verb: str, who: str = "local") -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""
+        with self.project.store.transaction() as cursor:
+            note(cursor, who, "stop", {"verb": verb})
         for ticket in list(self._tickets):
             if ticket.verb == verb:
                 ticket.stop.set()
@@ -205,10 +211,15 @@ def opened() -> Office:
     return _OPEN[-1]
 
 
-def open_office(open_project: Callable[[], Project], *, local: bool = True) -> Office:
+def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> Office:
     """Opens a project for this process."""
     project = open_project()
-    office = Office(project, read_secret(project.folder), local)
+    secret = read_secret(project.folder)
+    try:
+        office = Office(project, secret, Entrance(project.store, secret, bound))
+    except RondoError:
+        project.close()
+        raise
     _OPEN[:] = [office]
     return office
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import typer
 
-from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out, terminal_team
+from app import (
+    terminal_evaluating,
+    terminal_jobs,
+    terminal_models,
+    terminal_models_out,
+    terminal_people,
+    terminal_team,
+)
 from app.finite import finite
 from app.terminal_scores import duration, interval, score_lines
 
@@ -237,4 +244,5 @@ _LINES = {
     **terminal_models.LINES,
     **terminal_models_out.LINES,
     **terminal_team.LINES,
+    **terminal_people.LINES,
 }

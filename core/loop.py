@@ -36,6 +36,8 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
+from core.team.history import SIGNED, history, note_verb
+from core.team.people import add_person, list_people, new_code, remove_person, set_role
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, job, jobs, tidy
@@ -200,4 +202,17 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "predictions": predictions,
     "model_export": export_model,
     "push": push,
+    "people": list_people,
+    "people_add": add_person,
+    "people_remove": remove_person,
+    "people_role": set_role,
+    "people_code": new_code,
+    "history": history,
 }
+
+
+def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+    """Does the verb and writes down that `who` asked for it."""
+    told = VERBS[verb](project, report, **options, **({"who": who} if verb in SIGNED else {}))
+    note_verb(project, who, verb, options, told)
+    return told

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
     state.close_office()
 
 
-def run(office: state.Office, verb: str, **options: object) -> dict[str, object]:
+def run(office: state.Office, verb: str, **options: Any) -> dict[str, object]:
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None

@@ -14,6 +14,7 @@ from core.project import Project
 from core.records import number_of
 from core.rounds.plans import active_model
 from core.settings import Settings
+from core.store import note as note_down
 from core.store import utc_now
 
 
@@ -40,6 +41,8 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
             via=CORRECTION if labelled else None,
         )
         _store(cursor, event, n, who, settings)
+        if labelled:
+            note_down(cursor, who, "correct", {"record": record, "labels": list(labels)})
         cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
     return event.eid
 
@@ -61,6 +64,7 @@ def withdraw(project: Project, record: str, event: str, who: str) -> None:
             raise Refused("This answer was taken back already.")
         undo = Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time())
         _store(cursor, undo, n, who, project.settings())
+        note_down(cursor, who, "correction taken back", {"record": record})
 
 
 def _check(labels: Sequence[str], settings: Settings) -> None:
