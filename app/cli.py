@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from app.cli_evaluating import compare, evaluate
-from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
+from app.cli_measuring import auto, calibrate, inspect, map_, rechoose, withdraw
 from app.cli_models import models, retrain
 from app.cli_people import history, people
+from app.cli_team import team
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
 from app.options import (
@@ -65,6 +66,12 @@ def import_(
     label: Annotated[str | None, typer.Option(help="Column with labels; several in one cell are joined by |.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: Annotated[str | None, typer.Option(help="Column with the split; rows that say 'test' become gold.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
@@ -83,6 +90,8 @@ def import_(
         label=label,
         id=id_,
         split=split,
+        annotator=annotator,
+        gold=gold,
         meta=meta or [],
         encoding=encoding,
         near_duplicates=near_duplicates,
@@ -196,6 +205,7 @@ def backup(
 
 app.command()(auto)
 app.command()(withdraw)
+app.command()(calibrate)
 app.command()(inspect)
 app.command("map")(map_)
 app.command()(rechoose)
@@ -206,6 +216,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.add_typer(models, name="models")
 app.command()(retrain)
+app.add_typer(team, name="team")
 app.add_typer(people, name="people")
 app.command()(history)
 app.command()(replay)

@@ -23,6 +23,16 @@ def inspect(context: typer.Context, project: ProjectOption = None, as_json: Json
     show("inspect", run_verb(folder_of(context, project), "inspect"), as_json=as_json)
 
 
+def calibrate(
+    context: typer.Context,
+    size: Annotated[int, typer.Option(help="How many records with a known answer.")] = 10,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Slip gold records in among what waits, so that everybody is measured by known answers."""
+    show("calibrate", run_verb(folder_of(context, project), "calibrate", size=size), as_json=as_json)
+
+
 def map_(
     context: typer.Context,
     again: Annotated[bool, typer.Option("--again", help="Lay all records out anew.")] = False,

@@ -9,9 +9,10 @@ from typing import Any
 
 from app.tokens import claimed, key_for, project_id, sign, verify
 from core.errors import BadInput, Refused
+from core.names import check_name
 from core.store import Store
 from core.team.codes import SALT_BYTES, fits, hash_code, normal
-from core.team.people import ANNOTATOR, MANAGER, Person, everybody, folded, is_taken, person_name
+from core.team.people import ANNOTATOR, MANAGER, Person, everybody, folded, is_taken
 
 LEAST_SHARED = 12
 """letters of a code that a whole team shares"""
@@ -90,7 +91,7 @@ class Entrance:
     def try_code(self, name: str, code: str) -> Person | None:
         """Whom this name and code let in. Takes as long where there is no such name."""
         try:
-            found = self.person(person_name(name))
+            found = self.person(check_name(name))
         except BadInput:
             found = None
         with self._busy:

@@ -9,7 +9,8 @@ from app.entrance import Door
 from app.gate import is_foreign, look
 from app.state import opened
 from core.errors import Refused
-from core.team.people import MANAGER, Person, person_name
+from core.names import check_name
+from core.team.people import MANAGER, Person
 from core.team.roles import holders
 
 SESSION = "rondo_session"
@@ -98,4 +99,4 @@ def _somebody() -> Person:
         return person
     state: Any = st.session_state
     typed = state.get("records-name") or state.get("annotator") or st.query_params.get("annotator")
-    return Person(person_name(typed) if typed else NOBODY, MANAGER)
+    return Person(check_name(typed) if typed else NOBODY, MANAGER)

@@ -18,8 +18,9 @@ from core.errors import BadInput
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask, Desk
 from core.labelling.responses import Event
+from core.names import check_name
 from core.settings import Settings
-from core.team.people import MANAGER, Person, person_name
+from core.team.people import MANAGER, Person
 from core.team.roles import holders
 
 MOST_BYTES = 512_000
@@ -74,7 +75,7 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list
         if await run_in_threadpool(entrance.door) is not Door.TRUST or is_foreign(request):
             return _refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
-            annotator = person_name((await _read_body(request)).get("annotator"))
+            annotator = check_name((await _read_body(request)).get("annotator"))
         except BadInput as error:
             return _refused(400, str(error))
         token = await run_in_threadpool(entrance.label_token, Person(annotator, MANAGER), time.time())

@@ -13,9 +13,9 @@ from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.looking.maps import Ints
 from core.looking.points import Points, summary
+from core.names import check_name
 from core.reports.card_text import escaped
 from core.settings import Settings
-from core.team.people import person_name
 
 _COLUMNS = {
     "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
@@ -119,7 +119,7 @@ def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
 
 def _who() -> str:
     """Raises BadInput where nobody has written a name, Refused where somebody may not."""
-    return demand("manage") if is_signed_in() else person_name(st.session_state["annotator"])
+    return demand("manage") if is_signed_in() else check_name(st.session_state["annotator"])
 
 
 def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]:

@@ -13,8 +13,8 @@ from core.labelling.reviews import queue_for_review, send_to_queue
 from core.looking.browse import PAGE, Found, Line
 from core.looking.filters import Search
 from core.looking.suspicion import flagged
+from core.names import check_name
 from core.reports.card_text import escaped
-from core.team.people import person_name
 
 COLUMNS = {
     "label": st.column_config.TextColumn("Label", width=130),
@@ -170,7 +170,7 @@ def name_box() -> str:
     known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
     typed = st.text_input("Your name", known, key="records-who", max_chars=80, width=220)
     try:
-        name = person_name(typed) if typed else ""
+        name = check_name(typed) if typed else ""
     except RondoError as error:
         st.error(escaped(str(error)))
         return ""

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from core import records
 from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import Bundle, Report
+from core.labelling.calibrating import calibrate
 from core.looking.maps import project_map
 from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
@@ -35,7 +37,7 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
-from core.team.history import SIGNED, history, note_verb
+from core.team.history import history, note_verb
 from core.team.people import add_person, list_people, new_code, remove_person, set_role
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
@@ -88,7 +90,7 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        counts = records.take_in(cursor, bundle.path / "out" / "records.parquet", source, wanted)
+        counts = records.take_in(cursor, bundle.path / "out", source, wanted)
         if wanted != current:
             project.save_settings(wanted)
     return counts
@@ -172,6 +174,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "next": next_batch,
     "fit": fit,
     "round": play_round,
+    "calibrate": calibrate,
     "inspect": inspect,
     "map": project_map,
     "rechoose": rechoose,
@@ -210,7 +213,10 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
-    """Does the verb and writes down that `who` asked for it."""
-    told = VERBS[verb](project, report, **options, **({"who": who} if verb in SIGNED else {}))
+    """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself."""
+    act = VERBS[verb]
+    if "who" in signature(act).parameters:
+        return act(project, report, who=who, **options)
+    told = act(project, report, **options)
     note_verb(project, who, verb, options, told)
     return told

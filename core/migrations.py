@@ -215,5 +215,9 @@ MIGRATIONS: tuple[str, ...] = (
         quality json not null,
         measured_at timestamp not null
     );
+    create table settling (            -- only ever added to; the last row is the rule that labels are settled by
+        since timestamp not null,
+        rule varchar not null          -- before the first row: 'majority'
+    );
     """,
 )

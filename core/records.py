@@ -8,11 +8,13 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.crowd import take_in_answers
+from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.settings import Settings
-from core.store import count, utc_now
-from core.taxonomy import SEPARATOR, Taxonomy, add_label
+from core.store import count, note, utc_now
+from core.taxonomy import Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
 HELD = "select l.n from leases l where l.until > now() at time zone 'UTC'"
@@ -32,10 +34,25 @@ GOLD = """(
 ELIGIBLE = f"r.duplicate_of is null and not {GOLD}"
 """may be asked: neither a duplicate nor gold nor the twin of gold; a condition on a row `r` of records"""
 
+# A person's newest answer that stands gives labels that there still are: whoever chose the record again would find
+# it answered as often as is wanted. It waits for somebody to decide, or for more people where it is in the queue.
+_UNSETTLED = f"""
+    select n from (
+        select * from responses a
+        where action <> 'undo' and n not in (select n from settled) and not starts_with(event_id, '{FILE}')
+          and not exists (select 1 from responses undo where undo.action = 'undo' and undo.undoes = a.event_id
+                            and undo.annotator = a.annotator and undo.n = a.n)
+        qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1
+    ) where action = 'submit' and (len(labels) = 0 or list_has_any(labels, (
+        select list(label->>'$[0]') from (
+            select unnest(labels::json[]) as label from (select labels from taxonomies order by version desc limit 1))
+        where not (label->'$[3]')::boolean)))
+"""
+
 # Who can be drawn for the audit: everybody whom no person has labelled and nobody is asked about.
 AUDIT_POOL = f"""
     select r.n from records r
-    where {ELIGIBLE} and r.n not in (select n from settled)
+    where {ELIGIBLE} and r.n not in (select n from settled) and r.n not in ({_UNSETTLED})
       and r.n not in (select q.n from queue q where not ({FREE_SPARE}))
 """
 
@@ -68,23 +85,28 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     return taxonomy
 
 
-def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, settings: Settings) -> dict[str, int]:
-    """Adds what is new in the job's parquet, inside the caller's transaction. Returns counts.
+def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings) -> dict[str, int]:
+    """Adds what is new in the folder that the job has written, inside the caller's transaction. Returns counts.
 
     The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
     """
-    cursor.execute("create or replace temp view staged as select * from read_parquet('" + _quoted(table) + "')")
+    cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
     cursor.execute(_NUMBER_RECORDS)
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     added = count(cursor, "select count(*) from fresh")
     duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
-    labelled = _take_in_labels(cursor, source, settings)
+    told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
+    if (out / ANSWERS).exists():
+        told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
+    answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
     total = count(cursor, "select count(*) from staged")
     cursor.execute("drop table fresh")
     cursor.execute("drop view staged")
-    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, "labelled": labelled}
+    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
 
+
+RECORDS, ANSWERS = "records.parquet", "answers.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
@@ -124,38 +146,6 @@ def _refuse_changed_texts(cursor: duckdb.DuckDBPyConnection, source: str) -> Non
         )
 
 
-def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Settings) -> int:
-    taxonomy = settings.taxonomy
-    cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
-    if taxonomy.labels:
-        cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in taxonomy.labels])
-    now = utc_now()
-    parts = f"string_split(s.label, '{SEPARATOR}')" if settings.multi else "[s.label]"
-    cursor.execute(
-        f"""
-        create or replace temp table answered as
-        with named as (select s.id, unnest({parts}) as name from staged s where s.label is not null),
-        given as (
-            select named.id, list(distinct l.id order by l.id) as labels
-            from named join label_ids l using (name) group by named.id
-        )
-        select r.n, given.labels, '{FILE}' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
-        from given join records r on r.id = given.id
-        """,
-        [source],
-    )
-    cursor.execute(
-        """
-        insert into responses
-        select event_id, n, ?, 'submit', labels, null, null, ?, 0, ?, 0, ?, null, null from answered
-        on conflict (event_id) do nothing
-        """,
-        [source, now, now, taxonomy.version],
-    )
-    settle(cursor, "select n from answered", settings)
-    return count(cursor, "select count(*) from answered")
-
-
 # Somebody who has the record on the screen may still answer it: it is a label like any other then.
 IDLE_CHECKS = f"""
     delete from queue where purpose = 'check' and n not in (select n from machine_labels)
@@ -168,13 +158,16 @@ _END_EMPTY_PROMISES = """
 
 
 def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
-    """Makes the database follow the taxonomy; returns the settings with the version that it has from now on.
+    """Makes the database follow the taxonomy and the rule; returns the settings with the version from now on.
 
-    Nothing to do where the newest version has the same labels. Else they become a version of a number never used
-    before, whatever the file says, and every answer is settled anew. Responses stay as they are.
+    Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
+    a version of a number never used before, whatever the file says, and every answer is settled anew too. Responses
+    stay as they are.
     """
     taxonomy = settings.taxonomy
     labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
+    if adopt_rule(cursor, settings):
+        note(cursor, "rondo", "settled anew", {"rule": settings.settle, **settle_all(cursor, settings)})
     newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
     if newest and json.loads(newest[1]) == labels:
         return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))

@@ -18,8 +18,9 @@ class Settings:
 
     gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
     retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
-    settle: which label follows from several people's answers. team_url: an Argilla server of yours, empty for the
-    embedded one; team_automatic: every batch goes there by itself.
+    settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
+    per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
+    there by itself.
     Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
     """
 
@@ -39,6 +40,7 @@ class Settings:
     show_suggestions: bool = True
     lease_seconds: int = 600
     settle: str = "majority"
+    calibration_share: float = 0.0
     label_cost: float = 0.0
     error_cost: float = 0.0
     cost_unit: str = "minutes"
@@ -60,7 +62,7 @@ _SECTIONS = {
     "encoder": ("encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic"),
-    "labelling": ("overlap", "show_suggestions", "lease_seconds", "settle"),
+    "labelling": ("overlap", "show_suggestions", "lease_seconds", "settle", "calibration_share"),
     "stopping": ("label_cost", "error_cost", "cost_unit"),
     "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
     "team": ("team_url", "team_workspace", "team_automatic"),
@@ -73,6 +75,7 @@ _RANGES = {
     "seed": (0, 2**63 - 1),
     "overlap": (1, 100),
     "lease_seconds": (5, 86_400),
+    "calibration_share": (0.0, 0.5),
     "label_cost": (0.0, 1e9),
     "error_cost": (0.0, 1e9),
     "job_seconds": (60, 86_400),

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.errors import BadInput
 from core.labelling.responses import BULK, CORRECTION, Arrival, Event, made_at, store_events
-from core.labelling.settling import read_answers, read_facts, read_few_answers, settle, settle_few
-from core.settings import Settings
+from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
+from core.settings import Settings, check
 from core.store import Store
 from core.taxonomy import make_taxonomy, retire_label
 
@@ -250,7 +251,7 @@ def test_a_clock_that_runs_ahead_is_held_back() -> None:
 
 
 FILES = ["file.csv", "second.csv"]
-ANNOTATORS = ["ann", "bob", *FILES]
+ANNOTATORS = ["ann", "bob", "cat", "dan", *FILES]
 EVENTS = st.lists(
     st.builds(
         lambda number, who, record, action, label, undoes, ts, model, via: (
@@ -283,7 +284,10 @@ EVENTS = st.lists(
 )
 
 
-def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
+WEIGHTS = {"ann": 0.4, "bob": 1.5, "cat": 0.7, "dan": 1.1}
+
+
+def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) -> object:
     with store.transaction() as cursor:
         cursor.execute("delete from responses")
         cursor.execute("delete from settled")
@@ -292,32 +296,127 @@ def state_after(store: Store, order: list[tuple[str, Event]]) -> object:
             """insert into queue select n, 1, n, n < 2, false, null, null, null, if(n = 2, 'check', null), null
                from range(3) t(n)"""
         )
+        cursor.execute(
+            "insert into queue values (3, 1, 3, false, true, null, null, null, 'review', ?)",
+            [NOW + timedelta(seconds=4)],
+        )
+        cursor.execute("delete from annotators")
+        cursor.executemany("insert into annotators values (?, ?, '{}', now())", list(WEIGHTS.items()))
     for who, event in order:
         if who in FILES:
             from_file(store, who, event.record, "spam" if event.seq % 2 else "ham")
         else:
-            send(store, who, event)
+            send(store, who, event, chosen=chosen, at=NOW + timedelta(seconds=event.seq // 2))
     with store.transaction() as cursor:
-        few = read_few_answers(cursor, list(RECORDS.values()), SETTINGS)
+        facts = read_facts(cursor, list(RECORDS.values()))
+        few = settle_few(cursor, facts, chosen)
         assert {(a.n, a.annotator): a for a in few} == {
-            (a.n, a.annotator): a for a in read_answers(cursor, "select n from records", SETTINGS)
+            (a.n, a.annotator): a for a in read_answers(cursor, "select n from records", chosen)
         }
-        corrected = {answer.n for answer in few if answer.corrects and answer.action == "submit"}
         plainly = cursor.execute("select * from settled order by n").fetchall()
-        settle(cursor, "select n from records", SETTINGS)
+        settle(cursor, "select n from records", chosen)
         assert plainly == cursor.execute("select * from settled order by n").fetchall()
-    assert all(settled(store)[n][1] == "adjudicated" for n in corrected)
+    check_rule(few, settled(store), chosen.settle)
     return sorted((a.n, a.annotator, a.action, a.labels) for a in few), settled(store)
 
 
+def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
+    """What each rule promises, said in other words than where it is kept."""
+    given = [answer for answer in answers if answer.action == "submit"]
+    assert all(labels[answer.n][1] == "adjudicated" for answer in given if answer.corrects)
+    people = {answer.n for answer in given if not answer.from_file}
+    files = {answer.n for answer in given if answer.from_file}
+    for n, (_, how, _) in labels.items():
+        alone = sum(answer.n == n for answer in given) == 1
+        assert how in {"single", "bulk", "adjudicated"} or not alone
+        assert how != "weighted" or rule == "weighted"
+        if n in people and n not in files | {3} and rule == "adjudicated":
+            assert how == "adjudicated"
+    if rule == "single":
+        assert people | files == set(labels), "nothing is tied"
+    for n in people - files:
+        named = {answer.labels for answer in given if answer.n == n}
+        assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == list(named.pop()), "all say the same"
+
+
+@pytest.mark.parametrize("rule", RULES)
 @settings(max_examples=25, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
 def test_any_order_and_any_repetition_of_events_gives_the_same_state(
-    shared_store: Store, events: list[tuple[str, Event]], random: Random
+    shared_store: Store, rule: str, events: list[tuple[str, Event]], random: Random
 ) -> None:
     again = [*events, *events[::2]]
     random.shuffle(again)
-    assert state_after(shared_store, again) == state_after(shared_store, events)
+    chosen = replace(SETTINGS, settle=rule)
+    assert state_after(shared_store, again, chosen) == state_after(shared_store, events, chosen)
+
+
+def test_the_settings_name_every_rule_and_no_other() -> None:
+    assert {rule for rule in RULES if check(replace(SETTINGS, settle=rule))} == set(RULES)
+    with pytest.raises(BadInput, match="settle is 'mean', but it must be one of majority, single"):
+        check(replace(SETTINGS, settle="mean"))
+
+
+def test_one_persons_answer_settles_by_the_rule_single_and_nothing_is_tied(store: Store) -> None:
+    single = replace(SETTINGS, settle="single")
+    send(store, "bob", Event("1", "r0", "submit", ("spam",)), chosen=single)
+    send(store, "ann", Event("2", "r0", "submit", ("ham",)), chosen=single, at=NOW + timedelta(seconds=1))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    send(store, "ann", Event("3", "r0", "undo", undoes="2"), chosen=single, at=NOW + timedelta(seconds=2))
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+
+
+def test_votes_are_weighed_and_who_was_never_measured_weighs_one(store: Store) -> None:
+    weighted = replace(SETTINGS, settle="weighted")
+    with store.transaction() as cursor:
+        cursor.execute("insert into annotators values ('ann', 2.5, '{}', now()), ('bob', 0.3, '{}', now())")
+    send(store, "ann", Event("1", "r0", "submit", ("spam",)), chosen=weighted)
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
+    for who in ("bob", "cat"):
+        send(store, who, Event(who, "r0", "submit", ("ham",)), chosen=weighted)
+    assert settled(store) == {0: (["spam"], "weighted", "chosen")}
+    send(store, "dan", Event("4", "r0", "submit", ("ham",)), chosen=weighted)
+    assert settled(store) == {0: (["spam"], "weighted", "chosen")}
+    send(store, "eve", Event("5", "r0", "submit", ("ham",)), chosen=weighted)
+    assert settled(store) == {0: (["ham"], "weighted", "chosen")}
+
+
+def test_weights_that_are_equal_but_for_rounding_are_a_tie(store: Store) -> None:
+    weighted = replace(SETTINGS, settle="weighted")
+    with store.transaction() as cursor:
+        cursor.executemany("insert into annotators values (?, ?, '{}', now())", [["ann", 0.3], ["bob", 0.1 + 0.2]])
+    for who, label in (("ann", "spam"), ("bob", "ham")):
+        send(store, who, Event(who, "r0", "submit", (label,)), chosen=weighted)
+    assert settled(store) == {}
+
+
+def test_only_a_correction_settles_where_somebody_shall_decide(store: Store) -> None:
+    decided = replace(SETTINGS, settle="adjudicated")
+    from_file(store, "file.csv", "r1", "spam")
+    for who in ("ann", "bob"):
+        send(store, who, Event(who, "r0", "submit", ("spam",)), chosen=decided)
+    assert settled(store) == {1: (["spam"], "single", "file")}
+    send(store, "cat", Event("3", "r0", "submit", ("spam",), via=CORRECTION), chosen=decided)
+    assert settled(store)[0] == (["spam"], "adjudicated", "chosen")
+
+
+def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(store: Store) -> None:
+    from_file(store, "file.csv", "r3", "spam")
+    for who in ("ann", "bob"):
+        send(store, who, Event(who, "r3", "submit", ("ham",)))
+    assert settled(store) == {3: (["spam"], "single", "gold")}
+    send(store, "cat", Event("3", "r3", "submit", ("ham",), via=CORRECTION))
+    assert settled(store) == {3: (["ham"], "adjudicated", "gold")}
+
+
+def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_not(store: Store) -> None:
+    from_file(store, "file.csv", "r3", "spam")
+    for who in ("ann", "bob"):
+        send(store, who, Event(who, "r3", "submit", ("spam",)))
+    with store.transaction() as cursor:
+        cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", [NOW])
+    send(store, "cat", Event("3", "r3", "submit", ("ham",)), at=NOW + timedelta(seconds=1))
+    assert settled(store) == {3: (["ham"], "single", "gold")}
 
 
 WRITER = """

@@ -1,231 +1,200 @@
-"""The gate: every route and every role, what is behind it, what is not, and where names are taken on trust."""
+"""A challenger comes in only where it is better on records that neither has learnt from, or a person says why."""
 
-import time
+import shutil
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
+import numpy as np
 import pytest
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
-from app import state
-from app.api_token import read_token
-from app.entrance import TRUSTED, Bound
-from app.gate import FREE, HEADER, RIGHTS, Gate
-from app.identity import require, role_of
-from app.server import own_routes
+from core import loop, simulate
+from core.changes import change_settings
+from core.encoding import encode
+from core.errors import BadInput, Damaged, Refused
+from core.models.said import write_judged
 from core.project import Project
-from core.team.people import Person, remove_person, set_role
-from core.team.roles import ROLES
+from core.registry.activation import promote
+from core.registry.champions import find_model
+from core.registry.gate import gate
+from core.registry.verdicts import read_said, read_truth
+from core.rounds.plans import active_model
 from tests.conftest import quiet
-from tests.team_world import NAMES, Visit, add_all
-
-KEY = "the key of the command line"
-WHO = [None, *ROLES]
-SHUT_TO_ALL = "/api/something/new"
+from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[state.Office]:
-    """With one person of each role."""
-    add_all(project)
-    yield state.open_office(lambda: project)
-    state._OPEN.clear()
+def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """Two rounds with 16 audit records, 12 gold ones, and the head of the second as champion."""
+    with played(encoded, tmp_path / "played") as project:
+        yield project
 
 
-async def adjudicate(request: Request) -> Response:
-    """As another module's route would ask."""
-    who = require(request, "adjudicate", "typed")
-    return who if isinstance(who, Response) else JSONResponse({"name": who.name, "role": role_of(request)})
+@pytest.fixture
+def guessing(two: Project) -> Project:
+    """The same with a champion that guesses."""
+    promote(two, quiet, model=enter(two, bad_head()), force=True, reason="for this test")
+    return two
 
 
-async def page(request: Request) -> Response:
-    """Stands for Streamlit's own routes; says what session it was told."""
-    return JSONResponse({"session": request.headers.get(HEADER.decode())})
+@pytest.fixture
+def one(encoded: Path, tmp_path: Path) -> Iterator[Project]:
+    """One round, 8 audit records."""
+    with played(encoded, tmp_path / "played", rounds=1) as project:
+        yield project
 
 
-def client(office: state.Office, who: str | None = None, **options: Any) -> TestClient:
-    """Our routes behind the gate, and a browser that somebody of this role has signed in with."""
-    routes = [
-        *own_routes(office, KEY),
-        Route("/api/adjudicate", adjudicate, methods=["POST"]),
-        Route(SHUT_TO_ALL, page),
-        Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
-    ]
-    app = Starlette(routes=routes, middleware=[Middleware(Gate, entrance=lambda: office.entrance)])
-    cookies = Visit(office.entrance, NAMES[who]).cookies if who else {}
-    return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
+def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project) -> None:
+    verdict = gate(guessing, model=enter(guessing, good_head(guessing)))
+    assert verdict["passes"]
+    assert (verdict["stratum"], verdict["n"], verdict["missing"]) == ("audit", 16, 0)
+    assert verdict["difference"]["low"] > 0
+    assert verdict["challenger_score"]["value"] > verdict["champion_score"]["value"]
+    assert "On 16 audit records" in verdict["sentence"]
 
 
-def routes_of(office: state.Office) -> set[tuple[str, str]]:
-    return {(method, one.path) for one in own_routes(office, KEY) for method in (one.methods or ()) if method != "HEAD"}
+def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Project) -> None:
+    challenger = enter(guessing, good_head(guessing))
+    first = gate(guessing, model=challenger)
+    assert gate(guessing, model=challenger) == first
+    with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
+        cursor.execute("update settled set labels = ['food'] where stratum in ('audit', 'gold')")
+    assert gate(guessing, model=challenger)["difference"] != first["difference"]
 
 
-def test_every_route_has_a_decision(office: state.Office) -> None:
-    paths = {path for _, path in routes_of(office)}
-    assert not {path for path in paths if path not in FREE and path not in RIGHTS}
-    assert not FREE.keys() & RIGHTS.keys()
-    assert set(RIGHTS.values()) <= ROLES["manager"]
-    assert all(path in paths or path in ("/_stcore/health", "/api/webhooks/{source}") for path in FREE)
+def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
+    verdict = gate(guessing, model=enter(guessing, bad_head()))
+    assert not verdict["passes"]
+    assert verdict["difference"]["value"] == 0
+    assert verdict["sentence"].endswith("It is not better.")
+    assert verdict["missing"] is None
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_every_route_asks_every_role(office: state.Office, who: str | None) -> None:
-    for method, path in [*sorted(routes_of(office)), ("POST", "/api/adjudicate")]:
-        with client(office, who) as browser:
-            headers = card(office, NAMES[who]) if who else {}
-            content = b"{}" if path == "/api/label/events" else b""
-            url = path.format(id="x", verb="people")
-            status = browser.request(method, url, headers=headers, content=content).status_code
-        right = RIGHTS.get(path)
-        if path in ("/sign-in", "/sign-out", "/api/health", "/api/docs", "/api/openapi.json"):
-            assert status in (200, 303, 403), path
-        elif right is None:
-            assert status == 401, f"{path} wants a key or a token, whoever is signed in"
-        elif who is None:
-            assert status == 401, path
-        elif right not in ROLES[who] or path == "/api/label/token":  # names are not believed here
-            assert status == 403, path
-        else:
-            assert status == 200, path
+def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_would_tell(guessing: Project) -> None:
+    challenger = enter(guessing, bad_head())
+    with guessing.store.reading() as cursor:
+        truth = read_truth(cursor, LABELS)
+    said = read_said(guessing, challenger, truth).labels.astype(np.float32)
+    wrong = np.flatnonzero(truth.audit & (said != truth.labels).any(axis=1))[0]
+    said[wrong] = truth.labels[wrong]
+    write_judged(guessing.models / challenger, truth.rows, said)
+    verdict = gate(guessing, model=challenger)
+    assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
+    assert not verdict["passes"]
+    assert verdict["missing"] > 0
+    assert f"About {verdict['missing']:,} more audit records would tell." in verdict["sentence"]
 
 
-def test_the_key_and_the_token_work_as_before(office: state.Office) -> None:
-    bearer = {"authorization": f"Bearer {read_token(office.project.folder)}"}
-    with client(office) as program:
-        assert program.post("/api/verbs/people", json={}, headers={"x-rondo-key": KEY}).status_code == 200
-        assert program.get("/api/jobs", headers=bearer).status_code == 200
-        assert program.get("/api/health").json() == {"ok": True}
-        assert "records" in program.get("/api/health", headers={"x-rondo-key": KEY}).json()
+def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(two: Project) -> None:
+    before, model = active_model(two), enter(two, bad_head())
+    with pytest.raises(Refused, match=r"On 16 audit records.*--force --reason"):
+        promote(two, quiet, model=model, who="ana")
+    assert active_model(two) == before
+    assert two.store.one("select who from audit_log where what = 'gate' and detail->>'model' = ?", [model]) == "ana"
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_only_who_may_adjudicate_reaches_the_route_and_under_the_name_of_the_session(
-    office: state.Office, who: str | None
-) -> None:
-    with client(office, who) as browser:
-        answer = browser.post("/api/adjudicate")
-    if who is None:
-        assert answer.status_code == 401
-    elif who == "annotator":
-        assert answer.status_code == 403
-    else:
-        assert answer.json() == {"name": NAMES[who], "role": who}
+def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
+    model = enter(two, bad_head())
+    with pytest.raises(BadInput, match="say why"):
+        promote(two, quiet, model=model, force=True, reason="  ")
+    told = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
+    assert "The gate was overruled: The customer wants it." in told["sentence"]
+    assert active_model(two) == model
+    row = two.store.query("select who, how, reason, evidence->>'passes' from champions where model = ?", [model])
+    assert row == [("ana", "promoted", "The customer wants it.", "false")]
+    assert two.store.one("select detail->>'reason' from audit_log where what = 'promote'") == row[0][2]
 
 
-@pytest.mark.parametrize("who", WHO)
-def test_a_route_without_a_decision_is_open_to_nobody(office: state.Office, who: str | None) -> None:
-    with client(office, who) as browser:
-        assert browser.get(SHUT_TO_ALL).status_code == (403 if who else 401)
-        assert browser.get("/api").status_code == (403 if who else 401)
+def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Project) -> None:
+    model = enter(two, bad_head())
+    shutil.rmtree(two.models / (active_model(two) or ""))
+    with pytest.raises(Damaged, match="The champion cannot be compared"):
+        promote(two, quiet, model=model)
+    with pytest.raises(BadInput, match="say why"):
+        promote(two, quiet, model=model, force=True, reason="\u200b")  # a space of no width is no reason
+    promote(two, quiet, model=model, force=True, reason="Its files are gone.")
+    assert active_model(two) == model
 
 
-PATHS = ["/", "/label", "/settings?x=1", "/static/js/index.js", "/media/abc.csv", "/component/x/y", "/_stcore/stream"]
-TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/health/x", "/api/health/../label"]
+def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:
+    model = enter(project, bad_head())
+    assert active_model(project) is None
+    assert gate(project, model=model)["passes"]
+    promote(project, quiet, model=model)
+    assert active_model(project) == model
 
 
-@pytest.mark.parametrize("path", PATHS + TRICKS)
-def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: state.Office, path: str) -> None:
-    with client(office) as browser:
-        answer = browser.get(path, headers={"accept": "text/html"})
-        assert answer.status_code in (303, 401), path
-        assert "session" not in answer.text
-        assert browser.get(path, headers={"accept": "*/*"}).status_code == 401
-        assert browser.post(path).status_code in (401, 403, 405)
-    if answer.status_code == 303:
-        assert answer.headers["location"].startswith("/sign-in?next=%2F")
+def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothing_does(one: Project) -> None:
+    verdict = gate(one, model=enter(one, bad_head()))
+    assert (verdict["passes"], verdict["stratum"], verdict["missing"]) == (False, None, 3)
+    assert "3 more are needed" in verdict["sentence"]
+    with one.store.transaction() as cursor:  # four more known answers
+        cursor.execute("update settled set stratum = 'gold' where n in (select n from settled where stratum = 'chosen'"
+                       " order by n limit 4)")  # fmt: skip
+    verdict = gate(one, model=enter(one, bad_head()))
+    assert (verdict["stratum"], verdict["n"]) == ("gold", 16)
 
 
-def test_a_page_learns_the_session_from_the_gate_alone(office: state.Office) -> None:
-    liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
-    with client(office, "annotator") as browser:
-        told = browser.get("/label", headers=liar).json()["session"]
-    person = office.entrance.session(told, time.time())
-    assert person is not None
-    assert person.name == "Ann"
-    for name in NAMES.values():
-        if name != "Max":
-            remove_person(office.project, quiet, name=name)
-    remove_person(office.project, quiet, name="Max")
-    with client(office) as anybody:  # names are taken on trust again
-        assert anybody.get("/label", headers=liar).json()["session"] is None
+def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
+    champion = active_model(two) or ""
+    with two.store.reading() as cursor:
+        found = read_truth(cursor, LABELS)
+    before = read_said(two, champion, found)
+    assert before.rows.tolist() == found.rows.tolist()
+    (two.models / champion / "verdicts.safetensors").unlink()
+    assert read_said(two, champion, found).rows.tolist() == found.rows[~found.audit].tolist()
 
 
-def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: state.Office) -> None:
-    with client(office, "manager") as browser:
-        assert browser.put("/_stcore/upload_file/x/y", headers={"origin": "http://evil.example"}).status_code == 403
-        assert browser.post("/api/adjudicate", headers={"origin": "null"}).status_code == 403
-        assert browser.post("/api/adjudicate", headers={"origin": "http://127.0.0.1:8501"}).status_code == 200
+def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
+    model = enter(two, good_head(two))
+    queued = loop.next_batch(two, quiet, size=8, spare=0)["queued"]
+    simulate.answer(two, answers(), queued)
+    verdict = gate(two, model=model)
+    assert verdict["n"] > 16
+    assert verdict["unjudged"] == 0
 
 
-def test_removal_ends_the_browsers_session_at_once(office: state.Office) -> None:
-    with client(office, "annotator") as browser:
-        assert browser.get("/label").status_code == 200
-        remove_person(office.project, quiet, name="Ann")
-        assert browser.get("/label").status_code == 401
+def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judge(two: Project, tmp_path: Path) -> None:
+    model = enter(two, bad_head())
+    [(n, text)] = two.store.query(
+        "select n, text from records join settled using (n) where stratum = 'chosen' order by n limit 1"
+    )
+    lines = [f'"{text.upper()}",food,test', '"A soup that nobody has cooked before.",food,test']
+    (tmp_path / "gold.csv").write_text("text,topic,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    loop.import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
+    encode(two, quiet)
+    with two.store.reading() as cursor:
+        truth = read_truth(cursor, LABELS)
+    twin, fresh = sorted(set(truth.rows[~truth.audit].tolist()))[-2:]
+    assert twin > n
+    rows = read_said(two, model, truth).rows
+    assert (twin in rows, fresh in rows) == (False, True)
 
 
-def test_a_change_of_role_holds_from_the_next_request_on(office: state.Office) -> None:
-    with client(office, "annotator") as browser:
-        assert browser.post("/api/adjudicate").status_code == 403
-        set_role(office.project, quiet, name="Ann", role="adjudicator")
-        assert browser.post("/api/adjudicate").status_code == 200
-        set_role(office.project, quiet, name="Ann", role="annotator")
-        assert browser.post("/api/adjudicate").status_code == 403
+def test_what_cannot_be_put_to_use_is_refused_in_a_sentence(one: Project) -> None:
+    champion = active_model(one) or ""
+    with pytest.raises(Refused, match="champion already"):
+        promote(one, quiet, model="champion")
+    with pytest.raises(BadInput, match="no model 'nobody'"):
+        promote(one, quiet, model="nobody")
+    headless, broken, other = (enter(one, bad_head(seed=seed)) for seed in range(3))
+    with one.store.transaction() as cursor:
+        cursor.execute("update models set encoder = '' where id = ?", [headless])
+    with pytest.raises(Refused, match="has no head"):
+        promote(one, quiet, model=headless, force=True, reason="try")
+    weights = one.models / broken / "head.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(Damaged, match="changed after it was saved"):
+        promote(one, quiet, model=broken, force=True, reason="try")
+    change_settings(one, add_label="traffic")
+    with pytest.raises(Refused, match="does not know traffic"):
+        promote(one, quiet, model=other, force=True, reason="try")
+    assert one.store.one("select max(model) from champions") == champion
 
 
-def card(office: state.Office, name: str) -> dict[str, str]:
-    person = office.entrance.person(name)
-    assert person
-    return {"x-rondo-token": office.entrance.label_token(person, time.time()), "x-rondo-tab": "tab"}
-
-
-def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: state.Office) -> None:
-    with client(office, "annotator") as browser:
-        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 200
-        other = browser.post("/api/label/events", json={}, headers=card(office, "Max"))
-        assert other.status_code == 403
-        assert "not signed in here" in other.json()["error"]
-        assert browser.post("/api/label/token", json={"annotator": "Ann"}).status_code == 403
-    with client(office) as stranger:
-        assert stranger.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 401
-
-
-def test_a_role_that_there_is_no_more_may_do_nothing(office: state.Office) -> None:
-    with office.project.store.transaction() as cursor:
-        cursor.execute("update people set role = 'king' where name = 'Ann'")
-    with client(office, "annotator") as browser:
-        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 403
-
-
-@pytest.mark.parametrize(("bound", "status"), [(TRUSTED, 200), (Bound(loopback=False), 403)])
-def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
-    project: Project, bound: Bound, status: int
-) -> None:
-    office = state.open_office(lambda: project, bound)
-    try:
-        with client(office) as browser:
-            assert browser.get("/label").status_code == status
-            answer = browser.post("/api/adjudicate")
-            assert answer.status_code == status
-            if status == 200:
-                assert answer.json() == {"name": "typed", "role": "manager"}
-    finally:
-        state._OPEN.clear()
-
-
-def test_a_shared_code_lets_in_annotators(project: Project) -> None:
-    office = state.open_office(lambda: project, Bound(loopback=False, shared="correct horse battery"))
-    try:
-        guest = Person("Bob", "annotator")
-        assert office.entrance.person("Bob") != guest, "it has the stamp of the code"
-        with client(office) as browser:
-            browser.cookies.update(Visit(office.entrance, "Bob").cookies)
-            assert browser.get("/label").status_code == 200
-            assert browser.post("/api/adjudicate").status_code == 403
-    finally:
-        state._OPEN.clear()
+def test_a_model_is_named_by_an_end_that_no_other_has(project: Project) -> None:
+    model = enter(project, bad_head())
+    assert find_model(project, model[-6:]) == model
+    enter(project, bad_head())
+    with pytest.raises(BadInput, match="no model ''"):
+        find_model(project, "")
+    assert find_model(project, model) == model

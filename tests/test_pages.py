@@ -79,6 +79,22 @@ def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: s
     assert "music" not in {label.id for label in office.settings().taxonomy.active}
 
 
+def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
+    office: state.Office, truth: dict[str, tuple[str, ...]]
+) -> None:
+    loop.next_batch(office.project, quiet, size=6)
+    simulate.answer(office.project, truth, 6)
+    page = shown("settings.py")
+    assert not [button for button in page.button if button.key == "settle-anew"]
+    page.selectbox(key="settle").select("adjudicated").run()
+    assert any("6 have none any more" in text.value for text in page.text)
+    assert office.settings().settle == "majority"
+    page.button(key="settle-anew").click().run()
+    assert not page.exception
+    assert office.settings().settle == "adjudicated"
+    assert office.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
+
+
 def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: state.Office) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("a|b")

@@ -6,14 +6,14 @@ from app.card import draw_card
 from app.identity import demand, is_signed_in
 from app.state import opened
 from core.errors import BadInput
+from core.names import check_name
 from core.reports.card_text import escaped
-from core.team.people import person_name
 
 office = opened()
 st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 2rem; }</style>")
 annotator = st.query_params.get("annotator", "")
 try:
-    annotator = person_name(annotator) if annotator else ""
+    annotator = check_name(annotator) if annotator else ""
     if is_signed_in():
         me = demand("label")
         if annotator and annotator != me:

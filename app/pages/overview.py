@@ -27,7 +27,7 @@ elif figures["unqueued"] and right.button("Next round", key="round", type="prima
     office.start("round", who=demand("manage"))
     st.rerun()
 if figures["tied"]:
-    words = f"{figures['tied']:,} records were answered in different ways: settle them"
+    words = f"{figures['tied']:,} answered records have no label: settle them"
     st.page_link("pages/records.py", label=words, query_params={"state": "tied"}, icon=":material/balance:")
 for warning in figures["warnings"]:
     st.warning(escaped(warning), icon=":material/warning:")

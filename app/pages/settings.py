@@ -9,7 +9,7 @@ from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
 from core.reports.card_text import escaped
-from core.reports.overview import retiring, strategies
+from core.reports.overview import resettling, retiring, settle_rules, strategies
 
 office = opened()
 settings = office.settings()
@@ -51,6 +51,19 @@ with st.form("add", clear_on_submit=True):
         change(add_label=added)
         st.rerun()
 
+st.subheader("Settling")
+rules = settle_rules()
+rule = st.selectbox(
+    "What people answered settles a label by",
+    rules,
+    list(rules).index(settings.settle),
+    format_func=rules.__getitem__,
+    key="settle",
+)
+if rule != settings.settle:
+    st.text(resettling(office.project, rule)["sentence"])
+    st.button("Settle by this rule", key="settle-anew", on_click=change, kwargs={"settle": rule})
+
 st.subheader("Labelling and choosing")
 with st.form("rest"):
     guidelines = st.text_area("Guidelines, shown beside the record", settings.guidelines, key="guidelines", height=160)
@@ -63,9 +76,18 @@ with st.form("rest"):
         "Audit share", 0.0, 0.5, settings.audit_share, 0.01, key="audit", help="Drawn at random, to measure with"
     )
     overlap = st.number_input("People per record", 1, 100, settings.overlap, key="overlap")
+    known = st.slider(
+        "Calibration records per record of a batch",
+        0.0,
+        0.5,
+        settings.calibration_share,
+        0.01,
+        key="calibration",
+        help="Gold records among the others, answered by everybody once: by them people are measured",
+    )
     hints = st.toggle("Show the model's suggestion", settings.show_suggestions, key="hints")
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
-        change(overlap=int(overlap), show_suggestions=hints, automatic=auto)
+        change(overlap=int(overlap), show_suggestions=hints, automatic=auto, calibration_share=known)
         st.rerun()

@@ -17,6 +17,8 @@ CORRECTION = "correction"
 BULK = "bulk:"
 FILE = "file:"
 """how the id of an event begins that came with a file; those of BULK begin with that"""
+CROWD = "crowd:"
+"""the same of what a person answered who stands in a file by name; `via` is CROWD + the file's name"""
 _ACTIONS = ("submit", "skip", "flag", "undo")
 
 
@@ -26,7 +28,7 @@ class Event:
 
     labels are ids; [] with submit says "none of them" (multi-label only). `undoes` is the eid that an undo takes back.
     `seq` counts up within a tab, `ts` is the browser's clock in seconds since 1970, `model` whose suggestion was shown.
-    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once.
+    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file.
     """
 
     eid: str
@@ -57,8 +59,8 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
     """
     if not 0 < len(event.eid) <= 64:
         return "An event needs an id of 1 to 64 characters."
-    if event.eid.startswith((FILE, BULK)):
-        return f"An event's id may not begin with {FILE!r} or {BULK!r}: that says where a label comes from."
+    if event.eid.startswith((FILE, BULK, CROWD)):
+        return f"An event's id may not begin with {FILE!r}, {BULK!r} or {CROWD!r}: that says where a label comes from."
     if event.action not in _ACTIONS:
         return f"{event.action!r} is no action; there are {', '.join(_ACTIONS)}."
     if not math.isfinite(event.ts) or abs(event.seq) >= 2**62:

@@ -75,7 +75,8 @@ _END_OLD_LEASES = """
     delete from leases where n in (select n from asked)
         and exists (select 1 from responses a where a.n = leases.n and a.annotator = leases.annotator)
 """
-# A row that checks machine labels stays what it is, else its label would teach: the review gets a row of its own.
+# A row that checks machine labels stays what it is, else its label would teach: the review gets a row of its own. One
+# that calibrates ends as a review: what is doubted measures nobody.
 _REVIEW_AGAIN = """
     update queue set purpose = 'review', since = ?, position = asked.position
     from asked where asked.n = queue.n and queue.purpose is distinct from 'check'

@@ -1,19 +1,20 @@
 """The labels that follow from what people answered, and how each was settled. Knows no queue and no page."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import duckdb
 
-from core.labelling.responses import BULK, CORRECTION, FILE, marks
+from core.labelling.responses import BULK, CORRECTION, CROWD, FILE, marks
 from core.settings import Settings
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view.
+    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view; not
+    where a file brought people's answers, since nobody knows what was in view.
 
     via: how it came, as in `Event`. from_file: it came with a file, whichever; its id says so, since a person may be
     called like a file. corrects: this person's correction of the record stands, so what the person says now is one too.
@@ -34,12 +35,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the stratum of a record's label depends on. check: asked to check machine labels."""
+    """What the label of a record depends on besides answers. check: asked to check machine labels. looked: when a
+    second look was asked for last."""
 
     n: int
     gold: bool
     audit: bool
     check: bool = False
+    looked: datetime | None = None
 
 
 def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple[tuple[str, ...], bool]:
@@ -55,8 +58,8 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = f"""
-    select n, annotator, action, kept as labels, model is null as blind, round, received_at, via,
-           starts_with(event_id, '{FILE}') as from_file,
+    select n, annotator, action, kept as labels, model is null and not starts_with(event_id, '{CROWD}') as blind, round,
+           received_at, via, starts_with(event_id, '{FILE}') as from_file,
            bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, annotator) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
@@ -90,7 +93,8 @@ def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settin
 def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
     """The same for a few record numbers."""
     rows = cursor.execute(
-        f"""select n, annotator, event_id, action, labels, undoes, made_at, seq, model is null, round, received_at, via,
+        f"""select n, annotator, event_id, action, labels, undoes, made_at, seq,
+                   model is null and not starts_with(event_id, '{CROWD}'), round, received_at, via,
                    starts_with(event_id, '{FILE}')
             from responses where n in ({marks(ns)}) order by made_at, seq, event_id""",
         list(ns),
@@ -105,47 +109,95 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
     return list(newest.values())
 
 
-# The answer that most people gave settles the record and a tie settles nothing, but the newest correction settles it
-# whatever others said, and a label that came with a file counts only while no person has answered. Skips, flags and
-# answers that name a retired label do not count. An answer given with a suggestion in view is no audit; correcting one
-# keeps it in. Again in SQL and plainly.
-_SETTLE = f"""
-    insert into settled
-    with told as (
-        select * from ({ANSWERS})
+@dataclass(frozen=True)
+class Rule:
+    """Whose answers settle a record that nobody has corrected. votes: in SQL on a row of `told`; voters: plainly.
+
+    weighed: a person's vote weighs as `annotators` says, 1.0 where it says nothing; else each weighs 1.0.
+    """
+
+    caption: str
+    votes: str
+    voters: Callable[[list[Answer]], list[Answer]]
+    weighed: bool = False
+
+
+def _newest(answers: list[Answer]) -> list[Answer]:
+    """In the order in which they came here: people's clocks differ."""
+    return sorted(answers, key=lambda one: (one.received_at, one.annotator))[-1:]
+
+
+def _from_files(answers: list[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.from_file]
+
+
+RULES = {
+    "majority": Rule("the label that most people gave; a tie settles nothing", "true", list),
+    "single": Rule("the newest answer, whoever gave it", "newest = 1", _newest),
+    "weighted": Rule("as majority, but the vote of who is right more often weighs more", "true", list, weighed=True),
+    "adjudicated": Rule("only what somebody decides who has seen the answers (a correction)", "from_file", _from_files),
+}
+"""setting `settle` -> its rule"""
+
+NEAR = 1e-9
+"""sums of weights as near as this are a tie"""
+
+# The newest correction settles a record whatever others said and whatever the rule. A label that came with a file
+# counts while no person has answered, and as gold it is the known answer: people's answers to it are how they are
+# measured, and only those of a second look count against it. Skips, flags and answers that name a retired label do not
+# count. An answer given with a suggestion in view is no audit; correcting one keeps it in. Again in SQL and plainly.
+_VERDICTS = f"""
+    with asked as (
+        select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked
+        from queue group by n
+    ), answers as (
+        select answer.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
+                   corrects or split is distinct from 'test' or coalesce(received_at > looked, false)
+                   or not bool_or(from_file) over (partition by n)) as person
+        from ({ANSWERS}) as answer join records using (n) left join asked using (n)
         where action = 'submit' and counts
-    ), given as (
-        select * from told
-        qualify (not from_file or bool_and(from_file) over (partition by n)) and (
-            not bool_or(corrects) over (partition by n)
-            or row_number() over (partition by n order by corrects desc, received_at desc, annotator desc) = 1)
+    ), told as (
+        select *, bool_or(corrects) over (partition by n) as corrected,
+               row_number() over (partition by n order by corrects desc, received_at desc, annotator desc) as newest
+        from (select * from answers qualify person or (from_file and not bool_or(person) over (partition by n)))
     ), votes as (
-        select given.n, given.labels, count(*) as votes, max(given.round) as round, max(received_at) as at,
-               bool_and(given.blind or given.corrects) as blind, bool_or(given.corrects) as corrected,
-               bool_and(coalesce(starts_with(given.via, '{BULK}'), false)) as bulk,
-               bool_and(given.from_file) as from_file
-        from given
-        group by given.n, given.labels
-    ), winners as (
-        select *, sum(votes) over (partition by n) as voters from votes
-        qualify rank() over (partition by n order by votes desc) = 1 and count(*) over (partition by n, votes) = 1
-    ), asked as (
-        select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked from queue group by n
+        select n, labels, count(*) as givers, sum({{weight}}) as votes, max(round) as round, max(received_at) as at,
+               bool_and(blind or corrects) as blind, bool_or(corrects) as corrected,
+               bool_and(coalesce(starts_with(via, '{BULK}'), false)) as bulk, bool_and(from_file) as from_file,
+               any_value(gold) as gold, any_value(audit) as audit, any_value(checked) as checked
+        from told {{weights}}
+        where if(corrected, newest = 1, {{votes}})
+        group by n, labels
+    ), ranked as (
+        select *, sum(givers) over (partition by n) as voters, max(votes) over (partition by n) as most from votes
     )
     select n, labels,
            case when corrected then 'adjudicated' when bulk then 'bulk' when voters = 1 then 'single'
-                else 'majority' end,
-           case when records.split = 'test' then 'gold' when asked.audit and blind then 'audit'
-                when asked.checked and blind then 'check' when from_file then 'file' else 'chosen' end,
-           winners.round, winners.at
-    from winners join records using (n) left join asked using (n)
+                when from_file then 'majority' else '{{many}}' end as how,
+           case when gold then 'gold' when audit and blind then 'audit' when checked and blind then 'check'
+                when from_file then 'file' else 'chosen' end as stratum,
+           ranked.round, ranked.at
+    from ranked where votes > most - {NEAR} qualify count(*) over (partition by n) = 1
 """
+_WEIGHTS = "left join (select annotator, max(weight) as weight from annotators group by annotator) using (annotator)"
+
+
+def verdicts(query: str, settings: Settings) -> str:
+    """The rows of `settled` that follow from the answers to the records of a query; binds `answer_parameters`."""
+    rule = RULES[settings.settle]
+    return _VERDICTS.format(
+        ns=query,
+        votes=rule.votes,
+        weight="if(from_file, 1.0, coalesce(weight, 1.0))" if rule.weighed else "1.0",
+        weights=_WEIGHTS if rule.weighed else "",
+        many="weighted" if rule.weighed else "majority",
+    )
 
 
 def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> None:
     """Recomputes `settled` for the records of a query whose only column is n, in the caller's transaction."""
     cursor.execute(f"delete from settled where n in ({query})")
-    cursor.execute(_SETTLE.format(ns=query), answer_parameters(settings))
+    cursor.execute(f"insert into settled {verdicts(query, settings)}", answer_parameters(settings))
 
 
 def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Facts]:
@@ -153,7 +205,8 @@ def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Fac
     rows = cursor.execute(
         f"""select n, split is not distinct from 'test',
                    exists (select 1 from queue where queue.n = records.n and audit),
-                   exists (select 1 from queue where queue.n = records.n and purpose = 'check')
+                   exists (select 1 from queue where queue.n = records.n and purpose = 'check'),
+                   (select max(since) from queue where queue.n = records.n)
             from records where n in ({marks(ns)})""",
         list(ns),
     ).fetchall()
@@ -163,8 +216,9 @@ def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Fac
 def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settings: Settings) -> list[Answer]:
     """The same for a few records; returns the standing answers that it found."""
     ns = [fact.n for fact in facts]
-    answers = read_few_answers(cursor, ns, settings)
-    rows = [row for fact in facts if (row := _verdict(answers, fact)) is not None]
+    answers, rule = read_few_answers(cursor, ns, settings), RULES[settings.settle]
+    weights = _read_weights(cursor, {answer.annotator for answer in answers}) if rule.weighed else {}
+    rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
     cursor.execute(f"delete from settled where n in ({marks(ns)})", ns)
     if rows:
         places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
@@ -172,34 +226,54 @@ def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settin
     return answers
 
 
-def _verdict(answers: Sequence[Answer], fact: Facts) -> list[object] | None:
+def _read_weights(cursor: duckdb.DuckDBPyConnection, people: set[str]) -> dict[str, float]:
+    return dict(
+        cursor.execute(
+            "select annotator, max(weight) from annotators where list_contains(?::varchar[], annotator) group by 1",
+            [sorted(people)],
+        ).fetchall()
+    )
+
+
+def _verdict(answers: Sequence[Answer], fact: Facts, rule: Rule, weights: Mapping[str, float]) -> list[object] | None:
     """A row of `settled`, or None where the answers settle nothing."""
     votes: dict[tuple[str, ...], list[Answer]] = defaultdict(list)
-    for answer in _voters([one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]):
+    counted = [one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]
+    for answer in _voters(counted, fact, rule):
         votes[answer.labels].append(answer)
-    most = max(map(len, votes.values()), default=0)
-    winners = [labels for labels, given in votes.items() if len(given) == most]
+    sums = {labels: _weight(given, weights) for labels, given in votes.items()}
+    winners = [labels for labels, weight in sums.items() if weight > max(sums.values()) - NEAR]
     if len(winners) != 1:
         return None
     given = votes[winners[0]]
     latest, received = max(answer.round for answer in given), max(answer.received_at for answer in given)
-    how = _how(given, sum(map(len, votes.values())))
+    how = _how(given, sum(map(len, votes.values())), rule)
     return [fact.n, list(winners[0]), how, _stratum(given, fact), latest, received]
 
 
-def _voters(answers: list[Answer]) -> list[Answer]:
-    """The newest correction alone, else every person, else the files."""
-    answers = [answer for answer in answers if not answer.from_file] or answers
-    corrections = [answer for answer in answers if answer.corrects]
-    return [max(corrections, key=lambda one: (one.received_at, one.annotator))] if corrections else answers
+def _weight(given: list[Answer], weights: Mapping[str, float]) -> float:
+    return sum(1.0 if answer.from_file else weights.get(answer.annotator, 1.0) for answer in given)
 
 
-def _how(given: list[Answer], voters: int) -> str:
+def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
+    """The newest correction alone, else of every person (else of the files) those whom the rule lets vote."""
+    files = _from_files(answers)
+    people = [answer for answer in answers if not answer.from_file]
+    if fact.gold and files:
+        people = [one for one in people if one.corrects or (fact.looked and one.received_at > fact.looked)]
+    heard = people or files
+    corrections = [answer for answer in heard if answer.corrects]
+    return _newest(corrections) if corrections else rule.voters(heard)
+
+
+def _how(given: list[Answer], voters: int, rule: Rule) -> str:
     if given[0].corrects:
         return "adjudicated"
     if all(answer.via is not None and answer.via.startswith(BULK) for answer in given):
         return "bulk"
-    return "single" if voters == 1 else "majority"
+    if voters == 1:
+        return "single"
+    return "weighted" if rule.weighed and not given[0].from_file else "majority"
 
 
 def _stratum(given: list[Answer], fact: Facts) -> str:

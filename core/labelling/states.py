@@ -27,8 +27,8 @@ STATES = {
     "queued": f"n in ({_WAITING})",
     "flagged": f"n in (select n from ({_TOLD.format(ns=_FLAGGED_ONCE)}) where flags > 0)",
     "skipped": f"n in (select n from ({_TOLD.format(ns=_UNSETTLED)}) where skips > 0 and flags + given = 0)",
-    "tied": f"""n in (select n from ({_TOLD.format(ns=_UNSETTLED)}) where given > 1 and flags = 0)
+    "tied": f"""n in (select n from ({_TOLD.format(ns=_UNSETTLED)}) where given > 0 and flags = 0)
         and n not in ({_STILL_ASKED})""",
     "duplicate": "duplicate_of is not null",
 }
-"""state -> its condition, which binds `asked_parameters`. Flagged: by a person."""
+"""state -> its condition, which binds `asked_parameters`. Flagged: by a person. Tied: answered, not settled."""

@@ -17,6 +17,10 @@ CHECK = "check"
 """purpose of a record that checks machine labels, blind"""
 WANTED = "wanted"
 """purpose of an unlabelled record that a person sent to the front"""
+CALIBRATION = "calibration"
+"""purpose of a gold record that every annotator answers once, blind, to be measured by"""
+EVERYBODY = 1_000_000_000
+"""how many people shall answer a calibration record"""
 GONE_DAYS = 30
 """who has answered nothing for so long before the newest answer is not waited for"""
 
@@ -25,10 +29,12 @@ _NEWEST = "row_number() over (partition by n order by batch desc, since desc nul
 
 # The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
 ASKED = f"""
-    select row.n, row.spare, row.purpose, row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}'), false) as blind,
+    select row.n, row.spare, row.purpose,
+           row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}'), false) as blind,
            count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skips,
            count(*) filter (action = 'flag') as flags,
-           flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap) as open
+           row.purpose is not distinct from '{CALIBRATION}'
+               or (flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap)) as open
     from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
     left join (select n, action, received_at from ({ANSWERS}) where counts) as answer
         on answer.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
@@ -40,7 +46,7 @@ ASKED = f"""
 BLIND = f"select n from ({ASKED}) where blind and open"
 """those of a query that wait for a blind answer: nothing that a model says of them is shown anywhere"""
 
-MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}')"
+MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}')"
 """a query for `BLIND` where all records are meant"""
 
 
@@ -56,8 +62,8 @@ _Place = tuple[bool, bool, bool, float, int]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW or WANTED; since: answers from before it do not close a review. checks: whether the
-    record was ever queued to check machine labels.
+    purpose: None, CHECK, REVIEW, WANTED or CALIBRATION; since: answers from before it do not close a review. checks:
+    whether the record was ever queued to check machine labels.
     """
 
     n: int
@@ -77,7 +83,7 @@ class Row:
     @property
     def blind(self) -> bool:
         """Shown without a suggestion: what people answer here must not lean on the model that it judges."""
-        return self.audit or self.purpose in (CHECK, REVIEW)
+        return self.audit or self.purpose in (CHECK, REVIEW, CALIBRATION)
 
     @property
     def first(self) -> bool:
@@ -119,13 +125,15 @@ class Waiting:
         for n in self.rows:
             self._place(n)
         self._open = sorted(self._places.values())
+        self._calibrating = sum(row.purpose == CALIBRATION for row in self.rows.values())
 
     def __len__(self) -> int:
-        return len(self._open)
+        """Calibration records aside, which wait for whoever comes."""
+        return len(self._open) - self._calibrating
 
     @property
     def since(self) -> int:
-        """How many standing answers came after the newest batch and model, reviews and checks aside."""
+        """How many standing answers came after the newest batch and model, those to none of its records aside."""
         return len(self._fresh)
 
     @property
@@ -160,7 +168,7 @@ class Waiting:
 
     def wanted(self, n: int) -> int:
         """How many people shall label the record."""
-        return 1 if self.rows[n].purpose == REVIEW else self._overlap
+        return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[n].purpose or "", self._overlap)
 
     def answered(self, n: int) -> bool:
         """Whether anybody has."""
@@ -169,7 +177,8 @@ class Waiting:
     def facts(self, ns: list[int]) -> list[Facts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in ns if n in self.rows]
-        return [Facts(row.n, row.gold, row.audit, row.checks) for row in rows] if len(rows) == len(ns) else []
+        found = [Facts(row.n, row.gold, row.audit, row.checks, row.since) for row in rows]
+        return found if len(rows) == len(ns) else []
 
     def labelled_by(self, n: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
@@ -203,7 +212,7 @@ class Waiting:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer
         row = self.rows.get(answer.n)
-        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK)):
+        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION)):
             self._fresh.add((answer.n, answer.annotator))
 
     def _place(self, n: int) -> _Place | None:
@@ -212,6 +221,8 @@ class Waiting:
         if row is None:
             return None
         actions = [answer.action for answer in self._answers.get(n, {}).values() if row.closes(answer)]
+        if row.purpose == CALIBRATION:
+            actions = []  # what others did with it changes nothing
         if "flag" in actions or actions.count("submit") >= self.wanted(n):
             return None
         self._places[n] = ("skip" in actions, not row.first, row.spare and not row.first, row.position, n)

@@ -21,21 +21,19 @@ _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 LABELS = "labels.parquet"
 
 
-def push(
-    project: Project, report: Report, *, repo: str, model: str = "", token: str = "", **options: Any
-) -> dict[str, Any]:
+def push(project: Project, report: Report, *, repo: str, who: str = "local", **options: Any) -> dict[str, Any]:
     """Sends a model with its card; returns repo, url, commit, private, files, bytes, and the same of the `dataset`.
 
-    model: as `find_model` takes it, empty for the champion. token: with write access; else HF_TOKEN of the process.
-    options: private (True), labels (False: also the settled labels with their texts and the data card, as REPO-labels),
-    message (of the commit), who. A repository that is there gets a new commit if it holds what Rondo pushed before.
+    options: model (as `find_model` takes it, empty for the champion), token (with write access; else HF_TOKEN of the
+    process), private (True), labels (False: also the settled labels with their texts and the data card, as
+    REPO-labels), message (of the commit). A repository that is there gets a new commit if it holds what Rondo pushed
+    before.
     """
-    asked = {"private": True, "labels": False, "message": "", "who": "local"} | options
+    asked: dict[str, Any] = {"model": "", "token": "", "private": True, "labels": False, "message": ""} | options
     check_repo(f"{repo}-labels" if asked["labels"] else repo)
-    environment = {TOKEN: check_token(token or os.environ.get(TOKEN, ""))}
-    exported = collect(
-        project, model, f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
-    )
+    environment = {TOKEN: check_token(asked["token"] or os.environ.get(TOKEN, ""))}
+    fetch = f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
+    exported = collect(project, asked["model"], fetch)
     message = str(asked["message"]) or f"Model {exported.model} by Rondo"
     params = {"repo": repo, "private": bool(asked["private"]), "message": message, "labels": bool(asked["labels"])}
     bundle = project.jobs.prepare("push", {**params, "model": exported.model})
@@ -46,7 +44,7 @@ def push(
         told = project.jobs.run(bundle, report, f"Pushing {repo}", {"environment": environment})
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
-                note(cursor, str(asked["who"]), "push", {"model": exported.model, **told})
+                note(cursor, who, "push", {"model": exported.model, **told})
     finally:
         _tidy(project, bundle)
     return {"model": exported.model, **told}

@@ -3,13 +3,15 @@
 import json
 from typing import Any
 
-from core.labelling.settling import ANSWERS, answer_parameters
+from core.labelling.resettling import compare, said
+from core.labelling.settling import ANSWERS, RULES, answer_parameters
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.machine.promises import announcements
 from core.project import Project
 from core.records import POOL
 from core.reports.standing import caveats, newest_model
+from core.settings import with_changes
 from core.vectors import encoded_rows
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
@@ -128,7 +130,7 @@ def _next_thing(figures: dict[str, Any]) -> tuple[str, str]:
 
 def _all_asked(figures: dict[str, Any]) -> str:
     """Names what nobody has settled, so that "everything" is never said of less."""
-    kinds = {"skipped": "skipped", "flagged": "flagged", "tied": "answered in different ways"}
+    kinds = {"skipped": "skipped", "flagged": "flagged", "tied": "answered without settling a label"}
     left = [f"{figures[kind]:,} were {words}" for kind, words in kinds.items() if figures[kind]]
     return (
         f"All records were asked; {', '.join(left)}. Export the labels."
@@ -177,6 +179,19 @@ def strategies() -> dict[str, str]:
     from core.sampling.strategies import STRATEGIES
 
     return {name: f"{name}: {(function.__doc__ or '').split('.')[0].strip()}" for name, function in STRATEGIES.items()}
+
+
+def settle_rules() -> dict[str, str]:
+    """Name of each rule by which answers settle a label, with what it does."""
+    return {name: f"{name}: {rule.caption}" for name, rule in RULES.items()}
+
+
+def resettling(project: Project, rule: str) -> dict[str, Any]:
+    """What another rule would change: `lost`, `gained`, `changed` (labels), and `sentence`, which says so."""
+    settings = with_changes(project.settings(), settle=rule)
+    with project.store.reading() as cursor:
+        counts = compare(cursor, settings)
+    return {**counts, "sentence": said(counts)}
 
 
 def retiring(project: Project, label_id: str) -> str:

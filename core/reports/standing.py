@@ -90,7 +90,7 @@ def _left_out(project: Project, audit: Mapping[str, Any]) -> list[str]:
     if rows:
         flagged, tied = sum(row[1] for row in rows), sum(row[2] and not row[1] for row in rows)
         told.append(
-            f"{len(rows):,} audit records are not in the figures: {tied:,} were answered in different ways, "
+            f"{len(rows):,} audit records are not in the figures: {tied:,} were answered without settling a label, "
             f"{flagged:,} flagged, {len(rows) - tied - flagged:,} skipped. They may be harder than the others."
         )
     if later > audit.get("uncovered", 0):

@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from core.jobs import Bundle
+from core.labelling.calibrating import share_of, slip_in
 from core.project import Project
 from core.records import FREE_SPARE
 from core.rounds.plans import Choice, Plan, active_model
@@ -35,6 +36,8 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
             if plan.choose:
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
+                known = share_of(told["queued"], settings.calibration_share, plan.choose.seed)
+                told |= {"calibration": slip_in(cursor, known, plan.choose.seed)} if known else {}
     bundle.empty()
     return told
 

@@ -24,11 +24,6 @@ QUIET = {
     "people",
 }
 """change nothing that anybody asked for"""
-SIGNED = {
-    *("auto", "withdraw", "promote", "rollback", "retrain", "model_note", "push"),
-    *("people_add", "people_remove", "people_role", "people_code", "history"),
-}
-"""take `who`, and write their own line in the transaction in which they change something"""
 
 _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
@@ -64,8 +59,8 @@ _ONLY_IF: dict[str, Callable[[Detail], object]] = {
 
 
 def note_verb(project: Project, who: str, verb: str, options: Detail, told: Detail) -> None:
-    """One line, where the verb has not written it itself and there is anything to say of it."""
-    if verb in QUIET | SIGNED or (verb in _ONLY_IF and not _ONLY_IF[verb](told)):
+    """One line of a verb that does not write its own, where there is anything to say of it."""
+    if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](told)):
         return
     asked = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
     came = {name: told[name] for name in _TOLD.get(verb, ()) if name in told}

@@ -10,12 +10,12 @@ import duckdb
 
 from core.errors import BadInput, Refused
 from core.jobs import Report
+from core.names import check_name
 from core.project import Project
 from core.store import Store, note, utc_now
 from core.team.codes import hash_code, make_code
 from core.team.roles import ROLES
 
-NAME_LIMIT = 80
 RESERVED = ("local", "rondo", "api", "nobody", "argilla")
 """what stands in the history where no person of the table acted"""
 MANAGER, ANNOTATOR = "manager", "annotator"
@@ -40,14 +40,6 @@ class Person:
     def stamp(self) -> str:
         """Changes with a new code, and when somebody is removed and added again: what was handed out before ends."""
         return hashlib.sha256("\0".join((self.name, self.email, self.code, self.since)).encode()).hexdigest()
-
-
-def person_name(name: object) -> str:
-    """A person's name as it is stored, without spaces around it. Raises BadInput."""
-    text = " ".join(name.split()) if isinstance(name, str) else ""
-    if not 0 < len(text) <= NAME_LIMIT or not text.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LIMIT} visible characters.")
-    return text
 
 
 def folded(name: str) -> str:
@@ -91,7 +83,7 @@ def add_person(
 
     wish: role (where none is said the first person is a manager, others are annotators), email. Raises BadInput.
     """
-    name, role, email, code = person_name(name), wish.get("role"), _address(wish.get("email")), make_code()
+    name, role, email, code = check_name(name), wish.get("role"), _address(wish.get("email")), make_code()
     with project.store.transaction() as cursor:
         there = _active(cursor)
         role = _role(role or (ANNOTATOR if there else MANAGER))
@@ -152,10 +144,10 @@ def _find(cursor: duckdb.DuckDBPyConnection, name: str) -> tuple[str, str]:
     """Name and role as they stand in the table."""
     there = _active(cursor)
     for known, role, _ in there:
-        if folded(known) == folded(person_name(name)):
+        if folded(known) == folded(check_name(name)):
             return known, role
     some = ", ".join(known for known, *_ in there[:20]) or "nobody yet"
-    raise BadInput(f"There is no {person_name(name)!r}; there is {some}.")
+    raise BadInput(f"There is no {check_name(name)!r}; there is {some}.")
 
 
 def _keep_a_manager(cursor: duckdb.DuckDBPyConnection, name: str, what: str) -> None:

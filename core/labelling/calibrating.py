@@ -1,0 +1,67 @@
+"""Gold records among the others, so that people are measured by known answers. Knows no statistics and no page."""
+
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from core.errors import Refused
+from core.jobs import Report
+from core.labelling.responses import FILE
+from core.project import Project
+from core.store import count, note
+
+
+def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> dict[str, Any]:
+    """Slips `size` gold records in among what waits, blind, for every annotator once; says how many gold are left.
+
+    What people answer to them never changes the known answer, teaches nothing and is part of no batch. Raises Refused
+    where there are not so many that were not slipped in yet.
+    """
+    with project.desk.changing() as cursor:
+        unused = count(cursor, f"select count(*) from ({_UNUSED})")
+        if size < 1:
+            raise Refused(f"Asked for {size} calibration records; it takes at least 1.")
+        if size > unused:
+            raise Refused(
+                f"Asked for {size:,} calibration records, but only {unused:,} records with a known answer were not "
+                "slipped in yet. Ask for fewer, or bring more: `rondo import FILE --label COLUMN --split COLUMN`."
+            )
+        queued = slip_in(cursor, size, project.settings().seed)
+        note(cursor, who, "calibrate", {"queued": queued})
+    return {"queued": queued, "left": unused - queued}
+
+
+def share_of(batch: int, share: float, seed: int) -> int:
+    """How many calibration records go with a batch of so many: the share on average, also where it is below one."""
+    return int(batch * share + np.random.default_rng([seed, batch]).random()) if share else 0
+
+
+def slip_in(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
+    """Up to `size` of them at random places, both by the seed, in the caller's transaction (of `Desk.changing`)."""
+    cursor.execute(f"{_UNUSED} order by hash(n, $seed::bigint), n limit $size::bigint", {"seed": seed, "size": size})
+    drawn = [n for (n,) in cursor.fetchall()]
+    first, last = cursor.execute(_SPAN).fetchall()[0]
+    before = count(cursor, "select count(*) from queue where purpose = 'calibration'")
+    places = np.random.default_rng([seed, before]).uniform(first, last, len(drawn))
+    cursor.execute(_SLIP_IN, {"ns": drawn, "places": places.tolist()})
+    return len(drawn)
+
+
+# Known is what came with a file or was decided. Where people's answers made a record gold, others would change it.
+_UNUSED = f"""
+    select n from settled join records r using (n)
+    where stratum = 'gold' and r.duplicate_of is null and n not in (select n from queue)
+      and (how = 'adjudicated' or n in (select n from responses where starts_with(event_id, '{FILE}')))
+"""
+# What nobody has answered; behind all else where there is nothing.
+_SPAN = """
+    select coalesce(min(position), (select max(position) + 1 from queue), 0),
+           coalesce(max(position), (select max(position) + 1 from queue), 0) + 1
+    from queue where not spare and n not in (select n from settled) and n not in (select n from responses)
+"""
+_SLIP_IN = """
+    insert into queue
+    select n, (select coalesce(max(batch), 0) from queue), place, false, false, null, null, null, 'calibration', null
+    from (select unnest($ns::bigint[]) as n, unnest($places::double[]) as place)
+"""

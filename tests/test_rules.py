@@ -1,0 +1,117 @@
+"""What another rule for settling changes in a whole project: said before, done at once, and never undone by halves."""
+
+import json
+
+import pytest
+
+from core import loop
+from core.changes import change_settings
+from core.errors import BadInput
+from core.labelling.bulk import label_many
+from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.settling import RULES
+from core.project import Project, open_project
+from core.records import POOL
+from core.reports.overview import resettling, settle_rules, status
+from core.settings import FILE
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet
+from tests.desk_world import ANN, BOB
+from tests.test_labels import answer
+
+CAT = Holder("cat", "1")
+
+
+def labels(project: Project) -> dict[str, tuple[str, str]]:
+    """Record -> its label and how it was settled, gold aside."""
+    rows = project.store.query(
+        "select id, labels[1], how from settled join records using (n) where stratum not in ('gold', 'file')"
+    )
+    return {id: (label, how) for id, label, how in rows}
+
+
+@pytest.fixture
+def asked(project: Project) -> list[str]:
+    """Three records: one that two agree on, one that two against one do, one that is tied; overlap is 3."""
+    change_settings(project, overlap=3)
+    loop.next_batch(project, quiet, size=4, strategy="random")
+    agreed, outvoted, tied, _ = [
+        row[0] for row in project.store.query("select id from queue join records using (n) where not spare")
+    ]
+    for who in (ANN, BOB):
+        answer(project, who, agreed)
+    for who, label in ((ANN, "food"), (BOB, "food"), (CAT, "music")):
+        answer(project, who, outvoted, label=label)
+    for who, label in ((ANN, "food"), (BOB, "music")):
+        answer(project, who, tied, label=label)
+    return [agreed, outvoted, tied]
+
+
+def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: Project, asked: list[str]) -> None:
+    agreed, outvoted, tied = asked
+    assert set(settle_rules()) == set(RULES)
+    with project.store.transaction() as cursor:
+        cursor.execute("insert into annotators values ('cat', 4.0, '{}', now()), ('ann', 2.0, '{}', now())")
+    for rule, counts, found in (
+        ("single", (0, 1, 1), {agreed: "food", outvoted: "music", tied: "music"}),
+        ("weighted", (0, 0, 1), {agreed: "food", outvoted: "music", tied: "food"}),
+        ("adjudicated", (3, 0, 0), {}),
+        ("majority", (0, 2, 0), {agreed: "food", outvoted: "food"}),
+    ):
+        told = resettling(project, rule)
+        assert (told["lost"], told["gained"], told["changed"]) == counts
+        change_settings(project, settle=rule)
+        assert {id: label for id, (label, _) in labels(project).items()} == found
+        assert resettling(project, rule)["sentence"] == "No label changes."
+
+
+def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Project, asked: list[str]) -> None:
+    before = labels(project)
+    with pytest.raises(BadInput, match="settle is 'mean'"):
+        change_settings(project, settle="mean")
+    assert labels(project) == before
+    assert project.store.one("select count(*) from settling") == 0
+
+
+def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answered(
+    project: Project, asked: list[str]
+) -> None:
+    agreed, outvoted, tied = asked
+    change_settings(project, settle="adjudicated")
+    given = {card.id for card in project.desk.exchange(Holder("dan", "1"), Ask(want=50)).cards}
+    assert {agreed, tied} <= given
+    assert outvoted not in given
+    assert status(project)["tied"] == 1
+    assert project.store.one("select detail->>'lost' from audit_log where what = 'settled anew'") == "2"
+
+
+def test_a_rule_edited_by_hand_settles_anew_when_the_project_is_opened(project: Project, asked: list[str]) -> None:
+    path = project.folder / FILE
+    path.write_text(path.read_text().replace('settle = "majority"', 'settle = "single"'))
+    project.close()
+    opened = open_project(project.folder, InProcessRunner())
+    assert labels(opened)[asked[1]] == ("music", "single")
+    assert opened.store.query("select rule from settling") == [("single",)]
+
+
+def test_what_waits_for_a_decision_is_not_chosen_again(project: Project) -> None:
+    change_settings(project, settle="adjudicated")
+    before = project.store.one(f"select count(*) from ({POOL})")
+    ns = [n for (n,) in project.store.query(f"select n from ({POOL}) order by n limit 3")]
+    label_many(project, ns, ["food"], "ann")
+    assert labels(project) == {}
+    assert project.store.one(f"select count(*) from ({POOL})") == before - 3
+    assert status(project)["tied"] == 3
+    record = project.store.one("select id from records where n = ?", [ns[0]])
+    correct(project, record, ["food"], "bob")
+    assert labels(project) == {record: ("food", "adjudicated")}
+    change_settings(project, retire_label="food")
+    assert project.store.one(f"select count(*) from ({POOL})") == before, "whose label was retired is asked again"
+
+
+def test_the_audit_log_names_who_changed_the_rule(project: Project) -> None:
+    change_settings(project, "mia", settle="weighted")
+    [(who, detail)] = project.store.query("select who, detail from audit_log where what = 'settings'")
+    assert (who, json.loads(detail)) == ("mia", {"settle": "weighted"})
