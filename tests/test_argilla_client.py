@@ -268,7 +268,7 @@ def test_people_of_a_tier_get_different_records_and_the_useful_ones_first(argill
     for key in keys:
         path = f"/me/datasets/{dataset}/records/search?limit=10"
         body = {"filters": {"and": [{"type": "terms", "scope": {"entity": "response", "property": "status"}}]}}
-        body["filters"]["and"][0]["values"] = ["pending"]  # type: ignore[assignment]
+        body["filters"]["and"][0]["values"] = ["pending"]
         pages.append([item["record"]["id"] for item in asked(argilla, "POST", path, body, key)["items"]])
     assert sorted(one for page in pages for one in page) == sorted(records[:30])
     owner = asked(argilla, "POST", f"/me/datasets/{dataset}/records/search?limit=60", {})["items"]

@@ -30,6 +30,7 @@ def test_a_person_signs_in_labels_by_key_in_turn_and_searches(argilla: ArgillaSe
 
     [answer] = asked(argilla, "GET", f"/records/{records[29]}")["responses"]
     assert (answer["values"], answer["status"]) == ({"label": {"value": "b"}}, "submitted")
+    page.locator(".search-area").click()
     page.get_by_placeholder("Introduce a query").fill("17")
     page.keyboard.press("Enter")
     expect(page.get_by_text("record number 17", exact=True)).to_be_visible(timeout=SECONDS)
