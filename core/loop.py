@@ -35,6 +35,8 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
+from core.team.hearing import sync
+from core.team.pushing import push as team_push
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, job, jobs, tidy
@@ -198,4 +200,6 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "predictions": predictions,
     "model_export": export_model,
     "push": push,
+    "team_push": team_push,
+    "team_sync": sync,
 }
