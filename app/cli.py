@@ -8,6 +8,7 @@ import typer
 from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, inspect, map_, rechoose, withdraw
 from app.cli_models import models, retrain
+from app.cli_team import team
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
 from app.options import (
@@ -207,5 +208,6 @@ app.command()(evaluate)
 app.command()(compare)
 app.add_typer(models, name="models")
 app.command()(retrain)
+app.add_typer(team, name="team")
 app.command()(replay)
 app.command()(demo)

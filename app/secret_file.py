@@ -6,7 +6,10 @@ from pathlib import Path
 
 from core.errors import BadInput
 
-NAMES = ("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN", "WANDB_API_KEY")
+NAMES = (
+    *("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN"),
+    *("RONDO_TEAM_API_KEY", "RONDO_TEAM_PASSWORD", "WANDB_API_KEY"),
+)
 """the only names that are read: whatever else the file holds is for others"""
 
 

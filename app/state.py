@@ -1,12 +1,10 @@
 """The one project that this server process has open, and what goes on in it. Pages and routes ask here."""
 
 import logging
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -18,6 +16,7 @@ from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
 from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
+from core.private import made_once, private_folder
 from core.project import Project
 from core.registry.retraining import due
 from core.settings import Settings
@@ -25,7 +24,6 @@ from core.training.following import followed
 from core.training.watching import follow
 
 log = logging.getLogger("rondo")
-PRIVATE = ".rondo"
 WATCH_SECONDS = 2.0
 
 
@@ -221,25 +219,6 @@ def close_office() -> None:
         _OPEN.pop().close()
 
 
-def private_folder(project: Path) -> Path:
-    """Where the secret and the server's address are: for the owner's eyes only."""
-    folder = project / PRIVATE
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
 def read_secret(project: Path) -> bytes:
     """Made once per project, so that a page that is open in a browser goes on after a restart."""
     return made_once(private_folder(project) / "secret", secrets.token_hex(32)).read_bytes()
-
-
-def made_once(path: Path, text: str) -> Path:
-    """The file, which only the owner can read; it holds the text unless it, or another process, was there before."""
-    if not path.exists():
-        partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode())
-        with suppress(FileExistsError):  # another process was first: what it wrote is it
-            os.link(partial, path)
-        partial.unlink()
-    return path

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out
+from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out, terminal_team
 from app.finite import finite
 from app.terminal_scores import duration, interval, score_lines
 
@@ -227,4 +227,5 @@ _LINES = {
     **terminal_evaluating.LINES,
     **terminal_models.LINES,
     **terminal_models_out.LINES,
+    **terminal_team.LINES,
 }

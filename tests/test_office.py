@@ -13,6 +13,7 @@ from app.client import call, write_address
 from core import loop, simulate
 from core.encoding import encode
 from core.errors import BadInput, Cancelled
+from core.private import private_folder
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
 from gpu_jobs.local import LocalRunner
@@ -143,6 +144,6 @@ def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: 
 
     folder = tmp_path / "project"
     shutil.copytree(encoded, folder)
-    state.private_folder(folder)
+    private_folder(folder)
     write_address(folder, "http://127.0.0.1:9", "key of a server that is gone")
     assert call(folder, "status", quiet)["records"] == 60
