@@ -6,13 +6,16 @@ Not by Argilla's client: it erases metadata, fails whole batches, cannot sort, a
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from annotation import convert
 from annotation.convert import Json
+from annotation.server import find_connection
 from core.errors import Refused
+from core.settings import Settings
 from core.team.workspace import (
     Gone,
     Outgoing,
@@ -236,3 +239,9 @@ def _reason(reply: httpx.Response) -> str:
         told = reply.json()
         detail = told.get("detail", told) if isinstance(told, dict) else told
     return " ".join(str(detail).split())[:500]
+
+
+def connect(project: Path, settings: Settings) -> ArgillaWorkspace:
+    """The server that the project works with. Raises Refused, saying what to do, where none is found."""
+    found = find_connection(project, settings)
+    return ArgillaWorkspace(found.url, found.api_key, settings.team_workspace, embedded=found.embedded)

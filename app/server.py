@@ -11,12 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from annotation.workspace import connect
 from app import client, state
 from app.api import verb_routes
 from app.api_token import read_token
 from app.jobs_api import api_routes
 from app.label_api import label_routes
 from app.secret_file import load_secrets
+from app.webhook_api import webhook_routes
 from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
@@ -45,7 +47,7 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     load_secrets(folder)
     local = is_loopback(host)
     office = state.open_office(
-        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), local=local
+        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), local=local
     )
     key = secrets.token_hex(32)
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
@@ -91,6 +93,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
         Path(__file__).parent / "main.py",
         routes=[
             *label_routes(state.opened, office.secret, office.local),
+            *webhook_routes(state.opened),
             *verb_routes(state.opened, key),
             *api_routes(state.opened, read_token(office.project.folder)),
         ],

@@ -22,6 +22,11 @@ class Link:
     """What is known of the exchange since the project was opened. marks: dataset -> its activity when last heard."""
 
     connect: Connect = nowhere
+    url: str = ""
+    in_order: bool = True
+    """whether the server hands records out by their rank; as `Workspace` says"""
+    called: bool = True
+    """whether Argilla can call this app; else answers come with the next sync"""
     marks: dict[str, str] = field(default_factory=dict)
     heard_at: datetime | None = None
     trouble: str | None = None
@@ -39,6 +44,7 @@ class Link:
         """A connection; whether it went well is remembered for the page."""
         try:
             workspace = self.connect(project, settings)
+            self.url, self.in_order = workspace.url, workspace.in_order
             try:
                 yield workspace
             finally:
