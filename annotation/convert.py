@@ -12,7 +12,7 @@ NONE = "(none)"
 """value of the option that says none of the labels, since Argilla wants at least one"""
 OPEN, DONE = "open", "answered in Rondo"
 _LONGEST = {"name": 200, "title": 500, "text": 500, "description": 1_000, "guidelines": 10_000}
-_RESERVED = (RANK, STATE)
+RESERVED = (RANK, STATE)
 Json = dict[str, Any]
 
 
@@ -54,7 +54,7 @@ def context_name(name: str) -> str:
 
 def metadata_name(name: str) -> str:
     """Not one of ours."""
-    return f"{name} (record)" if name in _RESERVED else name
+    return f"{name} (record)" if name in RESERVED else name
 
 
 def metadata_bodies(setup: Setup) -> list[Json]:

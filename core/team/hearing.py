@@ -138,7 +138,7 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[
                 spoken, key = Spoken(said, dataset, model), (place.n, said.annotator)
                 if _holds(said, place, places, datasets) and _is_newer(spoken, newest.get(key)):
                     newest[key] = spoken
-    known = set(workspace.annotators())
+    known = set(workspace.people())
     return newest, {(n, who) for n in found for who in known if (n, who) not in newest}
 
 

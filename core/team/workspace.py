@@ -127,7 +127,10 @@ class Workspace(Protocol):
         """Whether records are handed out by their rank; elsewhere people must sort themselves."""
 
     def annotators(self) -> list[str]:
-        """Everybody who can answer there."""
+        """Who shall answer there: the members of the workspace."""
+
+    def people(self) -> list[str]:
+        """Everybody whom the server knows, and who may therefore have answered."""
 
     def make_dataset(self, name: str, setup: Setup) -> str:
         """A published dataset; an empty one of this name that was left over is replaced. Raises Unfit."""
