@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.labelling.responses import NOTE_LIMIT
-from core.team.workspace import LAST, Outgoing, Placed, Said, Setup, Suggested
+from core.team.workspace import LAST, SUBMITTED, Outgoing, Placed, Said, Setup, Suggested
 
 LABEL, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
 NONE = "(none)"
@@ -124,10 +124,22 @@ def suggestion_body(suggested: Suggested, setup: Setup, question: str) -> Json |
     return {"question_id": question, "type": "model", "agent": suggested.model, **value}
 
 
-def response_values(labels: Sequence[str], note: str | None, setup: Setup) -> Json:
-    """An answer as Argilla keeps it."""
+def response_values(labels: Sequence[str], note: str | None, setup: Setup, status: str = SUBMITTED) -> Json:
+    """An answer as Argilla keeps it; only one that is submitted needs a label."""
+    noted: Json = {NOTE: {"value": note}} if note else {}
+    if not labels and status != SUBMITTED:
+        return noted
     value: Any = (list(labels) or [NONE]) if setup.multi else labels[0]
-    return {LABEL: {"value": value}} | ({NOTE: {"value": note}} if note else {})
+    return {LABEL: {"value": value}} | noted
+
+
+def carried_body(record: str, answers: Sequence[tuple[str, Said]], setup: Setup) -> Json:
+    """Changes nothing of a record but what these people, by their ids, say of it."""
+    responses = [
+        {"user_id": user, "status": one.status, "values": response_values(one.labels, one.note, setup, one.status)}
+        for user, one in answers
+    ]
+    return {"external_id": record, "responses": responses}
 
 
 def said(response: Json, annotator: str) -> Said:

@@ -20,6 +20,7 @@ from core.team.workspace import (
     Gone,
     Outgoing,
     Placed,
+    Said,
     Sent,
     Setup,
     Standing,
@@ -132,6 +133,15 @@ class ArgillaWorkspace:
             bodies = [convert.copied_body(record, setup, *questions) for record in found]
             sent, seen = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
+
+    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
+        """What does not fit there stays where it is."""
+        users = {name: id for id, name in self._users.items()}
+        given: dict[str, list[tuple[str, Said]]] = {}
+        for record, one in answers:
+            given.setdefault(record, []).append((users[one.annotator], one))
+        bodies = [convert.carried_body(record, said, setup) for record, said in given.items()]
+        _in_parts(lambda part: self._upsert(dataset, part), bodies)
 
     def activity(self, dataset: str) -> str:
         """When somebody answered last."""

@@ -109,12 +109,18 @@ def enter_places(cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequen
     if not placed:
         return
     ns = [n for n, _, _ in placed]
-    known = {place.n: place.model for place in read_places(cursor, [dataset], ns)}
+    known = {place.n: place for place in read_places(cursor, [dataset], ns)}
     cursor.execute("delete from team_records where dataset = ? and n in (select unnest(?::bigint[]))", [dataset, ns])
     now = utc_now()
-    rows = [[n, dataset, one.record, sent, now, one.model or known.get(n), one.made_at] for n, sent, one in placed]
+    rows = [[n, dataset, one.record, sent, now, *_kept(one, known.get(n))] for n, sent, one in placed]
     marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
     cursor.execute(f"insert into team_records values {marks}", [value for row in rows for value in row])
+
+
+def _kept(placed: Placed, known: Place | None) -> tuple[str | None, datetime]:
+    if known is None:
+        return placed.model, placed.made_at
+    return placed.model or known.model, max(placed.made_at, known.made_at)
 
 
 def wanted_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:

@@ -101,74 +101,107 @@ def hear_record(project: Project, record: str) -> int | None:
         return hear(project, workspace, [int(n)])[0]
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What each person says, who says nothing any more, and what was said in a dataset after it was replaced.
+
+    late: (place of the record in the dataset that was made next, what was said in the older one after that).
+    """
+
+    spoken: dict[Key, Spoken]
+    silent: set[Key]
+    late: list[tuple[Place, Said]]
+    ids: dict[int, str]
+    datasets: dict[str, Dataset]
+
+
 def hear(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int, int]:
     """Makes the log agree with what stands there of these records; (events stored, answers refused).
 
     One at a time: what was asked first must not be stored last.
     """
     with project.team.hearing:
-        spoken, silent = _listen(project, workspace, ns)
+        heard = _listen(project, workspace, ns)
         with project.store.reading() as cursor:
-            logged, ids = _logged(cursor, ns), _ids(cursor, ns)
-        events = _differences(spoken, silent, logged, ids)
+            logged = _logged(cursor, ns)
+        events = _differences(heard, logged)
         statuses = project.desk.receive(events) if events else {}
+        if heard.late:
+            _carry(project, workspace, heard)
     refused = {event.record: statuses[event.eid] for _, event in events if statuses[event.eid] not in (STORED, KNOWN)}
     project.team.unreadable |= refused
     return sum(status == STORED for status in statuses.values()), len(refused)
 
 
-def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[dict[Key, Spoken], set[Key]]:
-    """What each person says, and who of those that answered before says nothing any more.
-
-    A record, a dataset or a person that is not there any more says nothing, but takes nothing back either.
-    """
+def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
+    """A record, a dataset or a person that is not there any more says nothing, but takes nothing back either."""
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
-        ids = _ids(cursor, ns)
-    newest: dict[Key, Spoken] = {}
+        heard = Heard({}, set(), [], _ids(cursor, ns), datasets)
     found: set[int] = set()
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
-        here = {ids[place.n]: place for place in group}
+        here = {heard.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
             place = here[standing.placed.id]
             found.add(place.n)
             model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
+            successor = _successor(place, places, datasets)
             for said in standing.said:
                 spoken, key = Spoken(said, dataset, model), (place.n, said.annotator)
-                if _holds(said, place, places, datasets) and _is_newer(spoken, newest.get(key)):
-                    newest[key] = spoken
+                if successor and said.at <= successor.made_at and _fits(said, datasets[successor.dataset]):
+                    continue  # it was copied, and may have been changed or deleted there since
+                if successor and said.at > successor.made_at:
+                    heard.late.append((successor, said))
+                if _is_newer(spoken, heard.spoken.get(key)):
+                    heard.spoken[key] = spoken
     known = set(workspace.people())
-    return newest, {(n, who) for n in found for who in known if (n, who) not in newest}
+    heard.silent.update((n, who) for n in found for who in known if (n, who) not in heard.spoken)
+    return heard
+
+
+def _fits(said: Said, dataset: Dataset) -> bool:
+    return set(said.labels) <= set(dataset.setup.label_ids)
+
+
+def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dataset]) -> Place | None:
+    """Where the record stands in the dataset that was made next: what was said before then was copied there."""
+    made = datasets[place.dataset].made_at
+    later = [one for one in places if one.n == place.n and datasets[one.dataset].made_at > made]
+    return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
+
+
+def _carry(project: Project, workspace: Workspace, heard: Heard) -> None:
+    """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
+    moved: dict[str, list[tuple[str, Said]]] = {}
+    for place, said in heard.late:
+        if heard.spoken[(place.n, said.annotator)].said == said and _fits(said, heard.datasets[place.dataset]):
+            moved.setdefault(place.dataset, []).append((heard.ids[place.n], said))
+    for dataset, answers in moved.items():
+        workspace.carry(dataset, heard.datasets[dataset].setup, answers)
+    with project.store.transaction() as cursor:
+        for place, said in heard.late:
+            cursor.execute(
+                "update team_records set made_at = greatest(made_at, ?) where dataset = ? and n = ?",
+                [said.at, place.dataset, place.n],
+            )
 
 
 def _is_newer(spoken: Spoken, other: Spoken | None) -> bool:
     return other is None or spoken.said.at >= other.said.at
 
 
-def _holds(said: Said, place: Place, places: Sequence[Place], datasets: Mapping[str, Dataset]) -> bool:
-    """Not what a later dataset got as a copy: there it may have been changed, or deleted, since."""
-    made = datasets[place.dataset].made_at
-    later = [(other, datasets[other.dataset]) for other in places if other.n == place.n]
-    return not any(
-        dataset.made_at > made and said.at <= other.made_at and set(said.labels) <= set(dataset.setup.label_ids)
-        for other, dataset in later
-    )
-
-
-def _differences(
-    spoken: Mapping[Key, Spoken], silent: set[Key], logged: Mapping[Key, list[Logged]], ids: Mapping[int, str]
-) -> list[tuple[str, Event]]:
+def _differences(heard: Heard, logged: Mapping[Key, list[Logged]]) -> list[tuple[str, Event]]:
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
-    for key, one in spoken.items():
+    for key, one in heard.spoken.items():
         standing = logged.get(key, [])
         if one.said.status == DRAFT:
-            events += _undone(key, ids, standing, one.dataset)
+            events += _undone(key, heard.ids, standing, one.dataset)
         elif not standing or _content(one.said) != (standing[-1].action, standing[-1].labels, standing[-1].note):
-            events.append((key[1], _event(ids[key[0]], one, standing)))
-    for key in silent & logged.keys():
-        events += _undone(key, ids, logged[key], "")
+            events.append((key[1], _event(heard.ids[key[0]], one, standing)))
+    for key in heard.silent & logged.keys():
+        events += _undone(key, heard.ids, logged[key], "")
     return events
 
 

@@ -20,6 +20,7 @@ from core.team.datasets import (
     read_places,
     server_of,
 )
+from core.team.hearing import sync_with
 from core.team.workspace import Setup, Workspace
 
 PART = 200
@@ -30,6 +31,7 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, wanted
 
     Late answers in the old one are still heard: it stays, under another name.
     """
+    sync_with(project, workspace, report, changed_only=False)  # late answers of older ones go into the old one first
     new = _to_fill(project, workspace, wanted)
     with project.store.reading() as cursor:
         done = {place.n for place in read_places(cursor, [new.id], None)}

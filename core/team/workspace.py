@@ -153,6 +153,9 @@ class Workspace(Protocol):
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
         """Records with metadata, suggestions and everybody's responses as they are; what names other labels is left."""
 
+    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
+        """(our record id, answer) each, given in another dataset, as their authors' answers in this one."""
+
     def activity(self, dataset: str) -> str:
         """Changes whenever somebody answers. Raises Gone."""
 
