@@ -192,14 +192,17 @@ MIGRATIONS: tuple[str, ...] = (
         server varchar not null,       -- its address
         made_at timestamp not null,
         setup json not null,           -- fields and questions, as they were made
-        state varchar not null         -- 'current'; 'replaced': the taxonomy has changed since
+        state varchar not null         -- 'current'; 'filling': is to replace it; 'replaced': labels or fields changed;
+                                       -- 'gone': deleted there
     );
     create table team_records (        -- what stands there
         n bigint not null,
         dataset varchar not null,
         record varchar not null,       -- Argilla's id
         sent varchar not null,         -- hash of what was sent last: the same is not sent again
-        sent_at timestamp not null
+        sent_at timestamp not null,
+        model varchar,                 -- whose suggestion stands there, or ever did: null makes answers blind ones
+        made_at timestamp not null     -- by Argilla's clock: answers in a replaced dataset from before it were copied
     );
     create table people (              -- who may do what; while nobody is in it, whoever reaches the app is a manager
         name varchar not null,         -- under which answers are kept
