@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli_evaluating import compare, evaluate
-from app.cli_measuring import auto, calibrate, inspect, map_, rechoose, withdraw
+from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
@@ -199,6 +199,7 @@ app.command()(auto)
 app.command()(withdraw)
 app.command()(calibrate)
 app.command()(inspect)
+app.command()(quality)
 app.command("map")(map_)
 app.command()(rechoose)
 app.command()(train)

@@ -36,6 +36,7 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
+from core.team.quality import quality
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, job, jobs, tidy
@@ -173,6 +174,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "round": play_round,
     "calibrate": calibrate,
     "inspect": inspect,
+    "quality": quality,
     "map": project_map,
     "rechoose": rechoose,
     "auto": auto,
