@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import client, state
+from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
 from app.jobs_api import api_routes
@@ -91,6 +92,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
         Path(__file__).parent / "main.py",
         routes=[
             *label_routes(state.opened, office.secret, office.local),
+            *adjudicate_routes(state.opened, office.secret),
             *verb_routes(state.opened, key),
             *api_routes(state.opened, read_token(office.project.folder)),
         ],

@@ -10,7 +10,7 @@ from app.label_api import card_setup
 from app.state import Office
 from app.tokens import project_id, sign
 
-_PARTS = ("tab", "outbox", "past", "visit", "line", "keys", "view", "paint", "card")
+_PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elements", "view", "paint", "card")
 
 
 def draw_card(office: Office, annotator: str) -> None:
