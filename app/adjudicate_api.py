@@ -1,6 +1,5 @@
 """The route that the adjudication card talks to: decisions in, conflicts out, in one request. Knows shapes, no rules."""
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -10,9 +9,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.label_api import TooLong, card_setup, ids_in, read_body, read_events, refused, whole_in
+from app.entrance import Entrance
+from app.label_api import TooLong, author, card_setup, ids_in, read_body, read_events, refused, whole_in
 from app.state import Office
-from app.tokens import verify
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
@@ -21,13 +20,13 @@ from core.team.conflicts import read_conflicts, still_in_conflict
 MOST_CONFLICTS = 50
 
 
-def adjudicate_routes(opened: Callable[[], Office], secret: bytes) -> list[Route]:
+def adjudicate_routes(opened: Callable[[], Office], entrance: Entrance) -> list[Route]:
     """`POST /api/adjudicate`, with the token that the page has made for this person."""
 
     async def adjudicate(request: Request) -> Response:
-        who = verify(request.headers.get("x-rondo-token", ""), secret, time.time())
-        if who is None:
-            return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
+        who = await run_in_threadpool(author, request, entrance, "adjudicate")
+        if isinstance(who, Response):
+            return who
         try:
             body = await read_body(request)
             answer = await run_in_threadpool(_exchange, opened(), who, body)

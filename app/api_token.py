@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from app.state import made_once, private_folder
 from core.errors import BadInput
+from core.private import made_once, private_folder
 
 VARIABLE = "RONDO_API_TOKEN"
 FILE = "api-token"

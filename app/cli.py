@@ -8,6 +8,8 @@ import typer
 from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
+from app.cli_people import history, people
+from app.cli_team import team
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
 from app.options import (
@@ -64,6 +66,12 @@ def import_(
     label: Annotated[str | None, typer.Option(help="Column with labels; several in one cell are joined by |.")] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
     split: Annotated[str | None, typer.Option(help="Column with the split; rows that say 'test' become gold.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
     meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
     encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
@@ -82,6 +90,8 @@ def import_(
         label=label,
         id=id_,
         split=split,
+        annotator=annotator,
+        gold=gold,
         meta=meta or [],
         encoding=encoding,
         near_duplicates=near_duplicates,
@@ -94,17 +104,15 @@ def import_(
 def up(
     context: typer.Context,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; anything but loopback opens it to others.")
+        str, typer.Option(help="Address to listen on; others than loopback need access codes: rondo people add NAME.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
     project: ProjectOption = None,
 ) -> None:
     """Start the app: pages to label and to see where you stand."""
     with errors():
-        from app.server import is_loopback, serve
+        from app.server import serve
 
-        if not is_loopback(host):
-            say(f"Warning: on {host} anyone who reaches this machine can label, under any name.", error=True)
         line = f"Rondo is at http://{host}:{port}/label (Ctrl-C stops it)."
         serve(folder_of(context, project), host, port, lambda: say(line))
 
@@ -209,5 +217,8 @@ app.command()(evaluate)
 app.command()(compare)
 app.add_typer(models, name="models")
 app.command()(retrain)
+app.add_typer(team, name="team")
+app.add_typer(people, name="people")
+app.command()(history)
 app.command()(replay)
 app.command()(demo)

@@ -38,10 +38,10 @@ def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, A
 
 
 def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any]:
-    from core.loop import VERBS
+    from core.loop import do_verb
 
     with opened_project(folder) as project:
-        return VERBS[verb](project, report, **options)
+        return do_verb(project, verb, report, **options)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from app.charts_evaluating import (
     label_rows,
 )
 from app.charts_rounds import calibration_chart, confusion_chart
+from app.identity import demand
 from app.state import Office
 from core.errors import RondoError
 from core.registry.evaluating import saved_evaluations
@@ -44,7 +45,8 @@ def _draw_asking(office: Office, model: str) -> None:
         return
     try:
         with st.spinner("Evaluating"):
-            office.run(office.open_ticket("evaluate"), lambda *_: None, model=model, on=on, save=True)
+            who = demand("manage")
+            office.run(office.open_ticket("evaluate"), lambda *_: None, who=who, model=model, on=on, save=True)
     except RondoError as error:
         st.error(escaped(error))
 

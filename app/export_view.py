@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.identity import demand
 from app.state import Office
 from core.errors import RondoError
 from core.project import Project
@@ -46,11 +47,10 @@ def write_file(office: Office, what: str, file_format: str, *, card: bool) -> No
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    ticket = office.open_ticket("export")
-    if ticket is None:
-        return
+    asked = {"out": str(target), "file_format": file_format, "what": what, "card": card}
     try:
-        told = office.run(ticket, lambda *_: None, out=str(target), file_format=file_format, what=what, card=card)
+        who = demand("manage")
+        told = office.run(office.open_ticket("export"), lambda *_: None, who=who, **asked)
     except RondoError as error:
         st.error(escaped(error))
         return

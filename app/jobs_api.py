@@ -117,7 +117,7 @@ def _status(error: RondoError) -> int:
 def _launch(office: Office, asked: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(asked.body)
-    told = office.run(office.open_ticket("train"), _quiet, **options, detach=True)
+    told = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
     return Answer(_brief(told), 202, {"Location": f"/api/jobs/{told['id']}"})
 
 
@@ -134,7 +134,7 @@ def _show_job(office: Office, asked: Sent) -> Answer:
 
 def _cancel(office: Office, asked: Sent) -> Answer:
     job = _find_job(office, asked.path["id"])["id"]
-    return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, job=job)), 202)
+    return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
 def _list_models(office: Office, asked: Sent) -> Answer:

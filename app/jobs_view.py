@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts_jobs import evaluation_chart, loss_chart, search_chart
+from app.identity import demand
 from app.jobs_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
 from app.places import Place
 from app.state import Office
@@ -26,7 +27,8 @@ MODELS = "pages/models.py"
 def act(office: Office, verb: str, **options: Any) -> None:
     """Does it at once, beside whatever else goes on; what was wrong, if anything was, is kept until it is drawn."""
     try:
-        office.run(office.open_ticket(verb), lambda *_: None, **options)
+        who = demand("manage")
+        office.run(office.open_ticket(verb), lambda *_: None, who=who, **options)
     except RondoError as error:
         st.session_state["jobs-trouble"] = str(error)
 

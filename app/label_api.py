@@ -12,17 +12,19 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.tokens import sign, verify
+from app.entrance import Door, Entrance
+from app.gate import is_foreign, look
 from core.errors import BadInput
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask, Desk
 from core.labelling.responses import Event
 from core.settings import Settings
+from core.team.people import MANAGER, Person, person_name
+from core.team.roles import holders
 
 MOST_BYTES = 512_000
 MOST_EVENTS = 500
 MOST_IDS = 500
-NAME_LIMIT = 80
 
 
 class TooLong(BadInput):
@@ -47,13 +49,13 @@ class LabelProject(Protocol):
         """Starts a round when one is due; returns at once."""
 
 
-def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool) -> list[Route]:
-    """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens by name in local mode only."""
+def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list[Route]:
+    """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens where names are taken on trust."""
 
     async def events(request: Request) -> Response:
-        annotator = verify(request.headers.get("x-rondo-token", ""), secret, time.time())
-        if annotator is None:
-            return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
+        annotator = await run_in_threadpool(author, request, entrance, "label")
+        if isinstance(annotator, Response):
+            return annotator
         tab = request.headers.get("x-rondo-tab", "")
         if not 0 < len(tab) <= 64:
             return refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
@@ -69,13 +71,14 @@ def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool)
         return JSONResponse(answer)
 
     async def token(request: Request) -> Response:
-        if not local or _from_elsewhere(request):
+        if await run_in_threadpool(entrance.door) is not Door.TRUST or is_foreign(request):
             return refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
-            annotator = check_name((await read_body(request)).get("annotator"))
+            annotator = person_name((await read_body(request)).get("annotator"))
         except BadInput as error:
             return refused(400, str(error))
-        return JSONResponse({"token": sign(annotator, secret, time.time())})
+        token = await run_in_threadpool(entrance.label_token, Person(annotator, MANAGER), time.time())
+        return JSONResponse({"token": token})
 
     return [
         Route("/api/label/events", events, methods=["POST"]),
@@ -83,18 +86,17 @@ def label_routes(opened: Callable[[], LabelProject], secret: bytes, local: bool)
     ]
 
 
-def _from_elsewhere(request: Request) -> bool:
-    """Does another site's page ask, in the browser of somebody who has the app open?"""
-    origin = request.headers.get("origin", "")
-    return origin != "" and origin.split("://")[-1] != request.headers.get("host")
-
-
-def check_name(name: object) -> str:
-    """A person's name as it is stored, without spaces around it."""
-    text = " ".join(name.split()) if isinstance(name, str) else ""
-    if not 0 < len(text) <= NAME_LIMIT or not text.isprintable():
-        raise BadInput(f"A name has 1 to {NAME_LIMIT} visible characters.")
-    return text
+def author(request: Request, entrance: Entrance, right: str) -> str | Response:
+    """Whose answers these are: the token says it, and where people sign in, who is signed in must be the same."""
+    person = entrance.annotator(request.headers.get("x-rondo-token", ""), time.time())
+    if person is None:
+        return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
+    seen = look(entrance, request.cookies)
+    if seen.door is not Door.TRUST and (seen.person is None or seen.person.name != person.name):
+        return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
+    if right not in person.rights:
+        return refused(403, f"Only {holders(right)} may {right}.")
+    return person.name
 
 
 def card_setup(settings: Settings) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import streamlit as st
 from app.charts_evaluating import gate_chart
 from app.charts_models import over_time_chart, versions_chart
 from app.evaluation_view import draw_comparison, draw_encoders
-from app.label_api import check_name
+from app.identity import demand
 from app.models_rows import (
     flat_rows,
     name_of,
@@ -52,18 +52,13 @@ def draw_standing(office: Office) -> None:
         right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
 
 
-def who_is_here() -> str:
-    """The name that this visit goes by. Raises BadInput for one that cannot be stored."""
-    return check_name(st.session_state.get("records-name") or st.query_params.get("annotator") or "local")
-
-
 def set_going(office: Office, verb: str, **options: Any) -> None:
-    """In the background, under the name that this visit goes by; the page is drawn again when it is done."""
+    """In the background, under the name of who is here; the page is drawn again when it is done."""
     if busy(office):
         st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
         return
     try:
-        office.start(verb, who=who_is_here(), **options)
+        office.start(verb, who=demand("manage"), **options)
         st.session_state["models-busy"] = True
     except RondoError as error:
         st.session_state["models-trouble"] = str(error)
@@ -176,7 +171,8 @@ def _compare(office: Office, kept: str, **options: Any) -> None:
     """In a job of its own, waited for; what it tells stays for this visit."""
     try:
         with st.spinner("Comparing"):
-            st.session_state[kept] = office.run(office.open_ticket("compare"), lambda *_: None, **options)
+            who = demand("manage")
+            st.session_state[kept] = office.run(office.open_ticket("compare"), lambda *_: None, who=who, **options)
     except RondoError as error:
         st.error(escaped(error))
 
@@ -209,7 +205,7 @@ def draw_note(office: Office, told: Model) -> None:
 def set_note(office: Office, model: str, text: str) -> bool:
     """True when it was written; else the page says why not."""
     try:
-        who = who_is_here()
+        who = demand("manage")
         office.run(office.open_ticket("model_note"), lambda *_: None, model=model, text=text, who=who)
     except RondoError as error:
         st.error(escaped(error))

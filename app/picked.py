@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import streamlit as st
 
-from app.label_api import check_name
+from app.identity import demand, is_signed_in
 from app.state import Office, opened
 from core.errors import RondoError
 from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
@@ -15,6 +15,7 @@ from core.looking.maps import Ints
 from core.looking.points import Points, summary
 from core.reports.card_text import escaped
 from core.settings import Settings
+from core.team.people import person_name
 
 _COLUMNS = {
     "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
@@ -110,10 +111,15 @@ def draw_bulks(office: Office) -> None:
 def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
-        st.session_state["map-said"] = words.format(**do(check_name(st.session_state["annotator"])))
+        st.session_state["map-said"] = words.format(**do(_who()))
         opened().after_events()
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
+
+
+def _who() -> str:
+    """Raises BadInput where nobody has written a name, Refused where somebody may not."""
+    return demand("manage") if is_signed_in() else person_name(st.session_state["annotator"])
 
 
 def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.label_api import check_name
+from app.identity import demand, is_signed_in, may
 from app.state import Office
 from app.widgets import activity
 from core.errors import RondoError
@@ -14,6 +14,7 @@ from core.looking.browse import PAGE, Found, Line
 from core.looking.filters import Search
 from core.looking.suspicion import flagged
 from core.reports.card_text import escaped
+from core.team.people import person_name
 
 COLUMNS = {
     "label": st.column_config.TextColumn("Label", width=130),
@@ -67,7 +68,7 @@ def offer_inspection(office: Office) -> None:
     if "inspect" in office.activities:
         _wait_for_inspection(office)
     elif st.button("Inspect the labels", key="inspect", icon=":material/troubleshoot:"):
-        office.start("inspect")
+        office.start("inspect", who=demand("adjudicate"))
         st.rerun()
 
 
@@ -163,11 +164,13 @@ def draw_kind(office: Office, kind: str) -> None:
 
 
 def name_box() -> str:
-    """Who acts, as on the Label page: kept for this visit, taken from the URL where it names somebody."""
+    """Who acts: whoever is signed in, or else who is named here or in the URL, kept for this visit."""
+    if is_signed_in():
+        return demand("adjudicate") if may("adjudicate") else ""
     known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
     typed = st.text_input("Your name", known, key="records-who", max_chars=80, width=220)
     try:
-        name = check_name(typed) if typed else ""
+        name = person_name(typed) if typed else ""
     except RondoError as error:
         st.error(escaped(str(error)))
         return ""

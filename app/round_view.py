@@ -7,6 +7,7 @@ import streamlit as st
 
 from app.charts import balance_chart, learning_chart
 from app.charts_rounds import calibration_chart, confusion_chart, prevalence_chart
+from app.identity import demand, may
 from app.state import Office
 from core.errors import RondoError
 from core.project import Project
@@ -123,7 +124,9 @@ def draw_round(office: Office, entry: dict[str, Any], facts: Mapping[str, Any], 
             st.warning(escaped(warning), icon=":material/warning:")
         link, again = st.columns(2)
         link.page_link(RECORDS, label="Its records", query_params={"batch": str(number)}, icon=":material/table_rows:")
-        asked = again.button("Choose again", key=f"again-{number}", icon=":material/replay:", help="Changes nothing")
+        asked = may("manage") and again.button(
+            "Choose again", key=f"again-{number}", icon=":material/replay:", help="Changes nothing"
+        )
         if asked:
             _choose_again(office, number)
         st.caption(
@@ -134,12 +137,11 @@ def draw_round(office: Office, entry: dict[str, Any], facts: Mapping[str, Any], 
 
 
 def _choose_again(office: Office, number: int) -> None:
-    ticket = office.open_ticket("rechoose")
-    if ticket is None:
-        return
     try:
+        who = demand("manage")
+        ticket = office.open_ticket("rechoose")
         with st.spinner("Choosing again from the stored seed"):
-            told = office.run(ticket, lambda *_: None, batch=number)
+            told = office.run(ticket, lambda *_: None, who=who, batch=number)
     except RondoError as error:
         st.error(escaped(error))
         return

@@ -3,22 +3,41 @@
 import os
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from core.errors import BadInput
 
-NAMES = ("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN", "WANDB_API_KEY")
+NAMES = (
+    *("HF_TOKEN", "MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN"),
+    *("RONDO_TEAM_API_KEY", "RONDO_TEAM_PASSWORD", "WANDB_API_KEY"),
+)
 """the only names that are read: whatever else the file holds is for others"""
+
+
+SHARED = "RONDO_ACCESS_CODE"
+"""the code that a small team shares; it is taken out of the environment, so that no job inherits it"""
+
+
+def read_secret_table(project: Path) -> dict[str, Any]:
+    """All of the file, {} where there is none. Raises BadInput."""
+    path = project / ".streamlit" / "secrets.toml"
+    if not path.exists():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # without the text of the error, which may quote a secret
+        raise BadInput(f'{path} is not valid TOML. Mend it: one line per secret, NAME = "value".') from None
 
 
 def load_secrets(project: Path) -> None:
     """Puts what the file says into the environment, where a variable of that name does not stand there already."""
-    path = project / ".streamlit" / "secrets.toml"
-    if not path.exists():
-        return
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # without the text of the error, which may quote a secret
-        raise BadInput(f'{path} is not valid TOML. Mend it: one line per secret, NAME = "value".') from None
+    found = read_secret_table(project)
     for name in NAMES:
         if isinstance(found.get(name), str):
             os.environ.setdefault(name, found[name])
+
+
+def take_shared_code(project: Path) -> str:
+    """From the environment, or else from the file; empty where there is none."""
+    found = os.environ.pop(SHARED, "") or read_secret_table(project).get(SHARED, "")
+    return found.strip() if isinstance(found, str) else ""

@@ -6,18 +6,25 @@ import re
 import secrets
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import Route
+
 from app import client, state
+from app.accounts import read_auth
 from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
+from app.entrance import Bound, refuse_open_door
+from app.gate import HEADER, Gate
+from app.identity import SESSION
 from app.jobs_api import api_routes
 from app.label_api import label_routes
-from app.secret_file import load_secrets
+from app.secret_file import load_secrets, take_shared_code
+from app.sign_in import sign_in_routes
 from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
@@ -30,6 +37,11 @@ POLICY = (
     "default-src 'self'; script-src 'self' blob: 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
+)
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
 )
 
 
@@ -44,19 +56,19 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     refuse_taken_port(host, port)
     configure_streamlit()
     load_secrets(folder)
-    local = is_loopback(host)
-    office = state.open_office(
-        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), local=local
-    )
-    key = secrets.token_hex(32)
-    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
-    client.write_address(folder, f"http://{shown}:{port}", key)
-    announce()
+    auth = read_auth(folder)
+    bound = Bound(is_loopback(host), take_shared_code(folder), bool(auth))
+    office = state.open_office(lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), bound)
     try:
+        refuse_open_door(office.entrance, host)
+        key = secrets.token_hex(32)
+        shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
+        client.write_address(folder, f"http://{shown}:{port}", key)
+        announce()
         office.start("open")
         office.watch()
         uvicorn.run(
-            make_app(office, key, host),
+            make_app(office, key, host, auth),
             host=host,
             port=port,
             log_level="warning",
@@ -74,14 +86,14 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {address['url']}. Use that one, or stop it first.")
 
 
-def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
-    """The ASGI app: pages, label routes, verbs."""
+def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapping[str, Any] | None = None) -> Any:
+    """The ASGI app: pages, label routes, verbs, and the gate around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     hosts = (
-        [host, "127.0.0.1", "localhost", "[::1]", "::1"] if office.local else ["*"]
+        [host, "127.0.0.1", "localhost", "[::1]", "::1"] if office.entrance.bound.loopback else ["*"]
     )  # a foreign name for us is an attack
 
     @asynccontextmanager
@@ -90,15 +102,26 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1") -> Any:
 
     return streamlit.App(
         Path(__file__).parent / "main.py",
-        routes=[
-            *label_routes(state.opened, office.secret, office.local),
-            *adjudicate_routes(state.opened, office.secret),
-            *verb_routes(state.opened, key),
-            *api_routes(state.opened, read_token(office.project.folder)),
+        routes=own_routes(office, key),
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+            Middleware(SecurityHeaders),
+            Middleware(Gate, entrance=lambda: office.entrance),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts), Middleware(SecurityHeaders)],
         lifespan=lifespan,
+        secrets={"auth": dict(auth)} if auth else None,
     )
+
+
+def own_routes(office: state.Office, key: str) -> list[Route]:
+    """What we serve beside Streamlit's pages; `app.gate` says who may use which."""
+    return [
+        *sign_in_routes(office.entrance),
+        *label_routes(state.opened, office.entrance),
+        *adjudicate_routes(state.opened, office.entrance),
+        *verb_routes(state.opened, key),
+        *api_routes(state.opened, read_token(office.project.folder)),
+    ]
 
 
 class SecurityHeaders:
@@ -112,12 +135,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message.get("headers", []),
-                    (b"content-security-policy", POLICY.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                    (b"referrer-policy", b"no-referrer"),
-                ]
+                given = list(message.get("headers", []))
+                there = {name for name, _ in given}
+                message["headers"] = [*given, *(one for one in HEADERS if one[0] not in there)]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
@@ -135,6 +155,9 @@ def configure_streamlit() -> None:
             config.set_option(name, own.lower() == "true" if isinstance(value, bool) else own)
         elif not config.is_manually_set(name):
             config.set_option(name, value)
+    # Secrets come from the project's own file and nowhere else; Streamlit would put all of a file in the environment.
+    config.set_option("secrets.files", [])
+    config.set_option("server.trustedUserHeaders", {HEADER.decode(): SESSION})
     # A folder named `pages` beside the script means old-style pages to Streamlit until the script has run once.
     PagesManager.uses_pages_directory = False
 
@@ -148,12 +171,11 @@ def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def is_loopback(host: str) -> bool:
-    """Can only this machine reach it?"""
-    if host == "localhost":
-        return True
+    """Can only this machine reach it? A name is what it resolves to, all of it."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)} if host else set()
+        return bool(found) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)
+    except (OSError, ValueError, UnicodeError):
         return False
 
 

@@ -1,31 +1,31 @@
 """The one project that this server process has open, and what goes on in it. Pages and routes ask here."""
 
 import logging
-import os
 import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
 import duckdb
 
+from app.entrance import TRUSTED, Bound, Entrance
 from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
 from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
+from core.private import made_once, private_folder
 from core.project import Project
 from core.registry.retraining import due
 from core.settings import Settings
+from core.store import note
 from core.training.following import followed
 from core.training.watching import follow
 
 log = logging.getLogger("rondo")
-PRIVATE = ".rondo"
 WATCH_SECONDS = 2.0
 
 
@@ -64,7 +64,7 @@ class Office:
 
     project: Project
     secret: bytes
-    local: bool = True
+    entrance: Entrance
     trouble: str | None = None
     """what the last background work ended with, until the next one succeeds"""
     _tickets: list[Ticket] = field(default_factory=list)
@@ -106,10 +106,10 @@ class Office:
             self._tickets.append(ticket)
             return ticket
 
-    def run(self, ticket: Ticket, report: Report, **options: Any) -> dict[str, Any]:
-        """Does the verb of this ticket and gives the ticket back."""
+    def run(self, ticket: Ticket, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+        """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
         try:
-            return loop.VERBS[ticket.verb](self.project, _following(ticket, report), **options)
+            return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
         finally:
             with self._changing:
                 self._tickets.remove(ticket)
@@ -125,12 +125,14 @@ class Office:
         if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
             self.start("round")
 
-    def start(self, verb: str, **options: Any) -> None:
+    def start(self, verb: str, *, who: str = "rondo", **options: Any) -> None:
         """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
         ticket = self.open_ticket(verb, alone=True)
         if ticket is None:
             return
-        thread = threading.Thread(target=self._background, args=(ticket, options), name=f"rondo-{verb}", daemon=True)
+        thread = threading.Thread(
+            target=self._background, args=(ticket, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
+        )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
 
@@ -148,13 +150,15 @@ class Office:
                     follow(self.project, lambda *_: None)
                 if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
                     answered = now  # one that could not begin is not begun again before there is something new
-                    self.start("retrain", who="rondo")
+                    self.start("retrain")
             except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
                 self.trouble = str(error)
                 log.warning("watch: %s", error)
 
-    def cancel(self, verb: str) -> None:
+    def cancel(self, verb: str, who: str = "local") -> None:
         """Stops what runs of this verb, at its next report; what it finished is kept."""
+        with self.project.store.transaction() as cursor:
+            note(cursor, who, "stop", {"verb": verb})
         for ticket in list(self._tickets):
             if ticket.verb == verb:
                 ticket.stop.set()
@@ -207,10 +211,15 @@ def opened() -> Office:
     return _OPEN[-1]
 
 
-def open_office(open_project: Callable[[], Project], *, local: bool = True) -> Office:
+def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> Office:
     """Opens a project for this process."""
     project = open_project()
-    office = Office(project, read_secret(project.folder), local)
+    secret = read_secret(project.folder)
+    try:
+        office = Office(project, secret, Entrance(project.store, secret, bound))
+    except RondoError:
+        project.close()
+        raise
     _OPEN[:] = [office]
     return office
 
@@ -221,25 +230,6 @@ def close_office() -> None:
         _OPEN.pop().close()
 
 
-def private_folder(project: Path) -> Path:
-    """Where the secret and the server's address are: for the owner's eyes only."""
-    folder = project / PRIVATE
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
-
-
 def read_secret(project: Path) -> bytes:
     """Made once per project, so that a page that is open in a browser goes on after a restart."""
     return made_once(private_folder(project) / "secret", secrets.token_hex(32)).read_bytes()
-
-
-def made_once(path: Path, text: str) -> Path:
-    """The file, which only the owner can read; it holds the text unless it, or another process, was there before."""
-    if not path.exists():
-        partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(text.encode())
-        with suppress(FileExistsError):  # another process was first: what it wrote is it
-            os.link(partial, path)
-        partial.unlink()
-    return path

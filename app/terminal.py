@@ -8,7 +8,14 @@ from typing import Any
 
 import typer
 
-from app import terminal_evaluating, terminal_jobs, terminal_models, terminal_models_out
+from app import (
+    terminal_evaluating,
+    terminal_jobs,
+    terminal_models,
+    terminal_models_out,
+    terminal_people,
+    terminal_team,
+)
 from app.finite import finite
 from app.terminal_scores import duration, interval, score_lines
 
@@ -79,6 +86,12 @@ def _import_lines(told: Mapping[str, Any]) -> list[str]:
         lines.append(f"{clashes:,} rows repeat an id with another label; only the first label of each was kept.")
     if told["labelled"]:
         lines.append(f"{told['labelled']:,} came with a label.")
+    if told["answers"]:
+        lines.append(f"{told['answers']:,} answers of {told['annotators']:,} people.")
+    if told["made_gold"]:
+        lines.append(f"{told['made_gold']:,} records are gold by their known answers: they judge, and are not asked.")
+    if told["not_gold"]:
+        lines.append(f"{told['not_gold']:,} known answers make no gold: their records were asked, or taught a model.")
     near = told["report"].get("near_duplicates")
     if near:
         lines.append(f"{near['records']:,} records in {near['groups']:,} groups are near-duplicates of each other.")
@@ -241,4 +254,6 @@ _LINES = {
     **terminal_evaluating.LINES,
     **terminal_models.LINES,
     **terminal_models_out.LINES,
+    **terminal_team.LINES,
+    **terminal_people.LINES,
 }

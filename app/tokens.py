@@ -1,4 +1,4 @@
-"""Who a request comes from: an annotator's name and an expiry, signed. Knows nothing of pages, records or logins."""
+"""Who a request comes from: a text and an expiry, signed with a key. Knows nothing of pages, records or people."""
 
 import base64
 import binascii
@@ -8,21 +8,31 @@ import hmac
 VALID_SECONDS = 12 * 3600
 
 
-def sign(annotator: str, secret: bytes, now: float) -> str:
-    """A token for this annotator, valid for VALID_SECONDS. now: seconds since 1970."""
-    claim = f"{int(now) + VALID_SECONDS}:{annotator}".encode()
-    return f"{_text(claim)}.{_text(_seal(claim, secret))}"
+def sign(text: str, key: bytes, now: float) -> str:
+    """A token for this text (an annotator's name, say), valid for VALID_SECONDS. now: seconds since 1970."""
+    claim = f"{int(now) + VALID_SECONDS}:{text}".encode()
+    return f"{_text(claim)}.{_text(_seal(claim, key))}"
 
 
-def verify(token: str, secret: bytes, now: float) -> str | None:
-    """The annotator, or None where the token is forged, broken or too old."""
-    try:
-        claim, seal = (base64.urlsafe_b64decode(part.encode("ascii")) for part in token.split("."))
-        expiry, annotator = claim.decode().split(":", 1)
-    except (ValueError, binascii.Error):
+def verify(token: str, key: bytes, now: float) -> str | None:
+    """The text, or None where the token is forged, broken or too old."""
+    parts = _parts(token)
+    if parts is None:
         return None
-    genuine = hmac.compare_digest(seal, _seal(claim, secret))
-    return annotator if genuine and int(expiry) > now else None
+    claim, seal, expiry, text = parts
+    genuine = hmac.compare_digest(seal, _seal(claim, key))
+    return text if genuine and expiry > now else None
+
+
+def claimed(token: str) -> str | None:
+    """The text as the token has it, to find the key by. Believe it only where `verify` does."""
+    parts = _parts(token)
+    return parts[3] if parts else None
+
+
+def key_for(secret: bytes, purpose: str, stamp: str) -> bytes:
+    """A key that signs for one purpose and one state of a person; another stamp ends what it signed."""
+    return hmac.new(secret, f"{purpose}:{stamp}".encode(), hashlib.sha256).digest()
 
 
 def project_id(secret: bytes) -> str:
@@ -30,8 +40,17 @@ def project_id(secret: bytes) -> str:
     return hmac.new(secret, b"project", hashlib.sha256).hexdigest()[:12]
 
 
-def _seal(claim: bytes, secret: bytes) -> bytes:
-    return hmac.new(secret, b"annotator:" + claim, hashlib.sha256).digest()
+def _parts(token: str) -> tuple[bytes, bytes, int, str] | None:
+    try:
+        claim, seal = (base64.b64decode(part.encode("ascii"), b"-_", validate=True) for part in token.split("."))
+        expiry, text = claim.decode().split(":", 1)
+        return claim, seal, int(expiry), text
+    except (ValueError, binascii.Error):
+        return None
+
+
+def _seal(claim: bytes, key: bytes) -> bytes:
+    return hmac.new(key, b"annotator:" + claim, hashlib.sha256).digest()
 
 
 def _text(data: bytes) -> str:

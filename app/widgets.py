@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.identity import demand, may
 from app.state import Office
 from app.terminal import progress_line
 from core.reports.card_text import escaped
@@ -20,8 +21,8 @@ def activity(office: Office) -> None:
         left, right = st.columns([5, 1], vertical_alignment="center")
         line = progress_line(one.what, one.done, one.total, one.seconds)
         left.progress(one.share, text=escaped(line))
-        if right.button("Stop", key=f"stop-{verb}"):
-            office.cancel(verb)
+        if may("manage") and right.button("Stop", key=f"stop-{verb}"):
+            office.cancel(verb, who=demand("manage"))
     if office.trouble:
         st.warning(escaped(office.trouble), icon=":material/error:")
 

@@ -1,9 +1,11 @@
 """Each trainer against the frozen head on the same labels: macro-F1, time, memory. Knows jobs, not projects.
 
     python -m benchmarks.trainers DATA_FOLDER [--sets snips,davidson_hate,folder_paths] [--per-label 8,64] [--seeds 3]
+                                [--keep FILE.jsonl]
 
 DATA_FOLDER holds SET.parquet with the columns text, label and perhaps split. Every run is the job that `rondo train`
 starts, in a process of its own, on the embedded encoder; the peer is the setfit library on the same texts and steps.
+With --keep, each outcome is a line of FILE at once, and what is there already is not run again.
 """
 
 import argparse
@@ -13,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -184,9 +186,37 @@ def run_peer(lot: Lot, seed: int) -> Outcome:
     return Outcome(macro_f1(truth, said), seconds, told["memory_mb"])
 
 
-def outcomes(lot: Lot, seed: int, wanted: list[str]) -> Iterator[tuple[str, Outcome]]:
-    for name in wanted:
-        yield name, run_peer(lot, seed) if name == PEER else run_job(lot, *RUNS[name], seed)
+Key = tuple[str, int, int, str]
+"""set, records per label, seed, trainer"""
+
+
+def outcomes(options: argparse.Namespace, wanted: list[str]) -> Iterator[tuple[Key, Outcome]]:
+    """Split by split, so that a run that is broken off leaves whole splits."""
+    known = read_kept(options.keep)
+    for name in options.sets.split(","):
+        for per_label in map(int, options.per_label.split(",")):
+            for seed in range(options.seeds):
+                lot = draw(options.data, name, per_label, seed)
+                for trainer in wanted:
+                    key = (name, per_label, seed, trainer)
+                    if key not in known:
+                        known[key] = run_peer(lot, seed) if trainer == PEER else run_job(lot, *RUNS[trainer], seed)
+                        keep(options.keep, key, known[key])
+                    yield key, known[key]
+
+
+def read_kept(file: Path | None) -> dict[Key, Outcome]:
+    known: dict[Key, Outcome] = {}
+    for told in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []:
+        (name, per_label, seed, trainer), outcome = json.loads(told)
+        known[name, per_label, seed, trainer] = Outcome(**outcome)
+    return known
+
+
+def keep(file: Path | None, key: Key, outcome: Outcome) -> None:
+    if file:
+        with file.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps([key, asdict(outcome)]) + "\n")
 
 
 def main() -> None:
@@ -196,18 +226,16 @@ def main() -> None:
     parser.add_argument("--per-label", default="8,64")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--runs", default=",".join([*RUNS, PEER]).replace(", ", "; "))
+    parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     wanted = [name.replace("; ", ", ") for name in options.runs.split(",")]
     print(f"{'set':>14} {'per label':>9} {'trainer':>26} {'macro-F1':>16} {'gain':>7} {'time':>7} {'memory':>8}")
-    for name in options.sets.split(","):
-        for per_label in map(int, options.per_label.split(",")):
-            found: dict[str, list[Outcome]] = {}
-            for seed in range(options.seeds):
-                lot = draw(options.data, name, per_label, seed)
-                for trainer, outcome in outcomes(lot, seed, wanted):
-                    found.setdefault(trainer, []).append(outcome)
-            for trainer, them in found.items():
-                print(line(name, per_label, trainer, them, found.get("frozen head", them)), flush=True)
+    found: dict[tuple[str, int], dict[str, list[Outcome]]] = {}
+    for (name, per_label, _, trainer), outcome in outcomes(options, wanted):
+        found.setdefault((name, per_label), {}).setdefault(trainer, []).append(outcome)
+    for (name, per_label), of_trainers in found.items():
+        for trainer, them in of_trainers.items():
+            print(line(name, per_label, trainer, them, of_trainers.get("frozen head", them)))
 
 
 def line(name: str, per_label: int, trainer: str, them: list[Outcome], peer: list[Outcome]) -> str:

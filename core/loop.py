@@ -36,6 +36,8 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
+from core.team.history import SIGNED, history, note_verb
+from core.team.people import add_person, list_people, new_code, remove_person, set_role
 from core.team.quality import quality
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
@@ -88,7 +90,7 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        counts = records.take_in(cursor, bundle.path / "out" / "records.parquet", source, wanted)
+        counts = records.take_in(cursor, bundle.path / "out", source, wanted)
         if wanted != current:
             project.save_settings(wanted)
     return counts
@@ -202,4 +204,17 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "predictions": predictions,
     "model_export": export_model,
     "push": push,
+    "people": list_people,
+    "people_add": add_person,
+    "people_remove": remove_person,
+    "people_role": set_role,
+    "people_code": new_code,
+    "history": history,
 }
+
+
+def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+    """Does the verb and writes down that `who` asked for it."""
+    told = VERBS[verb](project, report, **options, **({"who": who} if verb in SIGNED else {}))
+    note_verb(project, who, verb, options, told)
+    return told

@@ -8,12 +8,13 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
+from core.labelling.crowd import take_in_answers
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.settings import Settings
 from core.store import count, note, utc_now
-from core.taxonomy import SEPARATOR, Taxonomy, add_label
+from core.taxonomy import Taxonomy, add_label
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
 HELD = "select l.n from leases l where l.until > now() at time zone 'UTC'"
@@ -84,23 +85,28 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     return taxonomy
 
 
-def take_in(cursor: duckdb.DuckDBPyConnection, table: Path, source: str, settings: Settings) -> dict[str, int]:
-    """Adds what is new in the job's parquet, inside the caller's transaction. Returns counts.
+def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings) -> dict[str, int]:
+    """Adds what is new in the folder that the job has written, inside the caller's transaction. Returns counts.
 
     The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
     """
-    cursor.execute("create or replace temp view staged as select * from read_parquet('" + _quoted(table) + "')")
+    cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
     cursor.execute(_NUMBER_RECORDS)
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     added = count(cursor, "select count(*) from fresh")
     duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
-    labelled = _take_in_labels(cursor, source, settings)
+    told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
+    if (out / ANSWERS).exists():
+        told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
+    answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
     total = count(cursor, "select count(*) from staged")
     cursor.execute("drop table fresh")
     cursor.execute("drop view staged")
-    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, "labelled": labelled}
+    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
 
+
+RECORDS, ANSWERS = "records.parquet", "answers.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
@@ -138,38 +144,6 @@ def _refuse_changed_texts(cursor: duckdb.DuckDBPyConnection, source: str) -> Non
             f"{source}, row {row[0]}: the id {row[1]!r} is known from {row[2]} with another text. "
             "A record's text does not change: give the row an id of its own. Nothing was imported."
         )
-
-
-def _take_in_labels(cursor: duckdb.DuckDBPyConnection, source: str, settings: Settings) -> int:
-    taxonomy = settings.taxonomy
-    cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
-    if taxonomy.labels:
-        cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in taxonomy.labels])
-    now = utc_now()
-    parts = f"string_split(s.label, '{SEPARATOR}')" if settings.multi else "[s.label]"
-    cursor.execute(
-        f"""
-        create or replace temp table answered as
-        with named as (select s.id, unnest({parts}) as name from staged s where s.label is not null),
-        given as (
-            select named.id, list(distinct l.id order by l.id) as labels
-            from named join label_ids l using (name) group by named.id
-        )
-        select r.n, given.labels, '{FILE}' || ? || ':' || r.id || ':' || array_to_string(given.labels, ',') as event_id
-        from given join records r on r.id = given.id
-        """,
-        [source],
-    )
-    cursor.execute(
-        """
-        insert into responses
-        select event_id, n, ?, 'submit', labels, null, null, ?, 0, ?, 0, ?, null, null from answered
-        on conflict (event_id) do nothing
-        """,
-        [source, now, now, taxonomy.version],
-    )
-    settle(cursor, "select n from answered", settings)
-    return count(cursor, "select count(*) from answered")
 
 
 # Somebody who has the record on the screen may still answer it: it is a label like any other then.

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.measuring.audit import drawn_only, weigh
-from core.models.artifacts import VERDICTS, load_head
+from core.models.artifacts import load_head
 from core.models.heads import predict
+from core.models.said import Crossed, read_crossed
 from core.vectors import open_vectors
 from gpu_jobs.choose import Scored
 from gpu_jobs.measure import read_history
@@ -56,26 +57,22 @@ def _verdicts(folder: Path, scored: Scored, arrays: Arrays) -> Verdicts:
     multi, gold = scored.head.multi, arrays["gold_rows"]
     nothing = np.zeros(len(gold))
     known = verdicts_of(gold, arrays["gold_targets"], scored.probs[gold], nothing, multi=multi)
-    if (folder / VERDICTS).exists():
-        return joined(_kept(folder, arrays), known)
+    if crossed := read_crossed(folder, len(scored.head.labels)):
+        return joined(_kept(crossed, arrays), known)
     return joined(_of_audit(scored, arrays), known)
 
 
-def _kept(folder: Path, arrays: Arrays) -> Verdicts:
+def _kept(crossed: Crossed, arrays: Arrays) -> Verdicts:
     """Those of a round, with the labels as they are settled today. Rounds from before all was kept have none."""
-    from safetensors.numpy import load_file
-
-    stored, labels = load_file(folder / VERDICTS), arrays["train_targets"].shape[1]
-    rows = np.intersect1d(stored["rows"], arrays["train_rows"]) if "label" in stored else np.empty(0, np.int64)
-    there = np.searchsorted(stored["rows"], rows)
-    said = np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
+    rows = np.intersect1d(crossed.rows[: len(crossed.label)], arrays["train_rows"])
+    there = np.searchsorted(crossed.rows, rows)
     return Verdicts(
         rows,
         arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)],
-        said[there],
-        stored["label"][there].astype(np.int64) if len(rows) else rows,
-        stored["probability"][there] if len(rows) else np.empty(0),
-        stored["weight"][there] if len(rows) else np.empty(0),
+        crossed.said[there],
+        crossed.label[there],
+        crossed.probability[there],
+        crossed.weight[there],
     )
 
 

@@ -9,7 +9,7 @@ from core.files.ingest import ingest as ingest_file
 
 
 def ingest(bundle: Path, params: Mapping[str, object], report: Callable[[int, int], None]) -> dict[str, object]:
-    """Writes out/records.parquet and out/report.json. params: `file`, the fields of Layout, `near_duplicates`."""
+    """Writes what `core.files.ingest` does to out/. params: `file`, the fields of Layout, `near_duplicates`."""
     given = cast(Mapping[str, Any], params)
     layout = Layout(
         text=tuple(given["text"]),
@@ -19,6 +19,8 @@ def ingest(bundle: Path, params: Mapping[str, object], report: Callable[[int, in
         meta=tuple(given.get("meta") or ()),
         multi=bool(given.get("multi")),
         encoding=given.get("encoding") or "utf-8",
+        annotator=given.get("annotator"),
+        gold=given.get("gold"),
     )
     near = bool(given.get("near_duplicates"))
     return ingest_file(Path(given["file"]), layout, bundle / "out", report, near_duplicates=near)

@@ -16,8 +16,9 @@ from core.measuring.drift import between_rounds, between_sources, mixes
 from core.measuring.savings import savings, shadow_arm
 from core.measuring.scores import Score, score
 from core.measuring.stopping import agreement, unsure
-from core.models.artifacts import VERDICTS, load_head
+from core.models.artifacts import load_head
 from core.models.heads import FOLDS, Head, Lesson, Surroundings, decide, fit_uncalibrated, predict
+from core.models.said import VERDICTS, Crossed, read_crossed, write_crossed
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.choose import Scored
 
@@ -92,20 +93,9 @@ def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
 
 
 def keep_verdicts(folder: Path, asked: Asked, multi: bool = False) -> None:
-    """Beside the head, so that it can be judged later without asking it of what it learnt from.
-
-    rows, said (bits), and what `judged` holds besides: label (column of the likeliest), probability, weight.
-    """
-    from safetensors.numpy import save_file
-
-    kept = {
-        "rows": asked.rows,
-        "said": np.packbits(asked.said, axis=1),
-        "label": asked.probs.argmax(axis=1).astype(np.int32),
-        "probability": chances(asked.probs, asked.said, multi),
-        "weight": asked.weights.weight,
-    }
-    save_file(kept, folder / VERDICTS)
+    """Beside the head."""
+    likeliest, chance = asked.probs.argmax(axis=1), chances(asked.probs, asked.said, multi)
+    write_crossed(folder, Crossed(asked.rows, asked.said, likeliest, chance, asked.weights.weight))
 
 
 def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:
@@ -179,24 +169,13 @@ def _judge(folder: Path, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -
     if not (folder / VERDICTS).exists():
         return None
     head = load_head(folder)
-    if head.labels != labels:
+    kept = read_crossed(folder, len(labels)) if head.labels == labels else None
+    if kept is None:
         return None
-    stored, before = _read_verdicts(folder / VERDICTS, len(labels))
     verdict = decide(predict(head, vectors, rows), head.multi)
-    seen = np.isin(rows, stored)
-    verdict[seen] = before[np.searchsorted(stored, rows[seen])]
+    seen = np.isin(rows, kept.rows)
+    verdict[seen] = kept.said[np.searchsorted(kept.rows, rows[seen])]
     return verdict, seen
-
-
-def _read_verdicts(path: Path, labels: int) -> tuple[Ints, Bools]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        stored = load_file(path)
-        return stored["rows"], np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. The model is left out of the learning curve.") from None
 
 
 def curve_entries(judged: Rejudged, asked: Asked, seed: int) -> list[dict[str, Any]]:

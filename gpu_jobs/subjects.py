@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Damaged
-from core.models.artifacts import INFO, JUDGED, VERDICTS, check_model, load_head
+from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders import load_encoder
 from core.models.heads import decide, predict
 from core.models.own_encoder import encoder_name, encoder_place, label_names
+from core.models.said import Crossed, Judged, read_crossed, read_judged
 from core.training.trainers import read_values
 from core.vectors import encoded_rows, open_vectors
 from gpu_jobs.teaching import Material, Run
@@ -90,10 +90,12 @@ def open_subject(name: str, folder: str | None, place: Place) -> Subject:
         | {label: known for label, known in place.names.items() if label in labels}
     )
     says = _from_texts(path, manifest, place)
-    guess, crossed = _stored(path, _guesser(says, multi), multi), False
-    if (path / VERDICTS).exists():
-        guess, crossed = _crossed(path / VERDICTS, guess, len(labels)), True
-    return Subject(name, manifest["trainer"], labels, names, multi, guess, crossed)
+    guess, crossed = _guesser(says, multi), read_crossed(path, len(labels))
+    if judged := read_judged(path, len(labels)):
+        guess = _stored(judged, guess, multi)
+    if crossed:
+        guess = _crossed(crossed, guess)
+    return Subject(name, manifest["trainer"], labels, names, multi, guess, crossed is not None)
 
 
 Says = Callable[[Chunk], Floats]
@@ -168,20 +170,15 @@ def _guesser(says: Says, multi: bool) -> Callable[[Chunk], Guesses]:
     return guess
 
 
-def _stored(folder: Path, guess: Callable[[Chunk], Guesses], multi: bool) -> Callable[[Chunk], Guesses]:
+def _stored(judged: Judged, guess: Callable[[Chunk], Guesses], multi: bool) -> Callable[[Chunk], Guesses]:
     """What a trained model said of gold and audit records when it was made need not be asked again."""
-    if not (folder / JUDGED).exists():
-        return guess
-    with np.load(folder / JUDGED, allow_pickle=False) as file:
-        stored, said = file["n"], file["probs"]
 
     def stored_or_guessed(chunk: Chunk) -> Guesses:
-        there = np.isin(chunk.rows, stored) if chunk.rows is not None else np.zeros(len(chunk.texts), np.bool_)
+        there = np.isin(chunk.rows, judged.rows) if chunk.rows is not None else np.zeros(len(chunk.texts), np.bool_)
         if chunk.rows is None or not there.any():
             return guess(chunk)
-        probs = np.empty((len(chunk.texts), said.shape[1]), np.float32)
-        order = np.argsort(stored, kind="stable")
-        probs[there] = said[order[np.searchsorted(stored[order], chunk.rows[there])]]
+        probs = np.empty((len(chunk.texts), judged.probs.shape[1]), np.float32)
+        probs[there] = judged.probs[np.searchsorted(judged.rows, chunk.rows[there])]
         if not there.all():
             probs[~there] = guess(part_of(chunk, ~there)).probs
         return Guesses(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
@@ -189,31 +186,19 @@ def _stored(folder: Path, guess: Callable[[Chunk], Guesses], multi: bool) -> Cal
     return stored_or_guessed
 
 
-def _crossed(path: Path, guess: Callable[[Chunk], Guesses], labels: int) -> Callable[[Chunk], Guesses]:
+def _crossed(kept: Crossed, guess: Callable[[Chunk], Guesses]) -> Callable[[Chunk], Guesses]:
     """Of what the model learnt from, the verdicts that it kept."""
-    stored, before = _read_verdicts(path, labels)
 
     def kept_or_guessed(chunk: Chunk) -> Guesses:
         found = guess(chunk)
         if chunk.rows is None:
             return found
-        seen = np.isin(chunk.rows, stored)
+        seen = np.isin(chunk.rows, kept.rows)
         said = found.said.copy()
-        said[seen] = before[np.searchsorted(stored, chunk.rows[seen])]
+        said[seen] = kept.said[np.searchsorted(kept.rows, chunk.rows[seen])]
         return replace(found, said=said, known=~seen)
 
     return kept_or_guessed
-
-
-def _read_verdicts(path: Path, labels: int) -> tuple[Ints, Bools]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        stored = load_file(path)
-        return stored["rows"], np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise Damaged(f"{path} cannot be read: {error}. Refit with `rondo fit` and evaluate the new model.") from None
 
 
 def part_of(chunk: Chunk, kept: Bools) -> Chunk:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from core.errors import BadInput, Refused
 from core.measuring.audit import Weights, drawn_only, weigh
 from core.measuring.scores import score
-from core.models.artifacts import INSIDE, JUDGED, Making, seal_model
+from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads import decide
+from core.models.said import write_judged
 from core.training.trainers import TRAINERS
 from gpu_jobs.measure import read_history, told
 from gpu_jobs.teaching import Floats, Material, Progress, Run, Train, Trained
@@ -208,8 +209,7 @@ def _seal(bundle: Path, params: Mapping[str, Any], trained: Trained, info: dict[
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    order = np.argsort(judged[0], kind="stable")
-    np.savez(folder / JUDGED, allow_pickle=False, n=judged[0][order], probs=judged[1][order])
+    write_judged(folder, *judged)
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else str(params["encoder"])

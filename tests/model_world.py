@@ -9,6 +9,7 @@ import numpy as np
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders import FEATURES
 from core.models.heads import Head
+from core.models.said import write_judged
 from core.project import Project
 from core.store import utc_now
 from tests.conftest import TOPICS
@@ -37,7 +38,7 @@ def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = 
     inside = isinstance(encoder, Path)
     if isinstance(encoder, Path):
         shutil.copytree(encoder, folder / "encoder")
-    np.savez(folder / "judged.npz", n=np.arange(3), probs=np.zeros((3, 3), np.float32))
+    write_judged(folder, np.arange(3), np.zeros((3, 3), np.float32))
     info = {
         "base": base or ("/home/me/mini" if inside else str(encoder)),
         "label_names": {topic: topic for topic in TOPICS},

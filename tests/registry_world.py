@@ -15,6 +15,7 @@ from core.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders import OWN, load_encoder
 from core.models.heads import Head, Lesson, fit_head, predict
+from core.models.said import write_judged
 from core.project import Project, open_project
 from core.registry.verdicts import read_truth
 from core.store import utc_now
@@ -73,7 +74,7 @@ def enter(
         shutil.copytree(encoder, folder / "encoder")
     with project.store.reading() as cursor:
         rows = read_truth(cursor, LABELS).rows
-    np.savez(folder / "judged.npz", n=rows, probs=predict(head, _vectors(project, encoder, rows)))
+    write_judged(folder, rows, predict(head, _vectors(project, encoder, rows)))
     seal_model(folder, Making(trainer, name if encoder is None else INSIDE, LABELS, False, {"seed": 3}), head)
     with project.store.transaction() as cursor:
         cursor.execute(

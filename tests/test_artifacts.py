@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from core.errors import Damaged, Refused, RondoError
 from core.models.artifacts import INSIDE, Making, check_model, install_model, load_head, save_head, seal_model
 from core.models.heads import Head, predict
+from core.models.said import write_judged
 
 HEAD = Head(np.eye(2, 3, dtype=np.float32), np.array([0.5, 0], np.float32), 2.0, ("a", "b"), False, 0.1)
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
@@ -38,7 +39,7 @@ def sealed(folder: Path, **files: object) -> Path:
     write(folder / "encoder" / "vocab.txt", "[PAD]\nö\n".encode())
     for name, content in files.items():
         write(folder / "encoder" / name.replace("__", "."), content)
-    np.savez(folder / "judged.npz", n=np.arange(3), probs=np.zeros((3, 2), np.float32))
+    write_judged(folder, np.arange(3), np.zeros((3, 2), np.float32))
     seal_model(folder, Making("encoder", INSIDE, ("a", "b"), False, {"records": 3}), HEAD)
     return folder
 
@@ -60,7 +61,7 @@ def test_a_sealed_model_comes_back_as_it_was(tmp_path: Path) -> None:
         "encoder/modules.json",
         "encoder/vocab.txt",
         "head.safetensors",
-        "judged.npz",
+        "judged.safetensors",
         "training_info.json",
     }
     vectors = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
@@ -132,10 +133,11 @@ def test_a_pickle_is_refused_under_every_name_and_never_loaded(tmp_path: Path, n
     assert not any((tmp_path / "models").glob("*"))
 
 
-def test_an_array_of_objects_is_refused_since_it_is_a_pickle(tmp_path: Path) -> None:
+def test_a_model_from_before_its_judgements_were_safetensors_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
+    """Arrays of plain numbers, too: a file of that kind may hold objects, and those are pickles."""
     folder = sealed(tmp_path / "m")
-    np.savez(tmp_path / "a.npz", n=np.array([Pickled()], dtype=object))
-    with pytest.raises(Damaged, match="pickle"):
+    np.savez(tmp_path / "a.npz", n=np.arange(3), probs=np.zeros((3, 2), np.float32))
+    with pytest.raises(Damaged, match=r"judged\.npz may be a pickle.*train the model with Rondo"):
         check_model(resealed(folder, "judged.npz", (tmp_path / "a.npz").read_bytes()))
 
 

@@ -11,6 +11,7 @@ from core import loop, simulate
 from core.changes import change_settings
 from core.encoding import encode
 from core.errors import BadInput, Damaged, Refused
+from core.models.said import write_judged
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
@@ -75,7 +76,7 @@ def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_wou
     said = read_said(guessing, challenger, truth).labels.astype(np.float32)
     wrong = np.flatnonzero(truth.audit & (said != truth.labels).any(axis=1))[0]
     said[wrong] = truth.labels[wrong]
-    np.savez(guessing.models / challenger / "judged.npz", n=truth.rows, probs=said)
+    write_judged(guessing.models / challenger, truth.rows, said)
     verdict = gate(guessing, model=challenger)
     assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
     assert not verdict["passes"]

@@ -25,6 +25,7 @@ from app.openapi import document
 from app.openapi_page import page
 from core import loop
 from core.errors import BadInput
+from core.private import FOLDER
 from core.project import Runners, open_project
 from core.training.trainers import read_values
 from core.training.watching import follow
@@ -247,7 +248,7 @@ def test_the_token_is_made_once_and_only_the_owner_can_read_it(tmp_path: Path, m
     token = read_token(tmp_path)
     assert len(token) > 40
     assert read_token(tmp_path) == token
-    file = tmp_path / state.PRIVATE / FILE
+    file = tmp_path / FOLDER / FILE
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in file.parent.iterdir()] == [FILE]
     monkeypatch.setenv(VARIABLE, "one that a person chose")

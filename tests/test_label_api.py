@@ -10,6 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app.entrance import Bound, Entrance
 from app.label_api import MOST_BYTES, card_setup, label_routes
 from app.tokens import VALID_SECONDS, project_id, sign, verify
 from core.labelling.queue import Desk
@@ -52,7 +53,7 @@ def project(tmp_path: Path) -> Iterator[Opened]:
 
 @pytest.fixture
 def client(project: Opened) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=label_routes(lambda: project, SECRET, local=True))) as client:
+    with TestClient(Starlette(routes=label_routes(lambda: project, Entrance(project.store, SECRET)))) as client:
         token = client.post("/api/label/token", json={"annotator": "ann"}).json()["token"]
         client.headers.update({"x-rondo-token": token, "x-rondo-tab": "tab-1"})
         yield client
@@ -143,7 +144,9 @@ def test_a_tab_must_name_itself(client: TestClient) -> None:
 def test_names_are_taken_on_trust_only_in_local_mode(client: TestClient, project: Opened) -> None:
     for name in ("", " ", "x" * 81, "a\u0000b", 5, None):
         assert client.post("/api/label/token", json={"annotator": name}).status_code == 400
-    with TestClient(Starlette(routes=label_routes(lambda: project, SECRET, local=False))) as remote:
+    with TestClient(
+        Starlette(routes=label_routes(lambda: project, Entrance(project.store, SECRET, Bound(loopback=False))))
+    ) as remote:
         assert remote.post("/api/label/token", json={"annotator": "ann"}).status_code == 403
 
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from app.client import call, write_address
 from core import loop, simulate
 from core.encoding import encode
 from core.errors import BadInput, Cancelled
+from core.private import private_folder
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
 from gpu_jobs.local import LocalRunner
@@ -31,7 +33,7 @@ def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
     state.close_office()
 
 
-def run(office: state.Office, verb: str, **options: object) -> dict[str, object]:
+def run(office: state.Office, verb: str, **options: Any) -> dict[str, object]:
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None
@@ -143,6 +145,6 @@ def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: 
 
     folder = tmp_path / "project"
     shutil.copytree(encoded, folder)
-    state.private_folder(folder)
+    private_folder(folder)
     write_address(folder, "http://127.0.0.1:9", "key of a server that is gone")
     assert call(folder, "status", quiet)["records"] == 60

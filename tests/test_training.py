@@ -12,6 +12,7 @@ import pytest
 from core import loop
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs import Bundle
+from core.models.said import read_judged, write_judged
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, listing
@@ -67,8 +68,7 @@ def test_a_result_is_taken_in_once(taught: Project) -> None:
 def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taught: Project) -> None:
     job = launch(taught, order_of(taught, "head", Asked()))
     bundle = Bundle(taught.folder / "jobs" / job)
-    judged = bundle.path / "out" / "model" / "judged.npz"
-    np.savez(judged, n=np.zeros(3), probs=np.ones((3, 3)))
+    write_judged(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     seen = following.look(taught, job)
     assert seen["state"] == "failed"
     assert "changed on the way" in seen["message"]
@@ -171,9 +171,11 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     taught.runners = {"local": lambda settings: LocalRunner(1), place: lambda settings: carried}
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", place))
     assert here["metrics"] == there["metrics"]
-    said = [np.load(taught.models / told["model"] / "judged.npz", allow_pickle=False) for told in (here, there)]
-    assert said[0]["n"].tolist() == said[1]["n"].tolist()
-    np.testing.assert_allclose(said[0]["probs"], said[1]["probs"], atol=1e-3)  # another number of threads rounds so
+    said = [read_judged(taught.models / told["model"], 3) for told in (here, there)]
+    assert said[0] is not None
+    assert said[1] is not None
+    assert said[0].rows.tolist() == said[1].rows.tolist()
+    np.testing.assert_allclose(said[0].probs, said[1].probs, atol=1e-3)  # another number of threads rounds so
     assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
         ("local", "succeeded"),
         (place, "succeeded"),

@@ -8,7 +8,8 @@ import streamlit as st
 
 from app.label_api import card_setup
 from app.state import Office
-from app.tokens import project_id, sign
+from app.tokens import project_id
+from core.team.people import MANAGER, Person
 
 _PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elements", "view", "paint", "card")
 
@@ -16,13 +17,14 @@ _PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elemen
 def draw_card(office: Office, annotator: str) -> None:
     """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
     html, css, js = _sources()
+    person = office.entrance.person(annotator) or Person(annotator, MANAGER)
     card = st.components.v2.component("rondo_card", html=html, css=css, js=js)
     card(
         key="card",
         data={
             "project": project_id(office.secret),
             "annotator": annotator,
-            "token": sign(annotator, office.secret, time.time()),
+            "token": office.entrance.label_token(person, time.time()),
             "setup": card_setup(office.settings()),
         },
     )

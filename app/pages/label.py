@@ -3,18 +3,26 @@
 import streamlit as st
 
 from app.card import draw_card
-from app.label_api import check_name
+from app.identity import demand, is_signed_in
 from app.state import opened
 from core.errors import BadInput
 from core.reports.card_text import escaped
+from core.team.people import person_name
 
 office = opened()
 st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 2rem; }</style>")
 annotator = st.query_params.get("annotator", "")
 try:
-    annotator = check_name(annotator) if annotator else ""
+    annotator = person_name(annotator) if annotator else ""
+    if is_signed_in():
+        me = demand("label")
+        if annotator and annotator != me:
+            raise BadInput(f"{me} is signed in here: answers under the name {annotator} are not taken.")
+        annotator = me
 except BadInput as error:
     st.error(escaped(str(error)))
+    if is_signed_in():
+        st.stop()
     annotator = ""
 
 if annotator:

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app.charts_machine import coverage_chart
-from app.label_api import check_name
+from app.identity import demand
 from app.state import opened
 from app.widgets import activity
 from core.errors import RondoError
@@ -32,10 +32,10 @@ def look(_project: Project, wanted: Wanted, at: str) -> dict[str, Any]:
 
 
 def act(verb: str, **options: object) -> None:
-    """Does it under the name that this visit goes by, and keeps what was wrong, if anything was, for the next run."""
+    """Does it under the name of who is here, and keeps what was wrong, if anything was, for the next run."""
     st.session_state.pop("machine-look", None)
     try:
-        who = check_name(st.session_state.get("records-name") or st.query_params.get("annotator") or "local")
+        who = demand("manage")
         if ticket := office.open_ticket(verb, alone=True):  # a second click changes nothing
             office.run(ticket, lambda *_: None, who=who, **options)
     except RondoError as error:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.charts_map import drawn_shapes, map_chart
+from app.identity import demand, is_signed_in
 from app.picked import draw_bulks, draw_news, draw_selection
 from app.state import opened
 from app.widgets import activity
@@ -15,7 +16,7 @@ project = office.project
 
 def make_map(*, again: bool = False) -> None:
     """In the background."""
-    office.start("map", again=again)
+    office.start("map", who=demand("manage"), again=again)
 
 
 @st.fragment(run_every=1)
@@ -55,7 +56,8 @@ event = st.echarts_chart(
     on_select="rerun",
     alt=f"Map of {len(shown.n):,} records, coloured by {colour}",
 )
-st.text_input("Your name", key="annotator", bind="query-params", max_chars=80, width=320)
+if not is_signed_in():
+    st.text_input("Your name", key="annotator", bind="query-params", max_chars=80, width=320)
 ns = inside(shown, drawn_shapes(event))
 if len(ns):
     draw_selection(office, shown, ns)

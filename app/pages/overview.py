@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.charts import balance_chart, queue_chart
+from app.identity import demand
 from app.models_view import draw_standing
 from app.standing_view import draw_prospects, draw_scores
 from app.state import opened
@@ -23,7 +24,7 @@ if figures["queued"]:
 elif not figures["labels"]:
     right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 elif figures["unqueued"] and right.button("Next round", key="round", type="primary"):
-    office.start("round")
+    office.start("round", who=demand("manage"))
     st.rerun()
 if figures["tied"]:
     words = f"{figures['tied']:,} answered records have no label: settle them"

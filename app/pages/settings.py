@@ -4,6 +4,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.identity import demand
 from app.state import opened
 from core.changes import change_settings
 from core.errors import RondoError
@@ -19,7 +20,7 @@ st.caption("Everything here stands in rondo.toml, which you can also edit by han
 def change(**changes: Any) -> None:
     """Saves and says what was wrong, if anything was."""
     try:
-        change_settings(office.project, **changes)
+        change_settings(office.project, demand("manage"), **changes)
         st.toast("Saved")
     except RondoError as error:
         st.session_state["settings-trouble"] = str(error)

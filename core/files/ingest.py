@@ -1,6 +1,7 @@
-"""From a person's file to `records.parquet` and `report.json`: which column means what, checked and streamed through.
+"""From a person's file to `records.parquet`, `report.json`, and `answers.parquet` where it names annotators.
 
-Knows columns and texts; not the project, its store or its taxonomy.
+Which column means what, checked and streamed through. Knows columns and texts; not the project, its store or its
+taxonomy.
 """
 
 import json
@@ -15,6 +16,7 @@ import numpy as np
 
 from core.errors import BadInput
 from core.files.cells import Column, json_of
+from core.files.crowd import Crowd
 from core.files.ledger import Ledger
 from core.files.near_duplicates import near_duplicates_in
 from core.files.reading import Batch
@@ -28,7 +30,10 @@ ROW_GROUP_ROWS, ROW_GROUP_BYTES = 100_000, 64 << 20
 
 @dataclass(frozen=True)
 class Layout:
-    """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |."""
+    """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |.
+
+    annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
+    """
 
     text: tuple[str, ...]
     label: str | None = None
@@ -37,11 +42,13 @@ class Layout:
     meta: tuple[str, ...] = ()
     multi: bool = False
     encoding: str = "utf-8"
+    annotator: str | None = None
+    gold: str | None = None
 
     @property
     def columns(self) -> list[str]:
         """Every column that is needed, once."""
-        named = [*self.text, self.label, self.id, self.split, *self.meta]
+        named = [*self.text, self.label, self.id, self.split, self.annotator, self.gold, *self.meta]
         return list(dict.fromkeys(name for name in named if name is not None))
 
 
@@ -54,7 +61,8 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
     source = open_source(file, layout.encoding)
     require_columns(source, layout)
     out.mkdir(parents=True, exist_ok=True)
-    part = out / "records.parquet.part"
+    part, answers = out / "records.parquet.part", out / "answers.parquet"
+    answers.unlink(missing_ok=True)  # of a job that did not end
     try:
         found = {"file": file.name, **write_records(source, layout, part, report)}
         found["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
@@ -69,6 +77,16 @@ def require_columns(source: Source, layout: Layout) -> None:
     """Each wanted column must be there, once. Suggests the one that was probably meant."""
     if not layout.text:
         raise BadInput("No text column was named; say which one to label, for example --text text.")
+    if layout.annotator and not (layout.label and layout.id):
+        raise BadInput(
+            "With a column of annotators every row is one answer: say which column holds the labels (--label) and "
+            "which one says what record a row is about (--id)."
+        )
+    if layout.gold and not layout.annotator:
+        raise BadInput(
+            "A column of known answers goes with one of annotators (--annotator). Without one, name it as --label and "
+            "say by --split which records are 'test'."
+        )
     columns = source.columns(layout.columns)
     if not columns:
         raise BadInput(f"{source.path.name} is empty; it needs at least one record.")
@@ -84,29 +102,40 @@ def require_columns(source: Source, layout: Layout) -> None:
 
 def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> dict[str, Any]:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
-    ledger, total = Ledger(), source.total
+    ledger, crowd, total = Ledger(), Crowd(), source.total
     with _parquet_writer(target) as write:
         for batch in source.batches(layout.columns):
-            write(record_columns(source, batch, layout, ledger))
+            write(record_columns(source, batch, layout, ledger, crowd))
             report(batch.done, total)
         report(total, total)
         if not ledger.rows:
             raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
-    return ledger.summary()
+    if not layout.annotator:
+        return ledger.summary()
+    crowd.write(target.with_name("answers.parquet"))
+    ledger.add_labels(crowd.known_labels(), multi=layout.multi)
+    return {**ledger.summary(), **crowd.summary()}
 
 
-def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger) -> dict[str, Any]:
-    """One batch as columns of the table, without the rows whose record is known already."""
+def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger, crowd: Crowd) -> dict[str, Any]:
+    """One batch as columns of the table, without the rows whose record is known already.
+
+    Where rows are answers the table has no labels: `crowd` has them.
+    """
     texts, fields = _texts([Column(source, batch, name) for name in layout.text])
     rows = len(texts)
     label = Column(source, batch, layout.label) if layout.label else None
     labels = label.labels(multi=layout.multi) if label else [None] * rows
     contents = texts if fields is None else fields
+    if layout.annotator:
+        label, labels = None, [None] * rows
     kept: Sequence[int]
     if layout.id:
         ids, kept = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
     else:
         ids, kept = ledger.hashed_ids(contents), range(rows)
+    if layout.annotator:
+        _enter_answers(source, batch, layout, crowd, ledger)
     table: dict[str, Any] = {
         "id": ids,
         "text": texts,
@@ -122,6 +151,18 @@ def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger)
     ledger.splits.update(split for split in table["split"] if split is not None)
     position = batch.first - 1 + np.asarray(kept, np.int64)  # row of the file, from 0
     return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
+
+
+def _enter_answers(source: Source, batch: Batch, layout: Layout, crowd: Crowd, ledger: Ledger) -> None:
+    """The labels of all rows, by whom they are."""
+    names = (layout.id, layout.label, layout.annotator, layout.gold)
+    record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
+    if record and label and people:
+        ids, labels = [name or "" for name in record.strings()], label.labels(multi=layout.multi)
+        crowd.enter(ids, labels, label, people)
+        ledger.count_labels(label, labels, multi=layout.multi)
+        if gold:
+            crowd.enter_known(ids, gold.labels(multi=layout.multi), gold)
 
 
 def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:

@@ -83,11 +83,14 @@ class Ledger:
 
     def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
         """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""
-        filled = [label for label in labels if label is not None]
-        self.labels.update(name for label in filled for name in (label.split(SEPARATOR) if multi else [label]))
+        self.add_labels((label for label in labels if label is not None), multi=multi)
         if len(self.labels) > MOST_LABELS:
             fault = f"brings the different labels to more than {MOST_LABELS:,}; name the column that holds the labels"
             column.complain(0, fault)
+
+    def add_labels(self, labels: Iterable[str], *, multi: bool) -> None:
+        """Counts them, whatever they are."""
+        self.labels.update(name for label in labels for name in (label.split(SEPARATOR) if multi else [label]))
 
     def enter(self, rows: int, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
         """Counts `rows` rows read, of which `texts` are kept. Returns their hashes."""

@@ -15,6 +15,7 @@ from core.project import Project
 from core.records import number_of
 from core.rounds.plans import active_model
 from core.settings import Settings
+from core.store import note as note_down
 from core.store import utc_now
 
 
@@ -69,6 +70,8 @@ def _give(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, set
     _check(event.labels, settings)
     labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
     _store(cursor, replace(event, via=CORRECTION if labelled else None), n, who, settings)
+    if labelled:
+        note_down(cursor, who, "correct", {"record": event.record, "labels": list(event.labels)})
     cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
 
 
@@ -82,6 +85,7 @@ def _take_back(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str
     if any(name == who and undone == event.undoes for _, name, undone in rows):
         raise Refused("This answer was taken back already.")
     _store(cursor, event, n, who, settings)
+    note_down(cursor, who, "correction taken back", {"record": event.record})
 
 
 def _check(labels: Sequence[str], settings: Settings) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.errors import Damaged
 from core.labelling.cards import named_values
-from core.labelling.responses import BULK, CORRECTION, FILE
+from core.labelling.responses import BULK, CORRECTION, CROWD, FILE
 from core.looking.browse import Line, named, read_lines
 from core.looking.nearest import Floats, nearest
 from core.looking.suspicion import Side, pair
@@ -168,6 +168,8 @@ def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[R
 def _how(via: str | None) -> str:
     if via == CORRECTION:
         return "correction"
+    if via and via.startswith(CROWD):
+        return "with a file, by name"
     return "many at once" if via and via.startswith(BULK) else "one by one"
 
 

@@ -105,7 +105,8 @@ def _arrays(project: Project, settings: Settings) -> Arrays:
     }
 
 
-# 1 - (votes of the first - votes of the second) / all, so 1.0 is a tie. What somebody has corrected is no dispute.
+# 1 - (votes of the first - votes of the second) / all, so 1.0 is a tie. What somebody has corrected is no dispute, nor
+# is what is known: people are measured by it.
 _TWICE = "select n from responses where action = 'submit' group by n having count(distinct annotator) > 1"
 _DISPUTES = f"""
     with votes as (
@@ -113,7 +114,7 @@ _DISPUTES = f"""
         where action = 'submit' and counts group by n, labels
     ), counted as (select n, list(given order by given desc) as given from votes group by n having count(*) > 1)
     select n, 1 - (given[1] - given[2]) / list_sum(given) from counted
-    where n not in (select n from settled where how = 'adjudicated') order by n
+    where n not in (select n from settled where how = 'adjudicated' or stratum = 'gold') order by n
 """
 
 

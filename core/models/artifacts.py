@@ -14,6 +14,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.jobs import write_json
 from core.models.file_kinds import check_file, files_of
 from core.models.heads import Head
+from core.models.said import VERDICTS
 
 INSIDE = "encoder/"
 """the encoder of a model that brings its own"""
@@ -22,10 +23,6 @@ MANIFEST = "manifest.json"
 INFO = "training_info.json"
 _ARRAYS = "head.safetensors"
 _UNSEALED = ("evaluations/",)
-JUDGED = "judged.npz"
-"""of a trained model: n (k,), probs (k, labels) of the records that judged it when it was made"""
-VERDICTS = "verdicts.safetensors"
-"""of a round's head: rows (k,), said (bits), by heads that had not seen the record"""
 _UNSEALED_OF_ROUNDS = (VERDICTS, "curve.json")
 """what is written after the seal; it changes nothing that a model says, and is of the harmless kinds like all else"""
 _DROPPED = ("encoder/README.md", "encoder/chat_template.jinja")

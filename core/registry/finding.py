@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from core.errors import BadInput, Damaged, Refused
 from core.jobs import Bundle
-from core.models.artifacts import INFO, MANIFEST, VERDICTS, read_manifest
+from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders import OWN
 from core.models.own_encoder import encoder_name, encoder_place
+from core.models.said import VERDICTS
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model
 from core.registry.verdicts import judged_rows

@@ -1,6 +1,5 @@
 """What a model says of gold and audit records that it did not learn from. Reads files and rows, computes no figure."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +8,11 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Damaged, Refused
+from core.errors import Refused
 from core.measuring.audit import Weights, drawn_only, weigh
-from core.models.artifacts import JUDGED, VERDICTS, load_head
+from core.models.artifacts import load_head, read_manifest
 from core.models.heads import Head, decide, predict
+from core.models.said import read_crossed, read_judged
 from core.project import Project
 from core.rounds.history import read_history
 from core.vectors import encoded_rows, open_vectors
@@ -122,38 +122,18 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
 
 def judged_rows(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
-    if not (folder / JUDGED).exists():
-        return np.empty(0, np.int64)
-    return _stored(folder)[0]
+    kept = read_judged(folder, len(read_manifest(folder)["labels"]))
+    return kept.rows if kept else np.empty(0, np.int64)
 
 
 def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
-    if (folder / VERDICTS).exists():
-        return _crossed(folder, len(head.labels))
-    if (folder / JUDGED).exists():
-        rows, probs = _stored(folder)
-        said = decide(probs, head.multi) if len(rows) else np.empty((0, len(head.labels)), np.bool_)
-        return rows, said
-    return np.empty(0, np.int64), np.empty((0, len(head.labels)), np.bool_)
-
-
-def _crossed(folder: Path, labels: int) -> tuple[Ints, Bools]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    try:
-        stored = load_file(folder / VERDICTS)
-        return stored["rows"], np.unpackbits(stored["said"], axis=1, count=labels).astype(bool)
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise Damaged(f"{folder / VERDICTS} cannot be read: {error}. Run `rondo fit` for a new model.") from None
-
-
-def _stored(folder: Path) -> tuple[Ints, npt.NDArray[np.float32]]:
-    try:
-        with np.load(folder / JUDGED, allow_pickle=False) as file:
-            return np.asarray(file["n"], np.int64), np.asarray(file["probs"], np.float32)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise Damaged(f"{folder / JUDGED} cannot be read: {error}. Train the model again.") from None
+    labels = len(head.labels)
+    if crossed := read_crossed(folder, labels):
+        return crossed.rows, crossed.said
+    judged = read_judged(folder, labels)
+    if judged and len(judged.rows):
+        return judged.rows, decide(judged.probs, head.multi)
+    return np.empty(0, np.int64), np.empty((0, labels), np.bool_)
 
 
 def _directly(project: Project, model: str, head: Head, rows: Ints) -> Said:

@@ -147,12 +147,12 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
 
 
 def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
-    """Over all pairs of answers to a record; None where no record has two."""
+    """Over all pairs of people's answers to a record; None where no record has two."""
     [found] = _rows(
         cursor,
         f"""with given as (
-                select n, labels, count(*) as votes
-                from ({ANSWERS.format(ns="select n from responses")}) where action = 'submit' and counts group by all
+                select n, labels, count(*) as votes from ({ANSWERS.format(ns="select n from responses")})
+                where action = 'submit' and counts and not from_file group by all
             ), records as (
                 select sum(votes) as answers, sum(votes * (votes - 1)) / 2 as alike from given group by n
             )

@@ -111,7 +111,8 @@ def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Se
     """Of each record, in the order in which they came."""
     query = ANSWERS.format(ns=",".join(map(str, ns)) or "null")
     told = cursor.execute(
-        f"select n, annotator, action, labels from ({query}) where counts and not from_file order by received_at, annotator",
+        f"""select n, annotator, action, labels from ({query}) where counts and not from_file
+            order by received_at, annotator""",
         answer_parameters(settings),
     ).fetchall()
     notes = dict(_notes(cursor, ns))

@@ -70,8 +70,9 @@ def _refuse(crowd: Crowd, known: bool) -> None:
     shared = bool((np.bincount(crowd.votes.record) > 1).any()) if len(crowd.ns) else False
     if not (shared or known):
         raise Refused(
-            "No record has answers of two people yet, and no answered one has a known label, so nobody can be compared. Let "
-            "people label the same records (overlap, on the Settings page), or slip known ones in: `rondo calibrate`."
+            "No record has answers of two people yet, and no answered one has a known label: nobody can be compared. "
+            "Let people label the same records (overlap, on the Settings page), or slip known ones in: "
+            "`rondo calibrate`."
         )
 
 

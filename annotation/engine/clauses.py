@@ -1,0 +1,146 @@
+"""Argilla's filters and orders as SQL on its own tables, every value bound. Knows no text index and runs nothing.
+
+`r` is a row of `records` in all that is made here.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from argilla_server.search_engine.base import (
+    AndFilter,
+    MetadataFilterScope,
+    RecordFilterScope,
+    ResponseFilterScope,
+    SuggestionFilterScope,
+    TermsFilter,
+)
+
+
+def plain(value: Any) -> str:
+    """An enum's value or the string itself."""
+    return str(getattr(value, "value", value))
+
+
+class Clauses:
+    """Collects the bound values while clauses are made."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.values: dict[str, Any] = {"dataset": dataset.id.hex}
+
+    def bind(self, value: Any) -> str:
+        """The value's name in the statement."""
+        name = f"v{len(self.values)}"
+        self.values[name] = value
+        return f":{name}"
+
+    def among(self, expression: str, values: list[str]) -> str:
+        """As one bound list: SQLite allows only so many values in a statement."""
+        return f"{expression} IN (SELECT value FROM json_each({self.bind(json.dumps(values))}))"
+
+    def where(self, wanted: Any) -> str:
+        """Raises ValueError for a filter that Argilla does not have yet."""
+        if isinstance(wanted, AndFilter):
+            return " AND ".join(self.where(part) for part in wanted.filters) or "1"
+        scope = wanted.scope
+        if isinstance(scope, RecordFilterScope):
+            return self._of_record(wanted, plain(scope.property))
+        if isinstance(scope, MetadataFilterScope):
+            return f"EXISTS (SELECT 1 FROM {self.metadata(scope)} WHERE {self._compare(wanted, 'j.value')})"
+        if isinstance(scope, SuggestionFilterScope):
+            source, value = self._suggestion(scope)
+            return f"EXISTS (SELECT 1 FROM {source} AND {self._compare(wanted, value)})"
+        if isinstance(scope, ResponseFilterScope) and scope.question:
+            answers = f"{self._answers(scope)}{self._by(scope)}"
+            return f"EXISTS (SELECT 1 FROM {answers} AND {self._compare(wanted, 'j.value')})"
+        if isinstance(scope, ResponseFilterScope):
+            return self._of_responses(wanted, scope)
+        raise ValueError(f"Cannot process filter {wanted}")
+
+    def _of_record(self, wanted: Any, column: str) -> str:
+        if column == "id" and isinstance(wanted, TermsFilter):
+            return self.among("r.id", [_hex(value) for value in wanted.values])
+        return self._compare(wanted, f"r.{column}")
+
+    def _of_responses(self, wanted: Any, scope: Any) -> str:
+        """A record is pending where nobody (of those asked for) has a response; a draft is one."""
+        states = [plain(value) for value in getattr(wanted, "values", ())]
+        responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
+        either = [f"NOT EXISTS {responses})"] if "pending" in states else []
+        if others := [state for state in states if state != "pending"]:
+            either.append(f"EXISTS {responses} AND {self.among('x.status', others)})")
+        return "(" + (" OR ".join(either) or "1") + ")"
+
+    def _compare(self, wanted: Any, value: str) -> str:
+        """A list (several labels, terms) comes here one element at a time."""
+        if isinstance(wanted, TermsFilter):
+            return self.among(f"CAST({value} AS TEXT)", [plain(term) for term in wanted.values])
+        bounds = [
+            f"{value} {sign} {self.bind(_bound(limit))}"
+            for sign, limit in ((">=", wanted.ge), ("<=", wanted.le))
+            if limit is not None
+        ]
+        return "(" + (" AND ".join(bounds) or "1") + ")"
+
+    def _path(self, name: str, tail: str = "") -> str:
+        return self.bind('$."' + name.replace('"', "") + '"' + tail)
+
+    def metadata(self, scope: Any) -> str:
+        """The values of a metadata property as rows of `j`."""
+        return f"json_each(r.metadata, {self._path(scope.metadata_property)}) j"
+
+    def _suggestion(self, scope: Any) -> tuple[str, str]:
+        asked = plain(scope.property)
+        asked = "value" if asked == "None" else asked  # Argilla writes so when none is named
+        source = "suggestions x JOIN questions q ON q.id = x.question_id"
+        where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
+        if asked in ("value", "score"):  # JSON, maybe a list
+            return f"{source} JOIN json_each(x.{asked}) j{where}", "j.value"
+        return source + where, f"x.{asked}"
+
+    def _answers(self, scope: Any) -> str:
+        path = self._path(scope.question, ".value")
+        return f'responses x JOIN json_each(x."values", {path}) j WHERE x.record_id = r.id'
+
+    def _by(self, scope: Any) -> str:
+        return f" AND x.user_id = {self.bind(scope.user.id.hex)}" if scope.user else ""
+
+    def order(self, wanted: Any) -> str:
+        """What has no value comes last either way; of several values the extreme one counts, of answers the mean."""
+        scope, way = wanted.scope, "DESC" if plain(wanted.order) == "desc" else "ASC"
+        extreme = "MAX" if way == "DESC" else "MIN"
+        if isinstance(scope, RecordFilterScope):
+            value = f"r.{plain(scope.property)}"
+        elif isinstance(scope, MetadataFilterScope):
+            value = f"(SELECT {extreme}(j.value) FROM {self.metadata(scope)})"
+        elif isinstance(scope, SuggestionFilterScope):
+            source, column = self._suggestion(scope)
+            value = f"(SELECT {extreme}({column}) FROM {source})"
+        elif scope.question:
+            value = f"(SELECT AVG(j.value) FROM {self._answers(scope)}{self._by(scope)})"
+        else:
+            responses = f"responses x WHERE x.record_id = r.id{self._by(scope)}"
+            value = f"(SELECT {extreme}(x.{plain(scope.property or 'status')}) FROM {responses})"
+        return f"{value} {way} NULLS LAST"
+
+
+def _hex(value: Any) -> str:
+    """As Argilla stores an id; what is none matches nothing."""
+    try:
+        return UUID(str(value)).hex
+    except ValueError:
+        return ""
+
+
+def _bound(value: Any) -> Any:
+    """A number, or a time in the writing of Argilla's columns (UTC, without zone)."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        if moment.tzinfo:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

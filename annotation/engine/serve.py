@@ -1,0 +1,224 @@
+"""The process of the embedded Argilla server: no Docker, no Elasticsearch, no Redis. Knows a folder, not our project.
+
+`python -m engine.serve`, with Argilla's own interpreter. One line of JSON on stdin says what is wanted (see `Wanted`),
+one line on stdout what came of it: {"owner_made": bool} or {"refused": "why"}. Then stdout falls silent.
+"""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+import signal
+import socket
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+PROVEN = "2.8.0"
+"""The engine and the jobs lean on the inside of exactly this argilla-server."""
+LOG_BYTES, LOG_FILES = 1_000_000, 3
+log = logging.getLogger("rondo.argilla")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """home: the database's folder, for the owner's eyes only. speedups: False leaves the server as upstream made it."""
+
+    home: Path
+    host: str
+    port: int
+    owner: str
+    password: str
+    api_key: str
+    workspace: str
+    speedups: bool = True
+
+
+class Refusal(Exception):
+    """Cannot start, with the sentence that says why."""
+
+
+def main() -> None:
+    """Serves until SIGTERM."""
+    os.umask(0o077)
+    given = json.loads(sys.stdin.readline())
+    wanted = Wanted(**{**given, "home": Path(given["home"])})
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        check_version()
+        with sole_server(wanted.home), bound(wanted.host, wanted.port) as listening:
+            prepare(wanted.home)
+            owner_made = set_up(wanted)
+            answer({"owner_made": owner_made})
+            fall_silent()
+            run(listening)
+    except Refusal as refusal:
+        answer({"refused": str(refusal)})
+        sys.exit(1)
+    except Exception:
+        log.exception("The server could not start or fell over")
+        raise
+
+
+def check_version() -> None:
+    """Raises Refusal for any argilla-server but the proven one."""
+    found = version("argilla-server")
+    if found != PROVEN:
+        raise Refusal(
+            f"This environment holds argilla-server {found}, but the embedded search engine was built on the inside of "
+            f"{PROVEN} and might answer wrongly on any other. Install argilla-server=={PROVEN}."
+        )
+
+
+@contextmanager
+def sole_server(home: Path) -> Iterator[None]:
+    """Holds the folder against a second server, which would share its database and its jobs."""
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refusal(f"Another server already works on {home}. Stop it first.") from None
+        yield
+
+
+@contextmanager
+def bound(host: str, port: int) -> Iterator[socket.socket]:
+    """A listening socket, taken before seconds of imports pass."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise Refusal(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Name another port with --port, or another address with --host."
+        ) from None
+    with listening:
+        listening.listen(128)
+        yield listening
+
+
+def prepare(home: Path) -> None:
+    """Log, temporary files and environment, all in the folder; what a killed server left there is cleared away."""
+    log_to(home)
+    warnings.filterwarnings("ignore")
+    threading.excepthook = lambda told: log.error("A thread fell over: %r", told.exc_value)
+    temporary = home / "tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for name in [name for name in os.environ if name.startswith("ARGILLA_")]:
+        del os.environ[name]  # a person's own Argilla has its own settings
+    os.environ |= {
+        "TMPDIR": str(temporary),  # each start leaves 14 MB of static files there
+        "ARGILLA_HOME_PATH": str(home),
+        "ARGILLA_AUTH_SECRET_KEY": auth_secret(home),
+        "ARGILLA_SEARCH_ENGINE": "embedded",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"])),
+    }
+
+
+def log_to(home: Path) -> None:
+    """All that is logged, and nothing else, into files that do not grow for ever."""
+    handler = RotatingFileHandler(home / "log.txt", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in logging.root.manager.loggerDict:
+        logging.getLogger(name).disabled = False
+
+
+def auth_secret(home: Path) -> str:
+    """Kept: with another one, everybody would be logged out at each start."""
+    path = home / "auth_secret"
+    if not path.exists():
+        path.write_text(secrets.token_hex(32))
+    return path.read_text()
+
+
+def set_up(wanted: Wanted) -> bool:
+    """The database brought to its newest form; whether the owner had to be made."""
+    from .jobs import install_jobs
+
+    finish = install_jobs()  # before Argilla is imported
+    import argilla_server  # noqa: F401
+    from alembic.config import main as alembic
+    from argilla_server import database
+
+    from . import search  # noqa: F401 - registers itself
+    from .speedups import install_speedups
+    from .sqlite import prepare_connections
+
+    finish()
+    prepare_connections()
+    if wanted.speedups:
+        install_speedups()
+    alembic(argv=["-c", database.ALEMBIC_CONFIG_FILE, "upgrade", "head"])
+    log_to(wanted.home)  # again: the migrations turn all other logs off
+    return asyncio.run(ensure_owner(wanted))
+
+
+async def ensure_owner(wanted: Wanted) -> bool:
+    """Makes the owner and the workspace where they are not there."""
+    from argilla_server import database
+    from argilla_server.contexts import accounts
+    from argilla_server.models import User, UserRole, Workspace
+
+    async with database.AsyncSessionLocal() as db:
+        missing = await accounts.get_user_by_username(db, wanted.owner) is None
+        workspace = await Workspace.get_by(db, name=wanted.workspace)
+        if workspace is None:
+            workspace = await Workspace.create(db, name=wanted.workspace)
+        if missing:
+            await User.create(
+                db,
+                first_name=wanted.owner,
+                username=wanted.owner,
+                role=UserRole.owner,
+                password_hash=accounts.hash_password(wanted.password),
+                api_key=wanted.api_key,
+                workspaces=[workspace],
+            )
+    await database.async_engine.dispose()
+    return missing
+
+
+def run(listening: socket.socket) -> None:
+    """Answers requests until a signal; those under way have five seconds to end."""
+    import argilla_server
+    import uvicorn
+
+    config = uvicorn.Config(
+        argilla_server.app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+    )
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
+
+
+def answer(told: dict[str, Any]) -> None:
+    """The one line that the starter waits for."""
+    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.flush()
+
+
+def fall_silent() -> None:
+    """What is written past the log would fill a disk, or kill the server when nobody reads any more."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nothing, stream)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Starting, stopping and finding the Argilla server of a project, the embedded one or a team's own. Knows no record."""
+
+import json
+import os
+import select
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from annotation.environment import ENGINE, argilla_python
+from annotation.home import OWNER, Running, api_key, note_running, owner_credentials, running, team_folder
+from core.errors import Refused
+from core.jobs import Report
+from core.settings import Settings, read_settings
+from core.store import utc_now
+
+START_SECONDS, STOP_SECONDS = 120.0, 15.0
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+KEY_VARIABLE = "RONDO_TEAM_API_KEY"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where an Argilla server is, and the key that opens it. embedded: ours, which hands out by queue_rank."""
+
+    url: str
+    api_key: str
+    embedded: bool
+
+
+def find_connection(project: Path, settings: Settings) -> Connection:
+    """The server that batches go to. Raises Refused, saying what to do, where none runs or no key is known."""
+    if settings.team_url:
+        key = os.environ.get(KEY_VARIABLE, "")
+        if not key:
+            raise Refused(
+                f"rondo.toml names the Argilla server {settings.team_url}, but its key is not known. Put it into the "
+                f'environment or into .streamlit/secrets.toml: {KEY_VARIABLE} = "your key".'
+            )
+        return Connection(settings.team_url.rstrip("/"), key, embedded=False)
+    found, key = running(project), api_key(project) or ""
+    if found is None or not key:
+        raise Refused(
+            "No Argilla server runs for this project. Start one with `rondo team start`, or name your own in "
+            "rondo.toml: [team] team_url."
+        )
+    return Connection(found.url, key, embedded=True)
+
+
+def start(project: Path, host: str, port: int, report: Report, *, speedups: bool = True) -> dict[str, Any]:
+    """Starts the embedded server, which goes on by itself, and returns when it answers.
+
+    `owner` is there only at the first start: {username, password, api_key}, the one time that a password is told.
+    Raises Refused: port taken, wrong version, no network for the first start, an own server named in rondo.toml.
+    """
+    settings = read_settings(project)
+    if settings.team_url:
+        raise Refused(f"rondo.toml names an Argilla server of yours ({settings.team_url}); that one is used.")
+    if already := running(project):
+        return {**_told(already), "already": True, "owner": None}
+    python = argilla_python(report)
+    home = team_folder(project)
+    password, key = owner_credentials(project)
+    report("Starting Argilla", 0, 2)
+    wanted = {"home": str(home), "host": host, "port": port, "owner": OWNER, "password": password, "api_key": key}
+    wanted |= {"workspace": settings.team_workspace, "speedups": speedups}
+    process = _launch(python, home, wanted)
+    try:
+        made = _answer(process, home)
+        found = _noted(project, process, host, port)
+        report("Starting Argilla", 1, 2)
+        _wait_until_healthy(found.url, process, home)
+    except BaseException:
+        process.kill()
+        process.wait()
+        note_running(project, None)
+        raise
+    report("Starting Argilla", 2, 2)
+    owner = {"username": OWNER, "password": password, "api_key": key} if made["owner_made"] else None
+    return {**_told(found), "already": False, "owner": owner}
+
+
+def _launch(python: Path, home: Path, wanted: dict[str, Any]) -> "subprocess.Popen[str]":
+    """A process that outlives this one. What it needs to know goes through a pipe: `ps` shows none of it."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    environment["PYTHONPATH"] = str(ENGINE.parent)
+    with os.fdopen(os.open(home / "start.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as errors:
+        process = subprocess.Popen(
+            [str(python), "-P", "-m", "engine.serve"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            cwd=home,
+            start_new_session=True,
+            text=True,
+        )
+    with suppress(BrokenPipeError):  # it fell over at once: `_answer` tells
+        told = cast(IO[str], process.stdin)
+        told.write(json.dumps(wanted) + "\n")
+        told.close()
+    return process
+
+
+def _answer(process: "subprocess.Popen[str]", home: Path) -> dict[str, Any]:
+    """What the process says of its start. Raises Refused with its reason."""
+    with cast(IO[str], process.stdout) as said:
+        while select.select([said], [], [], START_SECONDS)[0]:
+            line = said.readline()
+            if line.startswith("{"):
+                told = dict(json.loads(line))
+                if "refused" in told:
+                    raise Refused(told["refused"])
+                return told
+            if not line:
+                raise Refused(f"Argilla fell over while it started; {home / 'start.log'} says why.")
+    raise Refused(f"Argilla did not start within {START_SECONDS:.0f} s; {home / 'log.txt'} may say why.")
+
+
+def _noted(project: Path, process: "subprocess.Popen[str]", host: str, port: int) -> Running:
+    import psutil
+
+    from annotation.engine.serve import PROVEN
+
+    began = psutil.Process(process.pid).create_time()
+    found = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
+    note_running(project, found)
+    return found
+
+
+def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path) -> None:
+    import httpx
+
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise Refused(f"Argilla ended while it started; {home / 'log.txt'} says why.")
+        try:
+            if httpx.get(f"{url}/api/v1/version", timeout=10, trust_env=False).status_code == 200:
+                return
+        except httpx.TransportError:
+            pass  # not yet
+        time.sleep(0.1)
+    raise Refused(f"Argilla started but does not answer at {url}; {home / 'log.txt'} may say why.")
+
+
+def stop(project: Path) -> dict[str, Any]:
+    """Ends the embedded server; requests under way end first. Tells whether one ran."""
+    import psutil
+
+    found = running(project)
+    if found is not None:
+        process = psutil.Process(found.pid)
+        process.terminate()
+        if psutil.wait_procs([process], STOP_SECONDS)[1]:
+            process.kill()
+            process.wait(STOP_SECONDS)
+    note_running(project, None)
+    return {"stopped": found is not None}
+
+
+def status(project: Path) -> dict[str, Any]:
+    """Whether the embedded server runs, where, since when, how many people and datasets it has, its memory in MB."""
+    import httpx
+    import psutil
+
+    found, key = running(project), api_key(project)
+    if found is None or key is None:
+        return {"running": False}
+    told = {**_told(found), "memory_mb": round(psutil.Process(found.pid).memory_info().rss / 1e6)}
+    headers = {"X-Argilla-Api-Key": key}
+    try:
+        with httpx.Client(base_url=found.url, headers=headers, timeout=10, trust_env=False) as client:
+            told["users"] = len(client.get("/api/v1/users").raise_for_status().json()["items"])
+            told["datasets"] = len(client.get("/api/v1/me/datasets").raise_for_status().json()["items"])
+            told["answers"] = True
+    except httpx.HTTPError:
+        told |= {"users": None, "datasets": None, "answers": False}
+    return told
+
+
+def _told(found: Running) -> dict[str, Any]:
+    warning = None
+    if found.host not in LOOPBACK:
+        warning = (
+            f"On {found.host} others reach Argilla too. It asks everybody to sign in, but what it sends is not "
+            "encrypted: put a proxy with TLS before it, or use a network that you trust."
+        )
+    fields = {"url": found.url, "pid": found.pid, "version": found.version, "since": found.since}
+    return {"running": True, **fields, "warning": warning}

@@ -1,0 +1,158 @@
+"""Who is let in, and how: on trust, with an access code, or by the organisation's accounts. Knows no page, no HTTP."""
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from app.tokens import claimed, key_for, project_id, sign, verify
+from core.errors import BadInput, Refused
+from core.store import Store
+from core.team.codes import SALT_BYTES, fits, hash_code, normal
+from core.team.people import ANNOTATOR, MANAGER, Person, everybody, folded, is_taken, person_name
+
+LEAST_SHARED = 12
+"""letters of a code that a whole team shares"""
+
+
+class Door(Enum):
+    """The value says how one gets in."""
+
+    TRUST = "this machine alone: whoever reaches it is a manager, under any name"
+    CODES = "a name and an access code"
+    ACCOUNTS = "an account that OIDC knows, of somebody in `rondo people`"
+    SHUT = "nobody"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How the server was started. loopback: only this machine reaches it; shared: a code for all, or empty; accounts:
+    [auth] stands in secrets.toml."""
+
+    loopback: bool = True
+    shared: str = ""
+    accounts: bool = False
+
+
+TRUSTED = Bound()
+
+
+def decide(bound: Bound, people: int) -> Door:
+    """The one place. people: how many there are in the table; each has a code."""
+    if bound.accounts:
+        return Door.ACCOUNTS
+    if people or bound.shared:
+        return Door.CODES
+    return Door.TRUST if bound.loopback else Door.SHUT
+
+
+@dataclass
+class Entrance:
+    """Asks the table of people each time, so that whoever is removed is out at once."""
+
+    store: Store
+    secret: bytes
+    bound: Bound = TRUSTED
+    _shared: str = ""
+    """the hash of the code that all share"""
+    _ended: set[str] = field(default_factory=set)
+    """sessions that were signed out of; those of a server before this one ended with the browser's cookie"""
+    _busy: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
+    """checks of codes at once: each takes 16 MB"""
+
+    def __post_init__(self) -> None:
+        if self.bound.shared:
+            if len(normal(self.bound.shared)) < LEAST_SHARED:
+                raise BadInput(f"RONDO_ACCESS_CODE is too short: it must have at least {LEAST_SHARED} characters.")
+            salt = key_for(self.secret, "shared", "")[:SALT_BYTES]
+            self._shared = hash_code(self.bound.shared, salt)
+
+    @property
+    def cookie(self) -> str:
+        """Its name: browsers share cookies between ports, so each project has its own."""
+        return f"rondo_{project_id(self.secret)}"
+
+    def door(self) -> Door:
+        """As things stand now."""
+        return decide(self.bound, len(everybody(self.store)))
+
+    def person(self, name: str) -> Person | None:
+        """Who is let in under this name now, if anybody is."""
+        people = everybody(self.store)
+        found = next((one for one in people if folded(one.name) == folded(name)), None)
+        if found or self.bound.accounts or not self._shared:
+            return found
+        # with the code that all share: not under a name that is or was somebody's own
+        return None if is_taken(self.store, name) else Person(name, ANNOTATOR, code=self._shared)
+
+    def try_code(self, name: str, code: str) -> Person | None:
+        """Whom this name and code let in. Takes as long where there is no such name."""
+        try:
+            found = self.person(person_name(name))
+        except BadInput:
+            found = None
+        with self._busy:
+            right = fits(code[:200], found.code if found else "")
+        return found if right else None
+
+    def open_session(self, person: Person, now: float) -> str:
+        """What the cookie holds from here on; it ends by itself, with `end_session`, and with the person's stamp."""
+        return sign(f"{secrets.token_hex(8)}:{person.name}", key_for(self.secret, "session", person.stamp), now)
+
+    def session(self, cookie: str, now: float) -> Person | None:
+        """Whose session it is, if it is one still."""
+        text = claimed(cookie) or ""
+        number, _, name = text.partition(":")
+        person = self.person(name) if name and number not in self._ended else None
+        if person is None or verify(cookie, key_for(self.secret, "session", person.stamp), now) is None:
+            return None
+        return person
+
+    def end_session(self, cookie: str, now: float) -> Person | None:
+        """Whose session it was. Pages that are still open with it end, too."""
+        person = self.session(cookie, now)
+        if person:
+            self._ended.add((claimed(cookie) or "").partition(":")[0])
+        return person
+
+    def account(self, claims: Mapping[str, Any]) -> Person | None:
+        """Who this is, by an e-mail address that the provider has checked."""
+        address = claims.get("email")
+        if not claims.get("is_logged_in") or not isinstance(address, str) or claims.get("email_verified") is False:
+            return None
+        wanted = address.strip().casefold()
+        return next((one for one in everybody(self.store) if wanted and one.email == wanted), None)
+
+    def label_token(self, person: Person, now: float) -> str:
+        """What the card shows with every request; it ends when the person is removed or gets another code."""
+        return sign(person.name, self._label_key(person), now)
+
+    def annotator(self, token: str, now: float) -> Person | None:
+        """Whose token it is, if it holds."""
+        name = claimed(token)
+        if not name:
+            return None
+        person = Person(name, MANAGER) if self.door() is Door.TRUST else self.person(name)
+        if person is None or verify(token, self._label_key(person), now) is None:
+            return None
+        return person
+
+    def _label_key(self, person: Person) -> bytes:
+        return self.secret if not person.code and not person.since else key_for(self.secret, "label", person.stamp)
+
+
+def refuse_open_door(entrance: Entrance, host: str) -> None:
+    """Raises Refused where anybody, or nobody, would get in."""
+    people = everybody(entrance.store)
+    if entrance.door() is Door.SHUT:
+        raise Refused(
+            f"On {host} anyone who reaches this machine could label and change everything. Give people access codes "
+            "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
+        )
+    if entrance.door() is Door.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
+        raise Refused(
+            "[auth] in .streamlit/secrets.toml lets in only people with an address, and no manager has one: "
+            "`rondo people add NAME --role manager --email ADDRESS`."
+        )

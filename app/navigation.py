@@ -1,0 +1,37 @@
+"""Which pages there are, and the right that each needs. Knows no person and draws nothing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page. right: who lacks it neither sees the page nor opens it by its address; people: in the menu
+    only where people sign in."""
+
+    file: str
+    title: str
+    icon: str
+    right: str
+    people: bool = False
+
+
+ENTRIES = (
+    Entry("overview", "Overview", "home", "manage"),
+    Entry("mine", "Your labels", "person", "label", people=True),
+    Entry("label", "Label", "label", "label"),
+    Entry("rounds", "Rounds", "cycle", "look"),
+    Entry("records", "Records", "table_rows", "adjudicate"),
+    Entry("team", "Team", "group", "adjudicate"),
+    Entry("map", "Map", "scatter_plot", "manage"),
+    Entry("machine", "Machine labels", "smart_toy", "manage"),
+    Entry("jobs", "Jobs", "rocket_launch", "manage"),
+    Entry("models", "Models", "model_training", "manage"),
+    Entry("export", "Export", "download", "manage"),
+    Entry("audit", "History", "history", "manage"),
+    Entry("settings", "Settings", "settings", "manage"),
+)
+
+
+def home(rights: frozenset[str]) -> str:
+    """The page that comes first: the first one that may be opened."""
+    return next(entry.file for entry in ENTRIES if entry.right in rights)

@@ -1,0 +1,23 @@
+"""History: who did what, and when; the newest first, filtered, page by page, and all of it as a file."""
+
+from datetime import datetime, time
+
+import streamlit as st
+
+from app.history_view import draw_export, draw_lines, draw_paging, trail
+from app.state import opened
+from core.team.history import Wanted, kinds, lines
+
+office = opened()
+st.title("History")
+people, whats = kinds(office.project)
+with st.container(horizontal=True):
+    who = st.selectbox("Who", people, None, key="who", placeholder="Everybody", width=220)
+    what = st.selectbox("What", whats, None, key="what", placeholder="Everything", width=220)
+    day = st.date_input("Since", None, key="since", width=220)
+since = datetime.combine(day, time()) if day else None
+places = trail((who, what, since))
+shown = lines(office.project, Wanted(who, what, since, places[-1]))
+draw_lines(shown)
+draw_paging(shown, places)
+draw_export(office, who, what, since)

@@ -1,0 +1,23 @@
+"""Your labels: what whoever is signed in has answered, and the way on. Nothing of anybody else."""
+
+import streamlit as st
+
+from app.identity import demand
+from app.state import opened
+from core.reports.own_figures import own_figures
+
+office = opened()
+st.title("Your labels")
+figures = own_figures(office.project, demand("label"))
+waiting = "Records wait for you on the Label page." if office.settings().taxonomy.active else "There are no labels yet."
+left, right = st.columns([3, 1], vertical_alignment="center")
+left.text(waiting)
+if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):
+    st.switch_page("pages/label.py")
+for column, word in zip(st.columns(3), ("labelled", "skipped", "flagged"), strict=True):
+    column.metric(word.capitalize(), f"{figures[word]:,}")
+st.subheader("Day by day")
+if figures["days"]:
+    st.dataframe(figures["days"], key="days", hide_index=True, alt="Your answers of each day")
+else:
+    st.text("Nothing in the last two weeks.")

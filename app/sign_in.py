@@ -1,0 +1,178 @@
+"""The pages to sign in and out with an access code: plain HTML, no script. Knows no page of the app."""
+
+import base64
+import hashlib
+import time
+from html import escape
+from urllib.parse import parse_qs, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from app.entrance import Door, Entrance
+from app.gate import is_foreign, look
+from app.throttle import Throttle
+from app.tokens import VALID_SECONDS
+from core.store import note
+
+MOST_BYTES = 4_096
+MOST_NEXT = 2_000
+WRONG = "The name or the access code is wrong."
+ELSEWHERE = "This came from another site's page. Sign in here."
+
+STYLE = """
+:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --bad: #b3261e; --soft: #5a606c; }
+@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --go: #3872e6; --bad: #ff8a80; --soft: #a9b0bd; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center; }
+main { width: min(24rem, 100vw); padding: 1.5rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
+p { margin: 0 0 1rem; overflow-wrap: anywhere; }
+.soft { color: var(--soft); }
+label { display: block; font-weight: 600; margin: 1rem 0 .25rem; }
+input { font: inherit; width: 100%; min-height: 44px; padding: .5rem .75rem; border: 1px solid var(--edge);
+  border-radius: .5rem; background: Field; color: FieldText; }
+.code { font-family: ui-monospace, monospace; }
+button { font: inherit; font-weight: 600; width: 100%; min-height: 44px; margin-top: 1.5rem; border: 0;
+  border-radius: .5rem; background: var(--go); color: #fff; cursor: pointer; }
+:focus-visible { outline: 3px solid var(--go); outline-offset: 2px; }
+[role=alert] { color: var(--bad); font-weight: 600; }
+"""
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "content-security-policy": (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",  # with no-referrer, a browser says of a form only that its origin is "null"
+}
+
+
+def sign_in_routes(entrance: Entrance) -> list[Route]:
+    """`/sign-in` and `/sign-out`, each to see and to send."""
+    throttle = Throttle()
+
+    async def sign_in(request: Request) -> Response:
+        if request.method == "POST":
+            return await run_in_threadpool(_let_in, request, entrance, throttle, await _read_form(request))
+        return await run_in_threadpool(_show, request, entrance)
+
+    async def sign_out(request: Request) -> Response:
+        return await run_in_threadpool(_let_out, request, entrance)
+
+    methods = ["GET", "POST"]
+    return [Route("/sign-in", sign_in, methods=methods), Route("/sign-out", sign_out, methods=methods)]
+
+
+def safe_next(wanted: str) -> str:
+    """A place of this app, whatever was asked for: `//x`, `/\\x` and a tab in between lead to other sites."""
+    odd = any(letter == "\\" or not "!" <= letter <= "~" for letter in wanted)
+    if odd or len(wanted) > MOST_NEXT or not wanted.startswith("/") or wanted.startswith("//"):
+        return "/"
+    return "/" if wanted.startswith(("/sign-", "/api", "/_stcore")) else wanted
+
+
+def _show(request: Request, entrance: Entrance) -> Response:
+    wanted = safe_next(request.query_params.get("next", "/"))
+    if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
+        return _page("", head=f'<meta http-equiv="refresh" content="0;url=/sign-in?next={quote(wanted, safe="")}">')
+    seen = look(entrance, request.cookies)
+    if seen.person or seen.door in (Door.TRUST, Door.ACCOUNTS):
+        return RedirectResponse(wanted, 303)
+    return _form(wanted)
+
+
+def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict[str, str]) -> Response:
+    """Runs in a thread: a check takes 50 ms."""
+    name, wanted = " ".join(form.get("name", "").split())[:80], safe_next(form.get("next", "/"))
+    if entrance.door() is not Door.CODES:
+        return RedirectResponse(wanted, 303)
+    if is_foreign(request):
+        return _form(wanted, ELSEWHERE, status=403)
+    address = request.client.host if request.client else ""
+    known = entrance.person(name) if name else None
+    keys = (("name", known.name if known else name.casefold()), ("address", address))
+    if wait := throttle.admit(keys, time.monotonic()):
+        seconds = max(1, round(wait))
+        answer = _form(wanted, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
+        answer.headers["retry-after"] = str(seconds)
+        return answer
+    person = entrance.try_code(name, form.get("code", ""))
+    with entrance.store.transaction() as cursor:
+        if person is None:  # the name only where it is one: some type their code there
+            tried = known.name if known else None
+            note(cursor, "nobody", "sign-in refused", {"name": tried, "address": address})
+        else:
+            note(cursor, person.name, "signed in", {"role": person.role, "address": address})
+    if person is None:
+        return _form(wanted, WRONG, name, 403)
+    throttle.forgive(keys)
+    answer = RedirectResponse(wanted, 303, headers={"cache-control": "no-store"})
+    answer.set_cookie(
+        entrance.cookie,
+        entrance.open_session(person, time.time()),
+        max_age=VALID_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+def _let_out(request: Request, entrance: Entrance) -> Response:
+    seen = look(entrance, request.cookies)
+    if request.method == "GET" and seen.person and seen.door is Door.CODES:
+        return _page(
+            f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
+            '<form method="post" action="/sign-out"><button>Sign out</button></form>'
+        )
+    if is_foreign(request):
+        return _form("/", ELSEWHERE, status=403)
+    if seen.person and seen.door is Door.CODES:
+        entrance.end_session(seen.session, time.time())
+        with entrance.store.transaction() as cursor:
+            note(cursor, seen.person.name, "signed out", {})
+    answer = RedirectResponse("/sign-in", 303)
+    answer.delete_cookie(entrance.cookie, httponly=True, samesite="strict")
+    return answer
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """The first value of each field; nothing of a body that is too long."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            return {}
+    try:
+        fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
+    described = ' aria-describedby="trouble"' if trouble else ""
+    first, second = (" autofocus", "") if not name else ("", " autofocus")
+    return _page(
+        '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
+        f'{alert}<form method="post" action="/sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
+        f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" maxlength="80" required '
+        f'autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
+        '<label for="code">Access code</label><input class="code" id="code" name="code" type="password" maxlength="200"'
+        f' required autocomplete="current-password"{described}{second}><button>Sign in</button></form>',
+        status,
+    )
+
+
+def _page(inner: str, status: int = 200, head: str = "") -> HTMLResponse:
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Rondo: sign in and out</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"{head}<style>{STYLE}</style></head><body><main>{inner}</main></body></html>",
+        status,
+        HEADERS,
+    )

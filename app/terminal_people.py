@@ -1,0 +1,59 @@
+"""How people and the history look on a terminal. Knows only what the verbs returned."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Told = Mapping[str, Any]
+
+
+def _people(told: Told) -> list[str]:
+    if not told["people"]:
+        return [
+            "Nobody yet: whoever reaches the app is a manager, under any name. `rondo people add NAME` changes that."
+        ]
+    width = max(len(one["name"]) for one in told["people"])
+    return [f"{one['name']:<{width}}  {one['role']:<11}  {one['email']}".rstrip() for one in told["people"]]
+
+
+def _added(told: Told) -> list[str]:
+    lines = [f"{told['name']} is {_a(told['role'])}. The access code, shown this once: {told['code']}"]
+    if told["first"]:
+        lines.append("From now on the app asks everybody to sign in, you too.")
+    return lines
+
+
+def _removed(told: Told) -> list[str]:
+    lines = [f"{told['name']} is out; every answer is kept."]
+    if not told["left"]:
+        lines.append("Nobody is left: the app on this machine asks nobody to sign in any more.")
+    return lines
+
+
+def _history(told: Told) -> list[str]:
+    if "file" in told:
+        return [f"Wrote {told['rows']:,} lines to {told['file']}."]
+    if not told["lines"]:
+        return ["Nothing like this has happened yet."]
+    return [f"{one['at']}  {_plain(one['who'])}  {one['what']}  {one['detail']}" for one in told["lines"]]
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"
+
+
+def _plain(text: str) -> str:
+    """Without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+LINES = {
+    "people": _people,
+    "people_add": _added,
+    "people_remove": _removed,
+    "people_role": lambda told: [f"{told['name']} is {_a(told['role'])} now, and was {_a(told['before'])}."],
+    "people_code": lambda told: [
+        f"{told['name']} has a new access code, shown this once: {told['code']}",
+        "The old one is worth nothing any more; who signed in with it has to sign in again.",
+    ],
+    "history": _history,
+}

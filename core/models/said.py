@@ -1,0 +1,115 @@
+"""What a model said of records that it had not learnt from, kept beside its head. Knows files, no manifest."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Damaged
+
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.floating[Any]]
+JUDGED = "judged.safetensors"
+"""of a trained model, sealed with it: n (k,), probs (k, labels)"""
+VERDICTS = "verdicts.safetensors"
+"""of a round's head, written after its seal: rows (k,), said (bits), label, probability, weight"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a trained model said of what judged it when it was made. rows: (k,) ascending. probs: (k, labels)."""
+
+    rows: Ints
+    probs: Floats
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """What heads that had not seen a record said of those that a round's head learnt from.
+
+    rows: (k,) ascending. said: (k, labels). label: (k,) column of the likeliest. probability, weight: (k,). The last
+    three are empty in a round from before they were kept.
+    """
+
+    rows: Ints
+    said: Bools
+    label: Ints
+    probability: Floats
+    weight: Floats
+
+
+def write_judged(folder: Path, rows: Ints, probs: Floats) -> None:
+    """Sorted by record; a record is there once."""
+    from safetensors.numpy import save_file
+
+    order = np.argsort(rows, kind="stable")
+    kept: dict[str, npt.NDArray[Any]] = {
+        "n": np.asarray(rows, np.int64)[order],
+        "probs": np.asarray(probs, np.float32)[order],
+    }
+    save_file(kept, folder / JUDGED)
+
+
+def read_judged(folder: Path, labels: int) -> Judged | None:
+    """None for a model that kept nothing, as a round's. Raises Damaged for a file that does not fit the labels."""
+    stored = _load(folder / JUDGED)
+    if stored is None:
+        return None
+    rows, probs = stored.get("n"), stored.get("probs")
+    if not _are_rows(rows) or probs is None or probs.shape != (len(rows), labels) or probs.dtype != np.float32:
+        raise _unreadable(folder / JUDGED, f"it does not fit {labels} labels")
+    return Judged(rows, probs)
+
+
+def write_crossed(folder: Path, crossed: Crossed) -> None:
+    """So that the head can be judged later without asking it of what it learnt from."""
+    from safetensors.numpy import save_file
+
+    kept: dict[str, npt.NDArray[Any]] = {
+        "rows": crossed.rows,
+        "said": np.packbits(crossed.said, axis=1),
+        "label": crossed.label.astype(np.int32),
+        "probability": crossed.probability,
+        "weight": crossed.weight,
+    }
+    save_file(kept, folder / VERDICTS)
+
+
+def read_crossed(folder: Path, labels: int) -> Crossed | None:
+    """None for a model that kept nothing, as a trained one. Raises Damaged for a file that does not fit the labels."""
+    stored = _load(folder / VERDICTS)
+    if stored is None:
+        return None
+    rows, said = stored.get("rows"), stored.get("said")
+    if not _are_rows(rows) or said is None or said.shape != (len(rows), -(-labels // 8)) or said.dtype != np.uint8:
+        raise _unreadable(folder / VERDICTS, f"it does not fit {labels} labels")
+    more = [stored.get(name, np.empty(0)) for name in ("label", "probability", "weight")]
+    if any(column.shape not in ((0,), rows.shape) for column in more):
+        raise _unreadable(folder / VERDICTS, f"it does not say as much of each of its {len(rows)} records")
+    label, probability, weight = more
+    bits = np.unpackbits(said, axis=1, count=labels).astype(np.bool_)
+    return Crossed(rows, bits, label.astype(np.int64), probability, weight)
+
+
+def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    if not path.exists():
+        return None
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise _unreadable(path, str(error)) from None
+
+
+def _are_rows(rows: npt.NDArray[Any] | None) -> TypeGuard[Ints]:
+    """Record numbers, ascending, each once."""
+    return rows is not None and rows.ndim == 1 and rows.dtype == np.int64 and bool((np.diff(rows) > 0).all())
+
+
+def _unreadable(path: Path, why: str) -> Damaged:
+    return Damaged(f"{path} cannot be read: {why}. Make a new model with `rondo fit` or `rondo train`.")

@@ -1,0 +1,59 @@
+"""A real Argilla server, embedded as a project's own is: one for the session, started when first asked for."""
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from annotation import server
+from annotation.environment import argilla_python
+from core import loop
+from core.errors import Refused
+
+
+@dataclass(frozen=True)
+class ArgillaServer:
+    """project: the folder that it belongs to. Every test makes a workspace of its own."""
+
+    url: str
+    api_key: str
+    owner_password: str
+    project: Path
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """A report that nobody reads."""
+
+
+def free_port() -> int:
+    """One that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def require_environment() -> None:
+    """Makes Argilla's environment. Without a network the tests skip, on CI they fail."""
+    try:
+        argilla_python(quiet)
+    except Refused as error:
+        pytest.fail(str(error)) if os.environ.get("CI") == "true" else pytest.skip(str(error))
+
+
+def start_for(project: Path) -> ArgillaServer:
+    """The first start for a folder that is made a project."""
+    loop.create_project(project, ["a", "b"])
+    told = server.start(project, "127.0.0.1", free_port(), quiet)
+    return ArgillaServer(told["url"], told["owner"]["api_key"], told["owner"]["password"], project)
+
+
+@pytest.fixture(scope="session", name="argilla")
+def serve_argilla(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ArgillaServer]:
+    """`url`, `api_key`, `owner_password` of a server that ends with the session."""
+    require_environment()
+    project = tmp_path_factory.mktemp("argilla") / "project"
+    yield start_for(project)
+    server.stop(project)

@@ -1,0 +1,214 @@
+"""Who gets in: the kinds of door, sessions that end, throttling, tokens of the card."""
+
+import itertools
+import time
+
+import pytest
+
+from app.entrance import LEAST_SHARED, Bound, Door, decide, refuse_open_door
+from app.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
+from app.tokens import VALID_SECONDS
+from core.errors import BadInput, Refused
+from core.project import Project
+from core.team.people import MANAGER, Person, new_code, remove_person, set_role
+from tests.conftest import quiet
+from tests.team_world import NAMES, Visit, add, add_all, entrance_of
+
+NOW = 1_700_000_000.0
+SHARED = "correct horse battery"
+CASES = list(itertools.product([True, False], ["", SHARED], [True, False], [0, 1, 5]))
+
+
+@pytest.mark.parametrize(("loopback", "shared", "accounts", "people"), CASES)
+def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_code(
+    loopback: bool, shared: str, accounts: bool, people: int
+) -> None:
+    door = decide(Bound(loopback, shared, accounts), people)
+    assert (door is Door.TRUST) == (loopback and not shared and not accounts and not people)
+    assert (door is Door.SHUT) == (not loopback and not shared and not accounts and not people)
+    assert (door is Door.ACCOUNTS) == accounts
+    assert (door is Door.CODES) == (not accounts and bool(shared or people))
+
+
+@pytest.mark.parametrize(("shared", "people"), [("", False), (SHARED, False), ("", True)])
+def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
+    if people:
+        add(project, "Max")
+    entrance = entrance_of(project, Bound(loopback=False, shared=shared))
+    if shared or people:
+        refuse_open_door(entrance, "0.0.0.0")
+        return
+    with pytest.raises(Refused, match=r"rondo people add.*RONDO_ACCESS_CODE.*\[auth\]"):
+        refuse_open_door(entrance, "0.0.0.0")
+
+
+def test_accounts_that_would_let_no_manager_in_are_refused(project: Project) -> None:
+    entrance = entrance_of(project, Bound(accounts=True))
+    with pytest.raises(Refused, match="--email"):
+        refuse_open_door(entrance, "127.0.0.1")
+    add(project, "Max", email="max@example.org")
+    refuse_open_door(entrance, "127.0.0.1")
+
+
+def test_a_name_and_its_code_let_in_and_nothing_else_does(project: Project) -> None:
+    codes = add_all(project)
+    entrance = entrance_of(project)
+    found = entrance.try_code(" ann ", codes["annotator"].upper())
+    assert found is not None
+    assert (found.name, found.role) == ("Ann", "annotator")
+    wrong = [("Ann", codes["manager"]), ("Ann", ""), ("Bob", codes["annotator"]), ("", ""), ("x" * 90, "x")]
+    assert [entrance.try_code(*pair) for pair in wrong] == [None] * len(wrong)
+
+
+def test_the_shared_code_makes_annotators_but_not_under_a_name_that_is_or_was_somebodys(project: Project) -> None:
+    codes = add_all(project)
+    add(project, "Gone")
+    remove_person(project, quiet, name="Gone")
+    entrance = entrance_of(project, Bound(shared=SHARED))
+    guest = entrance.try_code("Bob", SHARED)
+    assert guest is not None
+    assert (guest.name, guest.role) == ("Bob", "annotator")
+    assert [entrance.try_code(name, SHARED) for name in ("max", "GONE", "local", "rondo")] == [None] * 4
+    own = entrance.try_code("Max", codes["manager"])
+    assert own is not None
+    assert own.role == "manager"
+
+
+def test_a_shared_code_that_is_soon_guessed_is_refused_without_being_quoted(project: Project) -> None:
+    with pytest.raises(BadInput) as told:
+        entrance_of(project, Bound(shared="horse horse"))
+    assert str(LEAST_SHARED) in str(told.value)
+    assert "horse" not in str(told.value)
+
+
+def test_another_shared_code_ends_what_the_old_one_opened(project: Project) -> None:
+    before = entrance_of(project, Bound(shared=SHARED))
+    session = Visit(before, "Bob").session
+    assert before.session(session, time.time()) is not None
+    assert entrance_of(project, Bound(shared=SHARED)).session(session, time.time()) is not None, "a restart"
+    assert entrance_of(project, Bound(shared=SHARED + "!")).session(session, time.time()) is None
+
+
+def test_a_session_ends_with_removal_a_new_code_time_and_signing_out(project: Project) -> None:
+    add_all(project)
+    entrance = entrance_of(project)
+    person = entrance.person("Ann")
+    assert person is not None
+    session = entrance.open_session(person, NOW)
+    assert entrance.session(session, NOW + VALID_SECONDS - 1) == person
+    assert entrance.session(session, NOW + VALID_SECONDS) is None
+    set_role(project, quiet, name="Ann", role="adjudicator")
+    found = entrance.session(session, NOW)
+    assert found is not None
+    assert found.role == "adjudicator"
+    new_code(project, quiet, name="Ann")
+    assert entrance.session(session, NOW) is None
+    again = entrance.person("Ann")
+    assert again is not None
+    first, second = entrance.open_session(again, NOW), entrance.open_session(again, NOW)
+    assert entrance.end_session(first, NOW) == again
+    assert (entrance.session(first, NOW), entrance.session(second, NOW)) == (None, again)
+    remove_person(project, quiet, name="Ann")
+    assert entrance.session(second, NOW) is None
+
+
+def test_a_forged_session_is_nobodys(project: Project) -> None:
+    add_all(project)
+    entrance = entrance_of(project)
+    ann, manager = entrance.person("Ann"), entrance.person("Max")
+    assert ann
+    assert manager
+    own, other = entrance.open_session(ann, NOW), entrance.open_session(manager, NOW)
+    swapped = f"{other.split('.')[0]}.{own.split('.')[1]}"
+    forged = ["", "x", ".", "a.b", swapped, own[:-2], own + "x", entrance.label_token(ann, NOW), "ä.ö", "\u0000"]
+    assert [entrance.session(one, NOW) for one in forged] == [None] * len(forged)
+
+
+def test_the_cards_token_ends_with_its_person_and_trust_ends_with_the_first_person(project: Project) -> None:
+    entrance = entrance_of(project)
+    trusted = entrance.label_token(Person("Ann", MANAGER), NOW)
+    assert entrance.annotator(trusted, NOW) == Person("Ann", MANAGER)
+    add_all(project)
+    assert entrance.annotator(trusted, NOW) is None
+    ann = entrance.person("Ann")
+    assert ann
+    token = entrance.label_token(ann, NOW)
+    assert entrance.annotator(token, NOW) == ann
+    assert entrance.annotator(entrance.open_session(ann, NOW), NOW) is None, "a session is no token"
+    remove_person(project, quiet, name="Ann")
+    assert entrance.annotator(token, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({"is_logged_in": True, "email": "ANN@example.org", "email_verified": True}, "Ann"),
+        ({"is_logged_in": True, "email": "ann@example.org"}, "Ann"),
+        ({"is_logged_in": True, "email": "ann@example.org", "email_verified": False}, None),
+        ({"is_logged_in": False, "email": "ann@example.org"}, None),
+        ({"is_logged_in": True, "email": "stranger@example.org"}, None),
+        ({"is_logged_in": True, "email": ""}, None),
+        ({"is_logged_in": True, "email": ["ann@example.org"]}, None),
+        ({"is_logged_in": True}, None),
+        ({}, None),
+    ],
+)
+def test_an_account_is_somebody_only_by_an_address_in_the_table(
+    project: Project, claims: dict[str, object], name: str | None
+) -> None:
+    add_all(project)
+    add(project, "No Address")
+    found = entrance_of(project, Bound(accounts=True)).account(claims)
+    assert (found.name if found else None) == name
+
+
+def test_names_are_all_let_in_by_their_own_code(project: Project) -> None:
+    codes = add_all(project)
+    entrance = entrance_of(project)
+    found = {role: entrance.try_code(NAMES[role], code) for role, code in codes.items()}
+    assert {role: one.role for role, one in found.items() if one} == {role: role for role in codes}
+
+
+def keys(name: str, address: str) -> tuple[tuple[str, str], ...]:
+    return (("name", name), ("address", address))
+
+
+def test_the_wait_grows_to_a_limit_and_is_forgotten() -> None:
+    throttle, now, waits = Throttle(), 0.0, []
+    for _ in range(FREE_TRIES["name"]):
+        assert throttle.admit(keys("ann", str(now)), now) == 0
+    for _ in range(14):
+        wait = throttle.admit(keys("ann", str(now)), now)
+        assert wait > 0
+        assert throttle.admit(keys("ann", "another"), now) > 0, "another address is no way around it"
+        waits.append(wait)
+        now += wait
+        assert throttle.admit(keys("ann", str(now)), now) == 0
+    assert waits[0] == FIRST_WAIT
+    assert waits == sorted(waits)
+    assert waits[-1] == LONGEST_WAIT
+    assert throttle.admit(keys("ann", "x"), now + FORGET_AFTER) == 0
+    assert throttle.admit(keys("ann", "x"), now + FORGET_AFTER) == 0
+
+
+def test_one_address_cannot_go_through_the_names() -> None:
+    throttle = Throttle()
+    free = [throttle.admit(keys(f"n{number}", "here"), 0.0) for number in range(FREE_TRIES["address"] + 5)]
+    assert [wait > 0 for wait in free] == [False] * FREE_TRIES["address"] + [True] * 5
+
+
+def test_a_right_code_starts_the_name_anew_but_not_the_address() -> None:
+    throttle = Throttle()
+    for number in range(FREE_TRIES["address"] - 1):
+        throttle.admit(keys(f"n{number}", "here"), 0.0)
+    throttle.admit(keys("own", "here"), 0.0)
+    throttle.forgive(keys("own", "here"))
+    assert throttle.admit(keys("x", "here"), 0.0) == 0
+    assert throttle.admit(keys("y", "here"), 0.0) > 0
+
+
+def test_the_throttle_keeps_no_more_than_it_must() -> None:
+    throttle = Throttle()
+    for number in range(MOST_KEPT):
+        throttle.admit(keys(f"n{number}", f"a{number}"), 0.0)
+    assert len(throttle._tries) == MOST_KEPT

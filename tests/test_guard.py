@@ -1,0 +1,230 @@
+"""The gate: every route and every role, what is behind it, what is not, and where names are taken on trust."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from app import state
+from app.api_token import read_token
+from app.entrance import TRUSTED, Bound
+from app.gate import FREE, HEADER, RIGHTS, Gate
+from app.identity import require, role_of
+from app.server import own_routes
+from core.project import Project
+from core.team.people import Person, remove_person, set_role
+from core.team.roles import ROLES
+from tests.conftest import quiet
+from tests.team_world import NAMES, Visit, add_all
+
+KEY = "the key of the command line"
+WHO = [None, *ROLES]
+SHUT_TO_ALL = "/api/something/new"
+
+
+@pytest.fixture
+def office(project: Project) -> Iterator[state.Office]:
+    """With one person of each role."""
+    add_all(project)
+    yield state.open_office(lambda: project)
+    state._OPEN.clear()
+
+
+async def adjudicate(request: Request) -> Response:
+    """As another module's route would ask."""
+    who = require(request, "adjudicate", "typed")
+    return who if isinstance(who, Response) else JSONResponse({"name": who.name, "role": role_of(request)})
+
+
+async def page(request: Request) -> Response:
+    """Stands for Streamlit's own routes; says what session it was told."""
+    return JSONResponse({"session": request.headers.get(HEADER.decode())})
+
+
+def client(office: state.Office, who: str | None = None, **options: Any) -> TestClient:
+    """Our routes behind the gate, and a browser that somebody of this role has signed in with."""
+    routes = [
+        *own_routes(office, KEY),
+        Route("/api/adjudicate", adjudicate, methods=["POST"]),
+        Route(SHUT_TO_ALL, page),
+        Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(Gate, entrance=lambda: office.entrance)])
+    cookies = Visit(office.entrance, NAMES[who]).cookies if who else {}
+    return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
+
+
+def routes_of(office: state.Office) -> set[tuple[str, str]]:
+    return {(method, one.path) for one in own_routes(office, KEY) for method in (one.methods or ()) if method != "HEAD"}
+
+
+def test_every_route_has_a_decision(office: state.Office) -> None:
+    paths = {path for _, path in routes_of(office)}
+    assert not {path for path in paths if path not in FREE and path not in RIGHTS}
+    assert not FREE.keys() & RIGHTS.keys()
+    assert set(RIGHTS.values()) <= ROLES["manager"]
+    assert all(path in paths or path in ("/_stcore/health", "/api/webhooks/{source}") for path in FREE)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_every_route_asks_every_role(office: state.Office, who: str | None) -> None:
+    for method, path in [*sorted(routes_of(office)), ("POST", "/api/adjudicate")]:
+        with client(office, who) as browser:
+            headers = card(office, NAMES[who]) if who else {}
+            sent: dict[str, Any] = {"headers": headers, "json": {}} if path == "/api/label/events" else {}
+            status = browser.request(method, path.format(id="x", verb="people"), **sent).status_code
+        right = RIGHTS.get(path)
+        if path in ("/sign-in", "/sign-out", "/api/health", "/api/docs", "/api/openapi.json"):
+            assert status in (200, 303, 403), path
+        elif right is None:
+            assert status == 401, f"{path} wants a key or a token, whoever is signed in"
+        elif who is None:
+            assert status == 401, path
+        elif right not in ROLES[who] or path == "/api/label/token":  # names are not believed here
+            assert status == 403, path
+        else:
+            assert status == 200, path
+
+
+def test_the_key_and_the_token_work_as_before(office: state.Office) -> None:
+    bearer = {"authorization": f"Bearer {read_token(office.project.folder)}"}
+    with client(office) as program:
+        assert program.post("/api/verbs/people", json={}, headers={"x-rondo-key": KEY}).status_code == 200
+        assert program.get("/api/jobs", headers=bearer).status_code == 200
+        assert program.get("/api/health").json() == {"ok": True}
+        assert "records" in program.get("/api/health", headers={"x-rondo-key": KEY}).json()
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_only_who_may_adjudicate_reaches_the_route_and_under_the_name_of_the_session(
+    office: state.Office, who: str | None
+) -> None:
+    with client(office, who) as browser:
+        answer = browser.post("/api/adjudicate")
+    if who is None:
+        assert answer.status_code == 401
+    elif who == "annotator":
+        assert answer.status_code == 403
+    else:
+        assert answer.json() == {"name": NAMES[who], "role": who}
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_a_route_without_a_decision_is_open_to_nobody(office: state.Office, who: str | None) -> None:
+    with client(office, who) as browser:
+        assert browser.get(SHUT_TO_ALL).status_code == (403 if who else 401)
+        assert browser.get("/api").status_code == (403 if who else 401)
+
+
+PATHS = ["/", "/label", "/settings?x=1", "/static/js/index.js", "/media/abc.csv", "/component/x/y", "/_stcore/stream"]
+TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/health/x", "/api/health/../label"]
+
+
+@pytest.mark.parametrize("path", PATHS + TRICKS)
+def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: state.Office, path: str) -> None:
+    with client(office) as browser:
+        answer = browser.get(path, headers={"accept": "text/html"})
+        assert answer.status_code in (303, 401), path
+        assert "session" not in answer.text
+        assert browser.get(path, headers={"accept": "*/*"}).status_code == 401
+        assert browser.post(path).status_code in (401, 403, 405)
+    if answer.status_code == 303:
+        assert answer.headers["location"].startswith("/sign-in?next=%2F")
+
+
+def test_a_page_learns_the_session_from_the_gate_alone(office: state.Office) -> None:
+    liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
+    with client(office, "annotator") as browser:
+        told = browser.get("/label", headers=liar).json()["session"]
+    person = office.entrance.session(told, time.time())
+    assert person is not None
+    assert person.name == "Ann"
+    for name in NAMES.values():
+        if name != "Max":
+            remove_person(office.project, quiet, name=name)
+    remove_person(office.project, quiet, name="Max")
+    with client(office) as anybody:  # names are taken on trust again
+        assert anybody.get("/label", headers=liar).json()["session"] is None
+
+
+def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: state.Office) -> None:
+    with client(office, "manager") as browser:
+        assert browser.put("/_stcore/upload_file/x/y", headers={"origin": "http://evil.example"}).status_code == 403
+        assert browser.post("/api/adjudicate", headers={"origin": "null"}).status_code == 403
+        assert browser.post("/api/adjudicate", headers={"origin": "http://127.0.0.1:8501"}).status_code == 200
+
+
+def test_removal_ends_the_browsers_session_at_once(office: state.Office) -> None:
+    with client(office, "annotator") as browser:
+        assert browser.get("/label").status_code == 200
+        remove_person(office.project, quiet, name="Ann")
+        assert browser.get("/label").status_code == 401
+
+
+def test_a_change_of_role_holds_from_the_next_request_on(office: state.Office) -> None:
+    with client(office, "annotator") as browser:
+        assert browser.post("/api/adjudicate").status_code == 403
+        set_role(office.project, quiet, name="Ann", role="adjudicator")
+        assert browser.post("/api/adjudicate").status_code == 200
+        set_role(office.project, quiet, name="Ann", role="annotator")
+        assert browser.post("/api/adjudicate").status_code == 403
+
+
+def card(office: state.Office, name: str) -> dict[str, str]:
+    person = office.entrance.person(name)
+    assert person
+    return {"x-rondo-token": office.entrance.label_token(person, time.time()), "x-rondo-tab": "tab"}
+
+
+def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: state.Office) -> None:
+    with client(office, "annotator") as browser:
+        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 200
+        other = browser.post("/api/label/events", json={}, headers=card(office, "Max"))
+        assert other.status_code == 403
+        assert "not signed in here" in other.json()["error"]
+        assert browser.post("/api/label/token", json={"annotator": "Ann"}).status_code == 403
+    with client(office) as stranger:
+        assert stranger.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 401
+
+
+def test_a_role_that_there_is_no_more_may_do_nothing(office: state.Office) -> None:
+    with office.project.store.transaction() as cursor:
+        cursor.execute("update people set role = 'king' where name = 'Ann'")
+    with client(office, "annotator") as browser:
+        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 403
+
+
+@pytest.mark.parametrize(("bound", "status"), [(TRUSTED, 200), (Bound(loopback=False), 403)])
+def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
+    project: Project, bound: Bound, status: int
+) -> None:
+    office = state.open_office(lambda: project, bound)
+    try:
+        with client(office) as browser:
+            assert browser.get("/label").status_code == status
+            answer = browser.post("/api/adjudicate")
+            assert answer.status_code == status
+            if status == 200:
+                assert answer.json() == {"name": "typed", "role": "manager"}
+    finally:
+        state._OPEN.clear()
+
+
+def test_a_shared_code_lets_in_annotators(project: Project) -> None:
+    office = state.open_office(lambda: project, Bound(loopback=False, shared="correct horse battery"))
+    try:
+        guest = Person("Bob", "annotator")
+        assert office.entrance.person("Bob") != guest, "it has the stamp of the code"
+        with client(office) as browser:
+            browser.cookies.update(Visit(office.entrance, "Bob").cookies)
+            assert browser.get("/label").status_code == 200
+            assert browser.post("/api/adjudicate").status_code == 403
+    finally:
+        state._OPEN.clear()

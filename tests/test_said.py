@@ -1,0 +1,93 @@
+"""What a model said of records comes back as it was kept, and nothing else is taken for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import save_file
+
+from core.errors import Damaged
+from core.models.said import JUDGED, VERDICTS, Crossed, read_crossed, read_judged, write_crossed, write_judged
+
+ROWS = st.lists(st.integers(0, 2**40), max_size=20, unique=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("model")
+
+
+@given(rows=ROWS, labels=st.integers(1, 20))
+def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int], labels: int) -> None:
+    numbers = np.array(rows, np.int64)
+    probs = np.random.default_rng(0).random((len(rows), labels), np.float32)
+    write_judged(folder, numbers, probs)
+    judged = read_judged(folder, labels)
+    assert judged is not None
+    order = np.argsort(numbers)
+    assert judged.rows.tolist() == sorted(rows)
+    assert np.array_equal(judged.probs, probs[order])
+    kept = Crossed(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)))
+    write_crossed(folder, kept)
+    crossed = read_crossed(folder, labels)
+    assert crossed is not None
+    for before, after in zip(vars(kept).values(), vars(crossed).values(), strict=True):
+        assert np.array_equal(before, after)
+
+
+def test_a_model_that_kept_nothing_says_so(tmp_path: Path) -> None:
+    assert read_judged(tmp_path, 3) is None
+    assert read_crossed(tmp_path, 3) is None
+
+
+N, PROBS, BITS = np.arange(3), np.zeros((3, 2), np.float32), np.zeros((3, 1), np.uint8)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"n": N},
+        {"n": N[:2], "probs": PROBS},
+        {"n": N, "probs": PROBS[:, :1]},
+        {"n": N.astype(np.float32), "probs": PROBS},
+        {"n": N[::-1].copy(), "probs": PROBS},
+        {"n": np.zeros(3, np.int64), "probs": PROBS},
+        {"n": N, "probs": PROBS.astype(np.int64)},
+    ],
+)
+def test_judgements_of_another_shape_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    save_file(arrays, tmp_path / JUDGED)
+    with pytest.raises(Damaged, match=r"judged\.safetensors cannot be read: it does not fit 2 labels.*rondo train"):
+        read_judged(tmp_path, 2)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"rows": N},
+        {"rows": N, "said": np.zeros((3, 2), np.uint8)},
+        {"rows": N, "said": np.zeros((3, 1), np.int64)},
+        {"rows": N, "said": BITS, "label": N[:2]},
+    ],
+)
+def test_verdicts_of_another_shape_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    save_file(arrays, tmp_path / VERDICTS)
+    with pytest.raises(Damaged, match=r"verdicts\.safetensors cannot be read"):
+        read_crossed(tmp_path, 2)
+
+
+def test_verdicts_from_before_chances_were_kept_are_still_read(tmp_path: Path) -> None:
+    save_file({"rows": N, "said": BITS}, tmp_path / VERDICTS)
+    crossed = read_crossed(tmp_path, 2)
+    assert crossed is not None
+    assert (len(crossed.rows), len(crossed.label)) == (3, 0)
+
+
+def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
+    write_judged(tmp_path, N, PROBS)
+    whole = (tmp_path / JUDGED).read_bytes()
+    (tmp_path / JUDGED).write_bytes(whole[:-1])
+    with pytest.raises(Damaged, match="cannot be read"):
+        read_judged(tmp_path, 2)
