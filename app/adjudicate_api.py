@@ -1,4 +1,4 @@
-"""The route that the adjudication card talks to: decisions in, conflicts out, in one request. Knows shapes, no rules."""
+"""The route that the adjudication card talks to: decisions in, conflicts out in one request. Knows shapes, no rules."""
 
 from collections.abc import Callable
 from dataclasses import asdict
