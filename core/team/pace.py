@@ -67,8 +67,8 @@ def over_time(project: Project, people: int) -> Rows:
         f"""with work as ({_ONE_BY_ONE}), busiest as (
                 select annotator from work group by annotator order by count(*) desc, annotator limit ?::bigint)
             select if(annotator in (select annotator from busiest), annotator, null) as who,
-                   date_trunc('{unit}', made_at) as at, count(*)
-            from work group by who, at order by at, who nulls last""",
+                   date_trunc('{unit}', made_at) as began, count(*)
+            from work group by who, began order by began, who nulls last""",
         [people],
     )
     return [
