@@ -16,6 +16,7 @@ from starlette.routing import Route
 from annotation.workspace import connect
 from app import client, state
 from app.accounts import read_auth
+from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
 from app.entrance import Bound, refuse_open_door
@@ -122,6 +123,7 @@ def own_routes(office: state.Office, key: str) -> list[Route]:
         *sign_in_routes(office.entrance),
         *label_routes(state.opened, office.entrance),
         *webhook_routes(state.opened),
+        *adjudicate_routes(state.opened, office.entrance),
         *verb_routes(state.opened, key),
         *api_routes(state.opened, read_token(office.project.folder)),
     ]

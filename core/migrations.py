@@ -218,6 +218,11 @@ MIGRATIONS: tuple[str, ...] = (
         quality json not null,
         measured_at timestamp not null
     );
+    create table crowd_labels (        -- how sure people's answers together make a record's label, as measured last
+        n bigint not null,
+        labels varchar[],              -- the likeliest; null where several may hold
+        probability double not null
+    );
     create table settling (            -- only ever added to; the last row is the rule that labels are settled by
         since timestamp not null,
         rule varchar not null          -- before the first row: 'majority'
