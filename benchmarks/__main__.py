@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records")
+ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla")
 WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps", "trainers")
 
 

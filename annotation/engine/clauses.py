@@ -65,7 +65,7 @@ class Clauses:
 
     def _of_responses(self, wanted: Any, scope: Any) -> str:
         """A record is pending where nobody (of those asked for) has a response; a draft is one."""
-        states = [plain(value) for value in wanted.values]
+        states = [plain(value) for value in getattr(wanted, "values", ())]
         responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
         either = [f"NOT EXISTS {responses})"] if "pending" in states else []
         if others := [state for state in states if state != "pending"]:
@@ -91,7 +91,8 @@ class Clauses:
         return f"json_each(r.metadata, {self._path(scope.metadata_property)}) j"
 
     def _suggestion(self, scope: Any) -> tuple[str, str]:
-        asked = plain(scope.property or "value")
+        asked = plain(scope.property)
+        asked = "value" if asked == "None" else asked  # Argilla writes so when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
         where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
         if asked in ("value", "score"):  # JSON, maybe a list
@@ -120,7 +121,7 @@ class Clauses:
             value = f"(SELECT AVG(j.value) FROM {self._answers(scope)}{self._by(scope)})"
         else:
             responses = f"responses x WHERE x.record_id = r.id{self._by(scope)}"
-            value = f"(SELECT {extreme}(x.{plain(scope.property)}) FROM {responses})"
+            value = f"(SELECT {extreme}(x.{plain(scope.property or 'status')}) FROM {responses})"
         return f"{value} {way} NULLS LAST"
 
 

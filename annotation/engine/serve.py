@@ -101,7 +101,8 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
         listening.bind(address)
     except OSError as error:
         raise Refusal(
-            f"Cannot listen on {host}:{port}: {error.strerror or error}. Name another port with --port."
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            "Name another port with --port, or another address with --host."
         ) from None
     with listening:
         listening.listen(128)
@@ -110,9 +111,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
 
 def prepare(home: Path) -> None:
     """Log, temporary files and environment, all in the folder; what a killed server left there is cleared away."""
-    handler = RotatingFileHandler(home / "log.txt", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    log_to(home)
     warnings.filterwarnings("ignore")
     threading.excepthook = lambda told: log.error("A thread fell over: %r", told.exc_value)
     temporary = home / "tmp"
@@ -128,6 +127,15 @@ def prepare(home: Path) -> None:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"])),
     }
+
+
+def log_to(home: Path) -> None:
+    """All that is logged, and nothing else, into files that do not grow for ever."""
+    handler = RotatingFileHandler(home / "log.txt", maxBytes=LOG_BYTES, backupCount=LOG_FILES - 1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in logging.root.manager.loggerDict:
+        logging.getLogger(name).disabled = False
 
 
 def auth_secret(home: Path) -> str:
@@ -156,6 +164,7 @@ def set_up(wanted: Wanted) -> bool:
     if wanted.speedups:
         install_speedups()
     alembic(argv=["-c", database.ALEMBIC_CONFIG_FILE, "upgrade", "head"])
+    log_to(wanted.home)  # again: the migrations turn all other logs off
     return asyncio.run(ensure_owner(wanted))
 
 

@@ -21,14 +21,12 @@ def shuffled(user: Any) -> str:
 
 def in_turn(clauses: Any, user: Any, annotators: list[str], overlap: int) -> str:
     """ORDER BY for a dataset with ranks. annotators: their ids in hex; overlap: responses that a record needs."""
-    count = len(annotators)
-    if user.hex not in annotators or count <= overlap:
-        own, ahead = "0", 0
-    else:
-        place = clauses.bind(annotators.index(user.hex))
-        own = f"((({place} - r.rowid) % {count} + {count}) % {count} < {overlap})"
-        ahead = AHEAD * count
+    count, rank = len(annotators), f"json_extract(r.metadata, '$.{RANK}') NULLS LAST"
+    if user.hex not in annotators or count <= overlap:  # everybody has to see everything, or nothing is his
+        return f"{rank}, {shuffled(user)}"
+    place = clauses.bind(annotators.index(user.hex))
+    own = f"((({place} - r.rowid) % {count} + {count}) % {count} < {overlap})"
     return (
-        f"RANK() OVER (ORDER BY json_extract(r.metadata, '$.{RANK}') NULLS LAST) - {ahead} * {own}, "
+        f"RANK() OVER (ORDER BY {rank}) - {AHEAD * count} * {own}, "
         f"{own} DESC, CASE WHEN {own} THEN r.rowid END, {shuffled(user)}"
     )
