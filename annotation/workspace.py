@@ -3,7 +3,7 @@
 Not by Argilla's client: it erases metadata, fails whole batches, cannot sort, and is heavy.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -104,9 +104,9 @@ class ArgillaWorkspace:
         body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(told, "guidelines")}
         self._ask("PATCH", f"/datasets/{dataset}", json=body)
 
-    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing]) -> Sent:
+    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
         """At most MOST at once. One that the server refuses keeps no other out."""
-        there = {one["external_id"]: one for one in self._found(dataset, [record.id for record in records], ())}
+        there = {one["external_id"]: one for one in self._found(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
         question = self._question(dataset)
         bodies = [convert.record_body(record, setup, question, others.get(record.id, {})) for record in records]

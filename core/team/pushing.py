@@ -142,7 +142,8 @@ def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _
     tally.unchanged += len(part.records) - len(changed)
     if not changed:
         return
-    sent = workspace.put(dataset.id, dataset.setup, [part.records[n] for n in changed])
+    known = {part.records[n].id for n in changed if n in part.there}
+    sent = workspace.put(dataset.id, dataset.setup, [part.records[n] for n in changed], known)
     numbers = {part.records[n].id: n for n in changed}
     for one in sent.placed:
         n = numbers[one.id]

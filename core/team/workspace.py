@@ -3,7 +3,7 @@
 Knows no HTTP and no store.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -141,8 +141,8 @@ class Workspace(Protocol):
     def retire_dataset(self, dataset: str, name: str, told: str) -> None:
         """Another name, and guidelines that say where to go on. What is in it stays."""
 
-    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing]) -> Sent:
-        """Adds records and changes those that are there already; what others wrote beside them stays."""
+    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
+        """Adds records and changes those that are there already; what others wrote beside the known ones stays."""
 
     def strip(self, record: str) -> None:
         """Takes the suggestions of a record away."""

@@ -1,6 +1,9 @@
 """A person labels in Argilla's own interface while `rondo up` runs, and our pages know it."""
 
+import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from annotation.accounts import add_user
 from annotation.server import Connection
 from tests.argilla_server import ArgillaServer
 from tests.browser.conftest import QUIET
-from tests.browser.real import Server, rondo
+from tests.browser.real import ROOT, Server, rondo
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -21,27 +24,35 @@ SECONDS = 60_000
 
 @pytest.fixture
 def server(argilla: ArgillaServer, tmp_path: Path) -> Iterator[Server]:
-    """A project whose embedded Argilla is the session's; its queue is pushed."""
+    """A project whose embedded Argilla is the session's; ten records wait."""
     texts = [f"Message {number}: the parcel came on day {number % 7}." for number in range(40)]
     workspace = f"w{uuid4().hex[:10]}"
     settings = {**QUIET, 'team_workspace = "rondo"': f'team_workspace = "{workspace}"'}
     server = Server(tmp_path / "project", "delivery,praise", texts, settings)
     shutil.copytree(argilla.project / ".rondo" / "team", server.folder / ".rondo" / "team", dirs_exist_ok=True)
     rondo("--project", str(server.folder), "next", "--size", "10")
-    rondo("--project", str(server.folder), "team", "push")
     yield server
     server.kill()
+
+
+def pushed(server: Server) -> str:
+    """Where `rondo team push` says that people answer."""
+    command = [sys.executable, "-m", "app", "--project", str(server.folder), "team", "push", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    return str(json.loads(done.stdout)["url"])
 
 
 def test_a_label_given_in_argilla_arrives_on_our_page(server: Server, argilla: ArgillaServer, page: Page) -> None:
     name = f"ann-{uuid4().hex[:8]}"
     workspace = (server.folder / "rondo.toml").read_text().split('team_workspace = "')[1].split('"')[0]
     person = add_user(Connection(argilla.url, argilla.api_key, embedded=True), workspace, name, "annotator")
+    address = pushed(server)
     page.goto(f"{argilla.url}/sign-in")
     page.locator("input[name=Username]").fill(name, timeout=SECONDS)
     page.locator("input[name=Password]").fill(person["password"])
     page.keyboard.press("Enter")
-    page.get_by_text(server.folder.name, exact=True).first.click(timeout=SECONDS)
+    expect(page.get_by_role("heading", name=server.folder.name)).to_be_visible(timeout=SECONDS)
+    page.goto(address)
     page.get_by_text("praise", exact=True).first.click(timeout=SECONDS)
     page.get_by_role("button", name="Submit").click()
     for _ in range(60):
