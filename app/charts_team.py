@@ -45,7 +45,7 @@ def alpha_chart(rows: Rows) -> alt.LayerChart | None:
     )
     scale = alt.Scale(domain=[lowest, 1])
     spans = base.mark_rule(color=BLUE, strokeWidth=6, opacity=0.4).encode(
-        x=alt.X("low:Q", title="Krippendorff's alpha, 95 %", scale=scale), x2="high:Q"
+        x=alt.X("low:Q", title="Krippendorff's alpha, 95 %", scale=scale, axis=alt.Axis(tickCount=5)), x2="high:Q"
     )
     points = base.mark_point(color=BLUE, filled=True, size=90, opacity=1).encode(x=alt.X("value:Q", scale=scale))
     enough = alt.Chart(alt.Data(values=[{"enough": 0.8}])).mark_rule(color=GREY, strokeDash=[4, 4])

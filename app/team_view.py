@@ -27,7 +27,7 @@ def draw_work(office: Office) -> bool:
         st.page_link("pages/label.py", label="Label", icon=":material/label:")
         return False
     widths = {"annotator": st.column_config.TextColumn("annotator", width=160)}
-    st.dataframe(rows, key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
+    st.dataframe(_told(rows), key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
     st.caption("Seconds: the median between two answers of a person, pauses of more than five minutes aside.")
     if over_time := pace.over_time(office.project, MOST_COLOURS):
         st.altair_chart(pace_chart(over_time), key="pace", alt="Answers over time")
@@ -102,7 +102,7 @@ def draw_quality(office: Office) -> None:
         st.warning(escaped(sentence), icon=":material/person_alert:")
     if not people:
         return
-    st.dataframe([_row(one) for one in people], key="quality-table", hide_index=True, alt="Quality per person")
+    st.dataframe(_told([_row(one) for one in people]), key="quality-table", hide_index=True, alt="Quality per person")
     st.caption(
         "Right: share of answers that the others' and the known answers make right. Informed: 1 is always right, 0 is "
         "guessing. Weight: of a vote where the rule is `weighted`.".replace("`", "")
@@ -122,6 +122,12 @@ def _row(one: Quality) -> dict[str, Any]:
         "knows (MACE)": _two(one.mace),
         "weight": _two(one.weight),
     }
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the columns of which nothing can be said of anybody."""
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _two(value: float | None) -> float | None:

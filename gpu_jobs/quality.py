@@ -241,7 +241,7 @@ def _against_gold(right: int, asked: int) -> dict[str, Any] | None:
 
     if not asked:
         return None
-    low, high = beta.ppf((0.025, 0.975), right + 0.5, asked - right + 0.5)
+    low, high = (beta.ppf(level, right + 0.5, asked - right + 0.5) for level in (0.025, 0.975))
     edges = {"low": 0.0 if not right else float(low), "high": 1.0 if right == asked else float(high)}
     return {"n": asked, "value": right / asked, **edges}
 

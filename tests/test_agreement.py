@@ -103,7 +103,8 @@ def test_kappa_is_what_was_published() -> None:
     # Cohen's kappa of two readers of 50 proposals, the example of Wikipedia's article: .4.
     found = kappa(np.array([[20, 5], [10, 15]]))
     assert found.value == pytest.approx(0.4)
-    assert (found.records, found.same) == (50, pytest.approx(0.7))
+    assert found.records == 50
+    assert found.same == pytest.approx(0.7)
 
 
 def test_confusion_counts_shared_records_only() -> None:

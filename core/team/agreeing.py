@@ -53,7 +53,9 @@ def _sentence(found: Agreement) -> str:
     """Krippendorff's own bounds: rely on .800, draw tentative conclusions from .667 on."""
     if found.value is None:
         return f"Agreement cannot be told: {found.why}."
-    words = "enough to rely on" if found.value >= 0.8 else "tentative" if found.value >= 0.667 else "little"
+    words = (
+        "enough to rely on" if found.value >= 0.8 else "tentative" if found.value >= 0.667 else "too little to rely on"
+    )
     span = "" if found.low is None else f" (95 %: {found.low:.2f} to {found.high:.2f})"
     return f"Krippendorff's alpha is {found.value:.2f}{span} on {found.records:,} shared records: {words}."
 

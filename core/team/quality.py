@@ -125,7 +125,7 @@ def verdicts(people: Sequence[Quality]) -> list[str]:
         *(f"{one.annotator} answers against the others: {one.shared:,} shared records. Ask why." for one in against),
         *(
             f"{one.annotator} agrees with the others hardly more than guessing would: {one.shared:,} shared records. "
-            "This vote weighs next to nothing where votes are weighed."
+            f"Where votes are weighed this one weighs {one.weight:.2f}."
             for one in guessing
         ),
     ]

@@ -4,8 +4,10 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import HOSTILE, QUIET, Machines
@@ -104,6 +106,20 @@ def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, p
     assert outbox == 0
     assert sorted(server.answers("judge")) == sorted(decided)
     assert len(server.events("judge")) == 3
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_axe_finds_nothing_serious(server: Server, machines: Machines, scheme: Any, width: int) -> None:
+    page = machines(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+    bench = Bench(page, server)
+    bench.press("1")
+    bench.wait_saved()
+    expect(page.get_by_role("button", name="Measure")).to_be_visible(timeout=WAIT)
+    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]})
+    assert [one["id"] for one in found.response["violations"] if one["impact"] in ("serious", "critical")] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    small = "all => all.filter(one => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 44)"
+    assert page.locator("button[data-action]").evaluate_all(small) == []
 
 
 def test_the_card_fits_a_phone_in_the_dark_and_shows_texts_as_texts(server: Server, machines: Machines) -> None:
