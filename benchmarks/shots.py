@@ -11,6 +11,8 @@ from typing import Literal
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks import shots_team
+
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OUT = Path(__file__).parent.parent / "docs" / "shots"
 PORT = 8599
@@ -26,7 +28,17 @@ TRAINED = (
 )
 URL = f"http://127.0.0.1:{PORT}"
 EVERYWHERE = ("", "rounds", "settings")
-BOTH_ENDS = ("records", "records?record={record}", "map", "machine", "export", "jobs?job={job}", "models")
+BOTH_ENDS = (
+    "records",
+    "records?record={record}",
+    "map",
+    "machine",
+    "export",
+    "jobs?job={job}",
+    "models",
+    "team",
+    "audit",
+)
 """pages that are shown wide and light, narrow and dark"""
 
 
@@ -42,6 +54,7 @@ def main() -> None:
         asked = [part for value in given for part in ("--set", value)]
         subprocess.run([*rondo, "--project", str(folder), "train", "--trainer", trainer, *asked], check=True)
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
+    password = shots_team.prepare(folder)
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
     server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
     try:
@@ -52,10 +65,17 @@ def main() -> None:
                 context = browser.new_context(viewport={"width": width, "height": 860}, color_scheme=scheme)
                 _take(context.new_page(), f"{width}-{scheme}", {"record": record, "job": job})
                 context.close()
+            shots_team.take_argilla(browser, password, OUT / "argilla-1280-light.png")
+            shots_team.ask_for_codes(folder)
+            for width, scheme in (SCREENS[0], SCREENS[-1]):
+                page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=scheme)
+                page.goto(f"{URL}/sign-in")
+                page.screenshot(path=OUT / f"sign-in-{width}-{scheme}.png")
             browser.close()
     finally:
         server.terminate()
         server.wait(20)
+        shots_team.end(folder)
 
 
 def _wait() -> None:
@@ -80,6 +100,9 @@ def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
         if address == "machine":
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
+        if address == "team":
+            page.wait_for_timeout(3000)
+            page.screenshot(path=OUT / f"team-whole-{suffix}.png", full_page=True)
         if "job=" in address:
             page.locator('[data-testid="stVegaLiteChart"]').first.scroll_into_view_if_needed()
             page.wait_for_timeout(1000)
