@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli_evaluating import compare, evaluate
-from app.cli_measuring import auto, calibrate, inspect, map_, rechoose, withdraw
+from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
 from app.cli_people import history, people
 from app.cli_team import team
@@ -207,6 +207,7 @@ app.command()(auto)
 app.command()(withdraw)
 app.command()(calibrate)
 app.command()(inspect)
+app.command()(quality)
 app.command("map")(map_)
 app.command()(rechoose)
 app.command()(train)

@@ -33,6 +33,11 @@ def calibrate(
     show("calibrate", run_verb(folder_of(context, project), "calibrate", size=size), as_json=as_json)
 
 
+def quality(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Measure how good people's answers are: by known answers and by each other's."""
+    show("quality", run_verb(folder_of(context, project), "quality"), as_json=as_json)
+
+
 def map_(
     context: typer.Context,
     again: Annotated[bool, typer.Option("--again", help="Lay all records out anew.")] = False,

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from app.options import JsonOption, ProjectOption, errors, folder_of
+from app.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.terminal import Ticker, say, show
 
 team = typer.Typer(
-    help="Annotate as a team in Argilla: start, stop, status, users, backup.",
+    help="Annotate as a team in Argilla: start, stop, status, push, sync, users, backup.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -79,6 +79,18 @@ def backup(
 
         told = back_up(_project(context, project), out.resolve() if out else None)
         show("team_backup", told, as_json=as_json)
+
+
+@team.command()
+def push(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Send the queue to Argilla: only what has changed, with suggestions, the most useful records first."""
+    show("team_push", run_verb(folder_of(context, project), "team_push"), as_json=as_json)
+
+
+@team.command()
+def sync(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Read what people answered in Argilla; while the app runs this goes on by itself."""
+    show("team_sync", run_verb(folder_of(context, project), "team_sync"), as_json=as_json)
 
 
 @users.command("add")

@@ -47,6 +47,7 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> d
 @contextmanager
 def opened_project(folder: Path) -> Iterator[Any]:
     """The project with this machine's runner; Ctrl-C cancels the job that runs."""
+    from annotation.workspace import connect
     from app.secret_file import load_secrets
     from core.project import open_project
     from core.settings import read_settings
@@ -54,7 +55,7 @@ def opened_project(folder: Path) -> Iterator[Any]:
     from gpu_jobs.runners import RUNNERS
 
     load_secrets(folder)
-    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS)
+    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect)
     try:
         yield project
     finally:

@@ -32,7 +32,7 @@ FREE: dict[str, str] = {
     "/api/models": "asks for the token",
     "/api/models/{id}": "asks for the token",
     "/api/models/{id}/activate": "asks for the token",
-    "/api/webhooks/{source}": "asks for a signature",
+    "/api/webhooks/argilla": "asks for a signature",
 }
 """our routes that nobody needs to be signed in for, and what guards them instead"""
 RIGHTS: dict[str, str] = {

@@ -54,30 +54,30 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list
     """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens where names are taken on trust."""
 
     async def events(request: Request) -> Response:
-        annotator = await run_in_threadpool(_annotator, request, entrance)
+        annotator = await run_in_threadpool(author, request, entrance, "label")
         if isinstance(annotator, Response):
             return annotator
         tab = request.headers.get("x-rondo-tab", "")
         if not 0 < len(tab) <= 64:
-            return _refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
+            return refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
         try:
-            body = await _read_body(request)
+            body = await read_body(request)
             answer = await run_in_threadpool(_exchange, opened(), Holder(annotator, tab), body)
         except TooLong as error:
-            return _refused(413, str(error))
+            return refused(413, str(error))
         except BadInput as error:
-            return _refused(400, str(error))
+            return refused(400, str(error))
         except ClientDisconnect:
             return Response(status_code=204)
         return JSONResponse(answer)
 
     async def token(request: Request) -> Response:
         if await run_in_threadpool(entrance.door) is not Door.TRUST or is_foreign(request):
-            return _refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
+            return refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
-            annotator = check_name((await _read_body(request)).get("annotator"))
+            annotator = check_name((await read_body(request)).get("annotator"))
         except BadInput as error:
-            return _refused(400, str(error))
+            return refused(400, str(error))
         token = await run_in_threadpool(entrance.label_token, Person(annotator, MANAGER), time.time())
         return JSONResponse({"token": token})
 
@@ -87,16 +87,16 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list
     ]
 
 
-def _annotator(request: Request, entrance: Entrance) -> str | Response:
+def author(request: Request, entrance: Entrance, right: str) -> str | Response:
     """Whose answers these are: the token says it, and where people sign in, who is signed in must be the same."""
     person = entrance.annotator(request.headers.get("x-rondo-token", ""), time.time())
     if person is None:
-        return _refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
+        return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
     seen = look(entrance, request.cookies)
     if seen.door is not Door.TRUST and (seen.person is None or seen.person.name != person.name):
-        return _refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
-    if "label" not in person.rights:
-        return _refused(403, f"Only {holders('label')} may label.")
+        return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
+    if right not in person.rights:
+        return refused(403, f"Only {holders(right)} may {right}.")
     return person.name
 
 
@@ -111,11 +111,12 @@ def card_setup(settings: Settings) -> dict[str, Any]:
     return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
 
 
-def _refused(status: int, error: str) -> Response:
+def refused(status: int, error: str) -> Response:
+    """An answer that says in a sentence why not."""
     return JSONResponse({"error": error}, status)
 
 
-async def _read_body(request: Request) -> dict[str, Any]:
+async def read_body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none."""
     body = bytearray()
     async for chunk in request.stream():
@@ -133,13 +134,13 @@ async def _read_body(request: Request) -> dict[str, Any]:
 
 def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> dict[str, Any]:
     """Runs in a thread: it waits for the disk."""
-    events, broken = _read_events(body.get("events", []))
+    events, broken = read_events(body.get("events", []))
     ask = Ask(
         events=tuple(events),
-        have=_ids(body, "have"),
-        give_back=_ids(body, "give_back"),
-        want=_whole(body, "want"),
-        turn=_whole(body, "turn"),
+        have=ids_in(body, "have"),
+        give_back=ids_in(body, "give_back"),
+        want=whole_in(body, "want"),
+        turn=whole_in(body, "turn"),
     )
     reply = asdict(project.desk.exchange(holder, ask))
     if events:
@@ -151,21 +152,23 @@ def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> di
     return reply
 
 
-def _ids(body: dict[str, Any], name: str) -> tuple[str, ...]:
+def ids_in(body: dict[str, Any], name: str) -> tuple[str, ...]:
+    """The record ids of that name, none where it is missing. Raises BadInput for anything else."""
     values = body.get(name, [])
     if not isinstance(values, list) or len(values) > MOST_IDS or not all(isinstance(value, str) for value in values):
         raise BadInput(f"`{name}` must be a list of at most {MOST_IDS} record ids.")
     return tuple(values)
 
 
-def _whole(body: dict[str, Any], name: str) -> int:
+def whole_in(body: dict[str, Any], name: str) -> int:
+    """The number of that name, 0 where it is missing. Raises BadInput for anything else."""
     value = body.get(name, 0)
     if type(value) is not int or not 0 <= value < 2**53:
         raise BadInput(f"`{name}` must be a whole number of 0 or more.")
     return value
 
 
-def _read_events(values: object) -> tuple[list[Event], dict[str, str]]:
+def read_events(values: object) -> tuple[list[Event], dict[str, str]]:
     """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
     if not isinstance(values, list) or len(values) > MOST_EVENTS:
         raise BadInput(f"`events` must be a list of at most {MOST_EVENTS} events.")

@@ -21,6 +21,7 @@ ENTRIES = (
     Entry("label", "Label", "label", "label"),
     Entry("rounds", "Rounds", "cycle", "look"),
     Entry("records", "Records", "table_rows", "adjudicate"),
+    Entry("team", "Team", "group", "adjudicate"),
     Entry("map", "Map", "scatter_plot", "manage"),
     Entry("machine", "Machine labels", "smart_toy", "manage"),
     Entry("jobs", "Jobs", "rocket_launch", "manage"),

@@ -13,8 +13,10 @@ from typing import Any
 
 from starlette.routing import Route
 
+from annotation.workspace import connect
 from app import client, state
 from app.accounts import read_auth
+from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
 from app.entrance import Bound, refuse_open_door
@@ -24,6 +26,7 @@ from app.jobs_api import api_routes
 from app.label_api import label_routes
 from app.secret_file import load_secrets, take_shared_code
 from app.sign_in import sign_in_routes
+from app.webhook_api import webhook_routes
 from core.errors import BadInput, Refused
 from core.project import open_project
 from core.settings import read_settings
@@ -57,7 +60,9 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     load_secrets(folder)
     auth = read_auth(folder)
     bound = Bound(is_loopback(host), take_shared_code(folder), bool(auth))
-    office = state.open_office(lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS), bound)
+    office = state.open_office(
+        lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), bound
+    )
     try:
         refuse_open_door(office.entrance, host)
         key = secrets.token_hex(32)
@@ -117,6 +122,8 @@ def own_routes(office: state.Office, key: str) -> list[Route]:
     return [
         *sign_in_routes(office.entrance),
         *label_routes(state.opened, office.entrance),
+        *webhook_routes(state.opened),
+        *adjudicate_routes(state.opened, office.entrance),
         *verb_routes(state.opened, key),
         *api_routes(state.opened, read_token(office.project.folder)),
     ]

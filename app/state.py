@@ -12,6 +12,7 @@ from typing import Any, overload
 import duckdb
 
 from app.entrance import TRUSTED, Bound, Entrance
+from app.team_watch import TeamWatch
 from core import loop
 from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
@@ -141,6 +142,9 @@ class Office:
         thread = threading.Thread(target=self._watch, name="rondo-watch", daemon=True)
         self._threads.append(thread)
         thread.start()
+        exchange = threading.Thread(target=TeamWatch(self).run, args=(self._closed,), name="rondo-team", daemon=True)
+        self._threads.append(exchange)
+        exchange.start()
 
     def _watch(self) -> None:
         answered = -1

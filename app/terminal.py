@@ -180,6 +180,16 @@ def _inspect_lines(told: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _quality_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'annotator':<24}{'answers':>8}{'of gold right':>16}{'right':>8}{'informed':>10}{'weight':>8}"]
+    for row in told["people"]:
+        gold = f"{row['gold']['value']:.0%} of {row['gold']['n']}" if row["gold"] else "-"
+        parts = ["-" if row[name] is None else f"{row[name]:.2f}" for name in ("right", "informed")]
+        line = f"{row['annotator'][:23]:<24}{row['answers']:>8,}{gold:>16}{parts[0]:>8}{parts[1]:>10}"
+        lines.append(f"{line}{row['weight']:>8.2f}")
+    return [*lines, *told["sentences"]]
+
+
 def _replay_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"All labels: macro F1 {told['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
@@ -228,6 +238,7 @@ _LINES = {
         f"{told['queued']:,} gold records wait among the others, for everybody once; {told['left']:,} more could."
     ],
     "inspect": _inspect_lines,
+    "quality": _quality_lines,
     "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
     "auto": _auto_lines,
     "withdraw": lambda told: [f"{told['withdrawn']:,} machine labels were taken back."],

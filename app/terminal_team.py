@@ -42,7 +42,24 @@ def _users_lines(told: Mapping[str, Any]) -> list[str]:
     return [f"{one['name']}  {one['role']}{'' if one['member'] else outside}" for one in told["users"]]
 
 
+def _push_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"Sent {told['sent']:,} records ({told['unchanged']:,} were there); {told['waiting']:,} wait for answers."]
+    if told["replaced"]:
+        lines.append(f"Labels or fields have changed: {told['name']!r} replaces {told['replaced']!r}.")
+    if told["bad"]:
+        lines.append(f"Argilla refused {len(told['bad']):,} records; the others are there.")
+        lines += [f"  {record}: {why}" for record, why in list(told["bad"].items())[:10]]
+    return [*lines, f"People answer at {told['url']}"]
+
+
+def _sync_lines(told: Mapping[str, Any]) -> list[str]:
+    line = f"Read {told['records']:,} records: {told['stored']:,} answers are new or changed."
+    return [line, f"{told['refused']:,} cannot be taken in; the Team page says why."] if told["refused"] else [line]
+
+
 LINES = {
+    "team_push": _push_lines,
+    "team_sync": _sync_lines,
     "team_start": _start_lines,
     "team_stop": lambda told: ["Argilla is stopped." if told["stopped"] else "No Argilla server ran."],
     "team_status": _status_lines,

@@ -3,8 +3,8 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records")
-WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps", "trainers")
+ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team")
+WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps", "trainers", "crowd")
 
 
 def main() -> int:

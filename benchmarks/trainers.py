@@ -34,9 +34,9 @@ RUNS: dict[str, tuple[str, list[str]]] = {
     "frozen head": ("head", []),
     "zeroshot, cosine": ("zeroshot", []),
     "setfit": ("setfit", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=5"]),
-    "setfit, no hard negatives": (
+    "setfit, hard negatives": (
         "setfit",
-        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=5", "hard_negatives=0"],
+        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=5", "hard_negatives=2"],
     ),
     "encoder, softmax": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64"]),
     "encoder, triplet": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "loss=triplet"]),

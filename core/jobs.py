@@ -54,6 +54,12 @@ class Runner(Protocol):
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Stop it; return when it has stopped or will."""
 
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """Delete what of an ended job lies where it ran: texts, labels, checkpoints. Nothing there is no error.
+
+        Raises Refused where nobody could be asked.
+        """
+
     def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
         """US dollars for so long, None where nobody is paid. Raises BadInput for what is not on offer."""
 

@@ -37,8 +37,11 @@ from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
 from core.taxonomy import make_taxonomy
+from core.team.hearing import sync
 from core.team.history import history, note_verb
 from core.team.people import add_person, list_people, new_code, remove_person, set_role
+from core.team.pushing import push as team_push
+from core.team.quality import quality
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, job, jobs, tidy
@@ -176,6 +179,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "round": play_round,
     "calibrate": calibrate,
     "inspect": inspect,
+    "quality": quality,
     "map": project_map,
     "rechoose": rechoose,
     "auto": auto,
@@ -209,6 +213,8 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "people_role": set_role,
     "people_code": new_code,
     "history": history,
+    "team_push": team_push,
+    "team_sync": sync,
 }
 
 

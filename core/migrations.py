@@ -192,14 +192,17 @@ MIGRATIONS: tuple[str, ...] = (
         server varchar not null,       -- its address
         made_at timestamp not null,
         setup json not null,           -- fields and questions, as they were made
-        state varchar not null         -- 'current'; 'replaced': the taxonomy has changed since
+        state varchar not null         -- 'current'; 'filling': is to replace it; 'replaced': labels or fields changed;
+                                       -- 'gone': deleted there
     );
     create table team_records (        -- what stands there
         n bigint not null,
         dataset varchar not null,
         record varchar not null,       -- Argilla's id
         sent varchar not null,         -- hash of what was sent last: the same is not sent again
-        sent_at timestamp not null
+        sent_at timestamp not null,
+        model varchar,                 -- whose suggestion stands there, or ever did: null makes answers blind ones
+        made_at timestamp not null     -- by Argilla's clock: answers in a replaced dataset from before it were copied
     );
     create table people (              -- who may do what; while nobody is in it, whoever reaches the app is a manager
         name varchar not null,         -- under which answers are kept
@@ -214,6 +217,11 @@ MIGRATIONS: tuple[str, ...] = (
         weight double not null,        -- of this person's vote where votes are weighed
         quality json not null,
         measured_at timestamp not null
+    );
+    create table crowd_labels (        -- how sure people's answers together make a record's label, as measured last
+        n bigint not null,
+        labels varchar[],              -- the likeliest; null where several may hold
+        probability double not null
     );
     create table settling (            -- only ever added to; the last row is the rule that labels are settled by
         since timestamp not null,

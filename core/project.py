@@ -13,6 +13,8 @@ from core.labelling.queue import Desk
 from core.records import adopt_taxonomy
 from core.settings import FILE, Settings, read_settings, write_settings
 from core.store import Store, utc_now
+from core.team.link import Link, nowhere
+from core.team.workspace import Connect
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Project:
     settings: Callable[[], Settings]
     runners: "Runners" = field(default_factory=dict)
     """what can carry a training job, by name"""
+    team: Link = field(default_factory=Link)
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
     _changing: threading.RLock = field(default_factory=threading.RLock)
     turn: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +74,7 @@ class Project:
 Runners = Mapping[str, Callable[[Settings], Runner]]
 
 
-def open_project(folder: Path, runner: Runner, runners: Runners | None = None) -> Project:
+def open_project(folder: Path, runner: Runner, runners: Runners | None = None, connect: Connect = nowhere) -> Project:
     """Raises NotAProject, BadInput (settings), Damaged, or StoreHeld when another process has it open.
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
@@ -86,6 +89,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None) -
         jobs=Jobs(store, runner, folder / "jobs"),
         settings=settings,
         runners=runners or {},
+        team=Link(connect),
     )
     with project.changing_settings() as (found, cursor):
         adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))

@@ -34,7 +34,7 @@ def sight_of_result(bundle: Path) -> Sight | None:
 
 
 class LocalRunner:
-    """A handle is a pid with its start time, since pids are used again."""
+    """A handle is a pid. Pids are used again, so what runs under it must name the bundle: no clock is asked."""
 
     def __init__(self, threads: int = 0) -> None:
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
@@ -74,44 +74,54 @@ class LocalRunner:
                 env=environment,
                 pass_fds=[lock],
             )
-        try:
-            created = psutil.Process(child.pid).create_time()
-        except psutil.NoSuchProcess:
-            created = 0.0
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
-        return {"pid": child.pid, "created": created}
+        return {"pid": child.pid}
 
     def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
         """Running while there is a process of this pid that began when ours did and no result."""
-        process = self._process(handle)  # asked first: a process that ends now has written its result
+        process = _process(bundle, handle)  # asked first: a process that ends now has written its result
         if ended := sight_of_result(bundle):
             return ended
         if process is None:
             return Sight("lost", "Its process ended without a result.")
         limit = handle.get("seconds", 0)
-        if limit and time.time() - handle["created"] > limit:
+        if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
             return Sight("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
         return Sight("running")
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Terminates it with all that it started, and kills what does not go within five seconds."""
-        process = self._process(handle)
+        process = _process(bundle, handle)
         if process is not None:
             _end([process, *_descendants(process)])
         if sight_of_result(bundle) is None:
             write_json(bundle / "result.json", {"state": "cancelled"})
 
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """It ran in its owner's folder: there is nothing elsewhere."""
+
     def price(self, resources: Mapping[str, Any], seconds: float) -> None:
         """This machine costs nothing."""
 
-    def _process(self, handle: Mapping[str, Any]) -> psutil.Process | None:
-        try:
-            process = psutil.Process(handle["pid"])
-            same = abs(process.create_time() - handle["created"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.NoSuchProcess:
-            return None
-        return process if same else None
+
+def _process(bundle: Path, handle: Mapping[str, Any]) -> psutil.Process | None:
+    """The one that works on this bundle, if it lives."""
+    try:
+        process = psutil.Process(handle["pid"])
+        ours = _works_on(process, bundle) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return None
+    return process if ours else None
+
+
+def _works_on(process: psutil.Process, bundle: Path) -> bool:
+    """Does its command name this bundle? One of another user's does not."""
+    try:
+        command = process.cmdline()
+        return command[-2:-1] == ["gpu_jobs.run"] and Path(process.cwd(), command[-1]).resolve() == bundle.resolve()
+    except psutil.AccessDenied:
+        return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
@@ -151,12 +161,14 @@ def _locked(lock: IO[bytes]) -> bool:
 
 def _at_work(bundle: Path) -> dict[str, Any] | None:
     """The process that works on this bundle; None while one is ending."""
-    for process in psutil.process_iter(["cmdline", "create_time"]):
-        if (process.info["cmdline"] or [])[-2:] == ["gpu_jobs.run", str(bundle)]:
+    for process in psutil.process_iter():
+        with suppress(psutil.NoSuchProcess):
+            if not _works_on(process, bundle):
+                continue
             with suppress(psutil.TimeoutExpired):
                 process.wait(0.2)  # one that is being killed still has its name
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                return {"pid": process.pid, "created": process.info["create_time"]}
+                return {"pid": process.pid}
     return None
 
 
@@ -179,6 +191,9 @@ class InProcessRunner:
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Nothing is left to stop."""
+
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """It ran in its owner's folder: there is nothing elsewhere."""
 
     def price(self, resources: Mapping[str, Any], seconds: float) -> None:
         """This machine costs nothing."""

@@ -72,6 +72,15 @@ class ModalRunner:
             trouble = _SILENT if isinstance(error, TooSlow) else error
             raise Refused(f"The job could not be stopped and may still run: {trouble}") from None
 
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """That the job was there and how it ended stays. Raises Refused if nobody answers."""
+        far = _Far(bundle, handle["call"], {})
+        try:
+            self._ask(f"clear {bundle.name}", lambda: far.open().clear())
+        except RondoError as error:
+            trouble = _SILENT if isinstance(error, TooSlow) else error
+            raise Refused(f"Its texts may still lie on Modal's Volume: {trouble}") from None
+
     def price(self, resources: Mapping[str, Any], seconds: float) -> float:
         """An estimate from list prices: the GPU, and the cores and memory that are reserved with it."""
         return price_of(self.prices, resources, seconds)

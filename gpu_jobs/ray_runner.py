@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
-from core.jobs import LOG, Sight
+from core.jobs import LOG, Bundle, Sight
 from gpu_jobs.local import sight_of_result
 from gpu_jobs.ray_api import NoAnswer, ask, check_address
 from gpu_jobs.shared_folder import (
@@ -93,6 +93,16 @@ class RayRunner:
                 trouble = error
         if not heard:
             raise Refused(f"The job could not be stopped and may still run: {trouble}")
+
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """What lies in the shared folder. Raises Refused where that cannot be reached."""
+        try:
+            Path(handle["work"]).parent.stat()  # else a folder that is not mounted would seem empty
+            Bundle(Path(handle["work"])).empty()
+        except OSError as error:
+            raise Refused(
+                f"Its texts may still lie in ray_folder: {error}. Try again when it can be reached."
+            ) from None
 
     def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
         """Nobody is paid for one's own cluster."""

@@ -37,6 +37,7 @@ KINDS: dict[str, Work] = {
     "inspect": _in("gpu_jobs.inspect", "inspect"),
     "project": _in("gpu_jobs.project", "project"),
     "push": _in("gpu_jobs.push", "push"),
+    "quality": _in("gpu_jobs.quality", "quality"),
     "rechoose": _in("gpu_jobs.round", "play"),
     "round": _in("gpu_jobs.round", "play"),
     "train": _in("gpu_jobs.train", "train"),

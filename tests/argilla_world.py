@@ -28,8 +28,10 @@ def make_workspace(server: ArgillaServer, name: str) -> str:
     return str(known[0] if known else asked(server, "POST", "/workspaces", {"name": name})["id"])
 
 
-def make_dataset(server: ArgillaServer, workspace: str, *, overlap: int = 1, ranked: bool = False) -> str:
-    """Id of a published dataset of this workspace: a text, a label, and whatever metadata comes."""
+def make_dataset(
+    server: ArgillaServer, workspace: str, *, overlap: int = 1, ranked: bool = False, publish: bool = True
+) -> str:
+    """Id of a (published) dataset of this workspace: a text, a label, and whatever metadata comes."""
     body: dict[str, Any] = {"name": workspace, "workspace_id": make_workspace(server, workspace)}
     body |= {"allow_extra_metadata": True, "distribution": {"strategy": "overlap", "min_submitted": overlap}}
     dataset = str(asked(server, "POST", "/datasets", body)["id"])
@@ -42,7 +44,8 @@ def make_dataset(server: ArgillaServer, workspace: str, *, overlap: int = 1, ran
     if ranked:
         rank = {"name": "queue_rank", "title": "Rank", "settings": {"type": "integer"}}
         asked(server, "POST", f"/datasets/{dataset}/metadata-properties", rank)
-    asked(server, "PUT", f"/datasets/{dataset}/publish")
+    if publish:
+        asked(server, "PUT", f"/datasets/{dataset}/publish")
     return dataset
 
 

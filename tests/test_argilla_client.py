@@ -1,13 +1,26 @@
 """The embedded server against the unmodified `argilla` client: what a team's scripts do works."""
 
+import json
+import threading
+import time
 import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from tests.argilla_server import ArgillaServer
+from tests.argilla_world import annotator, asked, make_dataset, push
 
-TEXTS = ("card payment failed", "cash withdrawal failed", "card stolen abroad", "exchange rate wrong", "top up by card")
+TEXTS = (
+    "Card payment failed at the shop",
+    "Cash withdrawal failed",
+    "My card was stolen abroad",
+    "The exchange rate is wrong",
+    "Top-up by card is pending",
+    "Zürich café refused the card",
+)
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +32,327 @@ def client(argilla: ArgillaServer) -> Any:
 
 
 @pytest.fixture
-def workspace(client: Any) -> Any:
-    """A new one."""
+def name() -> str:
+    """Of a workspace that no other test has."""
+    return f"w-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def dataset(client: Any, name: str) -> Any:
+    """Six records with metadata, vectors and suggestions."""
     import argilla as rg
 
-    return rg.Workspace(name=f"w-{uuid.uuid4().hex[:8]}", client=client).create()
+    workspace = rg.Workspace(name=name, client=client).create()
+    settings = rg.Settings(
+        guidelines="Label what it is about.",
+        fields=[rg.TextField("text"), rg.TextField("note", required=False)],
+        questions=[
+            rg.LabelQuestion("label", labels=["card", "cash", "other"]),
+            rg.MultiLabelQuestion("topics", labels=["shop", "travel", "fees"], required=False),
+            rg.RatingQuestion("sure", values=[1, 2, 3], required=False),
+            rg.TextQuestion("why", required=False),
+        ],
+        metadata=[
+            rg.TermsMetadataProperty("source"),
+            rg.FloatMetadataProperty("uncertainty"),
+            rg.IntegerMetadataProperty("length"),
+        ],
+        vectors=[rg.VectorField("meaning", dimensions=3)],
+    )
+    made = rg.Dataset("banking", workspace=workspace, settings=settings, client=client).create()
+    made.records.log([_record(number, text) for number, text in enumerate(TEXTS)])
+    return made
 
 
-def test_records_are_logged_found_and_deleted(client: Any, workspace: Any) -> None:
+def _record(number: int, text: str) -> Any:
     import argilla as rg
 
-    settings = rg.Settings(fields=[rg.TextField("text")], questions=[rg.LabelQuestion("label", labels=["a", "b"])])
-    dataset = rg.Dataset("d", workspace=workspace, settings=settings, client=client).create()
-    dataset.records.log([rg.Record(id=f"r{n}", fields={"text": text}) for n, text in enumerate(TEXTS)])
+    label = "card" if "card" in text.lower() else "other"
+    return rg.Record(
+        id=f"r{number}",
+        fields={"text": text, "note": "from the bank" if number % 2 else "from a person"},
+        metadata={"source": "mail" if number < 3 else "chat", "uncertainty": number / 10, "length": len(text)},
+        vectors={"meaning": [1.0, number / 10, 0.0]},
+        suggestions=[
+            rg.Suggestion("label", label, score=0.5 + number / 20, agent="m1" if number < 4 else "m2"),
+            rg.Suggestion("topics", ["shop", "fees"] if number % 2 else ["travel"], score=[0.5, 0.6][: 1 + number % 2]),
+        ],
+    )
 
-    found = list(dataset.records(query=rg.Query(query="card -stolen")))
 
-    assert {record.id for record in found} == {"r0", "r4"}
+def ids(records: Any) -> set[str]:
+    return {record.id for record in records}
+
+
+def found(dataset: Any, query: str = "", **options: Any) -> set[str]:
+    """Ids of the records that a query finds."""
+    import argilla as rg
+
+    return ids(dataset.records(query=rg.Query(query=query or None, **options)))
+
+
+def test_what_was_logged_comes_back_as_it_was(dataset: Any) -> None:
+    record = next(one for one in dataset.records(with_vectors=True, with_suggestions=True) if one.id == "r3")
+    assert record.fields["text"] == TEXTS[3]
+    assert dict(record.metadata) == {"source": "chat", "uncertainty": 0.3, "length": len(TEXTS[3])}
+    assert record.vectors["meaning"] == [1.0, 0.3, 0.0]
+    told = {one.question_name: (one.value, one.score, one.agent) for one in record.suggestions}
+    assert told == {"label": ("other", 0.65, "m1"), "topics": (["shop", "fees"], [0.5, 0.6], None)}
+    assert len(list(dataset.records)) == 6
+
+
+def test_logging_again_updates_by_id_and_adds_what_is_new(dataset: Any) -> None:
+    import argilla as rg
+
+    again = rg.Record(id="r0", fields={"text": "A wombat came"}, metadata={"source": "fax"})
+    fresh = rg.Record(id="r9", fields={"text": "A quokka came"}, metadata={"source": "fax"})
+    dataset.records.log([again, fresh])
+    assert found(dataset, "wombat") == {"r0"}
+    assert found(dataset, "shop") == set()
+    assert found(dataset, filter=rg.Filter([("metadata.source", "==", "fax")])) == {"r0", "r9"}
+    assert len(list(dataset.records)) == 7
+
+
+def test_deleted_records_are_found_no_more(dataset: Any) -> None:
+    dataset.records.delete([one for one in dataset.records if one.id in ("r0", "r2")])
+    assert found(dataset, "card") == {"r4", "r5"}
+    assert ids(dataset.records) == {"r1", "r3", "r4", "r5"}
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("card", {"r0", "r2", "r4", "r5"}),
+        ("CARD failed", {"r0"}),
+        ("card | cash", {"r0", "r1", "r2", "r4", "r5"}),
+        ('"withdrawal failed"', {"r1"}),
+        ("with*", {"r1"}),
+        ("card -stolen", {"r0", "r4", "r5"}),
+        ("zurich cafe", {"r5"}),
+        ("top-up", {"r4"}),
+        ("bank", {"r1", "r3", "r5"}),
+        ("nothing-like-it", set()),
+        ("(((", set()),
+    ],
+)
+def test_words_are_found(dataset: Any, query: str, expected: set[str]) -> None:
+    assert found(dataset, query) == expected
+
+
+def test_everything_can_be_filtered_on(dataset: Any, client: Any) -> None:
+    import argilla as rg
+
+    record = next(one for one in dataset.records if one.id == "r1")
+    given = {"user_id": client.me.id, "status": "submitted"}
+    answer = [rg.Response("label", "cash", **given), rg.Response("sure", 3, **given)]
+    dataset.records.log([rg.Record(id="r1", fields=record.fields, metadata=dict(record.metadata), responses=answer)])
+    for conditions, expected in (
+        ([("metadata.source", "==", "mail")], {"r0", "r1", "r2"}),
+        ([("metadata.source", "in", ["mail", "chat"])], {f"r{n}" for n in range(6)}),
+        ([("metadata.uncertainty", ">=", 0.4)], {"r4", "r5"}),
+        ([("metadata.uncertainty", ">=", 0.1), ("metadata.uncertainty", "<=", 0.2)], {"r1", "r2"}),
+        ([("metadata.length", "<=", len(TEXTS[1]))], {"r1"}),
+        ([("label.suggestion", "==", "other")], {"r1", "r3"}),
+        ([("topics.suggestion", "in", ["fees"])], {"r1", "r3", "r5"}),
+        ([("label.score", ">=", 0.7)], {"r4", "r5"}),
+        ([("label.agent", "==", "m2")], {"r4", "r5"}),
+        ([("label.response", "==", "cash")], {"r1"}),
+        ([("sure.response", "==", 3)], {"r1"}),
+        ([("response.status", "==", "submitted")], {"r1"}),
+        ([("response.status", "==", "pending")], {"r0", "r2", "r3", "r4", "r5"}),
+        ([("status", "==", "completed")], {"r1"}),
+        ([("metadata.source", "==", "mail"), ("label.suggestion", "==", "card")], {"r0", "r2"}),
+    ):
+        assert found(dataset, filter=rg.Filter(conditions)) == expected, conditions
+    assert found(dataset, "card", filter=rg.Filter([("metadata.source", "==", "chat")])) == {"r4", "r5"}
+
+
+def test_records_are_sorted_by_whatever_there_is(argilla: ArgillaServer, dataset: Any) -> None:
+    def order(way: str, **scope: str) -> list[str]:
+        body = {"sort": [{"scope": scope, "order": way}]}
+        items = asked(argilla, "POST", f"/datasets/{dataset.id}/records/search", body)["items"]
+        return [item["record"]["external_id"] for item in items]
+
+    up = [f"r{number}" for number in range(6)]
+    metadata = {"entity": "metadata", "metadata_property": "uncertainty"}
+    assert order("asc", **metadata) == up
+    assert order("desc", **metadata) == up[::-1]
+    assert order("desc", entity="suggestion", question="label", property="score") == up[::-1]
+    assert order("asc", entity="record", property="inserted_at") == up
+    assert order("desc", entity="record", property="external_id") == up[::-1]
+
+
+def test_similar_records_come_nearest_first(dataset: Any) -> None:
+    import argilla as rg
+
+    record = next(one for one in dataset.records(with_vectors=True) if one.id == "r0")
+    near = [one.id for one, _ in dataset.records(query=rg.Query(similar=rg.Similar("meaning", record)), limit=3)]
+    assert near == ["r1", "r2", "r3"]
+    far = rg.Similar("meaning", [1.0, 0.0, 0.0], most_similar=False)
+    scored = list(dataset.records(query=rg.Query(similar=far, filter=rg.Filter([("metadata.source", "==", "mail")]))))
+    assert [one.id for one, _ in scored] == ["r2", "r1", "r0"]
+    assert scored[-1][1] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_metadata_ranges_are_what_the_interface_shows(argilla: ArgillaServer, dataset: Any) -> None:
+    properties = asked(argilla, "GET", f"/me/datasets/{dataset.id}/metadata-properties")["items"]
+    places = {one["name"]: f"/metadata-properties/{one['id']}/metrics" for one in properties}
+    told = {name: asked(argilla, "GET", place) for name, place in places.items()}
+    assert told["source"]["values"] == [{"term": "chat", "count": 3}, {"term": "mail", "count": 3}]
+    assert (told["uncertainty"]["min"], told["uncertainty"]["max"]) == (0.0, 0.5)
+    lengths = [len(text) for text in TEXTS]
+    assert (told["length"]["min"], told["length"]["max"]) == (min(lengths), max(lengths))
+
+
+def test_suggestions_are_replaced_and_taken_away(argilla: ArgillaServer, dataset: Any) -> None:
+    import argilla as rg
+
+    record = next(one for one in dataset.records if one.id == "r0")
+    kept = {"fields": record.fields, "metadata": dict(record.metadata)}
+    dataset.records.log([rg.Record(id="r0", **kept, suggestions=[rg.Suggestion("label", "cash", 0.9, "m3")])])
+    assert found(dataset, filter=rg.Filter([("label.agent", "==", "m3")])) == {"r0"}
+    place = f"/records/{record._server_id}/suggestions"
+    made = asked(argilla, "GET", place)["items"]
+    asked(argilla, "DELETE", f"{place}?ids={','.join(one['id'] for one in made)}")
+    assert found(dataset, filter=rg.Filter([("label.suggestion", "==", "cash")])) == set()
+
+
+def test_a_record_is_complete_after_as_many_people_as_the_overlap_says(argilla: ArgillaServer, name: str) -> None:
+    dataset = make_dataset(argilla, name, overlap=2)
+    first, second = push(argilla, dataset, 2)
+    people = [annotator(argilla, name) for _ in range(2)]
+    answer = {"values": {"label": {"value": "a"}}, "status": "submitted"}
+    for person in people:
+        asked(argilla, "POST", f"/records/{first}/responses", answer, person["api_key"])
+    asked(argilla, "POST", f"/records/{second}/responses", answer, people[0]["api_key"])
+    asked(argilla, "POST", f"/records/{second}/responses", {"status": "discarded"}, people[1]["api_key"])
+
+    progress = asked(argilla, "GET", f"/datasets/{dataset}/progress")
+    assert (progress["total"], progress["completed"], progress["pending"]) == (2, 1, 1)
+    told = asked(argilla, "GET", f"/me/datasets/{dataset}/metrics", key=people[1]["api_key"])["responses"]
+    assert (told["total"], told["submitted"], told["discarded"], told["pending"]) == (2, 1, 1, 0)
+
+
+def test_answers_are_edited_saved_as_drafts_and_deleted(argilla: ArgillaServer, name: str) -> None:
+    dataset = make_dataset(argilla, name)
+    [record] = push(argilla, dataset, 1)
+    key = annotator(argilla, name)["api_key"]
+    draft = {"values": {"label": {"value": "a"}}, "status": "draft"}
+    made = asked(argilla, "POST", f"/records/{record}/responses", draft, key)["id"]
+
+    def state() -> str:
+        return str(asked(argilla, "GET", f"/records/{record}")["status"])
+
+    assert state() == "pending"
+    asked(argilla, "PUT", f"/responses/{made}", {"values": {"label": {"value": "b"}}, "status": "submitted"}, key)
+    assert state() == "completed"
+    asked(argilla, "DELETE", f"/responses/{made}", key=key)
+    assert state() == "pending"
+
+
+def test_an_annotator_sees_his_workspace_and_nothing_else(argilla: ArgillaServer, name: str) -> None:
+    mine, other = make_dataset(argilla, name), make_dataset(argilla, f"{name}-other")
+    push(argilla, other, 1)
+    key = annotator(argilla, name)["api_key"]
+    assert [one["id"] for one in asked(argilla, "GET", "/me/datasets", key=key)["items"]] == [mine]
+    for method, path in (("POST", f"/me/datasets/{other}/records/search"), ("GET", "/users"), ("GET", "/webhooks")):
+        with pytest.raises(AssertionError, match="403"):
+            asked(argilla, method, path, {} if method == "POST" else None, key)
+
+
+def test_people_of_a_tier_get_different_records_and_the_useful_ones_first(argilla: ArgillaServer, name: str) -> None:
+    dataset = make_dataset(argilla, name, ranked=True)
+    records = push(argilla, dataset, 60, [number // 30 for number in range(60)])
+    keys = [annotator(argilla, name)["api_key"] for _ in range(3)]
+    pages = []
+    for key in keys:
+        path = f"/me/datasets/{dataset}/records/search?limit=10"
+        body = {"filters": {"and": [{"type": "terms", "scope": {"entity": "response", "property": "status"}}]}}
+        body["filters"]["and"][0]["values"] = ["pending"]
+        pages.append([item["record"]["id"] for item in asked(argilla, "POST", path, body, key)["items"]])
+    assert sorted(one for page in pages for one in page) == sorted(records[:30])
+    owner = asked(argilla, "POST", f"/me/datasets/{dataset}/records/search?limit=60", {})["items"]
+    assert {item["record"]["id"] for item in owner[:30]} == {*records[:30]}
+
+
+def test_a_dataset_goes_with_all_its_records(argilla: ArgillaServer, dataset: Any, client: Any) -> None:
+    place = f"/datasets/{dataset.id}"
+    dataset.delete()
+    with pytest.raises(AssertionError, match="404"):
+        asked(argilla, "GET", place)
+
+
+def test_guidelines_and_overlap_can_be_changed_later(argilla: ArgillaServer, dataset: Any) -> None:
+    change = {"guidelines": "Anew.", "distribution": {"strategy": "overlap", "min_submitted": 3}}
+    told = asked(argilla, "PATCH", f"/datasets/{dataset.id}", change)
+    assert (told["guidelines"], told["distribution"]["min_submitted"]) == ("Anew.", 3)
+
+
+class Receiver:
+    """A web server that remembers what it was sent, and fails the first so many times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                failed = len(outer.got) < failures
+                outer.got.append((dict(self.headers), body))
+                self.send_response(500 if failed else 200)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def wait(self, count: int) -> list[tuple[dict[str, str], bytes]]:
+        """The first so many deliveries."""
+        for _ in range(600):
+            if len(self.got) >= count:
+                return self.got[:count]
+            time.sleep(0.05)
+        raise AssertionError(f"{len(self.got)} deliveries of {count}")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """On this machine."""
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_webhooks_tell_what_was_asked_for_signed_and_nothing_after_they_are_gone(
+    argilla: ArgillaServer, name: str, receiver: Receiver
+) -> None:
+    from standardwebhooks.webhooks import Webhook
+
+    dataset = make_dataset(argilla, name)
+    records = push(argilla, dataset, 3)  # before there is a webhook: the server remembers that none is wanted
+    hook = asked(
+        argilla, "POST", "/webhooks", {"url": receiver.url, "events": ["response.created"], "description": "h"}
+    )
+    answer = {"values": {"label": {"value": "b"}}, "status": "submitted"}
+    person = annotator(argilla, name)
+    for record in records[:2]:
+        asked(argilla, "POST", f"/records/{record}/responses", answer, person["api_key"])
+
+    told = [Webhook(hook["secret"]).verify(body, headers) for headers, body in receiver.wait(2)]
+
+    assert [(one["type"], one["data"]["record"]["id"]) for one in told] == [
+        ("response.created", record) for record in records[:2]
+    ]
+    assert {one["data"]["user"]["username"] for one in told} == {person["username"]}
+    asked(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": False})
+    asked(argilla, "POST", f"/records/{records[2]}/responses", answer, person["api_key"])
+    asked(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": True, "events": ["record.created"]})
+    push_one = {"items": [{"fields": {"text": "late"}, "external_id": "late"}]}
+    asked(argilla, "POST", f"/datasets/{dataset}/records/bulk", push_one)
+    assert json.loads(receiver.wait(3)[2][1])["type"] == "record.created"
+    asked(argilla, "DELETE", f"/webhooks/{hook['id']}")
+    assert len(receiver.got) == 3

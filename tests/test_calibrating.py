@@ -126,7 +126,11 @@ def test_one_that_is_doubted_measures_nobody_any_more(world: World) -> None:
     assert record not in calibrating(world)
     assert ids(world.ask(BOB, want=1)) == [record]
     world.ask(BOB, submit(record, "ham"))
-    assert world.store.query("select labels, how from settled where n = ?", [int(record[1:])]) == [(["ham"], "single")]
+    label = "select labels, how from settled where n = ?"
+    assert world.store.query(label, [int(record[1:])]) == [(["ham"], "single")]
+    world.later(1)
+    queue_for_review(project_of(world), [int(record[1:])], "mia")
+    assert world.store.query(label, [int(record[1:])]) == [(["spam"], "single")], "doubted anew: what is known holds"
 
 
 def test_more_than_there_are_is_refused_and_the_log_says_how_many_were_queued(world: World) -> None:
@@ -225,4 +229,5 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
         rows, _ = read_history(cursor, [n for (n,) in project.store.query("select n from settled")])
         assert not set(rows.tolist()) & {n for n, _ in gold}
     record = min(known)
+    assert read_dossier(project, record).line.hidden, "nobody reads in the list what a model says of it"
     assert "to calibrate annotators" in str(read_dossier(project, record).queued)

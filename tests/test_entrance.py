@@ -12,7 +12,7 @@ from core.errors import BadInput, Refused
 from core.project import Project
 from core.team.people import MANAGER, Person, new_code, remove_person, set_role
 from tests.conftest import quiet
-from tests.team_world import NAMES, Visit, add, add_all, entrance_of
+from tests.people_world import NAMES, Visit, add, add_all, entrance_of
 
 NOW = 1_700_000_000.0
 SHARED = "correct horse battery"

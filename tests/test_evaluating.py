@@ -244,6 +244,8 @@ def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judg
     told = evaluate(judged, quiet, model=str(folder), on="split")
     assert (told["n"], told["accuracy"]["value"]) == (10, pytest.approx(0.9))
     assert "nothing about the pool" in " ".join(told["notes"])
+    assert "more labelled records are needed" in " ".join(told["unsaid"])
+    assert "audit" not in " ".join(told["unsaid"])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class FarRunner(InProcessRunner):
     """Does the work when it is first asked how it fares, and cannot always be reached."""
 
     def __init__(self) -> None:
-        self.reachable, self.begun, self.stopped = True, 0, 0
+        self.reachable, self.begun, self.stopped, self.forgotten = True, 0, 0, 0
 
     def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
         self.begun += 1
@@ -43,6 +43,11 @@ class FarRunner(InProcessRunner):
         if not self.reachable:
             raise Refused("Nobody answers, so it may still run.")
         self.stopped += 1
+
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        if not self.reachable:
+            raise Refused("Its texts may still lie there: nobody answers.")
+        self.forgotten += 1
 
 
 @pytest.fixture
@@ -145,6 +150,22 @@ def test_forgetting_deletes_the_texts_and_keeps_the_row(taught: Project, far: Fa
     following.job_forget(taught, quiet, job=job)
     assert entry(taught, job)["state"] == "failed"
     assert not (taught.folder / "jobs" / job / "in").exists()
+    assert far.forgotten == 1
+
+
+def test_texts_that_nobody_could_delete_far_away_are_told_of_until_they_are_deleted(
+    taught: Project, far: FarRunner
+) -> None:
+    job = begin(taught)
+    far.stopped = 1
+    follow(taught, quiet)
+    far.reachable = False
+    with pytest.raises(Refused, match=rf"here is deleted.*still lie there.*forget {job}"):
+        following.job_forget(taught, quiet, job=job)
+    assert not (taught.folder / "jobs" / job / "in").exists()
+    far.reachable = True
+    following.job_forget(taught, quiet, job=job)
+    assert far.forgotten == 1
 
 
 def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, far: FarRunner) -> None:

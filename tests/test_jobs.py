@@ -1,6 +1,7 @@
 """What every runner must do, and that a result is taken in once."""
 
 import json
+import os
 import shutil
 import threading
 import time
@@ -96,6 +97,20 @@ def test_a_bundle_that_is_started_twice_is_worked_on_once(tmp_path: Path, encode
     assert work.runner.look(bundle.path, again).state == "running"
     work.runner.cancel(bundle.path, first)
     assert work.runner.look(bundle.path, first).state == "cancelled"
+    work.store.close()
+
+
+def test_a_job_is_known_by_its_bundle_whoever_has_its_pid_and_however_its_folder_is_named(
+    tmp_path: Path, encoded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = jobs(tmp_path, LocalRunner(1))
+    bundle = long_job(work, encoded)
+    handle = work.runner.start(bundle.path, {})
+    assert work.runner.look(bundle.path, {"pid": os.getpid()}).state == "lost"
+    monkeypatch.chdir(bundle.path.parent)
+    assert work.runner.look(Path(bundle.path.name), handle).state == "running"
+    work.runner.cancel(bundle.path, handle)
+    assert work.runner.look(bundle.path, handle).state == "cancelled"
     work.store.close()
 
 

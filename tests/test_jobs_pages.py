@@ -139,6 +139,9 @@ class Endless:
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         self.sight = Sight("cancelled")
 
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """It keeps nothing."""
+
     def price(self, resources: Mapping[str, Any], seconds: float) -> float:
         return 0.0001 * seconds
 

@@ -85,7 +85,7 @@ def left_over(project: Project) -> str:
     loop.next_batch(project, quiet, size=4)
     row = project.store.query("select id from jobs where kind = 'round' order by made_at desc limit 1")[0]
     with project.store.transaction() as cursor:
-        handle = json.dumps({"pid": 1, "created": 0})
+        handle = json.dumps({"pid": 1})
         cursor.execute("update jobs set state = 'running', handle = ? where id = ?", [handle, row[0]])
     return str(row[0])
 

@@ -13,7 +13,7 @@ from core.project import Project
 from core.team import codes, people
 from core.team.roles import RIGHTS, ROLES, holders
 from tests.conftest import quiet
-from tests.team_world import add, add_all
+from tests.people_world import add, add_all
 
 
 def roles(project: Project) -> dict[str, str]:

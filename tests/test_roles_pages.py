@@ -16,7 +16,7 @@ from core.project import Project
 from core.team.people import remove_person, set_role
 from core.team.roles import ROLES
 from tests.conftest import quiet
-from tests.team_world import NAMES, Visit, add_all
+from tests.people_world import NAMES, Visit, add_all
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
 

@@ -14,6 +14,8 @@ from core.labelling.queue import Ask
 from core.labelling.settling import RULES
 from core.project import Project, open_project
 from core.records import POOL
+from core.reports.card_text import as_markdown
+from core.reports.datacard import data_card
 from core.reports.overview import resettling, settle_rules, status
 from core.settings import FILE
 from gpu_jobs.local import InProcessRunner
@@ -109,6 +111,13 @@ def test_what_waits_for_a_decision_is_not_chosen_again(project: Project) -> None
     assert labels(project) == {record: ("food", "adjudicated")}
     change_settings(project, retire_label="food")
     assert project.store.one(f"select count(*) from ({POOL})") == before, "whose label was retired is asked again"
+
+
+def test_the_data_card_names_the_rule(project: Project, asked: list[str]) -> None:
+    change_settings(project, settle="single")
+    card = data_card(project)
+    assert card["people"]["settled_by"] == "single"
+    assert "by the rule 'single'" in as_markdown(card)
 
 
 def test_the_audit_log_names_who_changed_the_rule(project: Project) -> None:

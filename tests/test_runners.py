@@ -170,6 +170,18 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
     assert (bundle.result or {"state": "cancelled"})["state"] == "cancelled"
 
 
+def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(place: Place, tmp_path: Path) -> None:
+    runner, bundle = place.runner(), reading(tmp_path, "words")
+    handle = runner.start(bundle.path, {"seconds": 40})
+    assert until(runner, bundle, handle, ended).state == "failed"
+    bundle.empty()
+    for _ in range(2):
+        place.runner().forget(bundle.path, handle)
+        left = {path.name for path in place.folder(bundle).iterdir()}
+        assert "job.json" in left
+        assert not left & {"in", "out", "ckpt"}
+
+
 def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, encoded: Path) -> None:
     runner, bundle = place.runner(), encoding(tmp_path, encoded)
     handle = runner.start(bundle.path, {"seconds": 1})

@@ -20,8 +20,8 @@ from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
-LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002", "hard_negatives=0")
-LONG = ("iterations=3", "epochs=4", "learning_rate=0.002")
+LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")
+LONG = ("iterations=3", "epochs=4", "learning_rate=0.002", "hard_negatives=2")
 UNSEEN = lessons(150, seed=1)
 
 
@@ -195,6 +195,7 @@ REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
         "48 records make 864 pairs, and max_pairs is 800. Set iterations=8",
     ),
     (LEARN, ("hard_labels=sports",), BadInput, "names 'sports'"),
+    (LEARN, ("hard_labels=food",), BadInput, "hard_negatives is 0"),
     (LEARN, ("base=no such/encoder",), BadInput, "There is no model 'no such/encoder'"),
     (LEARN, ("max_memory_mb=50",), Refused, r"The job holds \d+ MB of memory, but max_memory_mb is 50. Lower batch"),
 ]

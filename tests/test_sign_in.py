@@ -20,7 +20,7 @@ from app.throttle import FREE_TRIES
 from core.project import Project
 from core.team.people import remove_person
 from tests.conftest import quiet
-from tests.team_world import add_all, entrance_of
+from tests.people_world import add_all, entrance_of
 
 BASE = "http://127.0.0.1:8501"
 HOSTILE = '"><script>alert(1)</script>'

@@ -136,7 +136,7 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         source = "FROM records r JOIN json_each(r.metadata, :path) j WHERE r.dataset_id = :dataset AND j.value NOT NULL"
         values = {"dataset": metadata_property.dataset_id.hex, "path": f'$."{metadata_property.name}"'}
         if metadata_property.type == MetadataPropertyType.terms:
-            found = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC", values)
+            found = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC, 1", values)
             counts = [TermsMetrics.TermCount(term=str(term), count=count) for term, count in found]
             return TermsMetrics(total=sum(count for _, count in found), values=counts)
         least, most = (await rows(f"SELECT MIN(j.value), MAX(j.value) {source}", values))[0]

@@ -11,7 +11,7 @@ from app.state import Office
 from app.tokens import project_id
 from core.team.people import MANAGER, Person
 
-_PARTS = ("tab", "outbox", "past", "visit", "line", "keys", "view", "paint", "card")
+_PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elements", "view", "paint", "card")
 
 
 def draw_card(office: Office, annotator: str) -> None:

@@ -10,7 +10,8 @@ const MOST_EVENTS = 200;
 const KEEPALIVE_BYTES = 60_000;
 
 class Line {
-  constructor(visit, tab, annotator) {
+  constructor(visit, tab, annotator, path = "/api/label/events") {
+    this.path = path;
     this.visit = visit;
     this.outbox = visit.outbox;
     this.tab = tab;
@@ -112,7 +113,7 @@ class Line {
 
   /** The reply, or an error: Unwelcome where the server refused, TypeError or a timeout where it could not be reached. */
   async post(body, renewed = false) {
-    const response = await this.fetch("/api/label/events", body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await this.fetch(this.path, body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (response.ok) return response.json();
     if (response.status === 401 && !renewed) {
       await this.renewToken();
@@ -145,7 +146,7 @@ class Line {
       if (bytes > KEEPALIVE_BYTES) break; // it stays in the outbox anyway
       body.events.push(event);
     }
-    this.fetch("/api/label/events", body, { keepalive: true }).catch(() => {});
+    this.fetch(this.path, body, { keepalive: true }).catch(() => {});
   }
 }
 

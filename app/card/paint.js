@@ -193,11 +193,3 @@ function tally(visit) {
     .map(([key, count]) => [names.get(key) ?? other[key] ?? key.replace("label:", ""), count])
     .sort(([, a], [, b]) => b - a);
 }
-
-function setText(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}

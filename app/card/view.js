@@ -22,7 +22,7 @@ class View {
     this.painted = {};
     this.search = this.find(".search input");
     this.stop?.();
-    this.stop = listen(this);
+    this.stop = listen(this, actionFor);
     this.wireSearch();
     this.wireFlag();
     this.buildActions();
@@ -203,26 +203,6 @@ class View {
   paint() {
     if (this.root) paintAll(this);
   }
-}
-
-/** A button with its key beside it. After a click the focus leaves it, so that Space and Enter go on being shortcuts. */
-function keyButton({ name, text, shown, key }, act) {
-  const button = element("button", { type: "button", "data-action": name }, element("span", { class: "name" }, text));
-  if (key) button.setAttribute("aria-keyshortcuts", key);
-  if (shown) button.prepend(element("kbd", { "aria-hidden": "true" }, shown));
-  button.onclick = (event) => {
-    if (event.detail > 0) button.blur();
-    act();
-  };
-  return button;
-}
-
-/** An element with attributes and children; strings become text. */
-function element(tag, attributes, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
 }
 
 function plain(text) {

@@ -54,9 +54,4 @@ if counts:
 else:
     st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 
-st.subheader("People")
-people = overview.people(office.project)
-if people:
-    st.dataframe(people, key="people", hide_index=True)
-else:
-    st.text("Nobody has labelled yet.")
+st.page_link("pages/team.py", label="Who labelled what, and how far they agree", icon=":material/group:")

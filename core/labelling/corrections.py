@@ -3,11 +3,12 @@
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 
 import duckdb
 
 from core.errors import BadInput, Refused
-from core.labelling.responses import CORRECTION, STORED, Arrival, Event, store_events
+from core.labelling.responses import CORRECTION, KNOWN, STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
 from core.project import Project
@@ -27,9 +28,7 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
     """
     with project.desk.changing() as cursor:  # a label may be retired, or a model made, until it begins
         settings = project.settings()
-        _check(labels, settings)
         n = number_of(cursor, record)
-        labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
         event = Event(
             eid=str(uuid.uuid4()),
             record=record,
@@ -38,12 +37,8 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
             note=note.strip() or None,
             ts=time.time(),
             model=None if _is_hidden(cursor, n, settings) else active_model(project),
-            via=CORRECTION if labelled else None,
         )
-        _store(cursor, event, n, who, settings)
-        if labelled:
-            note_down(cursor, who, "correct", {"record": record, "labels": list(labels)})
-        cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
+        _give(cursor, n, event, who, settings)
     return event.eid
 
 
@@ -52,19 +47,45 @@ def withdraw(project: Project, record: str, event: str, who: str) -> None:
 
     Raises Refused for an answer that another person gave, or that was taken back already.
     """
+    decide(project, Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time()), who)
+
+
+def decide(project: Project, event: Event, who: str) -> str:
+    """A correction, or an undo of one, that was made elsewhere under an id of its own: stored once, whatever arrives.
+
+    Returns STORED or KNOWN when it is durable. Raises as `correct` and `withdraw` do.
+    """
     with project.desk.changing() as cursor:
-        n = number_of(cursor, record)
-        rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [n]).fetchall()
-        author = next((name for eid, name, _ in rows if eid == event), None)
-        if author is None:
-            raise BadInput(f"The record {record[:80]!r} has no answer {event[:80]!r}.")
-        if author != who:
-            raise Refused(f"Only {author} can take this answer back. Correct the label instead: the newest one holds.")
-        if any(name == who and undone == event for _, name, undone in rows):
-            raise Refused("This answer was taken back already.")
-        undo = Event(eid=str(uuid.uuid4()), record=record, action="undo", undoes=event, ts=time.time())
-        _store(cursor, undo, n, who, project.settings())
-        note_down(cursor, who, "correction taken back", {"record": record})
+        n, settings = number_of(cursor, event.record), project.settings()
+        if cursor.execute("select 1 from responses where event_id = ?", [event.eid]).fetchone():
+            return KNOWN
+        act = _take_back if event.action == "undo" else _give
+        act(cursor, n, event, who, settings)
+    return STORED
+
+
+def _give(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, settings: Settings) -> None:
+    if event.action != "submit":
+        raise BadInput(f"A correction gives labels; {event.action[:80]!r} does not.")
+    _check(event.labels, settings)
+    labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
+    _store(cursor, replace(event, via=CORRECTION if labelled else None), n, who, settings)
+    if labelled:
+        note_down(cursor, who, "correct", {"record": event.record, "labels": list(event.labels)})
+    cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
+
+
+def _take_back(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, settings: Settings) -> None:
+    rows = cursor.execute("select event_id, annotator, undoes from responses where n = ?", [n]).fetchall()
+    author = next((name for eid, name, _ in rows if eid == event.undoes), None)
+    if author is None:
+        raise BadInput(f"The record {event.record[:80]!r} has no answer {(event.undoes or '')[:80]!r}.")
+    if author != who:
+        raise Refused(f"Only {author} can take this answer back. Correct the label instead: the newest one holds.")
+    if any(name == who and undone == event.undoes for _, name, undone in rows):
+        raise Refused("This answer was taken back already.")
+    _store(cursor, event, n, who, settings)
+    note_down(cursor, who, "correction taken back", {"record": event.record})
 
 
 def _check(labels: Sequence[str], settings: Settings) -> None:

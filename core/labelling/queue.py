@@ -11,7 +11,7 @@ import duckdb
 
 from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, read_leases
-from core.labelling.responses import STORED, Arrival, Event, store_events
+from core.labelling.responses import ARGILLA, STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import Row, Waiting, read_rows, read_waiting
 from core.records import ELIGIBLE
@@ -94,14 +94,17 @@ class Desk:
 
     def exchange(self, holder: Holder, ask: Ask) -> Reply:
         """Stores the events, takes back, renews, lends. When it raises, nothing was done."""
-        with self._lock:
-            try:
-                with self._store.transaction() as cursor:
-                    self._refresh(cursor)
-                    return self._serve(cursor, holder, ask)
-            except BaseException:
-                self._stale = True
-                raise
+        with self._lock, self._transaction() as cursor:
+            return self._serve(cursor, holder, ask)
+
+    def receive(self, given: Sequence[tuple[str, Event]]) -> dict[str, str]:
+        """(annotator, event) of people who answered elsewhere, in one transaction; as `Reply.statuses`."""
+        with self._lock, self._transaction() as cursor:
+            numbers = self._numbers(cursor, [event.record for _, event in given])
+            statuses: dict[str, str] = {}
+            for who, event in given:
+                statuses |= self._take_in(cursor, Holder(who, ""), [event], numbers)
+            return statuses
 
     def round_due(self) -> bool:
         """Whether the newest batch is answered to its last record, or as many answers as it has records have come."""
@@ -119,6 +122,17 @@ class Desk:
         """Changes whenever the queue was read anew: what a tab has prefetched may then be out of order."""
         with self._current():
             return self._version
+
+    @contextmanager
+    def _transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """One that keeps the mirror in step."""
+        try:
+            with self._store.transaction() as cursor:
+                self._refresh(cursor)
+                yield cursor
+        except BaseException:
+            self._stale = True
+            raise
 
     @contextmanager
     def _current(self) -> Iterator[Waiting]:
@@ -184,7 +198,7 @@ class Desk:
         if ns:
             facts = self._waiting.facts(ns) or read_facts(cursor, ns)
             self._waiting.update(ns, settle_few(cursor, facts, settings))
-            if any(event.via is None for event in events):
+            if any(event.via is None or event.via.startswith(ARGILLA) for event in events):
                 self._waiting.people.add(holder.annotator)
         for n in ns:
             if self._waiting.answered_by(n, holder.annotator):

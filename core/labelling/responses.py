@@ -19,6 +19,8 @@ FILE = "file:"
 """how the id of an event begins that came with a file; those of BULK begin with that"""
 CROWD = "crowd:"
 """the same of what a person answered who stands in a file by name; `via` is CROWD + the file's name"""
+ARGILLA = "argilla:"
+"""how the id of an event begins that came from Argilla; `via` is that + the id of the dataset"""
 _ACTIONS = ("submit", "skip", "flag", "undo")
 
 
@@ -28,7 +30,8 @@ class Event:
 
     labels are ids; [] with submit says "none of them" (multi-label only). `undoes` is the eid that an undo takes back.
     `seq` counts up within a tab, `ts` is the browser's clock in seconds since 1970, `model` whose suggestion was shown.
-    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file.
+    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file,
+    ARGILLA + id of the dataset.
     """
 
     eid: str
@@ -61,6 +64,8 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
         return "An event needs an id of 1 to 64 characters."
     if event.eid.startswith((FILE, BULK, CROWD)):
         return f"An event's id may not begin with {FILE!r}, {BULK!r} or {CROWD!r}: that says where a label comes from."
+    if event.eid.startswith(ARGILLA) != (event.via or "").startswith(ARGILLA):
+        return f"Only what comes from Argilla has an id that begins with {ARGILLA!r}."
     if event.action not in _ACTIONS:
         return f"{event.action!r} is no action; there are {', '.join(_ACTIONS)}."
     if not math.isfinite(event.ts) or abs(event.seq) >= 2**62:

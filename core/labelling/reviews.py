@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from core.labelling.settling import settle
 from core.project import Project
 from core.records import FREE_SPARE, GOLD
 from core.settings import Settings
@@ -24,6 +25,7 @@ def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str,
         now = project.desk.now()  # answers are dated by the same clock
         cursor.execute(_REVIEW_AGAIN, [now])
         cursor.execute(_REVIEW, [now])
+        settle(cursor, "select n from asked", project.settings())  # what an earlier look said of gold counts no more
         queued = _finish(cursor, who, "review")
     return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from core.labelling.responses import FILE
+from core.labelling.responses import ARGILLA, FILE
 from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
 from core.settings import Settings
 
@@ -99,7 +99,7 @@ class Waiting:
     """Order: records that nobody skipped before skipped ones, then what goes `first`, a batch's own, the spare ones.
 
     Then by position. batch: number of the newest batch. own: its records without a purpose, the spare ones aside.
-    numbers: record id -> n. people: who answers on the card, so that a second look goes to somebody else.
+    numbers: record id -> n. people: who answers on the card or in Argilla, so that a second look goes to somebody else.
     """
 
     def __init__(
@@ -271,7 +271,8 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
 
 # Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
 _PEOPLE = f"""
-    select annotator from responses where via is null and not starts_with(event_id, '{FILE}')
+    select annotator from responses
+    where (via is null or starts_with(via, '{ARGILLA}')) and not starts_with(event_id, '{FILE}')
     group by annotator
     having max(received_at) > (select max(received_at) from responses) - interval {GONE_DAYS} days
 """

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.errors import Damaged
 from core.labelling.cards import named_values
-from core.labelling.responses import BULK, CORRECTION, CROWD, FILE
+from core.labelling.responses import ARGILLA, BULK, CORRECTION, CROWD, FILE
 from core.looking.browse import Line, named, read_lines
 from core.looking.nearest import Floats, nearest
 from core.looking.suspicion import Side, pair
@@ -170,6 +170,8 @@ def _how(via: str | None) -> str:
         return "correction"
     if via and via.startswith(CROWD):
         return "with a file, by name"
+    if via and via.startswith(ARGILLA):
+        return "in Argilla"
     return "many at once" if via and via.startswith(BULK) else "one by one"
 
 

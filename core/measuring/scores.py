@@ -171,21 +171,22 @@ def _lacking(truth: Bools, said: Bools, weights: Weights) -> int:
 
 
 def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Iterator[str]:
+    judging = "labelled records" if weights.population is None else "audit labels"
     if weights.uncovered:
         yield (
             f"{weights.uncovered} records came with imports of which no audit record was answered; nothing is claimed "
             "about them."
         )
     if not weights.weight.any():
-        yield "No audit record was answered yet. About 100 audit labels tell accuracy to within 10 points."
+        yield f"There are no {judging} yet. About 100 {judging} tell accuracy to within 10 points."
         return
     if lacking:
-        yield f"Macro F1 cannot be told: about {lacking} more audit labels are needed, {FEW} for each label."
+        yield f"Macro F1 cannot be told: about {lacking} more {judging} are needed, {FEW} for each label."
     if untold := [label for label in labels if not label.records and weights.effective < inf]:
         more = round(FEW / max(label.prevalence.high for label in untold))
         yield (
-            f"{len(untold)} of {len(labels)} labels have no audit record, so their recall cannot be told; "
-            f"it takes at least {more} more audit labels to meet them {FEW} times."
+            f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall cannot be told; "
+            f"it takes at least {more} more {judging} to meet them {FEW} times."
         )
 
 

@@ -123,7 +123,8 @@ def _people(told: Card, agreement: Card | None) -> list[str]:
     return [
         "## Who labelled",
         "",
-        f"{told['annotators']:,} annotators; {told['settled']:,} settled labels ({how or 'none'}); "
+        f"{told['annotators']:,} annotators; {told['settled']:,} settled labels, by the rule "
+        f"'{escaped(told['settled_by'])}' ({how or 'none'}); "
         f"{told['answers_from_files']:,} answers came with imported files. "
         f"{told['asked_per_record']:,} asked per record. {agreed}",
         *as_table(told["answers"]),

@@ -140,6 +140,7 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
         "annotators": len(people),
         "answers": people,
         "answers_from_files": files,
+        "settled_by": settings.settle,
         "settled": sum(row["records"] for row in how),
         "settled_how": {row["how"]: row["records"] for row in how},
         "asked_per_record": settings.overlap,

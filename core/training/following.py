@@ -139,11 +139,20 @@ def _cancel_search(project: Project, report: Report, job: str) -> dict[str, Any]
 
 
 def job_forget(project: Project, report: Report, *, job: str) -> dict[str, Any]:
-    """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay."""
+    """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay.
+
+    What lies where it ran, too: where nobody can be asked there, that is said, and a second time asks again.
+    """
     row = read_row(project, job)
     if row["state"] not in (*ENDED, "lost"):
         raise Refused(f"Job {job} is {row['state']}. Cancel it first: `rondo jobs cancel {job}`.")
-    Bundle(project.folder / "jobs" / job).empty()
+    bundle = Bundle(project.folder / "jobs" / job)
+    bundle.empty()
+    if row["handle"] is not None and row["kind"] != GRID:
+        try:
+            runner_of(project, row["runner"]).forget(bundle.path, row["handle"])
+        except RondoError as error:
+            raise Refused(f"What was here is deleted. {error} Then `rondo jobs forget {job}` once more.") from None
     return entry(project, job)
 
 

@@ -140,6 +140,7 @@ def train(project: Project, report: Report, *, trainer: str, detach: bool = Fals
     encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
     if line := price_line(project, wanted.on, wanted.gpu):
         report(line, 0, 0)
+        report(f"Starting it on {wanted.on}: the first start of a version builds its image there, some minutes.", 0, 0)
     job = launch(project, order)
     return entry(project, job) if detach else wait(project, report, job)
 

@@ -72,7 +72,12 @@ TRAINERS: dict[str, Trainer] = {
             "max_pairs": Parameter(
                 200_000, "Pairs to refuse beyond, since they grow with the square.", 100, 50_000_000
             ),
-            "hard_negatives": Parameter(2, "Nearest records of another label per record, as extra pairs.", 0, 100),
+            "hard_negatives": Parameter(
+                0,
+                "Nearest records of another label per record, as extra pairs: 2, say, if labels are clean.",
+                0,
+                100,
+            ),
             "min_similarity": Parameter(0.25, "Least cosine of a hard negative.", -1.0, 1.0),
             "oversampling": Parameter(2, "How many times a hard negative is taken.", 1, 100),
             "hard_labels": Parameter("", "Only for these labels, comma-separated; empty: all."),

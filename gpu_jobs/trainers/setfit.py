@@ -25,7 +25,7 @@ def train(material: Material, run: Run) -> Trained:
     """An encoder taught by pairs or triplets, and a head on it, calibrated on texts that the encoder has not learnt.
 
     Raises Refused for too few labels, too many pairs or too little memory, BadInput for a base that is no encoder or
-    for hard_labels that do not exist.
+    for hard_labels that do not exist or want no hard negatives.
     """
     started, values = time.monotonic(), run.values
     check_material(material)
@@ -104,6 +104,8 @@ def _plan(run: Run) -> Plan:
 
 def _mine(model: Any, material: Material, rows: Ints, anchors: Ints, run: Run) -> Hard:
     k = int(run.values["hard_negatives"])
+    if not k and run.values["hard_labels"]:
+        raise BadInput("hard_labels says whose hard negatives to take, but hard_negatives is 0. Set hard_negatives=2.")
     if not k:
         return NO_HARD
     vectors = encode(model, material, rows)

@@ -1,0 +1,201 @@
+"""Between Rondo's records and answers and what Argilla's API takes and gives, both ways. Pure; sends nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from core.labelling.responses import NOTE_LIMIT
+from core.team.workspace import LAST, SUBMITTED, Outgoing, Placed, Said, Setup, Suggested
+
+LABEL, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
+NONE = "(none)"
+"""value of the option that says none of the labels, since Argilla wants at least one"""
+OPEN, DONE = "open", "answered in Rondo"
+_LONGEST = {"name": 200, "title": 500, "text": 500, "description": 1_000, "guidelines": 10_000}
+RESERVED = (RANK, STATE)
+Json = dict[str, Any]
+
+
+def cut(text: str, what: str) -> str | None:
+    """As much as Argilla takes; None instead of nothing, which it refuses."""
+    most = _LONGEST[what]
+    return (text if len(text) <= most else f"{text[: most - 1]}…") or None
+
+
+def dataset_body(name: str, setup: Setup, workspace: str) -> Json:
+    """What makes the dataset, before it has fields."""
+    return {"name": cut(name, "name"), "workspace_id": workspace, "allow_extra_metadata": True, **shared_body(setup)}
+
+
+def shared_body(setup: Setup) -> Json:
+    """What of a dataset may change later."""
+    distribution = {"strategy": "overlap", "min_submitted": setup.overlap}
+    return {"guidelines": cut(setup.guidelines, "guidelines"), "distribution": distribution}
+
+
+def field_bodies(setup: Setup) -> list[Json]:
+    """Texts, never Markdown: what stands in a record is not ours. Only the first must be there."""
+    names = [*setup.fields, *map(context_name, setup.context)]
+    return [
+        {
+            "name": name,
+            "title": cut(name, "title"),
+            "required": place == 0,
+            "settings": {"type": "text", "use_markdown": False},
+        }
+        for place, name in enumerate(names)
+    ]
+
+
+def context_name(name: str) -> str:
+    """A field of its own: a record may have a field and a metadatum of one name."""
+    return f"context: {name}"
+
+
+def metadata_name(name: str) -> str:
+    """Not one of ours."""
+    return f"{name} (record)" if name in RESERVED else name
+
+
+def metadata_bodies(setup: Setup) -> list[Json]:
+    """Our rank and state, and the record's own."""
+    own = [_property(metadata_name(name), metadata_name(name), "terms") for name in setup.metadata]
+    return [_property(RANK, "Queue: smaller first", "integer"), _property(STATE, "State in Rondo", "terms"), *own]
+
+
+def _property(name: str, title: str, kind: str) -> Json:
+    return {"name": name, "title": cut(title, "title"), "settings": {"type": kind}, "visible_for_annotators": True}
+
+
+def question_bodies(setup: Setup) -> list[Json]:
+    """The label or labels, and a note that nobody must write."""
+    kind = "multi_label_selection" if setup.multi else "label_selection"
+    title = "Which labels fit?" if setup.multi else "Which label fits?"
+    asked = {"name": LABEL, "title": title, "required": True, "settings": {"type": kind, "options": options(setup)}}
+    note = {"name": NOTE, "title": "Note", "required": False, "settings": {"type": "text", "use_markdown": False}}
+    return [asked, note]
+
+
+def label_change(setup: Setup) -> Json:
+    """What renames the labels of a dataset that is published."""
+    kind = "multi_label_selection" if setup.multi else "label_selection"
+    return {"settings": {"type": kind, "options": options(setup)}}
+
+
+def options(setup: Setup) -> list[Json]:
+    """An option's value is the label's id, so that a rename touches no answer."""
+    told = [
+        {"value": id, "text": cut(name, "text"), "description": cut(description, "description")}
+        for id, name, description in setup.labels
+    ]
+    none = {"value": NONE, "text": "None of these", "description": None}
+    return [*told, none] if setup.multi else told
+
+
+def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, Any]) -> Json:
+    """What makes a record or changes it. others: metadata there that is not ours, sent back, since what is not is lost.
+
+    question: id of the one that asks for labels.
+    """
+    metadata = {**others, **{metadata_name(name): value for name, value in record.metadata.items()}}
+    fields = {name: record.fields[name] for name in setup.fields if name in record.fields}
+    long = {context_name(name): metadata.pop(metadata_name(name), None) for name in setup.context}
+    body: Json = {
+        "external_id": record.id,
+        "fields": {setup.fields[0]: "", **fields, **{name: value for name, value in long.items() if value is not None}},
+        "metadata": metadata | {RANK: record.rank, STATE: DONE if record.rank == LAST else OPEN},
+    }
+    if record.suggestion and (suggestion := suggestion_body(record.suggestion, setup, question)):
+        body["suggestions"] = [suggestion]
+    return body
+
+
+def suggestion_body(suggested: Suggested, setup: Setup, question: str) -> Json | None:
+    """None where no label of it is asked for there."""
+    pairs = [
+        (label, score)
+        for label, score in zip(suggested.labels, suggested.scores, strict=True)
+        if label in setup.label_ids
+    ]
+    if not pairs:
+        return None
+    labels, scores = [label for label, _ in pairs], [score for _, score in pairs]
+    value: Json = {"value": labels, "score": scores} if setup.multi else {"value": labels[0], "score": scores[0]}
+    return {"question_id": question, "type": "model", "agent": suggested.model, **value}
+
+
+def response_values(labels: Sequence[str], note: str | None, setup: Setup, status: str = SUBMITTED) -> Json:
+    """An answer as Argilla keeps it; only one that is submitted needs a label."""
+    noted: Json = {NOTE: {"value": note}} if note else {}
+    if not labels and status != SUBMITTED:
+        return noted
+    value: Any = (list(labels) or [NONE]) if setup.multi else labels[0]
+    return {LABEL: {"value": value}} | noted
+
+
+def carried_body(record: str, answers: Sequence[tuple[str, Said]], setup: Setup) -> Json:
+    """Changes nothing of a record but what these people, by their ids, say of it."""
+    responses = [
+        {"user_id": user, "status": one.status, "values": response_values(one.labels, one.note, setup, one.status)}
+        for user, one in answers
+    ]
+    return {"external_id": record, "responses": responses}
+
+
+def said(response: Json, annotator: str) -> Said:
+    """What a person says. Of 'none of these' beside labels the labels count."""
+    values = response["values"] or {}
+    given = values.get(LABEL, {}).get("value")
+    labels = [given] if isinstance(given, str) else list(given or [])
+    note = (values.get(NOTE, {}).get("value") or "").strip()[:NOTE_LIMIT].rstrip()
+    kept = tuple(sorted({label for label in labels if label != NONE}))
+    return Said(annotator, response["status"], kept, note or None, moment(response["updated_at"]))
+
+
+def placed(record: Json) -> Placed:
+    """Where a record stands; the suggestion is looked for only where it was asked for."""
+    agents = [one.get("agent") for one in record.get("suggestions") or []]
+    model = next((agent or "unknown" for agent in agents), None)
+    return Placed(record["external_id"] or "", record["id"], model, moment(record["inserted_at"]))
+
+
+def copied_body(record: Json, setup: Setup, question: str, old_question: str) -> Json:
+    """A record for another dataset, with everything on it that fits there."""
+    body: Json = {
+        "external_id": record["external_id"],
+        "fields": {name: value for name, value in record["fields"].items() if name in _field_names(setup)},
+        "metadata": record.get("metadata") or {},
+        "responses": [_copied_response(one) for one in record.get("responses") or [] if fits(one, setup)],
+    }
+    body["fields"] = {setup.fields[0]: "", **body["fields"]}
+    kept = [one for one in record.get("suggestions") or [] if one["question_id"] == old_question]
+    body["suggestions"] = [
+        {"question_id": question, **{key: one.get(key) for key in ("value", "score", "agent", "type")}}
+        for one in kept
+        if set(_listed(one["value"])) <= set(setup.label_ids)
+    ]
+    return body
+
+
+def fits(response: Json, setup: Setup) -> bool:
+    """Whether a response can be given in a dataset of this setup."""
+    given = _listed(((response["values"] or {}).get(LABEL) or {}).get("value"))
+    return set(given) <= {*setup.label_ids, *([NONE] if setup.multi else [])}
+
+
+def _copied_response(response: Json) -> Json:
+    return {"user_id": response["user_id"], "values": response["values"] or {}, "status": response["status"]}
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or [])
+
+
+def _field_names(setup: Setup) -> set[str]:
+    return {*setup.fields, *map(context_name, setup.context)}
+
+
+def moment(text: str) -> datetime:
+    """Naive UTC; Argilla writes it without a zone."""
+    parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return parsed.astimezone(UTC).replace(tzinfo=None) if parsed.tzinfo else parsed

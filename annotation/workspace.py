@@ -1,0 +1,261 @@
+"""An Argilla workspace over its HTTP API. Knows no store; what is sent and what comes back is `convert`'s business.
+
+Not by Argilla's client: it erases metadata, fails whole batches, cannot sort, and is heavy.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from annotation import convert
+from annotation.convert import Json
+from annotation.server import find_connection
+from core.errors import Refused
+from core.settings import Settings
+from core.team.workspace import (
+    Gone,
+    Outgoing,
+    Placed,
+    Said,
+    Sent,
+    Setup,
+    Standing,
+    Unfit,
+    Unreachable,
+)
+
+MOST = 250
+"""records in one request, and values in one filter"""
+SECONDS = 60.0
+_EVENTS = ["response.created", "response.updated", "response.deleted"]
+_WORDS = {
+    401: "does not accept the key",
+    403: "does not allow it with this key: it needs one of an owner, or of an admin of the workspace",
+}
+
+
+class ArgillaWorkspace:
+    """One connection; not for several threads at once."""
+
+    def __init__(self, url: str, api_key: str, name: str, *, embedded: bool) -> None:
+        self._url = url.rstrip("/")
+        self._name = name
+        self._embedded = embedded
+        self._client = httpx.Client(
+            base_url=f"{self._url}/api/v1",
+            headers={"X-Argilla-Api-Key": api_key},
+            timeout=httpx.Timeout(SECONDS, connect=5),
+            trust_env=not embedded,
+        )
+        self._questions: dict[str, str] = {}
+
+    @property
+    def url(self) -> str:
+        """Where people reach it."""
+        return self._url
+
+    @property
+    def in_order(self) -> bool:
+        """Only ours orders by queue_rank."""
+        return self._embedded
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._client.close()
+
+    def annotators(self) -> list[str]:
+        """Members of the workspace; an owner may answer too, but seldom does."""
+        return sorted(one["username"] for one in self._ask("GET", f"/workspaces/{self._workspace}/users")["items"])
+
+    def people(self) -> list[str]:
+        """Everybody whom the server knows, as far as the key may ask."""
+        return sorted(self._users.values())
+
+    def make_dataset(self, name: str, setup: Setup) -> str:
+        """Published; an empty one of this name that was left over is replaced. Raises Unfit where a full one has it."""
+        for old in self._ask("GET", "/me/datasets", params={"workspace_id": self._workspace})["items"]:
+            if old["name"] == convert.cut(name, "name"):
+                if self._count(old["id"]):
+                    raise Unfit(f"There is a dataset {name!r} in the workspace {self._name!r} already.")
+                self._ask("DELETE", f"/datasets/{old['id']}")
+        dataset = str(self._ask("POST", "/datasets", json=convert.dataset_body(name, setup, self._workspace))["id"])
+        for body in convert.field_bodies(setup):
+            self._ask("POST", f"/datasets/{dataset}/fields", json=body)
+        for body in convert.question_bodies(setup):
+            self._ask("POST", f"/datasets/{dataset}/questions", json=body)
+        for body in convert.metadata_bodies(setup):
+            self._ask("POST", f"/datasets/{dataset}/metadata-properties", json=body)
+        self._ask("PUT", f"/datasets/{dataset}/publish")
+        return dataset
+
+    def change_dataset(self, dataset: str, old: Setup, new: Setup) -> None:
+        """Only what differs: a change of the dataset itself makes the server count every record's answers anew."""
+        if convert.shared_body(old) != convert.shared_body(new):
+            self._ask("PATCH", f"/datasets/{dataset}", json=convert.shared_body(new))
+        if old.labels != new.labels:
+            self._ask("PATCH", f"/questions/{self._question(dataset)}", json=convert.label_change(new))
+
+    def retire_dataset(self, dataset: str, name: str, told: str) -> None:
+        """Another name, and guidelines that say where to go on."""
+        body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(told, "guidelines")}
+        self._ask("PATCH", f"/datasets/{dataset}", json=body)
+
+    def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing]) -> Sent:
+        """At most MOST at once. One that the server refuses keeps no other out."""
+        there = {one["external_id"]: one for one in self._found(dataset, [record.id for record in records], ())}
+        others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
+        question = self._question(dataset)
+        bodies = [convert.record_body(record, setup, question, others.get(record.id, {})) for record in records]
+        return _in_parts(lambda part: self._upsert(dataset, part), bodies)
+
+    def strip(self, record: str) -> None:
+        """Takes the suggestions of a record away."""
+        self._ask("PATCH", f"/records/{record}", json={"suggestions": []})
+
+    def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
+        """At most MOST at once. Answers of people whom the server no longer knows are left out."""
+        found = self._found(dataset, ids, ("responses", "suggestions"))
+        return [Standing(convert.placed(record), tuple(self._said(record))) for record in found]
+
+    def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
+        """At most MOST at once. Copied again as long as somebody answers meanwhile, so that no answer is overtaken."""
+        sent, seen = Sent(()), None
+        questions = self._question(new), self._question(old)
+        for _ in range(5):
+            found = self._found(old, ids, ("responses", "suggestions"))
+            now = sorted((one["id"], one["updated_at"]) for record in found for one in record.get("responses") or [])
+            if now == seen:
+                break
+            bodies = [convert.copied_body(record, setup, *questions) for record in found]
+            sent, seen = _in_parts(lambda part: self._upsert(new, part), bodies), now
+        return sent
+
+    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
+        """What does not fit there stays where it is."""
+        users = {name: id for id, name in self._users.items()}
+        given: dict[str, list[tuple[str, Said]]] = {}
+        for record, one in answers:
+            given.setdefault(record, []).append((users[one.annotator], one))
+        bodies = [convert.carried_body(record, said, setup) for record, said in given.items()]
+        _in_parts(lambda part: self._upsert(dataset, part), bodies)
+
+    def activity(self, dataset: str) -> str:
+        """When somebody answered last."""
+        return str(self._ask("GET", f"/datasets/{dataset}")["last_activity_at"])
+
+    def listen(self, url: str, description: str) -> str:
+        """One webhook for each description; what it was before is changed."""
+        body: Json = {"url": url, "events": _EVENTS, "description": description}
+        ours = [one for one in self._ask("GET", "/webhooks")["items"] if one["description"] == description]
+        for one in ours[1:]:
+            self._ask("DELETE", f"/webhooks/{one['id']}")
+        if not ours:
+            return str(self._ask("POST", "/webhooks", json=body)["secret"])
+        body |= {"enabled": True}
+        return str(self._ask("PATCH", f"/webhooks/{ours[0]['id']}", json=body)["secret"])
+
+    def _upsert(self, dataset: str, bodies: list[Json]) -> list[Placed]:
+        if not bodies:
+            return []
+        told = self._ask("PUT", f"/datasets/{dataset}/records/bulk", json={"items": bodies})
+        return [convert.placed(one) for one in told["items"]]
+
+    def _found(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
+        """Of our ids those that are there, as the server tells them."""
+        if not ids:
+            return []
+        scope = {"entity": "record", "property": "external_id"}
+        query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": list(ids)}]}}
+        params: dict[str, Any] = {"limit": len(ids), "include": list(include)}
+        told = self._ask("POST", f"/datasets/{dataset}/records/search", json=query, params=params)
+        return [one["record"] for one in told["items"]]
+
+    def _said(self, record: Json) -> list[Any]:
+        responses = record.get("responses") or []
+        if any(one["user_id"] not in self._users for one in responses):
+            del self._users  # somebody new
+        known = self._users
+        return [convert.said(one, known[one["user_id"]]) for one in responses if one["user_id"] in known]
+
+    @cached_property
+    def _users(self) -> dict[str, str]:
+        """id -> name. Only an owner may ask for all of them."""
+        found = [self._ask("GET", "/me")]
+        try:
+            found += self._ask("GET", "/users")["items"]
+        except Refused:
+            found += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
+        return {one["id"]: one["username"] for one in found}
+
+    @cached_property
+    def _workspace(self) -> str:
+        """Made where it is not there."""
+        for one in self._ask("GET", "/me/workspaces")["items"]:
+            if one["name"] == self._name:
+                return str(one["id"])
+        return str(self._ask("POST", "/workspaces", json={"name": self._name})["id"])
+
+    def _question(self, dataset: str) -> str:
+        """The one that asks for labels."""
+        if dataset not in self._questions:
+            asked = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
+            self._questions[dataset] = next(one["id"] for one in asked if one["name"] == convert.LABEL)
+        return self._questions[dataset]
+
+    def _count(self, dataset: str) -> int:
+        return int(self._ask("GET", f"/datasets/{dataset}/records", params={"limit": 1})["total"])
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        try:
+            reply = self._client.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise Unreachable(
+                f"The Argilla server at {self._url} does not answer ({type(error).__name__}). Start it with "
+                "`rondo team start`, or look whether the address is right; nothing is lost, it is tried again."
+            ) from None
+        if reply.is_success:
+            return reply.json() if reply.content else None
+        where = f"The Argilla server at {self._url}"
+        if reply.status_code == 404:
+            raise Gone(f"{where} has no {path.split('?')[0]} any more.")
+        if reply.status_code in _WORDS:
+            raise Refused(f"{where} {_WORDS[reply.status_code]}.")
+        if reply.status_code in (400, 409, 413, 422):
+            raise Unfit(_reason(reply))
+        raise Unreachable(f"{where} answered {reply.status_code}. Its log says why; it is tried again.")
+
+
+def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> Sent:
+    """All at once; where the server refuses, halves of it, down to the record that it means."""
+    try:
+        return Sent(tuple(send(bodies)))
+    except Unfit as error:
+        if len(bodies) == 1:
+            return Sent((), {str(bodies[0]["external_id"]): str(error)})
+    middle = len(bodies) // 2
+    parts = [_in_parts(send, part) for part in (bodies[:middle], bodies[middle:])]
+    return Sent(parts[0].placed + parts[1].placed, {**parts[0].bad, **parts[1].bad})
+
+
+def _not_ours(metadata: Mapping[str, Any], setup: Setup) -> Json:
+    ours = {convert.metadata_name(name) for name in setup.metadata}
+    return {name: value for name, value in metadata.items() if name not in ours}
+
+
+def _reason(reply: httpx.Response) -> str:
+    """What the server says is wrong, in one line."""
+    detail: Any = reply.text
+    with suppress(ValueError):
+        told = reply.json()
+        detail = told.get("detail", told) if isinstance(told, dict) else told
+    return " ".join(str(detail).split())[:500]
+
+
+def connect(project: Path, settings: Settings) -> ArgillaWorkspace:
+    """The server that the project works with. Raises Refused, saying what to do, where none is found."""
+    found = find_connection(project, settings)
+    return ArgillaWorkspace(found.url, found.api_key, settings.team_workspace, embedded=found.embedded)

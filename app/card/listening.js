@@ -1,0 +1,46 @@
+// Which keys are ours. One held down counts once; keys in fields, dialogs and with Ctrl, Alt or Meta are not ours.
+
+const FOREIGN = "input, textarea, select, [contenteditable='true'], [role='dialog'], [role='listbox'], dialog";
+const PRESSABLE = "button, a, summary, [role='button'], [role='option'], [role='tab']";
+
+/** actionFor: what a key does in a view. Returns a function that stops listening. */
+function listen(view, actionFor) {
+  const onKey = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    const target = event.composedPath()[0];
+    if (isForeign(target)) return;
+    if ((event.key === " " || event.key === "Enter") && target.closest?.(PRESSABLE)) return;
+    const act = actionFor(event.key, view);
+    if (!act) return;
+    event.preventDefault();
+    event.stopPropagation();
+    view.noteUse();
+    if (!event.repeat || event.key.startsWith("Arrow") || event.key.startsWith("Page")) act(event.timeStamp);
+  };
+  document.addEventListener("keydown", onKey, true); // before Streamlit, to which c and r mean something
+  const letDialogCome = keepDialogAway();
+  return () => {
+    document.removeEventListener("keydown", onKey, true);
+    letDialogCome();
+  };
+}
+
+/** Whether keys at this element belong to something else: a field, a dialog. */
+function isForeign(target) {
+  const foreign = target.closest?.(FOREIGN);
+  return Boolean(foreign) && !foreign.contains(lostConnectionTitle() ?? document);
+}
+
+/** The title of Streamlit's own dialog about a lost connection, or null. */
+function lostConnectionTitle() {
+  const titles = document.querySelectorAll("[data-testid=stDialog] h2");
+  return [...titles].find((title) => title.textContent === "Connection error") ?? null;
+}
+
+/** Closes that dialog as it comes: it would cover the card, which works on without the server and says so itself. */
+function keepDialogAway() {
+  const close = () => lostConnectionTitle()?.parentElement.querySelector("button")?.click();
+  const observer = new MutationObserver(() => setTimeout(close));
+  observer.observe(document.body, { childList: true });
+  return () => observer.disconnect();
+}

@@ -1,0 +1,17 @@
+"""Team: who labelled what, how far people agree, how good their answers are, and the conflicts to decide."""
+
+import streamlit as st
+
+from app.state import opened
+from app.team_exchange_view import draw_exchange
+from app.team_view import draw_agreement, draw_conflicts, draw_quality, draw_work
+from app.widgets import activity
+
+office = opened()
+st.title("Team")
+activity(office)
+draw_exchange(office)
+if draw_work(office):
+    draw_conflicts(office)
+    draw_agreement(office)
+    draw_quality(office)

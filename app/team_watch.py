@@ -1,0 +1,121 @@
+"""The thread that keeps a team's answers flowing while the app runs: asks for calls, reads what they missed, pushes.
+
+A server that is down is said once, asked again later, and stops nothing else.
+"""
+
+import logging
+import threading
+import time
+from typing import Any, Protocol
+
+import duckdb
+
+from app import client
+from app.webhook_api import register
+from core.errors import Cancelled, RondoError
+from core.jobs import Report
+from core.project import Project
+from core.rounds.plans import active_model
+from core.settings import Settings
+from core.team.standing import exchanges
+
+log = logging.getLogger("rondo")
+TICK_SECONDS = 2.0
+SYNC_SECONDS = 30.0
+WHOLE_SECONDS = 3600.0
+"""after so long everything is read again, whether or not Argilla says that somebody answered"""
+SHARE = 10
+"""a sync that took t seconds is not repeated for this times t: at most a tenth of the time goes into it"""
+
+
+class ExchangingOffice(Protocol):
+    """What is needed of an open project."""
+
+    @property
+    def project(self) -> Project:
+        """The project."""
+
+    def settings(self) -> Settings:
+        """As they are now."""
+
+    def open_ticket(self, verb: str, *, alone: bool) -> Any:
+        """A place for one run of a verb, None while one runs."""
+
+    def run(self, ticket: Any, report: Report, **options: Any) -> dict[str, Any]:
+        """Does the verb."""
+
+    def after_events(self) -> None:
+        """Starts a round when one is due; returns at once."""
+
+
+class TeamWatch:
+    """Runs until the event is set. All it knows is lost with the process, and found again by asking."""
+
+    def __init__(self, office: ExchangingOffice) -> None:
+        self._office = office
+        self._asked = False  # whether Argilla was asked to call us
+        self._next, self._whole = 0.0, 0.0
+        self._pushed: tuple[Any, ...] | None = None
+        self._answers = 0
+        self._said: str | None = None
+
+    def run(self, closed: threading.Event) -> None:
+        """Looks every TICK_SECONDS."""
+        while not closed.wait(TICK_SECONDS):
+            try:
+                if exchanges(self._office.project):
+                    self.look()
+                self._said = None
+            except Cancelled:
+                continue
+            except (RondoError, OSError, duckdb.Error) as error:
+                self._asked = False
+                self._next = time.monotonic() + SYNC_SECONDS
+                if str(error) != self._said:
+                    self._said = str(error)
+                    log.warning("team: %s", error)
+
+    def look(self) -> None:
+        """One turn."""
+        now = time.monotonic()
+        if now < self._next and not self._is_new():
+            return
+        address = client.read_address(self._office.project.folder)
+        if not self._asked and address:
+            register(self._office.project, str(address["url"]))
+            self._asked = True
+        if now >= self._next:
+            self._sync(now)
+        if self._office.settings().team_automatic and self._is_new():
+            before = self._state()
+            if self._do("team_push") is not None:
+                self._pushed = before
+
+    def _sync(self, now: float) -> None:
+        whole = now >= self._whole
+        told = self._do("team_sync", changed_only=not whole)
+        took = time.monotonic() - now
+        self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
+        if whole and told is not None:
+            self._whole = now + WHOLE_SECONDS
+        if told and told["stored"]:
+            self._office.after_events()
+        self._answers = self._office.project.store.one(
+            "select count(*) from responses where not coalesce(starts_with(via, 'argilla:'), false)"
+        )
+
+    def _is_new(self) -> bool:
+        """Whether what a push would send may have changed since the last one."""
+        return self._office.settings().team_automatic and self._state() != self._pushed
+
+    def _state(self) -> tuple[Any, ...]:
+        """Answers given here count once per sync only: each of them closes records there."""
+        settings, project = self._office.settings(), self._office.project
+        batch = project.store.one("select max(batch) from batches")
+        rules = (settings.overlap, settings.show_suggestions, settings.guidelines, settings.taxonomy)
+        return (batch, active_model(project), rules, self._answers)
+
+    def _do(self, verb: str, **options: Any) -> dict[str, Any] | None:
+        """None while somebody else does it."""
+        ticket = self._office.open_ticket(verb, alone=True)
+        return None if ticket is None else self._office.run(ticket, lambda *_: None, who="rondo", **options)

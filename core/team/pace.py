@@ -1,0 +1,89 @@
+"""Who labelled how much and how fast. Knows times and names, not how good the answers are.
+
+What came with a file or many at once has no pace, and a gap of more than PAUSE between two answers is a pause.
+"""
+
+from typing import Any
+
+from core.labelling.responses import BULK, CROWD, FILE
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.project import Project
+
+PAUSE = 300
+"""seconds"""
+HOURLY_DAYS = 2
+"""days up to which answers are counted by the hour"""
+Rows = list[dict[str, Any]]
+
+_ONE_BY_ONE = f"""
+    select annotator, made_at, received_at,
+           date_diff('millisecond', lag(made_at) over (partition by annotator order by made_at, seq), made_at) / 1000
+               as gap
+    from responses
+    where action <> 'undo' and not starts_with(event_id, '{FILE}') and not starts_with(event_id, '{CROWD}')
+      and not coalesce(starts_with(via, '{BULK}'), false)
+"""
+_WORK = f"""
+    with standing as (
+        select annotator, count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skipped,
+               count(*) filter (action = 'flag') as flagged
+        from ({ANSWERS.format(ns="select n from responses")}) where not from_file group by annotator
+    ), paced as (
+        select annotator, median(gap) filter (gap <= {PAUSE}) as pause, count(gap) filter (gap <= {PAUSE}) as steps,
+               sum(gap) filter (gap <= {PAUSE}) as seconds, max(received_at) as last
+        from ({_ONE_BY_ONE}) group by annotator
+    )
+    select annotator, given, skipped, flagged, pause, if(seconds > 0, 3600 * steps / seconds, null), last
+    from standing left join paced using (annotator) order by given desc, annotator
+"""
+
+
+def work(project: Project) -> Rows:
+    """Per person, the busiest first: standing answers, median seconds between answers, answers per hour of work."""
+    with project.store.reading() as cursor:
+        rows = cursor.execute(_WORK, answer_parameters(project.settings())).fetchall()
+    return [
+        {
+            "annotator": who,
+            "labels": given,
+            "skipped": skipped,
+            "flagged": flagged,
+            "seconds": None if pause is None else round(pause, 1),
+            "per hour": None if hourly is None else round(hourly),
+            "last": None if last is None else f"{last:%Y-%m-%d %H:%M}",
+        }
+        for who, given, skipped, flagged, pause, hourly, last in rows
+    ]
+
+
+def over_time(project: Project, people: int) -> Rows:
+    """Answers per person and hour, or per day where they span more than HOURLY_DAYS: annotator, at (UTC), answers.
+
+    people: so many of the busiest have rows of their own, the others together are 'others'.
+    """
+    span = project.store.one(f"select date_diff('day', min(made_at), max(made_at)) from ({_ONE_BY_ONE})")
+    unit = "hour" if span is not None and span < HOURLY_DAYS else "day"
+    rows = project.store.query(
+        f"""with work as ({_ONE_BY_ONE}), busiest as (
+                select annotator from work group by annotator order by count(*) desc, annotator limit ?::bigint)
+            select if(annotator in (select annotator from busiest), annotator, null) as who,
+                   date_trunc('{unit}', made_at) as began, count(*)
+            from work group by who, began order by began, who nulls last""",
+        [people],
+    )
+    return [
+        {"annotator": "others" if who is None else who, "at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "answers": count}
+        for who, at, count in rows
+    ]
+
+
+def calibration(project: Project) -> Rows:
+    """Per person who answered any: how many calibration records each has answered of those that there are."""
+    with project.store.reading() as cursor:
+        rows = cursor.execute(
+            f"""select annotator, count(*), (select count(distinct n) from queue where purpose = 'calibration')
+                from ({ANSWERS.format(ns="select n from queue where purpose = 'calibration'")})
+                where not from_file and action = 'submit' group by annotator order by count(*) desc, annotator""",
+            answer_parameters(project.settings()),
+        ).fetchall()
+    return [{"annotator": who, "answered": answered, "of": total} for who, answered, total in rows]

@@ -1,0 +1,122 @@
+"""An adjudicator decides conflicts by keyboard, in a real browser; nothing is lost to a reload or a killed server."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import HOSTILE, QUIET, Machines
+from tests.browser.real import Server, rondo
+
+pytestmark = pytest.mark.browser
+WAIT = 30_000
+SAID = (("ann", "praise"), ("bob", "bug"))
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Eight records on which ann and bob do not agree; the names of both stand in a file."""
+    texts = [HOSTILE, *(f"Note {number}." for number in range(7))]
+    made = Server(tmp_path / "team", "delivery,praise,question,bug", texts, QUIET)
+    made.kill()
+    file = tmp_path / "answers.jsonl"
+    rows = [
+        {"id": f"r{number}", "text": text, "said": label, "who": who}
+        for number, text in enumerate(texts)
+        for who, label in SAID
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    options = ("--text", "text", "--id", "id", "--label", "said", "--annotator", "who")
+    rondo("--project", str(made.folder), "import", str(file), *options)
+    made.start()
+    yield made
+    made.kill()
+
+
+class Bench:
+    """The adjudication card on a page."""
+
+    def __init__(self, page: Page, server: Server) -> None:
+        self.page, self.conflict = page, page.get_by_test_id("conflict")
+        self.saved = page.get_by_test_id("adjudication-saved")
+        page.goto(f"http://127.0.0.1:{server.port}/team?annotator=judge")
+        self.wait_shown()
+
+    def wait_shown(self) -> None:
+        expect(self.conflict).not_to_have_attribute("data-record-id", "", timeout=WAIT)
+
+    @property
+    def on_screen(self) -> str:
+        return self.conflict.get_attribute("data-record-id") or ""
+
+    def press(self, key: str) -> str:
+        seen = self.on_screen
+        self.page.keyboard.press(key)
+        return seen
+
+    def wait_saved(self) -> None:
+        expect(self.saved).to_have_attribute("data-pending", "0", timeout=WAIT)
+        expect(self.saved).to_have_text("saved", timeout=WAIT)
+
+
+def test_three_conflicts_are_decided_by_keyboard_with_a_reload_in_between(server: Server, page: Page) -> None:
+    bench = Bench(page, server)
+    expect(page.locator(".opinions li")).to_have_count(2)
+    assert page.locator(".opinions").inner_text().split() == ["ann", "praise", "bob", "bug"]
+    first = bench.press("1")
+    passed = bench.press(" ")
+    page.keyboard.press("n")
+    page.keyboard.type("it is a 2")
+    page.keyboard.press("Enter")
+    second = bench.press("3")
+    bench.wait_saved()
+    page.reload()
+    bench.wait_shown()
+    assert bench.on_screen not in (first, second)
+    page.keyboard.press("Backspace")
+    assert bench.on_screen == second
+    bench.press("4")
+    bench.wait_saved()
+    third = bench.press("2")
+    bench.wait_saved()
+    assert len({first, second, third}) == 3
+    assert passed not in (first, second)
+    assert sorted(server.answers("judge")) == sorted([(first, "delivery"), (second, "bug"), (third, "praise")])
+    assert [one["note"] for one in server.events("judge") if one["note"]] == ["it is a 2"]
+    expect(page.locator(".batch")).to_have_text("5 conflicts")
+
+
+def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, page: Page) -> None:
+    bench = Bench(page, server)
+    decided = [(bench.press("1"), "delivery")]
+    bench.wait_saved()
+    server.kill()
+    decided += [(bench.press("2"), "praise"), (bench.press("3"), "question")]
+    expect(bench.saved).to_contain_text("offline: 2 kept", timeout=WAIT)
+    server.start()
+    bench.wait_saved()
+    outbox = page.evaluate(
+        "Object.keys(localStorage).filter((key) => key.startsWith('rondo:outbox:adjudication')).length"
+    )
+    assert outbox == 0
+    assert sorted(server.answers("judge")) == sorted(decided)
+    assert len(server.events("judge")) == 3
+
+
+def test_the_card_fits_a_phone_in_the_dark_and_shows_texts_as_texts(server: Server, machines: Machines) -> None:
+    page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
+    bench = Bench(page, server)
+    for _ in range(8):
+        if bench.on_screen == "r0":
+            break
+        page.keyboard.press(" ")
+        time.sleep(0.05)
+    expect(bench.conflict).to_have_text(HOSTILE)
+    assert bench.conflict.locator("*").count() == 0
+    assert page.evaluate("window.broken") is None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()

@@ -1,0 +1,54 @@
+"""A project with people in it, and their ways in: what the tests of roles share."""
+
+import time
+from dataclasses import dataclass
+
+from app.entrance import TRUSTED, Bound, Entrance
+from app.identity import SESSION
+from core.errors import BadInput
+from core.project import Project
+from core.team.people import add_person
+from core.team.roles import ROLES
+from tests.conftest import quiet
+
+SECRET = b"a secret of this project"
+NAMES = {"manager": "Max", "adjudicator": "Joy", "annotator": "Ann"}
+assert NAMES.keys() == ROLES.keys()
+
+
+def add(project: Project, name: str, role: str | None = None, email: str | None = None) -> str:
+    """The new person's access code."""
+    return str(add_person(project, quiet, name=name, role=role, email=email)["code"])
+
+
+def add_all(project: Project) -> dict[str, str]:
+    """One person of each role; role -> access code."""
+    return {role: add(project, name, role, f"{name}@example.org") for role, name in NAMES.items()}
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody who has signed in."""
+
+    entrance: Entrance
+    name: str
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {self.entrance.cookie: self.session}
+
+    @property
+    def session(self) -> str:
+        person = self.entrance.person(self.name)
+        if person is None:
+            raise BadInput(f"Nobody is called {self.name}.")
+        return self.entrance.open_session(person, time.time())
+
+    @property
+    def user(self) -> dict[str, str]:
+        """What st.user holds on a page."""
+        return {SESSION: self.session}
+
+
+def entrance_of(project: Project, bound: Bound = TRUSTED) -> Entrance:
+    return Entrance(project.store, SECRET, bound)

@@ -1,0 +1,71 @@
+"""What goes to Argilla and comes back means the same on both sides, whatever people and models write."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from annotation import convert
+from core.labelling.responses import NOTE_LIMIT
+from core.team.workspace import LAST, Outgoing, Setup, Suggested
+
+TEXT = st.text(max_size=40)
+IDS = st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6, unique=True).filter(
+    lambda ids: convert.NONE not in ids
+)
+
+
+@st.composite
+def setups(draw: st.DrawFn) -> Setup:
+    labels = tuple((id, draw(st.text(min_size=1, max_size=600)), draw(st.text(max_size=1200))) for id in draw(IDS))
+    names = draw(st.lists(st.text(min_size=1, max_size=10), min_size=1, max_size=5, unique=True))
+    cut = draw(st.integers(1, len(names)))
+    return Setup(tuple(names[:cut]), tuple(names[cut:]), ("source", "queue_rank"), labels, draw(st.booleans()), "", 1)
+
+
+@given(setups(), st.data(), st.text(max_size=NOTE_LIMIT + 50))
+def test_an_answer_that_goes_there_comes_back_as_it_was(setup: Setup, data: st.DataObject, note: str) -> None:
+    most = len(setup.labels) if setup.multi else 1
+    least = 0 if setup.multi else 1
+    labels = data.draw(st.lists(st.sampled_from(setup.label_ids), min_size=least, max_size=most, unique=True))
+    values = convert.response_values(labels, note, setup)
+    response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00.250000", "user_id": "u"}
+    heard = convert.said(response, "ann")
+    assert heard.labels == tuple(sorted(labels))
+    assert (heard.note or "") == note.strip()[:NOTE_LIMIT].rstrip()
+    assert convert.fits(response, setup)
+
+
+@given(setups())
+def test_what_asks_for_labels_is_what_argilla_takes(setup: Setup) -> None:
+    options = convert.options(setup)
+    assert len({one["value"] for one in options}) == len(options) >= 2
+    assert all(1 <= len(one["text"]) <= 500 for one in options)
+    assert all(one["description"] is None or 1 <= len(one["description"]) <= 1000 for one in options)
+    names = [one["name"] for one in convert.field_bodies(setup)]
+    assert len(set(names)) == len(names)
+    assert [one["required"] for one in convert.field_bodies(setup)].count(True) == 1
+    ours = [one["name"] for one in convert.metadata_bodies(setup)]
+    assert len(set(ours)) == len(ours)
+
+
+@given(setups(), st.dictionaries(TEXT, TEXT), st.dictionaries(TEXT, TEXT), st.integers(0, 9) | st.just(LAST), st.data())
+def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
+    setup: Setup, metadata: dict[str, str], others: dict[str, str], rank: int, data: st.DataObject
+) -> None:
+    labels = data.draw(st.lists(st.sampled_from([*setup.label_ids, "retired"]), min_size=1, max_size=3, unique=True))
+    suggested = Suggested(tuple(labels), tuple(0.5 for _ in labels), "m1")
+    record = Outgoing("r1", {setup.fields[0]: "text"}, metadata, rank, suggested)
+    body = convert.record_body(record, setup, "q", others)
+    long = {convert.metadata_name(name) for name in setup.context}
+    kept = {name: value for name, value in others.items() if name not in {*metadata, *long, *convert.RESERVED}}
+    assert kept.items() <= body["metadata"].items()
+    assert body["metadata"][convert.RANK] == rank
+    assert (body["metadata"][convert.STATE] == convert.DONE) == (rank == LAST)
+    for one in body.get("suggestions", []):
+        value = one["value"]
+        assert {value} if isinstance(value, str) else set(value) <= set(setup.label_ids)
+
+
+def test_none_of_these_beside_a_label_is_the_label() -> None:
+    values = {"label": {"value": [convert.NONE, "spam"]}}
+    response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00Z", "user_id": "u"}
+    assert convert.said(response, "ann").labels == ("spam",)

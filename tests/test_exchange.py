@@ -1,0 +1,346 @@
+"""Records out to a real Argilla and answers back: nothing is sent twice, lost, doubled, or leant on where it judges."""
+
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from core import loop
+from core.changes import change_settings
+from core.errors import Refused
+from core.labelling.corrections import correct
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.labelling.reviews import queue_for_review
+from core.looking.dossier import read_dossier
+from core.project import Project
+from core.team.standing import read_exchange
+from core.team.workspace import LAST
+from tests.argilla_server import ArgillaServer
+from tests.conftest import quiet
+from tests.team_world import Team, dataset_of, line_to, standing, where
+
+
+@pytest.fixture
+def team(argilla: ArgillaServer, project: Project) -> Iterator[Team]:
+    """A workspace that the project fills; 20 records wait, 4 of them for the audit."""
+    made = Team(argilla)
+    made.join(project)
+    loop.next_batch(project, quiet, size=20, audit_share=0.2)
+    yield made
+    made.close()
+
+
+def suggest(project: Project, label: str = "food", model: str = "m1") -> None:
+    """As a round does: every queued record gets a suggestion, those for the audit too."""
+    with project.desk.changing() as cursor:
+        cursor.execute("update queue set suggestion = ?, model = ?", [json.dumps([[label, 0.75]]), model])
+
+
+def push(project: Project) -> dict[str, object]:
+    return loop.VERBS["team_push"](project, quiet)
+
+
+def sync(project: Project) -> dict[str, int]:
+    return loop.VERBS["team_sync"](project, quiet)
+
+
+def audited(project: Project) -> set[str]:
+    """Of what stands there the records that the audit drew."""
+    rows = project.store.query("select id from queue join records using (n) where audit")
+    return {id for (id,) in rows} & set(where(project))
+
+
+def test_a_push_brings_the_queue_with_suggestions_but_for_the_audit(team: Team, project: Project) -> None:
+    suggest(project)
+    told = push(project)
+    there = team.records(dataset_of(project))
+    assert told["sent"] == len(there) == 20
+    assert {one["external_id"] for one in there if not one["suggestions"]} == audited(project)
+    shown = next(one for one in there if one["suggestions"])
+    (suggestion,) = shown["suggestions"]
+    assert (suggestion["value"], suggestion["score"], suggestion["agent"]) == ("food", 0.75, "m1")
+    assert shown["fields"]["text"].startswith("The ")
+    assert shown["metadata"]["queue_rank"] == 0
+
+
+def test_a_second_push_sends_nothing(team: Team, project: Project) -> None:
+    push(project)
+    told = push(project)
+    assert (told["sent"], told["unchanged"]) == (0, 20)
+
+
+def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, project: Project) -> None:
+    push(project)
+    record = next(iter(where(project).values()))
+    theirs = {**team.record(record)["metadata"], "reviewed_by": "the legal team"}
+    assert team.owner.patch(f"/records/{record}", json={"metadata": theirs}).is_success
+    suggest(project)
+    assert push(project)["sent"] == 16  # the audit's have no suggestion, so they did not change
+    assert team.record(record)["metadata"] == theirs
+    assert len(team.records(dataset_of(project))) == 20
+
+
+def test_a_bad_record_is_told_and_keeps_no_other_out(team: Team, project: Project) -> None:
+    suggest(project)
+    bad = project.store.one("select n from queue where not audit order by position limit 1")
+    with project.desk.changing() as cursor:
+        cursor.execute("update queue set suggestion = ? where n = ?", [json.dumps([["food", 7.5]]), bad])
+    told = push(project)
+    assert told["sent"] == 19
+    assert list(told["bad"]) == [project.store.one("select id from records where n = ?", [bad])]  # type: ignore[call-overload]
+    assert push(project)["sent"] == 0
+    suggest(project)
+    assert push(project)["sent"] == 1
+
+
+def test_suggestions_are_taken_away_where_they_may_no_longer_be_shown(team: Team, project: Project) -> None:
+    suggest(project)
+    push(project)
+    change_settings(project, show_suggestions=False)
+    push(project)
+    assert not any(one["suggestions"] for one in team.records(dataset_of(project)))
+
+
+def test_an_answer_that_ever_could_lean_on_a_suggestion_never_counts_as_blind(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    suggest(project)
+    push(project)
+    change_settings(project, show_suggestions=False)
+    push(project)
+    for record in where(project).values():
+        team.answer(who, record, ["food"])
+    sync(project)
+    strata = project.store.query("select r.id, stratum from settled join records r using (n) where stratum <> 'gold'")
+    assert {record for record, stratum in strata if stratum == "audit"} == audited(project)
+    assert len(strata) == 20
+
+
+def test_answers_notes_and_skips_come_back_and_are_people_s(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    first, second, third = list(where(project))[:3]
+    place = where(project)
+    team.answer(who, place[first], ["food"], "a doubt")
+    team.answer(who, place[second], ["food"], "unreadable", status="discarded")
+    team.answer(who, place[third], ["food"], status="draft")
+    assert sync(project) == {"records": 20, "stored": 2, "refused": 0}
+    assert standing(project) == {
+        (first, who): ("submit", ("food",), "a doubt"),
+        (second, who): ("skip", (), "unreadable"),
+    }
+    assert read_dossier(project, first).answers[0]["how"] == "in Argilla"
+    assert sync(project)["stored"] == 0
+    exchange = read_exchange(project)
+    assert (exchange.pushed, exchange.answered, exchange.people, exchange.trouble) == (20, 2, 1, None)
+
+
+def test_an_edit_a_draft_and_a_deletion_are_followed(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    first, second, third = list(where(project))[:3]
+    place = where(project)
+    for record in (first, second, third):
+        team.answer(who, place[record], ["food"])
+    sync(project)
+    team.answer(who, place[first], ["music"])
+    team.answer(who, place[second], ["food"], status="draft")
+    team.take_back(who, place[third])
+    sync(project)
+    assert standing(project) == {(first, who): ("submit", ("music",), None)}
+    team.answer(who, place[second], ["food"])
+    sync(project)
+    assert standing(project)[(second, who)] == ("submit", ("food",), None)
+
+
+def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    record, place = next(iter(where(project).items()))
+    for label in ("food", "music", "food"):
+        team.answer(who, place, [label])
+        sync(project)
+    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert project.store.one("select count(*) from responses where starts_with(via, 'argilla:')") == 3
+
+
+def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    place = where(project)
+    answered = list(place)[:5]
+    for record in answered:
+        team.answer(who, place[record], ["food"])
+    sync(project)
+    cards = project.desk.exchange(Holder("bob", "1"), Ask(want=50)).cards
+    assert not {card.id for card in cards} & set(answered)
+
+
+def test_what_was_answered_here_goes_last_there_and_is_marked(team: Team, project: Project) -> None:
+    push(project)
+    record, place = next(iter(where(project).items()))
+    event = Event("e1", record, "submit", ("food",))
+    project.desk.exchange(Holder("bob", "1"), Ask(events=(event,)))
+    push(project)
+    metadata = team.record(place)["metadata"]
+    assert (metadata["queue_rank"], metadata["rondo_state"]) == (LAST, "answered in Rondo")
+
+
+def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    record, place = next(iter(where(project).items()))
+    team.answer(who, place, ["food"])
+    sync(project)
+    given = project.store.one("select event_id from responses where annotator = ?", [who])
+    undo = Event("u1", record, "undo", undoes=given)
+    project.desk.exchange(Holder(who, "1"), Ask(events=(undo,)))
+    sync(project)
+    assert standing(project) == {}
+    team.answer(who, place, ["music"])
+    sync(project)
+    assert standing(project)[(record, who)] == ("submit", ("music",), None)
+
+
+def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    record, place = next(iter(where(project).items()))
+    team.answer(who, place, ["food"])
+    sync(project)
+    correct(project, record, ["music"], "boss")
+    sync(project)
+    assert read_dossier(project, record).labels == ("music",)
+
+
+def test_a_second_look_is_not_asked_for_there(team: Team, project: Project) -> None:
+    push(project)
+    n = project.store.one("select min(n) from settled")
+    queue_for_review(project, [n], "boss")
+    assert push(project)["sent"] == 0
+
+
+def test_an_external_server_is_told_by_its_link(argilla: ArgillaServer, project: Project) -> None:
+    team = Team(argilla, embedded=False)
+    team.join(project)
+    loop.next_batch(project, quiet, size=10)
+    change_settings(project, team_url=argilla.url)
+    assert "sort=metadata.queue_rank.asc" in str(push(project)["url"])
+    assert any("sorts them" in sentence for sentence in read_exchange(project).told)
+    team.close()
+
+
+def test_a_renamed_label_keeps_the_dataset(team: Team, project: Project) -> None:
+    push(project)
+    before = dataset_of(project)
+    change_settings(project, rename_label=("food", "Meals"), guidelines="Look twice.", overlap=2)
+    assert push(project)["replaced"] is None
+    assert dataset_of(project) == before
+    asked = team.owner.get(f"/datasets/{before}/questions").json()["items"]
+    assert "Meals" in [option["text"] for option in asked[0]["settings"]["options"]]
+    dataset = team.owner.get(f"/datasets/{before}").json()
+    assert (dataset["guidelines"], dataset["distribution"]["min_submitted"]) == ("Look twice.", 2)
+
+
+def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, project: Project) -> None:
+    ann, bob, cyd = team.add("ann", "bob", "cyd")
+    suggest(project)
+    push(project)
+    old, place = dataset_of(project), where(project)
+    first, second, third, late = [record for record in place if record not in audited(project)][:4]
+    team.answer(ann, place[first], ["food"], "why not")
+    team.answer(bob, place[second], ["music"], status="draft")
+    team.answer(cyd, place[third], ["music"], status="discarded")
+    sync(project)
+    assert team.owner.patch(f"/records/{place[first]}", json={"metadata": {"ours": "kept"}}).is_success
+    change_settings(project, add_label="sport")
+    assert read_exchange(project).outdated
+    assert push(project)["replaced"]
+    new = {one["external_id"]: one for one in team.records(dataset_of(project))}
+    assert dataset_of(project) != old
+    assert set(new) == set(place)
+    assert {one["status"] for record in (first, second, third) for one in new[record]["responses"]} == {
+        *("submitted", "draft", "discarded")
+    }
+    assert new[first]["metadata"]["ours"] == "kept"
+    assert new[late]["suggestions"]
+    assert team.owner.get(f"/datasets/{old}").json()["name"].count("replaced")
+    before = standing(project)
+    assert sync(project)["stored"] == 0
+    team.answer(ann, place[late], ["weather"])  # in the old one, whose page was still open
+    team.take_back(ann, where(project)[first])
+    sync(project)
+    before[(late, ann)] = ("submit", ("weather",), None)
+    del before[(first, ann)]
+    assert standing(project) == before
+    assert read_exchange(project).replaced
+
+
+def test_answers_with_a_retired_label_stand_and_the_record_is_asked_again(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    record, place = next(iter(where(project).items()))
+    team.answer(who, place, ["food"])
+    sync(project)
+    change_settings(project, add_label="sport")
+    change_settings(project, retire_label="food")
+    push(project)
+    sync(project)
+    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert team.record(where(project)[record])["responses"] == []
+
+
+def test_a_dataset_deleted_there_takes_no_answer_with_it(team: Team, project: Project) -> None:
+    (who,) = team.add("ann")
+    push(project)
+    record, place = next(iter(where(project).items()))
+    team.answer(who, place, ["food"])
+    sync(project)
+    assert team.owner.delete(f"/datasets/{dataset_of(project)}").is_success
+    sync(project)
+    assert standing(project)[(record, who)] == ("submit", ("food",), None)
+    assert read_exchange(project).gone
+    push(project)
+    assert record not in where(project)
+
+
+def test_a_line_cut_at_any_byte_of_a_push_leaves_nothing_twice(argilla: ArgillaServer, project: Project) -> None:
+    with line_to(argilla.url) as line:
+        team = Team(argilla, url=line.url)
+        team.join(project)
+        loop.next_batch(project, quiet, size=20)
+        for left in (300, 1_500, 3_000, 6_000, 9_000, 20_000):
+            line.left = left
+            with suppress(Refused):
+                push(project)
+        line.left = None
+        push(project)
+        assert project.team.trouble is None
+        datasets = team.owner.get("/me/datasets", params={"workspace_id": team.connect()._workspace}).json()["items"]
+        assert len(datasets) == 1
+        assert sorted(one["external_id"] for one in team.records(dataset_of(project))) == sorted(where(project))
+        assert len(where(project)) == 20
+        team.close()
+
+
+def test_several_labels_may_hold_and_none_is_an_option(argilla: ArgillaServer, project: Project) -> None:
+    with project.changing_settings() as (settings, _):
+        project.save_settings(replace(settings, multi=True))
+    project.desk.reload()
+    team = Team(argilla)
+    team.join(project)
+    (who,) = team.add("ann")
+    loop.next_batch(project, quiet, size=10)
+    push(project)
+    (first, one), (second, two) = list(where(project).items())[:2]
+    team.answer(who, one, ["music", "food"], multi=True)
+    team.answer(who, two, ["(none)"], multi=True)
+    sync(project)
+    assert standing(project) == {
+        (first, who): ("submit", ("food", "music"), None),
+        (second, who): ("submit", (), None),
+    }
+    team.close()

@@ -1,0 +1,127 @@
+"""What a page says of the exchange with Argilla, and what its buttons do; and the thread that keeps it going."""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from app.team_watch import TeamWatch
+from core import loop
+from core.changes import change_settings
+from core.project import open_project
+from core.team.hearing import hear_record
+from gpu_jobs.local import InProcessRunner
+from tests.argilla_server import ArgillaServer
+from tests.conftest import quiet
+from tests.team_world import Team, standing, where
+
+
+@pytest.fixture
+def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
+    shutil.copytree(encoded, tmp_path / "project")
+    yield state.open_office(lambda: open_project(tmp_path / "project", InProcessRunner()))
+    state.close_office()
+
+
+@pytest.fixture
+def team(argilla: ArgillaServer, office: state.Office) -> Iterator[Team]:
+    """A workspace for the project that the office holds; ten records wait."""
+    made = Team(argilla)
+    made.join(office.project)
+    loop.next_batch(office.project, quiet, size=10)
+    yield made
+    made.close()
+
+
+def drawn() -> AppTest:
+    """The section, alone on a page."""
+
+    def script() -> None:
+        from app.state import opened
+        from app.team_exchange_view import draw_exchange
+
+        draw_exchange(opened())
+
+    return AppTest.from_function(script, default_timeout=60).run()
+
+
+def settled(office: state.Office) -> None:
+    """Nothing goes on any more."""
+    wait_for(lambda: not office.activities)
+
+
+def wait_for(holds: Callable[[], Any]) -> None:
+    """Thirty seconds at most."""
+    for _ in range(600):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+def test_before_the_first_push_the_page_says_how_to_begin(office: state.Office) -> None:
+    page = drawn()
+    assert not page.exception
+    assert "rondo team start" in page.text[0].value
+
+
+def test_without_a_server_the_page_says_what_to_do_and_goes_on(office: state.Office) -> None:
+    drawn().button(key="team-push").click().run()
+    settled(office)
+    assert "Argilla" in drawn().warning[0].value
+
+
+def test_the_buttons_push_and_sync(office: state.Office, team: Team) -> None:
+    (who,) = team.add("ann")
+    drawn().button(key="team-push").click().run()
+    settled(office)
+    assert office.trouble is None
+    team.answer(who, next(iter(where(office.project).values())), ["food"])
+    drawn().button(key="team-sync").click().run()
+    settled(office)
+    page = drawn()
+    assert not page.exception
+    assert [metric.value for metric in page.metric][1:3] == ["1", "1"]
+
+
+def test_a_changed_label_and_a_replaced_dataset_are_announced(office: state.Office, team: Team) -> None:
+    loop.VERBS["team_push"](office.project, quiet)
+    change_settings(office.project, add_label="sport")
+    assert "new dataset" in drawn().info[0].value
+    loop.VERBS["team_push"](office.project, quiet)
+    assert any("Replaced by it" in text.value for text in drawn().text)
+    assert office.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
+
+
+def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: state.Office, team: Team) -> None:
+    (who,) = team.add("ann")
+    loop.VERBS["team_push"](office.project, quiet)
+    watch, closed = TeamWatch(office), threading.Event()
+    thread = threading.Thread(target=watch.run, args=(closed,))
+    record, place = next(iter(where(office.project).items()))
+    team.answer(who, place, ["food"])
+    thread.start()
+    wait_for(lambda: standing(office.project) == {(record, who): ("submit", ("food",), None)})
+    before = len(where(office.project))
+    loop.next_batch(office.project, quiet, size=30)
+    wait_for(lambda: len(where(office.project)) > before)
+    closed.set()
+    thread.join()
+
+
+def test_a_dead_server_is_told_and_asked_again(office: state.Office, team: Team) -> None:
+    loop.VERBS["team_push"](office.project, quiet)
+    place = next(iter(where(office.project).values()))
+    right, team.url = team.url, "http://127.0.0.1:9"
+    office.start("team_sync")
+    settled(office)
+    assert "does not answer" in drawn().warning[0].value
+    team.url = right
+    hear_record(office.project, place)
+    assert not drawn().warning

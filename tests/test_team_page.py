@@ -1,0 +1,117 @@
+"""The Team page says who labelled what, how far people agree and what cannot be told; names are never markup."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from core import loop
+from core.project import Project, open_project
+from core.team import agreeing, pace
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import TOPICS, quiet
+from tests.crowd_world import SKILLS, answer, crowd_answers
+
+MAIN = Path(__file__).parent.parent / "app" / "main.py"
+HOSTILE = "![x](http://x/y) :red[hi]"
+
+
+@pytest.fixture
+def office(project: Project) -> Iterator[state.Office]:
+    opened = state.open_office(lambda: project)
+    yield opened
+    state._OPEN.clear()
+
+
+def team() -> AppTest:
+    test = AppTest.from_file(str(MAIN), default_timeout=60)
+    test.run()
+    test.switch_page("pages/team.py").run()
+    assert not test.exception
+    return test
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(one.value for one in [*page.text, *page.info, *page.warning, *page.caption])
+
+
+def test_without_answers_it_says_so(office: state.Office) -> None:
+    assert "Nobody has labelled yet." in texts(team())
+
+
+def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: state.Office) -> None:
+    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
+    shown = texts(team())
+    assert "Agreement cannot be told: no record has answers of two people." in shown
+    assert "overlap, on the Settings page" in shown
+    assert "There is no conflict" in shown
+
+
+def test_a_crowd_is_shown_measured_and_warned_of(office: state.Office, truth: dict[str, tuple[str, ...]]) -> None:
+    answer(office.project, crowd_answers(truth, list(TOPICS)))
+    page = team()
+    work = page.dataframe(key="work").value
+    assert sorted(work["annotator"]) == sorted(SKILLS)
+    assert set(work["seconds"]) == {1.0}
+    assert set(work["per hour"]) == {3600}
+    assert "Krippendorff's alpha is" in texts(page)
+    assert len(page.dataframe(key="alpha-table").value) == 3
+    assert len(page.dataframe(key="kappa-table").value) == 15
+    loop.VERBS["quality"](office.project, quiet)
+    page = team()
+    assert sorted(page.dataframe(key="quality-table").value["annotator"]) == sorted(SKILLS)
+    assert any(one.value.startswith("contrarian answers against the others") for one in page.warning)
+
+
+def test_two_people_can_be_chosen(office: state.Office) -> None:
+    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"]), ("cat", "r1", ["food"])])
+    page = team()
+    assert page.dataframe(key="two-table").value.to_dict("records") == [
+        {"first": "food", "second": "music", "records": 1}
+    ]
+    page.selectbox(key="second").select("cat").run()
+    assert "They share no record." in texts(page)
+
+
+def test_a_name_is_asked_for_before_the_card_comes(office: state.Office) -> None:
+    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"])])
+    page = team()
+    assert not page.get("bidi_component")
+    page.text_input(key="records-who").input("judge").run()
+    assert page.get("bidi_component")
+
+
+def test_a_persons_name_is_no_markup(office: state.Office, truth: dict[str, tuple[str, ...]]) -> None:
+    given = [(HOSTILE if who == "spammer" else who, *rest) for who, *rest in crowd_answers(truth, list(TOPICS))]
+    answer(office.project, [(who, record, ["food"] if who == HOSTILE else said) for who, record, said in given])
+    loop.VERBS["quality"](office.project, quiet)
+    for warning in team().warning:
+        assert HOSTILE not in warning.value
+
+
+def test_it_opens_where_several_labels_hold(encoded: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "multi"
+    shutil.copytree(encoded, folder)
+    file = folder / "rondo.toml"
+    file.write_text(file.read_text().replace("multi = false", "multi = true"))
+    office = state.open_office(lambda: open_project(folder, InProcessRunner()))
+    answer(office.project, [("ann", "r0", ["food", "music"]), ("bob", "r0", []), ("ann", "r1", []), ("bob", "r1", [])])
+    page = team()
+    assert page.dataframe(key="two-table").value.to_dict("records") == [
+        {"first": agreeing.NONE, "second": agreeing.NONE, "records": 1},
+        {"first": "food, music", "second": agreeing.NONE, "records": 1},
+    ]
+    state.close_office()
+
+
+def test_pauses_do_not_slow_anybody_down(project: Project) -> None:
+    answer(project, [("ann", f"r{number}", ["food"]) for number in range(5)])
+    project.store.query("select 1")
+    with project.store.transaction() as cursor:
+        cursor.execute("update responses set made_at = made_at - interval 1 hour where n < 2 and annotator = 'ann'")
+    row = pace.work(project)[0]
+    assert (row["seconds"], row["per hour"], row["labels"]) == (1.0, 3600, 5)
+    assert sum(one["answers"] for one in pace.over_time(project, 3)) == 5
