@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla")
+ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "team", "argilla")
 WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps", "trainers")
 
 
