@@ -3,9 +3,10 @@
 Not by Argilla's client: it erases metadata, fails whole batches, cannot sort, and is heavy.
 """
 
+import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,10 @@ _WORDS = {
 }
 
 
+_NAMES: dict[str, dict[str, str]] = {}
+"""server -> id of a person -> name: asking anew at each answer would take longer than all the rest"""
+
+
 class ArgillaWorkspace:
     """One connection; not for several threads at once."""
 
@@ -50,7 +55,9 @@ class ArgillaWorkspace:
             headers={"X-Argilla-Api-Key": api_key},
             timeout=httpx.Timeout(SECONDS, connect=5),
             trust_env=not embedded,
+            verify=_certificates(),
         )
+        self._names = _NAMES.setdefault(self._url, {})
         self._questions: dict[str, str] = {}
 
     @property
@@ -72,8 +79,8 @@ class ArgillaWorkspace:
         return sorted(one["username"] for one in self._ask("GET", f"/workspaces/{self._workspace}/users")["items"])
 
     def people(self) -> list[str]:
-        """Everybody whom the server knows, as far as the key may ask."""
-        return sorted(self._users.values())
+        """Everybody whom the server knows now, as far as the key may ask."""
+        return sorted(self._read_people().values())
 
     def make_dataset(self, name: str, setup: Setup) -> str:
         """Published; an empty one of this name that was left over is replaced. Raises Unfit where a full one has it."""
@@ -117,7 +124,7 @@ class ArgillaWorkspace:
         self._ask("PATCH", f"/records/{record}", json={"suggestions": []})
 
     def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
-        """At most MOST at once. Answers of people whom the server no longer knows are left out."""
+        """At most MOST at once. Answers of people whom the server never named are left out."""
         found = self._found(dataset, ids, ("responses", "suggestions"))
         return [Standing(convert.placed(record), tuple(self._said(record))) for record in found]
 
@@ -136,9 +143,11 @@ class ArgillaWorkspace:
 
     def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
         """What does not fit there stays where it is."""
-        users = {name: id for id, name in self._users.items()}
+        users = {name: id for id, name in self._read_people().items()}
         given: dict[str, list[tuple[str, Said]]] = {}
         for record, one in answers:
+            if one.annotator not in users:  # removed meanwhile
+                continue
             given.setdefault(record, []).append((users[one.annotator], one))
         bodies = [convert.carried_body(record, said, setup) for record, said in given.items()]
         _in_parts(lambda part: self._upsert(dataset, part), bodies)
@@ -174,22 +183,22 @@ class ArgillaWorkspace:
         told = self._ask("POST", f"/datasets/{dataset}/records/search", json=query, params=params)
         return [one["record"] for one in told["items"]]
 
-    def _said(self, record: Json) -> list[Any]:
+    def _said(self, record: Json) -> list[Said]:
         responses = record.get("responses") or []
-        if any(one["user_id"] not in self._users for one in responses):
-            del self._users  # somebody new
-        known = self._users
-        return [convert.said(one, known[one["user_id"]]) for one in responses if one["user_id"] in known]
+        if any(one["user_id"] not in self._names for one in responses):
+            self._read_people()  # somebody new
+        return [convert.said(one, self._names[one["user_id"]]) for one in responses if one["user_id"] in self._names]
 
-    @cached_property
-    def _users(self) -> dict[str, str]:
+    def _read_people(self) -> dict[str, str]:
         """id -> name. Only an owner may ask for all of them."""
         found = [self._ask("GET", "/me")]
         try:
             found += self._ask("GET", "/users")["items"]
         except Refused:
             found += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
-        return {one["id"]: one["username"] for one in found}
+        people = {str(one["id"]): str(one["username"]) for one in found}
+        self._names.update(people)
+        return people
 
     @cached_property
     def _workspace(self) -> str:
@@ -227,6 +236,12 @@ class ArgillaWorkspace:
         if reply.status_code in (400, 409, 413, 422):
             raise Unfit(_reason(reply))
         raise Unreachable(f"{where} answered {reply.status_code}. Its log says why; it is tried again.")
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Reading them takes longer than an answer."""
+    return httpx.create_ssl_context()
 
 
 def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) -> Sent:

@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,7 +47,7 @@ class Listener:
     def project(self) -> Project:
         return self.opened.project
 
-    def call(self, body: bytes, at: datetime | None = None, **headers: str) -> int:
+    def call(self, body: bytes, at: datetime | None = None, headers: Mapping[str, str] | None = None) -> int:
         """The status of a call that is signed by the right secret, unless a header says otherwise."""
         secret = (self.project.folder / ".rondo" / "team" / "webhook_secret").read_text()
         moment = at or datetime.now(UTC)
@@ -56,7 +56,7 @@ class Listener:
             "webhook-timestamp": str(int(moment.timestamp())),
             "webhook-signature": Webhook(secret).sign("msg_1", moment, body.decode()),
         }
-        reply = httpx.post(f"{self.url}{PATH}", content=body, headers=signed | headers, trust_env=False)
+        reply = httpx.post(f"{self.url}{PATH}", content=body, headers={**signed, **(headers or {})}, trust_env=False)
         return reply.status_code
 
 
@@ -127,8 +127,7 @@ def test_an_answer_arrives_by_itself_and_so_does_its_deletion(listener: Listener
 )
 def test_a_call_that_is_not_rightly_signed_is_refused(listener: Listener, headers: dict[str, str]) -> None:
     place = next(iter(where(listener.project).values()))
-    given: dict[str, Any] = dict(headers)
-    assert listener.call(about(place, dataset_of(listener.project)), **given) == 401
+    assert listener.call(about(place, dataset_of(listener.project)), headers=headers) == 401
 
 
 def test_an_old_call_is_refused(listener: Listener) -> None:

@@ -103,13 +103,13 @@ def hear_record(project: Project, record: str) -> int | None:
 
 @dataclass(frozen=True)
 class Heard:
-    """What each person says, who says nothing any more, and what was said in a dataset after it was replaced.
+    """What each person says, which records are still there, and what was said in a dataset after it was replaced.
 
     late: (place of the record in the dataset that was made next, what was said in the older one after that).
     """
 
     spoken: dict[Key, Spoken]
-    silent: set[Key]
+    found: set[int]
     late: list[tuple[Place, Said]]
     ids: dict[int, str]
     datasets: dict[str, Dataset]
@@ -124,7 +124,7 @@ def hear(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int
         heard = _listen(project, workspace, ns)
         with project.store.reading() as cursor:
             logged = _logged(cursor, ns)
-        events = _differences(heard, logged)
+        events = _differences(heard, logged, _silent(workspace, heard, logged))
         statuses = project.desk.receive(events) if events else {}
         if heard.late:
             _carry(project, workspace, heard)
@@ -139,12 +139,11 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
         heard = Heard({}, set(), [], _ids(cursor, ns), datasets)
-    found: set[int] = set()
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
         here = {heard.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
             place = here[standing.placed.id]
-            found.add(place.n)
+            heard.found.add(place.n)
             model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
             successor = _successor(place, places, datasets)
             for said in standing.said:
@@ -155,9 +154,14 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
                     heard.late.append((successor, said))
                 if _is_newer(spoken, heard.spoken.get(key)):
                     heard.spoken[key] = spoken
-    known = set(workspace.people())
-    heard.silent.update((n, who) for n in found for who in known if (n, who) not in heard.spoken)
     return heard
+
+
+def _silent(workspace: Workspace, heard: Heard, logged: Mapping[Key, list[Logged]]) -> set[Key]:
+    """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
+    missing = {key for key in logged if key[0] in heard.found and key not in heard.spoken}
+    known = set(workspace.people()) if missing else set()
+    return {key for key in missing if key[1] in known}
 
 
 def _fits(said: Said, dataset: Dataset) -> bool:
@@ -191,7 +195,7 @@ def _is_newer(spoken: Spoken, other: Spoken | None) -> bool:
     return other is None or spoken.said.at >= other.said.at
 
 
-def _differences(heard: Heard, logged: Mapping[Key, list[Logged]]) -> list[tuple[str, Event]]:
+def _differences(heard: Heard, logged: Mapping[Key, list[Logged]], silent: set[Key]) -> list[tuple[str, Event]]:
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
     for key, one in heard.spoken.items():
@@ -200,7 +204,7 @@ def _differences(heard: Heard, logged: Mapping[Key, list[Logged]]) -> list[tuple
             events += _undone(key, heard.ids, standing, one.dataset)
         elif not standing or _content(one.said) != (standing[-1].action, standing[-1].labels, standing[-1].note):
             events.append((key[1], _event(heard.ids[key[0]], one, standing)))
-    for key in heard.silent & logged.keys():
+    for key in silent:
         events += _undone(key, heard.ids, logged[key], "")
     return events
 
