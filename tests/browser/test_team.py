@@ -91,6 +91,17 @@ def test_three_conflicts_are_decided_by_keyboard_with_a_reload_in_between(server
     expect(page.locator(".batch")).to_have_text("5 conflicts")
 
 
+def test_several_labels_are_switched_and_decided_with_enter(server: Server, page: Page) -> None:
+    server.change({"multi = false": "multi = true"})
+    bench = Bench(page, server)
+    expect(page.locator("[data-action=submit]")).to_be_visible(timeout=WAIT)
+    seen = bench.on_screen
+    for key in ("1", "3", "4", "3", "Enter"):
+        page.keyboard.press(key)
+    bench.wait_saved()
+    assert [(one["record_id"], one["label"]) for one in server.events("judge")] == [(seen, "bug|delivery")]
+
+
 def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, page: Page) -> None:
     bench = Bench(page, server)
     decided = [(bench.press("1"), "delivery")]
