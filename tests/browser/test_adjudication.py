@@ -91,6 +91,17 @@ def test_three_conflicts_are_decided_by_keyboard_with_a_reload_in_between(server
     expect(page.locator(".batch")).to_have_text("5 conflicts")
 
 
+def test_several_labels_are_switched_and_decided_with_enter(server: Server, page: Page) -> None:
+    server.change({"multi = false": "multi = true"})
+    bench = Bench(page, server)
+    expect(page.locator("[data-action=submit]")).to_be_visible(timeout=WAIT)
+    seen = bench.on_screen
+    for key in ("1", "3", "4", "3", "Enter"):
+        page.keyboard.press(key)
+    bench.wait_saved()
+    assert [(one["record_id"], one["label"]) for one in server.events("judge")] == [(seen, "bug|delivery")]
+
+
 def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, page: Page) -> None:
     bench = Bench(page, server)
     decided = [(bench.press("1"), "delivery")]
@@ -109,14 +120,14 @@ def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, p
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_axe_finds_nothing_serious(server: Server, machines: Machines, scheme: Any, width: int) -> None:
+def test_axe_finds_nothing_serious_in_the_card(server: Server, machines: Machines, scheme: Any, width: int) -> None:
     page = machines(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
     bench = Bench(page, server)
     bench.press("1")
     bench.wait_saved()
-    expect(page.get_by_role("button", name="Measure")).to_be_visible(timeout=WAIT)
-    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]})
-    assert [one["id"] for one in found.response["violations"] if one["impact"] in ("serious", "critical")] == []
+    found = Axe().run(page, context={"include": [[".st-key-adjudication"]]})
+    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], node["html"][:300], node["target"]) for one in serious for node in one["nodes"]] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     small = "all => all.filter(one => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 44)"
     assert page.locator("button[data-action]").evaluate_all(small) == []
