@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from app.entrance import Door
-from app.gate import is_foreign, look
+from app.guard import is_foreign, look
 from app.state import opened
 from core.errors import Refused
 from core.names import check_name

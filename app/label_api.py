@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.entrance import Door, Entrance
-from app.gate import is_foreign, look
+from app.guard import is_foreign, look
 from core.errors import BadInput
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask, Desk

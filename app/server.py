@@ -20,7 +20,7 @@ from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
 from app.entrance import Bound, refuse_open_door
-from app.gate import HEADER, Gate
+from app.guard import HEADER, Guard
 from app.identity import SESSION
 from app.jobs_api import api_routes
 from app.label_api import label_routes
@@ -91,7 +91,7 @@ def _refuse_second_server(folder: Path) -> None:
 
 
 def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapping[str, Any] | None = None) -> Any:
-    """The ASGI app: pages, label routes, verbs, and the gate around them. auth: [auth] of the secrets, for st.login."""
+    """The ASGI app: pages, label routes, verbs, and the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -110,7 +110,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
             Middleware(SecurityHeaders),
-            Middleware(Gate, entrance=lambda: office.entrance),
+            Middleware(Guard, entrance=lambda: office.entrance),
         ],
         lifespan=lifespan,
         secrets={"auth": dict(auth)} if auth else None,
@@ -118,7 +118,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
 
 
 def own_routes(office: state.Office, key: str) -> list[Route]:
-    """What we serve beside Streamlit's pages; `app.gate` says who may use which."""
+    """What we serve beside Streamlit's pages; `app.guard` says who may use which."""
     return [
         *sign_in_routes(office.entrance),
         *label_routes(state.opened, office.entrance),

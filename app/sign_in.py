@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from app.entrance import Door, Entrance
-from app.gate import is_foreign, look
+from app.guard import is_foreign, look
 from app.throttle import Throttle
 from app.tokens import VALID_SECONDS
 from core.store import note

@@ -39,7 +39,7 @@ def _draw_dataset(exchange: Exchange) -> None:
             ("Records there", f"{exchange.pushed:,}"),
             ("Answered there", f"{exchange.answered:,}"),
             ("People", f"{exchange.people:,}"),
-            ("Last sync", f"{exchange.heard_at:%H:%M:%S} UTC" if exchange.heard_at else "not yet"),
+            ("Last sync (UTC)", f"{exchange.heard_at:%H:%M:%S}" if exchange.heard_at else "not yet"),
         ]
         for column, (title, value) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value)

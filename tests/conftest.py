@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for a busy core cost ten times as much
 
@@ -17,6 +18,9 @@ from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
 from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
+
+settings.register_profile("rondo", deadline=None)  # a test never asserts a time
+settings.load_profile("rondo")
 
 TOPICS = {
     "weather": ("rain", "sun", "storm", "wind", "snow", "fog"),

@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from app import state
 from app.api_token import read_token
 from app.entrance import TRUSTED, Bound
-from app.gate import FREE, HEADER, RIGHTS, Gate
+from app.guard import FREE, HEADER, RIGHTS, Guard
 from app.identity import require, role_of
 from app.server import own_routes
 from core.project import Project
@@ -56,7 +56,7 @@ def client(office: state.Office, who: str | None = None, **options: Any) -> Test
         Route(SHUT_TO_ALL, page),
         Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Gate, entrance=lambda: office.entrance)])
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, entrance=lambda: office.entrance)])
     cookies = Visit(office.entrance, NAMES[who]).cookies if who else {}
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
 

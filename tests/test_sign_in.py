@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from app.entrance import Entrance
-from app.gate import Gate
+from app.guard import Guard
 from app.sign_in import MOST_BYTES, safe_next, sign_in_routes
 from app.throttle import FREE_TRIES
 from core.project import Project
@@ -39,7 +39,7 @@ class World:
             return PlainTextResponse("behind")
 
         routes = [*sign_in_routes(self.entrance), Route("/{rest:path}", behind)]
-        self.app = Starlette(routes=routes, middleware=[Middleware(Gate, entrance=lambda: self.entrance)])
+        self.app = Starlette(routes=routes, middleware=[Middleware(Guard, entrance=lambda: self.entrance)])
 
     def browser(self, base: str = BASE) -> TestClient:
         return TestClient(self.app, base_url=base, follow_redirects=False)

@@ -77,7 +77,7 @@ def is_foreign(connection: HTTPConnection) -> bool:
     return origin != "" and origin.split("://")[-1] != connection.headers.get("host")
 
 
-class Gate:
+class Guard:
     """Plain ASGI, around everything."""
 
     def __init__(self, app: Any, entrance: Callable[[], Entrance]) -> None:
