@@ -22,7 +22,7 @@ from core import loop
 from core.project import Project, open_project
 from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import ArgillaServer, free_port, quiet
-from tests.team_world import Team, standing, where
+from tests.exchange_world import Team, standing, where
 from tests.test_webhook import Opened, serve
 
 WORDS = [f"word{number}" for number in range(3000)]

@@ -21,7 +21,7 @@ from core.team.standing import read_exchange
 from core.team.workspace import LAST
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.team_world import Team, dataset_of, line_to, standing, where
+from tests.exchange_world import Team, dataset_of, line_to, standing, where
 
 
 @pytest.fixture

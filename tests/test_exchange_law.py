@@ -23,7 +23,7 @@ from core.team.hearing import hear_record
 from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import TOPICS, quiet
-from tests.team_world import Content, Line, Team, dataset_of, line_to, standing, where
+from tests.exchange_world import Content, Line, Team, dataset_of, line_to, standing, where
 
 PEOPLE, RECORDS = 2, 4
 Step = tuple[Any, ...]

@@ -19,7 +19,7 @@ from core.team.hearing import hear_record
 from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.team_world import Team, standing, where
+from tests.exchange_world import Team, standing, where
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from core import loop
 from core.project import Project
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
-from tests.team_world import Team, dataset_of, standing, where
+from tests.exchange_world import Team, dataset_of, standing, where
 
 
 @dataclass
