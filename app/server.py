@@ -91,7 +91,7 @@ def _refuse_second_server(folder: Path) -> None:
 
 
 def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapping[str, Any] | None = None) -> Any:
-    """The ASGI app: pages, label routes, verbs, and the guard around them. auth: [auth] of the secrets, for st.login."""
+    """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware

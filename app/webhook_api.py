@@ -7,12 +7,15 @@ import ipaddress
 import json
 import logging
 import secrets
+import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +24,7 @@ from starlette.routing import Route
 from core.errors import RondoError
 from core.private import made_once, private_folder, written
 from core.project import Project
-from core.team.hearing import hear_record
+from core.team.hearing import PART, hear_now, is_ours, place_of
 from core.team.workspace import Workspace
 
 log = logging.getLogger("rondo")
@@ -41,8 +44,42 @@ class HearingOffice(Protocol):
         """Starts a round when one is due; returns at once."""
 
 
+@dataclass
+class Ear:
+    """Records that Argilla has called about, heard together: it calls once per answer, one call after the other.
+
+    What is lost with the process, or while Argilla does not answer, the next sync finds.
+    """
+
+    _waiting: set[int] = field(default_factory=set)
+    _hearing: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, n: int) -> None:
+        """One more, for the next `hear`."""
+        self._waiting.add(n)
+
+    def hear(self, office: HearingOffice) -> None:
+        """Until nothing waits; returns at once where somebody else does it. Runs in a thread: it asks Argilla."""
+        while self._waiting and self._hearing.acquire(blocking=False):
+            try:
+                self._hear_some(office)
+            finally:
+                self._hearing.release()
+
+    def _hear_some(self, office: HearingOffice) -> None:
+        ns = [self._waiting.pop() for _ in range(min(PART, len(self._waiting)))]
+        try:
+            stored = hear_now(office.project, ns)
+        except RondoError as error:
+            log.warning("webhook: %s", error)
+            return
+        if stored:
+            office.after_events()
+
+
 def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
-    """`POST /api/webhooks/argilla`: 204 when what was said is stored; 503 asks to be called again."""
+    """`POST /api/webhooks/argilla`: 204 when the record will be looked at; 503 asks to be called again."""
+    ear = Ear()
 
     async def argilla(request: Request) -> Response:
         office = opened()
@@ -54,8 +91,8 @@ def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
             return JSONResponse({"error": f"A call has at most {MOST_BYTES:,} bytes."}, 413)
         if not _is_signed(office.project.folder, body, request.headers):
             return JSONResponse({"error": "The signature is missing, wrong or too old."}, 401)
-        status = await run_in_threadpool(_take_in, office, body)
-        return Response(status_code=status)
+        status = await run_in_threadpool(_note, office.project, ear, body)
+        return Response(status_code=status, background=BackgroundTask(run_in_threadpool, ear.hear, office))
 
     return [Route(PATH, argilla, methods=["POST"])]
 
@@ -82,19 +119,13 @@ def _is_signed(project: Path, body: bytes, headers: Mapping[str, str]) -> bool:
     return True
 
 
-def _take_in(office: HearingOffice, body: bytes) -> int:
-    """Runs in a thread: it asks Argilla what stands there. The HTTP status to answer with."""
+def _note(project: Project, ear: Ear, body: bytes) -> int:
+    """The HTTP status to answer with. A record that was just pushed may not be written down yet."""
     record, dataset = _named(body)
-    try:
-        stored = hear_record(office.project, record)
-        if stored is None:  # just pushed, and not written down yet; or a dataset of somebody else
-            ours = office.project.store.one("select count(*) from team_datasets where id = ?", [dataset])
-            return 503 if ours else 204
-        if stored:
-            office.after_events()
-    except RondoError as error:
-        log.warning("webhook: %s", error)
-        return 503
+    n = place_of(project, record)
+    if n is None:
+        return 503 if is_ours(project, dataset) else 204
+    ear.note(n)
     return 204
 
 

@@ -19,7 +19,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.team.hearing import hear_record
+from core.team.hearing import hear_now, place_of
 from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import TOPICS, quiet
@@ -103,7 +103,7 @@ class Played:
         """As the webhook does; where it is not in the schedule, it was lost."""
         if there := where(self.project).get(self.records[record]):
             for _ in range(times):
-                hear_record(self.project, there)
+                hear_now(self.project, [place_of(self.project, there) or 0])
 
     def _sync(self) -> None:
         loop.VERBS["team_sync"](self.project, quiet)

@@ -15,7 +15,7 @@ from app.team_watch import TeamWatch
 from core import loop
 from core.changes import change_settings
 from core.project import open_project
-from core.team.hearing import hear_record
+from core.team.hearing import hear_now, place_of
 from gpu_jobs.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
@@ -123,5 +123,5 @@ def test_a_dead_server_is_told_and_asked_again(office: state.Office, team: Team)
     settled(office)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    hear_record(office.project, place)
+    hear_now(office.project, [place_of(office.project, place) or 0])
     assert not drawn().warning

@@ -151,8 +151,20 @@ def test_without_a_secret_nothing_is_listened_to(listener: Listener) -> None:
 
 def test_what_a_call_claims_is_not_what_somebody_said(listener: Listener) -> None:
     place = next(iter(where(listener.project).values()))
+    other, there = list(where(listener.project).items())[1]
     assert listener.call(about(place, dataset_of(listener.project))) == 204
-    assert standing(listener.project) == {}
+    listener.team.answer(listener.who, there, ["food"])
+    wait_for(lambda: standing(listener.project))  # heard after the other: calls are taken in turn, or together
+    assert standing(listener.project) == {(other, listener.who): ("submit", ("food",), None)}
+
+
+def test_a_burst_of_answers_arrives_whole(listener: Listener) -> None:
+    places = where(listener.project)
+    for place in places.values():
+        listener.team.answer(listener.who, place, ["food"])
+    wait_for(lambda: len(standing(listener.project)) == len(places))
+    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    assert listener.project.store.one(count) == len(places)
 
 
 def test_a_call_again_and_again_changes_nothing(listener: Listener) -> None:
@@ -180,11 +192,16 @@ def test_nobody_else_calls_here(listener: Listener) -> None:
     assert httpx.post(f"{listener.url}/api/webhooks/other", trust_env=False).status_code == 404
 
 
-def test_when_argilla_cannot_be_asked_it_shall_call_again(listener: Listener) -> None:
-    place = next(iter(where(listener.project).values()))
+def test_what_could_not_be_asked_when_argilla_called_comes_with_the_next_sync(listener: Listener) -> None:
+    record, place = next(iter(where(listener.project).items()))
     right, listener.team.url = listener.team.url, "http://127.0.0.1:9"
-    assert listener.call(about(place, dataset_of(listener.project))) == 503
+    listener.team.answer(listener.who, place, ["food"])
+    assert listener.call(about(place, dataset_of(listener.project))) == 204
+    wait_for(lambda: listener.project.team.trouble)
+    assert standing(listener.project) == {}
     listener.team.url = right
+    loop.VERBS["team_sync"](listener.project, quiet, changed_only=True)
+    assert standing(listener.project) == {(record, listener.who): ("submit", ("food",), None)}
 
 
 def test_asking_to_be_called_twice_makes_one_webhook(listener: Listener) -> None:

@@ -92,13 +92,21 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
     return marks
 
 
-def hear_record(project: Project, record: str) -> int | None:
-    """Hears one record, by Argilla's id of it; how many events were stored, None where it is not known (yet)."""
-    n = project.store.one("select n from team_records where record = ?", [record])
-    if n is None:
-        return None
+def hear_now(project: Project, ns: Sequence[int]) -> int:
+    """Hears these records, at most PART; how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
-        return hear(project, workspace, [int(n)])[0]
+        return hear(project, workspace, ns)[0]
+
+
+def place_of(project: Project, record: str) -> int | None:
+    """n of one of Argilla's records, None where it is not known (yet)."""
+    n = project.store.one("select n from team_records where record = ?", [record])
+    return None if n is None else int(n)
+
+
+def is_ours(project: Project, dataset: str) -> bool:
+    """Whether this project filled it."""
+    return bool(project.store.one("select count(*) from team_datasets where id = ?", [dataset]))
 
 
 @dataclass(frozen=True)
