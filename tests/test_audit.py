@@ -108,7 +108,7 @@ def test_without_an_audit_record_nothing_is_said() -> None:
     found = score(empty, empty, weights)
     assert (found.n, found.accuracy.low, found.accuracy.high) == (0, 0.0, 1.0)
     assert found.per_label[2].recall is None
-    assert "No audit record" in found.unsaid[-1]
+    assert found.unsaid[-1].startswith("There are no audit labels yet.")
 
 
 def test_a_record_labelled_before_any_draw_stands_for_itself() -> None:
