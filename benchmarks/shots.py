@@ -101,8 +101,9 @@ def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
         if address == "team":
+            page.get_by_role("heading", name="Conflicts").scroll_into_view_if_needed()
+            page.get_by_role("heading", name="Agreement").scroll_into_view_if_needed()
             page.wait_for_timeout(3000)
-            page.screenshot(path=OUT / f"team-whole-{suffix}.png", full_page=True)
         if "job=" in address:
             page.locator('[data-testid="stVegaLiteChart"]').first.scroll_into_view_if_needed()
             page.wait_for_timeout(1000)

@@ -1,5 +1,6 @@
 """Playing the annotator: the loop with known answers, through the verbs people use. Knows no runner, no terminal."""
 
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,15 @@ def answer(project: Project, truth: Truth, count: int) -> int:
         if not reply.cards:
             return count - left
         events = tuple(
-            Event(str(uuid.uuid4()), card.id, "submit" if card.id in truth else "skip", truth.get(card.id, ()))
-            for card in reply.cards
+            Event(
+                str(uuid.uuid4()),
+                card.id,
+                "submit" if card.id in truth else "skip",
+                truth.get(card.id, ()),
+                seq=seq,
+                ts=time.time(),
+            )
+            for seq, card in enumerate(reply.cards)
         )
         left -= len(events)
 
