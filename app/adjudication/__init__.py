@@ -1,15 +1,12 @@
 """The adjudication card: conflicts decided by keyboard, in the browser; talks to `app.adjudicate_api`."""
 
-import time
 from functools import cache
 from pathlib import Path
 
 import streamlit as st
 
-from app.label_api import card_setup
+from app.card import card_data
 from app.state import Office
-from app.tokens import project_id
-from core.team.people import MANAGER, Person
 
 _SHARED = ("tab", "outbox", "past", "line", "listening", "elements")
 _OWN = ("bench", "view", "adjudication")
@@ -18,17 +15,8 @@ _OWN = ("bench", "view", "adjudication")
 def draw_adjudication(office: Office, who: str) -> None:
     """The card on the most instructive conflict, decided under this person's name."""
     html, css, js = _sources()
-    person = office.entrance.person(who) or Person(who, MANAGER)
     card = st.components.v2.component("rondo_adjudication", html=html, css=css, js=js)
-    card(
-        key="adjudication",
-        data={
-            "project": project_id(office.secret),
-            "annotator": who,
-            "token": office.entrance.label_token(person, time.time()),
-            "setup": card_setup(office.settings()),
-        },
-    )
+    card(key="adjudication", data=card_data(office, who))
 
 
 @cache

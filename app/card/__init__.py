@@ -3,6 +3,7 @@
 import time
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -17,17 +18,19 @@ _PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elemen
 def draw_card(office: Office, annotator: str) -> None:
     """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
     html, css, js = _sources()
-    person = office.entrance.person(annotator) or Person(annotator, MANAGER)
     card = st.components.v2.component("rondo_card", html=html, css=css, js=js)
-    card(
-        key="card",
-        data={
-            "project": project_id(office.secret),
-            "annotator": annotator,
-            "token": office.entrance.label_token(person, time.time()),
-            "setup": card_setup(office.settings()),
-        },
-    )
+    card(key="card", data=card_data(office, annotator))
+
+
+def card_data(office: Office, annotator: str) -> dict[str, Any]:
+    """What a card in the browser begins with; the token says who answers."""
+    person = office.entrance.person(annotator) or Person(annotator, MANAGER)
+    return {
+        "project": project_id(office.secret),
+        "annotator": annotator,
+        "token": office.entrance.label_token(person, time.time()),
+        "setup": card_setup(office.settings()),
+    }
 
 
 @cache
