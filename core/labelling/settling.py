@@ -146,15 +146,16 @@ NEAR = 1e-9
 # counts while no person has answered, and as gold it is the known answer: people's answers to it are how they are
 # measured, and only those of a second look count against it. Skips, flags and answers that name a retired label do not
 # count. An answer given with a suggestion in view is no audit; correcting one keeps it in. Again in SQL and plainly.
+# The query of the records stands inside: a table that it reads must not be called like one of these steps.
 _VERDICTS = f"""
-    with asked as (
+    with facts as (
         select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked
         from queue group by n
     ), answers as (
         select answer.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
                    corrects or split is distinct from 'test' or coalesce(received_at > looked, false)
                    or not bool_or(from_file) over (partition by n)) as person
-        from ({ANSWERS}) as answer join records using (n) left join asked using (n)
+        from ({ANSWERS}) as answer join records using (n) left join facts using (n)
         where action = 'submit' and counts
     ), told as (
         select *, bool_or(corrects) over (partition by n) as corrected,
