@@ -17,6 +17,8 @@ from core import errors
 from core.errors import Damaged, Refused, RondoError
 from core.jobs import Bundle, Sight, write_json
 
+BEGINNINGS = 50
+"""looks at a process that has no command yet"""
 STOP_SECONDS = 5.0
 
 
@@ -109,7 +111,13 @@ def _process(bundle: Path, handle: Mapping[str, Any]) -> psutil.Process | None:
     """The one that works on this bundle, if it lives."""
     try:
         process = psutil.Process(handle["pid"])
+        for _ in range(BEGINNINGS):
+            if process.cmdline() or process.status() == psutil.STATUS_ZOMBIE:
+                break
+            time.sleep(0.01)  # one that begins right now has no command for a moment
         ours = _works_on(process, bundle) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.AccessDenied:  # of another user: not ours
+        return None
     except psutil.NoSuchProcess:
         return None
     return process if ours else None
