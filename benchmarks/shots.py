@@ -100,10 +100,10 @@ def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
         if address == "machine":
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
-        if address == "team":
-            page.get_by_role("heading", name="Conflicts").scroll_into_view_if_needed()
-            page.get_by_role("heading", name="Agreement").scroll_into_view_if_needed()
-            page.wait_for_timeout(3000)
+        if address.startswith("team"):
+            page.wait_for_selector('[data-testid="conflict"]:not([data-record-id=""])')
+            page.get_by_role("heading", name="Conflicts").evaluate("heading => heading.scrollIntoView()")
+            page.wait_for_timeout(1000)
         if "job=" in address:
             page.locator('[data-testid="stVegaLiteChart"]').first.scroll_into_view_if_needed()
             page.wait_for_timeout(1000)
