@@ -27,7 +27,7 @@ ENTRIES = (
     Entry("jobs", "Jobs", "rocket_launch", "manage"),
     Entry("models", "Models", "model_training", "manage"),
     Entry("export", "Export", "download", "manage"),
-    Entry("audit", "History", "history", "manage"),
+    Entry("history", "History", "history", "manage"),
     Entry("settings", "Settings", "settings", "manage"),
 )
 

@@ -194,7 +194,7 @@ def test_the_page_filters_goes_back_in_time_and_writes_a_file(project: Project) 
     fill(project, 450)
     state.open_office(lambda: project)
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()
-    page.switch_page("pages/audit.py").run()
+    page.switch_page("pages/history.py").run()
     page.button(key="older").click().run()
     assert "Page 2" in page.text[-1].value
     page.selectbox(key="who").select("p1").run()

@@ -84,7 +84,7 @@ def test_what_a_role_may_not_open_is_not_in_the_menu_and_refuses_by_its_address(
     page.get_by_role("button", name="Sign out").click()
     team.sign_in(page, "Max", "/settings")
     expect(page.get_by_label("New label")).to_be_visible(timeout=30_000)
-    page.goto(team.base + "/audit")
+    page.goto(team.base + "/history")
     expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=30_000)
 
 
