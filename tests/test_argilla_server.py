@@ -170,10 +170,12 @@ def test_a_backup_of_a_server_that_is_written_to_is_whole_and_starts(own: Argill
     home.parent.mkdir(mode=0o700)
     Path(told["folder"]).rename(home)
     started = server.start(other, "127.0.0.1", free_port(), quiet)
-    assert started["owner"] is None
-    copied = ArgillaServer(started["url"], own.api_key, "", other)
-    assert asked(copied, "GET", f"/datasets/{dataset}/progress")["total"] in (0, 300), "one push is one commit"
-    server.stop(other)
+    try:
+        assert started["owner"] is None
+        copied = ArgillaServer(started["url"], own.api_key, "", other)
+        assert asked(copied, "GET", f"/datasets/{dataset}/progress")["total"] in (0, 300), "one push is one commit"
+    finally:
+        server.stop(other)
 
 
 def test_a_port_that_is_taken_is_refused_in_a_sentence(own: ArgillaServer, tmp_path: Path) -> None:

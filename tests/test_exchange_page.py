@@ -107,12 +107,14 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: 
     record, place = next(iter(where(office.project).items()))
     team.answer(who, place, ["food"])
     thread.start()
-    wait_for(lambda: standing(office.project) == {(record, who): ("submit", ("food",), None)})
-    before = len(where(office.project))
-    loop.next_batch(office.project, quiet, size=30)
-    wait_for(lambda: len(where(office.project)) > before)
-    closed.set()
-    thread.join()
+    try:
+        wait_for(lambda: standing(office.project) == {(record, who): ("submit", ("food",), None)})
+        before = len(where(office.project))
+        loop.next_batch(office.project, quiet, size=30)
+        wait_for(lambda: len(where(office.project)) > before)
+    finally:
+        closed.set()
+        thread.join()
 
 
 def test_a_dead_server_is_told_and_asked_again(office: state.Office, team: Team) -> None:

@@ -1,7 +1,6 @@
 """An adjudicator decides conflicts by keyboard, in a real browser; nothing is lost to a reload or a killed server."""
 
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,8 +138,8 @@ def test_the_card_fits_a_phone_in_the_dark_and_shows_texts_as_texts(server: Serv
     for _ in range(8):
         if bench.on_screen == "r0":
             break
-        page.keyboard.press(" ")
-        time.sleep(0.05)
+        seen = bench.press(" ")
+        expect(bench.conflict).not_to_have_attribute("data-record-id", seen)
     expect(bench.conflict).to_have_text(HOSTILE)
     assert bench.conflict.locator("*").count() == 0
     assert page.evaluate("window.broken") is None
