@@ -1,12 +1,8 @@
-"""Who acts, and whether they may: for pages and for routes. Knows no page and no route of its own."""
+"""Who has a page open, and whether they may act. Knows no page; routes ask `guard`."""
 
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-
 from app.entrance import Door
-from app.guard import is_foreign, look
 from app.state import opened
 from core.errors import Refused
 from core.names import check_name
@@ -63,30 +59,6 @@ def demand(right: str) -> str:
 def forbidden(person: Person, right: str) -> str:
     """One sentence."""
     return f"Only {holders(right)} may do this; {person.name} is signed in here, with the role {person.role}."
-
-
-def require(request: Request, right: str, name: str = NOBODY) -> Person | Response:
-    """For a route: who asks and has the right, or the answer that refuses. Not for the event loop.
-
-    name: what whoever asks goes by, believed only where names are taken on trust.
-    """
-    entrance = opened().entrance
-    if is_foreign(request):
-        return JSONResponse({"error": "Another site's page asked for this."}, 403)
-    seen = look(entrance, request.cookies)
-    if seen.door is Door.TRUST:
-        return Person(name, MANAGER)
-    if seen.person is None:
-        return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
-    if right not in seen.person.rights:
-        return JSONResponse({"error": forbidden(seen.person, right)}, 403)
-    return seen.person
-
-
-def role_of(request: Request) -> str | None:
-    """The role of who asks; None: nobody who is let in. Not for the event loop."""
-    seen = look(opened().entrance, request.cookies)
-    return MANAGER if seen.door is Door.TRUST else seen.person.role if seen.person else None
 
 
 def _somebody() -> Person:

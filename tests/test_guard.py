@@ -1,4 +1,4 @@
-"""The gate: every route and every role, what is behind it, what is not, and where names are taken on trust."""
+"""The guard: every route and every role, what is behind it, what is not, and where names are taken on trust."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,6 @@ from app import state
 from app.api_token import read_token
 from app.entrance import TRUSTED, Bound
 from app.guard import FREE, HEADER, RIGHTS, Guard
-from app.identity import require, role_of
 from app.server import own_routes
 from core.project import Project
 from core.team.people import Person, remove_person, set_role
@@ -37,21 +36,14 @@ def office(project: Project) -> Iterator[state.Office]:
     state._OPEN.clear()
 
 
-async def adjudicate(request: Request) -> Response:
-    """As another module's route would ask."""
-    who = require(request, "adjudicate", "typed")
-    return who if isinstance(who, Response) else JSONResponse({"name": who.name, "role": role_of(request)})
-
-
 async def page(request: Request) -> Response:
     """Stands for Streamlit's own routes; says what session it was told."""
     return JSONResponse({"session": request.headers.get(HEADER.decode())})
 
 
 def client(office: state.Office, who: str | None = None, **options: Any) -> TestClient:
-    """Our routes behind the gate, and a browser that somebody of this role has signed in with."""
+    """Our routes behind the guard, and a browser that somebody of this role has signed in with."""
     routes = [
-        Route("/api/adjudicate", adjudicate, methods=["POST"]),  # the first of a path wins
         *own_routes(office, KEY),
         Route(SHUT_TO_ALL, page),
         Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
@@ -78,9 +70,8 @@ def test_every_route_asks_every_role(office: state.Office, who: str | None) -> N
     for method, path in sorted(routes_of(office)):
         with client(office, who) as browser:
             headers = card(office, NAMES[who]) if who else {}
-            content = b"{}" if path == "/api/label/events" else b""
             url = path.format(id="x", verb="people")
-            status = browser.request(method, url, headers=headers, content=content).status_code
+            status = browser.request(method, url, headers=headers, content=b"{}").status_code
         right = RIGHTS.get(path)
         if path in ("/sign-in", "/sign-out", "/api/health", "/api/docs", "/api/openapi.json"):
             assert status in (200, 303, 403), path
@@ -104,17 +95,24 @@ def test_the_key_and_the_token_work_as_before(office: state.Office) -> None:
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_only_who_may_adjudicate_reaches_the_route_and_under_the_name_of_the_session(
+def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
     office: state.Office, who: str | None
 ) -> None:
+    event = {"eid": "e", "record": "r0", "action": "submit", "labels": ["food"], "seq": 1, "ts": 1.0}
     with client(office, who) as browser:
-        answer = browser.post("/api/adjudicate")
-    if who is None:
-        assert answer.status_code == 401
-    elif who == "annotator":
-        assert answer.status_code == 403
+        headers = card(office, NAMES[who]) if who else {}
+        status = browser.post("/api/adjudicate", json={"events": [event]}, headers=headers).status_code
+        if who:
+            other = next(name for name in ("Max", "Joy") if name != NAMES[who])
+            stolen = browser.post(
+                "/api/adjudicate", json={"events": [{**event, "eid": "f"}]}, headers=card(office, other)
+            )
+            assert stolen.status_code == 403
+    given = office.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
+    if who in ("adjudicator", "manager"):
+        assert (status, given) == (200, [("e", NAMES[who])])
     else:
-        assert answer.json() == {"name": NAMES[who], "role": who}
+        assert (status, given) == (403 if who else 401, [])
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -140,7 +138,7 @@ def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: state.Office, pa
         assert answer.headers["location"].startswith("/sign-in?next=%2F")
 
 
-def test_a_page_learns_the_session_from_the_gate_alone(office: state.Office) -> None:
+def test_a_page_learns_the_session_from_the_guard_alone(office: state.Office) -> None:
     liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
     with client(office, "annotator") as browser:
         told = browser.get("/label", headers=liar).json()["session"]
@@ -158,8 +156,10 @@ def test_a_page_learns_the_session_from_the_gate_alone(office: state.Office) -> 
 def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: state.Office) -> None:
     with client(office, "manager") as browser:
         assert browser.put("/_stcore/upload_file/x/y", headers={"origin": "http://evil.example"}).status_code == 403
-        assert browser.post("/api/adjudicate", headers={"origin": "null"}).status_code == 403
-        assert browser.post("/api/adjudicate", headers={"origin": "http://127.0.0.1:8501"}).status_code == 200
+        headers = card(office, "Max")
+        assert browser.post("/api/adjudicate", json={}, headers={**headers, "origin": "null"}).status_code == 403
+        headers |= {"origin": "http://127.0.0.1:8501"}
+        assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 200
 
 
 def test_removal_ends_the_browsers_session_at_once(office: state.Office) -> None:
@@ -171,11 +171,12 @@ def test_removal_ends_the_browsers_session_at_once(office: state.Office) -> None
 
 def test_a_change_of_role_holds_from_the_next_request_on(office: state.Office) -> None:
     with client(office, "annotator") as browser:
-        assert browser.post("/api/adjudicate").status_code == 403
+        headers = card(office, "Ann")
+        assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
         set_role(office.project, quiet, name="Ann", role="adjudicator")
-        assert browser.post("/api/adjudicate").status_code == 200
+        assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 200
         set_role(office.project, quiet, name="Ann", role="annotator")
-        assert browser.post("/api/adjudicate").status_code == 403
+        assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
 
 
 def card(office: state.Office, name: str) -> dict[str, str]:
@@ -210,10 +211,9 @@ def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
     try:
         with client(office) as browser:
             assert browser.get("/label").status_code == status
-            answer = browser.post("/api/adjudicate")
-            assert answer.status_code == status
-            if status == 200:
-                assert answer.json() == {"name": "typed", "role": "manager"}
+            token = office.entrance.label_token(Person("typed", "manager"), time.time())
+            headers = {"x-rondo-token": token, "x-rondo-tab": "tab"}
+            assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == status
     finally:
         state._OPEN.clear()
 
@@ -226,6 +226,6 @@ def test_a_shared_code_lets_in_annotators(project: Project) -> None:
         with client(office) as browser:
             browser.cookies.update(Visit(office.entrance, "Bob").cookies)
             assert browser.get("/label").status_code == 200
-            assert browser.post("/api/adjudicate").status_code == 403
+            assert browser.post("/api/adjudicate", json={}, headers=card(office, "Bob")).status_code == 403
     finally:
         state._OPEN.clear()
