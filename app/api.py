@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from app.bodies import read_at_most
 from app.state import Office
 from core.errors import RondoError
 from core.loop import VERBS
@@ -28,9 +29,9 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
         name = request.path_params["verb"]
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
-        body = await request.body()
+        body = await read_at_most(request, MOST_BYTES)
         try:
-            options = json.loads(body) if len(body) <= MOST_BYTES else None
+            options = None if body is None else json.loads(body)
         except (ValueError, RecursionError):
             options = None
         if not isinstance(options, dict):

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from app.bodies import read_at_most
 from core.errors import BadInput
 
 MOST_BYTES = 100_000
@@ -28,11 +29,9 @@ class Malformed(BadInput):
 
 async def read_body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent, {} where nothing was. Raises Malformed before it is all in memory."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise Malformed(f"The body has more than {MOST_BYTES:,} bytes. Send less.")
+    body = await read_at_most(request, MOST_BYTES)
+    if body is None:
+        raise Malformed(f"The body has more than {MOST_BYTES:,} bytes. Send less.")
     try:
         told = json.loads(body) if body else {}
         json.dumps(told, ensure_ascii=False).encode()

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.bodies import read_at_most
 from app.entrance import Door, Entrance
 from app.guard import is_foreign, look
 from core.errors import BadInput
@@ -118,11 +119,9 @@ def refused(status: int, error: str) -> Response:
 
 async def read_body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise TooLong(f"The request has more than {MOST_BYTES:,} bytes. Send fewer events at a time.")
+    body = await read_at_most(request, MOST_BYTES)
+    if body is None:
+        raise TooLong(f"The request has more than {MOST_BYTES:,} bytes. Send fewer events at a time.")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from app.bodies import read_at_most
 from app.entrance import Door, Entrance
 from app.guard import is_foreign, look
 from app.throttle import Throttle
 from app.tokens import VALID_SECONDS
+from core.names import NAME_LIMIT
 from core.store import note
 
 MOST_BYTES = 4_096
@@ -89,7 +91,7 @@ def _show(request: Request, entrance: Entrance) -> Response:
 
 def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict[str, str]) -> Response:
     """Runs in a thread: a check takes 50 ms."""
-    name, wanted = " ".join(form.get("name", "").split())[:80], safe_next(form.get("next", "/"))
+    name, wanted = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
     if entrance.door() is not Door.CODES:
         return RedirectResponse(wanted, 303)
     if is_foreign(request):
@@ -144,13 +146,9 @@ def _let_out(request: Request, entrance: Entrance) -> Response:
 
 async def _read_form(request: Request) -> dict[str, str]:
     """The first value of each field; nothing of a body that is too long."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            return {}
+    body = await read_at_most(request, MOST_BYTES)
     try:
-        fields = parse_qs(bytes(body).decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+        fields = parse_qs((body or b"").decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
@@ -163,8 +161,8 @@ def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> 
     return _page(
         '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
         f'{alert}<form method="post" action="/sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
-        f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" maxlength="80" required '
-        f'autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
+        f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" required '
+        f'maxlength="{NAME_LIMIT}" autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
         '<label for="code">Access code</label><input class="code" id="code" name="code" type="password" maxlength="200"'
         f' required autocomplete="current-password"{described}{second}><button>Sign in</button></form>',
         status,

@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.bodies import read_at_most
 from core.errors import RondoError
 from core.private import made_once, private_folder, written
 from core.project import Project
@@ -84,7 +85,7 @@ def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
     async def argilla(request: Request) -> Response:
         office = opened()
         try:
-            body = await _read_body(request)
+            body = await read_at_most(request, MOST_BYTES)
         except ClientDisconnect:
             return Response(status_code=204)
         if body is None:
@@ -95,16 +96,6 @@ def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
         return Response(status_code=status, background=BackgroundTask(run_in_threadpool, ear.hear, office))
 
     return [Route(PATH, argilla, methods=["POST"])]
-
-
-async def _read_body(request: Request) -> bytes | None:
-    """None where it is too long, before it is all in memory."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MOST_BYTES:
-            return None
-    return bytes(body)
 
 
 def _is_signed(project: Path, body: bytes, headers: Mapping[str, str]) -> bool:
