@@ -36,6 +36,7 @@ HEAVY = (
     "huggingface_hub",
     "argilla",
     "crowdkit",
+    "krippendorff",
 )
 
 
@@ -111,8 +112,10 @@ def test_help_loads_nothing_but_the_command_line() -> None:
 
 
 def test_the_server_stays_light() -> None:
-    loaded = loaded_after("import streamlit, app.server, app.charts, app.widgets")
-    assert not loaded & set(HEAVY)
+    views = [f"app.{path.stem}" for path in sorted((ROOT / "app").glob("*_view.py"))]
+    assert "app.team_view" in views
+    code = f"import streamlit, app.server, app.charts, app.charts_team, app.widgets, {', '.join(views)}"
+    assert not loaded_after(code) & set(HEAVY)
 
 
 def test_streamlit_gets_our_settings_wherever_one_stands_and_a_persons_variable_wins(tmp_path: Path) -> None:

@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.timeout(900)  # eight commands, one of them three rounds of a demo: a minute where nothing else runs
 def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
     lines = [
         "body,sender,kind",
