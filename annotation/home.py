@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.private import private_folder, written
+from core.private import FOLDER, private_folder, written
 from core.store import utc_now
 
 OWNER = "owner"
@@ -50,7 +50,7 @@ def running(project: Path) -> Running | None:
     """The server that runs; None where none was started, or where it was killed."""
     import psutil
 
-    path = project / ".rondo" / "team" / RUNNING
+    path = project / FOLDER / "team" / RUNNING
     try:
         found = Running(**json.loads(path.read_text(encoding="utf-8")))
         process = psutil.Process(found.pid)
@@ -71,7 +71,7 @@ def note_running(project: Path, found: Running | None) -> None:
 
 def api_key(project: Path) -> str | None:
     """The owner's, None before the first start."""
-    path = project / ".rondo" / "team" / CREDENTIALS
+    path = project / FOLDER / "team" / CREDENTIALS
     return str(json.loads(path.read_text(encoding="utf-8"))["api_key"]) if path.exists() else None
 
 

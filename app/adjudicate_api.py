@@ -15,7 +15,7 @@ from app.state import Office
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
-from core.team.conflicts import read_conflicts, still_in_conflict
+from core.team.conflicts import WORDS, read_conflicts, still_in_conflict
 
 MOST_CONFLICTS = 50
 
@@ -53,7 +53,7 @@ def _exchange(office: Office, who: str, body: dict[str, Any]) -> dict[str, Any]:
     setup = card_setup(office.settings())
     return {
         "statuses": statuses,
-        "cards": [asdict(one) for one in found],
+        "cards": [{**asdict(one), "told": WORDS[one.why]} for one in found],
         "taken": sorted(set(have) - still_in_conflict(office.project, have)),
         "left": left,
         "setup": setup if body.get("setup") != setup["key"] else None,

@@ -58,7 +58,7 @@ def draw_door() -> None:
         return
     if "is_logged_in" in st.user and st.user.is_logged_in:
         address = st.user.get("email") or "This account"
-        st.text(f"{address} is not let in here. Ask a manager of this project for `rondo people add`.".replace("`", ""))
+        st.text(f"{address} is not let in here. Ask a manager of this project for: rondo people add")
         if st.button("Use another account", key="sign-out", icon=":material/logout:"):
             st.logout()
         return

@@ -154,9 +154,7 @@ def _refusal(connection: HTTPConnection, seen: Seen) -> Response | None:
         return _without_right(connection, seen, right)
     if seen.person is None:
         return _not_signed_in(connection, seen.door)
-    if connection.scope["type"] == "http" and connection.scope["method"] not in SAFE and is_foreign(connection):
-        return JSONResponse({"error": "Another site's page asked for this."}, 403)
-    return None
+    return _from_elsewhere(connection)
 
 
 def _without_right(connection: HTTPConnection, seen: Seen, right: str | None) -> Response | None:
@@ -166,6 +164,11 @@ def _without_right(connection: HTTPConnection, seen: Seen, right: str | None) ->
         return JSONResponse({"error": "This route is open to nobody."}, 403)
     if right not in seen.person.rights:
         return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
+    return _from_elsewhere(connection)
+
+
+def _from_elsewhere(connection: HTTPConnection) -> Response | None:
+    """Refuses what another site's page would change."""
     if connection.scope["type"] == "http" and connection.scope["method"] not in SAFE and is_foreign(connection):
         return JSONResponse({"error": "Another site's page asked for this."}, 403)
     return None

@@ -90,7 +90,7 @@ def draw_quality(office: Office) -> None:
     """As measured last, and a button that measures anew."""
     st.subheader("Quality")
     people, at = measured(office.project), measured_at(office.project)
-    words = f"Measured {at:%Y-%m-%d %H:%M} UTC." if at else "Nobody was measured yet: `rondo quality`".replace("`", "")
+    words = f"Measured {at:%Y-%m-%d %H:%M} UTC." if at else "Nobody was measured yet: rondo quality"
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.text(words)
     if "quality" in office.activities:
@@ -105,7 +105,7 @@ def draw_quality(office: Office) -> None:
     st.dataframe(_told([_row(one) for one in people]), key="quality-table", hide_index=True, alt="Quality per person")
     st.caption(
         "Right: share of answers that the others' and the known answers make right. Informed: 1 is always right, 0 is "
-        "guessing. Weight: of a vote where the rule is `weighted`.".replace("`", "")
+        "guessing. Weight: of an answer where the rule is weighted."
     )
 
 

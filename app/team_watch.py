@@ -17,7 +17,7 @@ from core.jobs import Report
 from core.project import Project
 from core.rounds.plans import active_model
 from core.settings import Settings
-from core.team.standing import exchanges
+from core.team.standing import answers_from_elsewhere, exchanges, newest_batch
 
 log = logging.getLogger("rondo")
 TICK_SECONDS = 2.0
@@ -100,9 +100,7 @@ class TeamWatch:
             self._whole = now + WHOLE_SECONDS
         if told and told["stored"]:
             self._office.after_events()
-        self._answers = self._office.project.store.one(
-            "select count(*) from responses where not coalesce(starts_with(via, 'argilla:'), false)"
-        )
+        self._answers = answers_from_elsewhere(self._office.project)
 
     def _is_new(self) -> bool:
         """Whether what a push would send may have changed since the last one."""
@@ -111,9 +109,8 @@ class TeamWatch:
     def _state(self) -> tuple[Any, ...]:
         """Answers given here count once per sync only: each of them closes records there."""
         settings, project = self._office.settings(), self._office.project
-        batch = project.store.one("select max(batch) from batches")
         rules = (settings.overlap, settings.show_suggestions, settings.guidelines, settings.taxonomy)
-        return (batch, active_model(project), rules, self._answers)
+        return (newest_batch(project), active_model(project), rules, self._answers)
 
     def _do(self, verb: str, **options: Any) -> dict[str, Any] | None:
         """None while somebody else does it."""

@@ -179,9 +179,8 @@ class BenchView {
     saved.dataset.state = line.trouble ? "offline" : pending ? "saving" : "saved";
     const left = visit.left ?? 0;
     setText(this.find(".batch"), visit.left === null ? "" : `${left.toLocaleString("en")} ${left === 1 ? "conflict" : "conflicts"}`);
-    const why = { tie: "nothing is settled", differ: "settled, but not by all", flag: "flagged", undecided: "nobody has decided" };
     const sure = visit.card?.sure ?? null;
-    const shown = visit.card ? why[visit.card.why] + (sure === null ? "" : ` · likeliest label ${percent(sure)}`) : "";
+    const shown = visit.card ? visit.card.told + (sure === null ? "" : ` · likeliest label ${percent(sure)}`) : "";
     setText(this.find(".why"), shown);
     const { refused } = visit;
     this.find(".notice").hidden = !refused.length;

@@ -7,7 +7,7 @@ from datetime import datetime
 from core.errors import Refused
 from core.labelling.responses import ARGILLA
 from core.project import Project
-from core.team.datasets import CURRENT, EMBEDDED, GONE, REPLACED, read_datasets, wanted_setup
+from core.team.datasets import EMBEDDED, GONE, REPLACED, find_current, read_datasets, wanted_setup
 from core.team.pushing import dataset_link
 
 
@@ -40,13 +40,25 @@ def exchanges(project: Project) -> bool:
     return bool(project.store.one("select count(*) from team_datasets"))
 
 
+def newest_batch(project: Project) -> int | None:
+    """None before the first."""
+    found: int | None = project.store.one("select max(batch) from batches")
+    return found
+
+
+def answers_from_elsewhere(project: Project) -> int:
+    """Events that did not come from Argilla: each may close a record there."""
+    told = "select count(*) from responses where not coalesce(starts_with(via, ?), false)"
+    return int(project.store.one(told, [ARGILLA]))
+
+
 def read_exchange(project: Project) -> Exchange:
     """As the project knows it now."""
     settings, link = project.settings(), project.team
     server = settings.team_url.rstrip("/") or EMBEDDED
     with project.store.reading() as cursor:
         datasets = read_datasets(cursor, server)
-        current = next((one for one in reversed(datasets) if one.state == CURRENT), None)
+        current = find_current(datasets)
         gone = cursor.execute("select name from team_datasets where server = ? and state = ?", [server, GONE])
         gone_names = tuple(name for (name,) in gone.fetchall())
         row = cursor.execute(_FIGURES, [current.id if current else "", ARGILLA]).fetchall()[0]
