@@ -38,7 +38,7 @@ def draw(page: Page, chart: Locator, tool: tuple[int, int], shape: list[tuple[fl
         page.mouse.move(*place, steps=4)
     page.mouse.up()
     heading = page.get_by_role("heading", name=re.compile("records selected"))
-    expect(heading).to_be_visible(timeout=20_000)
+    expect(heading).to_be_visible(timeout=60_000)
     return int(heading.inner_text().split()[0].replace(",", ""))
 
 
@@ -52,16 +52,16 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Label them").click()
     question = page.get_by_text(re.compile("Give “praise” to [0-9,]+ records"))
-    expect(question).to_be_visible(timeout=20_000)
+    expect(question).to_be_visible(timeout=60_000)
     given = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
     assert 0 < given <= picked  # what others have labelled or hold is left out
     page.get_by_role("button", name=f"Yes, label {given:,} records").click()
-    expect(page.get_by_text(f"{given:,} records labelled.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(f"{given:,} records labelled.")).to_be_visible(timeout=60_000)
     answers = server.answers("mapper")
     assert len(answers) == given
     assert {label for _, label in answers} == {"praise"}
     page.get_by_role("button", name="Take back").click()
-    expect(page.get_by_role("button", name="Taken back")).to_be_disabled(timeout=20_000)
+    expect(page.get_by_role("button", name="Taken back")).to_be_disabled(timeout=60_000)
     assert server.answers("mapper") == []
 
 

@@ -7,7 +7,7 @@ from tests.browser.conftest import HOSTILE, Machines
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
-WAIT = 20_000
+WAIT = 60_000
 
 
 def records(server: Server, query: str = "") -> str:
