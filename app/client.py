@@ -6,11 +6,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core import errors
 from core.errors import Refused, RondoError
 from core.jobs import Report
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+    from core.team.workspace import Workspace
 
 PATIENCE_SECONDS = 60.0
 
@@ -47,7 +51,6 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> d
 @contextmanager
 def opened_project(folder: Path) -> Iterator[Any]:
     """The project with this machine's runner; Ctrl-C cancels the job that runs."""
-    from annotation.workspace import connect
     from app.secret_file import load_secrets
     from core.project import open_project
     from core.settings import read_settings
@@ -55,11 +58,18 @@ def opened_project(folder: Path) -> Iterator[Any]:
     from gpu_jobs.runners import RUNNERS
 
     load_secrets(folder)
-    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect)
+    project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, _connect)
     try:
         yield project
     finally:
         project.close()
+
+
+def _connect(project: Path, settings: "Settings") -> "Workspace":
+    """Loads HTTP only where Argilla is asked: it takes a tenth of a second, and most verbs ask nobody."""
+    from annotation.workspace import connect
+
+    return connect(project, settings)
 
 
 def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any] | None:

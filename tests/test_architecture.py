@@ -111,6 +111,15 @@ def test_help_loads_nothing_but_the_command_line() -> None:
     assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", *HEAVY}
 
 
+def test_a_verb_that_asks_nobody_loads_no_http(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path\nfrom app.client import call\nfrom core.loop import create_project\n"
+        f"folder = Path({str(tmp_path / 'project')!r})\ncreate_project(folder, ['a', 'b'])\n"
+        "call(folder, 'status', lambda *_: None)"
+    )
+    assert not loaded_after(code) & {"httpx", "streamlit", *HEAVY}
+
+
 def test_the_server_stays_light() -> None:
     views = [f"app.{path.stem}" for path in sorted((ROOT / "app").glob("*_view.py"))]
     assert "app.team_view" in views
