@@ -42,6 +42,11 @@ class Taxonomy:
         """Name to label id, the retired ones too."""
         return {label.name: label.id for label in self.labels}
 
+    @property
+    def spellings(self) -> dict[str, str]:
+        """The same, and a name that is a number in its plainest form too."""
+        return {number_key(label.name): label.id for label in self.labels} | self.ids
+
 
 def clean_name(name: str) -> str:
     """How a label's name is written everywhere: in Unicode's composed form, without white space around it."""
@@ -64,6 +69,48 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_new_name(name: str) -> str:
+    """The same for a name that no label has yet: nothing in it breaks a line, rings or deletes."""
+    name = check_name(name)
+    if any(unicodedata.category(mark) in ("Cc", "Zl", "Zp") for mark in name):
+        raise BadInput(f"The label name {name!r} holds a control character, such as a line end or a tab. Remove it.")
+    return name
+
+
+_NUMBER = re.compile(r"(-?)0*([0-9]+)(?:\.([0-9]*?)0*)?")
+
+
+def number_of(name: str) -> float | None:
+    """What a name is worth that is a number, such as 1, 1.0 or 01."""
+    return float(name) if _NUMBER.fullmatch(name) else None
+
+
+def number_key(name: str) -> str:
+    """A number in its plainest form, so that 1, 1.0 and 01 are one; any other name as it is."""
+    match = _NUMBER.fullmatch(name)
+    if match is None:
+        return name
+    plain = match[2] + (f".{match[3]}" if match[3] else "")
+    return plain if plain == "0" else match[1] + plain
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """The order of labels that nobody has put in one: numbers by their size, then names by the alphabet."""
+    return sorted(names, key=lambda name: (number_of(name) is None, number_of(name) or 0.0, name.casefold(), name))
+
+
+def look_alikes(names: Iterable[str]) -> list[list[str]]:
+    """Names that differ in case, or in nothing that a reader sees: invisible characters, forms of a letter, spaces."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        visible = "".join(
+            mark for mark in name if unicodedata.category(mark) != "Cf" and not "\ufe00" <= mark <= "\ufe0f"
+        )
+        key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+        groups.setdefault(" ".join(key.split()), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 def _new_id(name: str, taken: Iterable[str]) -> str:
     slug = re.sub(r"\W+", "_", name.casefold()).strip("_") or "label"
     taken = set(taken)
@@ -83,7 +130,7 @@ def make_taxonomy(names: Iterable[str]) -> Taxonomy:
 
 def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
     """A name that only a retired label has brings that label back, with its responses."""
-    name = check_name(name)
+    name = check_name(name) if name in taxonomy.ids else check_new_name(name)
     for label in taxonomy.labels:
         if label.name == name and not label.retired:
             raise BadInput(f"There is already a label named {name!r}.")
@@ -95,7 +142,7 @@ def add_label(taxonomy: Taxonomy, name: str, description: str = "") -> Taxonomy:
 
 def rename_label(taxonomy: Taxonomy, label_id: str, name: str) -> Taxonomy:
     """Same id, new name: every response keeps its meaning."""
-    name = check_name(name)
+    name = check_new_name(name)
     if any(label.name == name and label.id != label_id for label in taxonomy.labels):
         raise BadInput(f"There is already a label named {name!r}.")
     return _changed(taxonomy, label_id, name=name)

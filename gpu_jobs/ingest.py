@@ -21,6 +21,9 @@ def ingest(bundle: Path, params: Mapping[str, object], report: Callable[[int, in
         encoding=given.get("encoding") or "utf-8",
         annotator=given.get("annotator"),
         gold=given.get("gold"),
+        known=tuple(given.get("known") or ()),
+        keep_missing_words=bool(given.get("keep_missing_words")),
+        many_labels=bool(given.get("many_labels")),
     )
     near = bool(given.get("near_duplicates"))
     return ingest_file(Path(given["file"]), layout, bundle / "out", report, near_duplicates=near)

@@ -15,7 +15,6 @@ from typing import NoReturn
 from core.errors import BadInput
 from core.files.reading import Batch
 from core.files.sources import Source
-from core.taxonomy import SEPARATOR, clean_name
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _WHOLE = 1e15  # floats up to here name whole numbers exactly
@@ -47,24 +46,25 @@ class Column:
         """The cells as text, None where they are blank."""
         return [None if not text or text.isspace() else text for text in self.strings()]
 
-    def labels(self, *, multi: bool) -> list[str | None]:
-        """The labels by their names as the taxonomy writes them, None where there is none.
-
-        Several (multi), a list of them too, are joined by the separator, each once.
-        """
-        found = [
-            self._joined(index, cell, multi=multi) if isinstance(cell, list) else self._string(index, cell)
-            for index, cell in enumerate(self.batch.columns[self.name])
+    def joined(self, separator: str, empty: str, *, several: bool) -> list[str | None]:
+        """The cells as text; a list as its parts, joined, an empty one as `empty`. several: it may have many parts."""
+        cells = self.batch.columns[self.name]
+        if not any(isinstance(cell, list) for cell in cells):
+            return self.strings()
+        return [
+            self._string(index, cell)
+            if not isinstance(cell, list)
+            else (self._joined(index, cell, separator, several=several) if cell else empty)
+            for index, cell in enumerate(cells)
         ]
-        return [_label(text, multi=multi) for text in found]
 
-    def _joined(self, index: int, cells: list[object], *, multi: bool) -> str:
-        if not multi:
+    def _joined(self, index: int, cells: list[object], separator: str, *, several: bool) -> str:
+        if not several and len(cells) > 1:
             self.complain(index, "holds a list of labels; say that a record may have several (--multi)")
         names = [self._string(index, cell) or "" for cell in cells]
-        if any(SEPARATOR in name for name in names):
-            self.complain(index, f"holds a label with a '{SEPARATOR}', which separates labels; rename it")
-        return SEPARATOR.join(names)
+        if any(separator in name for name in names):
+            self.complain(index, f"holds a label with a '{separator}', which separates labels; rename it")
+        return separator.join(names)
 
     def _string(self, index: int, cell: object) -> str | None:
         try:
@@ -74,13 +74,6 @@ class Column:
         if text and ("\0" in text or _LONE_SURROGATE.search(text)):
             self.complain(index, "holds a NUL character or half a surrogate pair, which is not text; remove it")
         return text
-
-
-def _label(text: str | None, *, multi: bool) -> str | None:
-    if text is None:
-        return None
-    names = [clean_name(name) for name in (text.split(SEPARATOR) if multi else [text])]
-    return SEPARATOR.join(dict.fromkeys(filter(None, names))) or None
 
 
 def string_of(cell: object) -> str | None:

@@ -13,7 +13,15 @@ from itertools import islice
 from pathlib import Path
 
 from core.errors import BadInput
-from core.files.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
+from core.files.reading import (
+    BATCH_CHARACTERS,
+    BATCH_ROWS,
+    Batch,
+    Lines,
+    open_text,
+    wrong_byte,
+    wrong_encoding,
+)
 
 LONGEST_FIELD = 1 << 24
 """Characters in one field. An unclosed quote swallows the rest of a file: this bounds how much of it is held."""
@@ -21,13 +29,17 @@ LONGEST_FIELD = 1 << 24
 SAMPLE = 1 << 20
 """Characters in which the header must end."""
 
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?[ \t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+"""what a spreadsheet may write before the header, to say what stands between fields"""
+
 
 @dataclass(frozen=True)
 class Dialect:
-    """What the first row says."""
+    """What the first row says. before: lines that stand before it and are none of the table."""
 
     header: list[str]
     delimiter: str
+    before: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,21 +59,34 @@ class CsvFile:
         return self._dialect(wanted).header
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
-        """Every row must have as many fields as the header; blank lines are passed over."""
-        dialect, first = self._dialect(wanted), 1
+        """Every row must have as many fields as the header; blank lines and rows of empty fields are passed over."""
+        dialect, first, blank, size = self._dialect(wanted), 1, 0, 0
         place = partial(self._place, dialect)
-        try:
-            with open_text(self.path, self.encoding, newline="") as (stream, tell):
-                rows = filter(None, csv.reader(stream, delimiter=dialect.delimiter, strict=True))
-                next(rows)
-                while batch := list(islice(rows, BATCH_ROWS)):
-                    if set(map(len, batch)) != {len(dialect.header)}:
-                        raise self._diagnosis(dialect)
-                    cells = dict(zip(dialect.header, zip(*batch, strict=True), strict=True))
-                    yield Batch(first, {name: list(cells[name]) for name in wanted}, tell(), place)
-                    first += len(batch)
-        except (csv.Error, UnicodeError) as error:
-            raise self._diagnosis(dialect) from error
+        batch: list[list[str]] = []
+        with open_text(self.path, self.encoding, newline="") as (stream, tell):
+            lines = Lines(stream, self.path.name)
+            rows = csv.reader(islice(lines, dialect.before, None), delimiter=dialect.delimiter, strict=True)
+            try:
+                next(filter(None, rows), None)  # the header
+                for row in rows:
+                    size, lines.taken = size + lines.taken, 0
+                    if not _is_blank(row):
+                        batch.append(row)
+                    else:
+                        blank += bool(row)
+                    if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
+                        yield Batch(first, self._columns(dialect, batch, wanted), tell(), place, blank)
+                        first, batch, blank, size = first + len(batch), [], 0, 0
+                if batch or blank:
+                    yield Batch(first, self._columns(dialect, batch, wanted), tell(), place, blank)
+            except (csv.Error, UnicodeError) as error:
+                raise self._diagnosis(dialect) from error
+
+    def _columns(self, dialect: Dialect, rows: list[list[str]], wanted: Sequence[str]) -> dict[str, list[object]]:
+        if not set(map(len, rows)) <= {len(dialect.header)}:
+            raise self._diagnosis(dialect)
+        cells = dict(zip(dialect.header, zip(*rows, strict=True), strict=True)) if rows else {}
+        return {name: list(cells.get(name, ())) for name in wanted}
 
     def _place(self, dialect: Dialect, row: int) -> str:
         return next(
@@ -73,31 +98,35 @@ class CsvFile:
         csv.field_size_limit(LONGEST_FIELD)  # of the whole process, and there is no other way
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
             sample = stream.read(SAMPLE)
-        headers = {}
-        for delimiter in "\t" if ".tsv" in self.path.name.lower() else ",\t;|":
+        headers, marks = {}, "\t" if ".tsv" in self.path.name.lower() else ",\t;|"
+        if stated := _SEPARATOR_LINE.match(sample):
+            marks, sample = stated[1], sample[stated.end() :]
+        for delimiter in marks:
             rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
             headers[delimiter] = next(filter(None, rows), [])
         delimiter = max(headers, key=lambda mark: (len(set(wanted) & set(headers[mark])), len(headers[mark])))
         if not headers[delimiter]:
             raise BadInput(f"{self.path.name} is empty; it needs a header and at least one row.")
-        return Dialect(headers[delimiter], delimiter)
+        return Dialect(headers[delimiter], delimiter, before=1 if stated else 0)
 
     def _walk(self, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]]:
         """(row, line it starts on, cells), row 0 being the header; undecodable bytes come as lone surrogates."""
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
-            reader = csv.reader(stream, delimiter=dialect.delimiter, strict=True)
-            row, line = 0, 1
+            lines = Lines(stream, self.path.name)
+            reader = csv.reader(islice(lines, dialect.before, None), delimiter=dialect.delimiter, strict=True)
+            row, line = 0, 1 + dialect.before
             while True:
                 try:
                     cells = next(reader, None)
                 except csv.Error as error:
-                    raise self._broken_quote(dialect, row, (line, reader.line_num)) from error
+                    raise self._broken_quote(dialect, row, (line, lines.number)) from error
                 if cells is None:
                     return
-                if cells:
+                lines.taken = 0
+                if cells and (not row or not _is_blank(cells)):
                     yield row, line, cells
                     row += 1
-                line = reader.line_num + 1
+                line = lines.number + 1
 
     def _diagnosis(self, dialect: Dialect) -> BadInput:
         """What is wrong with the first row that is wrong."""
@@ -126,6 +155,11 @@ class CsvFile:
         header = dialect.header if row else []
         column = f"column '{header[position]}'" if position < len(header) else f"field {position + 1}"
         return BadInput(f"{self.path.name}: row {row} (line {lines[0]}), {column} {fault}.")
+
+
+def _is_blank(row: Sequence[str]) -> bool:
+    """Nothing but separators and white space, as spreadsheets write below the last row."""
+    return not any(row) or (not row[0].strip() and not "".join(row).strip())
 
 
 def broken_field(text: str, delimiter: str) -> tuple[int, str]:

@@ -5,7 +5,7 @@ taxonomy.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,10 +17,11 @@ import numpy as np
 from core.errors import BadInput
 from core.files.cells import Column, json_of
 from core.files.crowd import Crowd
-from core.files.ledger import Ledger
+from core.files.labels import LabelReader, contradictions_in, looks_like_labels, read_splits
+from core.files.ledger import MANY_LABELS, MOST_LABELS, Ledger
 from core.files.near_duplicates import near_duplicates_in
 from core.files.reading import Batch
-from core.files.sources import Source, open_source
+from core.files.sources import ParquetFile, Source, open_source
 
 Progress = Callable[[int, int], None]
 """(done, total): bytes of a text file, rows of a table, files of a folder."""
@@ -33,6 +34,8 @@ class Layout:
     """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |.
 
     annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
+    known: the labels that there are. keep_missing_words: NA, null and their like are labels. many_labels: more than
+    1,000 are no mistake.
     """
 
     text: tuple[str, ...]
@@ -44,6 +47,9 @@ class Layout:
     encoding: str = "utf-8"
     annotator: str | None = None
     gold: str | None = None
+    known: tuple[str, ...] = ()
+    keep_missing_words: bool = False
+    many_labels: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -65,6 +71,7 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
     answers.unlink(missing_ok=True)  # of a job that did not end
     try:
         found = {"file": file.name, **write_records(source, layout, part, report)}
+        found["contradictions"] = contradictions_in(part) if layout.label else None
         found["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
         (out / "report.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
@@ -100,49 +107,69 @@ def require_columns(source: Source, layout: Layout) -> None:
             raise BadInput(f"{source.path.name} has no column '{name}' but {there}; {remedy}")
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What one file has shown so far."""
+
+    ledger: Ledger
+    crowd: Crowd
+    labels: LabelReader
+
+
 def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> dict[str, Any]:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
-    ledger, crowd, total = Ledger(), Crowd(), source.total
+    labels = LabelReader(layout.multi, frozenset(layout.known), layout.keep_missing_words)
+    ledger = Ledger(most_labels=MANY_LABELS if layout.many_labels else MOST_LABELS)
+    reading, total = Reading(ledger, Crowd(), labels), source.total
     with _parquet_writer(target) as write:
         for batch in source.batches(layout.columns):
-            write(record_columns(source, batch, layout, ledger, crowd))
+            ledger.blank += batch.blank
+            if any(batch.columns.values()):
+                write(record_columns(source, batch, layout, reading))
             report(batch.done, total)
         report(total, total)
         if not ledger.rows:
             raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
-    if not layout.annotator:
-        return ledger.summary()
-    crowd.write(target.with_name("answers.parquet"))
-    ledger.add_labels(crowd.known_labels(), multi=layout.multi)
-    return {**ledger.summary(), **crowd.summary()}
+    crowd: Mapping[str, int] = {}
+    if layout.annotator:
+        reading.crowd.write(target.with_name("answers.parquet"))
+        ledger.add_labels(reading.crowd.known_labels(), multi=layout.multi)
+        crowd = reading.crowd.summary()
+    found = {**ledger.summary(), **labels.summary(), **crowd}
+    return found | {"doubt": looks_like_labels(ledger.labels, ledger.labelled), "declared": _declared(source, layout)}
 
 
-def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger, crowd: Crowd) -> dict[str, Any]:
+def _declared(source: Source, layout: Layout) -> list[str]:
+    """All labels that the file's metadata name, in their order."""
+    return source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else []
+
+
+def record_columns(source: Source, batch: Batch, layout: Layout, reading: Reading) -> dict[str, Any]:
     """One batch as columns of the table, without the rows whose record is known already.
 
-    Where rows are answers the table has no labels: `crowd` has them.
+    Where rows are answers the table has no labels: the crowd has them.
     """
+    ledger = reading.ledger
     texts, fields = _texts([Column(source, batch, name) for name in layout.text])
     rows = len(texts)
-    label = Column(source, batch, layout.label) if layout.label else None
-    labels = label.labels(multi=layout.multi) if label else [None] * rows
+    label = Column(source, batch, layout.label) if layout.label and not layout.annotator else None
+    labels = reading.labels.read(label) if label else [None] * rows
     contents = texts if fields is None else fields
-    if layout.annotator:
-        label, labels = None, [None] * rows
     kept: Sequence[int]
     if layout.id:
         ids, kept = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
     else:
         ids, kept = ledger.hashed_ids(contents), range(rows)
     if layout.annotator:
-        _enter_answers(source, batch, layout, crowd, ledger)
+        _enter_answers(source, batch, layout, reading)
+    split = Column(source, batch, layout.split) if layout.split else None
     table: dict[str, Any] = {
         "id": ids,
         "text": texts,
         "fields": fields or [None] * rows,
         "meta": _meta(batch, layout.meta, rows),
         "label": labels,
-        "split": Column(source, batch, layout.split).filled() if layout.split else [None] * rows,
+        "split": read_splits(split, ledger.unknown_splits) if split else [None] * rows,
     }
     if len(kept) < rows:
         table = {name: [cells[index] for index in kept] for name, cells in table.items()}
@@ -153,16 +180,16 @@ def record_columns(source: Source, batch: Batch, layout: Layout, ledger: Ledger,
     return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
 
 
-def _enter_answers(source: Source, batch: Batch, layout: Layout, crowd: Crowd, ledger: Ledger) -> None:
+def _enter_answers(source: Source, batch: Batch, layout: Layout, reading: Reading) -> None:
     """The labels of all rows, by whom they are."""
     names = (layout.id, layout.label, layout.annotator, layout.gold)
     record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
     if record and label and people:
-        ids, labels = [name or "" for name in record.strings()], label.labels(multi=layout.multi)
-        crowd.enter(ids, labels, label, people)
-        ledger.count_labels(label, labels, multi=layout.multi)
+        ids, labels = [name or "" for name in record.strings()], reading.labels.read(label)
+        reading.crowd.enter(ids, labels, label, people)
+        reading.ledger.count_labels(label, labels, multi=layout.multi)
         if gold:
-            crowd.enter_known(ids, gold.labels(multi=layout.multi), gold)
+            reading.crowd.enter_known(ids, reading.labels.read(gold), gold)
 
 
 def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:

@@ -17,8 +17,9 @@ import numpy.typing as npt
 from core.files.cells import Column
 from core.taxonomy import SEPARATOR
 
-MOST_LABELS = 10_000
-"""More than this many different labels are not labels but a mistaken column."""
+MOST_LABELS, MANY_LABELS = 1_000, 10_000
+"""More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
+EXAMPLES = 5
 
 
 @dataclass
@@ -32,9 +33,14 @@ class Ledger:
     hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
     labels: Counter[str] = field(default_factory=Counter)
     splits: Counter[str] = field(default_factory=Counter)
+    unknown_splits: Counter[str] = field(default_factory=Counter)
+    most_labels: int = MOST_LABELS
     rows: int = 0
     records: int = 0
+    blank: int = 0
+    labelled: int = 0
     relabelled: int = 0
+    relabelled_rows: list[list[int]] = field(default_factory=list)
 
     def hashed_ids(self, contents: Sequence[str]) -> list[str]:
         """16 hex digits of the content; -2, -3 and so on for its repeats, so that every row is a record."""
@@ -77,20 +83,25 @@ class Ledger:
                 column.complain(
                     index, f"repeats the id '{name}' of {first} with another text; give each text its own id"
                 )
-            else:
-                self.relabelled += self.label_of[record] != hash(labels[index])
+            elif self.label_of[record] != hash(labels[index]):
+                self.relabelled += 1
+                if len(self.relabelled_rows) < EXAMPLES:
+                    self.relabelled_rows.append([self.row_of[record], column.batch.first + index])
         return kept
 
     def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
         """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""
         self.add_labels((label for label in labels if label is not None), multi=multi)
-        if len(self.labels) > MOST_LABELS:
-            fault = f"brings the different labels to more than {MOST_LABELS:,}; name the column that holds the labels"
-            column.complain(0, fault)
+        if len(self.labels) > self.most_labels:
+            many = ", or say that there are so many (--many-labels)" if self.most_labels < MANY_LABELS else ""
+            fault = f"brings the different labels to more than {self.most_labels:,}"
+            column.complain(0, f"{fault}; name the column that holds the labels{many}")
 
     def add_labels(self, labels: Iterable[str], *, multi: bool) -> None:
-        """Counts them, whatever they are."""
-        self.labels.update(name for label in labels for name in (label.split(SEPARATOR) if multi else [label]))
+        """Counts them, whatever they are; "" is none of them."""
+        for label in labels:
+            self.labelled += 1
+            self.labels.update(label.split(SEPARATOR) if multi and label else [label] if label else [])
 
     def enter(self, rows: int, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
         """Counts `rows` rows read, of which `texts` are kept. Returns their hashes."""
@@ -107,10 +118,14 @@ class Ledger:
         return {
             "rows": self.rows,
             "records": self.records,
+            "blank_rows": self.blank,
+            "labelled": self.labelled,
             "repeated_ids": {"rows": self.rows - self.records, "other_label": self.relabelled},
+            "relabelled_rows": self.relabelled_rows,
             "exact_duplicates": {"groups": len(repeated), "extra": int(repeated.sum()) - len(repeated)},
             "labels": dict(self.labels.most_common()),
             "splits": dict(self.splits.most_common()),
+            "unknown_splits": dict(self.unknown_splits.most_common(10)),
         }
 
 

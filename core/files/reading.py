@@ -1,4 +1,4 @@
-"""What every reader of a person's file shares: batches of columns, decoding, and how to say that a byte is wrong.
+"""What every reader of a person's file shares: batches of columns, decoding, bounds, and how a wrong byte is named.
 
 Knows bytes and encodings; not what a column means, and nothing of records or the store.
 """
@@ -16,36 +16,86 @@ from typing import BinaryIO, cast
 from core.errors import BadInput
 
 BATCH_ROWS = 2_000
-"""Small enough that rows of 100 kB each stay within a few hundred megabytes."""
+BATCH_CHARACTERS = 1 << 24
+"""A batch ends with whichever comes first: rows of 100 kB each stay within a few hundred megabytes."""
+
+LONGEST_LINE = 1 << 25
+"""Characters in one line, or one row of several: a small packed file may hold gigabytes without a line end."""
+
+_NO_FILES = {"idna", "punycode", "undefined", "unicode-escape", "unicode_escape", "raw-unicode-escape"}
+"""codecs that Python has for other things than files"""
 
 
 @dataclass(frozen=True)
 class Batch:
     """Consecutive rows as columns of equal length. first: its first row, from 1. done: how far, of `total`.
 
-    place(row): how to name a row to a person; it may read the file again up to there, so only for an error.
+    place(row): how to name a row to a person; it may read the file again up to there, so only for an error. blank: rows
+    of nothing but separators that were passed over on the way.
     """
 
     first: int
     columns: dict[str, list[object]]
     done: int
     place: Callable[[int], str]
+    blank: int = 0
+
+
+class Lines:
+    """The lines of a text. `taken` counts characters: who reads rows of several lines sets it to 0 after each row."""
+
+    def __init__(self, stream: io.TextIOWrapper, name: str) -> None:
+        self.taken = self.number = 0
+        self._stream, self._name = stream, name
+
+    def __iter__(self) -> "Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._stream.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self.taken += len(line)
+        if self.taken >= LONGEST_LINE:
+            where = f"{self._name}: the row that goes through line {self.number}"
+            raise BadInput(f"{where} is longer than {LONGEST_LINE:,} characters; shorten it.")
+        return line
+
+
+def check_encoding(encoding: str) -> None:
+    """Raises BadInput where there is no such encoding of files."""
+    try:
+        "".encode(encoding)
+        known = codecs.lookup(encoding).name not in _NO_FILES
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise BadInput(f"There is no encoding {encoding[:40]!r} of files; use for example utf-8, cp1252 or latin-1.")
 
 
 @contextmanager
 def open_text(
     path: Path, encoding: str, newline: str, errors: str = "strict"
 ) -> Iterator[tuple[io.TextIOWrapper, Callable[[], int]]]:
-    """The decoded (and unpacked) text, and a function that tells how many bytes on disk have been read."""
+    """The decoded (and unpacked) text, and a function that tells how many bytes on disk have been read.
+
+    A byte that cannot be decoded is one sentence, where the reader has no better one.
+    """
+    codec = encoding
     try:
         with path.open("rb") as raw:
             packed = path.suffix.lower() == ".gz"
             binary = cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw
-            codec = _codec(binary.read(4), encoding)
+            head = binary.read(64)
+            codec = _codec(head, encoding)
+            _refuse_unmarked(path, head, codec)
             binary.seek(0)
             yield io.TextIOWrapper(binary, codec, errors, newline), raw.tell
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadInput(f"{path.name} is not a whole gzip file ({error}); copy or pack it again.") from error
+    except UnicodeError as error:
+        raise wrong_encoding(path.name, None, codec) from error
 
 
 def _codec(head: bytes, encoding: str) -> str:
@@ -55,6 +105,17 @@ def _codec(head: bytes, encoding: str) -> str:
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
+
+
+def _refuse_unmarked(path: Path, head: bytes, codec: str) -> None:
+    """UTF-16 without a mark is ASCII with a zero beside each letter, where its text begins in Latin letters."""
+    if codecs.lookup(codec).name not in ("utf-8", "utf-8-sig", "utf-16"):
+        return
+    if len(head) < 4 or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return
+    for name, zeros, letters in (("utf-16-le", head[1::2], head[::2]), ("utf-16-be", head[::2], head[1::2])):
+        if not any(zeros) and all(letters):
+            raise BadInput(f"{path.name} is UTF-16 without a byte-order mark; say so: --encoding {name}.")
 
 
 def wrong_byte(text: str) -> str | None:

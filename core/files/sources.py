@@ -1,21 +1,20 @@
-"""The files a person may import, each as batches of columns: CSV, JSON lines, Parquet, a folder of texts.
+"""The files a person may import, each as batches of columns: CSV, JSON, Parquet, a folder of texts.
 
 Knows file formats; not what a column means, and nothing of records or the store.
 """
 
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from core.errors import BadInput
 from core.files.csv_files import CsvFile
-from core.files.reading import BATCH_ROWS, Batch, open_text, wrong_byte, wrong_encoding
+from core.files.json_files import JsonFile
+from core.files.reading import BATCH_ROWS, LONGEST_LINE, Batch, check_encoding, open_text, wrong_encoding
 
 
 class Source(Protocol):
@@ -38,10 +37,7 @@ class Source(Protocol):
 
 def open_source(path: Path, encoding: str = "utf-8") -> Source:
     """The reader that the suffix asks for; nothing is read yet but whether it is there at all."""
-    try:
-        "".encode(encoding)
-    except LookupError as error:
-        raise BadInput(f"There is no encoding '{encoding}'; use for example utf-8, cp1252 or latin-1.") from error
+    check_encoding(encoding)
     if not path.exists():
         raise BadInput(f"There is no file {path}; check its path.")
     if not os.access(path, os.R_OK):
@@ -58,80 +54,6 @@ def open_source(path: Path, encoding: str = "utf-8") -> Source:
     if path.stat().st_size == 0:
         raise BadInput(f"{path.name} is empty; it needs at least one record.")
     return SOURCES[suffix](path, encoding)
-
-
-@dataclass(frozen=True)
-class JsonLines:
-    """One JSON object per line; a key that a line lacks is a missing value, blank lines are passed over."""
-
-    path: Path
-    encoding: str
-
-    @property
-    def total(self) -> int:
-        """Bytes on disk."""
-        return self.path.stat().st_size
-
-    def columns(self, wanted: Sequence[str]) -> list[str]:
-        """Keys in order of appearance, read until all the wanted ones are seen: a label may come late."""
-        names: dict[str, None] = {}
-        with self._open() as (rows, _):
-            for _, _, record in rows:
-                names |= dict.fromkeys(record)
-                if names.keys() >= set(wanted):
-                    break
-        return list(names)
-
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
-        """Rows in the order of the file."""
-        with self._open() as (rows, tell):
-            while batch := list(islice(rows, BATCH_ROWS)):
-                columns = {name: [row[2].get(name) for row in batch] for name in wanted}
-                yield Batch(batch[0][0], columns, tell(), self._place)
-
-    def _place(self, row: int) -> str:
-        with self._open() as (rows, _):
-            return next((f"row {row} (line {line})" for number, line, _ in rows if number == row), f"row {row}")
-
-    @contextmanager
-    def _open(self) -> Iterator[tuple[Iterator[tuple[int, int, dict[str, object]]], Callable[[], int]]]:
-        with open_text(self.path, self.encoding, newline="\n") as (stream, tell):
-            yield self._rows(stream), tell
-
-    def _rows(self, stream: Iterator[str]) -> Iterator[tuple[int, int, dict[str, object]]]:
-        """(row, line, object)"""
-        row = 0
-        try:
-            for line, text in enumerate(stream, 1):
-                if not text.isspace():
-                    row += 1
-                    yield row, line, parse_object(text, f"{self.path.name}: row {row} (line {line})")
-        except UnicodeError as error:
-            raise self._wrong_encoding() from error
-
-    def _wrong_encoding(self) -> BadInput:
-        with open_text(self.path, self.encoding, newline="\n", errors="surrogateescape") as (stream, _):
-            filled = ((line, text) for line, text in enumerate(stream, 1) if not text.isspace())
-            for row, (line, text) in enumerate(filled, 1):
-                if mark := wrong_byte(text):
-                    keys = re.findall(r'"([^"\\]*)"\s*:', text[: text.index(mark)])
-                    column = f", column '{keys[-1]}'" if keys else ""
-                    return wrong_encoding(f"{self.path.name}: row {row} (line {line}){column}", mark, self.encoding)
-        return wrong_encoding(self.path.name, None, self.encoding)
-
-
-def parse_object(text: str, place: str) -> dict[str, object]:
-    """One line of JSON, which must be an object."""
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        reason = f"is not valid JSON at character {error.pos + 1} ({error.msg})"
-        raise BadInput(f"{place} {reason}; write one object per line.") from error
-    except (ValueError, RecursionError) as error:
-        raise BadInput(f"{place} holds a number too long or lists too deep to be read; shorten it.") from error
-    if not isinstance(value, dict):
-        raise BadInput(f"{place} is not an object but a {type(value).__name__}; write one object per line.")
-    return value
 
 
 @dataclass(frozen=True)
@@ -156,10 +78,18 @@ class ParquetFile:
         """Rows in the order of the file."""
         first = 1
         with self._open() as file:
+            names = _class_names(file.schema_arrow.metadata)
             for part in file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
                 columns = {name: self._cells(part.column(name), first, name) for name in wanted}
+                for name in names.keys() & columns.keys():
+                    columns[name] = self._named(columns[name], names[name], first, name)
                 first += part.num_rows
                 yield Batch(first - part.num_rows, columns, first - 1, "row {}".format)
+
+    def declared(self, column: str) -> list[str]:
+        """The names of all labels that Hugging Face metadata give the column, in their order; [] where it has none."""
+        with self._open() as file:
+            return _class_names(file.schema_arrow.metadata).get(column, [])
 
     @contextmanager
     def _open(self) -> Iterator[Any]:
@@ -181,6 +111,38 @@ class ParquetFile:
         except UnicodeDecodeError as error:
             row = next(row for row, cell in enumerate(column, first) if not _is_readable(cell))
             raise wrong_encoding(f"{self.path.name}: row {row}, column '{name}'", None, "utf-8") from error
+
+    def _named(self, cells: list[object], names: list[str], first: int, column: str) -> list[object]:
+        """Each number, in lists too, as the name that it stands for; -1 as no label."""
+        found: list[object] = []
+        for row, cell in enumerate(cells, first):
+            numbers = [number for number in (cell if isinstance(cell, list) else [cell]) if number not in (None, -1)]
+            if any(not isinstance(number, int) or not 0 <= number < len(names) for number in numbers):
+                place = f"{self.path.name}: row {row}, column '{column}' holds {cell!r}"
+                raise BadInput(f"{place}, but its metadata name the labels 0 to {len(names) - 1}; correct it.")
+            named = [names[number] for number in numbers if isinstance(number, int)]
+            if isinstance(cell, list):
+                found.append(named if named or not cell else None)
+            else:
+                found.append(named[0] if named else None)
+        return found
+
+
+def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
+    """column -> names of its numbers, from the `ClassLabel` features that Hugging Face's datasets write, lists of them
+    too; nothing where the metadata are no such ones."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"].items()
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    found = {}
+    for column, feature in features:
+        while isinstance(feature, list) or (isinstance(feature, dict) and "names" not in feature):
+            feature = (feature[0] if feature else None) if isinstance(feature, list) else feature.get("feature")
+        names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+        if isinstance(names, list) and all(isinstance(name, str) for name in names):
+            found[column] = names
+    return found
 
 
 def _is_readable(cell: Any) -> bool:
@@ -230,11 +192,15 @@ class TextFolder:
 
     def _row(self, file: Path) -> dict[str, object]:
         below = file.relative_to(self.path)
-        try:
-            with open_text(file, self.encoding, newline="") as (stream, _):
-                text = stream.read()
-        except UnicodeError as error:
-            raise wrong_encoding(f"{self.path.name}: the file {below.as_posix()}", None, self.encoding) from error
+        with open_text(file, self.encoding, newline="") as (stream, _):
+            try:
+                text = stream.read(LONGEST_LINE)
+            except UnicodeError as error:
+                raise wrong_encoding(f"{self.path.name}: the file {below.as_posix()}", None, self.encoding) from error
+            if stream.read(1):
+                raise BadInput(
+                    f"{self.path.name}: the file {below.as_posix()} is longer than {LONGEST_LINE:,} characters; cut it."
+                )
         return {"id": below.as_posix(), "text": text, "folder": below.parent.as_posix()}
 
 
@@ -243,9 +209,11 @@ SOURCES: dict[str, Callable[[Path, str], Source]] = {
     ".csv.gz": CsvFile,
     ".tsv": CsvFile,
     ".tsv.gz": CsvFile,
-    ".jsonl": JsonLines,
-    ".jsonl.gz": JsonLines,
-    ".ndjson": JsonLines,
-    ".ndjson.gz": JsonLines,
+    ".jsonl": JsonFile,
+    ".jsonl.gz": JsonFile,
+    ".ndjson": JsonFile,
+    ".ndjson.gz": JsonFile,
+    ".json": JsonFile,
+    ".json.gz": JsonFile,
     ".parquet": ParquetFile,
 }
