@@ -1,5 +1,6 @@
 """The command line: reads options, calls a verb, prints what came of it. Imports nothing heavy until a command runs."""
 
+import csv
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,8 @@ def root(context: typer.Context, project: ProjectOption = None) -> None:
 def init(
     path: Annotated[Path, typer.Argument(help="Folder to make.")],
     labels: Annotated[
-        str, typer.Option(help="Label names, comma-separated. Can also come with the first import.")
+        str,
+        typer.Option(help='Label names, comma-separated; "a, b" is one. Can also come with the first import.'),
     ] = "",
     multi: Annotated[bool, typer.Option("--multi", help="Several labels may hold for one record.")] = False,
 ) -> None:
@@ -53,7 +55,7 @@ def init(
     with errors():
         from core.loop import create_project
 
-        names = [name.strip() for name in labels.split(",") if name.strip()]
+        names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
         create_project(path, names, multi=multi)
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
 
@@ -61,11 +63,18 @@ def init(
 @app.command("import")
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, JSONL (.gz too), Parquet, or a folder of .txt files.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
     text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
-    label: Annotated[str | None, typer.Option(help="Column with labels; several in one cell are joined by |.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column with labels; several in one cell are joined by |, [] is none of them.")
+    ] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
-    split: Annotated[str | None, typer.Option(help="Column with the split; rows that say 'test' become gold.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the split, in any case; 'test' is gold, also where the record is known already."
+        ),
+    ] = None,
     annotator: Annotated[
         str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
     ] = None,
@@ -77,6 +86,12 @@ def import_(
     near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
     add_labels: Annotated[
         bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
+    ] = False,
+    keep_missing_words: Annotated[
+        bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
+    ] = False,
+    many_labels: Annotated[
+        bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
     ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -96,6 +111,8 @@ def import_(
         encoding=encoding,
         near_duplicates=near_duplicates,
         add_labels=add_labels,
+        keep_missing_words=keep_missing_words,
+        many_labels=many_labels,
     )
     show("import", told, as_json=as_json)
 

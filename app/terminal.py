@@ -17,6 +17,7 @@ from app import (
     terminal_team,
 )
 from app.finite import finite
+from app.terminal_import import import_lines
 from app.terminal_scores import duration, interval, score_lines
 
 
@@ -78,26 +79,6 @@ def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:
         say(line)
 
 
-def _import_lines(told: Mapping[str, Any]) -> list[str]:
-    lines = [f"{told['rows']:,} rows: {told['added']:,} new records, {told['known']:,} known already."]
-    if told["duplicates"]:
-        lines.append(f"{told['duplicates']:,} are exact duplicates; they take the label of the first of their kind.")
-    if clashes := told["report"]["repeated_ids"]["other_label"]:
-        lines.append(f"{clashes:,} rows repeat an id with another label; only the first label of each was kept.")
-    if told["labelled"]:
-        lines.append(f"{told['labelled']:,} came with a label.")
-    if told["answers"]:
-        lines.append(f"{told['answers']:,} answers of {told['annotators']:,} people.")
-    if told["made_gold"]:
-        lines.append(f"{told['made_gold']:,} records are gold by their known answers: they judge, and are not asked.")
-    if told["not_gold"]:
-        lines.append(f"{told['not_gold']:,} known answers make no gold: their records were asked, or taught a model.")
-    near = told["report"].get("near_duplicates")
-    if near:
-        lines.append(f"{near['records']:,} records in {near['groups']:,} groups are near-duplicates of each other.")
-    return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
-
-
 def _fit_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
     if "labels" in told and told["labels"] == told["labels_before"]:
@@ -113,8 +94,9 @@ def _round_lines(told: Mapping[str, Any]) -> list[str]:
 
 def _batch_lines(told: Mapping[str, Any]) -> list[str]:
     if "batch" not in told:
-        return []
-    lines = [f"Queued {told['queued']} records as batch {told['batch']}, {told['audit']} of them audit."]
+        return [f"Queued {told['test']} test records: their answers are gold."] if told.get("test") else []
+    test = f", {told['test']} test records" if told.get("test") else ""
+    lines = [f"Queued {told['queued']} records as batch {told['batch']}, {told['audit']} of them audit{test}."]
     return lines + [f"Warning: {warning}" for warning in told["self_test"]["warnings"]]
 
 
@@ -228,7 +210,7 @@ def _demo_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 _LINES = {
-    "import": _import_lines,
+    "import": import_lines,
     "next": _batch_lines,
     "fit": _fit_lines,
     "round": _round_lines,

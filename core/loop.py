@@ -13,6 +13,7 @@ from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import Bundle, Report
 from core.labelling.calibrating import calibrate
+from core.labelling.gold import UNASKED_TEST
 from core.looking.maps import project_map
 from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
@@ -36,7 +37,7 @@ from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
 from core.targets import refuse_target
-from core.taxonomy import make_taxonomy
+from core.taxonomy import look_alikes, make_taxonomy
 from core.team.hearing import sync
 from core.team.history import history, note_verb
 from core.team.people import add_person, list_people, new_code, remove_person, set_role
@@ -67,7 +68,9 @@ def import_file(
     settings = project.settings()
     if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
         options |= {"text": options.get("text") or ["text"], "id": options.get("id") or "id"}
-    bundle = project.jobs.prepare("ingest", {**options, "file": str(Path(file).resolve()), "multi": settings.multi})
+    known = list(settings.taxonomy.ids)
+    params = {**options, "file": str(Path(file).resolve()), "multi": settings.multi, "known": known}
+    bundle = project.jobs.prepare("ingest", params)
     try:
         found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
         report("Storing", 0, 1)
@@ -84,7 +87,7 @@ def import_file(
     return {**counts, "report": found}
 
 
-def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any], *, add_labels: bool) -> dict[str, int]:
+def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any], *, add_labels: bool) -> dict[str, Any]:
     """Labels are learnt with the settings as they are now: a person may have changed them while the file was read."""
     with project.changing_settings() as (current, cursor):
         if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
@@ -94,9 +97,10 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
         counts = records.take_in(cursor, bundle.path / "out", source, wanted)
+        alike = look_alikes(label.name for label in wanted.taxonomy.active) if found.get("labels") else []
         if wanted != current:
             project.save_settings(wanted)
-    return counts
+    return {**counts, "look_alikes": alike}
 
 
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
@@ -159,7 +163,8 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     check(project, report)
     told = encode(project, report)
     settings = project.settings()
-    ready = settings.automatic and settings.taxonomy.active and project.store.one(f"select count(*) from ({POOL})")
+    left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
+    ready = settings.automatic and settings.taxonomy.active and left
     if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
         told |= play_round(project, report)
     return told | {"taken_in": taken}

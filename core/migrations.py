@@ -228,4 +228,11 @@ MIGRATIONS: tuple[str, ...] = (
         rule varchar not null          -- before the first row: 'majority'
     );
     """,
+    """
+    -- files are one source now, of which the last one holds: where they contradicted each other, labels settle anew
+    insert into settling
+    select (now() at time zone 'UTC')::timestamp, 'each file by itself'
+    where exists (select 1 from responses where starts_with(event_id, 'file:')
+                  group by n having count(distinct annotator) > 1);
+    """,
 )

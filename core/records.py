@@ -9,12 +9,13 @@ import duckdb
 
 from core.errors import BadInput
 from core.labelling.crowd import take_in_answers
+from core.labelling.gold import become_gold
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.settings import Settings
 from core.store import count, note, utc_now
-from core.taxonomy import Taxonomy, add_label
+from core.taxonomy import Taxonomy, add_label, in_order
 
 # Spare records that nobody holds or has answered: chosen behind a batch, they compete again in the next round.
 HELD = "select l.n from leases l where l.until > now() at time zone 'UTC'"
@@ -71,17 +72,22 @@ def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
     """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
     taxonomy = settings.taxonomy
-    unknown = [name for name in report.get("labels", {}) if name not in taxonomy.ids]
-    if not unknown:
-        return taxonomy
-    if taxonomy.labels and not add:
+    names, spellings = report.get("labels", {}), report.get("spellings", {})
+    unknown = [name for name in names if name not in taxonomy.spellings]
+    if unknown and taxonomy.labels and not add:
         shown = ", ".join(repr(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
         raise BadInput(
             f"The file holds {len(unknown)} labels that the taxonomy does not: {shown}. "
             "Add them with --add-labels, or correct the file. Nothing was imported."
         )
+    if (
+        add or not taxonomy.labels
+    ):  # what the file's metadata declare has an order, and is asked about though none has it
+        declared = [name for name in report.get("declared", []) if name not in taxonomy.spellings]
+        unknown = [*dict.fromkeys(declared), *in_order(name for name in unknown if name not in declared)]
     for name in unknown:
-        taxonomy = add_label(taxonomy, name)
+        written = spellings.get(name, [])
+        taxonomy = add_label(taxonomy, written[0] if len(written) == 1 and "." not in written[0] else name)
     return taxonomy
 
 
@@ -100,10 +106,11 @@ def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings:
     if (out / ANSWERS).exists():
         told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
     answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
+    moved = become_gold(cursor, settings)
     total = count(cursor, "select count(*) from staged")
     cursor.execute("drop table fresh")
     cursor.execute("drop view staged")
-    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
+    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered, **moved}
 
 
 RECORDS, ANSWERS = "records.parquet", "answers.parquet"

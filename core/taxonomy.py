@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from core.errors import BadInput
 
 SEPARATOR = "|"
+NONE_OF_THEM = "[]"
+"""how files say that none of several labels holds; an empty cell says that nobody has looked"""
 
 
 @dataclass(frozen=True)

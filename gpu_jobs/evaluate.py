@@ -87,7 +87,10 @@ def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Prog
     models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in wanted if one["folder"]}
     multi = next((model.multi for model in models.values()), place.multi)
     if params["file"]:
-        records = records_of_file(bundle, params["file"], report, multi=multi)
+        known = {
+            name for names in (place.names, *(model.names for model in models.values())) for name in names.values()
+        }
+        records = records_of_file(bundle, params["file"] | {"known": sorted(known)}, report, multi=multi)
     else:
         records = records_of_project(bundle, params["on"], multi=multi)
     if not place.names:

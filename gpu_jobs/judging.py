@@ -68,7 +68,7 @@ class Records:
     def _split(self, cell: str | None) -> list[str] | None:
         if cell is None:
             return None
-        return cell.split(SEPARATOR) if self.multi else [cell]
+        return cell.split(SEPARATOR) if self.multi and cell else [cell] if cell else []
 
 
 def taught(bundle: Path, records: Records) -> int:
@@ -102,7 +102,12 @@ def records_of_file(bundle: Path, given: Mapping[str, Any], report: Progress, *,
     """A person's file, read as for an import. given: `file` and fields of Layout. Raises BadInput."""
     file, label = Path(given["file"]), given.get("label")
     layout = Layout(
-        tuple(given["text"]), label, given.get("id"), multi=multi, encoding=given.get("encoding") or "utf-8"
+        tuple(given["text"]),
+        label,
+        given.get("id"),
+        multi=multi,
+        encoding=given.get("encoding") or "utf-8",
+        known=tuple(given.get("known") or ()),
     )
     found = ingest(file, layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"

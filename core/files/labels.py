@@ -8,15 +8,12 @@ from typing import Any
 
 from core.errors import BadInput
 from core.files.cells import Column
-from core.taxonomy import SEPARATOR, check_new_name, clean_name, number_key, number_of
+from core.taxonomy import NONE_OF_THEM, SEPARATOR, check_new_name, clean_name, number_key, number_of
 
 MISSING_WORDS = frozenset(
     ("NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None")
 )
 """what R, pandas, SQL and spreadsheets write where there is nothing"""
-
-NONE_OF_THEM = "[]"
-"""how files say that none of several labels holds; an empty cell says that nobody has looked"""
 
 SPLITS = {
     "train": "train",

@@ -1,7 +1,9 @@
-"""Labels that come with a file: the file's own, which a person's answer beats, and those of people whom it names.
+"""Labels that come with files: their own, all of one source, which a person's answer beats, and those of people named.
 
 Knows events and the store; not how the file was read.
 """
+
+import secrets
 
 import duckdb
 
@@ -17,21 +19,28 @@ def take_in_answers(
 ) -> dict[str, int]:
     """Stores and settles what a query tells: id, annotator (null: the file itself), label (names, joined by |).
 
-    The id of an event follows from what it says, so the same file again changes nothing. by_people: what the file
-    itself says is the known answer. It makes the record gold, unless people were asked for it or a model may have
-    learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
+    A label is stored where a file said nothing of the record before, or another thing (of the same person, where it
+    names people): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the
+    labels of files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text that
+    stands in the project with another label of a file. by_people: what the file itself says is the known answer. It
+    makes the record gold, unless people were asked for it or a model may have learnt from it: then it is a label of
+    the file's like others, and `not_gold` counts it.
     """
     cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
     if settings.taxonomy.labels:
-        cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in settings.taxonomy.labels])
+        cursor.executemany("insert into label_ids values (?, ?)", list(settings.taxonomy.spellings.items()))
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
-    cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source})
+    cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source, "import": secrets.token_hex(8)})
     cursor.execute(_STORE, {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version})
     if by_people:
         cursor.execute(_MAKE_GOLD)
     settle(cursor, "select n from answered", settings)
     known = "select count(*) from answered join records using (n) where annotator is null and split {} 'test'"
+    state = dict(cursor.execute(f"{_STATES} where annotator is null group by 1").fetchall())
     counts = {
+        **{name: state.get(name, 0) for name in ("new", "changed", "same")},
+        "contradicted": count(cursor, _CONTRADICTED),
+        "clashing": count(cursor, _CLASHING),
         "labelled": count(cursor, "select count(*) from answered where annotator is null"),
         "answers": count(cursor, "select count(*) from answered where annotator is not null"),
         "annotators": count(cursor, "select count(distinct annotator) from answered"),
@@ -42,24 +51,55 @@ def take_in_answers(
     return counts
 
 
+# "" is none of them. What was said before counts even where its author took it back: the file is none the newer for it.
 _ANSWERED = f"""
     create or replace temp table answered as
     with named as (select id, annotator, unnest({{parts}}) as name from ({{told}})),
     given as (
-        select named.id, annotator, list(distinct l.id order by l.id) as labels
-        from named join label_ids l using (name) group by named.id, annotator
+        select named.id, annotator, coalesce(list(distinct l.id order by l.id) filter (l.id is not null), []) as labels
+        from named left join label_ids l using (name) group by named.id, annotator
+    ),
+    before as (
+        select n, if(starts_with(event_id, '{FILE}'), '', annotator) as author, starts_with(event_id, '{FILE}') as own,
+               labels
+        from responses where starts_with(event_id, '{FILE}') or starts_with(event_id, '{CROWD}')
+        qualify row_number() over (
+            partition by n, author, own order by received_at desc, made_at desc, seq desc, event_id desc) = 1
     )
-    select r.n, annotator, given.labels,
-           array_to_string(given.labels, ',') as said,
-           if(annotator is null, '{FILE}' || $source || ':' || r.id || ':' || said,
-              '{CROWD}' || md5(to_json([$source, r.id, annotator, said])::varchar)) as event_id
+    select r.n, given.annotator, given.labels, before.labels as before,
+           if(given.annotator is null, '{FILE}' || $source || ':' || r.id || ':' || $import,
+              '{CROWD}' || md5(to_json([$import, r.id, given.annotator])::varchar)) as event_id
     from given join records r on r.id = given.id
+    left join before on before.n = r.n and before.author = coalesce(given.annotator, '')
+        and before.own = (given.annotator is null)
+"""
+_STATES = """
+    select case when before is null then 'new' when before = labels then 'same' else 'changed' end, count(*)
+    from answered
+"""
+_CONTRADICTED = f"""
+    select count(*) from answered left join settled s using (n)
+    where annotator is null and s.labels is distinct from answered.labels
+      and n in (select n from responses where action = 'submit' and not starts_with(event_id, '{FILE}'))
+"""
+_CLASHING = f"""
+    with texts as (
+        select n, coalesce(duplicate_of, n) as text from records
+        where duplicate_of is not null or n in (select duplicate_of from records)
+    ),
+    said as (
+        select text, n, labels from texts join responses using (n) where starts_with(event_id, '{FILE}')
+        qualify row_number() over (partition by n order by received_at desc, event_id desc) = 1
+    )
+    select count(*) from answered join texts using (n)
+    where annotator is null and exists (
+        select 1 from said where said.text = texts.text and said.n <> answered.n and said.labels <> answered.labels)
 """
 _STORE = f"""
     insert into responses
     select event_id, n, coalesce(annotator, $source), 'submit', labels, null, null, $now, 0, $now, 0,
            $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source)
-    from answered on conflict (event_id) do nothing
+    from answered where before is null or before <> labels
 """
 # A job that began after an answer may have learnt from it, though its model is not there yet.
 _MAKE_GOLD = """

@@ -54,24 +54,27 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 
 
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
-# is the newest one that stands. So state is a function of the set of events: neither order nor repeats can change it.
+# is the newest one that stands. Files are one author, whatever each is called: the last one holds. So state is a
+# function of the set of events: neither order nor repeats can change it.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = f"""
     select n, annotator, action, kept as labels, model is null and not starts_with(event_id, '{CROWD}') as blind, round,
-           received_at, via, starts_with(event_id, '{FILE}') as from_file,
-           bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, annotator) as corrects,
+           received_at, via, from_file,
+           bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
     from (
-        select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept from responses
+        select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept,
+               starts_with(event_id, '{FILE}') as from_file, if(from_file, '', annotator) as author from responses
     ) as answer
     where action <> 'undo' and n in ({{ns}})
       and not exists (
         select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
           and undo.annotator = answer.annotator and undo.n = answer.n
       )
-    qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1
+    qualify row_number() over (
+        partition by n, author, from_file order by made_at desc, seq desc, event_id desc) = 1
 """
 
 
@@ -101,9 +104,11 @@ def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], setti
     ).fetchall()
     undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
     standing = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
-    correctors = {(row[0], row[1]) for row in standing if row[11] == CORRECTION}
+    correctors = {(row[0], row[1]) for row in standing if row[11] == CORRECTION and not row[12]}
     newest = {
-        (n, who): Answer(n, who, action, *still_meant(action, labels, settings), *[*rest[3:], (n, who) in correctors])
+        (n, "" if rest[-1] else who, rest[-1]): Answer(
+            n, who, action, *still_meant(action, labels, settings), *[*rest[3:], (n, who) in correctors]
+        )
         for n, who, _, action, labels, *rest in standing
     }
     return list(newest.values())

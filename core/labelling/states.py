@@ -22,7 +22,7 @@ _STILL_ASKED = f"select n from ({ASKED.format(ns=_UNSETTLED)}) where open"
 
 STATES = {
     "labelled": "n in (select n from settled where stratum <> 'gold')",
-    "unlabelled": "duplicate_of is null and split is distinct from 'test' and n not in (select s.n from settled s)",
+    "unlabelled": "duplicate_of is null and n not in (select s.n from settled s)",
     "gold": "n in (select n from settled where stratum = 'gold')",
     "queued": f"n in ({_WAITING})",
     "flagged": f"n in (select n from ({_TOLD.format(ns=_FLAGGED_ONCE)}) where flags > 0)",

@@ -19,6 +19,8 @@ WANTED = "wanted"
 """purpose of an unlabelled record that a person sent to the front"""
 CALIBRATION = "calibration"
 """purpose of a gold record that every annotator answers once, blind, to be measured by"""
+TEST = "test"
+"""purpose of a test record without a label: answered blind, as others are, and gold by the answer"""
 EVERYBODY = 1_000_000_000
 """how many people shall answer a calibration record"""
 GONE_DAYS = 30
@@ -30,7 +32,7 @@ _NEWEST = "row_number() over (partition by n order by batch desc, since desc nul
 # The rules of `Row` and `Waiting` once more, for a million records; a test holds the two together.
 ASKED = f"""
     select row.n, row.spare, row.purpose,
-           row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}'), false) as blind,
+           row.audit or coalesce(row.purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}', '{TEST}'), false) as blind,
            count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip') as skips,
            count(*) filter (action = 'flag') as flags,
            row.purpose is not distinct from '{CALIBRATION}'
@@ -46,7 +48,7 @@ ASKED = f"""
 BLIND = f"select n from ({ASKED}) where blind and open"
 """those of a query that wait for a blind answer: nothing that a model says of them is shown anywhere"""
 
-MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}')"
+MAY_BE_BLIND = f"select n from queue where audit or purpose in ('{CHECK}', '{REVIEW}', '{CALIBRATION}', '{TEST}')"
 """a query for `BLIND` where all records are meant"""
 
 
@@ -62,8 +64,8 @@ _Place = tuple[bool, bool, bool, float, int]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, WANTED or CALIBRATION; since: answers from before it do not close a review. checks:
-    whether the record was ever queued to check machine labels.
+    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: answers from before it do not close a review.
+    checks: whether the record was ever queued to check machine labels.
     """
 
     n: int
@@ -83,7 +85,7 @@ class Row:
     @property
     def blind(self) -> bool:
         """Shown without a suggestion: what people answer here must not lean on the model that it judges."""
-        return self.audit or self.purpose in (CHECK, REVIEW, CALIBRATION)
+        return self.audit or self.purpose in (CHECK, REVIEW, CALIBRATION, TEST)
 
     @property
     def first(self) -> bool:
@@ -212,7 +214,7 @@ class Waiting:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer
         row = self.rows.get(answer.n)
-        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION)):
+        if answer.received_at > self._since and not (row and row.purpose in (REVIEW, CHECK, CALIBRATION, TEST)):
             self._fresh.add((answer.n, answer.annotator))
 
     def _place(self, n: int) -> _Place | None:

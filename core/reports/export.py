@@ -14,7 +14,7 @@ from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
 from core.settings import Settings
-from core.taxonomy import SEPARATOR
+from core.taxonomy import NONE_OF_THEM, SEPARATOR
 
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled",
@@ -96,7 +96,7 @@ WHAT = tuple(CAPTIONS)
 
 
 def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
-    """Rows written. Labels are names, several joined by `|`; times are UTC.
+    """Rows written. Labels are names, several joined by `|`, none of them is `[]`; times are UTC.
 
     card: FILE.card.md and FILE.card.json beside it say what the data are, of the same moment; all three or none.
     """
@@ -183,7 +183,8 @@ def _query(what: str, settings: Settings) -> str:
     def fill(place: re.Match[str]) -> str:
         if place["column"] is None:
             return places[place["place"]]
-        return f"array_to_string(list_transform({place['column']}, lambda x: {mapping}[x]), '{SEPARATOR}')"
+        names = f"array_to_string(list_transform({place['column']}, lambda x: {mapping}[x]), '{SEPARATOR}')"
+        return f"if(len({place['column']}) = 0, '{NONE_OF_THEM}', {names})"
 
     return re.sub(r"\{(?:(?P<place>active|multi)|names:(?P<column>[a-z.]+))\}", fill, _QUERIES[what])
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from core.labelling.gold import UNASKED_TEST
 from core.labelling.resettling import compare, said
 from core.labelling.settling import ANSWERS, RULES, answer_parameters
 from core.labelling.states import STATES
@@ -22,7 +23,7 @@ _COUNTS = f"""
         {" ".join(f"(select count(*) from records where {STATES[name]}) as {name}," for name in _SHOWN)}
         (select count(*) from settled where stratum = 'audit') as audit,
         (select count(*) from machine_labels where n not in (select n from settled)) as machine,
-        (select count(*) from ({POOL})) as unqueued,
+        (select count(*) from ({POOL} union all {UNASKED_TEST})) as unqueued,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """

@@ -9,6 +9,7 @@ import duckdb
 
 from core.jobs import Bundle
 from core.labelling.calibrating import share_of, slip_in
+from core.labelling.gold import ask_test_records
 from core.project import Project
 from core.records import FREE_SPARE
 from core.rounds.plans import Choice, Plan, active_model
@@ -38,8 +39,18 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
                 known = share_of(told["queued"], settings.calibration_share, plan.choose.seed)
                 told |= {"calibration": slip_in(cursor, known, plan.choose.seed)} if known else {}
+            if plan.test:
+                told["test"] = ask_test_records(cursor, plan.test, settings.seed)
+                told["queued"] += told["test"]
     bundle.empty()
     return told
+
+
+def queue_test_records(project: Project, size: int) -> dict[str, Any]:
+    """Where nothing else is left to ask: no job, no batch, no model."""
+    with project.desk.changing() as cursor:
+        queued = ask_test_records(cursor, size, project.settings().seed)
+    return {"seconds": 0.0, "queued": queued, "test": queued}
 
 
 def _keep_model(project: Project, made: Path, model: str) -> None:

@@ -1,6 +1,8 @@
 """What a round shall do, and with which model: the settings and the champion, filled in. Plays nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from core.project import Project
 
@@ -22,10 +24,11 @@ class Choice:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one job does: refit, or choose, or both in this order."""
+    """What one job does: refit, choose, or both in this order. test: how many unlabelled test records are asked too."""
 
     learn: bool
     choose: Choice | None
+    test: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,21 @@ def choice(project: Project, request: Request) -> Choice:
         spare=request.spare,
         batch=batch,
     )
+
+
+def share_batch(plan: Plan, pool: int, test: int) -> Plan:
+    """The plan with a part of its batch for `test` records, so that they are asked as others are: by their number.
+
+    pool: records to choose from. Which of the test records it is falls by lot: a chosen part would judge wrongly.
+    """
+    if plan.choose is None or not test or plan.choose.size < 1:
+        return plan
+    size = plan.choose.size
+    if not pool:
+        return replace(plan, choose=None, test=min(size, test))
+    part = int(size * test / (test + pool) + np.random.default_rng([plan.choose.seed, test]).random())
+    part = min(part, test, size - 1)
+    return replace(plan, choose=replace(plan.choose, size=size - part), test=part)
 
 
 def active_model(project: Project) -> str | None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import duckdb
@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from core.errors import BadInput, Refused, RondoError
 from core.jobs import Bundle, Report
+from core.labelling.gold import UNASKED_TEST
 from core.models.encoders import encoder_source
 from core.project import Project
 from core.records import AUDIT_POOL, POOL
 from core.rounds.history import read_history
-from core.rounds.outcomes import take_in
-from core.rounds.plans import Choice, Plan, Request, active_model, choice
+from core.rounds.outcomes import queue_test_records, take_in
+from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
 from core.settings import Settings
 from core.taxonomy import spoken
 from core.vectors import encoded_rows
@@ -36,9 +37,12 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
         settings = project.settings()
         plan = Plan(learn, choice(project, request) if request else None)
         arrays, sources = known_now(project, settings)
+        plan = share_batch(plan, len(arrays["pool_rows"]), project.store.one(f"select count(*) from ({UNASKED_TEST})"))
         _refuse(project, plan, arrays)
         if learn and not len(arrays["pool_rows"]):
-            plan = Plan(learn=True, choose=None)
+            plan = replace(plan, choose=None)
+        if plan.test and not (plan.learn or plan.choose):
+            return queue_test_records(project, plan.test)
         bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"sources": sources})
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
@@ -72,6 +76,7 @@ def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
         "learn": plan.learn,
         "model": str(project.models / model) if model else None,
         "choose": asdict(plan.choose) if plan.choose else None,
+        "test": plan.test,
         "round": project.store.one("select coalesce(max(batch), 0) from batches"),
         "models": _models(project, settings) if plan.learn else [],
     }
@@ -109,7 +114,8 @@ def take_in_finished(project: Project, report: Report) -> int:
             if kind != "round" or newer or foreign or not project.jobs.survived(bundle):
                 project.jobs.give_up(bundle)
                 continue
-            plan = Plan(params["learn"], Choice(**params["choose"]) if params["choose"] else None)
+            chosen = Choice(**params["choose"]) if params["choose"] else None
+            plan = Plan(params["learn"], chosen, params.get("test", 0))
             with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
                 result = project.jobs.run(bundle, report, "Finishing a round")
                 take_in(project, bundle, plan, result, project.settings())

@@ -27,7 +27,7 @@ QUIET = {
 
 _ROUND = ("size", "strategy", "seed", "audit_share")
 _OPTIONS: dict[str, tuple[str, ...]] = {
-    "import": ("file", "text", "label", "id", "split", "meta", "add_labels"),
+    "import": ("file", "text", "label", "id", "split", "meta", "add_labels", "keep_missing_words"),
     "next": _ROUND,
     "round": _ROUND,
     "map": ("again",),
@@ -42,7 +42,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
 }
 """what was asked, by verb; an option that is not named here is not written down"""
 _TOLD: dict[str, tuple[str, ...]] = {
-    "import": ("rows", "added", "labelled"),
+    "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "next": ("batch", "queued"),
     "round": ("batch", "queued"),
     "open": ("batch", "queued"),

@@ -1,0 +1,77 @@
+"""Records that a file declares to be test: gold from now on, and asked where they have no label. Knows no file."""
+
+import duckdb
+
+from core.labelling.responses import FILE
+from core.labelling.settling import settle
+from core.settings import Settings
+from core.store import count
+
+UNASKED_TEST = f"""
+    select r.n from records r
+    where r.split is not distinct from 'test' and r.duplicate_of is null and r.n not in (select n from settled)
+      and r.n not in (select n from queue)
+      and r.n not in (select n from responses where not starts_with(event_id, '{FILE}'))
+"""
+"""test records without a label, which nobody was asked for yet: people's answers make them gold"""
+
+
+def become_gold(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+    """Takes over the splits of the table `staged` for records that were there before, in the caller's transaction.
+
+    What comes as test is gold now and teaches no more; gold stays gold, whatever a file says later, since a record
+    that judged once must not teach. Returns how many records became gold, and how many of them taught until now.
+    """
+    cursor.execute(_DECLARED)
+    counts = {
+        "declared_gold": count(cursor, "select count(*) from declared"),
+        "stopped_teaching": count(cursor, "select count(*) from declared join settled using (n)"),
+    }
+    cursor.execute(_ADOPT)
+    if counts["declared_gold"]:
+        settle(cursor, "select n from declared", settings)
+        for step in _FOLLOW:
+            cursor.execute(step)
+    cursor.execute("drop table declared")
+    return counts
+
+
+_DECLARED = """
+    create or replace temp table declared as
+    select r.n from staged s join records r on r.id = s.id where s.split = 'test' and r.split is distinct from 'test'
+"""
+_ADOPT = """
+    update records set split = s.split from staged s
+    where s.id = records.id and s.split is not null and records.split is distinct from s.split
+      and records.split is distinct from 'test'
+"""
+# Nobody is asked for a known answer, and whoever is asked for gold sees no suggestion. What somebody answered stays.
+_FOLLOW = (
+    "delete from machine_labels where n in (select n from declared)",
+    f"""delete from queue where n in (select n from declared) and n in (select n from settled)
+           and n not in (select n from responses where not starts_with(event_id, '{FILE}'))
+           and n not in (select n from leases)""",
+    """update queue set purpose = 'test', audit = false, spare = false, suggestion = null
+       where n in (select n from declared) and n not in (select n from settled)""",
+)
+
+
+def ask_test_records(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
+    """Queues up to `size` test records that nobody was asked for, drawn by lot, at places by lot among what waits."""
+    return len(cursor.execute(_ASK, {"seed": seed, "size": size}).fetchall())
+
+
+_ASK = f"""
+    insert into queue
+    select n, (select coalesce(max(batch), 0) from queue),
+           first + (last - first) * (hash(n, $seed::bigint + 1) % 10000) / 10000.0,
+           false, false, null, null, null, 'test', null
+    from (
+        select n from ({UNASKED_TEST}) order by hash(n, $seed::bigint), n limit $size::bigint
+    ), (
+        select coalesce(min(position), (select max(position) + 1 from queue), 0) as first,
+               coalesce(max(position), (select max(position) + 1 from queue), 0) + 1 as last
+        from queue where not spare and n not in (select n from settled) and n not in (select n from responses)
+    )
+    returning n
+"""
