@@ -72,6 +72,8 @@ def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
     """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
     taxonomy = settings.taxonomy
+    if report.get("fault"):
+        raise BadInput(f"{report['fault']} Nothing was imported.")
     names, spellings = report.get("labels", {}), report.get("spellings", {})
     unknown = [name for name in names if name not in taxonomy.spellings]
     if unknown and taxonomy.labels and not add:

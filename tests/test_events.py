@@ -138,12 +138,15 @@ def test_a_person_beats_the_label_that_came_with_the_file(store: Store) -> None:
     assert settled(store) == {0: (["ham"], "single", "chosen")}
 
 
-def test_a_person_beats_a_second_file_that_labels_known_records(store: Store) -> None:
+def test_files_are_one_source_of_which_the_last_holds_until_a_person_answers(store: Store) -> None:
     from_file(store, "file.csv", "r0", "spam")
     from_file(store, "second.csv", "r0", "ham")
-    assert settled(store) == {}, "two files that disagree settle nothing"
-    send(store, "ann", Event("2", "r0", "submit", ("ham",)))
-    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    assert settled(store) == {0: (["ham"], "single", "file")}
+    with store.transaction() as cursor:
+        settle(cursor, "select n from records", SETTINGS)
+    assert settled(store) == {0: (["ham"], "single", "file")}
+    send(store, "ann", Event("2", "r0", "submit", ("spam",)))
+    assert settled(store) == {0: (["spam"], "single", "chosen")}
 
 
 def test_a_person_may_be_called_like_a_file_but_an_event_may_not(store: Store) -> None:

@@ -227,7 +227,7 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "NUL": ("a.csv", b"id,text\n1,a\x00b\n", {}, "row 1 (line 2), column 'text' holds a NUL character"),
     "half a pair": ("a.jsonl", '{"text": "\\ud800"}\n', {}, "column 'text' holds a NUL character or half a surrogate"),
     "nested text": ("a.jsonl", '{"text": {"a": 1}}\n', {}, "column 'text' holds a dict where text is needed"),
-    "list of labels": ("a.jsonl", '{"text": "x", "l": ["a"]}\n', LABEL, "column 'l' holds a list of labels"),
+    "list of labels": ("a.jsonl", '{"text": "x", "l": ["a", "b"]}\n', LABEL, "column 'l' holds a list of labels"),
     "bar in a label": ("a.jsonl", '{"text": "x", "l": ["a|b"]}\n', LABELS, "column 'l' holds a label with a '|'"),
     "empty id": ("a.csv", "id,text\n1,x\n,y\n", ID, "row 2 (line 3), column 'id' is empty"),
     "no text, semicolon": ("a.csv", "text;a,b,c\nx;1\n;2\n", {}, "row 2 (line 3), column 'text' holds no text"),

@@ -102,8 +102,8 @@ def require_columns(source: Source, layout: Layout) -> None:
             raise BadInput(f"{source.path.name} has {columns.count(name)} columns '{name}'; rename all but one.")
         if name not in columns:
             near = get_close_matches(name, columns, n=1)
-            remedy = f"did you mean '{near[0]}'?" if near else "name one of these."
-            there = ", ".join(f"'{column}'" for column in columns[:20]) + (", …" if len(columns) > 20 else "")
+            remedy = f"did you mean {near[0]!r}?" if near else "name one of these."
+            there = ", ".join(repr(column[:80]) for column in columns[:20]) + (", …" if len(columns) > 20 else "")
             raise BadInput(f"{source.path.name} has no column '{name}' but {there}; {remedy}")
 
 

@@ -34,7 +34,8 @@ class LabelReader:
     """Reads labels as the taxonomy writes them, and counts what it had to make of them.
 
     known: names of the taxonomy, which mean themselves whatever else they could mean. missing: words that were taken
-    for no label. spellings: number -> how the file writes it. none: answers that none of several labels holds.
+    for no label. spellings: number -> how the file writes it. none: answers that none of several labels holds. fault:
+    the first name that no label can have, for whoever would make labels of these.
     """
 
     multi: bool
@@ -43,6 +44,7 @@ class LabelReader:
     missing: Counter[str] = field(default_factory=Counter)
     spellings: dict[str, set[str]] = field(default_factory=dict)
     none: int = 0
+    fault: str | None = None
 
     def __post_init__(self) -> None:
         self._numbers = {number_key(name): name for name in self.known}
@@ -82,7 +84,10 @@ class LabelReader:
         try:
             check_new_name(word)
         except BadInput as error:
-            column.complain(index, f"holds a label that cannot be one. {str(error).removesuffix('.')}")
+            if not self.fault:
+                place = column.batch.place(column.batch.first + index)
+                self.fault = f"{column.source.path.name}: {place}, column '{column.name}': {error}"
+            return word
         if number_of(word) is None:
             return word
         number = number_key(word)
@@ -95,6 +100,7 @@ class LabelReader:
         return {
             "missing_words": dict(self.missing.most_common()),
             "spellings": spelt,
+            "fault": self.fault,
             "none_of_them": self.none,
         }
 
