@@ -21,7 +21,7 @@ from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
-from core.taxonomy import clean_name
+from core.taxonomy import clean_name, number_key
 from gpu_jobs.ingest import ingest
 
 Record = tuple[str, str, str | None]
@@ -64,7 +64,7 @@ def test_import_then_export_then_import_is_identity(
     once, twice = folder / f"once.{file_format}", folder / f"twice.{file_format}"
     assert write_table(stored(records), COLUMNS, [], once, file_format) == len(records)
     first = imported(once, folder / "1")
-    given = [(id, text, label and (clean_name(label) or None)) for id, text, label in records]
+    given = [(id, text, label and (number_key(clean_name(label)) or None)) for id, text, label in records]
     assert first == given
     write_table(stored(first), COLUMNS, [], twice, file_format)
     assert imported(twice, folder / "2") == given

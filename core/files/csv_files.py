@@ -70,7 +70,7 @@ class CsvFile:
                 next(filter(None, rows), None)  # the header
                 for row in rows:
                     size, lines.taken = size + lines.taken, 0
-                    if not _is_blank(row):
+                    if (row and row[0]) or not _is_blank(row):
                         batch.append(row)
                     else:
                         blank += bool(row)
@@ -158,8 +158,8 @@ class CsvFile:
 
 
 def _is_blank(row: Sequence[str]) -> bool:
-    """Nothing but separators and white space, as spreadsheets write below the last row."""
-    return not any(row) or (not row[0].strip() and not "".join(row).strip())
+    """Nothing but separators and white space behind them, as spreadsheets write below the last row."""
+    return not row or (not row[0] and not "".join(row).strip())
 
 
 def broken_field(text: str, delimiter: str) -> tuple[int, str]:

@@ -48,18 +48,19 @@ class LabelReader:
 
     def __post_init__(self) -> None:
         self._numbers = {number_key(name): name for name in self.known}
-        self._remembered: dict[str, str | None] = {}
+        self._remembered: dict[str | None, str | None] = {None: None}
 
     def read(self, column: Column) -> list[str | None]:
         """Joined by the separator where there are several, each once; "" says none of them, None that there is none."""
         texts = column.joined(SEPARATOR, NONE_OF_THEM, several=self.multi)
-        found = [self._label(column, index, text) for index, text in enumerate(texts)]
+        known = self._remembered
+        found = [known[text] if text in known else self._label(column, index, text) for index, text in enumerate(texts)]
         self.none += found.count("")
         return found
 
     def _label(self, column: Column, index: int, text: str | None) -> str | None:
-        if text is None or text in self._remembered:
-            return None if text is None else self._remembered[text]
+        if text is None:
+            return None
         if clean_name(text) == NONE_OF_THEM:
             label: str | None = "" if self.multi else None
         else:
