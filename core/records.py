@@ -9,7 +9,7 @@ import duckdb
 
 from core.errors import BadInput
 from core.labelling.crowd import take_in_answers
-from core.labelling.gold import become_gold
+from core.labelling.gold import ask_no_more, declare_gold
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
@@ -107,8 +107,9 @@ def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings:
     told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
         told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
+    moved = declare_gold(cursor)
     answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
-    moved = become_gold(cursor, settings)
+    ask_no_more(cursor, settings)
     total = count(cursor, "select count(*) from staged")
     cursor.execute("drop table fresh")
     cursor.execute("drop view staged")

@@ -281,10 +281,10 @@ def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_as
     loop.next_batch(project, quiet, size=10)
     waiting = {n for (n,) in project.store.query("select n from queue")}
     before = set(known_now(project, project.settings())[0]["train_rows"].tolist())
-    rows: Rows = [(*row, "test") for row in taught[:8]] + [(*taught[30][:2], None, "test")]
+    rows: Rows = [(*row, "test") for row in (*taught[:8], taught[25])] + [(*taught[30][:2], None, "test")]
     told = bring(project, "gold.jsonl", rows, "id", "text", "label", "split")
-    assert (told["declared_gold"], told["stopped_teaching"]) == (9, 8)
-    assert any("9 records that were here before are gold now; 8 of them taught" in x for x in import_lines(told))
+    assert (told["declared_gold"], told["stopped_teaching"]) == (10, 8)
+    assert any("10 records that were here before are gold now; 8 of them taught" in x for x in import_lines(told))
     gold = {n for (n,) in project.store.query("select n from records where split = 'test'")}
     arrays = known_now(project, project.settings())[0]
     assert set(arrays["train_rows"].tolist()) == before - gold

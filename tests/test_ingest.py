@@ -74,6 +74,18 @@ SAME_TWO_RECORDS: dict[str, Callable[[Path], Path]] = {
     "json lines, gzip": lambda folder: write(folder / "a.jsonl.gz", gzip.compress(JSONL.encode())),
     "json lines, crlf and blank": lambda folder: write(folder / "a.jsonl", JSONL.replace("\n", "\r\n\r\n")),
     "parquet": lambda folder: write_parquet(folder / "a.parquet", TABLE),
+    "a line that says sep": lambda folder: write(
+        folder / "a.csv", 'sep=;\r\nid;text;label;split\n7;"one, two";ham;train\n8;"three\nfour";;Test\n'
+    ),
+    "empty rows of a sheet": lambda folder: write(folder / "a.csv", CSV.replace("8,", ",,,\n8,") + ",,,\n, ,,\n"),
+    "lines in .json": lambda folder: write(folder / "a.json", JSONL),
+    "an array": lambda folder: write(folder / "a.json", "\n [" + ",".join(JSONL.splitlines()) + "]\n"),
+    "an array on many lines": lambda folder: write(
+        folder / "a.json", json.dumps([json.loads(line) for line in JSONL.splitlines()], indent=2)
+    ),
+    "a packed array": lambda folder: write(
+        folder / "a.json.gz", gzip.compress(("[" + ",".join(JSONL.splitlines()) + "]").encode("utf-16"))
+    ),
 }
 
 
@@ -167,6 +179,15 @@ def test_a_given_id_with_the_same_text_is_one_record_and_another_label_is_told(t
     assert report["labels"] == {"a": 1, "b": 1}
 
 
+def test_rows_of_empty_fields_are_counted_and_an_array_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.csv", "text,l\nx,\n,\n, \n\ny,\n" + ",\n" * BATCH_ROWS)
+    read(tmp_path / "1", file)
+    assert json.loads((tmp_path / "1" / "out" / "report.json").read_text())["blank_rows"] == BATCH_ROWS + 2
+    rows = [{"text": f"text {n} " + "x" * (n % 97) * 40, "id": n} for n in range(3 * BATCH_ROWS)]
+    file = write(tmp_path / "a.json", json.dumps(rows, indent=1))
+    assert [row["text"] for row in read(tmp_path / "2", file, id="id")] == [row["text"] for row in rows]
+
+
 def test_near_duplicates_are_grouped_on_request_in_any_script(tmp_path: Path) -> None:
     english = "the quick brown fox jumps over the lazy dog and runs away from here"
     japanese = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
@@ -224,6 +245,11 @@ REFUSED: dict[str, tuple[str, str | bytes, dict[str, Any], str]] = {
     "latin-1 header": ("a.csv", b"text,caf\xe9\n1,x\n", {}, "a.csv: the header, column 2 holds the byte 0xE9"),
     "latin-1 jsonl": ("a.jsonl", b'{"id": 1, "text": "\xe9"}\n', {}, "row 1 (line 1), column 'text' holds the byte"),
     "no such encoding": ("a.csv", "text\nx\n", {"encoding": "utf-9"}, "There is no encoding 'utf-9'"),
+    "array of lists": ("a.json", '[{"text": "x"},\n ["y"]]', {}, "row 2 (line 2) is not an object; write an array of"),
+    "array without end": ("a.json", '[{"text": "x"},\n{"text": ', {}, "row 2 (line 2) is not valid JSON"),
+    "array without comma": ("a.json", '[{"text": "x"} {"text": "y"}]', {}, "row 1 (line 1) is not followed by a comma"),
+    "after the array": ("a.json", '[{"text": "x"}] []', {}, "a.json goes on after its array"),
+    "empty array": ("a.json", "[]", {}, "a.json is empty"),
     "NUL": ("a.csv", b"id,text\n1,a\x00b\n", {}, "row 1 (line 2), column 'text' holds a NUL character"),
     "half a pair": ("a.jsonl", '{"text": "\\ud800"}\n', {}, "column 'text' holds a NUL character or half a surrogate"),
     "nested text": ("a.jsonl", '{"text": {"a": 1}}\n', {}, "column 'text' holds a dict where text is needed"),

@@ -20,7 +20,7 @@ from core.store import note, utc_now
 
 LEFT_OUT = {
     "missing": "are not in this project",
-    "gold": "are gold",
+    "gold": "have a known answer or are to be gold",
     "duplicate": "repeat the text of another record",
     "labelled": "have a label already",
     "audit": "wait for the audit",

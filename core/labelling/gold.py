@@ -16,11 +16,12 @@ UNASKED_TEST = f"""
 """test records without a label, which nobody was asked for yet: people's answers make them gold"""
 
 
-def become_gold(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, int]:
+def declare_gold(cursor: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Takes over the splits of the table `staged` for records that were there before, in the caller's transaction.
 
-    What comes as test is gold now and teaches no more; gold stays gold, whatever a file says later, since a record
-    that judged once must not teach. Returns how many records became gold, and how many of them taught until now.
+    What comes as test is gold from now on; gold stays gold, whatever a file says later, since a record that judged once
+    must not teach. Returns how many records become gold, and how many of them taught until now. `ask_no_more` ends it,
+    when the labels of the file are settled.
     """
     cursor.execute(_DECLARED)
     counts = {
@@ -28,12 +29,16 @@ def become_gold(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[s
         "stopped_teaching": count(cursor, "select count(*) from declared join settled using (n)"),
     }
     cursor.execute(_ADOPT)
-    if counts["declared_gold"]:
+    return counts
+
+
+def ask_no_more(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Settles what `declare_gold` declared, and mends the queue: known answers leave it, the others are asked blind."""
+    if count(cursor, "select count(*) from declared"):
         settle(cursor, "select n from declared", settings)
         for step in _FOLLOW:
             cursor.execute(step)
     cursor.execute("drop table declared")
-    return counts
 
 
 _DECLARED = """
