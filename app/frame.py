@@ -13,6 +13,15 @@ from core.reports.card_text import escaped
 from core.team.people import Person
 
 
+STYLE = """<style>
+div[data-testid="stCaptionContainer"] { opacity: 1; }
+div[data-testid="stCaptionContainer"] :is(p, li, code) { color: color-mix(in srgb, light-dark(#000, #fff) 72%, light-dark(#fff, #000)); }
+.stApp [data-testid^="stBaseButton-primary"], .stApp [data-testid^="stBaseButton-primary"] p { color: light-dark(#fff, #0b1020); }
+.stApp [data-baseweb="tag"], .stApp [data-baseweb="tag"] span { color: light-dark(#fff, #0b1020); }
+</style>"""
+"""what Streamlit draws too faintly: captions, and white words on the primary colour of the dark scheme"""
+
+
 @dataclass(frozen=True)
 class Offered:
     """A page and the right that it needs."""
@@ -38,6 +47,11 @@ def pages_for(person: Person, *, signed_in: bool) -> list[Offered]:
         )
         for entry in ENTRIES
     ]
+
+
+def draw_style() -> None:
+    """Contrast that people with weak eyes can read by, in both schemes."""
+    st.html(STYLE)
 
 
 def draw_visitor(person: Person) -> None:

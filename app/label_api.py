@@ -108,6 +108,8 @@ def card_setup(settings: Settings) -> dict[str, Any]:
         "multi": settings.multi,
         "guidelines": settings.guidelines,
         "lease_seconds": settings.lease_seconds,
+        "suggestions": settings.show_suggestions,
+        "likeliest_keys": settings.likeliest_keys,
     }
     return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
 

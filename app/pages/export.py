@@ -27,5 +27,5 @@ if st.button("Write the file", key="write", type="primary", icon=":material/down
         write_file(office, what, file_format, card=card)
 draw_written()
 
-st.subheader("Data card")
+st.header("Data card")
 draw_card(office.project)
