@@ -12,12 +12,13 @@ from app.state import opened
 from core.reports.card_text import escaped
 from core.team.people import Person
 
-
 STYLE = """<style>
+.stApp { --pale: color-mix(in srgb, light-dark(#000, #fff) 72%, light-dark(#fff, #000));
+  --on-primary: light-dark(#fff, #0b1020); }
 div[data-testid="stCaptionContainer"] { opacity: 1; }
-div[data-testid="stCaptionContainer"] :is(p, li, code) { color: color-mix(in srgb, light-dark(#000, #fff) 72%, light-dark(#fff, #000)); }
-.stApp [data-testid^="stBaseButton-primary"], .stApp [data-testid^="stBaseButton-primary"] p { color: light-dark(#fff, #0b1020); }
-.stApp [data-baseweb="tag"], .stApp [data-baseweb="tag"] span { color: light-dark(#fff, #0b1020); }
+div[data-testid="stCaptionContainer"] :is(p, li, code) { color: var(--pale); }
+.stApp [data-testid^="stBaseButton-primary"] { &, p { color: var(--on-primary); } }
+.stApp [data-baseweb="tag"] :is(span, svg) { color: var(--on-primary); }
 </style>"""
 """what Streamlit draws too faintly: captions, and white words on the primary colour of the dark scheme"""
 

@@ -1,7 +1,7 @@
 """The card's route: who may use it, what it refuses, and that it says 'stored' only of what is stored."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class Opened:
 
     def settings(self) -> Settings:
         return Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]))
+
+    def characters_read(self, texts: Sequence[str]) -> list[int | None]:
+        return [None for _ in texts]
 
     def after_events(self) -> None:
         self.told += 1

@@ -143,17 +143,7 @@ class BenchView {
 
   paintCard(card) {
     this.shown.card = card;
-    const record = this.find(".record");
-    record.textContent = card?.text ?? "";
-    record.dataset.recordId = card?.id ?? "";
-    record.scrollTop = 0;
-    const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
-    const pairs = fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]);
-    this.find(".fields").replaceChildren(...pairs);
-    this.find(".fields").hidden = !pairs.length;
-    const meta = (card?.meta ?? []).map(({ name, value }) => element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300))));
-    this.find(".meta").replaceChildren(...meta);
-    this.find(".meta").hidden = !meta.length;
+    paintCard(this.root, card);
     this.find(".opinions").replaceChildren(...(card?.answers ?? []).map((one) => this.opinion(one)));
     for (const [id, button] of this.buttons) {
       const votes = (card?.answers ?? []).filter((one) => one.action === "submit" && one.labels.includes(id)).length;

@@ -93,12 +93,7 @@ function paintMatches(view) {
 function paintRecord(view, card) {
   if (view.painted.card !== (card?.id ?? null)) {
     view.painted.card = card?.id ?? null;
-    const record = view.find(".record");
-    record.textContent = card?.text ?? "";
-    record.dataset.recordId = card?.id ?? "";
-    record.scrollTop = 0;
-    paintContext(view, card);
-    paintLength(view, card);
+    paintCard(view.root, card);
     if (!view.find(".flagging").hidden && view.find(".flagging").dataset.record !== card?.id) view.closeFlag();
     for (const button of view.root.querySelectorAll(".labels button, [data-action=skip], [data-action=flag], [data-action=submit]")) {
       button.disabled = !card;
@@ -108,30 +103,6 @@ function paintRecord(view, card) {
   for (const [id, button] of view.buttons) {
     if (view.visit.setup.multi) button.setAttribute("aria-pressed", String(view.visit.chosen.has(id)));
   }
-}
-
-/** How much of the text the encoder reads; where that is not known, how long a long text is. */
-function paintLength(view, card) {
-  const all = card?.text.length ?? 0;
-  const count = (number) => number.toLocaleString("en");
-  let words = all > LONG_TEXT ? `${count(all)} characters` : "";
-  if (card?.read >= all) words = "the model reads all of it";
-  else if (card?.read) words = `the model reads the first ${count(card.read)} of ${count(all)} characters`;
-  setText(view.find(".length"), words);
-}
-
-function paintContext(view, card) {
-  const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
-  const list = view.find(".fields");
-  list.hidden = !fields.length;
-  list.replaceChildren(
-    ...fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]),
-  );
-  view.find(".meta").replaceChildren(
-    ...(card?.meta ?? []).map(({ name, value }) =>
-      element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300))),
-    ),
-  );
 }
 
 /** What to say when there is no record to show. */

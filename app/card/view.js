@@ -1,6 +1,5 @@
 // What is seen of a visit. Texts go in as text, never as HTML. Knows the page and no network.
 
-const LONG_TEXT = 1500;
 const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 
 class View {
