@@ -125,6 +125,7 @@ class BenchView {
     if (box.dataset.setup === setup.key) return;
     box.dataset.setup = setup.key;
     this.names = new Map(setup.labels.map((label) => [label.id, label.name]));
+    box.classList.toggle("many", setup.labels.length > 9);
     this.keys = fixedKeys(setup.labels, LABEL_KEYS);
     const shown = new Map([...this.keys].map(([key, id]) => [id, key]));
     this.buttons = new Map(setup.labels.map((label) => [label.id, this.labelButton(label, shown.get(label.id) ?? "")]));

@@ -170,7 +170,6 @@ function paintHint(view, best) {
   setText(view.find(".hint span"), label ? `The model suggests ${label.name}, ${percent(best.probability)}` : "");
   view.find(".hint").title = label?.name ?? "";
   view.find(".accept").hidden = setup.multi;
-  view.find(".accept").replaceChildren(element("kbd", { "aria-hidden": "true" }, "Enter"), "Accept");
 }
 
 function paintLikeliest(view, suggested) {

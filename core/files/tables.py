@@ -21,8 +21,9 @@ MARK = "\ufeff"
 EXCEL = "excel"
 """CSV as a spreadsheet opens it: with a byte-order mark, and no cell is a formula"""
 
-# Excel takes a cell for a formula by its first character, others also behind white space.
+# Excel takes a cell for a formula by its first character, others also behind white space; a number is none.
 _FORMULA = r"^\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|^[\t\r\n]"
+_NUMBER = r"^[+\-]?[0-9]+([.,][0-9]+)?$"
 
 
 def write_table(
@@ -65,7 +66,7 @@ def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
     cells = []
     for place, (name, kind) in enumerate(columns):
         cell = '"' + name.replace('"', '""') + '"'
-        formula = f"regexp_matches({cell}, '{_FORMULA}') and try_cast({cell} as double) is null"
+        formula = f"regexp_matches({cell}, '{_FORMULA}') and not regexp_matches({cell}, '{_NUMBER}')"
         harmless = f"if({formula}, chr(39) || {cell}, {cell})" if kind == "VARCHAR" else cell
         cells.append(f"{harmless} as {cell if place else cell[0] + MARK + cell[1:]}")
     return f"select {', '.join(cells)} from exported"
