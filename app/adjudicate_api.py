@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from app.entrance import Entrance
-from app.label_api import TooLong, author, card_setup, ids_in, read_body, read_events, refused, whole_in
+from app.label_api import TooLong, author, card_setup, ids_in, read_body, read_events, refused, whole_in, with_reading
 from app.state import Office
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
@@ -53,7 +53,7 @@ def _exchange(office: Office, who: str, body: dict[str, Any]) -> dict[str, Any]:
     setup = card_setup(office.settings())
     return {
         "statuses": statuses,
-        "cards": [{**asdict(one), "told": WORDS[one.why]} for one in found],
+        "cards": with_reading(office, [{**asdict(one), "told": WORDS[one.why]} for one in found]),
         "taken": sorted(set(have) - still_in_conflict(office.project, have)),
         "left": left,
         "setup": setup if body.get("setup") != setup["key"] else None,

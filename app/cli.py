@@ -199,11 +199,17 @@ def export(
     card: Annotated[
         bool, typer.Option("--card", help="Write a data card beside it: how the labels came about, how good they are.")
     ] = False,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel", help="CSV for Excel: a byte-order mark, and an apostrophe before what would be a formula."
+        ),
+    ] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write labels, suggestions or responses to a file."""
-    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card}
+    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card, "excel": excel}
     told = run_verb(folder_of(context, project), "export", **options)
     show("export", told, as_json=as_json)
 

@@ -28,7 +28,7 @@ WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that trai
 
 def draw_evaluations(office: Office, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
-    st.subheader("Evaluation")
+    st.header("Evaluation")
     _draw_asking(office, model)
     kept = {told["on"]: told for told in saved_evaluations(office.project, model)}
     if not kept:

@@ -42,12 +42,12 @@ def draw_preview(project: Project, what: str) -> int:
     return count
 
 
-def write_file(office: Office, what: str, file_format: str, *, card: bool) -> None:
+def write_file(office: Office, what: str, file_format: str, *, card: bool, excel: bool) -> None:
     """Into the project's `exports/`, under a name that says what and when."""
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    asked = {"out": str(target), "file_format": file_format, "what": what, "card": card}
+    asked = {"out": str(target), "file_format": file_format, "what": what, "card": card, "excel": excel}
     try:
         who = demand("manage")
         told = office.run(office.open_ticket("export"), lambda *_: None, who=who, **asked)

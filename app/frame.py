@@ -12,6 +12,16 @@ from app.state import opened
 from core.reports.card_text import escaped
 from core.team.people import Person
 
+STYLE = """<style>
+.stApp { --pale: color-mix(in srgb, light-dark(#000, #fff) 72%, light-dark(#fff, #000));
+  --on-primary: light-dark(#fff, #0b1020); }
+div[data-testid="stCaptionContainer"] { opacity: 1; }
+div[data-testid="stCaptionContainer"] :is(p, li, code) { color: var(--pale); }
+.stApp [data-testid^="stBaseButton-primary"] { &, p { color: var(--on-primary); } }
+.stApp [data-baseweb="tag"] :is(span, svg) { color: var(--on-primary); }
+</style>"""
+"""what Streamlit draws too faintly: captions, and white words on the primary colour of the dark scheme"""
+
 
 @dataclass(frozen=True)
 class Offered:
@@ -38,6 +48,11 @@ def pages_for(person: Person, *, signed_in: bool) -> list[Offered]:
         )
         for entry in ENTRIES
     ]
+
+
+def draw_style() -> None:
+    """Contrast that people with weak eyes can read by, in both schemes."""
+    st.html(STYLE)
 
 
 def draw_visitor(person: Person) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -46,6 +46,9 @@ class LabelProject(Protocol):
 
     def settings(self) -> Settings:
         """As they are now."""
+
+    def characters_read(self, texts: Sequence[str]) -> list[int | None]:
+        """How much of each text the encoder reads, as far as that is known."""
 
     def after_events(self) -> None:
         """Starts a round when one is due; returns at once."""
@@ -108,8 +111,16 @@ def card_setup(settings: Settings) -> dict[str, Any]:
         "multi": settings.multi,
         "guidelines": settings.guidelines,
         "lease_seconds": settings.lease_seconds,
+        "suggestions": settings.show_suggestions,
+        "likeliest_keys": settings.likeliest_keys,
     }
     return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
+
+
+def with_reading(project: LabelProject, cards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cards, each with how many of its characters the encoder reads. Outside the desk's lock."""
+    read = project.characters_read([card["text"] for card in cards])
+    return [{**card, "read": count} for card, count in zip(cards, read, strict=True)]
 
 
 def refused(status: int, error: str) -> Response:
@@ -144,6 +155,7 @@ def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> di
     reply = asdict(project.desk.exchange(holder, ask))
     if events:
         project.after_events()
+    reply["cards"] = with_reading(project, reply["cards"])
     setup = card_setup(project.settings())
     reply["statuses"] |= broken
     reply["learning"] = any(verb in project.activities for verb in ("round", "fit", "next", "open"))

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.frame import draw_door, draw_visitor, pages_for
+from app.frame import draw_door, draw_style, draw_visitor, pages_for
 from app.identity import forbidden, is_signed_in, who_am_i
 from core.errors import RondoError
 from core.reports.card_text import escaped
 
 st.set_page_config(page_title="Rondo", page_icon=str(Path(__file__).parent / "icon.png"), layout="wide")
+draw_style()
 person = who_am_i()
 if person is None:
     draw_door()

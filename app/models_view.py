@@ -89,7 +89,7 @@ def busy(office: Office) -> bool:
 
 def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Office) -> None:
     """The model in use with its figures, and the way back to the one before."""
-    st.subheader(escaped(f"In use: {name_of(champion)}"))
+    st.header(escaped(f"In use: {name_of(champion)}"))
     score_metrics(champion.get("metrics"))
     if offer is None:
         return
@@ -100,7 +100,7 @@ def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Offi
 
 def draw_versions(models: Sequence[Model]) -> None:
     """Every version with its figures, newest first."""
-    st.subheader("Versions")
+    st.header("Versions")
     rows = version_rows(models)
     if chart := versions_chart(score_rows(rows)):
         st.altair_chart(chart, key="versions", alt="Macro F1 of each version with its interval")
@@ -127,7 +127,7 @@ def _name_it() -> None:
 
 def draw_challenge(office: Office, model: Model, champion: Model | None) -> None:
     """What the gate says of this model against the champion, and putting it in use."""
-    st.subheader("Against the champion")
+    st.header("Against the champion")
     try:
         verdict = gate(office.project, model=model["id"])
     except RondoError as error:
@@ -179,7 +179,7 @@ def _compare(office: Office, kept: str, **options: Any) -> None:
 
 def draw_lineage(told: Model) -> None:
     """What it came from, what it was told, and when it was in use."""
-    st.subheader("Where it comes from")
+    st.header("Where it comes from")
     st.dataframe(flat_rows(told["lineage"]), key="lineage", hide_index=True, alt="Lineage of this model")
     if told["damaged"]:
         st.error(escaped(told["damaged"]), icon=":material/broken_image:")
@@ -215,7 +215,7 @@ def set_note(office: Office, model: str, text: str) -> bool:
 
 def draw_predictions(office: Office) -> None:
     """Did what the champions said of records prove right when people answered?"""
-    st.subheader("What it said, and what proved true")
+    st.header("What it said, and what proved true")
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
     told = predictions(office.project, lambda *_: None, by=by)
     st.text(told["sentence"])
@@ -243,7 +243,7 @@ def draw_encoder_choice(office: Office, models: Sequence[Model]) -> None:
     names = list(dict.fromkeys([office.settings().encoder, *(one["encoder"] for one in models if one.get("encoder"))]))
     if len(names) < 2:
         return
-    st.subheader("Encoders")
+    st.header("Encoders")
     left, right, go = st.columns([2, 2, 1], vertical_alignment="bottom")
     first = left.selectbox("Encoder", names, 0, key="encoder-first")
     second = right.selectbox("against", names, 1, key="encoder-second")

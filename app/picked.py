@@ -36,7 +36,7 @@ def draw_selection(office: Office, shown: Points, ns: Ints) -> None:
     """What was picked, and what can be done with it."""
     project = office.project
     told = summary(project, shown, ns)
-    st.subheader(f"{told.count:,} records selected")
+    st.header(f"{told.count:,} records selected")
     left, right = st.columns(2)
     left.dataframe(_counted(told.labels, "label"), key="picked-labels", hide_index=True, height=178)
     right.dataframe(_counted(told.suggestions, "suggestion"), key="picked-suggestions", hide_index=True, height=178)
@@ -94,7 +94,7 @@ def draw_bulks(office: Office) -> None:
     project, names = office.project, office.settings().taxonomy.names
     given_at_once = bulks(project, 5)
     if given_at_once:
-        st.subheader("Labelled at once")
+        st.header("Labelled at once")
     for one in given_at_once:
         text, undo = st.columns([4, 1], vertical_alignment="center")
         given = " + ".join(names.get(label, label) for label in one.labels)

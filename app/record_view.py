@@ -27,7 +27,7 @@ def draw_record(office: Office, record: str) -> None:
     with right:
         _draw_label(office, dossier)
     for sides in twins(office.project, dossier.line.n):
-        st.subheader("Near-duplicate with another label")
+        st.header("Near-duplicate with another label")
         draw_twins(sides)
     _draw_table("Answers", dossier.answers, "answers", "Nobody has answered it yet.")
     with st.spinner("Asking the models, looking for neighbours"):
@@ -152,7 +152,7 @@ def _draw_models(office: Office, dossier: Dossier) -> None:
 
 
 def _draw_neighbours(office: Office, record: str) -> None:
-    st.subheader("Nearest records")
+    st.header("Nearest records")
     near = neighbours(office.project, record)
     if not near:
         st.text("It has no vector yet: `rondo encode` makes them.")
@@ -163,7 +163,7 @@ def _draw_neighbours(office: Office, record: str) -> None:
 
 
 def _draw_table(title: str, rows: Rows, key: str, empty: str) -> None:
-    st.subheader(title)
+    st.header(title)
     if not rows:
         st.text(empty)
         return

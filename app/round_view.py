@@ -22,7 +22,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 def draw_curve(project: Project) -> None:
     """Every model so far on the audit and gold records there are now."""
-    st.subheader("Learning curve")
+    st.header("Learning curve")
     names = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
     measure = st.segmented_control(
         "Measure", list(names), default="accuracy", required=True, format_func=names.__getitem__, key="curve-measure"
@@ -38,7 +38,7 @@ def draw_curve(project: Project) -> None:
 
 def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None) -> None:
     """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
-    st.subheader("Labels")
+    st.header("Labels")
     rows = matrices.label_scores(metrics, stratum, office.settings().taxonomy) if stratum else []
     if rows:
         st.caption(f"Judged on {stratum} records; 95 % intervals. `records` counts those that have the label.")
@@ -60,7 +60,7 @@ def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None)
 
 def draw_confusion(office: Office, stratum: str) -> None:
     """Which labels are taken for which; a click on a cell or a link opens its records."""
-    st.subheader("Confused labels")
+    st.header("Confused labels")
     cells = matrices.confusion(office.project, stratum)
     wrong = matrices.confused(cells)
     st.text(f"Most often confused, on {stratum} records:" if wrong else f"No {stratum} record got a wrong label.")
@@ -102,7 +102,7 @@ def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
 
 def draw_calibration(office: Office, stratum: str) -> None:
     """Is the model as often right as it says?"""
-    st.subheader("Calibration")
+    st.header("Calibration")
     found = matrices.calibration(office.project, stratum)
     if found is None:
         st.info("No verdict has a probability yet. The next round brings them.")

@@ -20,7 +20,7 @@ SHOWN = (50, 100, 200, 400)
 def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
     """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve. figures: status."""
     model = figures["model"]
-    st.subheader("How good is the model?")
+    st.header("How good is the model?")
     score_metrics(model)
     if model and "audit" in model:
         st.caption("Audit: about all records that could be asked, those that were chosen for being hard included.")
@@ -37,7 +37,7 @@ def draw_prospects(office: Office) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
     found = standing.prospects(office.project)
     forecast, savings = found["forecast"] or {}, found["savings"] or {}
-    st.subheader("Shall I go on?")
+    st.header("Shall I go on?")
     left, right = st.columns(2)
     if agreement := found["agreement"]:
         left.metric("Agreement with the model before", f"kappa {agreement['kappa']:.2f}", help=_KAPPA)

@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, overload
@@ -18,6 +18,7 @@ from core.errors import Cancelled, NotAProject, RondoError
 from core.jobs import Report
 from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
+from core.models.text_limit import characters_read
 from core.private import made_once, private_folder
 from core.project import Project
 from core.registry.retraining import due
@@ -89,6 +90,11 @@ class Office:
     def settings(self) -> Settings:
         """As `rondo.toml` says now."""
         return self.project.settings()
+
+    def characters_read(self, texts: Sequence[str]) -> list[int | None]:
+        """How much of each text the encoder in use reads, as far as that is known."""
+        project = self.project
+        return characters_read(project.models, project.vectors / "cache", self.settings().encoder, texts)
 
     @overload
     def open_ticket(self, verb: str) -> Ticket: ...

@@ -16,7 +16,7 @@ SHOWN = 20
 def draw_exchange(office: Office) -> None:
     """Where people answer, how much, and the buttons that push and sync now."""
     exchange = read_exchange(office.project)
-    st.subheader("Argilla")
+    st.header("Argilla")
     if exchange.trouble:
         st.warning(escaped(exchange.trouble), icon=":material/cloud_off:")
     _draw_dataset(exchange)

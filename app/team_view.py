@@ -20,7 +20,7 @@ MOST_COLOURS = 9
 
 def draw_work(office: Office) -> bool:
     """Who labelled what, how fast and when; whether anybody has."""
-    st.subheader("Work")
+    st.header("Work")
     rows = pace.work(office.project)
     if not rows:
         st.info("Nobody has labelled yet.")
@@ -46,7 +46,7 @@ def _agreement(_office: Office, stamp: tuple[object, ...]) -> dict[str, Any]:
 
 def draw_agreement(office: Office) -> None:
     """Alpha over all and per label, kappa of each two people, and two people side by side."""
-    st.subheader("Agreement")
+    st.header("Agreement")
     told = _agreement(office, agreeing.stamp(office.project))
     st.text(told["sentence"])
     if not told["overall"]["records"]:
@@ -88,7 +88,7 @@ def _draw_two(office: Office, people: list[str]) -> None:
 
 def draw_quality(office: Office) -> None:
     """As measured last, and a button that measures anew."""
-    st.subheader("Quality")
+    st.header("Quality")
     people, at = measured(office.project), measured_at(office.project)
     words = f"Measured {at:%Y-%m-%d %H:%M} UTC." if at else "Nobody was measured yet: rondo quality"
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -136,7 +136,7 @@ def _two(value: float | None) -> float | None:
 
 def draw_conflicts(office: Office) -> None:
     """How many records wait for a decision, and the card that takes it."""
-    st.subheader("Conflicts", anchor="conflicts")
+    st.header("Conflicts", anchor="conflicts")
     _, total = read_conflicts(office.project, 0)
     if not total:
         st.text("There is no conflict: nobody has answered a record in another way than others.")

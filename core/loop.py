@@ -11,6 +11,7 @@ from typing import Any
 from core import records
 from core.encoding import encode, encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.files.tables import EXCEL
 from core.jobs import Bundle, Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
@@ -126,9 +127,14 @@ def play_round(project: Project, report: Report, **request: Any) -> dict[str, An
 def export(project: Project, report: Report, *, out: str, file_format: str, **options: Any) -> dict[str, Any]:
     """Writes labels, machine labels, suggestions, responses or all of it to a file, and a data card beside it if asked.
 
-    A file is written whole or not at all. options: what and card, as `write_export` takes them.
+    A file is written whole or not at all. excel: CSV that a spreadsheet opens rightly, in which no cell is a formula;
+    an import of it gives back other texts. options: what and card, as `write_export` takes them.
     """
     refuse_target(project, out)
+    if options.pop("excel", False):
+        if file_format != "csv":
+            raise BadInput(f"Excel opens CSV; {file_format} has no form for it. Ask for --format csv.")
+        file_format = EXCEL
     what, card = options.pop("what", "labels"), options.pop("card", False)
     report("Exporting", 0, 1)
     rows = write_export(project, Path(out), file_format, what, card=card, **options)

@@ -18,8 +18,8 @@ from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score_pool, small_margin
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-TOP = 3
-"""labels of a suggestion that are kept for the card"""
+TOP = 9
+"""labels of a suggestion that are kept for the card: the keys 1 to 9"""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """A query's result as a file: what comes out goes in again, and nobody finds half a file. What people and machines say
 is told apart in it."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from core import loop
 from core.changes import change_settings
 from core.errors import BadInput, Refused
-from core.files.tables import FORMATS, write_table
+from core.files.tables import EXCEL, FORMATS, write_table
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
@@ -23,6 +25,7 @@ from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
 from core.taxonomy import clean_name, number_key
 from gpu_jobs.ingest import ingest
+from tests.conftest import quiet
 
 Record = tuple[str, str, str | None]
 
@@ -68,6 +71,24 @@ def test_import_then_export_then_import_is_identity(
     assert first == given
     write_table(stored(first), COLUMNS, [], twice, file_format)
     assert imported(twice, folder / "2") == given
+
+
+def test_a_csv_for_excel_has_a_mark_and_no_formula(tmp_path: Path) -> None:
+    texts = ["=1+1", " @SUM(A1)", "＝cmd", "\tx", "-", "+49 30", "-2.5", "a=b", "'quoted'", "à côté"]
+    target = tmp_path / "excel.csv"
+    write_table(stored([(str(n), text, None) for n, text in enumerate(texts)]), COLUMNS, [], target, EXCEL)
+    assert target.read_bytes().startswith(b"\xef\xbb\xbfid,")
+    with target.open(encoding="utf-8-sig", newline="") as file:
+        cells = [row["text"] for row in csv.DictReader(file)]
+    assert cells == [f"'{text}" for text in texts[:6]] + texts[6:]
+
+
+def test_excel_is_refused_for_what_is_no_csv(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--format csv"):
+        loop.export(project, quiet, out=str(tmp_path / "x.jsonl"), file_format="jsonl", excel=True)
+    assert not (tmp_path / "x.jsonl").exists()
+    loop.export(project, quiet, out=str(tmp_path / "x.csv"), file_format="csv", excel=True, what="all")
+    assert (tmp_path / "x.csv").read_bytes().startswith(b"\xef\xbb\xbfid,")
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

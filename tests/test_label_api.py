@@ -1,7 +1,7 @@
 """The card's route: who may use it, what it refuses, and that it says 'stored' only of what is stored."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ class Opened:
 
     def settings(self) -> Settings:
         return Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]))
+
+    def characters_read(self, texts: Sequence[str]) -> list[int | None]:
+        return [None for _ in texts]
 
     def after_events(self) -> None:
         self.told += 1
@@ -73,7 +76,7 @@ def ask(client: TestClient, **body: object) -> Any:
 def test_one_request_stores_events_and_hands_out_records(client: TestClient, project: Opened) -> None:
     reply = ask(client, events=[event()], want=2)
     assert reply["statuses"] == {"e1": "stored"}
-    assert [set(card) for card in reply["cards"]] == [{"id", "text", "fields", "meta", "suggestion"}] * 2
+    assert [set(card) for card in reply["cards"]] == [{"id", "text", "fields", "meta", "suggestion", "read"}] * 2
     assert reply["cards"][0]["fields"] == [{"name": "title", "value": "T"}]
     assert project.store.query("select annotator, labels from responses") == [("ann", ["spam"])]
     assert project.told == 1

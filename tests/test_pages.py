@@ -104,7 +104,7 @@ def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: state.Offi
 
 
 HOSTILE = ("![x](http://x/y)", "[a](b)")
-SAID = ("warning", "error", "info", "success", "caption", "markdown", "title", "subheader")
+SAID = ("warning", "error", "info", "success", "caption", "markdown", "title", "header")
 
 
 def said(page: AppTest) -> str:

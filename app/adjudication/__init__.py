@@ -8,7 +8,7 @@ import streamlit as st
 from app.card import card_data
 from app.state import Office
 
-_SHARED = ("tab", "outbox", "past", "line", "listening", "elements")
+_SHARED = ("tab", "outbox", "past", "line", "listening", "label_keys", "elements", "record")
 _OWN = ("bench", "view", "adjudication")
 
 

@@ -1,6 +1,6 @@
 // What is seen of the bench, and what keys do there. Knows no network.
 
-const LABEL_KEYS = "123456789abcdefghijklmopqrstuvwxyz"; // n goes to the note
+const LABEL_KEYS = `${DIGITS}abcdefghijklmopqrstuvwxyz`; // n goes to the note
 
 class BenchView {
   constructor(bench, line) {
@@ -41,9 +41,8 @@ class BenchView {
 
   // ---- what keys and buttons do ----
 
-  pick(place, at = Infinity) {
-    const label = this.visit.setup.labels[place];
-    if (!label || !this.visit.card) return;
+  pick(label, at = Infinity) {
+    if (!this.visit.card) return;
     if (!this.visit.setup.multi) this.decide([label.id], label.name, at);
     else if (at >= this.visit.shownAt) {
       this.visit.toggle(label.id);
@@ -88,7 +87,7 @@ class BenchView {
     const field = this.find(".reason input");
     field.onkeydown = (event) => {
       event.stopPropagation();
-      if (event.key === "Escape" || (event.key === "Enter" && !event.isComposing)) field.blur();
+      if ((event.key === "Escape" || event.key === "Enter") && !isComposing(event)) field.blur();
     };
   }
 
@@ -126,14 +125,16 @@ class BenchView {
     if (box.dataset.setup === setup.key) return;
     box.dataset.setup = setup.key;
     this.names = new Map(setup.labels.map((label) => [label.id, label.name]));
-    this.buttons = new Map(setup.labels.map((label, place) => [label.id, this.labelButton(label, place)]));
+    box.classList.toggle("many", setup.labels.length > 9);
+    this.keys = fixedKeys(setup.labels, LABEL_KEYS);
+    const shown = new Map([...this.keys].map(([key, id]) => [id, key]));
+    this.buttons = new Map(setup.labels.map((label) => [label.id, this.labelButton(label, shown.get(label.id) ?? "")]));
     box.replaceChildren(...this.buttons.values());
     this.shown = {};
   }
 
-  labelButton(label, place) {
-    const key = LABEL_KEYS[place] ?? "";
-    const button = keyButton({ name: "label", text: label.name, shown: key, key }, () => this.pick(place));
+  labelButton(label, key) {
+    const button = keyButton({ name: "label", text: label.name, shown: key, key }, () => this.pick(label));
     button.dataset.label = label.name;
     button.querySelector(".name").dir = "auto";
     button.append(element("span", { class: "chance" }));
@@ -143,17 +144,7 @@ class BenchView {
 
   paintCard(card) {
     this.shown.card = card;
-    const record = this.find(".record");
-    record.textContent = card?.text ?? "";
-    record.dataset.recordId = card?.id ?? "";
-    record.scrollTop = 0;
-    const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
-    const pairs = fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]);
-    this.find(".fields").replaceChildren(...pairs);
-    this.find(".fields").hidden = !pairs.length;
-    const meta = (card?.meta ?? []).map(({ name, value }) => element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300))));
-    this.find(".meta").replaceChildren(...meta);
-    this.find(".meta").hidden = !meta.length;
+    paintCard(this.root, card);
     this.find(".opinions").replaceChildren(...(card?.answers ?? []).map((one) => this.opinion(one)));
     for (const [id, button] of this.buttons) {
       const votes = (card?.answers ?? []).filter((one) => one.action === "submit" && one.labels.includes(id)).length;
@@ -206,23 +197,24 @@ class BenchView {
 }
 
 /** A function of the key's time stamp, or null for a key that is not ours. */
-function benchActionFor(key, view) {
+function benchActionFor({ key, digit, letter }, view) {
   const act = {
     " ": (at) => view.pass(at),
     Backspace: () => view.undo(),
     Enter: view.visit.setup.multi ? (at) => view.submit(at) : null,
     "?": () => view.openHelp(),
-    n: () => view.find(".reason input").focus(),
   }[key];
   if (act !== undefined) return act;
-  const place = key.length === 1 ? LABEL_KEYS.indexOf(key) : -1;
-  return place >= 0 && place < view.visit.setup.labels.length ? (at) => view.pick(place, at) : null;
+  if (letter === "n") return () => view.find(".reason input").focus();
+  const id = view.keys.get(digit === null ? letter : String(digit));
+  const label = view.visit.setup.labels.find((one) => one.id === id);
+  return label ? (at) => view.pick(label, at) : null;
 }
 
 /** [key, what it does] for the help. */
 function benchKeysInWords({ setup }) {
-  const rows = [["1 … 9", setup.multi ? "switch one of the first nine labels on or off" : "decide on one of the first nine labels"]];
-  if (setup.labels.length > 9) rows.push(["a … z", "the labels after them, as their buttons say"]);
+  const rows = [["1 … 9", setup.multi ? "switch the label that shows this number on or off" : "decide on the label that shows this number"]];
+  if (setup.labels.length > 9) rows.push(["a … z", "the other labels, as their buttons say"]);
   if (setup.multi) rows.push(["Enter", "decide on the labels that are on; none on means that none of them fits"]);
   rows.push(["Space", "pass: it comes again when all others were seen"]);
   rows.push(["Backspace", "take the last decision back"], ["n", "write a note; Enter leaves it"], ["?", "this help"]);

@@ -12,7 +12,21 @@ from app.state import Office
 from app.tokens import project_id
 from core.team.people import MANAGER, Person
 
-_PARTS = ("tab", "outbox", "past", "visit", "line", "listening", "keys", "elements", "view", "paint", "card")
+_PARTS = (
+    "tab",
+    "outbox",
+    "past",
+    "visit",
+    "line",
+    "listening",
+    "label_keys",
+    "keys",
+    "elements",
+    "record",
+    "view",
+    "paint",
+    "card",
+)
 
 
 def draw_card(office: Office, annotator: str) -> None:

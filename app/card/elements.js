@@ -25,5 +25,5 @@ function setText(node, text) {
 }
 
 function percent(share) {
-  return `${Math.round(100 * share)} %`;
+  return share > 0 && share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
 }

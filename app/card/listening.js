@@ -3,14 +3,14 @@
 const FOREIGN = "input, textarea, select, [contenteditable='true'], [role='dialog'], [role='listbox'], dialog";
 const PRESSABLE = "button, a, summary, [role='button'], [role='option'], [role='tab']";
 
-/** actionFor: what a key does in a view. Returns a function that stops listening. */
+/** actionFor: what a key does in a view, as `readKey` gives it. Returns a function that stops listening. */
 function listen(view, actionFor) {
   const onKey = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isComposing(event)) return;
     const target = event.composedPath()[0];
     if (isForeign(target)) return;
     if ((event.key === " " || event.key === "Enter") && target.closest?.(PRESSABLE)) return;
-    const act = actionFor(event.key, view);
+    const act = actionFor(readKey(event), view);
     if (!act) return;
     event.preventDefault();
     event.stopPropagation();
@@ -23,6 +23,25 @@ function listen(view, actionFor) {
     document.removeEventListener("keydown", onKey, true);
     letDialogCome();
   };
+}
+
+/** Whether an input method is at work: its Enter ends a word. Safari sends that Enter afterwards, with keyCode 229. */
+function isComposing(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+
+/**
+ * What a key means on any keyboard: `key` is what it writes, `digit` 0 to 9 or null, `letter` a to z or "".
+ * French and Czech keyboards write digits with Shift only, others in a script of their own, and Cyrillic or Greek ones no
+ * a to z: there the key's place counts. With AltGr a key is only what it writes.
+ */
+function readKey(event) {
+  const { key, code = "" } = event;
+  if (event.getModifierState("AltGraph")) return { key, digit: null, letter: "" };
+  const written = /^\p{Nd}$/u.test(key) ? digitValue(key) : null;
+  const row = event.shiftKey ? null : /^Digit(\d)$/.exec(code);
+  const letter = /^[a-z]$/i.test(key) ? key : /^\p{L}$/u.test(key) ? (/^Key([A-Z])$/.exec(code)?.[1] ?? "") : "";
+  return { key, digit: written ?? (row && Number(row[1])), letter: letter.toLowerCase() };
 }
 
 /** Whether keys at this element belong to something else: a field, a dialog. */

@@ -6,6 +6,7 @@ function paintAll(view) {
   paintRecord(view, visit.card);
   paintEmpty(view);
   paintSuggestion(view);
+  paintKeys(view);
   paintState(view);
   paintProgress(view);
 }
@@ -19,8 +20,10 @@ function paintSetup(view) {
   box.classList.toggle("many", view.visit.typing);
   view.find(".search").hidden = !view.visit.typing;
   view.search.placeholder = `Type to find one of ${setup.labels.length} labels`;
-  view.buttons = new Map(setup.labels.map((label, place) => [label.id, labelButton(view, label, place)]));
+  view.buttons = new Map(setup.labels.map((label) => [label.id, labelButton(view, label)]));
   box.replaceChildren(...view.buttons.values());
+  box.classList.toggle("plain", !setup.suggestions);
+  view.find(".likeliest").replaceChildren(...[..."123456789"].map((digit) => likelyButton(view, digit)));
   view.buildActions();
   view.find(".rules").textContent = setup.guidelines;
   const described = setup.labels.filter((label) => label.description);
@@ -30,42 +33,67 @@ function paintSetup(view) {
   view.find(".guide").hidden = plain;
   view.find(".desk").classList.toggle("plain", plain);
   view.painted = {};
+  view.crowded = isCrowded(view);
   paintMatches(view);
 }
 
-function labelButton(view, label, place) {
-  const shown = place < 9 ? String(place + 1) : "";
-  const button = keyButton({ name: "label", text: label.name, shown, key: shown }, () => view.give(label));
+function labelButton(view, label) {
+  const button = keyButton({ name: "label", text: label.name, shown: " " }, () => view.give(label));
   button.dataset.label = label.name;
   button.dataset.labelId = label.id;
   button.querySelector(".name").dir = "auto";
   button.append(element("span", { class: "chance" }));
   if (view.visit.setup.multi) button.setAttribute("aria-pressed", "false");
-  if (label.description) button.title = label.description;
+  button.title = label.description ? `${label.name}: ${label.description}` : label.name;
   return button;
 }
 
+/** One of nine places beside the text for the labels that the number keys give here. */
+function likelyButton(view, digit) {
+  const button = keyButton({ name: "likely", text: "", shown: digit, key: digit }, () => view.pick(digit));
+  button.querySelector(".name").dir = "auto";
+  button.append(element("span", { class: "chance" }));
+  return button;
+}
+
+/** The number beside each label that its key gives now; its place is there also when it has none. */
+function paintKeys(view) {
+  const keys = new Map([...view.keys()].map(([key, id]) => [id, key]));
+  const painted = (view.painted.keys ??= new Map());
+  for (const [id, button] of view.buttons) {
+    const key = keys.get(id) ?? "";
+    if (painted.get(id) === key) continue;
+    painted.set(id, key);
+    setText(button.querySelector("kbd"), key);
+    if (key) button.setAttribute("aria-keyshortcuts", key);
+    else button.removeAttribute("aria-keyshortcuts");
+  }
+}
+
 function paintMatches(view) {
-  const found = view.typed.trim() ? view.matches() : view.visit.setup.labels;
+  const typed = Boolean(view.typed.trim());
+  const box = view.find(".labels");
+  // what is left of the labels stands where they all stood: nothing else on the page moves
+  if (typed && !box.style.height) box.style.height = `${box.offsetHeight}px`;
+  if (!typed) box.style.height = "";
+  const found = typed ? view.matches() : view.visit.setup.labels;
   const places = new Map(found.map((label, place) => [label.id, place]));
   for (const [id, button] of view.buttons) {
     button.hidden = !places.has(id);
     button.style.order = places.get(id) ?? "";
-    button.classList.toggle("best", Boolean(view.typed.trim()) && places.get(id) === 0);
+    button.classList.toggle("best", typed && places.get(id) === 0);
   }
-  view.find(".labels").classList.toggle("nothing", !found.length);
+  box.classList.toggle("nothing", !found.length);
+  view.find(".likeliest").classList.toggle("away", typed);
+  if (typed) box.scrollTop = 0;
+  paintKeys(view);
 }
 
 /** The text goes in as text: whatever a record holds, it has no elements. */
 function paintRecord(view, card) {
   if (view.painted.card !== (card?.id ?? null)) {
     view.painted.card = card?.id ?? null;
-    const record = view.find(".record");
-    record.textContent = card?.text ?? "";
-    record.dataset.recordId = card?.id ?? "";
-    record.scrollTop = 0;
-    paintContext(view, card);
-    paintLength(view, card);
+    paintCard(view.root, card);
     if (!view.find(".flagging").hidden && view.find(".flagging").dataset.record !== card?.id) view.closeFlag();
     for (const button of view.root.querySelectorAll(".labels button, [data-action=skip], [data-action=flag], [data-action=submit]")) {
       button.disabled = !card;
@@ -75,28 +103,6 @@ function paintRecord(view, card) {
   for (const [id, button] of view.buttons) {
     if (view.visit.setup.multi) button.setAttribute("aria-pressed", String(view.visit.chosen.has(id)));
   }
-}
-
-function paintLength(view, card) {
-  const long = (card?.text.length ?? 0) > LONG_TEXT;
-  view.find(".length").hidden = !long;
-  if (long) view.find(".length").textContent = `${card.text.length.toLocaleString("en")} characters`;
-}
-
-function paintContext(view, card) {
-  const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
-  const list = view.find(".fields");
-  list.hidden = !fields.length;
-  list.replaceChildren(
-    ...fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]),
-  );
-  const meta = view.find(".meta");
-  meta.hidden = !card?.meta.length;
-  meta.replaceChildren(
-    ...(card?.meta ?? []).map(({ name, value }) =>
-      element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300))),
-    ),
-  );
 }
 
 /** What to say when there is no record to show. */
@@ -125,26 +131,61 @@ function emptyWords(visit, line) {
   return ["All done", "Every record that you could answer is answered. Backspace takes your last answer back."];
 }
 
+/** The suggestion's place stays when there is none, so that nothing moves from one record to the next. */
 function paintSuggestion(view) {
   const { visit } = view;
-  const chances = new Map((visit.suggestion?.labels ?? []).map((one) => [one.id, one.probability]));
-  const key = JSON.stringify([visit.card?.id, visit.hidden, [...chances]]);
+  const suggested = visit.suggestion?.labels ?? [];
+  const key = JSON.stringify([visit.card?.id, visit.hidden, visit.keysFollowModel, suggested]);
   if (view.painted.suggestion === key) return;
   view.painted.suggestion = key;
-  const best = visit.suggestion?.labels[0]?.id;
+  const chances = new Map(suggested.map((one) => [one.id, one.probability]));
+  const best = suggested[0]?.id;
   for (const [id, button] of view.buttons) {
-    const chance = chances.get(id);
-    setText(button.querySelector(".chance"), chance === undefined ? "" : percent(chance));
+    const chance = chances.get(id) ?? 0;
+    setText(button.querySelector(".chance"), id === best || chance >= LEAST_SHOWN ? percent(chance) : "");
     button.classList.toggle("suggested", id === best);
   }
-  const label = visit.setup.labels.find((one) => one.id === best);
-  view.find(".hint").hidden = !label;
-  if (label) {
-    setText(view.find(".hint span"), `The model suggests ${label.name}, ${percent(chances.get(best))}`);
-    view.find(".accept").hidden = visit.setup.multi;
-    view.find(".accept").replaceChildren(element("kbd", { "aria-hidden": "true" }, "Enter"), "Accept");
-  }
+  const inRow = visit.likeliest && visit.suggested && view.crowded;
+  view.find(".likeliest").hidden = !inRow;
+  view.find(".hint").hidden = inRow || !visit.setup.suggestions;
+  if (inRow) paintLikeliest(view, suggested);
+  else paintHint(view, suggested[0]);
   view.find("[data-action=hints]").setAttribute("aria-pressed", String(!visit.hidden));
+}
+
+/** Whether the labels do not all fit in their place: then those that have keys stand in a row of their own. */
+function isCrowded(view) {
+  if (!view.visit.likeliest) return false;
+  view.find(".likeliest").hidden = true;
+  view.find(".hint").hidden = false;
+  const box = view.find(".labels");
+  view.painted.suggestion = null;
+  return box.scrollHeight > box.clientHeight + 1;
+}
+
+function paintHint(view, best) {
+  const { setup } = view.visit;
+  const label = setup.labels.find((one) => one.id === best?.id);
+  view.find(".hint").classList.toggle("away", !label);
+  setText(view.find(".hint span"), label ? `The model suggests ${label.name}, ${percent(best.probability)}` : "");
+  view.find(".hint").title = label?.name ?? "";
+  view.find(".accept").hidden = setup.multi;
+}
+
+function paintLikeliest(view, suggested) {
+  const { setup, hidden } = view.visit;
+  const names = new Map(setup.labels.map((label) => [label.id, label.name]));
+  const box = view.find(".likeliest");
+  box.dataset.nothing = hidden ? "Suggestions are hidden." : "No suggestion here: find the label by its name.";
+  box.classList.toggle("nothing", !suggested.length);
+  [...box.children].forEach((button, place) => {
+    const one = suggested[place];
+    button.classList.toggle("away", !one);
+    button.disabled = !one;
+    setText(button.querySelector(".name"), one ? names.get(one.id) : "");
+    setText(button.querySelector(".chance"), one && (!place || one.probability >= LEAST_SHOWN) ? percent(one.probability) : "");
+    button.title = one ? names.get(one.id) : "";
+  });
 }
 
 /** "saved" is only said when every event is durable on the server. */

@@ -1,6 +1,6 @@
 // What is seen of a visit. Texts go in as text, never as HTML. Knows the page and no network.
 
-const LONG_TEXT = 1500;
+const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
 
 class View {
   constructor(visit, line) {
@@ -22,6 +22,7 @@ class View {
     this.painted = {};
     this.search = this.find(".search input");
     this.stop?.();
+    this.sizes?.disconnect();
     this.stop = listen(this, actionFor);
     this.wireSearch();
     this.wireFlag();
@@ -31,13 +32,22 @@ class View {
     this.find(".guide").open = matchMedia("(min-width: 56rem)").matches;
     root.addEventListener("pointerdown", () => this.noteUse());
     this.paint();
+    this.sizes = new ResizeObserver(() => this.resized());
+    this.sizes.observe(this.find(".main"));
   }
 
   unmount(root) {
     if (this.root !== root) return; // it was mounted elsewhere meanwhile
     this.stop?.();
     this.stop = null;
+    this.sizes.disconnect();
     this.root = null;
+  }
+
+  resized() {
+    if (!this.root || this.typed) return;
+    this.crowded = isCrowded(this);
+    this.paint();
   }
 
   noteUse() {
@@ -46,10 +56,18 @@ class View {
 
   // ---- what keys and buttons do ----
 
-  /** The label in this place of the taxonomy. */
-  pick(place, at = Infinity) {
-    const label = this.visit.setup.labels[place];
-    if (label && this.visit.card) this.give(label, at);
+  /** The label that shows this digit. A key that was pressed before the record came up means what it meant on the one before. */
+  pick(digit, at = Infinity) {
+    const { visit } = this;
+    const keys = at < visit.shown.at ? visit.keysOf(visit.past.last?.card) : this.keys();
+    const label = visit.setup.labels.find((one) => one.id === keys.get(String(digit)));
+    if (label && visit.card) this.give(label, at);
+  }
+
+  /** Key to label id as the buttons show it now: while something is typed, the first labels that fit. */
+  keys() {
+    if (!this.typed.trim() || this.visit.digitsFind) return this.visit.keysOf(this.visit.card);
+    return new Map(this.matches().slice(0, 9).map((label, place) => [String(place + 1), label.id]));
   }
 
   give(label, at = Infinity) {
@@ -135,10 +153,16 @@ class View {
     paintMatches(this);
   }
 
-  /** The labels that fit, best first: names that begin so, then names with such a word, then the rest. */
+  /** Whether a label's name holds this text. */
+  fits(text) {
+    return this.visit.setup.labels.some((label) => plain(label.name).includes(plain(text).trim()));
+  }
+
+  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. */
   matches() {
     const wanted = plain(this.typed.trim());
-    const rank = (name) => (name.startsWith(wanted) ? 0 : new RegExp(`[^\\p{L}\\p{N}]${escaped(wanted)}`, "u").test(name) ? 1 : 2);
+    const word = new RegExp(`[^\\p{L}\\p{N}]${escaped(wanted)}`, "u");
+    const rank = (name) => (name === wanted ? 0 : name.startsWith(wanted) ? 1 : word.test(name) ? 2 : 3);
     return this.visit.setup.labels
       .map((label) => [plain(label.name), label])
       .filter(([name]) => name.includes(wanted))
@@ -162,10 +186,11 @@ class View {
   wireSearch() {
     this.search.oninput = () => this.type(this.search.value);
     this.search.onkeydown = (event) => {
-      if (event.key === "Escape") this.type("");
-      if (event.key === "Enter" && !event.isComposing) this.confirm(event.timeStamp);
-      if (event.key === "Escape" || event.key === "Enter") this.search.blur();
       event.stopPropagation();
+      if (isComposing(event)) return;
+      if (event.key === "Escape") this.type("");
+      if (event.key === "Enter") this.confirm(event.timeStamp);
+      if (event.key === "Escape" || event.key === "Enter") this.search.blur();
     };
   }
 
@@ -179,7 +204,9 @@ class View {
     };
     form.onkeydown = (event) => {
       event.stopPropagation();
-      if (event.key === "Escape") this.closeFlag();
+      if (isComposing(event)) {
+        if (event.key === "Enter") event.preventDefault(); // it ends a word and sends nothing
+      } else if (event.key === "Escape") this.closeFlag();
     };
     form.querySelector(".cancel").onclick = () => this.closeFlag();
   }
@@ -203,10 +230,6 @@ class View {
   paint() {
     if (this.root) paintAll(this);
   }
-}
-
-function plain(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 function escaped(text) {

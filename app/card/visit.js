@@ -8,13 +8,14 @@ const PAUSE_MS = 60_000;
 class Visit {
   constructor(scope, tab, setup, outbox) {
     this.outbox = outbox;
-    this.setup = setup;
+    this.use(setup);
     this.queue = [];
     this.chosen = new Set(); // labels switched on for the record on the screen, where several may hold
     this.giveBack = new Set();
     this.version = null;
     this.progress = null; // null until the server has answered once
     this.learning = false;
+    this.suggested = false; // whether a suggestion has come in this visit
     this.refused = [];
     this.stamps = [];
     this.shown = { at: 0, because: "arrival" };
@@ -30,8 +31,27 @@ class Visit {
     return this.queue[0] ?? null;
   }
 
-  get typing() {
-    return this.setup.labels.length > 9;
+  /**
+   * Labels and what follows from them. typing: labels are found by their letters, as there are more of them than keys.
+   * digitsFind: digits are such letters, and no keys. likeliest: number keys can go to the likeliest labels.
+   */
+  use(setup) {
+    this.setup = setup;
+    this.typing = setup.labels.length > 9 && !areDigits(setup.labels);
+    this.digitsFind = this.typing && setup.labels.some(beginsWithDigit);
+    this.likeliest = this.typing && setup.likeliest_keys && setup.suggestions && !this.digitsFind;
+    this.fixed = this.digitsFind ? new Map() : fixedKeys(setup.labels, DIGITS);
+  }
+
+  /** Whether the number keys go to the likeliest labels now: they differ from record to record. */
+  get keysFollowModel() {
+    return this.likeliest && this.suggested && !this.hidden;
+  }
+
+  /** Key to label id on this record; the likeliest ones have no key where no suggestion may be shown. */
+  keysOf(card) {
+    if (!this.keysFollowModel) return this.fixed;
+    return new Map((card?.suggestion?.labels ?? []).slice(0, 9).map((one, place) => [String(place + 1), one.id]));
   }
 
   get suggestion() {
@@ -134,7 +154,7 @@ class Visit {
   take(reply, given) {
     for (const id of given) this.giveBack.delete(id);
     for (const [event, reason] of this.outbox.settle(reply.statuses)) this.dropRefused(event, reason);
-    if (reply.setup) this.setup = reply.setup;
+    if (reply.setup) this.use(reply.setup);
     this.progress = reply.progress;
     this.learning = reply.learning;
     const taken = new Set(reply.taken);
@@ -166,6 +186,7 @@ class Visit {
   }
 
   add(cards) {
+    this.suggested ||= cards.some((card) => card.suggestion);
     const known = new Set([...this.queue.map((card) => card.id), ...this.outbox.pendingRecords()]);
     const empty = !this.card;
     const fresh = cards.filter((card) => !known.has(card.id));

@@ -19,13 +19,19 @@ if not status(office.project)["records"]:
 what = st.selectbox("What", list(CAPTIONS), key="what")
 st.caption(CAPTIONS[what])
 file_format = st.segmented_control("Format", list(FORMATS), default="csv", required=True, key="format") or "csv"
+excel = file_format == "csv" and st.toggle(
+    "For Excel",
+    key="excel",
+    help="With a byte-order mark, and an apostrophe before cells that would be formulas. Off: an import of the file "
+    "gives back the same texts",
+)
 card = st.toggle("Write the data card beside it", value=True, key="card")
 with st.spinner("Reading the first rows"):
     rows = draw_preview(office.project, what)
 if st.button("Write the file", key="write", type="primary", icon=":material/download:", disabled=not rows):
     with st.spinner(f"Writing {rows:,} rows"):
-        write_file(office, what, file_format, card=card)
+        write_file(office, what, file_format, card=card, excel=excel)
 draw_written()
 
-st.subheader("Data card")
+st.header("Data card")
 draw_card(office.project)

@@ -16,7 +16,7 @@ office = opened()
 settings = office.settings()
 st.title("Jobs")
 activity(office)
-st.subheader("Train a model")
+st.header("Train a model")
 captions = [trainer.caption for trainer in TRAINERS.values()]
 trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
 values = draw_parameters(trainer, TRAINERS[trainer].parameters)
@@ -34,5 +34,5 @@ if asked:
         act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()
 
-st.subheader("All jobs")
+st.header("All jobs")
 draw_jobs(office, st.query_params.get("job"))

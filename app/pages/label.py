@@ -10,7 +10,7 @@ from core.names import check_name
 from core.reports.card_text import escaped
 
 office = opened()
-st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 2rem; }</style>")
+st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 0.5rem; }</style>")
 annotator = st.query_params.get("annotator", "")
 try:
     annotator = check_name(annotator) if annotator else ""

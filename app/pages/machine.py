@@ -48,7 +48,7 @@ if trouble := st.session_state.pop("machine-trouble", None):
     st.error(escaped(trouble))
 
 if stands := promises.standing(office.project):
-    st.subheader("The promise that stands")
+    st.header("The promise that stands")
     st.text(how_it_stands(stands))
     columns = st.columns(3)
     columns[0].metric("Machine labels", f"{stands['covered']:,}")
@@ -60,7 +60,7 @@ if stands := promises.standing(office.project):
         st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
         st.button("Withdraw it", key="withdraw", on_click=act, args=("withdraw",))
 
-st.subheader("A new promise" if stands else "What could be promised?")
+st.header("A new promise" if stands else "What could be promised?")
 with st.form("wanted"):
     left, middle, right = st.columns(3)
     precision = left.number_input("Right, at least", 0.5, 0.999, 0.95, 0.01, key="precision", help="Of 1")

@@ -16,7 +16,7 @@ if right.button("Label now", key="label-now", type="primary", icon=":material/la
     st.switch_page("pages/label.py")
 for column, word in zip(st.columns(3), ("labelled", "skipped", "flagged"), strict=True):
     column.metric(word.capitalize(), f"{figures[word]:,}")
-st.subheader("Day by day")
+st.header("Day by day")
 if figures["days"]:
     st.dataframe(figures["days"], key="days", hide_index=True, alt="Your answers of each day")
 else:

@@ -45,7 +45,7 @@ if figures["records"]:
 draw_scores(office, figures)
 draw_prospects(office)
 
-st.subheader("Labels")
+st.header("Labels")
 counts = overview.label_counts(office.project)
 if counts:
     st.altair_chart(balance_chart(counts), key="balance")

@@ -39,7 +39,7 @@ else:
     elif stratum:
         st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")
 
-st.subheader("Batches")
+st.header("Batches")
 wanted = st.query_params.get("round") or (rounds and str(rounds[0]["round"]))
 facts = {one["round"]: one for one in batch_facts(office.project)}
 shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry["round"]) == wanted]

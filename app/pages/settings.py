@@ -34,7 +34,7 @@ def rename_to(label_id: str) -> None:
 if trouble := st.session_state.pop("settings-trouble", None):
     st.error(escaped(trouble))
 
-st.subheader("Labels")
+st.header("Labels")
 for label in settings.taxonomy.labels:
     name, rename, retire = st.columns([4, 1, 1], vertical_alignment="bottom")
     name.text_input("Name", label.name, key=f"name-{label.id}", label_visibility="collapsed", disabled=label.retired)
@@ -51,7 +51,7 @@ with st.form("add", clear_on_submit=True):
         change(add_label=added)
         st.rerun()
 
-st.subheader("Settling")
+st.header("Settling")
 rules = settle_rules()
 rule = st.selectbox(
     "What people answered settles a label by",
@@ -64,7 +64,7 @@ if rule != settings.settle:
     st.text(resettling(office.project, rule)["sentence"])
     st.button("Settle by this rule", key="settle-anew", on_click=change, kwargs={"settle": rule})
 
-st.subheader("Labelling and choosing")
+st.header("Labelling and choosing")
 with st.form("rest"):
     guidelines = st.text_area("Guidelines, shown beside the record", settings.guidelines, key="guidelines", height=160)
     size = st.number_input("Records per batch", 1, 10_000, settings.batch_size, key="batch-size")
@@ -86,8 +86,15 @@ with st.form("rest"):
         help="Gold records among the others, answered by everybody once: by them people are measured",
     )
     hints = st.toggle("Show the model's suggestion", settings.show_suggestions, key="hints")
+    likeliest = st.toggle(
+        "With more than nine labels, keys 1 to 9 give the likeliest",
+        settings.likeliest_keys,
+        key="likeliest-keys",
+        help="Only where the suggestion is shown, and as the buttons say. Off: the first nine labels, always",
+    )
     auto = st.toggle("Start a round by itself when a batch is finished", settings.automatic, key="auto")
     if st.form_submit_button("Save", key="save", type="primary"):
         change(guidelines=guidelines, batch_size=int(size), strategy=strategy, audit_share=share)
-        change(overlap=int(overlap), show_suggestions=hints, automatic=auto, calibration_share=known)
+        change(overlap=int(overlap), show_suggestions=hints, likeliest_keys=likeliest)
+        change(automatic=auto, calibration_share=known)
         st.rerun()

@@ -17,14 +17,24 @@ FORMATS = {
 """What a person may ask for, and how DuckDB is told. All are UTF-8, without a byte-order mark."""
 
 
+MARK = "\ufeff"
+EXCEL = "excel"
+"""CSV as a spreadsheet opens it: with a byte-order mark, and no cell is a formula"""
+
+# Excel takes a cell for a formula by its first character, others also behind white space; a number is none.
+_FORMULA = r"^\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|^[\t\r\n]"
+_NUMBER = r"^[+\-]?[0-9]+([.,][0-9]+)?$"
+
+
 def write_table(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object], target: Path, file_format: str
 ) -> int:
     """Writes the rows of `query`, in its order, and returns how many. An existing target is replaced at the very end.
 
     Cells are data: those that begin with = + - or @ are written as they are, so that an import gives back the same
-    text; a spreadsheet that opens the CSV may take them for formulas. In CSV, NULL is an empty field and "" is quoted.
+    text. Only the format EXCEL puts an apostrophe before them. In CSV, NULL is an empty field and "" is quoted.
     """
+    excel, file_format = file_format == EXCEL, "csv" if file_format == EXCEL else file_format
     if file_format not in FORMATS:
         raise BadInput(f"Cannot write {file_format!r}; the formats are {', '.join(FORMATS)}.")
     if target.is_dir():
@@ -35,8 +45,9 @@ def write_table(
     # what the query raises must be raised before the file is begun: DuckDB 2.0.0 may wait for ever when the query of a
     # parallel copy to CSV fails half way
     connection.execute(f"create or replace temp table exported as {query}", list(parameters))
+    source = _for_excel(connection) if excel else "from exported"
     try:
-        copy = f"copy (from exported) to '{_escaped(partial)}' ({FORMATS[file_format]})"
+        copy = f"copy ({source}) to '{_escaped(partial)}' ({FORMATS[file_format]})"
         row = connection.execute(copy).fetchone()
         _flush(partial)
         partial.replace(target.resolve())
@@ -47,6 +58,18 @@ def write_table(
         partial.unlink(missing_ok=True)
     connection.execute("drop table exported")
     return int(row[0]) if row else 0
+
+
+def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
+    """The rows with an apostrophe before what a spreadsheet would compute; numbers stay. The mark begins the header."""
+    columns = connection.execute("select column_name, data_type from (describe exported)").fetchall()
+    cells = []
+    for place, (name, kind) in enumerate(columns):
+        cell = '"' + name.replace('"', '""') + '"'
+        formula = f"regexp_matches({cell}, '{_FORMULA}') and not regexp_matches({cell}, '{_NUMBER}')"
+        harmless = f"if({formula}, chr(39) || {cell}, {cell})" if kind == "VARCHAR" else cell
+        cells.append(f"{harmless} as {cell if place else cell[0] + MARK + cell[1:]}")
+    return f"select {', '.join(cells)} from exported"
 
 
 def _flush(path: Path) -> None:

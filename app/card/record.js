@@ -1,0 +1,28 @@
+// Painting a record, its fields and what is known about it. Texts go in as text: whatever they hold, they have no elements.
+
+const LONG_TEXT = 1500;
+
+function paintCard(root, card) {
+  const record = root.querySelector(".record");
+  record.textContent = card?.text ?? "";
+  record.dataset.recordId = card?.id ?? "";
+  record.scrollTop = 0;
+  const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);
+  const list = root.querySelector(".fields");
+  list.hidden = !fields.length;
+  list.replaceChildren(
+    ...fields.flatMap(({ name, value }) => [element("dt", { dir: "auto" }, name), element("dd", { dir: "auto" }, value)]),
+  );
+  root.querySelector(".meta").replaceChildren(
+    ...(card?.meta ?? []).map(({ name, value }) => element("li", {}, element("span", {}, name), " ", element("bdi", {}, value.slice(0, 300)))),
+  );
+  root.querySelector(".length").textContent = card ? lengthInWords(card) : "";
+}
+
+/** How much of the text the encoder reads; where that is not known, how long a long text is. */
+function lengthInWords({ text, read }) {
+  const count = (number) => number.toLocaleString("en");
+  if (read === null || read === undefined) return text.length > LONG_TEXT ? `${count(text.length)} characters` : "";
+  if (read >= text.length) return "the model reads all of it";
+  return `the model reads the first ${count(read)} of ${count(text.length)} characters`;
+}

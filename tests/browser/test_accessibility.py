@@ -1,0 +1,53 @@
+"""No page has a fault that axe calls serious, nor headings that jump, in light and in dark."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from app.navigation import ENTRIES
+from tests.browser.conftest import Machines
+from tests.browser.real import Server
+
+pytestmark = pytest.mark.browser
+ADDRESSES = [*(f"{entry.file}?annotator=axe" for entry in ENTRIES), "records?record=r0"]
+BAD = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def played_server(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Two batches labelled, audit and gold among them, and a model."""
+    server = Server(tmp_path_factory.mktemp("axe") / "project", "spam,ham", ["Note."], {})
+    server.kill()
+    shutil.rmtree(server.folder)
+    shutil.copytree(played, server.folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+def faults(page: Page) -> list[tuple[str, str]]:
+    """(rule, element) of what is serious or out of order."""
+    found = Axe().run(page).response["violations"]
+    bad = [one for one in found if one["impact"] in BAD or one["id"] == "heading-order"]
+    return [(one["id"], node["html"][:200]) for one in bad for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_on_any_page(
+    played_server: Server, machines: Machines, scheme: Literal["light", "dark"]
+) -> None:
+    page = machines(color_scheme=scheme, viewport={"width": 1280, "height": 860}).new_page()
+    bad = {}
+    for address in ADDRESSES:
+        page.goto(f"http://127.0.0.1:{played_server.port}/{address}")
+        expect(page.locator("h1, [data-testid=record]").first).to_be_visible(timeout=60_000)
+        expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+        page.wait_for_timeout(500)
+        if found := faults(page):
+            bad[address] = found
+    assert bad == {}

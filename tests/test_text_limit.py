@@ -1,0 +1,41 @@
+"""How much of a text is read: what lies behind changes nothing in the vector, what lies before does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.models.encoders import EMBEDDED, load_encoder
+from core.models.text_limit import characters_read
+
+NOWHERE = Path("/nowhere")
+WORDS = " ".join(f"parcel{number} came late" for number in range(2000))
+
+
+def read(*texts: str, encoder: str = EMBEDDED) -> list[int | None]:
+    return characters_read(NOWHERE, NOWHERE, encoder, texts)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [WORDS, "包裹没有收到。" * 300, "👍 fine " * 600, " " * 9000 + WORDS],
+    ids=["words", "chinese", "emoji", "spaces"],
+)
+def test_the_vector_depends_on_what_is_read_and_on_nothing_behind(text: str) -> None:
+    (count,) = read(text)
+    assert count
+    units = text.encode("utf-16-le")
+    assert count < len(units) // 2
+    head = units[: 2 * count].decode("utf-16-le")
+    whole, same, less = load_encoder(EMBEDDED, NOWHERE, 1).encode([text, head, head[: int(0.9 * len(head))]])
+    assert np.allclose(whole, same, atol=1e-3)
+    assert not np.allclose(whole, less, atol=1e-3)
+
+
+def test_a_short_text_is_read_to_its_end() -> None:
+    assert read("", "Short.", "word " * 254, "👍" * 20) == [0, 6, 1270, 40]
+
+
+def test_of_an_encoder_that_is_not_here_nothing_is_claimed() -> None:
+    assert read("text", encoder="some/encoder") == [None]
+    assert read("text", encoder="model:gone") == [None]
