@@ -228,4 +228,23 @@ MIGRATIONS: tuple[str, ...] = (
         rule varchar not null          -- before the first row: 'majority'
     );
     """,
+    # Until now a person's answers stood in the order of made_at, those of several people in that of received_at.
+    """
+    create table clock (               -- one row
+        stamp bigint not null          -- of the newest response; never runs backwards, whatever clocks say
+    );
+    alter table responses add column stamp bigint;   -- counts up as they arrive: the order in which answers hold
+    update responses set stamp = placed.stamp from (
+        select event_id, row_number() over (order by since, annotator, made_at, seq, event_id) as stamp from (
+            select *, min(received_at) over (partition by n, annotator order by made_at, seq, event_id
+                                             rows between current row and unbounded following) as since
+            from responses)
+    ) as placed where placed.event_id = responses.event_id;
+    insert into clock select coalesce(max(stamp), 0) from responses;
+    alter table queue add column asked bigint;
+    update queue set asked = (select coalesce(max(r.stamp), 0) from responses r where r.received_at <= queue.since)
+    where since is not null;
+    alter table queue drop column since;
+    alter table queue rename column asked to since;  -- review: answers up to this stamp do not close the record
+    """,
 )

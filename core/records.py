@@ -42,7 +42,7 @@ _UNSETTLED = f"""
         where action <> 'undo' and n not in (select n from settled) and not starts_with(event_id, '{FILE}')
           and not exists (select 1 from responses undo where undo.action = 'undo' and undo.undoes = a.event_id
                             and undo.annotator = a.annotator and undo.n = a.n)
-        qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1
+        qualify row_number() over (partition by n, annotator order by stamp desc) = 1
     ) where action = 'submit' and (len(labels) = 0 or list_has_any(labels, (
         select list(label->>'$[0]') from (
             select unnest(labels::json[]) as label from (select labels from taxonomies order by version desc limit 1))

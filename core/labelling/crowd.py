@@ -5,7 +5,7 @@ Knows events and the store; not how the file was read.
 
 import duckdb
 
-from core.labelling.responses import CROWD, FILE
+from core.labelling.responses import CROWD, FILE, first_stamp
 from core.labelling.settling import settle
 from core.settings import Settings
 from core.store import count, utc_now
@@ -26,7 +26,9 @@ def take_in_answers(
         cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in settings.taxonomy.labels])
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
     cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source})
-    cursor.execute(_STORE, {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version})
+    stamp = first_stamp(cursor, count(cursor, "select count(*) from answered"))
+    about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
+    cursor.execute(_STORE, about | {"stamp": stamp})
     if by_people:
         cursor.execute(_MAKE_GOLD)
     settle(cursor, "select n from answered", settings)
@@ -58,7 +60,8 @@ _ANSWERED = f"""
 _STORE = f"""
     insert into responses
     select event_id, n, coalesce(annotator, $source), 'submit', labels, null, null, $now, 0, $now, 0,
-           $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source)
+           $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source),
+           $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered on conflict (event_id) do nothing
 """
 # A job that began after an answer may have learnt from it, though its model is not there yet.
