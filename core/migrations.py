@@ -246,5 +246,13 @@ MIGRATIONS: tuple[str, ...] = (
     where since is not null;
     alter table queue drop column since;
     alter table queue rename column asked to since;  -- review: answers up to this stamp do not close the record
+    create table imports (             -- files that are being stored part by part
+        job varchar not null,          -- whose folder has the rows
+        source varchar not null,
+        names json not null,           -- label id to its name in the file
+        done bigint not null,          -- rows of the file that are in
+        total bigint not null,
+        counts json not null
+    );
     """,
 )

@@ -85,33 +85,48 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     return taxonomy
 
 
-def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings) -> dict[str, int]:
-    """Adds what is new in the folder that the job has written, inside the caller's transaction. Returns counts.
+def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> int:
+    """Writes beside what the job has written which n each new record gets; changes nothing in the store.
 
-    The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
+    Returns how many rows there are to take in, from 0. Raises BadInput where a known id comes with another text. Holds
+    as long as no other file is taken in meanwhile.
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
-    cursor.execute(_NUMBER_RECORDS)
+    cursor.execute(_NUMBER_RECORDS.format(target=_quoted(out / NUMBERS)))
+    return count(cursor, "select max(position) + 1 from staged")
+
+
+def take_in(
+    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: tuple[int, int]
+) -> dict[str, int]:
+    """Adds the new records of these rows of the file, inside the caller's transaction. Returns counts.
+
+    out: what the job and `number_records` have written. part: (first row, row behind the last). The settings' taxonomy
+    holds every label of the file.
+    """
+    rows = "create or replace temp view {} as select * from read_parquet('{}') where position >= {} and position < {}"
+    cursor.execute(rows.format("staged", _quoted(out / RECORDS), *part))
+    cursor.execute(rows.format("fresh", _quoted(out / NUMBERS), *part))
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     added = count(cursor, "select count(*) from fresh")
     duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
     told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
-        told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
+        answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
+        told, by_people = f"{answers} where id in (select id from staged)", True
     answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
     total = count(cursor, "select count(*) from staged")
-    cursor.execute("drop table fresh")
+    cursor.execute("drop view fresh")
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
 
 
-RECORDS, ANSWERS = "records.parquet", "answers.parquet"
+RECORDS, ANSWERS, NUMBERS = "records.parquet", "answers.parquet", "numbers.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
-    create or replace temp table fresh as
-    with new as (
+    copy (with new as (
         select position, hash::varchar as hash,
                (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
         from staged s where not exists (select 1 from records r where r.id = s.id)
@@ -122,6 +137,7 @@ _NUMBER_RECORDS = """
         ) group by hash
     )
     select new.position, new.n, nullif(firsts.n, new.n) as duplicate_of from new join firsts using (hash)
+    order by position) to '{target}' (format parquet)
 """
 _INSERT_RECORDS = """
     insert into records
@@ -161,23 +177,33 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     """Makes the database follow the taxonomy and the rule; returns the settings with the version from now on.
 
     Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
-    a version of a number never used before, whatever the file says, and every answer is settled anew too. Responses
-    stay as they are.
+    a version of a number never used before, whatever the file says, and every answer is settled anew too, unless labels
+    only came behind the others. Responses stay as they are.
     """
     taxonomy = settings.taxonomy
     labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
     if adopt_rule(cursor, settings):
         note(cursor, "rondo", "settled anew", {"rule": settings.settle, **settle_all(cursor, settings)})
     newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
-    if newest and json.loads(newest[1]) == labels:
+    before = json.loads(newest[1]) if newest else []
+    if newest and before == labels:
         return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))
     version = max(taxonomy.version, newest[0] + 1 if newest else 1)
+    came_back = _were_there(cursor, labels[len(before) :])
     cursor.execute("insert into taxonomies values (?, ?, ?)", [version, utc_now(), json.dumps(labels)])
     settings = replace(settings, taxonomy=replace(taxonomy, version=version))
-    settle(cursor, "select distinct n from responses", settings)
+    if labels[: len(before)] != before or came_back:  # else no answer can name the new ones
+        settle(cursor, "select distinct n from responses", settings)
     cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
     active = [label.id for label in taxonomy.active]
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
     cursor.execute(IDLE_CHECKS)
     cursor.execute(_END_EMPTY_PROMISES, [utc_now()])
     return settings
+
+
+def _were_there(cursor: duckdb.DuckDBPyConnection, labels: list[list[object]]) -> bool:
+    """Whether an earlier taxonomy had one of these labels."""
+    ids = [label[0] for label in labels]
+    older = "select count(*) from (select unnest(labels->>'$[*][0]') as id from taxonomies) where list_contains(?, id)"
+    return bool(ids) and count(cursor, older, [ids]) > 0

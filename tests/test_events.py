@@ -235,12 +235,53 @@ def test_a_bad_event_is_refused_with_a_reason_and_blocks_no_other(store: Store) 
         Event("4", "r0", "delete"),
         Event("5", "r0", "undo"),
         Event("6", "r0", "skip", ts=float("nan")),
+        Event("8", "r0", "submit", ("ham",), model="m" * 201),
+        Event("9", "r0", "undo", undoes="e" * 1001),
+        Event("10", "r0", "flag", note="n" * 2001),
         Event("7", "r1", "submit", ("ham",)),
         Event("7", "r1", "submit", ("ham",)),
     )
     assert statuses.pop("7") == "stored"
+    assert len(statuses) == 9
     assert all(reason.endswith((".", "needed, and this answer has 0.")) for reason in statuses.values())
     assert settled(store) == {1: (["ham"], "single", "chosen")}
+
+
+def test_what_arrives_last_holds_whatever_the_clocks_say(store: Store) -> None:
+    """A clock ten days ahead for a minute, the browser's and the server's, then a device that is two hours slow."""
+    now, days = (NOW - datetime(1970, 1, 1)).total_seconds(), timedelta(days=10)
+    ahead = Event("1", "r0", "submit", ("spam",), ts=now + days.total_seconds(), seq=9)
+    send(store, "ann", ahead, at=NOW + days)
+    send(store, "ann", Event("2", "r0", "submit", ("ham",), ts=now - 7200, seq=1))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    send(store, "ann", replace(ahead, eid="3", via=CORRECTION), at=NOW + days)
+    send(store, "bob", Event("4", "r0", "submit", ("eggs",), ts=now - 7200, via=CORRECTION), at=NOW)
+    assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}
+    assert send(store, "ann", ahead) == {"1": "known"}
+    assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}, "what is sent again is not newer"
+    made, received = store.query("select made_at, received_at from responses where event_id = '2'")[0]
+    assert (made, received) == (NOW - timedelta(hours=2), NOW), "the browser's time is kept"
+
+
+def test_stamps_go_on_after_a_restart_and_where_the_newest_answer_was_deleted(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    send(store, "ann", Event("1", "r0", "skip"), Event("2", "r0", "submit", ("ham",)))
+    store.query("delete from responses where event_id = '2'")
+    store.close()
+    store = Store(tmp_path)
+    send(store, "ann", Event("3", "r0", "skip"))
+    assert store.query("select event_id, stamp from responses order by stamp") == [("1", 1), ("3", 3)]
+    store.close()
+
+
+def test_an_id_that_another_event_has_is_refused_and_what_is_sent_again_is_known(store: Store) -> None:
+    event = Event("1", "r0", "submit", ("spam",))
+    assert send(store, "ann", event) == {"1": "stored"}
+    assert send(store, "ann", replace(event, ts=5.0)) == {"1": "known"}
+    assert "belongs to another" in send(store, "bob", event)["1"]
+    for other in (replace(event, record="r1"), replace(event, labels=("ham",)), replace(event, action="skip")):
+        assert "belongs to another" in send(store, "ann", other)["1"]
+    assert store.query("select annotator, labels from responses") == [("ann", ["spam"])]
 
 
 def test_a_clock_that_runs_ahead_is_held_back() -> None:

@@ -4,7 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -66,7 +66,7 @@ _SORT = f"""
         when asked.n in (select n from queue where audit) then 'audit'
         when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
         when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
-        when asked.n in (select n from leases where until > $now) then 'lent'
+        when asked.n in (select n from leases where until > $now and until <= $until) then 'lent'
         end as reason
     from asked left join records r on r.n = asked.n
 """
@@ -163,7 +163,8 @@ def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
 
 def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settings) -> Choice:
     """Leaves the temporary table `sorted`: n, and why it is left out or null."""
-    asked = {"ns": [int(n) for n in ns], "now": utc_now()}
+    now = utc_now()
+    asked = {"ns": [int(n) for n in ns], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
     cursor.execute(_SORT, asked | answer_parameters(settings))
     counts = Counter(dict(cursor.execute("select reason, count(*) from sorted group by reason").fetchall()))
     return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})

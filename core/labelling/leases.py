@@ -18,9 +18,10 @@ class Holder:
 
 
 class Leases:
-    """All leases in memory, each at most `seconds` long; `save` writes what changed since the last time, in the caller's transaction.
+    """All leases in memory; `save` writes what changed since the last time, in the caller's transaction.
 
-    A lease ends when its holder answers, and then its row may stay until it runs out: `read_leases` knows better.
+    seconds: how long a lease is. It ends when its holder answers, and then its row may stay until it runs out:
+    `read_leases` knows better.
     """
 
     def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = (), seconds: int = 0) -> None:

@@ -56,7 +56,7 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 
 
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
-# is the one that stands with the largest stamp. So state is a function of the stored events, to which a repeat adds none.
+# is the one with the largest stamp that stands. So state is a function of the stored events; a repeat adds none.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = f"""
