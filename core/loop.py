@@ -82,13 +82,13 @@ def import_file(
         project.jobs.refuse(bundle, error)
         raise
     with project.storing:  # one file at a time: its records are numbered before they come in
-        finish_imports(project.store, project.folder, project.settings)
+        finish_imports(project.store, project.folder, project.steady_settings)
         try:
             _accept(project, bundle, found, add_labels=add_labels)
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise
-        counts = go_on(project.store, bundle, project.settings, _showing_new_records(project, report))
+        counts = go_on(project.store, bundle, project.steady_settings, _showing_new_records(project, report))
     project.desk.reload()
     return {**counts, "annotators": found.get("annotators", 0), "report": found}
 
@@ -107,7 +107,7 @@ def _accept(project: Project, bundle: Bundle, found: dict[str, Any], *, add_labe
     Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
     """
     with project.store.reading() as cursor:
-        total = records.number_records(cursor, bundle.path / "out", found["file"])
+        sizes = records.number_records(cursor, bundle.path / "out", found["file"])
     with project.changing_settings() as (current, cursor):
         if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
             raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
@@ -115,7 +115,7 @@ def _accept(project: Project, bundle: Bundle, found: dict[str, Any], *, add_labe
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        begin_import(cursor, bundle, wanted, total)
+        begin_import(cursor, bundle, wanted, sizes)
         if wanted != current:
             project.save_settings(wanted)
 

@@ -250,7 +250,9 @@ MIGRATIONS: tuple[str, ...] = (
         job varchar not null,          -- whose folder has the rows
         source varchar not null,
         names json not null,           -- label id to its name in the file
-        done bigint not null,          -- rows of the file that are in
+        stamp bigint not null,         -- the next of those kept for its answers
+        done bigint not null,          -- rows that are in: first those of new records, then those of known ones
+        fresh bigint not null,         -- how many are of new records
         total bigint not null,
         counts json not null
     );

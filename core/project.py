@@ -65,6 +65,12 @@ class Project:
                     write_settings(self.folder, before)
                 raise
 
+    @contextmanager
+    def steady_settings(self) -> Iterator[Settings]:
+        """The settings as they are, which nobody changes meanwhile. Must not be waited for in a transaction."""
+        with self._changing:
+            yield self.settings()
+
     def save_settings(self, settings: Settings) -> None:
         """Writes `rondo.toml`."""
         write_settings(self.folder, settings)
@@ -98,7 +104,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
         adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))
         if adopted != found:
             project.save_settings(adopted)
-    finish_imports(store, folder, settings)
+    finish_imports(store, folder, project.steady_settings)
     return project
 
 

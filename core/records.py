@@ -1,7 +1,7 @@
 """Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors, no models."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,39 +85,49 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     return taxonomy
 
 
-def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> int:
-    """Writes beside what the job has written which n each new record gets; changes nothing in the store.
+@dataclass(frozen=True)
+class Part:
+    """Some of a file's rows. By place, from `first` to before `end`: new records stand before known ones.
 
-    Returns how many rows there are to take in, from 0. Raises BadInput where a known id comes with another text. Holds
-    as long as no other file is taken in meanwhile.
+    stamp: the first that its answers get.
+    """
+
+    first: int
+    end: int
+    stamp: int
+
+
+def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> tuple[int, int]:
+    """Writes beside what the job has written the place of each row, and n of each new record; changes nothing else.
+
+    Returns how many records are new, and how many rows there are. Raises BadInput where a known id comes with another
+    text. Holds as long as no other file is taken in.
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
-    cursor.execute(_NUMBER_RECORDS.format(target=_quoted(out / NUMBERS)))
-    return count(cursor, "select max(position) + 1 from staged")
+    numbers = _quoted(out / NUMBERS)
+    cursor.execute(_NUMBER_RECORDS.format(target=numbers))
+    return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
 
 
 def take_in(
-    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: tuple[int, int]
+    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: Part
 ) -> dict[str, int]:
-    """Adds the new records of these rows of the file, inside the caller's transaction. Returns counts.
+    """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.
 
-    out: what the job and `number_records` have written. part: (first row, row behind the last). The settings' taxonomy
-    holds every label of the file.
+    The settings' taxonomy holds every label of the file. Returns counts.
     """
-    rows = "create or replace temp view {} as select * from read_parquet('{}') where position >= {} and position < {}"
-    cursor.execute(rows.format("staged", _quoted(out / RECORDS), *part))
-    cursor.execute(rows.format("fresh", _quoted(out / NUMBERS), *part))
+    cursor.execute(
+        _STAGE.format(records=_quoted(out / RECORDS), numbers=_quoted(out / NUMBERS), first=part.first, end=part.end)
+    )
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
-    added = count(cursor, "select count(*) from fresh")
-    duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
+    counted = "select count(*), count(n), count(duplicate_of) from staged"
+    total, added, duplicates = cursor.execute(counted).fetchall()[0]
     told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
         answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
         told, by_people = f"{answers} where id in (select id from staged)", True
-    answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
-    total = count(cursor, "select count(*) from staged")
-    cursor.execute("drop view fresh")
+    answered = take_in_answers(cursor, told, source, settings, by_people=by_people, stamp=part.stamp)
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
 
@@ -126,23 +136,32 @@ RECORDS, ANSWERS, NUMBERS = "records.parquet", "answers.parquet", "numbers.parqu
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
-    copy (with new as (
-        select position, hash::varchar as hash,
-               (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
-        from staged s where not exists (select 1 from records r where r.id = s.id)
-    ),
-    firsts as (
-        select hash, min(n) as n from (
-            select hash, n from records where duplicate_of is null union all select hash, n from new
-        ) group by hash
-    )
-    select new.position, new.n, nullif(firsts.n, new.n) as duplicate_of from new join firsts using (hash)
-    order by position) to '{target}' (format parquet)
+    copy (
+        with new as (
+            select position, hash::varchar as hash,
+                   (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
+            from staged s where not exists (select 1 from records r where r.id = s.id)
+        ),
+        firsts as (
+            select hash, min(n) as n from (
+                select hash, n from records where duplicate_of is null union all select hash, n from new
+            ) group by hash
+        )
+        select position, row_number() over (order by new.n nulls last, position) - 1 as place, new.n,
+               nullif(firsts.n, new.n) as duplicate_of
+        from staged left join new using (position) left join firsts on firsts.hash = new.hash
+        order by place
+    ) to '{target}' (format parquet)
+"""
+_STAGE = """
+    create or replace temp view staged as
+    select s.*, f.n, f.duplicate_of
+    from read_parquet('{records}') s
+    join (select * from read_parquet('{numbers}') where place >= {first} and place < {end}) f using (position)
 """
 _INSERT_RECORDS = """
     insert into records
-    select f.n, s.id, s.text, s.fields, s.meta, s.hash::varchar, f.duplicate_of, s.split, ?, ?
-    from staged s join fresh f using (position)
+    select n, id, text, fields, meta, hash::varchar, duplicate_of, split, ?, ? from staged where n is not null order by n
 """
 
 

@@ -5,7 +5,7 @@ Knows events and the store; not how the file was read.
 
 import duckdb
 
-from core.labelling.responses import CROWD, FILE, first_stamp
+from core.labelling.responses import CROWD, FILE
 from core.labelling.settling import settle
 from core.settings import Settings
 from core.store import count, utc_now
@@ -13,20 +13,20 @@ from core.taxonomy import SEPARATOR
 
 
 def take_in_answers(
-    cursor: duckdb.DuckDBPyConnection, told: str, source: str, settings: Settings, *, by_people: bool
+    cursor: duckdb.DuckDBPyConnection, told: str, source: str, settings: Settings, *, by_people: bool, stamp: int
 ) -> dict[str, int]:
     """Stores and settles what a query tells: id, annotator (null: the file itself), label (names, joined by |).
 
     The id of an event follows from what it says, so the same file again changes nothing. by_people: what the file
     itself says is the known answer. It makes the record gold, unless people were asked for it or a model may have
-    learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
+    learnt from it: then it is a label of the file's like others, and `not_gold` counts it. stamp: the first of those
+    kept for what is told here.
     """
     cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
     if settings.taxonomy.labels:
         cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in settings.taxonomy.labels])
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
     cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source})
-    stamp = first_stamp(cursor, count(cursor, "select count(*) from answered"))
     about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
     cursor.execute(_STORE, about | {"stamp": stamp})
     if by_people:
