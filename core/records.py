@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 
 from core.errors import BadInput
-from core.labelling.crowd import take_in_answers
+from core.labelling.crowd import FileAnswers, take_in_answers
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
@@ -127,7 +127,7 @@ def take_in(
     if (out / ANSWERS).exists():
         answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
         told, by_people = f"{answers} where id in (select id from staged)", True
-    answered = take_in_answers(cursor, told, source, settings, by_people=by_people, stamp=part.stamp)
+    answered = take_in_answers(cursor, FileAnswers(told, source, by_people, part.stamp), settings)
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered}
 
@@ -161,7 +161,8 @@ _STAGE = """
 """
 _INSERT_RECORDS = """
     insert into records
-    select n, id, text, fields, meta, hash::varchar, duplicate_of, split, ?, ? from staged where n is not null order by n
+    select n, id, text, fields, meta, hash::varchar, duplicate_of, split, ?, ?
+    from staged where n is not null order by n
 """
 
 

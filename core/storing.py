@@ -27,8 +27,8 @@ Steady = Callable[[], AbstractContextManager[Settings]]
 """the settings, which nobody changes while the block lasts"""
 
 # New records go in beside the writers, so these parts may be large; labels of known ones take a turn like an answer.
-NEW_ROWS, NEW_SECONDS = 10_000, 2.0
-KNOWN_ROWS, KNOWN_SECONDS = 500, 0.2
+NEW_SECONDS, KNOWN_SECONDS = 2.0, 0.4
+LEAST_ROWS, MOST_ROWS = 5_000, 100_000
 
 
 def begin_import(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, sizes: tuple[int, int]) -> None:
@@ -50,7 +50,7 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
 
     Raises Refused where it cannot go on; then it does when the project is opened next.
     """
-    sizes = {store.appending: NEW_ROWS, store.transaction: KNOWN_ROWS}
+    sizes = {store.appending: LEAST_ROWS, store.transaction: LEAST_ROWS}
     while True:
         done, fresh = store.query("select done, fresh from imports where job = ?", [bundle.path.name])[0]
         turn = store.appending if done < fresh else store.transaction
@@ -67,7 +67,7 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
             bundle.empty()
             return counts
         seconds = NEW_SECONDS if turn == store.appending else KNOWN_SECONDS
-        sizes[turn] = max(100, min(100_000, round(sizes[turn] * min(2, seconds / took))))
+        sizes[turn] = max(LEAST_ROWS, min(MOST_ROWS, round(sizes[turn] * min(2, seconds / took))))
         if turn == store.transaction:
             time.sleep(took / 4)  # who waited comes first
 

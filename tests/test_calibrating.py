@@ -74,7 +74,7 @@ def test_they_stand_among_the_others_blind_and_look_like_them(world: World) -> N
 def test_everybody_gets_each_of_them_once_though_others_have_it(world: World) -> None:
     first = calibrating(world)
     assert first <= set(ids(world.ask(ANN, want=50)))
-    assert not first & set(ids(world.ask(ANN_2, want=50))), "one person's two tabs never share one"
+    assert not first & set(ids(world.ask(ANN_2, want=50, tabs=("1",)))), "one person's two tabs never share one"
     world.later(10)  # the second tab is not hungry any more
     assert first <= handed(world, BOB)
     world.ask(ANN, *(submit(record) for record in first))

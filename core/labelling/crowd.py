@@ -3,6 +3,8 @@
 Knows events and the store; not how the file was read.
 """
 
+from dataclasses import dataclass
+
 import duckdb
 
 from core.labelling.responses import CROWD, FILE
@@ -12,23 +14,34 @@ from core.store import count, utc_now
 from core.taxonomy import SEPARATOR
 
 
-def take_in_answers(
-    cursor: duckdb.DuckDBPyConnection, told: str, source: str, settings: Settings, *, by_people: bool, stamp: int
-) -> dict[str, int]:
-    """Stores and settles what a query tells: id, annotator (null: the file itself), label (names, joined by |).
+@dataclass(frozen=True)
+class FileAnswers:
+    """query: id, annotator (null: the file itself), label (names, joined by |). stamp: the first that they get.
 
-    The id of an event follows from what it says, so the same file again changes nothing. by_people: what the file
-    itself says is the known answer. It makes the record gold, unless people were asked for it or a model may have
-    learnt from it: then it is a label of the file's like others, and `not_gold` counts it. stamp: the first of those
-    kept for what is told here.
+    by_people: what the file itself says is the known answer.
     """
+
+    query: str
+    source: str
+    by_people: bool
+    stamp: int
+
+
+def take_in_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
+    """Stores and settles what came with a file.
+
+    The id of an event follows from what it says, so the same file again changes nothing. A known answer makes the
+    record gold, unless people were asked for it or a model may have learnt from it: then it is a label of the file's
+    like others, and `not_gold` counts it.
+    """
+    source, by_people = answers.source, answers.by_people
     cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
     if settings.taxonomy.labels:
         cursor.executemany("insert into label_ids values (?, ?)", [[x.name, x.id] for x in settings.taxonomy.labels])
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
-    cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source})
+    cursor.execute(_ANSWERED.format(told=answers.query, parts=parts), {"source": source})
     about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
-    cursor.execute(_STORE, about | {"stamp": stamp})
+    cursor.execute(_STORE, about | {"stamp": answers.stamp})
     if by_people:
         cursor.execute(_MAKE_GOLD)
     settle(cursor, "select n from answered", settings)
