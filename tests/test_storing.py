@@ -138,7 +138,9 @@ def killed(tmp_path: Path, large: Path) -> Path:
 
 def test_what_a_killed_import_left_over_comes_in_with_whoever_opens_the_project(killed: Path) -> None:
     toml = killed / FILE
-    toml.write_text(toml.read_text(encoding="utf-8").replace('name = "b"', 'name = "renamed"'), encoding="utf-8")
+    written = toml.read_text(encoding="utf-8")
+    assert 'name = "b"' in written
+    toml.write_text(written.replace('name = "b"', 'name = "renamed"'), encoding="utf-8")
     project = open_project(killed, LocalRunner())
     check_whole(project)
     assert not list(killed.glob("jobs/*/out"))
