@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,6 +74,24 @@ class Store:
         """The same beside the writers, whose turns go on: for new rows alone, which no writer can know of yet."""
         with self._appending, self._committing() as cursor:
             yield cursor
+
+    @contextmanager
+    def checkpoints_aside(self) -> Iterator[Callable[[], None]]:
+        """Meanwhile no commit writes what came in to its place, for seconds that an answer would wait: a call does.
+
+        To be called after each large commit, since what has come in by then is what has to be written.
+        """
+        before = self.one("select current_setting('checkpoint_threshold')")
+        self._connection.execute("set checkpoint_threshold = '1TB'")
+
+        def checkpoint() -> None:
+            with suppress(duckdb.TransactionException), self._connection.cursor() as cursor:
+                cursor.execute("checkpoint")
+
+        try:
+            yield checkpoint
+        finally:
+            self._connection.execute(f"set checkpoint_threshold = '{before}'")
 
     @contextmanager
     def _committing(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -28,7 +28,7 @@ Steady = Callable[[], AbstractContextManager[Settings]]
 
 # New records go in beside the writers, so these parts may be large; labels of known ones take a turn like an answer.
 NEW_SECONDS, KNOWN_SECONDS = 2.0, 0.4
-LEAST_ROWS, MOST_ROWS = 5_000, 100_000
+LEAST_ROWS, MOST_ROWS = 5_000, 50_000
 
 
 def begin_import(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, sizes: tuple[int, int]) -> None:
@@ -51,25 +51,27 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
     Raises Refused where it cannot go on; then it does when the project is opened next.
     """
     sizes = {store.appending: LEAST_ROWS, store.transaction: LEAST_ROWS}
-    while True:
-        done, fresh = store.query("select done, fresh from imports where job = ?", [bundle.path.name])[0]
-        turn = store.appending if done < fresh else store.transaction
-        started = time.monotonic()
-        try:
-            with steady() as settings, turn() as cursor:
-                done, total, counts = _part(cursor, bundle, settings, sizes[turn])
-        except (duckdb.Error, OSError) as error:
-            raise Refused(_cut_short(str(error))) from error
-        took = time.monotonic() - started
-        with suppress(Cancelled):
-            report("Storing", done, total)
-        if done == total:
-            bundle.empty()
-            return counts
-        seconds = NEW_SECONDS if turn == store.appending else KNOWN_SECONDS
-        sizes[turn] = max(LEAST_ROWS, min(MOST_ROWS, round(sizes[turn] * min(2, seconds / took))))
-        if turn == store.transaction:
-            time.sleep(took / 4)  # who waited comes first
+    with store.checkpoints_aside() as checkpoint:
+        while True:
+            done, fresh = store.query("select done, fresh from imports where job = ?", [bundle.path.name])[0]
+            turn = store.appending if done < fresh else store.transaction
+            started = time.monotonic()
+            try:
+                with steady() as settings, turn() as cursor:
+                    done, total, counts = _part(cursor, bundle, settings, sizes[turn])
+                took = time.monotonic() - started
+                checkpoint()
+            except (duckdb.Error, OSError) as error:
+                raise Refused(_cut_short(str(error))) from error
+            with suppress(Cancelled):
+                report("Storing", done, total)
+            if done == total:
+                bundle.empty()
+                return counts
+            seconds = NEW_SECONDS if turn == store.appending else KNOWN_SECONDS
+            sizes[turn] = max(LEAST_ROWS, min(MOST_ROWS, round(sizes[turn] * min(2, seconds / took))))
+            if turn == store.transaction:
+                time.sleep(took / 4)  # who waited comes first
 
 
 def finish_imports(store: Store, folder: Path, steady: Steady) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from gpu_jobs.local import LocalRunner
 from tests.conftest import quiet
 
 ROWS = 12_000
-COLUMNS = {"text": ["text"], "id": "id", "label": "label"}
+COLUMNS: dict[str, Any] = {"text": ["text"], "id": "id", "label": "label"}
 
 
 @pytest.fixture
@@ -113,6 +114,7 @@ def test_stopping_before_the_first_row_is_in_leaves_nothing_and_after_that_the_f
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from typing import Any
 from core import loop
 from core.project import open_project
 from gpu_jobs.local import LocalRunner
