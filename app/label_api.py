@@ -151,6 +151,7 @@ def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> di
         give_back=ids_in(body, "give_back"),
         want=whole_in(body, "want"),
         turn=whole_in(body, "turn"),
+        tabs=ids_in(body, "tabs"),
     )
     reply = asdict(project.desk.exchange(holder, ask))
     if events:
@@ -164,10 +165,10 @@ def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> di
 
 
 def ids_in(body: dict[str, Any], name: str) -> tuple[str, ...]:
-    """The record ids of that name, none where it is missing. Raises BadInput for anything else."""
+    """The ids of that name, of records or tabs, none where it is missing. Raises BadInput for anything else."""
     values = body.get(name, [])
     if not isinstance(values, list) or len(values) > MOST_IDS or not all(isinstance(value, str) for value in values):
-        raise BadInput(f"`{name}` must be a list of at most {MOST_IDS} record ids.")
+        raise BadInput(f"`{name}` must be a list of at most {MOST_IDS} ids.")
     return tuple(values)
 
 

@@ -37,6 +37,7 @@ from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
 from core.store import FILE as DATABASE
 from core.store import utc_now
+from core.storing import begin_import, finish_imports, go_on
 from core.targets import refuse_target
 from core.taxonomy import look_alikes, make_taxonomy
 from core.team.hearing import sync
@@ -65,7 +66,10 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
 def import_file(
     project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them."""
+    """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them.
+
+    Once it is decided that it comes in, it can no longer be stopped: see `core.storing`.
+    """
     settings = project.settings()
     if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
         options |= {"text": options.get("text") or ["text"], "id": options.get("id") or "id"}
@@ -75,21 +79,39 @@ def import_file(
     try:
         found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
         report("Storing", 0, 1)
-        counts = _store(project, bundle, Path(file).name, found, add_labels=add_labels)
     except Cancelled:
         bundle.empty()
         raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
     except RondoError as error:
         project.jobs.refuse(bundle, error)
         raise
+    with project.storing:  # one file at a time: its records are numbered before they come in
+        finish_imports(project.store, project.folder, project.steady_settings)
+        try:
+            alike = _accept(project, bundle, found, add_labels=add_labels)
+        except RondoError as error:
+            project.jobs.refuse(bundle, error)
+            raise
+        counts = go_on(project.store, bundle, project.steady_settings, _showing_new_records(project, report))
     project.desk.reload()
-    report("Storing", 1, 1)
-    bundle.empty()
-    return {**counts, "report": found}
+    return {**counts, "annotators": found.get("annotators", 0), "look_alikes": alike, "report": found}
 
 
-def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any], *, add_labels: bool) -> dict[str, Any]:
-    """Labels are learnt with the settings as they are now: a person may have changed them while the file was read."""
+def _showing_new_records(project: Project, report: Report) -> Report:
+    def report_part(what: str, done: int, total: int) -> None:
+        project.desk.more_records()
+        report(what, done, total)
+
+    return report_part
+
+
+def _accept(project: Project, bundle: Bundle, found: dict[str, Any], *, add_labels: bool) -> list[list[str]]:
+    """Decides that the file comes in, or raises why not; returns the labels that look alike.
+
+    Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
+    """
+    with project.store.reading() as cursor:
+        sizes = records.number_records(cursor, bundle.path / "out", found["file"])
     with project.changing_settings() as (current, cursor):
         if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
             raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
@@ -97,11 +119,10 @@ def _store(project: Project, bundle: Bundle, source: str, found: dict[str, Any],
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(found, current, add=add_labels)
         wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        counts = records.take_in(cursor, bundle.path / "out", source, wanted)
-        alike = look_alikes(label.name for label in wanted.taxonomy.active) if found.get("labels") else []
+        begin_import(cursor, bundle, wanted, sizes)
         if wanted != current:
             project.save_settings(wanted)
-    return {**counts, "look_alikes": alike}
+    return look_alikes(label.name for label in wanted.taxonomy.active) if found.get("labels") else []
 
 
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:

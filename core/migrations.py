@@ -235,4 +235,33 @@ MIGRATIONS: tuple[str, ...] = (
     where exists (select 1 from responses where starts_with(event_id, 'file:')
                   group by n having count(distinct annotator) > 1);
     """,
+    # Until now a person's answers stood in the order of made_at, those of several people in that of received_at.
+    """
+    create table clock (               -- one row
+        stamp bigint not null          -- of the newest response; never runs backwards, whatever clocks say
+    );
+    alter table responses add column stamp bigint;   -- counts up as they arrive: the order in which answers hold
+    update responses set stamp = placed.stamp from (
+        select event_id, row_number() over (order by since, annotator, made_at, seq, event_id) as stamp from (
+            select *, min(received_at) over (partition by n, annotator order by made_at, seq, event_id
+                                             rows between current row and unbounded following) as since
+            from responses)
+    ) as placed where placed.event_id = responses.event_id;
+    insert into clock select coalesce(max(stamp), 0) from responses;
+    alter table queue add column asked bigint;
+    update queue set asked = (select coalesce(max(r.stamp), 0) from responses r where r.received_at <= queue.since)
+    where since is not null;
+    alter table queue drop column since;
+    alter table queue rename column asked to since;  -- review: answers up to this stamp do not close the record
+    create table imports (             -- files that are being stored part by part
+        job varchar not null,          -- whose folder has the rows
+        source varchar not null,
+        names json not null,           -- label id to its name in the file
+        stamp bigint not null,         -- the next of those kept for its answers
+        done bigint not null,          -- rows that are in: first those of new records, then those of known ones
+        fresh bigint not null,         -- how many are of new records
+        total bigint not null,
+        counts json not null
+    );
+    """,
 )

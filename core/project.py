@@ -13,6 +13,7 @@ from core.labelling.queue import Desk
 from core.records import adopt_taxonomy
 from core.settings import FILE, Settings, read_settings, write_settings
 from core.store import Store, utc_now
+from core.storing import finish_imports
 from core.team.link import Link, nowhere
 from core.team.workspace import Connect
 
@@ -31,6 +32,8 @@ class Project:
     team: Link = field(default_factory=Link)
     encoding_now: threading.Lock = field(default_factory=threading.Lock)
     _changing: threading.RLock = field(default_factory=threading.RLock)
+    storing: threading.Lock = field(default_factory=threading.Lock)
+    """held while a file is stored: one at a time"""
     turn: threading.Lock = field(default_factory=threading.Lock)
     """held while a round is played: one at a time"""
 
@@ -61,6 +64,12 @@ class Project:
                 if self.settings() != before:
                     write_settings(self.folder, before)
                 raise
+
+    @contextmanager
+    def steady_settings(self) -> Iterator[Settings]:
+        """The settings as they are, which nobody changes meanwhile. Must not be waited for in a transaction."""
+        with self._changing:
+            yield self.settings()
 
     def save_settings(self, settings: Settings) -> None:
         """Writes `rondo.toml`."""
@@ -95,6 +104,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
         adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))
         if adopted != found:
             project.save_settings(adopted)
+    finish_imports(store, folder, project.steady_settings)
     return project
 
 

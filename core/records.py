@@ -1,14 +1,14 @@
 """Records in the store: taking in a file that a job has read, and who is in the pool. Knows no vectors, no models."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from core.errors import BadInput
-from core.labelling.crowd import take_in_answers
+from core.labelling.crowd import FileAnswers, take_in_answers
 from core.labelling.gold import ask_no_more, declare_gold
 from core.labelling.resettling import adopt_rule, settle_all
 from core.labelling.responses import FILE
@@ -43,7 +43,7 @@ _UNSETTLED = f"""
         where action <> 'undo' and n not in (select n from settled) and not starts_with(event_id, '{FILE}')
           and not exists (select 1 from responses undo where undo.action = 'undo' and undo.undoes = a.event_id
                             and undo.annotator = a.annotator and undo.n = a.n)
-        qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1
+        qualify row_number() over (partition by n, annotator order by stamp desc) = 1
     ) where action = 'submit' and (len(labels) = 0 or list_has_any(labels, (
         select list(label->>'$[0]') from (
             select unnest(labels::json[]) as label from (select labels from taxonomies order by version desc limit 1))
@@ -93,50 +93,86 @@ def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Ta
     return taxonomy
 
 
-def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings) -> dict[str, int]:
-    """Adds what is new in the folder that the job has written, inside the caller's transaction. Returns counts.
+@dataclass(frozen=True)
+class Part:
+    """Some of a file's rows. By place, from `first` to before `end`: new records stand before known ones.
 
-    The settings' taxonomy holds every label of the file. Raises BadInput where a known id comes with another text.
+    stamp: the first that its answers get.
+    """
+
+    first: int
+    end: int
+    stamp: int
+
+
+def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) -> tuple[int, int]:
+    """Writes beside what the job has written the place of each row, and n of each new record; changes nothing else.
+
+    Returns how many records are new, and how many rows there are. Raises BadInput where a known id comes with another
+    text. Holds as long as no other file is taken in.
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
-    cursor.execute(_NUMBER_RECORDS)
+    numbers = _quoted(out / NUMBERS)
+    cursor.execute(_NUMBER_RECORDS.format(target=numbers))
+    return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
+
+
+def take_in(
+    cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: Part
+) -> dict[str, int]:
+    """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.
+
+    The settings' taxonomy holds every label of the file. Returns counts.
+    """
+    cursor.execute(
+        _STAGE.format(records=_quoted(out / RECORDS), numbers=_quoted(out / NUMBERS), first=part.first, end=part.end)
+    )
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
-    added = count(cursor, "select count(*) from fresh")
-    duplicates = count(cursor, "select count(*) from fresh where duplicate_of is not null")
+    counted = "select count(*), count(n), count(duplicate_of) from staged"
+    total, added, duplicates = cursor.execute(counted).fetchall()[0]
     told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
-        told, by_people = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')", True
+        answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
+        told, by_people = f"{answers} where id in (select id from staged)", True
     moved = declare_gold(cursor)
-    answered = take_in_answers(cursor, told, source, settings, by_people=by_people)
+    answered = take_in_answers(cursor, FileAnswers(told, source, by_people, part.stamp), settings)
     ask_no_more(cursor, settings)
-    total = count(cursor, "select count(*) from staged")
-    cursor.execute("drop table fresh")
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered, **moved}
 
 
-RECORDS, ANSWERS = "records.parquet", "answers.parquet"
+RECORDS, ANSWERS, NUMBERS = "records.parquet", "answers.parquet", "numbers.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
-    create or replace temp table fresh as
-    with new as (
-        select position, hash::varchar as hash,
-               (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
-        from staged s where not exists (select 1 from records r where r.id = s.id)
-    ),
-    firsts as (
-        select hash, min(n) as n from (
-            select hash, n from records where duplicate_of is null union all select hash, n from new
-        ) group by hash
-    )
-    select new.position, new.n, nullif(firsts.n, new.n) as duplicate_of from new join firsts using (hash)
+    copy (
+        with new as (
+            select position, hash::varchar as hash,
+                   (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
+            from staged s where not exists (select 1 from records r where r.id = s.id)
+        ),
+        firsts as (
+            select hash, min(n) as n from (
+                select hash, n from records where duplicate_of is null union all select hash, n from new
+            ) group by hash
+        )
+        select position, row_number() over (order by new.n nulls last, position) - 1 as place, new.n,
+               nullif(firsts.n, new.n) as duplicate_of
+        from staged left join new using (position) left join firsts on firsts.hash = new.hash
+        order by place
+    ) to '{target}' (format parquet)
+"""
+_STAGE = """
+    create or replace temp view staged as
+    select s.*, f.n, f.duplicate_of
+    from read_parquet('{records}') s
+    join (select * from read_parquet('{numbers}') where place >= {first} and place < {end}) f using (position)
 """
 _INSERT_RECORDS = """
     insert into records
-    select f.n, s.id, s.text, s.fields, s.meta, s.hash::varchar, f.duplicate_of, s.split, ?, ?
-    from staged s join fresh f using (position)
+    select n, id, text, fields, meta, hash::varchar, duplicate_of, split, ?, ?
+    from staged where n is not null order by n
 """
 
 
@@ -171,23 +207,33 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     """Makes the database follow the taxonomy and the rule; returns the settings with the version from now on.
 
     Another rule settles every answer anew. Where the newest version has the same labels that is all; else they become
-    a version of a number never used before, whatever the file says, and every answer is settled anew too. Responses
-    stay as they are.
+    a version of a number never used before, whatever the file says, and every answer is settled anew too, unless labels
+    only came behind the others. Responses stay as they are.
     """
     taxonomy = settings.taxonomy
     labels = [[x.id, x.name, x.description, x.retired] for x in taxonomy.labels]
     if adopt_rule(cursor, settings):
         note(cursor, "rondo", "settled anew", {"rule": settings.settle, **settle_all(cursor, settings)})
     newest = cursor.execute("select version, labels from taxonomies order by version desc limit 1").fetchone()
-    if newest and json.loads(newest[1]) == labels:
+    before = json.loads(newest[1]) if newest else []
+    if newest and before == labels:
         return replace(settings, taxonomy=replace(taxonomy, version=newest[0]))
     version = max(taxonomy.version, newest[0] + 1 if newest else 1)
+    came_back = _were_there(cursor, labels[len(before) :])
     cursor.execute("insert into taxonomies values (?, ?, ?)", [version, utc_now(), json.dumps(labels)])
     settings = replace(settings, taxonomy=replace(taxonomy, version=version))
-    settle(cursor, "select distinct n from responses", settings)
+    if labels[: len(before)] != before or came_back:  # else no answer can name the new ones
+        settle(cursor, "select distinct n from responses", settings)
     cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
     active = [label.id for label in taxonomy.active]
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
     cursor.execute(IDLE_CHECKS)
     cursor.execute(_END_EMPTY_PROMISES, [utc_now()])
     return settings
+
+
+def _were_there(cursor: duckdb.DuckDBPyConnection, labels: list[list[object]]) -> bool:
+    """Whether an earlier taxonomy had one of these labels."""
+    ids = [label[0] for label in labels]
+    older = "select count(*) from (select unnest(labels->>'$[*][0]') as id from taxonomies) where list_contains(?, id)"
+    return bool(ids) and count(cursor, older, [ids]) > 0

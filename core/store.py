@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,6 +49,7 @@ class Store:
         self.path = project / FILE
         self._connection = _connect(self.path)
         self._writing = threading.RLock()
+        self._appending = threading.Lock()
         self._migrate()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -65,7 +66,36 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Durable when the block has ended, nothing of it where it raised."""
-        with self._writing, self._connection.cursor() as cursor:
+        with self._writing, self._committing() as cursor:
+            yield cursor
+
+    @contextmanager
+    def appending(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The same beside the writers, whose turns go on: for new rows alone, which no writer can know of yet."""
+        with self._appending, self._committing() as cursor:
+            yield cursor
+
+    @contextmanager
+    def checkpoints_aside(self) -> Iterator[Callable[[], None]]:
+        """Meanwhile no commit writes what came in to its place, for seconds that an answer would wait: a call does.
+
+        To be called after each large commit, since what has come in by then is what has to be written.
+        """
+        before = self.one("select current_setting('checkpoint_threshold')")
+        self._connection.execute("set checkpoint_threshold = '1TB'")
+
+        def checkpoint() -> None:
+            with suppress(duckdb.TransactionException), self._connection.cursor() as cursor:
+                cursor.execute("checkpoint")
+
+        try:
+            yield checkpoint
+        finally:
+            self._connection.execute(f"set checkpoint_threshold = '{before}'")
+
+    @contextmanager
+    def _committing(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with self._connection.cursor() as cursor:
             cursor.execute("begin")
             try:
                 yield cursor
@@ -89,7 +119,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / FILE
         partial = target.with_suffix(".partial")
-        with self._writing:
+        with self._appending, self._writing:  # DuckDB makes no checkpoint while anybody writes
             self._connection.execute("checkpoint")
             shutil.copyfile(self.path, partial)
         partial.replace(target)
@@ -97,7 +127,7 @@ class Store:
 
     def close(self) -> None:
         """Checkpoints, so that no write-ahead file is left."""
-        with self._writing:
+        with self._appending, self._writing:
             self._connection.close()
 
     def _migrate(self) -> None:

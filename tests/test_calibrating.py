@@ -39,7 +39,7 @@ def make_world(folder: Path, queued: int = 6) -> World:
         cursor.execute("update records set split = 'test' where n >= 10")
         cursor.execute(
             """insert into responses select 'file:f.csv:r' || n, n, 'f.csv', 'submit', ['spam'], null, null, $now, 0,
-               $now, 0, 1, null, null from range(10, 18) t(n)""",
+               $now, 0, 1, null, null, 0 from range(10, 18) t(n)""",
             {"now": world.now},
         )
         cursor.execute(
@@ -74,7 +74,7 @@ def test_they_stand_among_the_others_blind_and_look_like_them(world: World) -> N
 def test_everybody_gets_each_of_them_once_though_others_have_it(world: World) -> None:
     first = calibrating(world)
     assert first <= set(ids(world.ask(ANN, want=50)))
-    assert not first & set(ids(world.ask(ANN_2, want=50))), "one person's two tabs never share one"
+    assert not first & set(ids(world.ask(ANN_2, want=50, tabs=("1",)))), "one person's two tabs never share one"
     world.later(10)  # the second tab is not hungry any more
     assert first <= handed(world, BOB)
     world.ask(ANN, *(submit(record) for record in first))

@@ -100,6 +100,8 @@ def test_a_decision_with_an_id_of_its_own_is_stored_once(quarrel: Project) -> No
 
 def test_nobody_takes_back_what_another_has_decided(quarrel: Project) -> None:
     decide(quarrel, Event("e1", "r0", "submit", ("weather",), ts=time.time()), "judge")
+    with pytest.raises(Refused, match="belongs to another"):
+        decide(quarrel, Event("e1", "r0", "submit", ("weather",), ts=time.time()), "ann")
     with pytest.raises(Refused, match="Only judge"):
         decide(quarrel, Event("e2", "r0", "undo", undoes="e1", ts=time.time()), "ann")
 

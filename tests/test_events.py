@@ -1,4 +1,4 @@
-"""What holds for events: state is a function of the set of events, and what was acknowledged is never lost."""
+"""What holds for events: they count in the order in which they arrive, and what was acknowledged is never lost."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.labelling.responses import BULK, CORRECTION, Arrival, Event, made_at, store_events
+from core.labelling.responses import BULK, CORRECTION, Arrival, Event, first_stamp, last_stamp, made_at, store_events
 from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
 from core.settings import Settings, check
 from core.store import Store
@@ -65,9 +65,9 @@ def from_file(store: Store, source: str, record: str, label: str) -> None:
     with store.transaction() as cursor:
         cursor.execute(
             """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
-               null, null) on conflict do nothing""",
+               null, null, $stamp) on conflict do nothing""",
             {"id": f"file:{source}:{record}:{label}", "n": RECORDS[record], "source": source, "label": label}
-            | {"now": NOW},
+            | {"now": NOW, "stamp": first_stamp(cursor, 1)},
         )
         settle_few(cursor, read_facts(cursor, [RECORDS[record]]), SETTINGS)
 
@@ -238,12 +238,53 @@ def test_a_bad_event_is_refused_with_a_reason_and_blocks_no_other(store: Store) 
         Event("4", "r0", "delete"),
         Event("5", "r0", "undo"),
         Event("6", "r0", "skip", ts=float("nan")),
+        Event("8", "r0", "submit", ("ham",), model="m" * 201),
+        Event("9", "r0", "undo", undoes="e" * 1001),
+        Event("10", "r0", "flag", note="n" * 2001),
         Event("7", "r1", "submit", ("ham",)),
         Event("7", "r1", "submit", ("ham",)),
     )
     assert statuses.pop("7") == "stored"
+    assert len(statuses) == 9
     assert all(reason.endswith((".", "needed, and this answer has 0.")) for reason in statuses.values())
     assert settled(store) == {1: (["ham"], "single", "chosen")}
+
+
+def test_what_arrives_last_holds_whatever_the_clocks_say(store: Store) -> None:
+    """A clock ten days ahead for a minute, the browser's and the server's, then a device that is two hours slow."""
+    now, days = (NOW - datetime(1970, 1, 1)).total_seconds(), timedelta(days=10)
+    ahead = Event("1", "r0", "submit", ("spam",), ts=now + days.total_seconds(), seq=9)
+    send(store, "ann", ahead, at=NOW + days)
+    send(store, "ann", Event("2", "r0", "submit", ("ham",), ts=now - 7200, seq=1))
+    assert settled(store) == {0: (["ham"], "single", "chosen")}
+    send(store, "ann", replace(ahead, eid="3", via=CORRECTION), at=NOW + days)
+    send(store, "bob", Event("4", "r0", "submit", ("eggs",), ts=now - 7200, via=CORRECTION), at=NOW)
+    assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}
+    assert send(store, "ann", ahead) == {"1": "known"}
+    assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}, "what is sent again is not newer"
+    made, received = store.query("select made_at, received_at from responses where event_id = '2'")[0]
+    assert (made, received) == (NOW - timedelta(hours=2), NOW), "the browser's time is kept"
+
+
+def test_stamps_go_on_after_a_restart_and_where_the_newest_answer_was_deleted(tmp_path: Path) -> None:
+    store = make_store(tmp_path)
+    send(store, "ann", Event("1", "r0", "skip"), Event("2", "r0", "submit", ("ham",)))
+    store.query("delete from responses where event_id = '2'")
+    store.close()
+    store = Store(tmp_path)
+    send(store, "ann", Event("3", "r0", "skip"))
+    assert store.query("select event_id, stamp from responses order by stamp") == [("1", 1), ("3", 3)]
+    store.close()
+
+
+def test_an_id_that_another_event_has_is_refused_and_what_is_sent_again_is_known(store: Store) -> None:
+    event = Event("1", "r0", "submit", ("spam",))
+    assert send(store, "ann", event) == {"1": "stored"}
+    assert send(store, "ann", replace(event, ts=5.0)) == {"1": "known"}
+    assert "belongs to another" in send(store, "bob", event)["1"]
+    for other in (replace(event, record="r1"), replace(event, labels=("ham",)), replace(event, action="skip")):
+        assert "belongs to another" in send(store, "ann", other)["1"]
+    assert store.query("select annotator, labels from responses") == [("ann", ["spam"])]
 
 
 def test_a_clock_that_runs_ahead_is_held_back() -> None:
@@ -301,15 +342,16 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
         )
         cursor.execute(
             "insert into queue values (3, 1, 3, false, true, null, null, null, 'review', ?)",
-            [NOW + timedelta(seconds=4)],
+            [last_stamp(cursor) + 2],
         )
         cursor.execute("delete from annotators")
         cursor.executemany("insert into annotators values (?, ?, '{}', now())", list(WEIGHTS.items()))
+    clocks = Random(len(order))
     for who, event in order:
         if who in FILES:
             from_file(store, who, event.record, "spam" if event.seq % 2 else "ham")
         else:
-            send(store, who, event, chosen=chosen, at=NOW + timedelta(seconds=event.seq // 2))
+            send(store, who, event, chosen=chosen, at=NOW + timedelta(seconds=clocks.uniform(-1e7, 1e7)))
     with store.transaction() as cursor:
         facts = read_facts(cursor, list(RECORDS.values()))
         few = settle_few(cursor, facts, chosen)
@@ -345,11 +387,13 @@ def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, st
 @pytest.mark.parametrize("rule", RULES)
 @settings(max_examples=25, deadline=None)
 @given(EVENTS, st.randoms(use_true_random=False))
-def test_any_order_and_any_repetition_of_events_gives_the_same_state(
+def test_repetition_and_the_clocks_of_browsers_and_server_change_nothing(
     shared_store: Store, rule: str, events: list[tuple[str, Event]], random: Random
 ) -> None:
-    again = [*events, *events[::2]]
-    random.shuffle(again)
+    again: list[tuple[str, Event]] = []
+    for who, event in events:
+        again.append((who, replace(event, ts=random.uniform(-1e9, 1e10))))
+        again += random.choices(again, k=random.randrange(3))
     chosen = replace(SETTINGS, settle=rule)
     assert state_after(shared_store, again, chosen) == state_after(shared_store, events, chosen)
 
@@ -417,7 +461,8 @@ def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_no
     for who in ("ann", "bob"):
         send(store, who, Event(who, "r3", "submit", ("spam",)))
     with store.transaction() as cursor:
-        cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", [NOW])
+        asked = [last_stamp(cursor)]
+        cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", asked)
     send(store, "cat", Event("3", "r3", "submit", ("ham",)), at=NOW + timedelta(seconds=1))
     assert settled(store) == {3: (["ham"], "single", "gold")}
 

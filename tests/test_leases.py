@@ -1,18 +1,23 @@
 """What holds for leases and the queue: nobody gets another's record, and a restart forgets nothing."""
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 import pytest
 
 from core.labelling.cards import Card
 from core.labelling.leases import Holder
+from core.labelling.queue import MOST_HELD
 from core.labelling.responses import Event
 from core.store import Store
 from core.taxonomy import retire_label
 from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo
+
+CARD = Path(__file__).parents[1] / "app/card"
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def world(store: Store) -> World:
 
 def test_records_come_in_order_and_never_to_two_holders(world: World) -> None:
     assert ids(world.ask(ANN, want=2)) == ["r3", "r1"]
-    assert ids(world.ask(ANN_2, want=1)) == ["r2"]
+    assert ids(world.ask(ANN_2, want=1, tabs=("1",))) == ["r2"], "her first tab is open still"
     assert not {"r1", "r2", "r3"} & set(ids(world.ask(BOB, want=3)))
 
 
@@ -112,6 +117,48 @@ def test_renewing_keeps_a_lease_and_seldom_writes(world: World) -> None:
         world.later(40)
         world.ask(ANN, have=["r3"])
     assert "r3" not in ids(world.ask(BOB, want=50))
+
+
+def test_who_comes_back_after_the_browser_was_killed_gets_the_same_records_at_once(world: World) -> None:
+    first = world.ask(ANN, submit("r0"), want=3)
+    world.ask(ANN, submit("r3"), have=["r1", "r2"])
+    back = world.ask(ANN_2, want=2)
+    assert back.cards == first.cards[1:]
+    assert all(card.suggestion for card in back.cards)
+    assert (back.progress["size"], back.progress["answered"]) == (3, 1)
+    world.restart()
+    assert ids(world.ask(Holder("ann", "3"), want=2)) == ["r1", "r2"], "the server may have been killed too"
+    assert world.ask(ANN_2, have=["r1", "r2"]).taken == ["r1", "r2"], "it was alive, and learns of it"
+
+
+def test_a_lease_dated_by_a_clock_that_ran_ahead_has_ended(world: World) -> None:
+    world.later(864_000)
+    world.ask(ANN, want=1)
+    world.later(-864_000)
+    assert ids(world.ask(BOB, want=1)) == ["r3"]
+    world.later(864_000)
+    world.ask(ANN, want=2)
+    world.later(-864_000)
+    with world.desk.changing() as cursor:
+        assert not cursor.execute("select annotator from leases").fetchall()
+
+
+def test_one_tab_holds_twice_what_a_card_prefetches_whoever_asks_by_hand(world: World) -> None:
+    ahead = re.search(r"const AHEAD = (\d+);", (CARD / "visit.js").read_text(encoding="utf-8"))
+    assert ahead is not None
+    assert 2 * int(ahead[1]) == MOST_HELD
+    world.fill(200, queued=range(200))
+    world.ask(ANN, want=50, have=[f"r{n}" for n in range(200)])
+    assert len(world.live()) == MOST_HELD
+    for _ in range(5):
+        world.ask(ANN, want=50, have=list(world.live()))
+    assert len(world.live()) == MOST_HELD
+    for who in (BOB, Holder("cat", "1"), Holder("dan", "1")):
+        held = ids(world.ask(who, want=50))
+        assert held, f"{who} gets nothing"
+        for _ in range(30):
+            held += ids(world.ask(who, want=50, have=held))
+        assert len(held) <= MOST_HELD
 
 
 def test_leases_survive_a_restart_and_a_reload(world: World) -> None:

@@ -131,7 +131,7 @@ def test_a_file_and_somebody_long_gone_are_not_waited_for(world: World) -> None:
     with world.desk.changing() as cursor:
         cursor.execute(
             """insert into responses select 'file:f.csv:r2', 2, 'f.csv', 'submit', ['spam'], null, null, $now, 0, $now,
-               0, 1, null, null""",
+               0, 1, null, null, 0""",
             {"now": world.now},
         )
     review(world, "r3")
@@ -305,10 +305,10 @@ def standing(world: World, record: str) -> tuple[dict[str, str], dict[str, str]]
     """Annotator -> action of the newest answers that stand: all of them, and those since the review began."""
     rows = world.store.query(
         """select annotator, action,
-                  received_at > coalesce((select max(since) from queue where queue.n = a.n), '1970-01-01')
+                  stamp > coalesce((select max(since) from queue where queue.n = a.n), 0)
            from responses a join records using (n) where id = ? and action <> 'undo'
              and event_id not in (select undoes from responses where undoes is not null)
-           order by made_at, seq, event_id""",
+           order by stamp""",
         [record],
     )
     return {who: action for who, action, _ in rows}, {who: action for who, action, new in rows if new}

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -15,6 +16,7 @@ from core.store import FILE, Store, StoreHeld
 
 WRITER = """
 import sys
+from datetime import datetime
 from pathlib import Path
 from core.store import Store, utc_now
 store = Store(Path(sys.argv[1]))
@@ -108,12 +110,17 @@ def test_a_project_of_the_first_version_is_brought_up_to_date_with_its_answers(t
     old.execute("insert into schema_version values (1)")
     old.execute(
         """insert into responses values
-           ('e1', 0, 'ann', 'submit', ['spam'], null, null, now(), 1, now(), 1, 1, null)"""
+           ('e1', 0, 'ann', 'submit', ['spam'], null, null, $now + interval 1 hour, 1, $now, 1, 1, null),
+           ('e2', 0, 'bob', 'submit', ['ham'], null, null, $now, 1, $now + interval 2 hour, 1, 1, null),
+           ('e3', 0, 'ann', 'submit', ['ham'], null, null, $now, 2, $now + interval 1 hour, 1, 1, null)""",
+        {"now": datetime(2026, 1, 1)},
     )
     old.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null)")
     old.close()
     store = Store(tmp_path)
-    assert store.query("select event_id, via from responses") == [("e1", None)]
+    stamps = store.query("select event_id, via, stamp from responses order by stamp")
+    assert stamps == [("e3", None, 1), ("e1", None, 2), ("e2", None, 3)], "in the order that held so far"
+    assert store.one("select stamp from clock") == 3
     assert store.query("select n, purpose, since from queue") == [(0, None, None)]
     assert store.query("select count(*) from machine_labels") == [(0,)]
     store.close()

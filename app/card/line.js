@@ -25,6 +25,7 @@ class Line {
     this.ended = -Infinity;
     this.used = performance.now();
     this.batch = MOST_EVENTS;
+    this.tabs = []; // the other ones that were open when this one came
   }
 
   start() {
@@ -32,7 +33,9 @@ class Line {
     setInterval(() => this.outbox.adopt().then(() => this.pump()), ADOPT_MS);
     addEventListener("online", () => this.retryNow());
     addEventListener("pagehide", (event) => event.persisted || this.sendLast());
-    this.outbox.adopt().finally(() => this.send());
+    this.busy = true; // until it is known which other tabs are open: what a closed one held comes to this one
+    const looked = openTabs().then((tabs) => (this.tabs = tabs.filter((tab) => tab !== this.tab)));
+    Promise.all([this.outbox.adopt(), looked]).finally(() => this.send());
   }
 
   /** Sends soon, if there is anything to send or to get. */
@@ -107,6 +110,7 @@ class Line {
       want: visit.wanted(),
       version: visit.version,
       turn: visit.count(),
+      tabs: this.tabs,
       setup: visit.setup.key,
     };
   }

@@ -38,9 +38,10 @@ class Outbox {
 
   /** Takes over what tabs of this person left that are no longer open; sending an event twice does no harm. */
   async adopt() {
+    const open = await openTabs();
     for (const key of kept.keys("localStorage", this.prefix)) {
       const tab = key.slice(this.prefix.length);
-      if (tab === this.tab || (await tabIsOpen(tab))) continue;
+      if (tab === this.tab || open.includes(tab)) continue;
       const known = new Set(this.events.map((event) => event.eid));
       const orphans = (kept.get("localStorage", key) ?? []).filter((event) => !known.has(event.eid));
       this.events.unshift(...orphans);

@@ -68,7 +68,17 @@ function startBeating(tab) {
   return true;
 }
 
-async function tabIsOpen(tab) {
-  if (navigator.locks) return (await navigator.locks.query()).held.some((lock) => lock.name === `rondo:tab:${tab}`);
-  return Date.now() - (kept.get("localStorage", `rondo:beat:${tab}`) ?? 0) < 2 * BEAT_MS;
+/** The tabs of this browser that are open now. */
+async function openTabs() {
+  if (navigator.locks) return (await navigator.locks.query()).held.map(({ name }) => name).filter(isTab).map(tabOf);
+  const beating = (key) => Date.now() - (kept.get("localStorage", key) ?? 0) < 2 * BEAT_MS;
+  return kept.keys("localStorage", "rondo:beat:").filter(beating).map(tabOf);
+}
+
+function isTab(name) {
+  return name.startsWith("rondo:tab:");
+}
+
+function tabOf(name) {
+  return name.split(":").slice(2).join(":");
 }

@@ -4,13 +4,13 @@ import secrets
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from core.errors import BadInput, Refused
-from core.labelling.responses import BULK, Event, refusal
+from core.labelling.responses import BULK, Event, first_stamp, refusal
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.project import Project
 from core.records import GOLD
@@ -66,7 +66,7 @@ _SORT = f"""
         when asked.n in (select n from queue where audit) then 'audit'
         when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
         when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
-        when asked.n in (select n from leases where until > $now) then 'lent'
+        when asked.n in (select n from leases where until > $now and until <= $until) then 'lent'
         end as reason
     from asked left join records r on r.n = asked.n
 """
@@ -95,7 +95,8 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
             )
             raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
-        cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model})
+        stamp = first_stamp(cursor, choice.count)
+        cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model, "stamp": stamp})
         settle(cursor, "select n from sorted where reason is null", settings)
         done = {"bulk": bulk, "labels": sorted(set(label_ids)), "count": choice.count, "left_out": choice.left_out}
         note(cursor, who, "bulk", done)
@@ -105,7 +106,8 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
 _ANSWER = f"""
     insert into responses
     select '{BULK}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[], null, null, $now, 0, $now,
-           (select coalesce(max(batch), 0) from batches), $taxonomy::integer, $model, '{BULK}' || $bulk
+           (select coalesce(max(batch), 0) from batches), $taxonomy::integer, $model, '{BULK}' || $bulk,
+           $stamp - 1 + row_number() over (order by n)
     from sorted where reason is null
 """
 
@@ -123,7 +125,8 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
         if bulk.taken_back:
             raise Refused(f"The bulk answer {bulk_id} was taken back already.")
         via, settings = BULK + bulk_id, project.settings()
-        cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version})
+        stamp = first_stamp(cursor, bulk.count)
+        cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version, "stamp": stamp})
         settle(cursor, f"select n from responses where via = '{via}'", settings)
         done = {"bulk": bulk_id, "count": bulk.count}
         note(cursor, who, "bulk undo", done)
@@ -132,8 +135,8 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
 
 _UNDO = """
     insert into responses
-    select event_id || ':undo', n, annotator, 'undo', [], null, event_id, greatest(made_at, $now), seq + 1, $now,
-           round, $taxonomy::integer, model, via
+    select event_id || ':undo', n, annotator, 'undo', [], null, event_id, $now, 0, $now, round,
+           $taxonomy::integer, model, via, $stamp - 1 + row_number() over (order by stamp)
     from responses where via = $via
 """
 
@@ -160,7 +163,8 @@ def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
 
 def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settings) -> Choice:
     """Leaves the temporary table `sorted`: n, and why it is left out or null."""
-    asked = {"ns": [int(n) for n in ns], "now": utc_now()}
+    now = utc_now()
+    asked = {"ns": [int(n) for n in ns], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
     cursor.execute(_SORT, asked | answer_parameters(settings))
     counts = Counter(dict(cursor.execute("select reason, count(*) from sorted group by reason").fetchall()))
     return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})

@@ -8,7 +8,7 @@ from dataclasses import replace
 import duckdb
 
 from core.errors import BadInput, Refused
-from core.labelling.responses import CORRECTION, KNOWN, STORED, Arrival, Event, store_events
+from core.labelling.responses import CORRECTION, KNOWN, STORED, Arrival, Event, standing_of, store_events
 from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
 from core.project import Project
@@ -57,7 +57,9 @@ def decide(project: Project, event: Event, who: str) -> str:
     """
     with project.desk.changing() as cursor:
         n, settings = number_of(cursor, event.record), project.settings()
-        if cursor.execute("select 1 from responses where event_id = ?", [event.eid]).fetchone():
+        if status := standing_of(cursor, event, n, who):
+            if status != KNOWN:
+                raise Refused(status)
             return KNOWN
         act = _take_back if event.action == "undo" else _give
         act(cursor, n, event, who, settings)

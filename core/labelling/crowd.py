@@ -4,6 +4,7 @@ Knows events and the store; not how the file was read.
 """
 
 import secrets
+from dataclasses import dataclass
 
 import duckdb
 
@@ -14,24 +15,37 @@ from core.store import count, utc_now
 from core.taxonomy import SEPARATOR
 
 
-def take_in_answers(
-    cursor: duckdb.DuckDBPyConnection, told: str, source: str, settings: Settings, *, by_people: bool
-) -> dict[str, int]:
-    """Stores and settles what a query tells: id, annotator (null: the file itself), label (names, joined by |).
+@dataclass(frozen=True)
+class FileAnswers:
+    """query: id, annotator (null: the file itself), label (names, joined by |). stamp: the first that they get.
+
+    by_people: what the file itself says is the known answer.
+    """
+
+    query: str
+    source: str
+    by_people: bool
+    stamp: int
+
+
+def take_in_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
+    """Stores and settles what came with a file.
 
     A label is stored where a file said nothing of the record before, or another thing (of the same person, where it
     names people): the same file again changes nothing, and the last file holds. `new`, `changed` and `same` count the
     labels of files; `contradicted` those that people's answers or corrections outweigh; `clashing` those of a text that
-    stands in the project with another label of a file. by_people: what the file itself says is the known answer. It
-    makes the record gold, unless people were asked for it or a model may have learnt from it: then it is a label of
-    the file's like others, and `not_gold` counts it.
+    stands in the project with another label of a file. A known answer makes the record gold, unless people were asked
+    for it or a model may have learnt from it: then it is a label of the file's like others, and `not_gold` counts it.
     """
+    source, by_people = answers.source, answers.by_people
     cursor.execute("create or replace temp table label_ids (name varchar, id varchar)")
     if settings.taxonomy.labels:
         cursor.executemany("insert into label_ids values (?, ?)", list(settings.taxonomy.spellings.items()))
     parts = f"string_split(label, '{SEPARATOR}')" if settings.multi else "[label]"
-    cursor.execute(_ANSWERED.format(told=told, parts=parts), {"source": source, "import": secrets.token_hex(8)})
-    cursor.execute(_STORE, {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version})
+    about_import = {"source": source, "import": secrets.token_hex(8)}
+    cursor.execute(_ANSWERED.format(told=answers.query, parts=parts), about_import)
+    about = {"now": utc_now(), "source": source, "taxonomy": settings.taxonomy.version}
+    cursor.execute(_STORE, about | {"stamp": answers.stamp})
     if by_people:
         cursor.execute(_MAKE_GOLD)
     settle(cursor, "select n from answered", settings)
@@ -64,7 +78,7 @@ _ANSWERED = f"""
                labels
         from responses where starts_with(event_id, '{FILE}') or starts_with(event_id, '{CROWD}')
         qualify row_number() over (
-            partition by n, author, own order by received_at desc, made_at desc, seq desc, event_id desc) = 1
+            partition by n, author, own order by stamp desc) = 1
     )
     select r.n, given.annotator, given.labels, before.labels as before,
            if(given.annotator is null, '{FILE}' || $source || ':' || r.id || ':' || $import,
@@ -89,7 +103,7 @@ _CLASHING = f"""
     ),
     said as (
         select text, n, labels from texts join responses using (n) where starts_with(event_id, '{FILE}')
-        qualify row_number() over (partition by n order by received_at desc, event_id desc) = 1
+        qualify row_number() over (partition by n order by stamp desc) = 1
     )
     select count(*) from answered join texts using (n)
     where annotator is null and exists (
@@ -98,7 +112,8 @@ _CLASHING = f"""
 _STORE = f"""
     insert into responses
     select event_id, n, coalesce(annotator, $source), 'submit', labels, null, null, $now, 0, $now, 0,
-           $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source)
+           $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source),
+           $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered where before is null or before <> labels
 """
 # A job that began after an answer may have learnt from it, though its model is not there yet.

@@ -1,6 +1,6 @@
 """Who holds which record until when, mirrored from the table `leases`. Knows no order."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,10 +20,12 @@ class Holder:
 class Leases:
     """All leases in memory; `save` writes what changed since the last time, in the caller's transaction.
 
-    A lease ends when its holder answers, and then its row may stay until it runs out: `read_leases` knows better.
+    seconds: how long a lease is. It ends when its holder answers, and then its row may stay until it runs out:
+    `read_leases` knows better.
     """
 
-    def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = ()) -> None:
+    def __init__(self, rows: Iterable[tuple[int, str, str, datetime]] = (), seconds: int = 0) -> None:
+        self._longest = timedelta(seconds=seconds)
         self._until: dict[int, dict[Holder, datetime]] = {}
         self._changed: set[int] = set()
         self._stored: set[int] = set()
@@ -33,25 +35,37 @@ class Leases:
 
     def live(self, n: int, now: datetime) -> list[Holder]:
         """Who holds the record at this moment."""
-        return [holder for holder, until in self._until.get(n, {}).items() if until > now]
+        return [holder for holder, until in self._until.get(n, {}).items() if self._lasts(until, now)]
 
     def held_by(self, holder: Holder, now: datetime) -> set[int]:
         """The records that this holder has at this moment."""
-        return {n for n, held in self._until.items() if held.get(holder, now) > now}
+        return {n for n, held in self._until.items() if self._lasts(held.get(holder, now), now)}
 
     def holders(self, now: datetime) -> set[Holder]:
         """Everybody who holds something at this moment."""
-        return {holder for held in self._until.values() for holder, until in held.items() if until > now}
+        return {holder for held in self._until.values() for holder, until in held.items() if self._lasts(until, now)}
 
-    def take(self, n: int, holder: Holder, now: datetime, seconds: int) -> None:
+    def _lasts(self, until: datetime, now: datetime) -> bool:
+        """One that ends later than a new one would was written by a clock that ran ahead: it has ended."""
+        return now < until <= now + self._longest
+
+    def take(self, n: int, holder: Holder, now: datetime) -> None:
         """Leases or renews; with more than half its time left a lease stays as it is: renewing is rarely a write."""
         held = self._until.setdefault(n, {})
-        if held.get(holder, now) - now >= timedelta(seconds=seconds / 2):
+        if self._longest / 2 <= held.get(holder, now) - now <= self._longest:
             return
-        held[holder] = now + timedelta(seconds=seconds)
-        for other in [other for other, until in held.items() if until <= now]:
+        held[holder] = now + self._longest
+        for other in [other for other, until in held.items() if not self._lasts(until, now)]:
             del held[other]
         self._changed.add(n)
+
+    def hand_on(self, holder: Holder, now: datetime, spared: Collection[str]) -> None:
+        """What this person holds in other tabs, the spared ones aside, is this tab's from now on."""
+        for n, held in self._until.items():
+            for other in [one for one in held if one.annotator == holder.annotator and one.tab not in spared]:
+                if other != holder and self._lasts(until := held.pop(other), now):
+                    held[holder] = until
+                    self._changed.add(n)
 
     def give_back(self, n: int, holder: Holder) -> None:
         """Ends one lease; an unknown one is fine, a request may come twice."""
@@ -81,10 +95,15 @@ class Leases:
         self._changed.clear()
 
 
-def read_leases(cursor: duckdb.DuckDBPyConnection, now: datetime, waiting: Waiting) -> Leases:
+def drop_ended(cursor: duckdb.DuckDBPyConnection, now: datetime, seconds: int) -> None:
+    """Deletes those that have run out, or that a clock which ran ahead has dated beyond what a new one would get."""
+    cursor.execute("delete from leases where until <= ? or until > ?", [now, now + timedelta(seconds=seconds)])
+
+
+def read_leases(cursor: duckdb.DuckDBPyConnection, now: datetime, seconds: int, waiting: Waiting) -> Leases:
     """The leases that have neither run out nor ended with an answer."""
     rows = cursor.execute("select n, annotator, tab, until from leases where until > ?", [now]).fetchall()
-    leases = Leases(rows)
+    leases = Leases(rows, seconds)
     for n, annotator, _, _ in rows:
         if waiting.answered_by(n, annotator):
             leases.answered(n, annotator)

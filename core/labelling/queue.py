@@ -10,7 +10,7 @@ from itertools import islice
 import duckdb
 
 from core.labelling.cards import Card, read_cards
-from core.labelling.leases import Holder, Leases, read_leases
+from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import ARGILLA, STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import Row, Waiting, read_rows, read_waiting
@@ -20,6 +20,8 @@ from core.store import Store, utc_now
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
+MOST_HELD = 80
+"""records that one tab can hold, whatever it asks for: twice what a card has at hand (AHEAD in app/card/visit.js)"""
 DRAWN = 100
 HUNGRY_SECONDS = 5
 
@@ -29,6 +31,7 @@ class Ask:
     """One request of a tab. have: ids of the records it holds; give_back: ids it holds no more; want: how many cards.
 
     turn: counts the tab's requests; one that was overtaken by a later one still stores its events but moves no lease.
+    tabs: other tabs of this person that are known to be open.
     """
 
     events: tuple[Event, ...] = ()
@@ -36,6 +39,7 @@ class Ask:
     give_back: tuple[str, ...] = ()
     want: int = 0
     turn: int = 0
+    tabs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,15 +82,17 @@ class Desk:
         """The queue, the answers or the taxonomy changed elsewhere: read them anew before the next use. Cheap."""
         self._stale = True
 
-    def now(self) -> datetime:
-        """The time by which answers are dated."""
-        return self._clock()
+    def more_records(self) -> None:
+        """Records came in that can be drawn: what waits stays as it is. Cheap."""
+        with self._lock:
+            self._dry = False
+            self._records = int(self._store.one("select count(*) from records"))
 
     @contextmanager
     def changing(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A transaction that may change the queue, the records or the labels while nobody is served."""
         with self._lock, self._store.transaction() as cursor:
-            cursor.execute("delete from leases where until <= ?", [self._clock()])
+            drop_ended(cursor, self._clock(), self._settings().lease_seconds)
             try:
                 yield cursor
             finally:
@@ -128,6 +134,8 @@ class Desk:
         """One that keeps the mirror in step."""
         try:
             with self._store.transaction() as cursor:
+                if self._stale:
+                    drop_ended(cursor, self._clock(), self._settings().lease_seconds)
                 self._refresh(cursor)
                 yield cursor
         except BaseException:
@@ -147,8 +155,9 @@ class Desk:
             return
         self._stale = False  # first: a reload that comes while this one reads is not lost
         self._dry = False
-        self._waiting = read_waiting(cursor, self._settings())
-        self._leases = read_leases(cursor, self._clock(), self._waiting)
+        settings = self._settings()
+        self._waiting = read_waiting(cursor, settings)
+        self._leases = read_leases(cursor, self._clock(), settings.lease_seconds, self._waiting)
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
 
@@ -159,12 +168,16 @@ class Desk:
         rows: list[Row] = []
         taken: list[str] = []
         if ask.turn >= self._turns.get(holder, 0):
+            held = self._leases.held_by(holder, now)
+            if holder not in self._turns and not held and not ask.have:
+                self._leases.hand_on(holder, now, ask.tabs)  # a browser was killed, and the same person is back
             self._turns[holder] = ask.turn
             for n in _known(numbers, ask.give_back):
                 self._leases.give_back(n, holder)
             for n in _known(numbers, [*(e.record for e in ask.events if e.action == "undo"), *ask.have]):
-                if self._room(n, holder, now):
-                    self._leases.take(n, holder, now, settings.lease_seconds)
+                if self._room(n, holder, now) and len(held | {n}) <= MOST_HELD:
+                    self._leases.take(n, holder, now)
+                    held.add(n)
             taken = [id for id in ask.have if holder not in self._leases.live(numbers.get(id, -1), now)]
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
             self._note_hunger(holder, ask, rows)
@@ -217,16 +230,16 @@ class Desk:
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
 
-        Where records run short, a holder gets no more than its share of what is free.
+        Where records run short, nobody gets more than an equal share of what is free and the own ones together.
         """
-        now, settings = self._clock(), self._settings()
+        now = self._clock()
         mine = self._leases.held_by(holder, now) - have
         lent: list[Row] = []
         size = 0
         for row in self._offers(cursor, holder, want, have | mine, mine):
             if lent and size + row.size > REPLY_BYTES:
                 break
-            self._leases.take(row.n, holder, now, settings.lease_seconds)
+            self._leases.take(row.n, holder, now)
             lent.append(row)
             size += row.size
         return lent
@@ -236,15 +249,18 @@ class Desk:
     ) -> list[Row]:
         """What the holder has leased but not at hand (its page was reloaded), then its share of what is free."""
         again = [row for row in self._waiting.open() if row.n in mine][:want] if mine else []
-        want -= len(again)
+        held = len(self._leases.held_by(holder, self._clock()))
+        want = min(want - len(again), MOST_HELD - held)
         if want <= 0 or (have and self._is_hungry(other_than=holder)):
             return again
         people = len(self._leases.holders(self._clock()) | {holder})
-        free = self._free(holder, have, want * people)
-        if len(free) < want * people and not self._dry:
-            self._draw(cursor, want * people)
-            free = self._free(holder, have, want * people)
-        return again + free[: max(1, min(want, len(free) // people))]
+        enough = (held + want) * people - held  # an equal share of so many leaves this holder with what it asks for
+        free = self._free(holder, have, enough)
+        if len(free) < enough and not self._dry:
+            self._draw(cursor, enough)
+            free = self._free(holder, have, enough)
+        share = (len(free) + held) // people - held
+        return again + free[: max(0 if held else 1, min(want, share))]
 
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
@@ -272,8 +288,9 @@ class Desk:
                 self._hungry[holder] = self._clock()
 
     def _is_hungry(self, other_than: Holder) -> bool:
-        recently = self._clock() - timedelta(seconds=HUNGRY_SECONDS)
-        return any(at >= recently for holder, at in self._hungry.items() if holder != other_than)
+        now = self._clock()
+        recently = now - timedelta(seconds=HUNGRY_SECONDS)
+        return any(recently <= at <= now for holder, at in self._hungry.items() if holder != other_than)
 
     def _progress(self) -> dict[str, int]:
         own = self._waiting.own

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from core.settings import Settings
+from core.store import count
 
 STORED = "stored"
 KNOWN = "known"
-NOTE_LIMIT = 2_000
+NOTE_LIMIT, MODEL_LIMIT, UNDOES_LIMIT = 2_000, 200, 1_000
+"""characters; an event's id that an undo names may be one that a file brought, with the record's id in it"""
 CORRECTION = "correction"
 """how an answer came that settles its record whatever others said"""
 BULK = "bulk:"
@@ -29,7 +31,8 @@ class Event:
     """One key press, made in the browser. `eid` is its identity: what arrives twice is one event.
 
     labels are ids; [] with submit says "none of them" (multi-label only). `undoes` is the eid that an undo takes back.
-    `seq` counts up within a tab, `ts` is the browser's clock in seconds since 1970, `model` whose suggestion was shown.
+    `seq` counts up within a tab and `ts` is the browser's clock in seconds since 1970: neither decides which answer
+    holds, the order of arrival does. `model`: whose suggestion was shown.
     via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file,
     ARGILLA + id of the dataset.
     """
@@ -72,6 +75,11 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
         return "The event's time or number is out of range."
     if event.action == "undo" and not event.undoes:
         return "An undo must say which event it takes back."
+    if len(event.undoes or "") > UNDOES_LIMIT or len(event.model or "") > MODEL_LIMIT:
+        return (
+            f"`undoes` may have {UNDOES_LIMIT:,} characters and `model` {MODEL_LIMIT}; this event has more. It is not "
+            "stored."
+        )
     if event.note is not None and len(event.note) > NOTE_LIMIT:
         return f"The note has {len(event.note)} characters; at most {NOTE_LIMIT} are kept."
     return _label_refusal(event, settings, known) if event.action == "submit" else None
@@ -94,6 +102,8 @@ def store_events(
 ) -> dict[str, str]:
     """eid -> 'stored', 'known' (it was there already) or one sentence on why it was refused; one never blocks the rest.
 
+    They hold in the order in which they stand here.
+
     numbers: record id -> n, of the records that exist. Durable when the caller's transaction has committed.
     """
     statuses: dict[str, str] = {}
@@ -107,9 +117,14 @@ def store_events(
             good.setdefault(event.eid, event)
         else:
             statuses[event.eid] = reason
-    new = _insert(cursor, list(good.values()), numbers, arrival, settings) if good else set()
-    for eid in good:
-        statuses[eid] = STORED if eid in new else KNOWN
+    stored = _stored(cursor, list(good)) if good else {}
+    new = []
+    for eid, event in good.items():
+        status = _standing(event, numbers[event.record], arrival.annotator, stored)
+        statuses[eid] = status or STORED
+        if status is None:
+            new.append(event)
+    _insert(cursor, new, numbers, arrival, settings)
     return statuses
 
 
@@ -128,26 +143,63 @@ def _insert(
     numbers: Mapping[str, int],
     arrival: Arrival,
     settings: Settings,
-) -> set[str]:
+) -> None:
     """Writers take turns, so looking first is safe, and three times as fast as `on conflict do nothing`."""
-    ids = [event.eid for event in events]
-    known = cursor.execute(f"select event_id from responses where event_id in ({marks(ids)})", ids).fetchall()
-    new = [event for event in events if (event.eid,) not in known]
-    values = [
-        value for event in new for value in _row(event, numbers[event.record], arrival, settings.taxonomy.version)
+    if not events:
+        return
+    stamp, version = first_stamp(cursor, len(events)), settings.taxonomy.version
+    rows = [
+        [*_row(event, numbers[event.record], arrival, version), stamp + place] for place, event in enumerate(events)
     ]
-    if new:
-        cursor.execute(f"insert into responses values {', '.join([f'({marks(range(14))})'] * len(new))}", values)
-    return {event.eid for event in new}
+    places = ", ".join([f"({marks(rows[0])})"] * len(rows))
+    cursor.execute(f"insert into responses values {places}", [value for row in rows for value in row])
+
+
+def standing_of(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str) -> str | None:
+    """KNOWN where this very event is stored, a sentence where its id is another event's, None where it is new."""
+    return _standing(event, n, annotator, _stored(cursor, [event.eid]))
+
+
+_Stored = dict[str, tuple[str, int, str, str | None, list[str]]]
+"""eid -> annotator, n, action, undoes, labels"""
+
+
+def _stored(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> _Stored:
+    query = f"select event_id, annotator, n, action, undoes, labels from responses where event_id in ({marks(ids)})"
+    return {eid: tuple(rest) for eid, *rest in cursor.execute(query, list(ids)).fetchall()}
+
+
+def _standing(event: Event, n: int, annotator: str, stored: _Stored) -> str | None:
+    if event.eid not in stored:
+        return None
+    if stored[event.eid] == (annotator, n, event.action, *_content(event)):
+        return KNOWN
+    return "The id of this event belongs to another one, so it was not stored. Give the answer again."
+
+
+def first_stamp(cursor: duckdb.DuckDBPyConnection, size: int) -> int:
+    """The first of so many stamps in a row, larger than any before, in the caller's transaction."""
+    cursor.execute("update clock set stamp = stamp + ?", [size])
+    return last_stamp(cursor) - size + 1
+
+
+def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:
+    """Of the newest response: those that come from now on have larger ones."""
+    return count(cursor, "select stamp from clock")
 
 
 def _row(event: Event, n: int, arrival: Arrival, taxonomy: int) -> list[object]:
-    """In the order of the table's columns."""
-    labels = sorted(set(event.labels)) if event.action == "submit" else []
-    undoes = event.undoes if event.action == "undo" else None
+    """In the order of the table's columns, the stamp aside."""
+    undoes, labels = _content(event)
     made = made_at(event.ts, arrival.at)
     about = [event.eid, n, arrival.annotator, event.action, labels, event.note, undoes]
     return [*about, made, event.seq, arrival.at, arrival.round, taxonomy, event.model, event.via]
+
+
+def _content(event: Event) -> tuple[str | None, list[str]]:
+    """(undoes, labels) as they are stored."""
+    labels = sorted(set(event.labels)) if event.action == "submit" else []
+    return event.undoes if event.action == "undo" else None, labels
 
 
 def marks(values: Iterable[object]) -> str:

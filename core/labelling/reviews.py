@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import duckdb
 
+from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
 from core.records import FREE_SPARE, GOLD
@@ -22,9 +23,9 @@ def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str,
         _stage(cursor, ns)
         unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "n not in (select n from settled)")
         cursor.execute(_END_OLD_LEASES)
-        now = project.desk.now()  # answers are dated by the same clock
-        cursor.execute(_REVIEW_AGAIN, [now])
-        cursor.execute(_REVIEW, [now])
+        asked_at = last_stamp(cursor)
+        cursor.execute(_REVIEW_AGAIN, [asked_at])
+        cursor.execute(_REVIEW, [asked_at])
         settle(cursor, "select n from asked", project.settings())  # what an earlier look said of gold counts no more
         queued = _finish(cursor, who, "review")
     return {"queued": queued, "unlabelled": unlabelled, "unknown": unknown}

@@ -16,6 +16,7 @@ class Answer:
     """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view; not
     where a file brought people's answers, since nobody knows what was in view.
 
+    stamp: its place in the order in which answers arrived; received_at is when, by the server's clock of that moment.
     via: how it came, as in `Event`. from_file: it came with a file, whichever; its id says so, since a person may be
     called like a file. corrects: this person's correction of the record stands, so what the person says now is one too.
     """
@@ -28,6 +29,7 @@ class Answer:
     blind: bool
     round: int
     received_at: datetime
+    stamp: int
     via: str | None = None
     from_file: bool = False
     corrects: bool = False
@@ -35,14 +37,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the label of a record depends on besides answers. check: asked to check machine labels. looked: when a
-    second look was asked for last."""
+    """What the label of a record depends on besides answers. check: asked to check machine labels. looked: the
+    stamp after which answers are to the second look that was asked for last."""
 
     n: int
     gold: bool
     audit: bool
     check: bool = False
-    looked: datetime | None = None
+    looked: int | None = None
 
 
 def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple[tuple[str, ...], bool]:
@@ -54,13 +56,13 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 
 
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
-# is the newest one that stands. Files are one author, whatever each is called: the last one holds. So state is a
-# function of the set of events: neither order nor repeats can change it.
+# is the one with the largest stamp that stands. Files are one author, whatever each is called: the last one holds. So
+# state is a function of the stored events; a repeat adds none.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = f"""
     select n, annotator, action, kept as labels, model is null and not starts_with(event_id, '{CROWD}') as blind, round,
-           received_at, via, from_file,
+           received_at, stamp, via, from_file,
            bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
@@ -73,8 +75,7 @@ ANSWERS = f"""
         select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
           and undo.annotator = answer.annotator and undo.n = answer.n
       )
-    qualify row_number() over (
-        partition by n, author, from_file order by made_at desc, seq desc, event_id desc) = 1
+    qualify row_number() over (partition by n, author, from_file order by stamp desc) = 1
 """
 
 
@@ -86,7 +87,7 @@ def answer_parameters(settings: Settings) -> dict[str, object]:
 def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[Answer]:
     """Every standing answer to the records of a query whose only column is n."""
     rows = cursor.execute(
-        f"""select n, annotator, action, labels, counts, blind, round, received_at, via, from_file, corrects
+        f"""select n, annotator, action, labels, counts, blind, round, received_at, stamp, via, from_file, corrects
             from ({ANSWERS.format(ns=query)})""",
         answer_parameters(settings),
     ).fetchall()
@@ -96,18 +97,18 @@ def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settin
 def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
     """The same for a few record numbers."""
     rows = cursor.execute(
-        f"""select n, annotator, event_id, action, labels, undoes, made_at, seq,
-                   model is null and not starts_with(event_id, '{CROWD}'), round, received_at, via,
+        f"""select n, annotator, event_id, action, labels, undoes,
+                   model is null and not starts_with(event_id, '{CROWD}'), round, received_at, stamp, via,
                    starts_with(event_id, '{FILE}')
-            from responses where n in ({marks(ns)}) order by made_at, seq, event_id""",
+            from responses where n in ({marks(ns)}) order by stamp""",
         list(ns),
     ).fetchall()
     undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
     standing = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
-    correctors = {(row[0], row[1]) for row in standing if row[11] == CORRECTION and not row[12]}
+    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION and not row[11]}
     newest = {
         (n, "" if rest[-1] else who, rest[-1]): Answer(
-            n, who, action, *still_meant(action, labels, settings), *[*rest[3:], (n, who) in correctors]
+            n, who, action, *still_meant(action, labels, settings), *[*rest[1:], (n, who) in correctors]
         )
         for n, who, _, action, labels, *rest in standing
     }
@@ -128,8 +129,7 @@ class Rule:
 
 
 def _newest(answers: list[Answer]) -> list[Answer]:
-    """In the order in which they came here: people's clocks differ."""
-    return sorted(answers, key=lambda one: (one.received_at, one.annotator))[-1:]
+    return sorted(answers, key=lambda one: one.stamp)[-1:]
 
 
 def _from_files(answers: list[Answer]) -> list[Answer]:
@@ -158,13 +158,13 @@ _VERDICTS = f"""
         from queue group by n
     ), answers as (
         select answer.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
-                   corrects or split is distinct from 'test' or coalesce(received_at > looked, false)
+                   corrects or split is distinct from 'test' or coalesce(stamp > looked, false)
                    or not bool_or(from_file) over (partition by n)) as person
         from ({ANSWERS}) as answer join records using (n) left join facts using (n)
         where action = 'submit' and counts
     ), told as (
         select *, bool_or(corrects) over (partition by n) as corrected,
-               row_number() over (partition by n order by corrects desc, received_at desc, annotator desc) as newest
+               row_number() over (partition by n order by corrects desc, stamp desc) as newest
         from (select * from answers qualify person or (from_file and not bool_or(person) over (partition by n)))
     ), votes as (
         select n, labels, count(*) as givers, sum({{weight}}) as votes, max(round) as round, max(received_at) as at,
@@ -266,7 +266,7 @@ def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
     files = _from_files(answers)
     people = [answer for answer in answers if not answer.from_file]
     if fact.gold and files:
-        people = [one for one in people if one.corrects or (fact.looked and one.received_at > fact.looked)]
+        people = [one for one in people if one.corrects or (fact.looked is not None and one.stamp > fact.looked)]
     heard = people or files
     corrections = [answer for answer in heard if answer.corrects]
     return _newest(corrections) if corrections else rule.voters(heard)

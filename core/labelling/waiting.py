@@ -38,9 +38,9 @@ ASKED = f"""
            row.purpose is not distinct from '{CALIBRATION}'
                or (flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap)) as open
     from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
-    left join (select n, action, received_at from ({ANSWERS}) where counts) as answer
+    left join (select n, action, stamp from ({ANSWERS}) where counts) as answer
         on answer.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
-                                     and coalesce(answer.received_at <= row.since, false))
+                                     and coalesce(answer.stamp <= row.since, false))
     group by row.n, row.spare, row.purpose, row.audit
 """
 """queued records with the answers to their asking; open: somebody could still answer; binds `asked_parameters`"""
@@ -64,7 +64,7 @@ _Place = tuple[bool, bool, bool, float, int]
 class Row:
     """A queued record. `size` is the number of bytes that its card takes in a reply.
 
-    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: answers from before it do not close a review.
+    purpose: None, CHECK, REVIEW, WANTED, CALIBRATION or TEST; since: answers up to this stamp do not close a review.
     checks: whether the record was ever queued to check machine labels.
     """
 
@@ -79,7 +79,7 @@ class Row:
     size: int
     gold: bool
     purpose: str | None = None
-    since: datetime | None = None
+    since: int | None = None
     checks: bool = False
 
     @property
@@ -94,7 +94,7 @@ class Row:
 
     def closes(self, answer: Answer) -> bool:
         """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
-        return self.purpose != REVIEW or self.since is None or answer.received_at > self.since
+        return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
 
 class Waiting:

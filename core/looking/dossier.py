@@ -144,7 +144,7 @@ def _facts(about: Sequence[Any]) -> Rows:
 def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[Rows, tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
         """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, via
-           from responses where n = ? order by received_at, made_at, seq, event_id""",
+           from responses where n = ? order by stamp""",
         [n],
     ).fetchall()
     undone = {(who, undoes) for _, who, _, _, _, undoes, *_ in rows if undoes}

@@ -81,8 +81,10 @@ _QUERIES = {
     "responses": """
         select a.event_id, r.id as record_id, a.annotator, a.action,
                if(a.action = 'submit', {names:a.labels}, null) as label,
-               strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at, a.round, a.note, a.undoes, a.model, a.via
-        from responses a join records r using (n) order by a.received_at, a.made_at, a.seq, a.event_id""",
+               strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at,
+               strftime(a.received_at, '%Y-%m-%dT%H:%M:%S.%fZ') as received_at, a.round, a.note, a.undoes,
+               a.model, a.via
+        from responses a join records r using (n) order by a.stamp""",
     "all": f"""
         select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at,
                {{names:m.labels}} as machine_label, m.probability as machine_probability,

@@ -129,7 +129,7 @@ def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[t
             where n in ({marks(ns)}) and action <> 'undo' and not exists (
                 select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
                   and undo.annotator = answer.annotator and undo.n = answer.n)
-            qualify row_number() over (partition by n, annotator order by made_at desc, seq desc, event_id desc) = 1""",
+            qualify row_number() over (partition by n, annotator order by stamp desc) = 1""",
         list(ns),
     ).fetchall()
     return [((n, who), note) for n, who, note in rows if note]

@@ -42,7 +42,6 @@ class Logged:
     action: str
     labels: tuple[str, ...]
     note: str | None
-    made_at: datetime
 
 
 def sync(project: Project, report: Report, *, who: str = "local", changed_only: bool = False) -> dict[str, int]:
@@ -224,9 +223,8 @@ def _content(said: Said) -> tuple[str, tuple[str, ...], str | None]:
 
 
 def _event(record: str, spoken: Spoken, standing: Sequence[Logged]) -> Event:
-    """Dated as Argilla does, but never before what it replaces: a clock may have been set back."""
+    """Dated as Argilla does; it holds from when it is heard here, as every answer does."""
     action, labels, told = _content(spoken.said)
-    at = max([spoken.said.at, *(one.made_at for one in standing)])
     return Event(
         eid=_eid(record, spoken.said.annotator, action, labels, told, spoken.said.at.isoformat()),
         record=record,
@@ -234,7 +232,7 @@ def _event(record: str, spoken: Spoken, standing: Sequence[Logged]) -> Event:
         labels=labels,
         note=told,
         seq=len(standing),
-        ts=at.replace(tzinfo=UTC).timestamp(),
+        ts=spoken.said.at.replace(tzinfo=UTC).timestamp(),
         model=spoken.model,
         via=f"{ARGILLA}{spoken.dataset}",
     )
@@ -256,16 +254,16 @@ def _eid(*parts: Any) -> str:
 def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[Logged]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
-        """select n, annotator, event_id, action, labels, note, made_at from responses as answer
+        """select n, annotator, event_id, action, labels, note from responses as answer
            where n in (select unnest(?::bigint[])) and starts_with(via, ?) and action <> 'undo'
              and not exists (select 1 from responses as undo where undo.undoes = answer.event_id
                              and undo.annotator = answer.annotator and undo.n = answer.n)
-           order by made_at, seq, event_id""",
+           order by stamp""",
         [list(ns), ARGILLA],
     ).fetchall()
     found: dict[Key, list[Logged]] = {}
-    for n, who, eid, action, labels, told, made_at in rows:
-        found.setdefault((n, who), []).append(Logged(eid, action, tuple(labels), told, made_at))
+    for n, who, eid, action, labels, told in rows:
+        found.setdefault((n, who), []).append(Logged(eid, action, tuple(labels), told))
     return found
 
 

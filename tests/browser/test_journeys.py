@@ -117,6 +117,21 @@ def test_a_second_tab_of_one_person_gets_other_records(server: Server, page: Pag
     assert Counter(server.answers("tabs")) == Counter(given)
 
 
+def test_who_comes_back_after_the_browser_was_killed_goes_on_where_it_stopped(
+    server: Server, machines: Machines
+) -> None:
+    context = machines()
+    card = server.open(context.new_page(), "gone")
+    card.label("12")
+    card.wait_saved()
+    shown, header = card.on_screen, card.page.locator(".batch").text_content()
+    context.set_offline(True)  # a browser that is killed gives nothing back
+    context.close()
+    again = server.open(machines().new_page(), "gone")
+    assert again.on_screen == shown
+    expect(again.page.locator(".batch")).to_have_text(header or "")
+
+
 def test_a_killed_server_that_comes_back_has_every_answer(server: Server, page: Page) -> None:
     card = server.open(page, "killed")
     given = card.label("123")
