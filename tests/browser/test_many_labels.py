@@ -74,10 +74,11 @@ def test_whoever_hides_suggestions_or_turns_them_off_has_the_first_nine(many_ser
     assert shown_keys(page) == FIRST
     page.locator("[data-action=hints]").click()
     assert shown_keys(page) == LIKELIEST
+    card.press("1")
+    card.wait_saved()
     many_server.change({"likeliest_keys = true": "likeliest_keys = false"})
     try:
-        card.press("1")
-        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1")
+        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1", timeout=20_000)
         assert shown_keys(page) == FIRST
         card.press("2")
         card.wait_saved()
