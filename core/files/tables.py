@@ -62,7 +62,7 @@ def write_table(
 
 def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
     """The rows with an apostrophe before what a spreadsheet would compute; numbers stay. The mark begins the header."""
-    columns = connection.execute("select column_name, data_type from (describe exported)").fetchall()
+    columns = connection.execute("select column_name, column_type from (describe exported)").fetchall()
     cells = []
     for place, (name, kind) in enumerate(columns):
         cell = '"' + name.replace('"', '""') + '"'

@@ -74,14 +74,15 @@ def test_whoever_hides_suggestions_or_turns_them_off_has_the_first_nine(many_ser
     assert shown_keys(page) == FIRST
     page.locator("[data-action=hints]").click()
     assert shown_keys(page) == LIKELIEST
+    card.press("1")
+    card.wait_saved()
     many_server.change({"likeliest_keys = true": "likeliest_keys = false"})
     try:
-        card.press(" ")
-        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1")
+        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1", timeout=20_000)
         assert shown_keys(page) == FIRST
         card.press("2")
         card.wait_saved()
-        assert [label for _, label in many_server.answers("fixed")] == [NAMES[1]]
+        assert [label for _, label in many_server.answers("fixed")] == [LIKELIEST["1"], NAMES[1]]
     finally:
         many_server.change({"likeliest_keys = false": "likeliest_keys = true"})
 
@@ -96,12 +97,12 @@ TWO_KEYS = """() => {
 
 def test_a_key_pressed_too_early_means_what_the_record_before_showed(many_server: Server, page: Page) -> None:
     card = many_server.open(page, "early")
-    card.press(" ", " ")
+    card.press("1", "1")
     assert card.on_screen == "r2"
     page.evaluate(TWO_KEYS)  # the second comes before the blind record is up: it corrects the first
     assert card.on_screen == "r3"
     card.wait_saved()
-    assert many_server.answers("early") == [("r2", LIKELIEST["2"])]
+    assert many_server.answers("early")[2:] == [("r2", LIKELIEST["2"])]
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 860), (1280, 640), (390, 844), (390, 600)])
