@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -85,8 +86,11 @@ class Store:
         self._connection.execute("set checkpoint_threshold = '1TB'")
 
         def checkpoint() -> None:
-            with suppress(duckdb.TransactionException), self._connection.cursor() as cursor:
-                cursor.execute("checkpoint")
+            for _ in range(20):  # DuckDB refuses while a writer is at work, which is seldom and short
+                with suppress(duckdb.TransactionException), self._connection.cursor() as cursor:
+                    cursor.execute("checkpoint")
+                    return
+                time.sleep(0.02)
 
         try:
             yield checkpoint

@@ -27,8 +27,9 @@ Steady = Callable[[], AbstractContextManager[Settings]]
 """the settings, which nobody changes while the block lasts"""
 
 # New records go in beside the writers, so these parts may be large; labels of known ones take a turn like an answer.
-NEW_SECONDS, KNOWN_SECONDS = 2.0, 0.4
-LEAST_ROWS, MOST_ROWS = 5_000, 50_000
+LEAST_ROWS, NEW_ROWS = 5_000, 122_880
+"""the first part is small: people can begin. NEW_ROWS fill one of DuckDB's groups, which no checkpoint writes again"""
+KNOWN_SECONDS = 0.4
 
 
 def begin_import(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, sizes: tuple[int, int]) -> None:
@@ -68,9 +69,10 @@ def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda 
             if done == total:
                 bundle.empty()
                 return counts
-            seconds = NEW_SECONDS if turn == store.appending else KNOWN_SECONDS
-            sizes[turn] = max(LEAST_ROWS, min(MOST_ROWS, round(sizes[turn] * min(2, seconds / took))))
-            if turn == store.transaction:
+            if turn == store.appending:
+                sizes[turn] = NEW_ROWS
+            else:
+                sizes[turn] = max(LEAST_ROWS, round(sizes[turn] * min(2, KNOWN_SECONDS / took)))
                 time.sleep(took / 4)  # who waited comes first
 
 
