@@ -228,4 +228,10 @@ MIGRATIONS: tuple[str, ...] = (
         rule varchar not null          -- before the first row: 'majority'
     );
     """,
+    """
+    create table ended_sessions (      -- signed out of before they ended by themselves
+        session varchar not null,      -- the number in the cookie
+        ended_at timestamp not null
+    );
+    """,
 )
