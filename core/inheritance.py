@@ -3,7 +3,10 @@
 import re
 from collections.abc import Mapping
 
-_SECRET_WORDS = {"TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS", "KEY", "APIKEY", "PAT"}
+_SECRET_WORDS = {
+    *("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE"),
+    *("CREDENTIAL", "CREDENTIALS", "KEY", "APIKEY", "PAT"),
+}
 _OURS = ("RONDO_ACCESS_CODE",)
 _LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
