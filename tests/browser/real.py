@@ -71,7 +71,11 @@ class Server:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
         command += self.options
         log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        environment = {name: value for name, value in os.environ.items() if name != "RONDO_NO_TOKEN"}
+        environment["PYTHONUNBUFFERED"] = "1"
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         for _ in range(300):
             try:

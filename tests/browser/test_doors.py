@@ -1,0 +1,146 @@
+"""Who gets in where nobody signs in: the link that `rondo up` prints, pages of other ports, odd requests."""
+
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import QUIET, Machines
+from tests.browser.real import ROOT, Card, Server
+from tests.browser.test_sign_in import told
+
+pytestmark = pytest.mark.browser
+LINK = re.compile(rb"Rondo is at (\S+token=\S+)")
+LINES = """<script>
+  globalThis.opened = new Promise((tell) => {
+    const line = new WebSocket("ws://127.0.0.1:PORT/_stcore/stream", "streamlit");
+    line.onopen = () => tell("open");
+    line.onerror = () => tell("refused");
+  });
+  globalThis.posted = fetch("http://127.0.0.1:PORT/api/label/token", {
+    method: "POST", credentials: "include", body: '{"annotator": "ana"}',
+  }).then((answer) => answer.text(), () => "refused");
+  globalThis.read = fetch("http://127.0.0.1:PORT/_stcore/health", {credentials: "include"})
+    .then((answer) => answer.text(), () => "refused");
+</script>"""
+
+
+class LinkServer(Server):
+    """As `rondo up` is without options."""
+
+    options = ()
+
+    @property
+    def link(self) -> str:
+        """As it was printed last."""
+        return LINK.findall((self.folder / "server.log").read_bytes())[-1].decode()
+
+
+@pytest.fixture(scope="module")
+def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LinkServer]:
+    texts = [f"Message {number}." for number in range(300)]
+    server = LinkServer(tmp_path_factory.mktemp("linked") / "project", "praise,question", texts, QUIET)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def elsewhere(linked: LinkServer) -> Iterator[str]:
+    """A page on another port of the same host, which opens a line to the app and sends to it."""
+    page = LINES.replace("PORT", str(linked.port)).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{listening.server_address[1]}/"
+        listening.shutdown()
+
+
+def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkServer, machines: Machines) -> None:
+    page = machines().new_page()
+    page.goto(f"http://127.0.0.1:{linked.port}/label?annotator=ana")
+    expect(page.get_by_label("Token")).to_be_visible()
+    page.get_by_label("Token").fill("not-this-one")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("alert")).to_contain_text("not the token")
+    page.goto(f"{linked.link}&annotator=ana")
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    assert page.url == f"http://127.0.0.1:{linked.port}/label?annotator=ana"
+    cookies = [one for one in page.context.cookies() if one["name"].endswith("_link")]
+    assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Lax")]
+    given = card.label("1212")
+    card.wait_saved()
+    assert linked.answers("ana") == given
+    page.goto(f"http://127.0.0.1:{linked.port}/overview?x=1")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+def test_the_token_can_be_copied_and_a_restart_keeps_who_is_known(linked: LinkServer, machines: Machines) -> None:
+    page = machines().new_page()
+    page.goto(f"http://127.0.0.1:{linked.port}/label?annotator=ben")
+    page.get_by_label("Token").fill(linked.link.rpartition("=")[2])
+    page.get_by_role("button", name="Open").click()
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    before = linked.link
+    linked.kill()
+    linked.start()
+    assert linked.link != before, "each start prints a token of its own"
+    page.reload()
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_page_of_another_port_opens_no_line_and_learns_nothing(
+    linked: LinkServer, elsewhere: str, machines: Machines, known: bool
+) -> None:
+    context = machines()
+    if known:
+        page = context.new_page()
+        page.goto(f"{linked.link}&annotator=ana")
+        expect(Card(page).record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    page = context.new_page()
+    page.goto(elsewhere)
+    assert page.evaluate("Promise.all([opened, posted, read])") == ["refused"] * 3
+
+
+def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: LinkServer) -> None:
+    base = f"http://127.0.0.1:{linked.port}"
+    assert urllib.request.urlopen(f"{base}/api/health", timeout=10).read() == b'{"ok":true}'
+    assert told(linked.folder, "status")["records"], "the command line goes on"
+    for path in ("/", "/label", "/records", "/media/x", "/_stcore/host-config", "/api/label/events"):
+        with pytest.raises(urllib.error.HTTPError, match=r"401|405"):
+            urllib.request.urlopen(base + path, timeout=10)
+
+
+def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(linked: LinkServer, tmp_path: Path) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(linked.folder, folder, ignore=shutil.ignore_patterns("*.log", "server.json", "*.wal"))
+    command = [sys.executable, "-m", "app", "-p", str(folder), "up", "--port", "0"]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "RONDO_API_TOKEN": "short"}, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "RONDO_API_TOKEN" in done.stderr
+    assert done.stderr.count("\n") == 1
