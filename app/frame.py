@@ -24,7 +24,7 @@ class Offered:
 def pages_for(person: Person, *, signed_in: bool) -> list[Offered]:
     """All pages; those that this person may not open are not in the menu, and their address leads to a refusal."""
     first = home(person.rights) if signed_in else ENTRIES[0].file
-    offered = [
+    return [
         Offered(
             st.Page(
                 f"pages/{entry.file}.py",
@@ -38,10 +38,6 @@ def pages_for(person: Person, *, signed_in: bool) -> list[Offered]:
         )
         for entry in ENTRIES
     ]
-    # Streamlit takes the first page's own address away from it.
-    entry = next(entry for entry in ENTRIES if entry.file == first)
-    same = st.Page(f"pages/{first}.py", title=entry.title, url_path=first, visibility="hidden")
-    return [*offered, Offered(same, entry.right)]
 
 
 def draw_visitor(person: Person) -> None:

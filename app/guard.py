@@ -13,6 +13,7 @@ from starlette.routing import compile_path
 
 from app.accounts import claims_of
 from app.entrance import LINK_SECONDS, Door, Entrance
+from app.navigation import ENTRIES, home
 from app.public_address import host_name
 from core.team.people import Person
 from core.team.roles import holders
@@ -149,6 +150,7 @@ class Guard:
             _from_elsewhere(connection, self._entrance(), seen.door, self._origins)
             or _with_token(connection, self._entrance(), seen)
             or _refusal(connection, seen)
+            or _home(connection, seen)
         )
         if refusal is None:
             scope = {**scope, "headers": _headers(scope["headers"], seen)}
@@ -225,6 +227,15 @@ def _with_token(connection: HTTPConnection, entrance: Entrance, seen: Seen) -> R
     if value is not None:
         link_cookie(answer, entrance, value, connection)
     return answer
+
+
+def _home(connection: HTTPConnection, seen: Seen) -> Response | None:
+    """The page that comes first stands at `/` for Streamlit, and nowhere else; its own address leads there."""
+    first = home(seen.person.rights) if seen.person else ENTRIES[0].file
+    if connection.scope["path"] != f"/{first}" or not _is_page(connection):
+        return None
+    query = connection.scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"./?{query}" if query else "./", 303)
 
 
 def _refusal(connection: HTTPConnection, seen: Seen) -> Response | None:

@@ -1,14 +1,18 @@
 """Who gets in where nobody signs in: the link that `rondo up` prints, pages of other ports, odd requests."""
 
+import http.cookiejar
 import http.server
 import os
+import random
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,3 +148,121 @@ def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(link
     assert (done.returncode, done.stdout) == (2, "")
     assert "RONDO_API_TOKEN" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+PATHS = [
+    *(
+        "/",
+        "/label",
+        "/x/../label",
+        "//",
+        "//evil.example",
+        "/%00",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/\xff",
+        "/a" * 4000,
+        "*",
+    ),
+    *(
+        "/sign-in?next=//x&next=/y",
+        "/sign-in?token=%ff",
+        "/?token=%00",
+        "/label?annotator=%ed%a0%80",
+        "http://x/label",
+        "x",
+    ),
+    *(
+        "/api/label/events",
+        "/api/label/token",
+        "/api/adjudicate",
+        "/api/jobs",
+        "/api/jobs/%2e%2e",
+        "/api/models/x/activate",
+    ),
+    *("/api/verbs/next", "/api/health", "/api/webhooks/argilla", "/api/nothing", "/_stcore/stream", "/_stcore/health"),
+    *(
+        "/_stcore/upload_file/a/b",
+        "/media/../x",
+        "/media/x",
+        "/component/a/b",
+        "/_stcore/bidi-components/a/b",
+        "/auth/login",
+    ),
+]
+METHODS = ["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "BREW"]
+HEADERS = [
+    *(
+        "Origin: null",
+        "Origin: x",
+        "Origin: http://[::1",
+        "Origin: http://127.0.0.1:99999",
+        "Origin: \xff",
+        "Host: [::1",
+    ),
+    *(
+        "Cookie: =",
+        "Cookie: \xff=\xfe; a",
+        "Cookie: rondo_x=a.b.c",
+        "Accept: text/html",
+        "Accept: \xff",
+        "Range: bytes=9-1",
+    ),
+    *(
+        "X-Rondo-Token: .",
+        "X-Rondo-Token: e30=.e30=",
+        "X-Rondo-Tab: " + "t" * 500,
+        "X-Rondo-Key: \xfc",
+        "Authorization: Bearer \xff",
+    ),
+    *("Content-Type: multipart/form-data", "Content-Length: 3", "Content-Length: -1", "Transfer-Encoding: chunked"),
+    *("Sec-Fetch-Site: same-origin", "Referer: x", "Referer: http://[", "If-None-Match: \xff", "Expect: 100-continue"),
+    *(
+        "webhook-id: \xff",
+        "webhook-timestamp: NaN",
+        "Accept-Encoding: gzip;q=x",
+        "X-Forwarded-For: \xff,,",
+        "Sec-WebSocket-Key: x",
+    ),
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 1\r\nSec-WebSocket-Protocol: ,,\xff",
+]
+BODIES = [
+    *("", "{}", "[]", "null", "{" * 5000, '{"a": "\\ud800"}', "\xff\xfe", "name=%ff&code=%00&token=%"),
+    *("\x81\x00\x88\x02\x03\xe8", "5\r\nab"),
+]
+
+
+def answer_to(port: int, request: bytes) -> bytes:
+    """The first line that comes back, empty where the line is cut."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as line:
+        try:
+            line.sendall(request)
+            line.shutdown(socket.SHUT_WR)
+            return line.recv(4096).split(b"\r\n")[0]
+        except (ConnectionError, TimeoutError):
+            return b""
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_odd_requests_and_handshakes_break_nothing_and_leave_no_traceback(linked: LinkServer, known: bool) -> None:
+    dice, cookie, log = random.Random(7), "", linked.folder / "server.log"
+    size = log.stat().st_size
+    if known:
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar := http.cookiejar.CookieJar()))
+        opener.open(urllib.request.Request(linked.link, headers={"Accept": "text/html"}), timeout=20).close()
+        cookie = "Cookie: " + "; ".join(f"{one.name}={one.value}" for one in jar)
+        assert "_link=" in cookie
+    seen: Counter[int] = Counter()
+    for number in range(250):
+        headers = [f"Host: 127.0.0.1:{linked.port}", *dice.sample(HEADERS, dice.randrange(4))]
+        head = [f"{dice.choice(METHODS)} {PATHS[number % len(PATHS)]} HTTP/1.1", *headers, *([cookie] if known else [])]
+        request = "\r\n".join(head) + "\r\n\r\n" + dice.choice(BODIES)
+        status = answer_to(linked.port, request.encode("latin-1"))
+        code = int(status.split()[1]) if status else 0
+        assert code < 500, (request[:300], status)
+        seen[code] += 1
+    assert seen[200] > 5
+    assert len(seen) > 5, "many kinds of answers"
+    assert urllib.request.urlopen(f"http://127.0.0.1:{linked.port}/api/health", timeout=10).status == 200
+    written = log.read_text(encoding="utf-8", errors="replace")[size:]
+    assert "Traceback" not in written, written[-3000:]
