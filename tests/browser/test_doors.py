@@ -190,6 +190,7 @@ PATHS = [
     ),
 ]
 METHODS = ["GET", "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "get", "BREW"]
+UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version"
 HEADERS = [
     *(
         "Origin: null",
@@ -223,8 +224,8 @@ HEADERS = [
         "X-Forwarded-For: \xff,,",
         "Sec-WebSocket-Key: x",
     ),
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
-    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 1\r\nSec-WebSocket-Protocol: ,,\xff",
+    f"{UPGRADE}: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+    f"{UPGRADE}: 1\r\nSec-WebSocket-Protocol: ,,\xff",
 ]
 BODIES = [
     *("", "{}", "[]", "null", "{" * 5000, '{"a": "\\ud800"}', "\xff\xfe", "name=%ff&code=%00&token=%"),
