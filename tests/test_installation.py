@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 PINNED = {
-    canonicalize_name(name): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", "\n".join(LINES), re.M)
+    str(canonicalize_name(name)): version for name, version in re.findall(r"^([\w.-]+)==(\S+)$", "\n".join(LINES), re.M)
 }
 
 

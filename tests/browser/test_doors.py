@@ -47,7 +47,7 @@ class LinkServer(Server):
     @property
     def link(self) -> str:
         """As it was printed last."""
-        return LINK.findall((self.folder / "server.log").read_bytes())[-1].decode()
+        return str(LINK.findall((self.folder / "server.log").read_bytes())[-1], "ascii")
 
 
 @pytest.fixture(scope="module")
