@@ -3,16 +3,17 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo test check bench shots clean chromium format
+.PHONY: demo test check bench shots clean chromium proxies format
 
 demo: $(READY)
 	$(BIN)/rondo demo
 
-test: $(READY) chromium
+test: $(READY) chromium proxies
 	$(BIN)/pytest
 
-check: $(READY) chromium
+check: $(READY) chromium proxies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -23,7 +24,7 @@ format: $(READY)
 	$(BIN)/ruff format .
 
 bench: $(READY) chromium
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,bench]'
+	$(INSTALL) --editable '.[dev,bench]'
 	$(BIN)/python -m benchmarks $(DATA)
 
 shots: $(READY) chromium
@@ -32,9 +33,9 @@ shots: $(READY) chromium
 # torch first: with it there, nothing that follows draws in another build of it.
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt pip
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $(READY)
 
 # Only Debian as root gets it installed; elsewhere the browser tests say what is missing.
@@ -44,6 +45,14 @@ chromium:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	      chromium fonts-noto-core fonts-noto-color-emoji >/dev/null; \
 	  else echo "No Chromium here: the browser tests will skip. Install the package 'chromium' to run them."; fi; }
+
+# The web servers of the docs, which a test puts before the app; they are not started.
+proxies:
+	@command -v caddy >/dev/null 2>&1 && test -x /usr/sbin/nginx || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	      caddy nginx-light >/dev/null; \
+	  else echo "No nginx or Caddy here: the tests of proxies will skip. Install both packages to run them."; fi; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo build dist *.egg-info

@@ -13,6 +13,7 @@ from typing import IO, Any, cast
 from annotation.environment import ENGINE, argilla_python
 from annotation.home import OWNER, Running, api_key, note_running, owner_credentials, running, team_folder
 from core.errors import Refused
+from core.inheritance import without_secrets
 from core.jobs import Report
 from core.settings import Settings, read_settings
 from core.store import utc_now
@@ -85,7 +86,8 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
 
 def _launch(python: Path, home: Path, wanted: dict[str, Any]) -> "subprocess.Popen[str]":
     """A process that outlives this one. What it needs to know goes through a pipe: `ps` shows none of it."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    inherited = without_secrets(os.environ)
+    environment = {name: value for name, value in inherited.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     environment["PYTHONPATH"] = str(ENGINE.parent)
     with os.fdopen(os.open(home / "start.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as errors:
         process = subprocess.Popen(

@@ -16,6 +16,7 @@ from app.cli_trials import demo, replay
 from app.options import (
     AuditOption,
     JsonOption,
+    NoTokenOption,
     ProjectOption,
     SeedOption,
     SizeOption,
@@ -124,14 +125,21 @@ def up(
         str, typer.Option(help="Address to listen on; others than loopback need access codes: rondo people add NAME.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    public_address: Annotated[
+        str,
+        typer.Option(
+            envvar="RONDO_PUBLIC_ADDRESS", help="What people open, where a proxy stands before it: https://host/path."
+        ),
+    ] = "",
+    no_token: NoTokenOption = False,
     project: ProjectOption = None,
 ) -> None:
     """Start the app: pages to label and to see where you stand."""
     with errors():
-        from app.server import serve
+        from app.server import Listening, serve
 
-        line = f"Rondo is at http://{host}:{port}/label (Ctrl-C stops it)."
-        serve(folder_of(context, project), host, port, lambda: say(line))
+        listening = Listening(host, port, public_address, no_token)
+        serve(folder_of(context, project), listening, lambda link: say(f"Rondo is at {link} (Ctrl-C stops it)."))
 
 
 @app.command("next")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.options import JsonOption, ProjectOption, errors
+from app.options import JsonOption, NoTokenOption, ProjectOption, errors
 from app.terminal import Ticker, say, show
 
 
@@ -47,6 +47,7 @@ def demo(
     oracle: Annotated[bool, typer.Option("--oracle", help="Play the annotator too, and print the curve.")] = False,
     rounds: Annotated[int, typer.Option(help="Rounds that the oracle plays.")] = 10,
     port: Annotated[int, typer.Option(help="Port of the app.")] = 8501,
+    no_token: NoTokenOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,8 +60,10 @@ def demo(
         if oracle:
             show("demo", play_oracle(folder, rounds, Ticker()), as_json=as_json)
             return
-        from app.server import serve
+        from app.server import Listening, serve
 
-        url = f"http://127.0.0.1:{port}/label?annotator=me"
-        open_page(url)
-        serve(folder, "127.0.0.1", port, lambda: say(f"Label at {url} (Ctrl-C stops it)."))
+        def announce(link: str) -> None:
+            say(f"Label at {link} (Ctrl-C stops it).")
+            open_page(link)
+
+        serve(folder, Listening(port=port, no_token=no_token, page="/label?annotator=me"), announce)

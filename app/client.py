@@ -125,18 +125,18 @@ def address_file(folder: Path) -> Path:
 
 
 def read_address(folder: Path) -> dict[str, Any] | None:
-    """{'url', 'key', 'pid'} of the server that holds the project, or None."""
+    """{'url', 'key', 'pid', 'link'} of the server that holds the project, or None."""
     try:
         return dict(json.loads(address_file(folder).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
         return None
 
 
-def write_address(folder: Path, url: str, key: str) -> None:
-    """Readable by the owner only, whole or not at all."""
+def write_address(folder: Path, url: str, key: str, link: str) -> None:
+    """Readable by the owner only, whole or not at all. link: what a person opens."""
     path = address_file(folder)
     partial = path.with_suffix(".partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"url": url, "key": key, "pid": os.getpid()}, file)
+        json.dump({"url": url, "key": key, "pid": os.getpid(), "link": link}, file)
     os.replace(partial, path)

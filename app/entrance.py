@@ -1,21 +1,27 @@
 """Who is let in, and how: on trust, with an access code, or by the organisation's accounts. Knows no page, no HTTP."""
 
+import hmac
 import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import Enum
 from typing import Any
 
-from app.tokens import claimed, key_for, project_id, sign, verify
+from app.public_address import PublicAddress, host_name
+from app.tokens import VALID_SECONDS, claimed, key_for, project_id, sign, verify
 from core.errors import BadInput, Refused
 from core.names import check_name
-from core.store import Store
+from core.store import Store, utc_now
 from core.team.codes import SALT_BYTES, fits, hash_code, normal
 from core.team.people import ANNOTATOR, MANAGER, Person, everybody, folded, is_taken
 
 LEAST_SHARED = 12
 """letters of a code that a whole team shares"""
+OWN_NAMES = ("127.0.0.1", "localhost", "::1")
+LINK_SECONDS = 30 * 86_400
+"""that a browser is known by, once it has opened the link"""
 
 
 class Door(Enum):
@@ -30,11 +36,21 @@ class Door(Enum):
 @dataclass(frozen=True)
 class Bound:
     """How the server was started. loopback: only this machine reaches it; shared: a code for all, or empty; accounts:
-    [auth] stands in secrets.toml."""
+    [auth] stands in secrets.toml; token: what the link holds that opens the app where names are taken on trust, empty
+    where anybody on this machine may come in; host: that it listens on."""
 
     loopback: bool = True
     shared: str = ""
     accounts: bool = False
+    token: str = ""
+    host: str = "127.0.0.1"
+    public: PublicAddress | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Where names are taken on trust, any other name in a request is another site's that leads here."""
+        public = {host_name(self.public.authority)} if self.public else set()
+        return frozenset({self.host.lower(), *OWN_NAMES, *public})
 
 
 TRUSTED = Bound()
@@ -59,7 +75,7 @@ class Entrance:
     _shared: str = ""
     """the hash of the code that all share"""
     _ended: set[str] = field(default_factory=set)
-    """sessions that were signed out of; those of a server before this one ended with the browser's cookie"""
+    """sessions that were signed out of and have not ended by themselves"""
     _busy: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
     """checks of codes at once: each takes 16 MB"""
 
@@ -69,11 +85,31 @@ class Entrance:
                 raise BadInput(f"RONDO_ACCESS_CODE is too short: it must have at least {LEAST_SHARED} characters.")
             salt = key_for(self.secret, "shared", "")[:SALT_BYTES]
             self._shared = hash_code(self.bound.shared, salt)
+        with self.store.transaction() as cursor:
+            past = utc_now() - timedelta(seconds=VALID_SECONDS)
+            cursor.execute("delete from ended_sessions where ended_at < ?", [past])
+            self._ended |= {session for (session,) in cursor.execute("select session from ended_sessions").fetchall()}
 
     @property
     def cookie(self) -> str:
         """Its name: browsers share cookies between ports, so each project has its own."""
         return f"rondo_{project_id(self.secret)}"
+
+    @property
+    def link_cookie(self) -> str:
+        """The name of the one that says that this browser has opened the link."""
+        return f"{self.cookie}_link"
+
+    def open_link(self, token: str, now: float) -> str | None:
+        """What that cookie holds from here on, None where the token is not the link's. Another server of the project,
+        with a token of its own, believes the cookie too."""
+        if not self.bound.token or not hmac.compare_digest(token.encode(), self.bound.token.encode()):
+            return None
+        return sign("link", key_for(self.secret, "link", ""), now, LINK_SECONDS)
+
+    def knows_link(self, cookie: str, now: float) -> bool:
+        """Did this browser open the link, or need none?"""
+        return not self.bound.token or verify(cookie, key_for(self.secret, "link", ""), now) is not None
 
     def door(self) -> Door:
         """As things stand now."""
@@ -115,7 +151,10 @@ class Entrance:
         """Whose session it was. Pages that are still open with it end, too."""
         person = self.session(cookie, now)
         if person:
-            self._ended.add((claimed(cookie) or "").partition(":")[0])
+            number = (claimed(cookie) or "").partition(":")[0]
+            with self.store.transaction() as cursor:
+                cursor.execute("insert into ended_sessions values (?, ?)", [number, utc_now()])
+            self._ended.add(number)
         return person
 
     def account(self, claims: Mapping[str, Any]) -> Person | None:
@@ -147,9 +186,10 @@ class Entrance:
 def refuse_open_door(entrance: Entrance, host: str) -> None:
     """Raises Refused where anybody, or nobody, would get in."""
     people = everybody(entrance.store)
+    place = entrance.bound.public.url if entrance.bound.public else host
     if entrance.door() is Door.SHUT:
         raise Refused(
-            f"On {host} anyone who reaches this machine could label and change everything. Give people access codes "
+            f"On {place} anyone who reaches this machine could label and change everything. Give people access codes "
             "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
         )
     if entrance.door() is Door.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):

@@ -63,13 +63,13 @@ def draw_visitor(person: Person) -> None:
             if st.button("Sign out", key="sign-out", icon=":material/logout:"):
                 st.logout()
         else:
-            st.html('<a href="/sign-out" style="color: inherit">Sign out</a>')
+            st.html('<a href="sign-out" style="color: inherit">Sign out</a>')
 
 
 def draw_door() -> None:
     """For somebody who is not let in: the way in, or that there is none. Nothing of the project."""
     if opened().entrance.door() is not Door.ACCOUNTS:
-        st.html('<p>You are not signed in any more. <a href="/sign-in" style="color: inherit">Sign in</a></p>')
+        st.html('<p>You are not signed in any more. <a href="sign-in" style="color: inherit">Sign in</a></p>')
         return
     if "is_logged_in" in st.user and st.user.is_logged_in:
         address = st.user.get("email") or "This account"

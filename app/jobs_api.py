@@ -118,7 +118,7 @@ def _launch(office: Office, asked: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(asked.body)
     told = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(told), 202, {"Location": f"/api/jobs/{told['id']}"})
+    return Answer(_brief(told), 202, {"Location": f"jobs/{told['id']}"})
 
 
 def _list_jobs(office: Office, asked: Sent) -> Answer:

@@ -235,7 +235,7 @@ def draw_predictions(office: Office) -> None:
 
 def _opened_by(row: Mapping[str, Any]) -> dict[str, Any]:
     """The same row with a link to the record's own page."""
-    return {"open": f"/records?record={quote(str(row['id']), safe='')}", **{k: v for k, v in row.items() if k != "n"}}
+    return {"open": f"records?record={quote(str(row['id']), safe='')}", **{k: v for k, v in row.items() if k != "n"}}
 
 
 def draw_encoder_choice(office: Office, models: Sequence[Model]) -> None:

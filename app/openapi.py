@@ -31,7 +31,7 @@ def document() -> Value:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Rondo", "version": _version(), "description": ABOUT},
-        "servers": [{"url": "/"}],
+        "servers": [{"url": ".."}],
         "security": [{"token": []}],
         "paths": _paths(),
         "components": {

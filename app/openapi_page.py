@@ -30,7 +30,7 @@ def page(document: Value) -> str:
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head><body><main>'
         f"<h1>{escape(info['title'])} API</h1><p>{_prose(info['description'])}</p>"
         f"<pre>{escape(EXAMPLE)}</pre>"
-        '<p>For programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
+        '<p>For programs: <a href="openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
         + "".join(_routes(document))
         + "".join(_shapes(document))
         + "".join(_trainers())

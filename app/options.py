@@ -12,6 +12,14 @@ ProjectOption = Annotated[
     Path | None, typer.Option("--project", "-p", help="The project's folder. Default: the folder you stand in.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+NoTokenOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-token",
+        envvar="RONDO_NO_TOKEN",
+        help="Let in whoever reaches the app on this machine, other users too, without the link that is printed.",
+    ),
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", help="Makes the choice repeatable. Default: from rondo.toml.")
 ]

@@ -129,4 +129,4 @@ def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]
 
 def _opened_by(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The same rows with a link to each record's own page."""
-    return [{"open": f"/records?record={quote(row['record'], safe='')}", **row} for row in rows]
+    return [{"open": f"records?record={quote(row['record'], safe='')}", **row} for row in rows]

@@ -1,6 +1,7 @@
 """Secrets from a project's `.streamlit/secrets.toml`, for libraries that look in the environment. Logs none."""
 
 import os
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ NAMES = (
 """the only names that are read: whatever else the file holds is for others"""
 
 
+_POINTED_OUT: set[Path] = set()
 SHARED = "RONDO_ACCESS_CODE"
 """the code that a small team shares; it is taken out of the environment, so that no job inherits it"""
 
@@ -23,10 +25,18 @@ def read_secret_table(project: Path) -> dict[str, Any]:
     path = project / ".streamlit" / "secrets.toml"
     if not path.exists():
         return {}
+    _point_out(path)
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError):  # without the text of the error, which may quote a secret
         raise BadInput(f'{path} is not valid TOML. Mend it: one line per secret, NAME = "value".') from None
+
+
+def _point_out(path: Path) -> None:
+    """A line, once in a process, where others can read the file."""
+    if path.stat().st_mode & 0o077 and path not in _POINTED_OUT:
+        _POINTED_OUT.add(path)
+        sys.stderr.write(f"{path} holds secrets, and other users of this machine can read it: chmod 600 {path}\n")
 
 
 def load_secrets(project: Path) -> None:

@@ -8,9 +8,12 @@ import socket
 import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotation.workspace import connect
@@ -19,11 +22,12 @@ from app.accounts import read_auth
 from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
 from app.api_token import read_token
-from app.entrance import Bound, refuse_open_door
-from app.guard import HEADER, Guard
+from app.entrance import Bound, Door, refuse_open_door
+from app.guard import HEADER, NOTHING_HERE, TOKEN, Guard
 from app.identity import SESSION
 from app.jobs_api import api_routes
 from app.label_api import label_routes
+from app.public_address import Behind, host_name, parse_address
 from app.secret_file import load_secrets, take_shared_code
 from app.sign_in import sign_in_routes
 from app.webhook_api import webhook_routes
@@ -43,36 +47,63 @@ POLICY = (
 HEADERS = (
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),  # by which a page behind a proxy says its own address
+    (b"cross-origin-resource-policy", b"same-origin"),  # no page of another port may show a file of ours
 )
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
-def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> None:
-    """Opens the project, announces it, serves it until it is stopped. Raises Refused when port or project is taken."""
+@dataclass(frozen=True)
+class Listening:
+    """Where the app is to be reached. public: its address behind a proxy, or empty; no_token: whoever reaches it on
+    this machine may come in; page: that is announced."""
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    public: str = ""
+    no_token: bool = False
+    page: str = "/label"
+
+
+def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -> None:
+    """Opens the project, announces its address, serves it until it is stopped. Raises Refused when port or project is
+    taken."""
     import uvicorn
 
+    host, port = listening.host, listening.port
+    public = parse_address(listening.public) if listening.public else None
     _refuse_second_server(folder)
     refuse_taken_port(host, port)
     configure_streamlit()
     load_secrets(folder)
     auth = read_auth(folder)
-    bound = Bound(is_loopback(host), take_shared_code(folder), bool(auth))
+    bound = Bound(
+        is_loopback(host) and (public is None or is_loopback(host_name(public.authority))),
+        take_shared_code(folder),
+        bool(auth),
+        "" if listening.no_token else secrets.token_urlsafe(24),
+        host,
+        public,
+    )
     office = state.open_office(
         lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), bound
     )
     try:
         refuse_open_door(office.entrance, host)
         key = secrets.token_hex(32)
+        app = make_app(office, key, auth)  # before anything is announced: it may refuse
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
-        client.write_address(folder, f"http://{shown}:{port}", key)
-        announce()
+        own = f"http://{shown}:{port}"
+        link = _link(bound, own, listening.page, with_token=office.entrance.door() is Door.TRUST)
+        client.write_address(folder, own, key, link)
+        announce(link)
         office.start("open")
         office.watch()
         uvicorn.run(
-            make_app(office, key, host, auth),
+            app,
             host=host,
             port=port,
             log_level="warning",
@@ -84,21 +115,26 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
         state.close_office()
 
 
+def _link(bound: Bound, own: str, page: str, *, with_token: bool) -> str:
+    """What a person opens; the token in it is asked for once in each browser."""
+    address = f"{bound.public.url if bound.public else own}{page}"
+    sign = "&" if "?" in page else "?"
+    return f"{address}{sign}{TOKEN}={bound.token}" if bound.token and with_token else address
+
+
 def _refuse_second_server(folder: Path) -> None:
     address = client.read_address(folder)
     if address and client.answers(address):
-        raise Refused(f"The project is open already at {address['url']}. Use that one, or stop it first.")
+        link = address.get("link", address["url"])
+        raise Refused(f"The project is open already at {link}. Use that one, or stop it first.")
 
 
-def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapping[str, Any] | None = None) -> Any:
+def make_app(office: state.Office, key: str, auth: Mapping[str, Any] | None = None) -> Any:
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    hosts = (
-        [host, "127.0.0.1", "localhost", "[::1]", "::1"] if office.entrance.bound.loopback else ["*"]
-    )  # a foreign name for us is an attack
+    public = office.entrance.bound.public
 
     @asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
@@ -108,7 +144,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
         Path(__file__).parent / "main.py",
         routes=own_routes(office, key),
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=hosts),
+            *([Middleware(Behind, address=public)] if public else []),
             Middleware(SecurityHeaders),
             Middleware(Guard, entrance=lambda: office.entrance),
         ],
@@ -119,7 +155,7 @@ def make_app(office: state.Office, key: str, host: str = "127.0.0.1", auth: Mapp
 
 def own_routes(office: state.Office, key: str) -> list[Route]:
     """What we serve beside Streamlit's pages; `app.guard` says who may use which."""
-    return [
+    routes = [
         *sign_in_routes(office.entrance),
         *label_routes(state.opened, office.entrance),
         *webhook_routes(state.opened),
@@ -127,6 +163,20 @@ def own_routes(office: state.Office, key: str) -> list[Route]:
         *verb_routes(state.opened, key),
         *api_routes(state.opened, read_token(office.project.folder)),
     ]
+    return [*routes, _rest_of_api(routes)]
+
+
+def _rest_of_api(routes: list[Route]) -> Route:
+    """Whatever else begins with /api: Streamlit would answer with its page, Starlette with half of what is allowed."""
+
+    async def unknown(request: Request) -> Response:
+        fitting = (one.methods or () for one in routes if one.path_regex.match(request.url.path))
+        if allowed := sorted({method for methods in fitting for method in methods}):
+            word = f"This address takes {', '.join(allowed)}."
+            return JSONResponse({"error": word}, 405, {"Allow": ", ".join(allowed)})
+        return JSONResponse({"error": NOTHING_HERE}, 404)
+
+    return Route("/api/{rest:path}", unknown, methods=[*METHODS])
 
 
 class SecurityHeaders:

@@ -1,4 +1,4 @@
-"""The pages to sign in and out with an access code: plain HTML, no script. Knows no page of the app."""
+"""The pages to sign in with an access code or the link's token, and out: plain HTML. Knows no page of the app."""
 
 import base64
 import hashlib
@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from annotation.engine.throttle import Throttle
 from app.bodies import read_at_most
 from app.entrance import Door, Entrance
-from app.guard import is_foreign, look
-from app.throttle import Throttle
+from app.guard import TOKEN, Seen, from_here, link_cookie, look
 from app.tokens import VALID_SECONDS
 from core.names import NAME_LIMIT
 from core.store import note
@@ -22,7 +22,7 @@ from core.store import note
 MOST_BYTES = 4_096
 MOST_NEXT = 2_000
 WRONG = "The name or the access code is wrong."
-ELSEWHERE = "This came from another site's page. Sign in here."
+WRONG_LINK = "This is not the token of the link that was printed last."
 
 STYLE = """
 :root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --ring: #1d5fd6; --bad: #b3261e; --soft: #5a606c;
@@ -82,23 +82,37 @@ def safe_next(wanted: str) -> str:
 def _show(request: Request, entrance: Entrance) -> Response:
     wanted = safe_next(request.query_params.get("next", "/"))
     if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
-        return _page("", head=f'<meta http-equiv="refresh" content="0;url=/sign-in?next={quote(wanted, safe="")}">')
+        return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(wanted, safe="")}">')
     seen = look(entrance, request.cookies)
-    if seen.person or seen.door in (Door.TRUST, Door.ACCOUNTS):
-        return RedirectResponse(wanted, 303)
-    return _form(wanted)
+    if _is_in(seen):
+        return RedirectResponse(from_here(request, wanted), 303)
+    return _form(wanted) if seen.door is not Door.TRUST else _token_form(wanted)
+
+
+def _is_in(seen: Seen) -> bool:
+    return bool(seen.person) or seen.door is Door.ACCOUNTS or (seen.door is Door.TRUST and seen.known)
+
+
+def _open_link(request: Request, entrance: Entrance, wanted: str, token: str) -> Response:
+    """Whoever has the terminal before him can copy the token from it."""
+    value = entrance.open_link(token.strip(), time.time())
+    if value is None:
+        return _token_form(wanted, WRONG_LINK, 403)
+    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
+    link_cookie(answer, entrance, value, request)
+    return answer
 
 
 def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict[str, str]) -> Response:
     """Runs in a thread: a check takes 50 ms."""
     name, wanted = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
-    if entrance.door() is not Door.CODES:
-        return RedirectResponse(wanted, 303)
-    if is_foreign(request):
-        return _form(wanted, ELSEWHERE, status=403)
+    if (door := entrance.door()) is Door.TRUST and not _is_in(look(entrance, request.cookies)):
+        return _open_link(request, entrance, wanted, form.get(TOKEN, ""))
+    if door is not Door.CODES:
+        return RedirectResponse(from_here(request, wanted), 303)
     address = request.client.host if request.client else ""
     known = entrance.person(name) if name else None
-    keys = (("name", known.name if known else name.casefold()), ("address", address))
+    keys = (("name and address", f"{known.name if known else name.casefold()} {address}"), ("address", address))
     if wait := throttle.admit(keys, time.monotonic()):
         seconds = max(1, round(wait))
         answer = _form(wanted, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
@@ -114,7 +128,7 @@ def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict
     if person is None:
         return _form(wanted, WRONG, name, 403)
     throttle.forgive(keys)
-    answer = RedirectResponse(wanted, 303, headers={"cache-control": "no-store"})
+    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
     answer.set_cookie(
         entrance.cookie,
         entrance.open_session(person, time.time()),
@@ -131,15 +145,13 @@ def _let_out(request: Request, entrance: Entrance) -> Response:
     if request.method == "GET" and seen.person and seen.door is Door.CODES:
         return _page(
             f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
-            '<form method="post" action="/sign-out"><button>Sign out</button></form>'
+            '<form method="post" action="sign-out"><button>Sign out</button></form>'
         )
-    if is_foreign(request):
-        return _form("/", ELSEWHERE, status=403)
     if seen.person and seen.door is Door.CODES:
         entrance.end_session(seen.session, time.time())
         with entrance.store.transaction() as cursor:
             note(cursor, seen.person.name, "signed out", {})
-    answer = RedirectResponse("/sign-in", 303)
+    answer = RedirectResponse(from_here(request, "/sign-in"), 303)
     answer.delete_cookie(entrance.cookie, httponly=True, samesite="strict")
     return answer
 
@@ -160,11 +172,24 @@ def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> 
     first, second = (" autofocus", "") if not name else ("", " autofocus")
     return _page(
         '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
-        f'{alert}<form method="post" action="/sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
+        f'{alert}<form method="post" action="sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
         f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" required '
         f'maxlength="{NAME_LIMIT}" autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
         '<label for="code">Access code</label><input class="code" id="code" name="code" type="password" maxlength="200"'
         f' required autocomplete="current-password"{described}{second}><button>Sign in</button></form>',
+        status,
+    )
+
+
+def _token_form(wanted: str, trouble: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
+    return _page(
+        '<h1>Rondo</h1><p class="soft">Open the link that <code>rondo up</code> printed in the terminal where it was '
+        "started, or copy its token here; this browser is then known. <code>rondo up</code>, typed again, prints it "
+        f'again.</p>{alert}<form method="post" action="sign-in">'
+        f'<input type="hidden" name="next" value="{escape(wanted)}">'
+        f'<label for="{TOKEN}">Token</label><input class="code" id="{TOKEN}" name="{TOKEN}" type="password" required '
+        'maxlength="200" autocomplete="off" autofocus><button>Open</button></form>',
         status,
     )
 

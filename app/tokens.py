@@ -8,9 +8,9 @@ import hmac
 VALID_SECONDS = 12 * 3600
 
 
-def sign(text: str, key: bytes, now: float) -> str:
-    """A token for this text (an annotator's name, say), valid for VALID_SECONDS. now: seconds since 1970."""
-    claim = f"{int(now) + VALID_SECONDS}:{text}".encode()
+def sign(text: str, key: bytes, now: float, seconds: int = VALID_SECONDS) -> str:
+    """A token for this text (an annotator's name, say), valid for so many seconds. now: seconds since 1970."""
+    claim = f"{int(now) + seconds}:{text}".encode()
     return f"{_text(claim)}.{_text(_seal(claim, key))}"
 
 

@@ -56,7 +56,7 @@ def main() -> None:
     record = json.loads((folder / "docstrings.jsonl").read_text(encoding="utf-8").splitlines()[7])["id"]
     password = shots_team.prepare(folder)
     job = json.loads(subprocess.check_output([*rondo, "--project", str(folder), "jobs", "--json"]))["jobs"][0]["id"]
-    server = subprocess.Popen([*rondo, "up", "--project", str(folder), "--port", str(PORT)])
+    server = subprocess.Popen([*rondo, "up", "--no-token", "--project", str(folder), "--port", str(PORT)])
     try:
         _wait()
         with sync_playwright() as playwright:

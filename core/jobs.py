@@ -109,6 +109,14 @@ class Bundle:
         return [event for line in lines if (event := _event(line))]
 
     @property
+    def kind(self) -> str:
+        """Of the work; empty where `job.json` does not say."""
+        try:
+            return str(json.loads((self.path / "job.json").read_text(encoding="utf-8"))["kind"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    @property
     def sealed(self) -> bool:
         """Is what goes in complete, and there still?"""
         try:

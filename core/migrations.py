@@ -264,4 +264,10 @@ MIGRATIONS: tuple[str, ...] = (
         counts json not null
     );
     """,
+    """
+    create table ended_sessions (      -- signed out of before they ended by themselves
+        session varchar not null,      -- the number in the cookie
+        ended_at timestamp not null
+    );
+    """,
 )

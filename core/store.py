@@ -52,6 +52,7 @@ class Store:
         self._writing = threading.RLock()
         self._appending = threading.Lock()
         self._migrate()
+        _keep_private(self.path)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a read."""
@@ -104,6 +105,7 @@ class Store:
             try:
                 yield cursor
                 cursor.execute("commit")
+                _keep_private(self.path)
             except BaseException:
                 _roll_back(cursor)
                 raise
@@ -123,6 +125,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / FILE
         partial = target.with_suffix(".partial")
+        partial.touch(0o600)
         with self._appending, self._writing:  # DuckDB makes no checkpoint while anybody writes
             self._connection.execute("checkpoint")
             shutil.copyfile(self.path, partial)
@@ -147,6 +150,14 @@ class Store:
             for number, step in enumerate(MIGRATIONS[version:], version + 1):
                 cursor.execute(step)
                 cursor.execute("insert into schema_version values (?)", [number])
+
+
+def _keep_private(path: Path) -> None:
+    """The database and what is not in it yet hold people's texts: for the owner's eyes only. DuckDB asks the umask."""
+    for file in (path, path.with_name(f"{path.name}.wal")):
+        with suppress(OSError):  # not there, or of somebody else
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
 
 
 def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:

@@ -1,5 +1,6 @@
 """One attempt at a bundle where nobody minds it: what limits it, stops it or takes its place. Knows no cluster."""
 
+import os
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from core.inheritance import for_job
 from core.jobs import LOG, Bundle, write_json
 
 NAME = "attempt"
@@ -31,6 +33,7 @@ def attempt(bundle: Path, name: str, seconds: int) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
+            env=for_job(os.environ, Bundle(bundle).kind),
         )
     while child.poll() is None:
         late = time.monotonic() > until

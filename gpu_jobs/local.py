@@ -15,6 +15,7 @@ import psutil
 
 from core import errors
 from core.errors import Damaged, Refused, RondoError
+from core.inheritance import for_job
 from core.jobs import Bundle, Sight, write_json
 
 BEGINNINGS = 50
@@ -59,7 +60,7 @@ class LocalRunner:
     def _begin(self, bundle: Path, resources: Mapping[str, Any], lock: int) -> dict[str, Any]:
         threads = str(self._threads)
         environment = {
-            **os.environ,
+            **for_job(os.environ, Bundle(bundle).kind),
             "OMP_NUM_THREADS": threads,
             "OPENBLAS_NUM_THREADS": threads,
             "HF_HUB_DISABLE_TELEMETRY": "1",

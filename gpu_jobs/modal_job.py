@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from core.inheritance import for_job
 from core.jobs import LOG, Bundle, write_json
 from gpu_jobs.modal_words import AGAIN, TOO_LONG
 
@@ -95,7 +96,7 @@ def _start(bundle: Path) -> "subprocess.Popen[bytes]":
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": code},
+            env={**for_job(os.environ, Bundle(bundle).kind), "PYTHONPATH": code},
             start_new_session=True,  # an interrupt is for us: in the job it would look like its own failure
         )
 

@@ -155,6 +155,48 @@ def test_no_secret_stands_in_the_list_of_processes(own: ArgillaServer) -> None:
     assert own.owner_password not in line + environment
 
 
+def test_it_inherits_no_secret(own: ArgillaServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WANDB_API_KEY", "MODAL_TOKEN_SECRET", "RONDO_API_TOKEN", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "a-secret-of-another")
+    server.stop(own.project)
+    again(own)
+    found = running(own.project)
+    assert found
+    environment = psutil.Process(found.pid).environ()
+    assert "a-secret-of-another" not in environment.values()
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_no_other_sites_page_reads_it_and_no_other_name_leads_to_it(argilla: ArgillaServer) -> None:
+    origin = {"Origin": "http://127.0.0.1:9999"}
+    asks = {**origin, "Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+    for answer in (
+        httpx.get(f"{argilla.url}/api/v1/version", headers=origin),
+        httpx.options(f"{argilla.url}/api/v1/me", headers=asks),
+    ):
+        assert "access-control-allow-origin" not in answer.headers
+    for host in ("evil.example", "evil.example:6900", "127.0.0.1.evil.example", ""):
+        answer = httpx.get(f"{argilla.url}/api/v1/version", headers={"Host": host})
+        assert (answer.status_code, list(answer.json())) == (400, ["detail"]), host
+    assert httpx.get(f"{argilla.url}/api/v1/version", headers={"Host": "localhost:1"}).status_code == 200
+
+
+def test_wrong_passwords_slow_down_who_tries_them_and_nobody_else(argilla: ArgillaServer) -> None:
+    person = annotator(argilla, "team-throttle")["username"]
+
+    def sign_in(name: str, password: str, **headers: str) -> int:
+        given = {"username": name, "password": password}
+        return httpx.post(f"{argilla.url}/api/v1/token", data=given, headers=headers).status_code
+
+    here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
+    assert [sign_in(person, "wrong", **here) for _ in range(7)] == [401] * 5 + [429] * 2
+    assert sign_in("owner", argilla.owner_password, **here) == 201, "another name"
+    assert [sign_in("owner", argilla.owner_password, **there) for _ in range(30)] == [201] * 30
+    assert sign_in(person, "wrong", **there) == 401, "another address"
+    long = httpx.post(f"{argilla.url}/api/v1/token", content=b"x" * 100_000)
+    assert long.status_code == 413
+
+
 def test_a_backup_of_a_server_that_is_written_to_is_whole_and_starts(own: ArgillaServer, tmp_path: Path) -> None:
     dataset = make_dataset(own, "copied")
     writer = threading.Thread(target=push, args=(own, dataset, 300))

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from annotation.engine.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
 from app.entrance import LEAST_SHARED, Bound, Door, decide, refuse_open_door
-from app.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
 from app.tokens import VALID_SECONDS
 from core.errors import BadInput, Refused
 from core.project import Project
@@ -170,25 +170,32 @@ def test_names_are_all_let_in_by_their_own_code(project: Project) -> None:
 
 
 def keys(name: str, address: str) -> tuple[tuple[str, str], ...]:
-    return (("name", name), ("address", address))
+    return (("name and address", f"{name} {address}"), ("address", address))
 
 
 def test_the_wait_grows_to_a_limit_and_is_forgotten() -> None:
     throttle, now, waits = Throttle(), 0.0, []
-    for _ in range(FREE_TRIES["name"]):
-        assert throttle.admit(keys("ann", str(now)), now) == 0
-    for _ in range(14):
-        wait = throttle.admit(keys("ann", str(now)), now)
+    for _ in range(FREE_TRIES["name and address"]):
+        assert throttle.admit(keys("ann", "here"), now) == 0
+    for number in range(14):
+        wait = throttle.admit(keys("ann", "here"), now)
         assert wait > 0
-        assert throttle.admit(keys("ann", "another"), now) > 0, "another address is no way around it"
+        assert throttle.admit(keys("ann", f"elsewhere {number}"), now) == 0, "nobody locks others out"
         waits.append(wait)
         now += wait
-        assert throttle.admit(keys("ann", str(now)), now) == 0
+        assert throttle.admit(keys("ann", "here"), now) == 0
     assert waits[0] == FIRST_WAIT
     assert waits == sorted(waits)
-    assert waits[-1] == LONGEST_WAIT
-    assert throttle.admit(keys("ann", "x"), now + FORGET_AFTER) == 0
-    assert throttle.admit(keys("ann", "x"), now + FORGET_AFTER) == 0
+    assert waits[-1] == LONGEST_WAIT["name and address"]
+    assert throttle.admit(keys("ann", "here"), now + FORGET_AFTER) == 0
+    assert throttle.admit(keys("ann", "here"), now + FORGET_AFTER) == 0
+
+
+def test_others_at_one_address_wait_seconds_at_most() -> None:
+    throttle, now = Throttle(), 0.0
+    for number in range(200):
+        now += throttle.admit(keys(f"n{number}", "office"), now)
+    assert 0 < throttle.admit(keys("ann", "office"), now) <= LONGEST_WAIT["address"] < 60
 
 
 def test_one_address_cannot_go_through_the_names() -> None:

@@ -54,7 +54,8 @@ def client(office: state.Office, who: str | None = None, **options: Any) -> Test
 
 
 def routes_of(office: state.Office) -> set[tuple[str, str]]:
-    return {(method, one.path) for one in own_routes(office, KEY) for method in (one.methods or ()) if method != "HEAD"}
+    routes = [one for one in own_routes(office, KEY) if one.path != "/api/{rest:path}"]
+    return {(method, one.path) for one in routes for method in (one.methods or ()) if method != "HEAD"}
 
 
 def test_every_route_has_a_decision(office: state.Office) -> None:
@@ -118,8 +119,25 @@ def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
 @pytest.mark.parametrize("who", WHO)
 def test_a_route_without_a_decision_is_open_to_nobody(office: state.Office, who: str | None) -> None:
     with client(office, who) as browser:
-        assert browser.get(SHUT_TO_ALL).status_code == (403 if who else 401)
-        assert browser.get("/api").status_code == (403 if who else 401)
+        assert browser.get(SHUT_TO_ALL).status_code == 404
+        assert browser.get("/api").status_code == 404
+
+
+def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(office: state.Office) -> None:
+    with client(office, "manager") as browser:
+        for path in ("/api", "/api/", "/api/nothing", "/api/jobs/x/y", "/api/health/", "/api/label/events/"):
+            answer = browser.get(path, headers={"accept": "text/html"})
+            assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
+        allowed = {
+            "/api/jobs": "GET, HEAD, POST",
+            "/api/jobs/x": "DELETE, GET, HEAD",
+            "/api/health": "GET, HEAD",
+            "/api/label/events": "POST",
+            "/api/verbs/next": "POST",
+        }
+        for path, methods in allowed.items():
+            answer = browser.request("PUT", path)
+            assert (answer.status_code, answer.headers["allow"], list(answer.json())) == (405, methods, ["error"])
 
 
 PATHS = ["/", "/label", "/settings?x=1", "/static/js/index.js", "/media/abc.csv", "/component/x/y", "/_stcore/stream"]
@@ -130,12 +148,13 @@ TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/h
 def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: state.Office, path: str) -> None:
     with client(office) as browser:
         answer = browser.get(path, headers={"accept": "text/html"})
-        assert answer.status_code in (303, 401), path
+        nothing = 404 if path.startswith("/api/") else 401
+        assert answer.status_code == (404 if path.startswith("/api/") else 303), path
         assert "session" not in answer.text
-        assert browser.get(path, headers={"accept": "*/*"}).status_code == 401
-        assert browser.post(path).status_code in (401, 403, 405)
+        assert browser.get(path, headers={"accept": "*/*"}).status_code == nothing
+        assert browser.post(path).status_code == nothing
     if answer.status_code == 303:
-        assert answer.headers["location"].startswith("/sign-in?next=%2F")
+        assert answer.headers["location"].removeprefix("../" * (path.count("/") - 1)).lstrip("./").startswith("sign-in")
 
 
 def test_a_page_learns_the_session_from_the_guard_alone(office: state.Office) -> None:

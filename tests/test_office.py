@@ -146,5 +146,5 @@ def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: 
     folder = tmp_path / "project"
     shutil.copytree(encoded, folder)
     private_folder(folder)
-    write_address(folder, "http://127.0.0.1:9", "key of a server that is gone")
+    write_address(folder, "http://127.0.0.1:9", "key of a server that is gone", "http://127.0.0.1:9/label")
     assert call(folder, "status", quiet)["records"] == 60

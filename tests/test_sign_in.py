@@ -13,10 +13,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from annotation.engine.throttle import FREE_TRIES
 from app.entrance import Entrance
 from app.guard import Guard
 from app.sign_in import MOST_BYTES, safe_next, sign_in_routes
-from app.throttle import FREE_TRIES
 from core.project import Project
 from core.team.people import remove_person
 from tests.conftest import quiet
@@ -41,8 +41,8 @@ class World:
         routes = [*sign_in_routes(self.entrance), Route("/{rest:path}", behind)]
         self.app = Starlette(routes=routes, middleware=[Middleware(Guard, entrance=lambda: self.entrance)])
 
-    def browser(self, base: str = BASE) -> TestClient:
-        return TestClient(self.app, base_url=base, follow_redirects=False)
+    def browser(self, base: str = BASE, address: str = "testclient") -> TestClient:
+        return TestClient(self.app, base_url=base, follow_redirects=False, client=(address, 50_000))
 
     def log(self, what: str) -> list[tuple[str, str]]:
         return self.project.store.query("select who, detail::varchar from audit_log where what = ?", [what])
@@ -57,18 +57,18 @@ def world(project: Project) -> World:
 def test_a_right_code_leads_to_where_one_wanted_to_go(world: World) -> None:
     browser = world.browser()
     asked = browser.get("/records?record=r1&x=a b", headers={"accept": "text/html"})
-    shown = browser.get(asked.headers["location"])
+    shown = browser.get(urljoin("/records", asked.headers["location"]))
     assert 'value="/records?record=r1&amp;x=a%20b"' in shown.text
     answer = browser.post(
         "/sign-in", data={"name": "ann", "code": world.codes["annotator"], "next": "/records?record=r1"}
     )
-    assert (answer.status_code, answer.headers["location"]) == (303, "/records?record=r1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "./records?record=r1")
     cookie = answer.headers["set-cookie"]
     assert cookie.startswith(world.entrance.cookie)
     assert {"HttpOnly", "SameSite=strict", "Max-Age=43200"} <= {part.strip() for part in cookie.split(";")}
     assert "Secure" not in cookie
     assert browser.get("/records").text == "behind"
-    assert browser.get("/sign-in?next=/label").headers["location"] == "/label"
+    assert browser.get("/sign-in?next=/label").headers["location"] == "./label"
     assert world.log("signed in") == [("Ann", '{"role": "annotator", "address": "testclient"}')]
 
 
@@ -93,15 +93,18 @@ def test_a_wrong_code_is_written_down_without_the_code_and_without_what_is_no_na
     assert "secret" not in str(world.project.store.query("select * from audit_log"))
 
 
-def test_after_five_wrong_tries_even_the_right_code_waits(world: World) -> None:
+def test_after_five_wrong_tries_the_right_code_waits_there_and_nowhere_else(world: World) -> None:
     browser = world.browser()
-    for _ in range(FREE_TRIES["name"]):
+    for _ in range(FREE_TRIES["name and address"]):
         assert browser.post("/sign-in", data={"name": "Ann", "code": "no"}).status_code == 403
     answer = browser.post("/sign-in", data={"name": "ANN", "code": world.codes["annotator"]})
     assert answer.status_code == 429
     assert int(answer.headers["retry-after"]) >= 1
     assert "Too many wrong tries" in answer.text
-    assert len(world.log("sign-in refused")) == FREE_TRIES["name"]
+    assert len(world.log("sign-in refused")) == FREE_TRIES["name and address"]
+    own = world.browser(address="192.0.2.7")
+    found = own.post("/sign-in", data={"name": "Ann", "code": world.codes["annotator"]})
+    assert found.status_code == 303, "nobody else's tries keep Ann out"
     other = browser.post("/sign-in", data={"name": "Joy", "code": world.codes["adjudicator"]})
     assert other.status_code == 303, "others are not kept out"
 
@@ -123,9 +126,12 @@ def test_signing_out_ends_the_session_everywhere(world: World) -> None:
     asked = browser.get("/sign-out")
     assert "Signed in as Ann" in asked.text
     assert browser.get("/label").text == "behind", "to look at the page signs nobody out"
-    assert browser.post("/sign-out", headers={"origin": BASE}).headers["location"] == "/sign-in"
+    assert browser.post("/sign-out", headers={"origin": BASE}).headers["location"] == "./sign-in"
     assert [one.get("/label").status_code for one in (browser, thief)] == [401, 401]
     assert world.log("signed out") == [("Ann", "{}")]
+    restarted = World(world.project, entrance_of(world.project), world.codes).browser()
+    restarted.cookies.update(dict(thief.cookies))
+    assert restarted.get("/label").status_code == 401, "nor does a restart bring it back"
 
 
 def test_somebody_who_was_removed_is_asked_to_sign_in_and_cannot(world: World) -> None:
@@ -141,7 +147,7 @@ def test_a_link_from_another_site_finds_who_is_signed_in(world: World) -> None:
     """A strict cookie is not sent along: the page asks once more, from here."""
     answer = world.browser().get("/sign-in?next=/records", headers={"sec-fetch-site": "cross-site"})
     assert answer.status_code == 200
-    assert '<meta http-equiv="refresh" content="0;url=/sign-in?next=%2Frecords">' in answer.text
+    assert '<meta http-equiv="refresh" content="0;url=./sign-in?next=%2Frecords">' in answer.text
     assert "<form" not in answer.text
 
 
@@ -170,7 +176,7 @@ BACK = ["/sign-in", "/sign-out", "/api/jobs", "/_stcore/health", "/" + "x" * 300
 @pytest.mark.parametrize("wanted", AWAY + BACK)
 def test_nobody_is_sent_to_another_site_or_round_in_circles(world: World, wanted: str) -> None:
     data = {"name": "Ann", "code": world.codes["annotator"], "next": wanted}
-    assert world.browser().post("/sign-in", data=data).headers["location"] == "/"
+    assert world.browser().post("/sign-in", data=data).headers["location"] == "./"
     assert 'name="next" value="/"' in world.browser().get(f"/sign-in?next={quote(wanted, safe='')}").text
 
 

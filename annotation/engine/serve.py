@@ -24,6 +24,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
+from .gate import NO_ORIGINS, Gate
+
 PROVEN = "2.8.0"
 """The engine and the jobs lean on the inside of exactly this argilla-server."""
 LOG_BYTES, LOG_FILES = 1_000_000, 3
@@ -61,7 +63,7 @@ def main() -> None:
             owner_made = set_up(wanted)
             answer({"owner_made": owner_made})
             fall_silent()
-            run(listening)
+            run(listening, wanted.host)
     except Refusal as refusal:
         answer({"refused": str(refusal)})
         sys.exit(1)
@@ -124,6 +126,7 @@ def prepare(home: Path) -> None:
         "ARGILLA_HOME_PATH": str(home),
         "ARGILLA_AUTH_SECRET_KEY": auth_secret(home),
         "ARGILLA_SEARCH_ENGINE": "embedded",
+        **NO_ORIGINS,
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"])),
     }
@@ -193,13 +196,17 @@ async def ensure_owner(wanted: Wanted) -> bool:
     return missing
 
 
-def run(listening: socket.socket) -> None:
+def run(listening: socket.socket, host: str) -> None:
     """Answers requests until a signal; those under way have five seconds to end."""
     import argilla_server
     import uvicorn
 
     config = uvicorn.Config(
-        argilla_server.app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=5
+        Gate(argilla_server.app, host),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
     )
     try:
         uvicorn.Server(config).run(sockets=[listening])

@@ -23,7 +23,7 @@ function openBench(scope, data) {
 async function startBench(scope, data) {
   const tab = await claimTab();
   const bench = new Bench(scope, tab, data.setup, new Outbox(scope, tab));
-  const line = new Line(bench, tab, data.annotator, "/api/adjudicate");
+  const line = new Line(bench, tab, data.annotator, "api/adjudicate");
   line.token = data.token;
   const view = new BenchView(bench, line);
   bench.send = () => line.pump();

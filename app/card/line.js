@@ -10,7 +10,7 @@ const MOST_EVENTS = 200;
 const KEEPALIVE_BYTES = 60_000;
 
 class Line {
-  constructor(visit, tab, annotator, path = "/api/label/events") {
+  constructor(visit, tab, annotator, path = "api/label/events") {
     this.path = path;
     this.visit = visit;
     this.outbox = visit.outbox;
@@ -130,11 +130,12 @@ class Line {
   }
 
   async renewToken() {
-    const response = await this.fetch("/api/label/token", { annotator: this.annotator }, {});
+    const response = await this.fetch("api/label/token", { annotator: this.annotator }, {});
     if (!response.ok) throw new Unwelcome("This visit has ended. Reload the page; nothing is lost.");
     this.token = (await response.json()).token;
   }
 
+  /** path: as seen from the page, which a proxy may serve under a prefix. */
   fetch(path, body, options) {
     const headers = { "Content-Type": "application/json", "X-Rondo-Token": this.token, "X-Rondo-Tab": this.tab };
     return fetch(path, { method: "POST", headers, body: JSON.stringify(body), credentials: "same-origin", ...options });

@@ -42,6 +42,9 @@ def rondo(*arguments: str) -> None:
 class Server:
     """`rondo up` on a project of its own; it can be killed and started again on the same port."""
 
+    options: tuple[str, ...] = ("--no-token",)
+    """of `rondo up`, beside the port"""
+
     def __init__(self, folder: Path, labels: str, texts: Iterable[str], settings: Mapping[str, str]) -> None:
         self.folder = folder
         with socket.socket() as probe:
@@ -66,8 +69,13 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
+        command += self.options
         log = (self.folder / "server.log").open("ab")
-        self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        environment = {name: value for name, value in os.environ.items() if name != "RONDO_NO_TOKEN"}
+        environment["PYTHONUNBUFFERED"] = "1"
+        self.process = subprocess.Popen(
+            command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
         for _ in range(300):
             try:

@@ -1,17 +1,21 @@
-"""How long somebody waits after wrong tries, per name and per address: longer each time. Knows no code, no request."""
+"""How long somebody waits after wrong tries: longer each time. Knows no code, no request, and nothing else of ours.
+
+A name is slowed down only where the tries come from, so nobody can keep its owner out. What hundreds of addresses can
+try is little: codes are long. An address is slowed down for all names a little, since an office often has one for all.
+"""
 
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-FREE_TRIES = {"name": 5, "address": 20}  # an office often has one address for all
+FREE_TRIES = {"name and address": 5, "address": 20}
 FIRST_WAIT = 2.0
-LONGEST_WAIT = 900.0
+LONGEST_WAIT = {"name and address": 900.0, "address": 30.0}
 FORGET_AFTER = 3600.0
 MOST_KEPT = 10_000
 
 Key = tuple[str, str]
-"""('name', who) or ('address', where from)"""
+"""('name and address', who and where from) or ('address', where from)"""
 
 
 @dataclass
@@ -39,7 +43,7 @@ class Throttle:
             return max(wait, 0.0)
 
     def forgive(self, keys: tuple[Key, ...]) -> None:
-        """The try was right: the name starts anew, the address loses this one try."""
+        """The try was right: the name there starts anew, the address loses this one try."""
         with self._lock:
             for key in keys:
                 tries, last = self._tries.pop(key, (0, 0.0))
@@ -49,7 +53,7 @@ class Throttle:
     def _wait(self, key: Key, now: float) -> float:
         tries, last = self._recent(key, now)
         over = tries - FREE_TRIES[key[0]]
-        return last + min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT) - now if over >= 0 else 0.0
+        return last + min(FIRST_WAIT * 2 ** min(over, 20), LONGEST_WAIT[key[0]]) - now if over >= 0 else 0.0
 
     def _recent(self, key: Key, now: float) -> tuple[int, float]:
         tries, last = self._tries.get(key, (0, now))

@@ -1,0 +1,46 @@
+"""What a process that we start inherits of the environment: no secret but those that its work needs. Starts nothing."""
+
+import re
+from collections.abc import Mapping
+
+_SECRET_WORDS = {
+    *("TOKEN", "SECRET", "PASSWORD", "PASSWD", "PASSPHRASE"),
+    *("CREDENTIAL", "CREDENTIALS", "KEY", "APIKEY", "PAT"),
+}
+_OURS = ("RONDO_ACCESS_CODE",)
+_LOGIN = re.compile(r"://[^/@\s]*:[^/@\s]+@")
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+"""a password may stand in them, and without them there is no network"""
+
+_HUB = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+_TRACKERS = ("WANDB_", "MLFLOW_", "DATABRICKS_", "AWS_", "AZURE_", "GOOGLE_")
+"""MLflow keeps files at the last four"""
+NEEDED: dict[str, tuple[str, ...]] = {
+    "activate": _HUB,
+    "compare_encoders": _HUB,
+    "encode": _HUB,
+    "evaluate": _HUB,
+    "push": _HUB,
+    "train": (*_HUB, *_TRACKERS),
+}
+"""kind of job: how the names of the secrets begin that it may need; every other kind needs none"""
+
+
+def without_secrets(environment: Mapping[str, str], needed: tuple[str, ...] = ()) -> dict[str, str]:
+    """The variables that hold no secret, by their names and by logins in addresses, and the needed ones."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name.upper().startswith(needed) or not _is_secret(name.upper(), value)
+    }
+
+
+def for_job(environment: Mapping[str, str], kind: str) -> dict[str, str]:
+    """What a job of this kind inherits."""
+    return without_secrets(environment, NEEDED.get(kind, ()))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if name in _PROXIES:
+        return False
+    return name in _OURS or bool(_SECRET_WORDS & set(name.split("_"))) or _LOGIN.search(value) is not None

@@ -1,0 +1,131 @@
+"""nginx and Caddy before the app, with TLS, a name of their own and a path, as docs/team.md writes them."""
+
+import datetime
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from playwright.sync_api import expect
+
+from tests.argilla_server import free_port
+from tests.browser.conftest import Machines
+from tests.browser.real import ROOT, Card
+from tests.browser.test_sign_in import Team
+
+pytestmark = pytest.mark.browser
+NAME = "label.localhost"
+DOCS = (ROOT / "docs" / "team.md").read_text(encoding="utf-8")
+Write = Callable[[Path, int, int], list[str]]
+
+
+def block(language: str) -> str:
+    """The configuration as the docs have it."""
+    found = re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def certificate(folder: Path) -> None:
+    """cert.pem and key.pem, signed by nobody else."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, NAME)])
+    now = datetime.datetime.now(datetime.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(NAME)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    pem = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    (folder / "key.pem").write_bytes(pem)
+
+
+def nginx(folder: Path, port: int, app: int) -> list[str]:
+    text = block("nginx").replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl").replace("label.example.org", NAME)
+    text = text.replace("127.0.0.1:8501", f"127.0.0.1:{app}").replace("/etc/ssl/label", str(folder))
+    places = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    head = f"pid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}"
+    (folder / "nginx.conf").write_text(f"{head}{text}\n}}\n")
+    command = shutil.which("nginx") or "/usr/sbin/nginx"
+    return [command, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
+
+
+def caddy(folder: Path, port: int, app: int) -> list[str]:
+    text = block("caddy").replace(
+        "label.example.org {", f"https://{NAME}:{port} {{\n tls {folder}/cert.pem {folder}/key.pem"
+    )
+    (folder / "Caddyfile").write_text(
+        "{\nadmin off\nauto_https disable_redirects\n}\n" + text.replace("127.0.0.1:8501", f"127.0.0.1:{app}")
+    )
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, int]]:
+    """A team's project, served for people who open it under another name, and the port of that name."""
+    team, port = Team(tmp_path_factory.mktemp("behind") / "project"), free_port()
+    team.server.kill()
+    team.server.options = ("--public-address", f"https://{NAME}:{port}/rondo")
+    team.server.start()
+    team.base = f"https://{NAME}:{port}/rondo"
+    yield team, port
+    team.server.kill()
+
+
+@pytest.fixture(params=[nginx, caddy])
+def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Path) -> Iterator[Team]:
+    """The same, with this one running before it."""
+    (team, port), write = behind, request.param
+    if not (shutil.which(write.__name__) or Path(f"/usr/sbin/{write.__name__}").exists()):
+        say = f"This test needs {write.__name__}: `apt install {write.__name__}`."
+        pytest.fail(say) if os.environ.get("CI") == "true" else pytest.skip(say)
+    certificate(tmp_path)
+    with (tmp_path / "log").open("wb") as log:
+        command = write(tmp_path, port, team.server.port)
+        home = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=home)
+    try:
+        for _ in range(100):
+            assert process.poll() is None, (tmp_path / "log").read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield team
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_people_sign_in_label_and_sign_out_under_the_public_address(proxy: Team, machines: Machines) -> None:
+    page = machines(ignore_https_errors=True).new_page()
+    outside: list[str] = []
+    page.on("request", lambda request: None if request.url.startswith(proxy.base) else outside.append(request.url))
+    before = proxy.server.answers("Ann")
+    proxy.sign_in(page, "Ann")
+    card = Card(page)
+    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=40_000)
+    assert page.url == f"{proxy.base}/label"
+    given = card.label("12")
+    card.wait_saved()
+    assert proxy.server.answers("Ann")[len(before) :] == given
+    assert {one["secure"] for one in page.context.cookies()} == {True}
+    page.goto(f"{proxy.base}/sign-out")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Access code")).to_be_visible()
+    assert page.url.startswith(f"{proxy.base}/sign-in")
+    assert outside == [], "nothing is asked for outside of the path"
