@@ -9,8 +9,8 @@ Three ways to score are compared: ours (audit labels teach, records are judged b
 mean over the audit records, and audit records that never teach, again with the plain mean.
 A label is rare in a project where fewer than five of its audit records are to be expected to have it.
 "On fresh texts" is the same estimate against the last head's accuracy on the test split, which is what gold would say.
-With --few-answers labels are many and answers few: 19, 40 or 60 labels of hwu64, 29 of a library or 7 of snips, and
-seven answers for each at the end.
+With --few-answers labels are many and answers few: 19, 40 or 60 labels of hwu64 or the 7 of snips, and seven answers
+for each at the end.
 """
 
 import argparse
@@ -45,7 +45,8 @@ LARGE = (
     (2400, (100,) * 8, (0.6, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.6)),
 )
 """for 64 labels; records, records asked per round, audit shares"""
-FEW_TURN = (("hwu64", 19), ("library_sample_en", 29), ("hwu64", 40), ("snips", 7), ("hwu64", 60))
+FEW_TURN = (("hwu64", 19), ("snips", 7), ("hwu64", 40), ("hwu64", 60))
+"""set and how many of its labels"""
 ANSWERS_PER_LABEL = 7
 Told = tuple[str, str, Estimate | None, float]
 
@@ -143,7 +144,8 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
     right, right_untaught = (float((one == played.truth)[played.pool].mean()) for one in (guess, other))
     fresh, fresh_untaught = (
-        float((predict(head, trial.test).argmax(axis=1) == trial.test_truth).mean()) for head in (*played.heads, untaught)
+        float((predict(head, trial.test).argmax(axis=1) == trial.test_truth).mean())
+        for head in (*played.heads, untaught)
     )
     held_out = played.held_out.argmax(axis=1)
     guess[asked], other[chosen] = held_out, held_out[~history.audited]

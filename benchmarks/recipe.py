@@ -45,7 +45,7 @@ Teach = Callable[[Trial, Ints], Head]
 def load_trial(folder: Path, name: str, cache: Path) -> Trial:
     import polars as pl
 
-    table = pl.read_parquet(folder / f"{name}.parquet").filter(~pl.col("label").str.contains("|", literal=True))
+    table = pl.read_parquet(folder / f"{name}.parquet")
     labels = tuple(sorted(table["label"].unique().to_list()))
     truth = np.array([labels.index(label) for label in table["label"]], dtype=np.int64)
     test = split_of(table["split"].to_list() if "split" in table.columns else None, len(truth))

@@ -61,7 +61,9 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
 
 def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp_path: Path) -> None:
     truth = np.eye(2, dtype=bool)[[0, 1]]
-    save_head(tmp_path / "m1", Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 1.0, ("no", "yes"), False), {})
+    save_head(
+        tmp_path / "m1", Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 1.0, ("no", "yes"), False), {}
+    )
     save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
     asked = Asked(np.arange(2), truth, truth, truth.astype(np.float32), np.ones(2, np.int64), weigh(history(2, 2)))
     models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 10, "round": 1}]

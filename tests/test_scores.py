@@ -141,4 +141,3 @@ def test_what_stands_for_itself_has_a_doubt_of_its_own() -> None:
     drawn_alone, known_alone = exact(1.0, 12.5), exact(0.0, 50)
     assert found.value == pytest.approx(0.5)
     assert (found.low, found.high) == pytest.approx((drawn_alone.low / 2, 0.5 + known_alone.high / 2))
-

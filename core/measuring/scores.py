@@ -30,7 +30,8 @@ class Estimate:
 
 @dataclass(frozen=True)
 class LabelScore:
-    """One label; None where no drawn record can tell. records: drawn ones that truly have it.
+    """One label; None where no drawn record can tell. records, predicted: drawn ones that truly have it, and that are
+    said to.
 
     precision: of the records that are said to have it. recall: of those that have it. prevalence: its share of all
     records, told also of a label that was never seen.
@@ -41,6 +42,7 @@ class LabelScore:
     f1: Estimate | None
     prevalence: Estimate
     records: int
+    predicted: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,7 @@ def _of_label(truth: Bools, said: Bools, weights: Weights) -> LabelScore:
         f1=jaccard and Estimate(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))),
         prevalence=share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
         records=int((truth & weights.drawn).sum()),
+        predicted=int((said & weights.drawn).sum()),
     )
 
 
@@ -182,10 +185,7 @@ def _lacking(truth: Bools, said: Bools, weights: Weights) -> int:
 def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Iterator[str]:
     judging = "labelled records" if weights.population is None else "audit labels"
     if weights.uncovered:
-        yield (
-            f"{weights.uncovered} records came with imports of which no audit record was answered; nothing is claimed "
-            "about them."
-        )
+        yield uncovered_note(weights.uncovered)
     if not weights.weight.any():
         yield f"There are no {judging} yet. About 100 {judging} tell accuracy to within 10 points."
         return
@@ -197,6 +197,10 @@ def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Ite
             f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall cannot be told; "
             f"it takes at least {more} more {judging} to meet them {FEW} times."
         )
+
+
+def uncovered_note(records: int) -> str:
+    return f"{records} records came with imports of which no audit record was answered; nothing is claimed about them."
 
 
 def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:

@@ -59,8 +59,8 @@ class Lesson:
 class CrossFit:
     """The head of all records, and what heads that did not see them say of the judged ones.
 
-    probs: (judged, labels) calibrated, in the order of the lesson, None for fewer than FEWEST records. labels: (judged,)
-    how many records the head learnt from that judged this one.
+    probs: (judged, labels) calibrated, in the order of the lesson, None for fewer than FEWEST records. labels:
+    (judged,) how many records the head learnt from that judged this one.
     """
 
     head: Head
@@ -138,7 +138,7 @@ def cross_fit(
 
 
 def folds_of(records: int) -> int:
-    """Folds for so many labelled records. A head that judges learnt from one part in so many less than the one in use."""
+    """Into how many parts to split so many labelled records: a head that judges has missed one of them."""
     return max(FOLDS, min(FOLD_WORK // max(records, 1), MOST_FOLDS))
 
 
