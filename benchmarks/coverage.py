@@ -235,6 +235,7 @@ def played_project(trials: dict[str, Trial], number: int, *, few: bool) -> Seen:
 
 def main() -> None:
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
+    import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -1,7 +1,7 @@
 """Which figures rest on enough records to be shown: one rule for the terminal, pages, cards and exports.
 
 A score is shown from FEWEST records of its stratum on, a figure of one label from FEW of its records on, and neither
-where its interval leaves everything possible. Knows figures as `models` and evaluations keep them, no store and no page.
+where its interval leaves everything possible. Knows figures as `models` keeps them, no store and no page.
 """
 
 from collections.abc import Mapping
