@@ -24,8 +24,8 @@ def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
     score_metrics(model)
     if model and "audit" in model:
         st.caption(
-            "Audit: about all records that could be asked, those that were chosen for being hard included. It errs on the "
-            "low side: who judges a record learnt from a few labels less than the model in use."
+            "Audit: about all records that could be asked, those that were chosen for being hard included. It errs on "
+            "the low side: the heads that judge learnt from a few labels less than the model in use."
         )
     for sentence in figures["caveats"]:
         st.caption(escaped(sentence))
