@@ -82,7 +82,7 @@ def _data(cursor: Cursor) -> Card:
 def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
     counted = _rows(
         cursor,
-        "select unnest(labels) as label, stratum = 'gold' as gold, count(*) as records from settled group by all",
+        "select unnest(labels) as label, stratum = 'gold' as gold, count(*) as records from settled group by 1, 2",
     )
     records = {(row["label"], row["gold"]): row["records"] for row in counted}
     return {
