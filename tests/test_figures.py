@@ -45,7 +45,7 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     assert f"  audit (3 records): {WORDS}\n" in capsys.readouterr().out
     chart = learning_chart(learning_curve(project), "accuracy")
     assert chart is not None
-    assert {row["stratum"] for row in chart.to_dict()["layer"][0]["data"]["values"]} == {"gold"}
+    assert {row["stratum"] for row in chart.to_dict()["data"]["values"]} == {"gold"}
     for page in ("overview.py", "models.py"):
         drawn = page_of(page)
         assert WORDS in texts(drawn)
