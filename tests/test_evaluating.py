@@ -329,8 +329,9 @@ def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
     append_shards(project.vectors, encoder, out, 0)
 
 
-def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project) -> None:
-    told = evaluate(judged, quiet, on="gold")
+def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_file: OnFile) -> None:
+    told, _ = on_file
+    assert label_bars(label_rows(evaluate(judged, quiet, on="gold"))) is None  # four of each label
     assert any("macro F1" in line for line in evaluate_lines(told))
     assert (chart := label_bars(label_rows(told))) is not None
     assert len(chart.to_dict()["layer"]) == 2
