@@ -5,6 +5,8 @@ from typing import Any
 
 import altair as alt
 
+from core.measuring.reporting import shown_scores
+
 Rows = Sequence[Mapping[str, Any]]
 AUDIT, GAIN, RANDOM, GREY = "#2f6fed", "#3aa76d", "#d9822b", "#8a94a3"
 _ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
@@ -14,19 +16,19 @@ STRATA = {"audit": AUDIT, "gold": RANDOM}
 def learning_chart(curve: Rows, measure: str = "macro_f1") -> alt.LayerChart | None:
     """A score over labels with its 95 % band, one line per stratum; None while none can be told.
 
-    measure: `accuracy` or `macro_f1`. Scores that could be anything (interval 0 to 1) are left out.
+    measure: `accuracy` or `macro_f1`. Where the records are too few to say there is no point.
     """
     name = {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
     rows = [
         {
             "labels": point["labels"],
             "stratum": stratum,
-            **point[stratum][measure],
+            **score,
             "records": point[stratum]["n"],
         }
         for point in curve
         for stratum in STRATA
-        if stratum in point and (point[stratum][measure]["low"], point[stratum][measure]["high"]) != (0, 1)
+        if stratum in point and (score := shown_scores(point[stratum])[measure])
     ]
     if not rows:
         return None
@@ -135,12 +137,10 @@ def _labels_axis(most: float | None = None, title: str = "labels learnt from") -
 
 
 def balance_chart(counts: Rows) -> alt.Chart:
-    """Labels given and labels suggested, side by side for each label."""
-    rows = [
-        {"label": row["label"], "kind": kind, "records": row[kind]}
-        for row in counts
-        for kind in ("labelled", "suggested")
-    ]
+    """Labels given by people, gold that came with a file (if any did), and labels suggested, one bar for each label."""
+    colours = {"labelled": AUDIT, "gold": RANDOM, "suggested": "#a9c1f5"}
+    kinds = [kind for kind in colours if kind != "gold" or any(row["gold"] for row in counts)]
+    rows = [{"label": row["label"], "kind": kind, "records": row[kind]} for row in counts for kind in kinds]
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
@@ -149,7 +149,7 @@ def balance_chart(counts: Rows) -> alt.Chart:
             x=alt.X("records:Q", stack=True),
             color=alt.Color(
                 "kind:N",
-                scale=alt.Scale(domain=["labelled", "suggested"], range=["#2f6fed", "#a9c1f5"]),
+                scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
                 legend=alt.Legend(orient="top", title=None),
             ),
             tooltip=["label:N", "kind:N", "records:Q"],

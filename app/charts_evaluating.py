@@ -6,6 +6,7 @@ from typing import Any
 import altair as alt
 
 from app.charts import Rows
+from core.measuring.reporting import shown_label
 
 BLUE, ORANGE, GREY = "#2f6fed", "#d9822b", "#8a94a3"
 MOST_BARS = 30
@@ -15,8 +16,11 @@ _ESTIMATE = ("value", "low", "high")
 
 
 def label_rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Scores per label of an evaluation, by name."""
-    return [{"label": told["labels"].get(label, label), **scores} for label, scores in told["per_label"].items()]
+    """Scores per label of an evaluation, by name, as far as its records can say."""
+    return [
+        {"label": told["labels"].get(label, label), **shown_label(scores, told["n"])}
+        for label, scores in told["per_label"].items()
+    ]
 
 
 def label_bars(rows: Rows) -> alt.LayerChart | None:

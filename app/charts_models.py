@@ -3,6 +3,7 @@
 import altair as alt
 
 from app.charts import Rows
+from core.measuring.reporting import shown
 
 BLUE, ORANGE = "#2f6fed", "#d9822b"
 _UNIT = alt.Scale(domain=[0, 1])
@@ -36,9 +37,14 @@ def versions_chart(rows: Rows) -> alt.LayerChart | None:
 def over_time_chart(rows: Rows, by: str) -> alt.LayerChart | None:
     """Share of what the champions said of audit records that proved right, with 95 % intervals; None without any.
 
-    rows: one per round or week (as `by` names it): accuracy {value, low, high}, n, model.
+    rows: one per round or week, or some of them together (as `by` names it): accuracy {value, low, high}, n, model.
+    Those of too few records are left out.
     """
-    drawn = [{**row["accuracy"], "when": str(row[by]), "n": row["n"], "model": row["model"]} for row in rows]
+    drawn = [
+        {**accuracy, "when": str(row[by]), "n": row["n"], "model": row["model"]}
+        for row in rows
+        if (accuracy := shown(row["accuracy"], row["n"]))
+    ]
     if not drawn:
         return None
     base = alt.Chart(alt.Data(values=drawn)).encode(

@@ -17,6 +17,7 @@ from app.charts_rounds import calibration_chart, confusion_chart
 from app.identity import demand
 from app.state import Office
 from core.errors import RondoError
+from core.measuring.reporting import in_words, shown
 from core.registry.evaluating import saved_evaluations
 from core.reports import matrices
 from core.reports.card_text import escaped
@@ -78,13 +79,8 @@ def _draw_figures(told: Told) -> None:
     named = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "micro_f1": "Micro F1"}
     found = {name: told[key] for key, name in named.items()}
     found |= {f"True label among the {top['k']} likeliest": top["accuracy"] for top in told["top"]}
-    rows = [{"measure": name, "95 %": matrices.in_words(_known(one))} for name, one in found.items()]
+    rows = [{"measure": name, "95 %": in_words(shown(one, told["n"]))} for name, one in found.items()]
     st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
-
-
-def _known(estimate: Told) -> Told | None:
-    """None where it could be anything."""
-    return estimate if estimate["high"] - estimate["low"] < 1 else None
 
 
 def _draw_confusion(office: Office, told: Told) -> None:

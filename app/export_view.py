@@ -22,7 +22,7 @@ MIMES = {".csv": "text/csv", ".jsonl": "application/jsonl", ".md": "text/markdow
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
-def _look(_project: Project, what: str, at: str) -> tuple[int, list[dict[str, Any]]]:
+def _look(_project: Project, what: str, at: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
     return count_rows(_project, what), first_rows(_project, what)
 
 
@@ -33,11 +33,12 @@ def _card(_project: Project, names: bool, at: str) -> dict[str, Any]:
 
 def draw_preview(project: Project, what: str) -> int:
     """The first rows and how many there are."""
-    count, rows = _look(project, what, stamp(project))
+    (count, gold), rows = _look(project, what, stamp(project))
     if not count:
         st.info("This export would be empty: there is nothing of this kind yet.")
         return 0
-    st.text(f"{count:,} rows" + (f"; the first {len(rows)}:" if count > len(rows) else ":"))
+    words = f"{count:,} rows" + (f", {gold:,} of them gold that came with a file" if gold else "")
+    st.text(words + (f"; the first {len(rows)}:" if count > len(rows) else ":"))
     st.dataframe(rows, key="preview", hide_index=True, alt="The first rows of the export")
     return count
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.terminal_scores import duration
-from core.measuring.strata import judged_on
+from core.measuring.reporting import FEWEST, TOO_FEW, judged_on, shown
 
 Job = Mapping[str, Any]
 STATES = {
@@ -69,14 +69,17 @@ def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | 
     found = metrics[stratum] if stratum else metrics
     where = f" on {found['n']:,} {stratum} records" if stratum else ""
     names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
-    return [(f"{title}{where}", *_estimate(found[key])) for key, title in names.items() if found.get(key) is not None]
+    n = found.get("n", FEWEST)
+    return [
+        (f"{title}{where}", *_estimate(found[key], n)) for key, title in names.items() if found.get(key) is not None
+    ]
 
 
-def _estimate(found: Any) -> tuple[str, str | None]:
+def _estimate(found: Any, n: int) -> tuple[str, str | None]:
     if not isinstance(found, Mapping):
         return f"{found:.1%}", None
-    if found["high"] - found["low"] >= 1:
-        return "cannot be told", None
+    if not shown(found, n):
+        return TOO_FEW, None
     return f"{found['value']:.1%}", f"95 %: {found['low']:.1%} to {found['high']:.1%}"
 
 
@@ -113,7 +116,8 @@ def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
             "macro_f1": score,
         }
         for number, (run, values) in enumerate(zip(runs, every, strict=True), 1)
-        for score in [((run.get("metrics") or {}).get("held_out") or {}).get("macro_f1")]
+        for held_out in [(run.get("metrics") or {}).get("held_out") or {}]
+        for score in [shown(held_out.get("macro_f1"), held_out.get("n", 0))]
     ]
     return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))
 

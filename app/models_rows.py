@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from core.measuring.strata import judged_on
+from core.measuring.reporting import judged_on, shown, shown_scores
 from core.models.encoders import OWN
+from core.registry.predictions import joined
 
 Model = Mapping[str, Any]
 STATES = {
@@ -60,14 +61,10 @@ def _score(model: Model) -> dict[str, Any]:
     if stratum is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
     found = model["metrics"][stratum]
-    score = found["macro_f1"]
-    told = score["high"] - score["low"] < 1
-    return {
-        "judged on": f"{found['n']:,} {stratum}",
-        "macro F1": round(score["value"], 3) if told else None,
-        "from": round(score["low"], 3) if told else None,
-        "to": round(score["high"], 3) if told else None,
-    }
+    score = shown_scores(found)["macro_f1"]
+    names = {"macro F1": "value", "from": "low", "to": "high"}
+    figures = {name: round(score[key], 3) if score else None for name, key in names.items()}
+    return {"judged on": f"{found['n']:,} {stratum}", **figures}
 
 
 def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -97,11 +94,14 @@ def flat_rows(told: Mapping[str, Any]) -> list[dict[str, str]]:
 def over_time_rows(told: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
     """Audit and chosen records over time, for a table. Only the audit's share estimates anything."""
     audit = [
-        {by: row[by], "records": row["n"], "stratum": "audit", "right": row["accuracy"]["value"]}
-        | {name: row["accuracy"][name] for name in ("low", "high")}
-        for row in told["over_time"]
+        {by: str(row[by]), "records": row["n"], "stratum": "audit", "right": accuracy.get("value")}
+        | {name: accuracy.get(name) for name in ("low", "high")}
+        for row in joined(told["over_time"], by)
+        for accuracy in [shown(row["accuracy"], row["n"]) or {}]
     ]
-    chosen = [{by: row[by], "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in told["chosen"]]
+    chosen = [
+        {by: str(row[by]), "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in told["chosen"]
+    ]
     return audit + chosen
 
 

@@ -24,7 +24,7 @@ from app.widgets import score_metrics
 from core.errors import RondoError
 from core.registry.champions import standing
 from core.registry.gate import gate
-from core.registry.predictions import predictions
+from core.registry.predictions import joined, predictions
 from core.reports.card_text import escaped
 
 Model = Mapping[str, Any]
@@ -219,7 +219,7 @@ def draw_predictions(office: Office) -> None:
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
     told = predictions(office.project, lambda *_: None, by=by)
     st.text(told["sentence"])
-    if chart := over_time_chart(told["over_time"], by):
+    if chart := over_time_chart(joined(told["over_time"], by), by):
         st.altair_chart(chart, key="over-time", alt="Share right over time, with intervals")
         with st.expander("The numbers"):
             st.dataframe(over_time_rows(told, by), key="over-time-table", hide_index=True)

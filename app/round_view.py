@@ -10,6 +10,7 @@ from app.charts_rounds import calibration_chart, confusion_chart, prevalence_cha
 from app.identity import demand, may
 from app.state import Office
 from core.errors import RondoError
+from core.measuring.reporting import FEWEST, STRATA, TOO_FEW, too_few
 from core.project import Project
 from core.reports import matrices, overview, standing
 from core.reports.card_text import escaped
@@ -33,7 +34,13 @@ def draw_curve(project: Project) -> None:
         with st.expander("The numbers"):
             st.dataframe(standing.curve_table(curve), key="curve-table", hide_index=True)
     else:
-        st.info("It cannot be told yet: too few audit and gold records have a label. Label the batch on.")
+        st.info(f"{TOO_FEW.capitalize()}: {_how_few(curve)}.")
+
+
+def _how_few(curve: Rows) -> str:
+    newest = curve[-1] if curve else {}
+    parts = [too_few(newest[stratum]["n"], stratum) for stratum in STRATA if stratum in newest]
+    return ", ".join(parts) or "no audit or gold record has a label yet"
 
 
 def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None) -> None:
@@ -50,7 +57,7 @@ def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None)
         return
     given, estimated = st.columns(2)
     given.text("Labels given and suggested")
-    given.altair_chart(balance_chart(counts), key="balance", alt="Records per label, given and suggested")
+    given.altair_chart(balance_chart(counts), key="balance", alt="Records per label: labelled, gold and suggested")
     if chart := prevalence_chart(rows):
         estimated.text(f"Estimated share of each label, from {stratum} records")
         estimated.altair_chart(chart, key="prevalence", alt="Estimated share of each label with its interval")
@@ -105,7 +112,7 @@ def draw_calibration(office: Office, stratum: str) -> None:
     st.header("Calibration")
     found = matrices.calibration(office.project, stratum)
     if found is None:
-        st.info("No verdict has a probability yet. The next round brings them.")
+        st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
     st.text(matrices.calibration_sentence(found, stratum))
     st.altair_chart(calibration_chart(found["bins"]), key="calibration", alt="Stated against actual certainty")

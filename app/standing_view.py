@@ -23,7 +23,10 @@ def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
     st.header("How good is the model?")
     score_metrics(model)
     if model and "audit" in model:
-        st.caption("Audit: about all records that could be asked, those that were chosen for being hard included.")
+        st.caption(
+            "Audit: about all records that could be asked, those that were chosen for being hard included. It errs on "
+            "the low side: the heads that judge learnt from a few labels less than the model in use."
+        )
     for sentence in figures["caveats"]:
         st.caption(escaped(sentence))
     curve = standing.learning_curve(office.project)
@@ -65,8 +68,8 @@ def _draw_forecast(forecast: Mapping[str, Any]) -> None:
             st.text(gain["sentence"])
     st.altair_chart(forecast_chart(forecast), key="forecast")
     st.caption(
-        "Points: every model so far on today's audit records. Where a model learnt from them, heads from a fifth fewer "
-        "labels speak for it: such points stand further left."
+        "Points: every model so far on today's audit records. Where a model learnt from them, heads from a few labels "
+        "less (a twentieth to a fifth) speak for it: such points stand further left."
     )
     with st.expander("The numbers"):
         st.dataframe([{**gain, "sentence": None} for gain in gains], key="forecast-table", hide_index=True)

@@ -82,7 +82,7 @@ def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:
 def _fit_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
     if "labels" in told and told["labels"] == told["labels_before"]:
-        lines.append("  As many as the model before learnt from: label some records first, or nothing changes.")
+        lines.append("  As many as the model before learnt from, so nothing changes.")
     lines += score_lines(told.get("metrics") or {}) if "labels" in told else []
     return lines + _batch_lines(told)
 
@@ -200,9 +200,10 @@ def _count(labels: int | None) -> str:
 
 
 def _demo_lines(told: Mapping[str, Any]) -> list[str]:
-    lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>10}"]
+    lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
     lines += [
-        f"{point['labels']:>7} {interval(point['gold']['accuracy']):>30} {point['gold']['macro_f1']['value']:>10.1%}"
+        f"{point['labels']:>7} {interval(point['gold']['accuracy'], point['gold']['n']):>30} "
+        f"{interval(point['gold']['macro_f1'], point['gold']['n']):>30}"
         for point in told["curve"]
         if "gold" in point
     ]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.terminal_scores import interval
+from core.measuring.reporting import TOO_FEW, shown_label
 
 Told = Mapping[str, Any]
 MOST = 12
@@ -33,14 +34,15 @@ def _evaluation(told: Told) -> Iterator[str]:
 
 def _scores(told: Told) -> Iterator[str]:
     for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1"), ("micro_f1", "micro F1")):
-        yield f"  {name:<10} {interval(told[key])}"
+        yield f"  {name:<10} {interval(told[key], told['n'])}"
     for top in told["top"] if told["multi"] else told["top"][1:]:  # else top 1 is accuracy
-        yield f"  top {top['k']:<6} {interval(top['accuracy'])}"
+        yield f"  top {top['k']:<6} {interval(top['accuracy'], told['n'])}"
 
 
 def _labels(told: Told) -> Iterator[str]:
     width = min(max((len(name) for name in told["labels"].values()), default=5), 30)
-    rows = sorted(told["per_label"].items(), key=lambda row: row[1]["f1"]["value"] if row[1]["f1"] else 2)
+    found = {label: shown_label(scores, told["n"]) for label, scores in told["per_label"].items()}
+    rows = sorted(found.items(), key=lambda row: row[1]["f1"]["value"] if row[1]["f1"] else 2)
     yield f"  {'label':<{width}}  records  {'precision':<14}  {'recall':<14}  F1 (95 %)"
     for label, scores in rows[:MOST]:
         precision, recall, f1 = (_span(scores[kind]) for kind in ("precision", "recall", "f1"))
@@ -51,9 +53,9 @@ def _labels(told: Told) -> Iterator[str]:
 
 
 def _span(estimate: Told | None) -> str:
-    """'91 % (85 to 95)', or that nothing can be told."""
-    if not estimate or estimate["high"] - estimate["low"] >= 1:
-        return "cannot be told"
+    """'91 % (85 to 95)', or that the records are too few."""
+    if not estimate:
+        return TOO_FEW
     value, low, high = (round(100 * estimate[name]) for name in ("value", "low", "high"))
     return f"{value} % ({low} to {high})"
 
@@ -96,7 +98,7 @@ def _comparison(told: Told) -> Iterator[str]:
 
 def _difference(row: Told) -> str:
     if row["high"] - row["low"] >= 2:
-        return "cannot be told yet"
+        return TOO_FEW
     value, low, high = (100 * row[name] for name in ("value", "low", "high"))
     return f"{row['first']:.1%} to {row['second']:.1%}: {value:+.1f} points (95 %: {low:+.1f} to {high:+.1f})"
 

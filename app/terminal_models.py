@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.terminal_scores import interval, score_lines
-from core.measuring.strata import judged_on
+from core.measuring.reporting import judged_on
+from core.registry.predictions import joined
 
 
 def _models_lines(told: Mapping[str, Any]) -> list[str]:
@@ -20,7 +21,7 @@ def _model_line(model: Mapping[str, Any]) -> str:
     line = f"{model['id']}  {model['state']:<13} {model['trainer']}, {model['labels']:,} labels"
     if stratum := judged_on(model["metrics"]):
         found = model["metrics"][stratum]
-        line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'])}"
+        line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'], found['n'])}"
     return line + (f". {model['notes']}" if model["notes"] else "")
 
 
@@ -55,9 +56,10 @@ def _rollback_lines(told: Mapping[str, Any]) -> list[str]:
 
 def _predictions_lines(told: Mapping[str, Any]) -> list[str]:
     lines = [told["sentence"]]
-    for point in told["over_time"]:
-        span = f"round {point['round']}" if "round" in point else f"week of {point['week']}"
-        lines.append(f"  {span}: right on {point['n']:,} audit records {interval(point['accuracy'])}")
+    by = "week" if any("week" in point for point in told["over_time"]) else "round"
+    for point in joined(told["over_time"], by):
+        span = f"round {point[by]}" if by == "round" else f"week of {point[by]}"
+        lines.append(f"  {span}: right on {point['n']:,} audit records {interval(point['accuracy'], point['n'])}")
     misses = [
         f"  {miss['id']}: {miss['said']} ({miss['probability']:.0%}), is {miss['truth']}" for miss in told["worst"]
     ]

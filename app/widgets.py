@@ -8,10 +8,10 @@ import streamlit as st
 from app.identity import demand, may
 from app.state import Office
 from app.terminal import progress_line
+from core.measuring.reporting import FEWEST, TOO_FEW, shown_scores, too_few
 from core.reports.card_text import escaped
 
-FEWEST = 10
-"""records below which a large figure would only mislead"""
+SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
 
 
 @st.fragment(run_every=2)
@@ -35,15 +35,15 @@ def score_metrics(model: Mapping[str, Any] | None) -> None:
         return
     for name, found in shown:
         if found["n"] < FEWEST:
-            st.text(f"{found['n']} {name} records: too few to say how good it is. From {FEWEST} on there are figures.")
+            st.text(f"How good it is: {too_few(found['n'], name)}.")
             continue
-        columns = st.columns(2)
-        for column, (title, key) in zip(columns, (("Accuracy", "accuracy"), ("Macro F1", "macro_f1")), strict=True):
-            estimate, told = found[key], found[key]["high"] - found[key]["low"] < 1
+        scores = shown_scores(found)
+        for column, (key, title) in zip(st.columns(2), SCORES.items(), strict=True):
+            estimate = scores[key]
             column.metric(
                 f"{title} on {found['n']:,} {name} records",
-                f"{estimate['value']:.1%}" if told else "cannot be told",
-                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if told else None,
+                f"{estimate['value']:.1%}" if estimate else TOO_FEW,
+                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if estimate else None,
                 delta_color="off",
                 delta_arrow="off",
             )

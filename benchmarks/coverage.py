@@ -1,6 +1,6 @@
 """How often the 95 % intervals hold the truth, over many simulated projects. Knows real sets, no projects or verbs.
 
-    python -m benchmarks.coverage DATA_FOLDER [--projects 1000] [--first 0] [--cache FOLDER]
+    python -m benchmarks.coverage DATA_FOLDER [--projects 1000] [--first 0] [--few-answers] [--cache FOLDER]
 
 Every project draws its records from a labelled set and asks in batches whose audit share changes; up to a third of the
 records is asked, chosen by the default strategy or by margin; half of the projects get their last third of records
@@ -8,6 +8,9 @@ half-way. The truth is what the last head says of all records, asked ones counte
 Three ways to score are compared: ours (audit labels teach, records are judged by cross-fitting and weighed), the plain
 mean over the audit records, and audit records that never teach, again with the plain mean.
 A label is rare in a project where fewer than five of its audit records are to be expected to have it.
+"On fresh texts" is the same estimate against the last head's accuracy on the test split, which is what gold would say.
+With --few-answers labels are many and answers few: 19, 40 or 60 labels of hwu64 or the 7 of snips, and seven answers
+for each at the end.
 """
 
 import argparse
@@ -24,7 +27,7 @@ from benchmarks.simulated import Plan, Played
 from core.measuring.audit import Bools, History, Ints, plain, weigh
 from core.measuring.scores import FEW, Estimate, Score, macro_f1, score, share
 from core.models.graph import neighbour_graph
-from core.models.heads import Lesson, Surroundings, cross_fit, predict
+from core.models.heads import Lesson, Surroundings, cross_fit, fit_uncalibrated, predict
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES
@@ -42,6 +45,9 @@ LARGE = (
     (2400, (100,) * 8, (0.6, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.6)),
 )
 """for 64 labels; records, records asked per round, audit shares"""
+FEW_TURN = (("hwu64", 19), ("snips", 7), ("hwu64", 40), ("hwu64", 60))
+"""set and how many of its labels"""
+ANSWERS_PER_LABEL = 7
 Told = tuple[str, str, Estimate | None, float]
 
 
@@ -49,7 +55,7 @@ Told = tuple[str, str, Estimate | None, float]
 class Seen:
     """A finished project. truth, said, said_untaught: (N, labels), what is true of all records, and what is said by the
     head that all taught and by the head that the chosen alone taught. asked: (k,) rows in the order of the history.
-    right: share of the pool that the two heads get right."""
+    right, fresh: share of the pool, and of texts that were in no project, that the two heads get right."""
 
     truth: Bools
     said: Bools
@@ -57,6 +63,29 @@ class Seen:
     asked: Ints
     history: History
     right: tuple[float, float]
+    fresh: tuple[float, float]
+
+
+def some_labels(trial: Trial, count: int, seed: int) -> Trial:
+    """The records of so many labels, drawn by lot."""
+    labels = np.sort(np.random.default_rng(seed).permutation(len(trial.labels))[:count])
+    here, there = np.isin(trial.truth, labels), np.isin(trial.test_truth, labels)
+    return replace(
+        trial,
+        train=trial.train[here],
+        truth=np.searchsorted(labels, trial.truth[here]),
+        test=trial.test[there],
+        test_truth=np.searchsorted(labels, trial.test_truth[there]),
+        labels=tuple(trial.labels[label] for label in labels),
+        names=trial.names[labels],
+    )
+
+
+def few_answers(number: int, labels: int) -> Plan:
+    """The project of that number with many labels and few answers."""
+    strategy = ("default", "margin")[number // len(FEW_TURN) % 2]
+    size = ANSWERS_PER_LABEL * labels // 4
+    return Plan(1500, (size,) * 4, (0.1, 0.3, 0.1, 0.2), strategy=strategy, seed=number)
 
 
 def plan_of(number: int, name: str) -> Plan:
@@ -86,8 +115,11 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         asked = np.flatnonzero(left >= 0)
         lesson = Lesson(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
-        last = number + 1 == len(plan.sizes)
-        head, held_out = cross_fit(lesson, around(vectors[here]), np.full(len(asked), last), rng)
+        if number + 1 < len(plan.sizes):
+            head = fit_uncalibrated(lesson, around(vectors[here]))
+        else:
+            fitted = cross_fit(lesson, around(vectors[here]), np.ones(len(asked), np.bool_), rng)
+            head, held_out = fitted.head, fitted.probs
         probs = predict(head, vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")
@@ -99,23 +131,27 @@ def around(vectors: Floats) -> Surroundings:
     return Surroundings(graph, vectors[graph.rows])
 
 
-def see(trial: Trial, number: int, name: str) -> Seen:
-    """Plays the project; eight turns have waves, eight have none."""
-    plan = plan_of(number, name)
-    played, opens = play_project(trial, plan, number // len(TURN) // 8 % 2 == 1)
+def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
+    """Plays the project."""
+    played, opens = play_project(trial, plan, waves)
     labels, asked = len(trial.labels), played.asked
     starts, wave = np.unique(opens, return_inverse=True)
     history = History(np.bincount(wave), starts, wave[asked], played.left[asked], played.audited[asked])
     chosen = asked[~history.audited]
     lesson = Lesson(played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels)
     nobody = np.zeros(len(chosen), np.bool_)
-    untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0))[0]
+    untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0)).head
     guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
     right, right_untaught = (float((one == played.truth)[played.pool].mean()) for one in (guess, other))
+    fresh, fresh_untaught = (
+        float((predict(head, trial.test).argmax(axis=1) == trial.test_truth).mean())
+        for head in (*played.heads, untaught)
+    )
     held_out = played.held_out.argmax(axis=1)
     guess[asked], other[chosen] = held_out, held_out[~history.audited]
     truth, said, said_untaught = (one_hot(one, labels) for one in (played.truth, guess, other))
-    return Seen(truth, said, said_untaught, asked, history, (right, right_untaught))
+    pool_and_fresh = (right, right_untaught), (fresh, fresh_untaught)
+    return Seen(truth, said, said_untaught, asked, history, *pool_and_fresh)
 
 
 def one_hot(labels: Ints, count: int) -> Bools:
@@ -131,6 +167,9 @@ def tell(seen: Seen) -> Iterator[Told]:
     yield from _told("ours", ours, seen.truth, seen.said, len(drawn))
     yield from _told("plain mean", mean, seen.truth, seen.said, len(drawn))
     yield from _told("never teach", untaught, seen.truth, seen.said_untaught, len(drawn))
+    estimates = (("ours", ours, 0), ("plain mean", mean, 0), ("never teach", untaught, 1))
+    for way, told, head in estimates:
+        yield way, "accuracy on fresh texts", told.accuracy, seen.fresh[head]
     for way, right in zip(("ours", "never teach"), seen.right, strict=True):
         yield way, "right in the pool", Estimate(right, right, right), right
 
@@ -185,8 +224,18 @@ def table_of(told: dict[tuple[str, str], list[tuple[Estimate | None, float]]]) -
         )
 
 
+def played_project(trials: dict[str, Trial], number: int, *, few: bool) -> Seen:
+    """The project of that number; of the usual ones eight turns have waves, eight have none."""
+    if not few:
+        name = TURN[number % len(TURN)]
+        return see(trials[name], plan_of(number, name), number // len(TURN) // 8 % 2 == 1)
+    name, labels = FEW_TURN[number % len(FEW_TURN)]
+    return see(some_labels(trials[name], labels, number), few_answers(number, labels), False)
+
+
 def main() -> None:
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
+    import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -194,13 +243,14 @@ def main() -> None:
     parser.add_argument("--projects", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "rondo-recipe")
+    parser.add_argument("--few-answers", action="store_true")
     options = parser.parse_args()
-    trials = {name: load_trial(options.folder, name, options.cache) for name in dict.fromkeys(TURN)}
+    sets = [name for name, _ in FEW_TURN] if options.few_answers else TURN
+    trials = {name: load_trial(options.folder, name, options.cache) for name in dict.fromkeys(sets)}
     told: dict[tuple[str, str], list[tuple[Estimate | None, float]]] = defaultdict(list)
     with threadpool_limits(1):
         for number in range(options.first, options.first + options.projects):
-            name = TURN[number % len(TURN)]
-            for way, figure, estimate, truth in tell(see(trials[name], number, name)):
+            for way, figure, estimate, truth in tell(played_project(trials, number, few=options.few_answers)):
                 told[way, figure].append((estimate, truth))
     print("\n".join(table_of(told)))
 

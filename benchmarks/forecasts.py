@@ -80,7 +80,8 @@ def replay(trial: Trial, seed: int) -> Arrays:
         batch = compose(pool, BATCH, STRATEGIES["default"], SHARES[seed % 2], rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         asked = np.flatnonzero(left >= 0)
-        head, held_out = cross_fit(world.lesson(asked), world.around, audited[asked], rng)
+        fitted = cross_fit(world.lesson(asked), world.around, audited[asked], rng)
+        head, held_out = fitted.head, fitted.probs
         probs = predict(head, world.vectors)
         said = probs.argmax(axis=1)
         if held_out is not None:

@@ -76,8 +76,9 @@ def play(trial: Trial, plan: Plan) -> Played:
         if number + 1 < len(plan.sizes):
             heads.append(fit_head(lesson, around, rng))
         else:
-            head, held_out = cross_fit(lesson, around, np.ones(len(asked), bool), rng)
-            heads.append(head)
+            fitted = cross_fit(lesson, around, np.ones(len(asked), bool), rng)
+            heads.append(fitted.head)
+            held_out = fitted.probs
         probs = predict(heads[-1], vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")

@@ -69,7 +69,7 @@ def as_it_comes(trial: Trial, labelled: Labelled, rng: np.random.Generator) -> I
     from cleanlab.filter import find_label_issues
 
     lesson = Lesson(labelled.points, labelled.targets.astype(np.float32), trial.labels)
-    probs = cross_fit(lesson, trial.surroundings, np.ones(len(labelled.rows), np.bool_), rng)[1]
+    probs = cross_fit(lesson, trial.surroundings, np.ones(len(labelled.rows), np.bool_), rng).probs
     return np.flatnonzero(find_label_issues(labelled.targets.argmax(axis=1), probs, n_jobs=1))
 
 

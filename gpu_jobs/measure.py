@@ -35,13 +35,15 @@ REJUDGED = 30
 class Asked:
     """The records that people were asked for, each with what a head that did not see it says.
 
-    rows: (k,) ascending. truth, said: (k, labels). probs: (k, labels). weights, sources: of the k records.
+    rows: (k,) ascending. truth, said, probs: (k, labels). labels: (k,) how many records that head learnt from.
+    weights: of the k records.
     """
 
     rows: Ints
     truth: Bools
     said: Bools
     probs: Floats
+    labels: Ints
     weights: Weights
 
     @property
@@ -95,7 +97,7 @@ def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
 def keep_verdicts(folder: Path, asked: Asked, multi: bool = False) -> None:
     """Beside the head."""
     likeliest, chance = asked.probs.argmax(axis=1), chances(asked.probs, asked.said, multi)
-    write_crossed(folder, Crossed(asked.rows, asked.said, likeliest, chance, asked.weights.weight))
+    write_crossed(folder, Crossed(asked.rows, asked.said, likeliest, chance, asked.weights.weight, asked.labels))
 
 
 def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:
@@ -151,31 +153,36 @@ def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, 
     unreadable: list[str] = []
     for model in models:
         try:
-            judged = _judge(Path(model["path"]), asked.rows, vectors, tuple(labels))
+            judged = _judge(model, asked.rows, vectors, tuple(labels))
         except Damaged:
             unreadable.append(model["id"])
             continue
         if judged is not None:
-            verdict, seen = judged
             kept.append(dict(model))
-            said.append(verdict)
-            learnt.append(np.where(seen, model["labels"] - seen.sum() / FOLDS, model["labels"]))
+            said.append(judged[0])
+            learnt.append(judged[1])
     verdicts = np.array(said, bool).reshape(-1, len(asked.rows), len(labels))
     return Rejudged(kept, verdicts, np.array(learnt).reshape(-1, len(asked.rows)), unreadable)
 
 
-def _judge(folder: Path, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -> tuple[Bools, Bools] | None:
-    """(verdicts (k, labels), seen (k,)); None for a model without verdicts or of other labels. Raises Damaged."""
+def _judge(
+    model: Mapping[str, Any], rows: Ints, vectors: Floats, labels: tuple[str, ...]
+) -> tuple[Bools, Floats] | None:
+    """(verdicts (k, labels), labels learnt from (k,)); None for a model without verdicts or of other labels. Raises
+    Damaged."""
+    folder = Path(model["path"])
     if not (folder / VERDICTS).exists():
         return None
     head = load_head(folder)
     kept = read_crossed(folder, len(labels)) if head.labels == labels else None
     if kept is None:
         return None
-    verdict = decide(predict(head, vectors, rows), head.multi)
+    verdict, learnt = decide(predict(head, vectors, rows), head.multi), np.full(len(rows), float(model["labels"]))
     seen = np.isin(rows, kept.rows)
-    verdict[seen] = kept.said[np.searchsorted(kept.rows, rows[seen])]
-    return verdict, seen
+    place = np.searchsorted(kept.rows, rows[seen])
+    verdict[seen] = kept.said[place]
+    learnt[seen] = kept.labels[place] if len(kept.labels) else model["labels"] - seen.sum() / FOLDS
+    return verdict, learnt
 
 
 def curve_entries(judged: Rejudged, asked: Asked, seed: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from core.measuring.audit import Weights, drawn_only, weigh
 from core.measuring.scores import score
 from core.models.artifacts import load_head, save_head
 from core.models.encoders import OWN
-from core.models.heads import Head, Lesson, Surroundings, cross_fit, decide, predict
+from core.models.heads import CrossFit, Head, Lesson, Surroundings, cross_fit, decide, predict
 from core.sampling.pool import Floats
 from core.vectors import encoder_folder, open_vectors
 from gpu_jobs.choose import Scored, Task, choose
@@ -47,16 +47,14 @@ Arrays = Mapping[str, npt.NDArray[Any]]
 class Learnt:
     """What learning gave: the head, its lesson and surroundings, and held-out probabilities of the judged records.
 
-    judged: (n,) mask over the lesson's records, weights: of these. held_out: (judged, labels), None where there were
-    too few labels.
+    judged: (n,) mask over the lesson's records, weights: of these.
     """
 
-    head: Head
+    fitted: CrossFit
     lesson: Lesson
     around: Surroundings
     judged: npt.NDArray[np.bool_]
     weights: Weights
-    held_out: Floats | None
 
 
 def play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     report(0, 3)
     result: dict[str, Any] = {"seed": params["seed"]}
     learnt = _learn(task) if params["learn"] else None
-    head = learnt.head if learnt else _load(params)
+    head = learnt.fitted.head if learnt else _load(params)
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
     if learnt and scored:
@@ -114,10 +112,10 @@ def _learn(task: Task) -> Learnt:
     if params["encoder"].startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         asked, weights = asked[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, asked)
-    head, held_out = cross_fit(lesson, around, judged, rng)
+    fitted = cross_fit(lesson, around, judged, rng)
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
-    save_head(task.bundle / "out" / "model", head, facts)
-    return Learnt(head, lesson, around, judged, weights, held_out)
+    save_head(task.bundle / "out" / "model", fitted.head, facts)
+    return Learnt(fitted, lesson, around, judged, weights)
 
 
 def _load(params: Mapping[str, Any]) -> Head | None:
@@ -147,14 +145,14 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
 def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
-    head, seed = learnt.head, params["seed"]
+    head, seed = scored.head, params["seed"]
     gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
     metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
     if found := measure_gold(scored, gold, seed):
         metrics["gold"] = found
     before = _taught_less(params, len(learnt.lesson.vectors))
     metrics |= compare(before, scored, vectors, arrays["pool_rows"], seed)
-    asked = None if learnt.held_out is None else _asked(arrays, learnt, learnt.held_out)
+    asked = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
     if asked is not None:
         metrics |= _measure_asked(task, learnt, asked)
     _write_judged(task.bundle / "out" / "judged.parquet", scored, asked, gold)
@@ -174,8 +172,9 @@ def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
     return Asked(
         rows=arrays["train_rows"][learnt.judged],
         truth=arrays["train_targets"][learnt.judged],
-        said=decide(held_out, learnt.head.multi),
+        said=decide(held_out, learnt.fitted.head.multi),
         probs=held_out,
+        labels=learnt.fitted.labels,
         weights=learnt.weights,
     )
 
@@ -184,7 +183,7 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
-    keep_verdicts(folder, asked, learnt.head.multi)
+    keep_verdicts(folder, asked, learnt.fitted.head.multi)
     if not asked.audited.any():
         return {}
     now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}

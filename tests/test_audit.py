@@ -7,7 +7,7 @@ from hypothesis import strategies as some
 
 from core.errors import BadInput
 from core.measuring.audit import History, plain, weigh
-from core.measuring.scores import score, share, share_of
+from core.measuring.scores import exact, score, share, share_of
 
 SIZES, SHARES = (60,) * 5, (0.1, 0.6, 0.3, 0.5, 0.3)
 
@@ -79,15 +79,18 @@ def test_a_single_draw_is_a_plain_sample() -> None:
     assert found.effective == pytest.approx(20 / (1 - 20 / 1000))
 
 
-def test_where_every_record_was_asked_nothing_is_uncertain() -> None:
+def test_where_every_record_was_asked_the_score_is_their_mean_with_the_doubt_of_a_sample() -> None:
+    """Other folds would have judged some of them otherwise, so 63 % (63 to 63) would be too sure."""
     right, asked, history = project(3, 300)
     assert len(asked) == 300
     verdict = np.stack([right[asked], ~right[asked]], axis=1)
     found = score(np.tile([True, False], (300, 1)), verdict, weigh(history))
     assert found.effective is None
     for estimate in (found.accuracy, found.macro_f1, found.micro_f1):
-        assert estimate.low == pytest.approx(estimate.value) == pytest.approx(estimate.high)
+        assert estimate.low < estimate.value < estimate.high
+    sample = exact(float(right.mean()), 300)
     assert found.accuracy.value == pytest.approx(right.mean())
+    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((sample.low, sample.high))
 
 
 def test_an_import_without_an_audit_record_is_left_out_and_counted() -> None:

@@ -224,7 +224,7 @@ def test_the_way_back_is_named_only_where_there_is_one() -> None:
 def test_every_figure_per_label_is_told_with_its_interval() -> None:
     found = {"value": 0.914, "low": 0.853, "high": 0.947}
     per_label = {"a": {"records": 40, "precision": found, "recall": None, "f1": found}}
-    *_, line = _labels({"labels": {"a": "spam"}, "per_label": per_label})
+    *_, line = _labels({"n": 90, "labels": {"a": "spam"}, "per_label": per_label})
     assert line.split() == [
         "spam",
         "40",
@@ -233,9 +233,10 @@ def test_every_figure_per_label_is_told_with_its_interval() -> None:
         "(85",
         "to",
         "95)",
-        "cannot",
-        "be",
-        "told",
+        "too",
+        "few",
+        "to",
+        "say",
         "91",
         "%",
         "(85",

@@ -88,8 +88,8 @@ def test_a_rounds_head_gets_the_figures_that_its_round_measured(judged: Project,
     assert told["model"] == champion
     assert {name: told[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
     there = calibration(judged, stratum)
-    assert there is not None
-    assert told["calibration"]["error"] == pytest.approx(there["error"])
+    assert (there is None) is (told["calibration"] is None) is (stratum == "audit")  # its four records are too few
+    assert there is None or told["calibration"]["error"] == pytest.approx(there["error"])
 
 
 def test_of_what_a_head_learnt_from_only_decisions_are_known_and_it_is_said(judged: Project) -> None:
@@ -329,8 +329,9 @@ def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
     append_shards(project.vectors, encoder, out, 0)
 
 
-def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project) -> None:
-    told = evaluate(judged, quiet, on="gold")
+def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_file: OnFile) -> None:
+    told, _ = on_file
+    assert label_bars(label_rows(evaluate(judged, quiet, on="gold"))) is None  # four of each label
     assert any("macro F1" in line for line in evaluate_lines(told))
     assert (chart := label_bars(label_rows(told))) is not None
     assert len(chart.to_dict()["layer"]) == 2

@@ -116,9 +116,9 @@ def test_a_missed_label_is_paired_with_what_was_said_instead_or_with_none() -> N
 
 
 def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
-    weight = np.array([0.7, 0.1, 0.1, 0.1])
-    weights = Weights(weight, np.zeros(4), np.ones(4, np.bool_), 2.0, 40, 0)
-    truth, said = one_hot([0, 1, 0, 1], 2), one_hot([0, 0, 1, 0], 2)
+    weight = np.repeat([0.7, 0.1, 0.1, 0.1], 3) / 3
+    weights = Weights(weight, np.zeros(12), np.ones(12, np.bool_), 6.0, 120, 0)
+    truth, said = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))
     probs = np.where(said, 0.9, 0.1).astype(np.float32)
     found = evaluate(Judged(truth, said, probs, probs.max(axis=1).astype(np.float64), weights))
     assert found.score.accuracy.value == found.top[0].value == pytest.approx(0.7)

@@ -205,7 +205,8 @@ def test_a_held_out_verdict_does_not_know_the_label_that_it_judges() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     truth = rng.integers(4, size=120)
     lesson, everybody = lesson_of(vectors, truth, 4), np.ones(120, bool)
-    head, held_out = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0))
+    fitted = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0))
+    head, held_out = fitted.head, fitted.probs
     assert held_out is not None
     assert (held_out.argmax(axis=1) == truth).mean() < 0.4
     assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.5
@@ -214,9 +215,9 @@ def test_a_held_out_verdict_does_not_know_the_label_that_it_judges() -> None:
 def test_changing_a_label_leaves_the_verdict_on_its_own_record_as_it_was() -> None:
     vectors, truth, _ = texts(60, 3)
     lesson, everybody = lesson_of(vectors, truth, 3), np.ones(60, bool)
-    _, before = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0))
+    before = cross_fit(lesson, around(vectors), everybody, np.random.default_rng(0)).probs
     truth[7] = (truth[7] + 1) % 3
-    _, after = cross_fit(lesson_of(vectors, truth, 3), around(vectors), everybody, np.random.default_rng(0))
+    after = cross_fit(lesson_of(vectors, truth, 3), around(vectors), everybody, np.random.default_rng(0)).probs
     assert before is not None
     assert after is not None
     first, second = (np.log(probs[7]) - np.log(probs[7]).mean() for probs in (before, after))
@@ -228,7 +229,17 @@ def test_changing_a_label_leaves_the_verdict_on_its_own_record_as_it_was() -> No
 def test_records_that_are_not_judged_still_calibrate_where_few_are() -> None:
     vectors, truth, _ = texts(80, 3)
     nobody = np.zeros(80, bool)
-    head, held_out = cross_fit(lesson_of(vectors, truth, 3), around(vectors), nobody, np.random.default_rng(0))
-    assert head.calibration_error is not None
-    assert held_out is not None
-    assert held_out.shape == (0, 3)
+    fitted = cross_fit(lesson_of(vectors, truth, 3), around(vectors), nobody, np.random.default_rng(0))
+    assert fitted.head.calibration_error is not None
+    assert fitted.probs is not None
+    assert fitted.probs.shape == (0, 3)
+    assert fitted.labels.shape == (0,)
+
+
+@pytest.mark.parametrize(("records", "fewest_learnt_from"), [(12, 11), (100, 95), (400, 360), (1000, 800)])
+def test_while_labels_are_few_the_heads_that_judge_learn_from_nearly_all(records: int, fewest_learnt_from: int) -> None:
+    vectors, truth, _ = texts(records, 3)
+    everybody = np.ones(records, np.bool_)
+    fitted = cross_fit(lesson_of(vectors, truth, 3), None, everybody, np.random.default_rng(0))
+    assert fitted.labels.shape == (records,)
+    assert fitted.labels.min() == fewest_learnt_from

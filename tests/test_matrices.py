@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import simulate
+from core.measuring.reporting import TOO_FEW
 from core.project import Project
 from core.reports.matrices import (
-    TOO_FEW,
     calibration,
     calibration_sentence,
     confused,
@@ -144,7 +144,7 @@ def test_calibration_says_more_than_chance_only_of_a_model_that_is_too_sure(
 def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
     spans = []
     for heavy in (1.0, 20.0):
-        verdicts: list[Verdict] = [("audit", heavy if n == 0 else 1.0, ["food"], ["food"]) for n in range(9)]
+        verdicts: list[Verdict] = [("audit", heavy if n == 0 else 1.0, ["food"], ["food"]) for n in range(12)]
         judge(project, verdicts)
         found = calibration(project, "audit")
         assert found is not None
@@ -154,12 +154,12 @@ def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
 
 def test_scores_are_read_in_the_shape_of_today_and_in_the_first_one(project: Project) -> None:
     estimate = {"value": 0.5, "low": 0.25, "high": 0.75}
-    today: dict[str, Any] = {"precision": estimate, "recall": None, "f1": None, "prevalence": estimate, "records": 3}
+    today: dict[str, Any] = {"precision": estimate, "recall": None, "f1": None, "prevalence": estimate, "records": 6}
     taxonomy = project.settings().taxonomy
-    [new] = label_table(label_scores({"audit": {"n": 9, "per_label": {"food": today}}}, "audit", taxonomy))
-    assert (new["precision"], new["recall"], new["records"]) == ("50.0% (25.0 to 75.0)", TOO_FEW, 3)
+    [new] = label_table(label_scores({"audit": {"n": 90, "per_label": {"food": today}}}, "audit", taxonomy))
+    assert (new["precision"], new["recall"], new["records"]) == ("50.0% (25.0 to 75.0)", TOO_FEW, 6)
     [old] = label_table(
-        label_scores({"audit": {"n": 9, "per_label": {"food": [0.5, 1.0, 2 / 3, 3]}}}, "audit", taxonomy)
+        label_scores({"audit": {"n": 90, "per_label": {"food": [0.5, 1.0, 2 / 3, 6]}}}, "audit", taxonomy)
     )
-    assert old == {"label": "food", "records": 3, "precision": "50.0%", "recall": "100.0%", "f1": "66.7%"}
+    assert old == {"label": "food", "records": 6, "precision": "50.0%", "recall": "100.0%", "f1": "66.7%"}
     assert label_scores({"audit": {"n": 0}}, "audit", taxonomy) == []

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from core.measuring.audit import History, weigh
 from core.models.artifacts import save_head
 from core.models.heads import Head
+from core.models.said import VERDICTS
 from gpu_jobs.measure import MOST_JUDGED, Asked, keep_verdicts, rejudge, thin
 
 
@@ -47,11 +49,22 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
     weights = np.array([[1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
     head = Head(weights, np.zeros(2, np.float32), 1.0, ("no", "yes"), False)
     save_head(tmp_path / "m1", head, {})
-    asked = Asked(np.arange(4), truth, truth, truth.astype(np.float32), weigh(history(4, 4)))
-    learnt = Asked(asked.rows[:2], truth[:2], ~truth[:2], asked.probs[:2], weigh(history(2, 2)))
+    asked = Asked(np.arange(4), truth, truth, truth.astype(np.float32), np.full(4, 3), weigh(history(4, 4)))
+    learnt = Asked(asked.rows[:2], truth[:2], ~truth[:2], asked.probs[:2], np.array([1, 0]), weigh(history(2, 2)))
     keep_verdicts(tmp_path / "m1", learnt)
     models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 2, "round": 1}]
     judged = rejudge(models, asked, vectors, ("no", "yes"))
     assert (judged.said[0] == truth).all(axis=1).tolist() == [False, False, True, True]
-    assert judged.labels[0].tolist() == [1.6, 1.6, 2.0, 2.0]
+    assert judged.labels[0].tolist() == [1, 0, 2, 2]
     assert len(rejudge(models, asked, vectors, ("no", "maybe")).entries) == 0
+
+
+def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp_path: Path) -> None:
+    truth = np.eye(2, dtype=bool)[[0, 1]]
+    save_head(
+        tmp_path / "m1", Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 1.0, ("no", "yes"), False), {}
+    )
+    save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
+    asked = Asked(np.arange(2), truth, truth, truth.astype(np.float32), np.ones(2, np.int64), weigh(history(2, 2)))
+    models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 10, "round": 1}]
+    assert rejudge(models, asked, np.eye(2, dtype=np.float32), ("no", "yes")).labels[0].tolist() == [9.6, 9.6]

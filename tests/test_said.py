@@ -29,7 +29,7 @@ def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int]
     order = np.argsort(numbers)
     assert judged.rows.tolist() == sorted(rows)
     assert np.array_equal(judged.probs, probs[order])
-    kept = Crossed(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)))
+    kept = Crossed(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order)
     write_crossed(folder, kept)
     crossed = read_crossed(folder, labels)
     assert crossed is not None
@@ -82,7 +82,7 @@ def test_verdicts_from_before_chances_were_kept_are_still_read(tmp_path: Path) -
     save_file({"rows": N, "said": BITS}, tmp_path / VERDICTS)
     crossed = read_crossed(tmp_path, 2)
     assert crossed is not None
-    assert (len(crossed.rows), len(crossed.label)) == (3, 0)
+    assert (len(crossed.rows), len(crossed.label), len(crossed.labels)) == (3, 0, 0)
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:

@@ -131,13 +131,13 @@ def test_micro_f1_of_several_labels_is_no_accuracy() -> None:
     assert found.micro_f1.value == pytest.approx(4 / 5)
 
 
-def test_records_that_stand_for_themselves_move_the_score_but_not_its_doubt() -> None:
-    """A hundred records, half of them asked and known, ten drawn from the others."""
+def test_what_stands_for_itself_has_a_doubt_of_its_own() -> None:
+    """A hundred records, half of them asked and wrong, ten drawn from the others and right: not 50 % (35 to 50)."""
     known, drawn = np.repeat([0.01, 0.0], [50, 10]), np.repeat([False, True], [50, 10])
     weights = Weights(known + drawn * 0.05, known, drawn, 12.5, 100, 0)
     truth, right = one_hot([0] * 60, 2), np.ones(60, np.int64)
     right[:50] = 0
     found = score(truth, one_hot((1 - right).tolist(), 2), weights).accuracy
-    alone = exact(1.0, 12.5)
+    drawn_alone, known_alone = exact(1.0, 12.5), exact(0.0, 50)
     assert found.value == pytest.approx(0.5)
-    assert (found.low, found.high) == pytest.approx((alone.low / 2, 0.5))
+    assert (found.low, found.high) == pytest.approx((drawn_alone.low / 2, 0.5 + known_alone.high / 2))

@@ -35,8 +35,7 @@ for warning in figures["warnings"]:
 draw_standing(office)
 
 shown = [("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")]
-if figures["machine"]:
-    shown.insert(2, ("Machine labels", "machine"))
+shown[2:2] = [(title, key) for title, key in (("Gold", "gold"), ("Machine labels", "machine")) if figures[key]]
 for column, (title, key) in zip(st.columns(len(shown)), shown, strict=True):
     column.metric(title, f"{figures[key]:,}")
 if figures["records"]:

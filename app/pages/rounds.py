@@ -27,7 +27,7 @@ else:
     draw_curve(office.project)
     scored, judged = scored_strata(model), judged_strata(office.project)
     if not scored:
-        st.info("No audit or gold record has a label yet, so nothing can be said of the model. Label the batch on.")
+        st.info("No audit or gold record has a label yet, so nothing can be said of the model.")
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.measuring.audit import Weights
+from core.measuring.reporting import FEWEST
 from core.measuring.scores import Bools, Estimate, Floats, Score, interval, score, share_of
 
 MOST_BINS, PER_BIN = 10, 10
@@ -122,8 +123,8 @@ def rank_of_truth(truth: Bools, probs: npt.NDArray[np.float32]) -> npt.NDArray[n
 
 
 def reliability(stated: Floats, right: Bools, weight: Floats, seed: int = 0) -> Reliability | None:
-    """stated, right, weight: (k,). None without a record."""
-    if not len(stated):
+    """stated, right, weight: (k,). None for fewer than FEWEST records."""
+    if len(stated) < FEWEST:
         return None
     order = np.argsort(stated, kind="stable")
     stated, right, weight = stated[order], right[order], weight[order]

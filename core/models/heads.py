@@ -17,7 +17,8 @@ CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
 GUESS_WEIGHT = 0.4  # what a pseudo-label counts, a person's label counts 1
 GUESSES_PER_LABEL = 6.0  # pseudo-labels of a label, times its mean number of labels
-FOLDS = 5
+FOLDS, MOST_FOLDS = 5, 20
+FOLD_WORK = 4_000  # records times folds: while labels are few, more folds cost little and leave the heads more to learn
 FEWEST = 10  # labelled records below which held-out logits say nothing
 HELD_OUT = 200  # records are enough for one temperature
 MOST_GUESSES = 2_000  # with so many labels given, pseudo-labels add little but time
@@ -52,6 +53,19 @@ class Lesson:
     labels: tuple[str, ...]
     multi: bool = False
     names: Floats | None = None
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """The head of all records, and what heads that did not see them say of the judged ones.
+
+    probs: (judged, labels) calibrated, in the order of the lesson, None for fewer than FEWEST records. labels:
+    (judged,) how many records the head learnt from that judged this one.
+    """
+
+    head: Head
+    probs: Floats | None
+    labels: Ints
 
 
 @dataclass(frozen=True)
@@ -106,21 +120,26 @@ def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.G
 
 def cross_fit(
     lesson: Lesson, surroundings: Surroundings | None, judged: npt.NDArray[np.bool_], rng: np.random.Generator
-) -> tuple[Head, Floats | None]:
-    """The head of all records, and what heads that did not see them say of the `judged` ones (mask over the lesson).
+) -> CrossFit:
+    """The head of all records, and the `judged` ones (mask over the lesson) by heads fitted without their fold.
 
-    (judged, labels) calibrated probabilities in the order of the lesson, each by a head fitted without its fold; None
-    for fewer than FEWEST. Where few are judged, others are held out too, for the temperature. FOLDS folds; two where
-    nearly all records only teach. Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
+    Where few are judged, others are held out too, for the temperature; two folds where nearly all records only teach.
+    Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
     """
-    ground = _ground(lesson, surroundings)
+    ground, n = _ground(lesson, surroundings), len(lesson.vectors)
     out, others = judged.copy(), np.flatnonzero(~judged)
     if missing := min(max(HELD_OUT - int(judged.sum()), 0), len(others)):
         out[rng.choice(others, missing, replace=False)] = True
-    fold = np.full(len(lesson.vectors), -1)
-    fold[out] = rng.permutation(np.arange(int(out.sum())) % (FOLDS if out.mean() > 1 / FOLDS else 2))
+    fold = np.full(n, -1)
+    fold[out] = rng.permutation(np.arange(int(out.sum())) % (folds_of(n) if out.mean() > 1 / FOLDS else 2))
     head, held_out = _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
-    return head, None if held_out is None else held_out[judged[out]]
+    sizes = np.bincount(fold[out], minlength=1)
+    return CrossFit(head, None if held_out is None else held_out[judged[out]], n - sizes[fold[judged]])
+
+
+def folds_of(records: int) -> int:
+    """Into how many parts to split so many labelled records: a head that judges has missed one of them."""
+    return max(FOLDS, min(FOLD_WORK // max(records, 1), MOST_FOLDS))
 
 
 def fit_uncalibrated(lesson: Lesson, surroundings: Surroundings | None) -> Head:

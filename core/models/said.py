@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.floating[Any]]
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it: n (k,), probs (k, labels)"""
 VERDICTS = "verdicts.safetensors"
-"""of a round's head, written after its seal: rows (k,), said (bits), label, probability, weight"""
+"""of a round's head, written after its seal: rows (k,), said (bits), label, probability, weight, labels"""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Judged:
 class Crossed:
     """What heads that had not seen a record said of those that a round's head learnt from.
 
-    rows: (k,) ascending. said: (k, labels). label: (k,) column of the likeliest. probability, weight: (k,). The last
-    three are empty in a round from before they were kept.
+    rows: (k,) ascending. said: (k, labels). label: (k,) column of the likeliest. probability, weight: (k,). labels:
+    (k,) how many records the head that said it learnt from. The last four are empty in a round from before they were
+    kept.
     """
 
     rows: Ints
@@ -39,6 +40,7 @@ class Crossed:
     label: Ints
     probability: Floats
     weight: Floats
+    labels: Ints
 
 
 def write_judged(folder: Path, rows: Ints, probs: Floats) -> None:
@@ -74,6 +76,7 @@ def write_crossed(folder: Path, crossed: Crossed) -> None:
         "label": crossed.label.astype(np.int32),
         "probability": crossed.probability,
         "weight": crossed.weight,
+        "labels": crossed.labels,
     }
     save_file(kept, folder / VERDICTS)
 
@@ -86,12 +89,12 @@ def read_crossed(folder: Path, labels: int) -> Crossed | None:
     rows, said = stored.get("rows"), stored.get("said")
     if not _are_rows(rows) or said is None or said.shape != (len(rows), -(-labels // 8)) or said.dtype != np.uint8:
         raise _unreadable(folder / VERDICTS, f"it does not fit {labels} labels")
-    more = [stored.get(name, np.empty(0)) for name in ("label", "probability", "weight")]
+    more = [stored.get(name, np.empty(0)) for name in ("label", "probability", "weight", "labels")]
     if any(column.shape not in ((0,), rows.shape) for column in more):
         raise _unreadable(folder / VERDICTS, f"it does not say as much of each of its {len(rows)} records")
-    label, probability, weight = more
+    label, probability, weight, learnt = more
     bits = np.unpackbits(said, axis=1, count=labels).astype(np.bool_)
-    return Crossed(rows, bits, label.astype(np.int64), probability, weight)
+    return Crossed(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:

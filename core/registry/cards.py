@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.measuring.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders import EMBEDDED, OWN
 from core.project import Project
 from core.registry.usage import usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
-from core.reports.datacard import FEW_AUDITS
-from core.reports.matrices import STRATA, in_words, label_scores, label_table, score_of
+from core.reports.matrices import label_scores, label_table, score_of
+from core.reports.standing import pool_exhausted
 
 Facts = Mapping[str, Any]
 NO_LICENCE = (
@@ -87,7 +88,10 @@ def model_card(project: Project, subject: Subject) -> str:
         _labels(project, subject, info),
         _making(row, info),
         *_quality(project, row),
-        ["## Known limits", *as_list(escaped(limit) for limit in _limits(row, subject.manifest))],
+        [
+            "## Known limits",
+            *as_list(escaped(limit) for limit in _limits(row, subject.manifest, exhausted=pool_exhausted(project))),
+        ],
         ["## Licence", "", NO_LICENCE],
     ]
     return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
@@ -167,26 +171,25 @@ def _quality(project: Project, row: Facts) -> Iterable[list[str]]:
         ACCURACY if scores else "It was judged on no audit and no gold record: nothing is claimed.",
     ]
     for stratum, score in scores.items():
-        figures = {kind: in_words(score.get(kind)) for kind in ("accuracy", "macro_f1", "micro_f1") if score.get(kind)}
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
         lines = [f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        yield [*lines, *as_table([figures]), *as_table(per_label)]
+        yield [*lines, *as_table([score_cells(score)]), *as_table(per_label)]
     if held_out := score_of(metrics, "held_out"):
         yield [
             f"While it was trained, {held_out['n']:,} records were held out to choose the best state; there its macro "
-            f"F1 was {held_out['macro_f1']['value']:.1%}. They were picked to be learnt from and chose the state, so "
-            "this says how training went, not how good the model is."
+            f"F1 was {in_words(shown(held_out['macro_f1'], held_out['n']))}. They were picked to be learnt from and "
+            "chose the state, so this says how training went, not how good the model is."
         ]
 
 
-def _limits(row: Facts, manifest: Facts) -> Sequence[str]:
+def _limits(row: Facts, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
     metrics = row["metrics"]
     audit, told = score_of(metrics, "audit"), []
     if audit and audit["n"] < FEW_AUDITS:
         told.append(f"Only {audit['n']:,} audit records: intervals are wide, and rare labels are hardly measured.")
     if not audit:
         told.append("No audit speaks for texts like those it will meet; gold speaks for texts like those of its file.")
-    told += (audit or {}).get("unsaid") or ()
+    told += audit_notes(audit, exhausted=exhausted)
     error = manifest.get("calibration_error")
     told.append(
         "Whether its probabilities can be believed was not measured."

@@ -4,14 +4,12 @@ import json
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.measuring.strata import judged_on
+from core.measuring.reporting import judged_on, shown_scores
 from core.project import Project
 from core.rounds.plans import active_model
 
 Row = dict[str, Any]
 CHAMPION = "champion"
-FEWEST = 10
-"""records of a stratum below which its score is not told in a sentence"""
 
 _HISTORY = """
     select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, who, how, reason, evidence
@@ -122,6 +120,6 @@ def score_words(metrics: Row) -> str:
     """' (macro F1 81% on 120 audit records)', of the stratum that is told; '' where its records are too few."""
     stratum = judged_on(metrics)
     found = metrics[stratum] if stratum else None
-    if found and found["n"] >= FEWEST:
-        return f" (macro F1 {found['macro_f1']['value']:.0%} on {found['n']:,} {stratum} records)"
+    if found and (score := shown_scores(found)["macro_f1"]):
+        return f" (macro F1 {score['value']:.0%} on {found['n']:,} {stratum} records)"
     return ""

@@ -1,5 +1,6 @@
 """What champions said before the truth was known, against it: over time, and the worst misses. Changes nothing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -7,6 +8,7 @@ import duckdb
 from core.errors import BadInput
 from core.jobs import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
+from core.measuring.reporting import FEWEST, too_few
 from core.measuring.scores import share
 from core.project import Project
 from core.rounds.succession import SAID
@@ -89,6 +91,29 @@ def _misses(cursor: duckdb.DuckDBPyConnection, settings: Settings, worst: int) -
     return rows
 
 
+def joined(over_time: Sequence[Row], by: str) -> list[Row]:
+    """Neighbouring rounds or weeks put together until each has records enough to be shown, since a round's audit alone
+    is often four records; what is left at the end joins those before it."""
+    groups: list[list[Row]] = []
+    for row in over_time:
+        if groups and sum(one["n"] for one in groups[-1]) < FEWEST:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    if len(groups) > 1 and sum(row["n"] for row in groups[-1]) < FEWEST:
+        groups[-2] += groups.pop()
+    return [_together(group, by) for group in groups]
+
+
+def _together(rows: list[Row], by: str) -> Row:
+    if len(rows) == 1:
+        return rows[0]
+    n = sum(row["n"] for row in rows)
+    found = share(sum(row["n"] * row["accuracy"]["value"] for row in rows), n)
+    accuracy = {"value": found.value, "low": found.low, "high": found.high}
+    return {**rows[-1], by: f"{rows[0][by]} to {rows[-1][by]}", "n": n, "accuracy": accuracy}
+
+
 def _sentence(over_time: list[Row], chosen: list[Row]) -> str:
     n, others = sum(row["n"] for row in over_time), sum(row["n"] for row in chosen)
     if not n and not others:
@@ -97,4 +122,6 @@ def _sentence(over_time: list[Row], chosen: list[Row]) -> str:
         return f"{others:,} chosen records were answered after a model had judged them; no audit record yet."
     right = sum(row["n"] * row["accuracy"]["value"] for row in over_time)
     rest = f" {others:,} chosen records are told apart: they were asked because they are hard." if others else ""
+    if n < FEWEST:
+        return f"How many were judged right before anybody answered them: {too_few(n, 'audit')}.{rest}"
     return f"Of {n:,} audit records, judged before anybody answered them, {right / n:.0%} were judged right.{rest}"

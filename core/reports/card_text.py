@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.reports.matrices import in_words, label_table
+from core.measuring.reporting import score_cells
+from core.reports.matrices import label_table
 
 Card = Mapping[str, Any]
 MEANING = {
@@ -84,15 +85,16 @@ def _taxonomy(told: Card) -> list[str]:
     rows = [
         {"label": row["name"] + (" (retired)" if row["retired"] else ""), **row}
         for row in told["labels"]
-        if row["records"] or not row["retired"]
+        if row["records"] or row["gold"] or not row["retired"]
     ]
-    columns = ("label", "id", "description", "records")
+    columns = ("label", "id", "description", "records", "gold")
     how_many = "several may hold for one record" if told["several_labels_per_record"] else "one per record"
     guidelines = ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in told["guidelines"].splitlines())]
     return [
         "## Labels",
         "",
-        f"Version {told['version']} of the taxonomy; {how_many}. `records` counts the settled labels.",
+        f"Version {told['version']} of the taxonomy; {how_many}. `records` counts the labels that "
+        "people gave, `gold` the known answers.",
         *as_table([{column: row[column] for column in columns} for row in rows]),
         *(guidelines if told["guidelines"].strip() else ["", "No guidelines were written."]),
     ]
@@ -143,9 +145,8 @@ def _quality(model: Card | None) -> list[str]:
         f"of people's labels. {ACCURACY}",
     ]
     for stratum, score in model["scores"].items():
-        figures = {kind: in_words(score.get(kind)) for kind in ("accuracy", "macro_f1", "micro_f1") if score.get(kind)}
         lines += ["", f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        lines += [*as_table([figures]), *as_table(label_table(model["per_label"][stratum]))]
+        lines += [*as_table([score_cells(score)]), *as_table(label_table(model["per_label"][stratum]))]
     return lines
 
 

@@ -9,8 +9,10 @@ import duckdb
 
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.machine.promises import count_checks
+from core.measuring.reporting import FEW_AUDITS, STRATA, audit_notes, shown_scores
 from core.project import Project
-from core.reports.matrices import STRATA, label_scores, score_of
+from core.reports.matrices import label_scores, score_of
+from core.reports.standing import is_exhausted
 from core.rounds.plans import active_model
 from core.settings import Settings
 from core.store import utc_now
@@ -18,8 +20,6 @@ from core.vectors import MANIFEST, encoder_folder
 
 Card = dict[str, Any]
 Cursor = duckdb.DuckDBPyConnection
-FEW_AUDITS = 100
-"""audit labels; with fewer an accuracy is known to about ten points at best"""
 
 
 def data_card(project: Project, *, names: bool = False) -> Card:
@@ -43,7 +43,7 @@ def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
         "model": _model(project, cursor, settings),
         "machine": _machine(cursor, settings),
     }
-    card["limits"] = _limits(cursor, card)
+    card["limits"] = _limits(cursor, card, exhausted=is_exhausted(cursor, settings))
     return card
 
 
@@ -80,8 +80,11 @@ def _data(cursor: Cursor) -> Card:
 
 
 def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
-    counted = _rows(cursor, "select unnest(labels) as label, count(*) as records from settled group by 1")
-    records = {row["label"]: row["records"] for row in counted}
+    counted = _rows(
+        cursor,
+        "select unnest(labels) as label, stratum = 'gold' as gold, count(*) as records from settled group by 1, 2",
+    )
+    records = {(row["label"], row["gold"]): row["records"] for row in counted}
     return {
         "version": settings.taxonomy.version,
         "several_labels_per_record": settings.multi,
@@ -91,7 +94,8 @@ def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
                 "name": label.name,
                 "description": label.description,
                 "retired": label.retired,
-                "records": records.get(label.id, 0),
+                "records": records.get((label.id, False), 0),
+                "gold": records.get((label.id, True), 0),
             }
             for label in settings.taxonomy.labels
         ],
@@ -135,7 +139,10 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
     people = [{key: value for key, value in one.items() if key != "from_file"} for one in each if not one["from_file"]]
     for number, one in enumerate(people, 1):
         one["annotator"] = one["annotator"] if names else f"annotator {number}"
-    how = _rows(cursor, "select how, count(*) as records from settled group by how order by 2 desc, 1")
+    how = _rows(
+        cursor,
+        "select how, count(*) as records from settled where stratum <> 'gold' group by how order by 2 desc, 1",
+    )
     return {
         "annotators": len(people),
         "answers": people,
@@ -186,6 +193,7 @@ def _model(project: Project, cursor: Cursor, settings: Settings) -> Card | None:
     scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
     for score in scores.values():
         score.pop("per_label", None)
+        score |= {name: found for name, found in shown_scores(score).items() if name in score}
     return {
         **found[0],
         "encoder_fingerprint": known.get("fingerprint"),
@@ -232,7 +240,7 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
     }
 
 
-def _limits(cursor: Cursor, card: Card) -> list[str]:
+def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
     """What this card does not show by itself, and what to beware of, in sentences."""
     [counts] = _rows(
         cursor,
@@ -245,7 +253,7 @@ def _limits(cursor: Cursor, card: Card) -> list[str]:
         told.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
         told.append(f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured.")
-    told += (model.get("scores", {}).get("audit") or {}).get("unsaid") or ()
+    told += audit_notes(model.get("scores", {}).get("audit"), exhausted=exhausted)
     told += model.get("drift", ())
     if counts["corrected"]:
         told.append(

@@ -17,7 +17,7 @@ from core.settings import Settings
 from core.taxonomy import NONE_OF_THEM, SEPARATOR
 
 CAPTIONS = {
-    "labels": "labels that people gave, with who gave them and when they were settled",
+    "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",
     "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
     "machine": "labels accepted on a standing promise, for records that nobody labelled",
     "suggestions": "what the newest model proposes for records that nobody labelled; no promise",
@@ -133,9 +133,12 @@ def stamp(project: Project) -> str:
     return repr((project.folder, counts, project.settings()))
 
 
-def count_rows(project: Project, what: str) -> int:
-    """How many rows an export has."""
-    return int(project.store.one(f"select count(*) from ({_query(what, project.settings())})"))
+def count_rows(project: Project, what: str) -> tuple[int, int]:
+    """How many rows an export has, and how many of them are gold: known answers, which nobody here labelled."""
+    query = _query(what, project.settings())
+    gold = "count(*) filter (stratum = 'gold')" if what in ("labels", "complete", "all") else "0"
+    [(rows, known)] = project.store.query(f"select count(*), {gold} from ({query})")
+    return int(rows), int(known)
 
 
 def first_rows(project: Project, what: str, count: int = 20) -> list[dict[str, Any]]:

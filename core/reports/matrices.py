@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from core.measuring.evaluation import reliability
+from core.measuring.reporting import KINDS, STRATA, in_words, shown_label
 from core.project import Project
 from core.taxonomy import Taxonomy
 
 Row = dict[str, Any]
 
-STRATA = ("audit", "gold")
-"""what claims rest on; `audit` speaks for all records, and what was asked before speaks for itself"""
 NONE = "none of them"
-KINDS = ("precision", "recall", "f1", "prevalence")
-TOO_FEW = "too few to say"
 MOST_LABELS = 12
 """labels that a matrix shows before it shows only those that are confused"""
 LEAST = {"records": 1, "share": 0.0005}
@@ -114,7 +111,7 @@ def label_order(taxonomy: Taxonomy, cells: Sequence[Row]) -> list[str]:
 
 
 def calibration(project: Project, stratum: str) -> Row | None:
-    """Stated against actual certainty in bins of equally many records; None without verdicts.
+    """Stated against actual certainty in bins of equally many records; None where verdicts are too few.
 
     bins: stated (mean probability), right (share with all labels right), low and high (95 %, Wilson 1927), records.
     error: expected calibration error, the mean distance between stated and right, in bins of equal mass (Nguyen &
@@ -152,12 +149,15 @@ def score_of(metrics: Mapping[str, Any], stratum: str) -> Row | None:
 
 def label_scores(metrics: Mapping[str, Any], stratum: str, taxonomy: Taxonomy) -> list[Row]:
     """Per label of the taxonomy: records of the stratum that have it, and precision, recall, f1, prevalence, each
-    {value, low, high} or None where it cannot be said. Metrics of the first shape have no intervals, no prevalence.
+    {value, low, high} or None where its records are too few to say. Metrics of the first shape have no intervals and
+    no prevalence.
     """
     found = score_of(metrics, stratum)
-    per_label = found.get("per_label") or {} if found else {}
+    if not found:
+        return []
+    per_label = found.get("per_label") or {}
     return [
-        {"label": label.name, "id": label.id, **_label_score(per_label[label.id])}
+        {"label": label.name, "id": label.id, **shown_label(_label_score(per_label[label.id]), found["n"])}
         for label in taxonomy.active
         if label.id in per_label
     ]
@@ -165,7 +165,7 @@ def label_scores(metrics: Mapping[str, Any], stratum: str, taxonomy: Taxonomy) -
 
 def _label_score(entry: Any) -> Row:
     if isinstance(entry, Mapping):
-        return {"records": entry.get("records", 0), **{kind: entry.get(kind) for kind in KINDS}}
+        return dict(entry)
     values = dict(zip(KINDS[:3], entry, strict=False))
     told = {kind: {"value": value, "low": None, "high": None} for kind, value in values.items()}
     return {"records": entry[3], **told}
@@ -181,12 +181,3 @@ def label_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:
         }
         for row in rows
     ]
-
-
-def in_words(estimate: Mapping[str, Any] | None) -> str:
-    """'87.5 % (71.0 to 95.2)'."""
-    if estimate is None:
-        return TOO_FEW
-    if estimate.get("low") is None:
-        return f"{estimate['value']:.1%}"
-    return f"{estimate['value']:.1%} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"

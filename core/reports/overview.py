@@ -11,7 +11,7 @@ from core.labelling.waiting import asked_parameters
 from core.machine.promises import announcements
 from core.project import Project
 from core.records import POOL
-from core.reports.standing import caveats, newest_model
+from core.reports.standing import caveats, newest_model, pool_exhausted, without_advice
 from core.settings import with_changes
 from core.vectors import encoded_rows
 
@@ -44,6 +44,8 @@ def status(project: Project) -> dict[str, Any]:
     figures["labels"] = [label.name for label in settings.taxonomy.active]
     figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
     model = newest_model(project)
+    if model and not figures["queued"] and not figures["unqueued"]:
+        model = without_advice(model)
     figures["model"] = model and {key: value for key, value in model.items() if key not in _LONG}
     figures["caveats"] = caveats(project)
     figures["warnings"] = warnings(project)
@@ -76,21 +78,28 @@ def batches(project: Project) -> list[dict[str, Any]]:
 
 
 def warnings(project: Project) -> list[str]:
-    """Promises that broke, and what the newest batch's self-test warns of."""
-    written = project.store.one("select self_test from batches order by batch desc limit 1")
+    """Promises that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
+    newest = "select self_test from batches order by batch desc limit 1"
+    written = None if pool_exhausted(project) else project.store.one(newest)
     return announcements(project) + (list(json.loads(written)["warnings"]) if written else [])
 
 
 def label_counts(project: Project) -> list[dict[str, Any]]:
-    """Settled labels per label of the taxonomy, and what the model suggests for the rest of the pool."""
-    settled = dict(project.store.query("select unnest(labels) as label, count(*) from settled group by 1"))
+    """Per label of the taxonomy: records that people labelled, gold, and what is suggested for the rest of the pool."""
+    counted = "select unnest(labels) as label, count(*) from settled where stratum {} 'gold' group by 1"
+    settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
     suggested = dict(
         project.store.query(
             f"select label, count(*) from suggestions where label is not null and n in ({POOL}) group by 1"
         )
     )
     return [
-        {"label": label.name, "labelled": settled.get(label.id, 0), "suggested": suggested.get(label.id, 0)}
+        {
+            "label": label.name,
+            "labelled": settled.get(label.id, 0),
+            "gold": gold.get(label.id, 0),
+            "suggested": suggested.get(label.id, 0),
+        }
         for label in project.settings().taxonomy.active
     ]
 

@@ -6,17 +6,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from core.labelling.settling import ANSWERS, answer_parameters
+from core.labelling.states import STATES
+from core.labelling.waiting import asked_parameters
 from core.measuring.curve import FILE, Curve, read_curve
+from core.measuring.reporting import STRATA, audit_notes, shown_scores
 from core.measuring.stopping import Price, worth
 from core.project import Project
+from core.records import POOL
 from core.rounds.plans import active_model
+from core.settings import Settings
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
 FEWEST = 20
+NOTHING_LEFT = "Every record was asked: there is nothing left to label."
 
 _COLUMNS = "id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, labels, seconds, metrics"
 _MODELS = f"select {_COLUMNS} from models where trainer is null order by made_at"
@@ -60,13 +67,33 @@ def caveats(project: Project) -> list[str]:
     if not model:
         return []
     audit, drift = model.get("audit") or {}, model.get("drift") or {}
-    told = list(audit.get("unsaid") or []) + _left_out(project, audit)
+    told = audit_notes(audit, exhausted=pool_exhausted(project)) + _left_out(project, audit)
     told += list(drift.get("claims") or [])
     told += [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
     return told + [
         f"Model {model_id} cannot be read and is left out of the learning curve."
         for model_id in model.get("unreadable") or []
     ]
+
+
+_LEFT = f"select exists({POOL}) or exists(select n from records where {STATES['queued']})"
+
+
+def pool_exhausted(project: Project) -> bool:
+    """Whether every record was asked: none waits in the queue and none can be chosen. Nobody is then asked for more."""
+    with project.store.reading() as cursor:
+        return is_exhausted(cursor, project.settings())
+
+
+def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
+    """The same within a read that the caller has begun."""
+    return not cursor.execute(_LEFT, asked_parameters(settings)).fetchall()[0][0]
+
+
+def without_advice(model: dict[str, Any]) -> dict[str, Any]:
+    """A model whose project's pool is exhausted: what further labels would buy is not told, nor what it would take."""
+    savings = model.get("savings") or {}
+    return {**model, "forecast": {"missing": NOTHING_LEFT}, "savings": {} if "missing" in savings else savings}
 
 
 _UNSETTLED = f"""
@@ -102,6 +129,8 @@ def prospects(project: Project) -> dict[str, Any]:
     """What the newest round says of going on: `forecast`, `savings`, `agreement`, `unsure`, and `worth` at the prices
     in the settings; None for what was not measured."""
     model = newest_model(project) or {}
+    if model and pool_exhausted(project):
+        model = without_advice(model)
     found = {key: model.get(key) for key in ("forecast", "savings", "agreement", "unsure")}
     return found | {"worth": _worth(project, model.get("id"))}
 
@@ -111,10 +140,14 @@ def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
     curve = _curve(project.models / str(model) / FILE)
     if not settings.label_cost or not settings.error_cost or curve is None:
         return None
-    left = project.store.one(
-        """select count(*) from records r
+    left = (
+        0
+        if pool_exhausted(project)
+        else project.store.one(
+            """select count(*) from records r
            where r.duplicate_of is null and r.split is distinct from 'test'
              and r.n not in (select n from settled) and r.n not in (select n from machine_labels)"""
+        )
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
     return asdict(worth(curve, price, np.random.default_rng(0)))
@@ -148,15 +181,20 @@ def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "labels": point["labels"],
             "judged on": stratum,
             "records": point[stratum]["n"],
-            **{
-                f"{title}{suffix}": round(point[stratum][key][part], 4)
-                for title, key in (("accuracy", "accuracy"), ("macro F1", "macro_f1"))
-                for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
-            },
+            **_curve_cells(shown_scores(point[stratum])),
             "kappa with the model before": (point.get("agreement") or {}).get("kappa"),
             "share unsure": point.get("unsure"),
         }
         for point in curve
-        for stratum in ("audit", "gold")
+        for stratum in STRATA
         if stratum in point
     ]
+
+
+def _curve_cells(scores: Mapping[str, Mapping[str, Any] | None]) -> dict[str, float | None]:
+    """None where the records are too few to say."""
+    return {
+        f"{title}{suffix}": round(score[part], 4) if score else None
+        for title, score in (("accuracy", scores["accuracy"]), ("macro F1", scores["macro_f1"]))
+        for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
+    }

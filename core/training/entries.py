@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import BadInput
 from core.jobs import ENDED, UNDER_WAY, Bundle
-from core.measuring.strata import judged_on
+from core.measuring.reporting import judged_on
 from core.project import Project
 from core.store import utc_now
 

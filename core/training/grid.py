@@ -13,6 +13,7 @@ from typing import Any
 from core.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.jobs import ENDED, Bundle, Report
+from core.measuring.reporting import STRATA, in_words, shown_scores
 from core.project import Project
 from core.store import utc_now
 from core.training.entries import entry
@@ -176,8 +177,8 @@ def _outcome(run: Mapping[str, Any]) -> Outcome:
 
 def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Outcome, runs: int) -> str:
     metrics = winner["metrics"]
-    scores = {stratum: metrics[stratum]["macro_f1"] for stratum in ("gold", "audit") if stratum in metrics}
-    judged = [f"{it['value']:.3f} on {stratum} ({it['low']:.3f} to {it['high']:.3f})" for stratum, it in scores.items()]
+    scores = {stratum: shown_scores(metrics[stratum])["macro_f1"] for stratum in STRATA if metrics.get(stratum)}
+    judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
     return (
         f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
         f"{outcome.held_out} held-out records that chose it, which flatters it; "

@@ -1,0 +1,113 @@
+"""A figure is the same figure on every page, with the same rule for too few to say, and gold is named apart."""
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import state
+from app.charts import learning_chart
+from app.models_rows import version_rows
+from app.terminal import show
+from core import loop, simulate
+from core.measuring.reporting import TOO_FEW, shown, shown_label, shown_scores
+from core.project import Project
+from core.registry.models import models
+from core.reports.card_text import as_markdown
+from core.reports.datacard import data_card
+from core.reports.overview import label_counts, status
+from core.reports.standing import NOTHING_LEFT, caveats, learning_curve, prospects
+from tests.conftest import quiet
+from tests.test_pages import shown as page_of
+
+Truth = dict[str, tuple[str, ...]]
+WORDS = "too few audit records yet (3 of 10)"
+
+
+@pytest.fixture
+def office(project: Project) -> Iterator[state.Office]:
+    yield state.open_office(lambda: project)
+    state._OPEN.clear()
+
+
+def texts(page: AppTest) -> str:
+    return "\n".join(one.value for kind in ("text", "caption", "info", "warning") for one in getattr(page, kind))
+
+
+def test_three_audit_records_are_too_few_to_say_everywhere(
+    office: state.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = office.project
+    simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
+    found = status(project)
+    assert found["model"]["audit"]["n"] == 3
+    show("status", found, as_json=False)
+    assert f"  audit (3 records): {WORDS}\n" in capsys.readouterr().out
+    chart = learning_chart(learning_curve(project), "accuracy")
+    assert chart is not None
+    assert {row["stratum"] for row in chart.to_dict()["data"]["values"]} == {"gold"}
+    for page in ("overview.py", "models.py"):
+        drawn = page_of(page)
+        assert WORDS in texts(drawn)
+        assert [metric.label for metric in drawn.metric if "audit records" in metric.label] == []
+    rounds = page_of("rounds.py")
+    rounds.segmented_control(key="stratum").set_value("audit").run()
+    table = next(frame.value for frame in rounds.dataframe if "precision" in frame.value)
+    assert set(table["recall"]) == {TOO_FEW}
+    [version] = version_rows(models(project, quiet)["models"])
+    assert version["judged on"] == "12 gold"
+    card = data_card(project)
+    assert card["model"]["scores"]["audit"]["accuracy"] is None
+    assert card["model"]["scores"]["gold"]["accuracy"] == found["model"]["gold"]["accuracy"]
+    assert "### On 3 audit records" in as_markdown(card)
+    assert f"| {TOO_FEW} | {TOO_FEW} | {TOO_FEW} |" in as_markdown(card)
+
+
+def test_an_exhausted_pool_is_not_asked_to_label_more(
+    office: state.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = office.project
+    simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
+    assert any("more audit labels" in sentence for sentence in caveats(project))
+    assert any("more audit labels" in sentence for sentence in data_card(project)["limits"])
+    queued = loop.next_batch(project, quiet, size=20, spare=0)["queued"]
+    waiting = "select id from records join queue using (n) where not audit and n not in (select n from settled) limit 1"
+    left = project.store.one(waiting)
+    simulate.answer(project, {record: labels for record, labels in truth.items() if record != left}, queued)  # skips it
+    loop.fit(project, quiet)
+    found = status(project)
+    assert found["next"] == "All records were asked; 1 were skipped. Export the labels."
+    assert found["warnings"] == []
+    show("status", found, as_json=False)
+    advice = ("more audit labels", "label on", "more labels")
+    for sentences in (found["caveats"], data_card(project)["limits"], capsys.readouterr().out.splitlines()):
+        assert not [sentence for sentence in sentences if any(words in sentence for words in advice)]
+    assert found["model"]["forecast"] == prospects(project)["forecast"] == {"missing": NOTHING_LEFT}
+    assert "label on" not in texts(page_of("overview.py"))
+    assert "label on" not in texts(page_of("rounds.py"))
+
+
+def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: state.Office, truth: Truth) -> None:
+    project = office.project
+    simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
+    found, counts, card = status(project), label_counts(project), data_card(project)
+    assert (found["labelled"], found["gold"]) == (10, 12)
+    assert sum(row["labelled"] for row in counts) == card["people"]["settled"] == 10
+    assert sum(row["gold"] for row in counts) == sum(row["gold"] for row in card["taxonomy"]["labels"]) == 12
+    assert sum(row["records"] for row in card["taxonomy"]["labels"]) == 10
+    overview = page_of("overview.py")
+    assert {("Labelled", "10"), ("Gold", "12")} <= {(metric.label, metric.value) for metric in overview.metric}
+    assert "22 rows, 12 of them gold that came with a file; the first 20:" in texts(page_of("export.py"))
+
+
+def test_a_figure_needs_ten_records_and_a_label_five_of_its_own() -> None:
+    wide, good = {"value": 0.4, "low": 0.0, "high": 1.0}, {"value": 0.5, "low": 0.2, "high": 0.8}
+    assert (shown(good, 9), shown(good, 10), shown(wide, 1000)) == (None, good, None)
+    assert shown_scores({"n": 12, "accuracy": good, "macro_f1": wide}) == {
+        "accuracy": good,
+        "macro_f1": None,
+        "micro_f1": None,
+    }
+    label = {"precision": good, "recall": good, "f1": good, "prevalence": good, "records": 4, "predicted": 9}
+    assert shown_label(label, 50) == {"records": 4, "precision": good, "recall": None, "f1": good, "prevalence": good}
+    assert set(shown_label(label, 9).values()) == {4, None}
