@@ -228,4 +228,7 @@ MIGRATIONS: tuple[str, ...] = (
         rule varchar not null          -- before the first row: 'majority'
     );
     """,
+    """
+    alter table models add column removed_at timestamp;  -- its files were removed; the row stays as lineage
+    """,
 )

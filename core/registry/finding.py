@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadInput, Damaged, Refused
+from core.errors import BadInput, Refused
 from core.jobs import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders import OWN
 from core.models.own_encoder import encoder_name, encoder_place
 from core.models.said import VERDICTS
 from core.project import Project
-from core.registry.champions import CHAMPION, find_model
+from core.registry.champions import CHAMPION, find_model, require_files
 from core.registry.verdicts import judged_rows
 from core.rounds.play import known_now
 
@@ -50,9 +50,8 @@ def find_judged(project: Project, word: str) -> Model:
         model = find_model(project, word)
     except BadInput as error:
         raise BadInput(f"{error} A folder with a {MANIFEST} can be judged, too, and `{BASELINE}` needs none.") from None
+    require_files(project, model)
     folder = (project.models / model).resolve()
-    if not (folder / MANIFEST).exists():
-        raise Damaged(f"The files of {model} are gone: there is no {folder / MANIFEST}. Train it again.")
     return Model(model, folder, _base(project, model))
 
 
