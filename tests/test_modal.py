@@ -123,6 +123,26 @@ def test_a_preempted_job_begins_again_by_itself_and_is_then_stopped(
     assert not (there / "result.json").exists()
 
 
+def test_a_job_works_on_its_machines_disk_and_a_commit_finds_no_file_of_the_volume_open(
+    modal_plane: Any, tmp_path: Path, encoded: Path
+) -> None:
+    bundle, runner = encoding(tmp_path, encoded), quick()
+    modal_plane.state.held_open.clear()
+    handle = running(runner, bundle)
+    there = modal_plane.folder(VOLUME) / bundle.path.name
+    until(runner, bundle, handle, lambda _: len([*(there / "out").glob("shard-*.npy")]) > 1)
+    assert modal_plane.state.held_open == []
+    assert not [*there.rglob("*.partial")]
+    runner.cancel(bundle.path, handle)
+    assert until(runner, bundle, handle, ended).state == "cancelled"
+
+
+def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
+    script = "import duckdb; from gpu_jobs.runners import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert told.stderr == ""
+
+
 def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(
     modal_plane: Any, tmp_path: Path, encoded: Path
 ) -> None:
