@@ -18,7 +18,7 @@ from core.measuring.scores import score
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads import decide
 from core.models.said import write_judged
-from core.training.trainers import TRAINERS
+from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.measure import read_history, told
 from gpu_jobs.teaching import Floats, Material, Progress, Run, Train, Trained
 from gpu_jobs.tracking import track
@@ -133,7 +133,12 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
     work = bundle / "ckpt" / "work"
     work.mkdir(parents=True, exist_ok=True)
     base = str(own) if own.is_dir() else str(params["encoder"])
-    values = {**params["values"], **({"base": base} if own.is_dir() and "base" in params["values"] else {})}
+    defaults = {name: parameter.default for name, parameter in TRAINERS[params["trainer"]].parameters.items()}
+    values = {
+        **defaults,
+        **in_todays_names(params["values"]),
+        **({"base": base} if own.is_dir() and "base" in defaults else {}),
+    }
     return Run(
         values=values,
         base=base,
@@ -181,7 +186,7 @@ def _training_info(material: Material, params: Mapping[str, Any], rows: Ints, tr
     return {
         **trained.info,
         "trainer": params["trainer"],
-        "values": params["values"],
+        "values": in_todays_names(params["values"]),
         "seed": params["seed"],
         "encoder": params["encoder"],
         "label_names": dict(zip(material.labels, material.names, strict=True)),

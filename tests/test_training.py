@@ -18,7 +18,7 @@ from core.training import following
 from core.training.entries import entry, listing
 from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
-from core.training.trainers import TRAINERS, read_values
+from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.ray_runner import RayRunner
@@ -129,7 +129,9 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
     ("trainer", "given", "said"),
     [
         ("hed", [], "no trainer 'hed'"),
-        ("setfit", ["epoch=3"], "no parameter 'epoch'"),
+        ("setfit", ["epoch=3"], "no parameter 'epoch'. Did you mean epochs"),
+        ("setfit", ["hard_negs=3"], r"Did you mean hard_negatives"),
+        ("encoder", ["hardneg-k=3"], "no parameter 'hardneg_k'. setfit has it"),
         ("setfit", ["epochs"], "not key=value"),
         ("setfit", ["epochs=many"], "whole number"),
         ("setfit", ["epochs=0"], "between 1 and"),
@@ -140,6 +142,40 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
 def test_what_cannot_be_set_is_named(trainer: str, given: list[str], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         read_values(trainer, given)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "entry", "name", "value"),
+    [
+        ("setfit", "num_epochs=8", "epochs", 8),
+        ("setfit", "--learning-rate=1e-5", "learning_rate", 1e-5),
+        ("setfit", "hardneg-k=2", "hard_negatives", 2),
+        ("setfit", "hardneg_min_sim=0.5", "min_similarity", 0.5),
+        ("setfit", "hardneg_labels=a,b", "hard_labels", "a,b"),
+        ("setfit", "no-triplet-loss=true", "loss", "contrastive"),
+        ("setfit", "no_triplet_loss=false", "loss", "triplet"),
+        ("encoder", "balance_classes=true", "oversample", True),
+        ("transformer", "balance_classes=false", "class_weights", False),
+        ("transformer", "model-for-training-finetune=x/y", "base", "x/y"),
+    ],
+)
+def test_a_parameter_goes_by_the_name_that_other_tools_give_it(
+    trainer: str, entry: str, name: str, value: object
+) -> None:
+    assert read_values(trainer, [entry]) == {**read_values(trainer, []), name: value}
+
+
+def test_every_alias_means_a_parameter_and_none_hides_one() -> None:
+    names = {name for trainer in TRAINERS.values() for name in trainer.parameters}
+    assert not ALIASES.keys() & names
+    assert {meant for of in ALIASES.values() for meant in of} <= names
+
+
+def test_a_job_of_an_earlier_version_keeps_the_cap_that_went_by_another_name() -> None:
+    assert in_todays_names({"samples_per_label": 7, "epochs": 1}) == {"max_per_label": 7, "epochs": 1}
+    for trainer in ("setfit", "encoder"):
+        today = read_values(trainer, ["samples_per_label=7"])
+        assert in_todays_names(today) == today
 
 
 @pytest.mark.parametrize("name", TRAINERS)
