@@ -134,11 +134,8 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
     work.mkdir(parents=True, exist_ok=True)
     base = str(own) if own.is_dir() else str(params["encoder"])
     defaults = {name: parameter.default for name, parameter in TRAINERS[params["trainer"]].parameters.items()}
-    values = {
-        **defaults,
-        **in_todays_names(params["values"]),
-        **({"base": base} if own.is_dir() and "base" in defaults else {}),
-    }
+    carried = {"base": base} if own.is_dir() and "base" in defaults else {}
+    values = {**defaults, **in_todays_names(params["values"]), **carried}
     return Run(
         values=values,
         base=base,

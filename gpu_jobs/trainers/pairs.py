@@ -21,8 +21,8 @@ TRIES = 20  # draws for a partner with no label in common; where labels overlap 
 
 @dataclass(frozen=True)
 class Plan:
-    """iterations: pairs of each kind per record, 0: every pair. most: pairs beyond which to refuse. together: texts of a
-    label that a draw for triplets takes, the anchor among them.
+    """iterations: pairs of each kind per record, 0: every pair. most: pairs beyond which to refuse. together: texts of
+    a label that a draw for triplets takes, the anchor among them.
     """
 
     iterations: int
@@ -93,8 +93,8 @@ def make_pairs(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator)
 
 
 def make_triplets(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> Triplets:
-    """Every record with every like one, or `plan.iterations` times with `plan.together - 1` different ones, each against
-    one unlike record by lot.
+    """Every record with every like one, or `plan.iterations` times with `plan.together - 1` different ones, each
+    against one unlike record by lot.
 
     The hard negatives come on top, each against a positive by lot. Raises Refused like `make_pairs`.
     """
