@@ -118,6 +118,21 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
     assert taught.store.one("select count(*) from models") == before
 
 
+def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
+    told = train(taught, quiet, trainer="zeroshot")
+    info = json.loads((taught.models / told["model"] / "training_info.json").read_text())
+    kept = read_judged(taught.models / told["model"], 3)
+    assert kept is not None
+    assert (info["training_records"], info["validation_records"]) == (0, len(kept.held_out))
+    assert info["records"] == len(kept.held_out) > 0
+    assert info["made_at"] >= told["made_at"]
+    assert not [value for value in info.values() if isinstance(value, list)]
+    head = train(taught, quiet, trainer="head")
+    info = json.loads((taught.models / head["model"] / "training_info.json").read_text())
+    assert (info["training_records"], info["validation_records"]) == (info["records"], 0)
+    assert {"numpy", "torch", "transformers"} <= info["versions"].keys()
+
+
 def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Project) -> None:
     project.runners = {"local": lambda settings: InProcessRunner()}
     with pytest.raises(Refused, match="labels of two kinds"):

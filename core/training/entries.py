@@ -62,6 +62,7 @@ def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
         "metrics": summed_up(result.get("metrics", {})),
         "seconds": result.get("seconds"),
         "memory_mb": result.get("memory_mb"),
+        "remark": result.get("remark", ""),
         "dollars": _spent(project, row),
     }
 
