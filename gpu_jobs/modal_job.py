@@ -100,9 +100,12 @@ class Work:
 
     def _stamps(self) -> dict[str, Stamp]:
         """Of every file that is not just being written, by its name below the bundle."""
-        paths = [path for path in self.here.rglob("*") if path.suffix != ".partial" and path.is_file()]
-        found = {path.relative_to(self.here).as_posix(): _stamp(path) for path in paths}
-        return {name: stamp for name, stamp in found.items() if stamp}
+        found: dict[str, Stamp] = {}
+        for folder, _, files in os.walk(self.here):  # passes over folders that vanish meanwhile, as old checkpoints do
+            for path in (Path(folder) / file for file in files if not file.endswith(".partial")):
+                if stamp := _stamp(path):
+                    found[path.relative_to(self.here).as_posix()] = stamp
+        return found
 
 
 def _stamp(path: Path) -> Stamp | None:
