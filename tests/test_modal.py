@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from core.errors import BadInput, Refused
 from core.jobs import Bundle, Sight
 from gpu_jobs.local import LocalRunner
 from gpu_jobs.modal_app import app_name, find_function
-from gpu_jobs.modal_job import CANCELLED, VOLUME
+from gpu_jobs.modal_job import CANCELLED, VOLUME, Work
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.modal_words import in_words
 from tests.test_runners import encoding, ended, reading, until
@@ -135,6 +136,27 @@ def test_a_job_works_on_its_machines_disk_and_a_commit_finds_no_file_of_the_volu
     assert not [*there.rglob("*.partial")]
     runner.cancel(bundle.path, handle)
     assert until(runner, bundle, handle, ended).state == "cancelled"
+
+
+def test_what_is_whole_goes_to_the_volume_and_what_the_job_deleted_goes_from_it(tmp_path: Path) -> None:
+    kept = tmp_path / "volume"
+    (kept / "in").mkdir(parents=True)
+    (kept / "in" / "texts").write_text("given")
+    work = Work(tmp_path / "disk", kept)
+    checkpoint = work.here / "ckpt" / "checkpoint-1"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_text("some")
+    (work.here / "result.json.partial").write_text("half")
+    work.keep()
+    assert (kept / "ckpt" / "checkpoint-1" / "weights").read_text() == "some"
+    assert not [*kept.rglob("*.partial")]
+    (checkpoint / "weights").write_text("others")
+    shutil.copytree(checkpoint, work.here / "ckpt" / "checkpoint-2")
+    shutil.rmtree(checkpoint)
+    (kept / "call-2").write_text("written by the owner meanwhile")
+    work.keep()
+    files = {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+    assert files == {"in/texts", "ckpt/checkpoint-2/weights", "call-2"}
 
 
 def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
