@@ -37,7 +37,7 @@ def evaluate(
     labeled_only: Annotated[bool, typer.Option("--labeled-only", help="Leave out records without a label.")] = False,
     top_k: Annotated[int, typer.Option("--top-k", help="Ranked guesses to keep and to judge.")] = 3,
     save: Annotated[bool, typer.Option("--save", help="Keep the figures with the model, for the Models page.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write one line of JSON per record to this file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File for one line per record: .jsonl or .csv.")] = None,
     multi: MultiOption = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
@@ -58,10 +58,33 @@ def evaluate(
 
 def compare(
     context: typer.Context,
-    first: Annotated[str, typer.Argument(metavar="A", help="As of `rondo evaluate`; with --encoders also a name.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="The other.")],
-    on: Annotated[str, typer.Option("--on", help="gold, audit or a file. Default: gold if there is any.")] = "",
-    encoders: Annotated[bool, typer.Option("--encoders", help="Compare encoders, on labelled records.")] = False,
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B...",
+            help="Two models, as of `rondo evaluate`; with --encoders two or more encoders: names, folders, or models.",
+        ),
+    ],
+    on: Annotated[
+        str,
+        typer.Option("--on", help="gold, audit or a file. Default: gold, else audit; for encoders see --encoders."),
+    ] = "",
+    encoders: Annotated[
+        bool,
+        typer.Option(
+            "--encoders",
+            help="Compare encoders, each with the first: on all labelled records, or where a model's own is among them "
+            "on gold and audit, which it has not learnt from.",
+        ),
+    ] = False,
+    clusters: Annotated[
+        int | None,
+        typer.Option("--clusters", "--n-clusters", help="For the purity. Default: twice the labels, at least 12."),
+    ] = None,
+    sample: Annotated[
+        int | None,
+        typer.Option("--sample", "--sample-size", help="Records to compare encoders on, at most. Default: 5000."),
+    ] = None,
     text: TextOption = None,
     label: LabelOption = None,
     id_: IdOption = None,
@@ -70,11 +93,15 @@ def compare(
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge two models on the same records: the difference with its interval, and where it comes from."""
+    """Judge models, or encoders, on the same records: the difference with its interval, and where it comes from."""
     options: dict[str, Any] = {"text": text, "label": label, "id": id_, "encoding": encoding}
     options |= {"on": _place(on), "encoders": encoders}
+    options |= {name: value for name, value in (("clusters", clusters), ("sample", sample)) if value is not None}
+    if len(models) < 2:
+        raise typer.BadParameter("Name two of them.", param_hint="A B...")
+    first, second, *others = map(_place, models)
     folder = folder_of(context, project)
-    told = _run(folder, "compare", {"first": _place(first), "second": _place(second), **options}, multi=multi)
+    told = _run(folder, "compare", {"first": first, "second": second, "others": others, **options}, multi=multi)
     show("compare", told, as_json=as_json)
 
 

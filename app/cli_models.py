@@ -84,6 +84,19 @@ def note_(
     show("model_note", run_verb(folder_of(context, project), "model_note", model=model, text=text), as_json=as_json)
 
 
+@models.command()
+def remove(
+    context: typer.Context,
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids, or ends of ids that no other has.")],
+    who: WhoOption = "local",
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete the files of models that are not in use; where they came from stays in the list."""
+    told = run_verb(folder_of(context, project), "model_remove", models=models, who=who)
+    show("model_remove", told, as_json=as_json)
+
+
 @models.command("predictions")
 def predictions_(
     context: typer.Context,

@@ -128,6 +128,10 @@ def draw_comparison(told: Told) -> None:
 def draw_encoders(told: Told) -> None:
     """Two encoders on the same labelled records."""
     st.text(f"{told['records']:,} records of {told['labels']} labels, {told['on']}.")
+    st.text(told["verdict"])
+    st.caption(
+        f"Purity of {told['clusters']:,} clusters; chance alone gives {told['chance']['purity']:.1%} or a little more."
+    )
     for note in told["notes"]:
         st.text(note)
     st.altair_chart(encoder_bars(told), key="encoders", alt="Two encoders side by side, with intervals")

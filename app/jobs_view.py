@@ -73,7 +73,7 @@ def draw_job(office: Office, job: Job) -> None:
     if how := how_far(job):
         share, line = how
         st.progress(share, text=escaped(line))
-    for sentence in dict.fromkeys([job.get("sentence"), job.get("message")]):
+    for sentence in dict.fromkeys([job.get("sentence"), job.get("message"), job.get("remark")]):
         if sentence:
             st.text(sentence)
     if cost := cost_of(job):

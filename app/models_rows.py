@@ -15,6 +15,8 @@ STATES = {
     "former": (":material/history:", "was in use"),
     "outdated": (":material/label_off:", "other labels than now"),
     "evaluate-only": (":material/lab_research:", "to compare with only"),
+    "removed": (":material/delete:", "removed"),
+    "missing": (":material/broken_image:", "its files are gone"),
 }
 """state of a model to the icon and the words for it"""
 DRAWN = 12

@@ -213,6 +213,20 @@ def set_note(office: Office, model: str, text: str) -> bool:
     return True
 
 
+def draw_removal(office: Office, told: Model) -> None:
+    """Deleting the files of a model that is not in use."""
+    with st.popover("Remove", icon=":material/delete:", key="remove-box"):
+        st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
+        if st.button("Remove its files", key="remove"):
+            try:
+                who = demand("manage")
+                office.run(office.open_ticket("model_remove"), lambda *_: None, models=[told["id"]], who=who)
+            except RondoError as error:
+                st.error(escaped(error))
+                return
+            st.rerun()
+
+
 def draw_predictions(office: Office) -> None:
     """Did what the champions said of records prove right when people answered?"""
     st.header("What it said, and what proved true")

@@ -214,7 +214,7 @@ def _model() -> Value:
         "id": TEXT,
         "made_at": TEXT,
         "trainer": _maybe(TEXT, "null: a round's head."),
-        "state": _said(TEXT, "champion, challenger, former, outdated or evaluate-only."),
+        "state": _said(TEXT, "champion, challenger, former, outdated, evaluate-only, removed or missing."),
         "encoder": TEXT,
         "labels": _said(WHOLE, "Labels that it learnt from."),
         "metrics": _said({"type": "object"}, "By gold and by audit, each with its interval."),

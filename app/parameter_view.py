@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.training.trainers import Parameter, Value
 
-FIRST = ("base", "by", "loss", "head", "epochs", "samples_per_label", "class_weights")
+FIRST = ("base", "by", "loss", "head", "epochs", "max_per_label", "class_weights")
 """parameters that are in sight; the others are folded"""
 
 

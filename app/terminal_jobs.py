@@ -28,6 +28,7 @@ def _train_lines(told: Mapping[str, Any]) -> list[str]:
         return [_job_line(told), f"Next: rondo jobs, rondo jobs logs {told['id']}, rondo jobs cancel {told['id']}."]
     lines = [f"Trained {told['model']} in {told['seconds']:,.0f} s, {told['memory_mb']:,} MB at most."]
     lines += score_lines(told["metrics"])
+    lines += [told["remark"]] if told["remark"] else []
     return [*lines, _next(told["model"])]
 
 
@@ -50,6 +51,7 @@ def _shown_lines(told: Mapping[str, Any]) -> list[str]:
     lines += [f"  at {newest['done']:,} of {newest['total']:,}: {figures}"] if figures else []
     if "runs" in told:
         return [*lines, *(f"  {_job_line(run)}" for run in told["runs"]), told["sentence"]]
+    lines += [told["remark"]] if told["remark"] else []
     return lines + (score_lines(told["metrics"]) if told["model"] else [])
 
 

@@ -17,8 +17,10 @@ def _models_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _model_line(model: Mapping[str, Any]) -> str:
-    """id, state, trainer, labels, and its score on whichever of audit and gold is told."""
+    """id, state, trainer, labels, and its score on whichever of audit and gold is told; or that its files are gone."""
     line = f"{model['id']}  {model['state']:<13} {model['trainer']}, {model['labels']:,} labels"
+    if not model["files"]:
+        line += f", removed {model['removed_at'][:10]}" if model["removed_at"] else ", its files are gone"
     if stratum := judged_on(model["metrics"]):
         found = model["metrics"][stratum]
         line += f", macro F1 on {found['n']:,} {stratum} records {interval(found['macro_f1'], found['n'])}"
@@ -41,7 +43,7 @@ def _because(reason: str | None) -> str:
 
 
 def _promote_lines(told: Mapping[str, Any]) -> list[str]:
-    back = ["Back again: rondo models rollback"] if told["gate"]["champion"] else []
+    back = ["Back again: rondo models rollback"] if told["rollback"] else []
     return [told["sentence"], told["gate"]["sentence"], *back]
 
 
@@ -70,6 +72,9 @@ LINES = {
     "models": _models_lines,
     "model": _model_lines,
     "model_note": lambda told: [f"{told['model']}: {told['notes'] or 'no note'}"],
+    "model_remove": lambda told: [
+        f"Removed {', '.join(told['removed'])}: {told['bytes'] / 1e6:,.1f} MB are free. Their lines in the list stay."
+    ],
     "promote": _promote_lines,
     "rollback": _rollback_lines,
     "retrain": lambda told: [told["sentence"]],

@@ -13,6 +13,10 @@ class BadInput(RondoError):
     exit_code = 2
 
 
+class Unreachable(BadInput):
+    """What was named lies elsewhere and could not be fetched now: there is no network, or nobody answers."""
+
+
 class NotAProject(RondoError):
     """There is no project where one was looked for."""
 

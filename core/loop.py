@@ -27,6 +27,7 @@ from core.registry.exporting import export_model
 from core.registry.models import model, model_note, models
 from core.registry.predictions import predictions
 from core.registry.pushing import push
+from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import status
@@ -233,6 +234,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "models": models,
     "model": model,
     "model_note": model_note,
+    "model_remove": model_remove,
     "promote": promote,
     "rollback": rollback,
     "retrain": retrain,

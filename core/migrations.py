@@ -270,4 +270,7 @@ MIGRATIONS: tuple[str, ...] = (
         ended_at timestamp not null
     );
     """,
+    """
+    alter table models add column removed_at timestamp;  -- its files were removed; the row stays as lineage
+    """,
 )

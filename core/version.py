@@ -1,7 +1,9 @@
-"""Which code this is: a hash over what a job needs. Knows files, not what is in them."""
+"""Which code this is, and with which libraries it runs. Knows files, not what is in them."""
 
 import hashlib
+import sys
 from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 PACKAGES = ("core", "gpu_jobs")
@@ -16,3 +18,18 @@ def code_version() -> str:
         for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+LIBRARIES = ("rondo", "torch", "transformers", "sentence-transformers", "safetensors", "numpy")
+"""what models are made and loaded with"""
+
+
+def library_versions() -> dict[str, str]:
+    """By name, as they are installed here, with Python's; what is not installed is left out."""
+    found = {"python": sys.version.split()[0]}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

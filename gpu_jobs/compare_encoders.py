@@ -1,7 +1,7 @@
-"""The job that sets two encoders side by side on the same labelled records. Knows files and arrays, no store."""
+"""The job that sets encoders side by side on the same labelled records. Knows files and arrays, no store."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.measuring.encoder_quality import MOST, choose_records, measure
+from core.errors import Refused
+from core.measuring.encoder_quality import (
+    Differences,
+    Quality,
+    chance_purity,
+    choose_records,
+    differences,
+    measure,
+    usual_clusters,
+)
 from core.models.encoders import load_encoder
 from core.vectors import encoded_rows, open_vectors
 from gpu_jobs.judging import Records, records_of_file, records_of_project
@@ -24,25 +33,39 @@ PIECE = 256
 
 
 def compare_encoders(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    """One row of figures per encoder. params: `encoders`, each with name and place, and what `evaluate` has."""
+    """One row of figures per encoder, with what it has ahead of the first, and a verdict.
+
+    params: `encoders`, each with name and place, `clusters` (0: as usual), `sample` (records at most), and what
+    `evaluate` has. Raises Refused for more clusters than records.
+    """
     started = time.monotonic()
     if params["file"]:
         records = records_of_file(bundle, params["file"], report, multi=params["multi"])
     else:
         records = records_of_project(bundle, params["on"], multi=params["multi"])
-    chosen, codes, notes = _chosen(records, params["seed"])
+    chosen, codes, notes = _chosen(records, params["seed"], params["sample"])
+    labels = int(codes.max()) + 1
+    clusters = params["clusters"] or usual_clusters(len(codes), labels)
+    if clusters > len(codes):
+        raise Refused(f"There are {len(codes):,} records for {clusters:,} clusters. Take fewer clusters.")
     total = len(chosen.texts) * len(params["encoders"])
-    rows = []
+    rows: list[dict[str, Any]] = []
+    found: list[Quality] = []
     for number, one in enumerate(params["encoders"]):
         began = time.monotonic()
         vectors = _vectors(one, chosen, params, partial(_report, report, number * len(chosen.texts), total))
         seconds = round(time.monotonic() - began, 3)
-        found = asdict(measure(vectors, codes, params["seed"]))
-        rows.append({"encoder": one["name"], "dims": vectors.shape[1], "seconds": seconds, **_shown(found)})
+        found.append(measure(vectors, codes, params["seed"], clusters))
+        told = {"encoder": one["name"], "dims": vectors.shape[1], "seconds": seconds, **_shown(found[-1])}
+        ahead = differences(found[0].each, found[-1].each, len(params["encoders"]) - 1) if number else None
+        rows.append(told | {"difference": ahead and _named(ahead)})
     return {
         "rows": rows,
         "records": len(chosen.texts),
-        "labels": int(codes.max()) + 1,
+        "labels": labels,
+        "clusters": clusters,
+        "chance": {"purity": chance_purity(codes)},
+        "verdict": verdict(rows),
         "notes": notes,
         "seconds": round(time.monotonic() - started, 3),
     }
@@ -52,7 +75,24 @@ def _report(report: Progress, before: int, total: int, done: int) -> None:
     report(before + done, total)
 
 
-def _chosen(records: Records, seed: int) -> tuple[Chunk, Ints, list[str]]:
+def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Which encoders are better or worse than the first, by their nearest neighbours: the only interval that says how
+    other records would fare."""
+    first, ahead = rows[0]["encoder"], {row["encoder"]: row["difference"]["knn_accuracy"] for row in rows[1:]}
+    kinds = {
+        f"better than {first}": [name for name, gap in ahead.items() if gap["low"] > 0],
+        f"worse than {first}": [name for name, gap in ahead.items() if gap["high"] < 0],
+        f"not to be told from {first}: chance may explain the difference": [
+            name for name, gap in ahead.items() if gap["low"] <= 0 <= gap["high"]
+        ],
+    }
+    parts = [
+        f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} {kind}" for kind, names in kinds.items() if names
+    ]
+    return f"By nearest neighbours: {'; '.join(parts)}."
+
+
+def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[str]]:
     """The records with one label, or some of them; their labels as numbers; and what a reader must know.
 
     The file is read twice: only what is looked at stays in memory.
@@ -60,7 +100,7 @@ def _chosen(records: Records, seed: int) -> tuple[Chunk, Ints, list[str]]:
     labels = [given[0] if given and len(given) == 1 else "" for chunk in records.chunks() for given in chunk.labels]
     one = np.flatnonzero([bool(label) for label in labels])
     codes = np.unique([labels[place] for place in one], return_inverse=True)[1]
-    places = choose_records(codes, np.random.default_rng(seed))
+    places = choose_records(codes, np.random.default_rng(seed), most)
     wanted, start = one[places], 0
     ids: list[str] = []
     texts: list[str] = []
@@ -76,7 +116,7 @@ def _chosen(records: Records, seed: int) -> tuple[Chunk, Ints, list[str]]:
         notes.append(f"{several:,} records with several labels, or with none of them, were left out.")
     if len(places) < len(one):
         drawn = f"{len(places):,} of {len(one):,} records were looked at" + (
-            ", drawn at random" if len(places) == MOST else ""
+            ", drawn at random" if len(places) == most else ""
         )
         notes.append(f"{drawn}; labels of a single record tell nothing.")
     codes = np.unique(codes[places], return_inverse=True)[1]
@@ -95,11 +135,19 @@ def _vectors(one: Mapping[str, str], chosen: Chunk, params: Mapping[str, Any], r
     return np.concatenate(rows)
 
 
-def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
-    few = [{"per_label": one["per_label"], **one["accuracy"]} for one in found["few"]]
+def _shown(found: Quality) -> dict[str, Any]:
     return {
-        "knn_accuracy": found["neighbours"],
-        "purity": found["purity"],
-        "silhouette": found["silhouette"],
-        "few_label_accuracy": few,
+        "knn_accuracy": asdict(found.neighbours),
+        "purity": asdict(found.purity),
+        "silhouette": asdict(found.silhouette),
+        "few_label_accuracy": [{"per_label": one.per_label, **asdict(one.accuracy)} for one in found.few],
+    }
+
+
+def _named(ahead: Differences) -> dict[str, Any]:
+    return {
+        "knn_accuracy": asdict(ahead.neighbours),
+        "purity": asdict(ahead.purity),
+        "silhouette": asdict(ahead.silhouette),
+        "few_label_accuracy": [{"per_label": count, **asdict(one)} for count, one in ahead.few.items()],
     }

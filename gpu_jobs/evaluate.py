@@ -24,7 +24,8 @@ Bools = npt.NDArray[np.bool_]
 
 
 def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    """Figures of one model, and `out/records.jsonl` if asked. params: as `core.registry.evaluating` makes them.
+    """Figures of one model, and one line per record in `out` if asked. params: as `core.registry.evaluating` makes
+    them.
 
     Raises BadInput for a file that cannot be read or whose labels are strange to the model, Refused where nothing can
     be judged, Damaged for a model that was tampered with.
@@ -37,8 +38,8 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
     columns = columns_of([subject], records, place.names)
     kept, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
     gathered, done = Collector(columns, [subject], kept), 0
-    lines = writing_lines(bundle / "out" / "records.jsonl", columns, subject, params["top_k"])
-    with lines if params["write"] else nullcontext() as write:
+    lines = params["write"] and writing_lines(bundle / "out" / params["write"], columns, subject, params["top_k"])
+    with lines or nullcontext() as write:
         report(0, records.total)
         for chunk in records.chunks():
             done += len(chunk.texts)

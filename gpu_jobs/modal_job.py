@@ -1,15 +1,22 @@
-"""What Modal's container does: one attempt at a bundle on the Volume, kept there as it grows. Knows no owner."""
+"""What Modal's container does: an attempt at a bundle on its own disk, kept on the Volume as it grows. Knows no owner.
+
+A commit reloads the Volume: files would be taken away from under a process that works there.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.inheritance import for_job
 from core.jobs import LOG, Bundle, write_json
 from gpu_jobs.modal_words import AGAIN, TOO_LONG
+from gpu_jobs.trainers.checkpoints import WHOLE
 
 VOLUME = "rondo-jobs"
 ROOT = "/mnt/rondo"
@@ -23,7 +30,11 @@ CLAIM_SECONDS = 30.0
 COMMIT_SECONDS = 2.0
 """between two looks that an owner can have at a running job; more often where it may take minutes at most"""
 LOOK_SECONDS = 0.1
+GROWING = ("events.jsonl", LOG)
+"""lines are added to them, so that any beginning of them is of use"""
 STOP_SECONDS = 10.0
+Stamp = tuple[int, int]
+"""(nanoseconds since 1970, bytes)"""
 
 
 def run_job(name: str, number: int, seconds: int) -> dict[str, Any]:
@@ -40,11 +51,71 @@ def run_job(name: str, number: int, seconds: int) -> dict[str, Any]:
     until = _begin(bundle, call) + seconds
     if Bundle(bundle).result is None:
         volume.commit()
-        try:
-            _carry_out(volume, bundle, until, min(COMMIT_SECONDS, seconds / 100))
-        finally:  # stopped or preempted too: a checkpoint that is whole shall stay
-            volume.commit()
+        with tempfile.TemporaryDirectory(prefix="rondo-job-") as disk:
+            work = Work(Path(disk) / name, bundle)
+            try:
+                _carry_out(volume, work, until, min(COMMIT_SECONDS, seconds / 100))
+            finally:  # stopped or preempted too: a checkpoint that is whole shall stay
+                work.keep()
+                volume.commit()
     return {"ran": True}
+
+
+@dataclass
+class Work:
+    """A bundle on the container's disk, `here`, and its copy on the Volume, `kept`. Making one copies all of it."""
+
+    here: Path
+    kept: Path
+    _known: dict[str, Stamp] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shutil.copytree(self.kept, self.here)
+        self._known = self._stamps()
+
+    def keep(self) -> None:
+        """Brings the copy up to date with every file that is whole. A file that was written to meanwhile waits for the
+        next time; what says that others are whole, the result above all, goes last."""
+        found = self._stamps()
+        for name in sorted(self._known.keys() - found.keys(), key=lambda name: not name.endswith(WHOLE)):
+            (self.kept / name).unlink(missing_ok=True)
+            del self._known[name]
+        for name in sorted(found, key=lambda name: (name == "result.json", name.endswith(WHOLE), name)):
+            if self._known.get(name) != found[name] and self._copy(name, found[name]):
+                self._known[name] = found[name]
+
+    def _copy(self, name: str, stamp: Stamp) -> bool:
+        """False for a file that is not any more what it was when it was found."""
+        target = self.kept / name
+        partial = target.with_name(f"{target.name}.partial")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            shutil.copyfile(self.here / name, partial)
+        except FileNotFoundError:
+            return False
+        if name not in GROWING and _stamp(self.here / name) != stamp:
+            partial.unlink()
+            return False
+        os.replace(partial, target)
+        return True
+
+    def _stamps(self) -> dict[str, Stamp]:
+        """Of every file that is not just being written, by its name below the bundle."""
+        found: dict[str, Stamp] = {}
+        for folder, _, files in os.walk(self.here):  # passes over folders that vanish meanwhile, as old checkpoints do
+            for path in (Path(folder) / file for file in files if not file.endswith(".partial")):
+                if stamp := _stamp(path):
+                    found[path.relative_to(self.here).as_posix()] = stamp
+        return found
+
+
+def _stamp(path: Path) -> Stamp | None:
+    """None for a file that has vanished."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _stands(volume: Any, bundle: Path, number: int, call: str) -> bool:
@@ -70,7 +141,8 @@ def _begin(bundle: Path, call: str) -> float:
     return float(started.read_text(encoding="utf-8"))
 
 
-def _carry_out(volume: Any, bundle: Path, until: float, every: float) -> None:
+def _carry_out(volume: Any, work: Work, until: float, every: float) -> None:
+    bundle = work.here
     child, kept = _start(bundle), time.monotonic()
     try:
         while child.poll() is None:
@@ -79,6 +151,7 @@ def _carry_out(volume: Any, bundle: Path, until: float, every: float) -> None:
                 write_json(bundle / "result.json", {"state": "timed_out", "message": TOO_LONG})
                 return
             if time.monotonic() - kept > every:
+                work.keep()
                 _commit(volume)
                 kept = time.monotonic()
             time.sleep(LOOK_SECONDS)
@@ -112,7 +185,7 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _commit(volume: Any) -> None:
-    """For people who watch: where the job has files open Modal may say no, and the next time will do."""
+    """For people who watch: where Modal says no, the next time will do."""
     try:
         volume.commit()
     except RuntimeError as error:

@@ -1,5 +1,6 @@
 """What can carry a job, by name. Knows settings, not jobs."""
 
+import atexit
 import gc
 from collections.abc import Callable
 from functools import cache
@@ -29,6 +30,7 @@ def _connected_to_modal() -> Runner:
         import_module("modal")
         gc.collect()
         gc.freeze()
+        atexit.register(gc.unfreeze)  # at the end all is collected again: DuckDB prints what is left as leaked
     return ModalRunner()
 
 

@@ -1,10 +1,10 @@
 """A training job: reads the bundle, lets a trainer learn, judges, seals the artifact. Knows no store and no trainer."""
 
 import shutil
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from core.measuring.scores import score
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads import decide
 from core.models.said import write_judged
-from core.training.trainers import TRAINERS
+from core.training.trainers import TRAINERS, in_todays_names
+from core.version import library_versions
 from gpu_jobs.measure import read_history, told
 from gpu_jobs.teaching import Floats, Material, Progress, Run, Train, Trained
 from gpu_jobs.tracking import track
@@ -26,8 +27,9 @@ from gpu_jobs.trainers.memory import peak_memory_mb
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
-Judged = tuple[Ints, Floats]
-"""numbers of records that the model has not learnt from, and (records, labels) what it says of them"""
+Judged = tuple[Ints, Floats, Ints]
+"""numbers of records that the model has not learnt from, (records, labels) what it says of them, and which were held
+out"""
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,9 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
     probs = trained.predict(judging.texts) if judging.texts else np.empty((0, len(material.labels)), np.float32)
     metrics = {**_judge(bundle, material, judging, probs, run.seed), **_held_out(material, trained, run.seed)}
     seconds, memory = round(time.monotonic() - started, 3), peak_memory_mb()
-    info = _training_info(material, params, rows, trained) | {"seconds": seconds, "memory_mb": memory}
-    judged = (np.concatenate([judging.rows, rows[trained.held_out]]), np.concatenate([probs, trained.held_out_probs]))
+    info = _training_info(material, params, trained) | {"seconds": seconds, "memory_mb": memory}
+    held_out = rows[trained.held_out]
+    judged = (np.concatenate([judging.rows, held_out]), np.concatenate([probs, trained.held_out_probs]), held_out)
     _seal(bundle, params, trained, info, judged)
     return {
         "metrics": metrics,
@@ -90,6 +93,7 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
         "memory_mb": memory,
         "own_encoder": trained.encoder is not None,
         "has_head": trained.head is not None,
+        "remark": str(trained.info.get("note", "")),
     }
 
 
@@ -133,7 +137,9 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
     work = bundle / "ckpt" / "work"
     work.mkdir(parents=True, exist_ok=True)
     base = str(own) if own.is_dir() else str(params["encoder"])
-    values = {**params["values"], **({"base": base} if own.is_dir() and "base" in params["values"] else {})}
+    defaults = {name: parameter.default for name, parameter in TRAINERS[params["trainer"]].parameters.items()}
+    carried = {"base": base} if own.is_dir() and "base" in defaults else {}
+    values = {**defaults, **in_todays_names(params["values"]), **carried}
     return Run(
         values=values,
         base=base,
@@ -176,33 +182,25 @@ def _held_out(material: Material, trained: Trained, seed: int) -> dict[str, Any]
     return {"held_out": told(score(material.targets[trained.held_out], said, seed=seed), material.labels)}
 
 
-def _training_info(material: Material, params: Mapping[str, Any], rows: Ints, trained: Trained) -> dict[str, Any]:
+def _training_info(material: Material, params: Mapping[str, Any], trained: Trained) -> dict[str, Any]:
+    """Counts and no numbers of records: it goes out with the model."""
     counts = dict(zip(material.labels, material.targets.sum(axis=0).tolist(), strict=True))
+    told = {name: value for name, value in trained.info.items() if name not in ("taught", "held_out")}
     return {
-        **trained.info,
+        **told,
         "trainer": params["trainer"],
-        "values": params["values"],
+        "values": in_todays_names(params["values"]),
         "seed": params["seed"],
         "encoder": params["encoder"],
         "label_names": dict(zip(material.labels, material.names, strict=True)),
         "counts": counts,
+        "made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "records": len(material.texts),
-        "held_out": rows[trained.held_out].tolist(),
+        "training_records": trained.info.get("taught", len(material.texts) - len(trained.held_out)),
+        "validation_records": len(trained.held_out),
         "taxonomy": params["taxonomy"],
-        "versions": _versions(),
+        "versions": library_versions(),
     }
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": sys.version.split()[0]}
-    for name in ("rondo", "torch", "transformers", "sentence-transformers", "numpy"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _seal(bundle: Path, params: Mapping[str, Any], trained: Trained, info: dict[str, Any], judged: Judged) -> None:

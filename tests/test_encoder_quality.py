@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from core.errors import Refused
-from core.measuring.encoder_quality import MOST, Quality, choose_records, measure
+from core.measuring.encoder_quality import (
+    MOST,
+    Quality,
+    chance_purity,
+    choose_records,
+    differences,
+    measure,
+    usual_clusters,
+)
 
 SPREAD = 0.35
 
@@ -69,3 +77,27 @@ def test_of_many_records_a_part_is_looked_at_and_lonely_labels_are_left_out() ->
     assert len(chosen) == len(set(chosen)) == MOST
     assert 2 not in codes[chosen]
     assert chosen.tolist() == sorted(chosen)
+
+
+def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are_not() -> None:
+    loose, tight = (measure(*cloud(30, 4, spread)).each for spread in (2 * SPREAD, SPREAD))
+    ahead = differences(loose, tight)
+    for one in (ahead.neighbours, ahead.purity, ahead.silhouette, *ahead.few.values()):
+        assert 0 < one.low <= one.value <= one.high
+    wider = differences(loose, tight, comparisons=5).neighbours
+    assert wider.low < ahead.neighbours.low
+    same = differences(tight, tight)
+    assert (same.neighbours.value, same.few[4].value) == (0, 0)
+    assert same.neighbours.low < 0 < same.neighbours.high  # 120 records cannot prove that there is no difference
+
+
+def test_purity_of_noise_is_near_the_chance_that_is_told() -> None:
+    codes = np.repeat([0, 1, 2], [160, 30, 10])
+    vectors = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
+    found = measure(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)
+    assert chance_purity(codes) == 0.8
+    assert found.purity.value == pytest.approx(0.8, abs=0.02)
+
+
+def test_there_are_twice_as_many_clusters_as_labels_but_at_least_twelve_where_records_allow() -> None:
+    assert [usual_clusters(*of) for of in ((1_000, 3), (1_000, 10), (10, 3), (4, 2))] == [12, 20, 5, 2]

@@ -1,5 +1,6 @@
 """The verbs `evaluate` and `compare`, from what a person asks to figures, lines and what is kept."""
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -117,6 +118,25 @@ def test_a_file_gets_one_line_per_record_and_figures_that_follow_from_them(on_fi
         assert line["scores"] == sorted(line["scores"], reverse=True)
         assert (line["guesses"][0] == line["truth"]) == line["correct"]
     assert "stand in the project with a label" in " ".join(told["notes"])
+
+
+def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_same(
+    judged: Project, on_file: OnFile, file: Path
+) -> None:
+    for line in on_file[1]:
+        assert line["top_1"] == line["correct"]
+        assert line["top_2"] == (line["truth"] in line["guesses"][:2])
+    out = file.with_name("lines.csv")
+    told = evaluate(judged, quiet, model=trained(judged), on=str(file), out=str(out), **FILE)
+    with out.open(encoding="utf-8", newline="") as table:
+        rows = list(csv.DictReader(table))
+    assert [row["text"] for row in rows] == [line["text"] for line in on_file[1]]
+    assert [row["top_1"] == "true" for row in rows] == [line["correct"] for line in on_file[1]]
+    assert {row["top_3"] for row in rows} == {"true"}
+    assert told["top"][1]["accuracy"]["value"] == pytest.approx(np.mean([row["top_2"] == "true" for row in rows]))
+    assert float(rows[0]["score_1"]) >= float(rows[0]["score_2"])
+    with pytest.raises(BadInput, match=r"shall end in \.jsonl .* or \.csv"):
+        evaluate(judged, quiet, on=str(file), out=str(file.with_name("lines.xlsx")), **FILE)
 
 
 def test_records_without_a_label_are_guessed_but_judge_nothing(judged: Project, tmp_path: Path) -> None:
@@ -305,6 +325,21 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
     drawn = AppTest.from_function(encoders_page, kwargs={"told": told}).run()
     assert not drawn.exception
     assert len(drawn.dataframe[0].value) == 2 * (3 + 2)
+    assert "noise is worse than all-MiniLM-L6-v2" in told["verdict"]
+    assert (told["clusters"], real["difference"]) == (12, None)
+    assert noise["difference"]["knn_accuracy"]["high"] < 0
+    assert 1 / 3 <= told["chance"]["purity"] < 1
+    keep_vectors(judged, "other", np.random.default_rng(1).standard_normal((60, 8)).astype(np.float16))
+    three = compare(
+        judged, quiet, first="noise", second="other", others=["champion"], encoders=True, clusters=5, sample=20
+    )
+    assert ([row["encoder"] for row in three["rows"]][2], three["clusters"]) == ("all-MiniLM-L6-v2", 5)
+    assert three["records"] == 20
+    assert "other is not to be told from noise" in three["verdict"]
+    with pytest.raises(BadInput, match="Two models are compared"):
+        compare(judged, quiet, first="champion", second="baseline", others=["baseline"])
+    with pytest.raises(Refused, match="records for 100 clusters"):
+        compare(judged, quiet, first="champion", second="noise", encoders=True, clusters=100)
     with pytest.raises(BadInput, match=r"the same encoder, all-MiniLM"):  # a model's, named by the end of its id
         compare(judged, quiet, first=trained(judged)[-6:], second="all-MiniLM-L6-v2", encoders=True)
     with pytest.raises(BadInput, match="the same encoder"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.terminal_models import LINES
 from core import loop, simulate
 from core.changes import change_settings
 from core.encoding import encode
@@ -107,12 +108,13 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
 def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Project) -> None:
     model = enter(two, bad_head())
     shutil.rmtree(two.models / (active_model(two) or ""))
-    with pytest.raises(Damaged, match="The champion cannot be compared"):
+    with pytest.raises(Refused, match=r"The champion cannot be compared: The files of .* are gone.*--force --reason"):
         promote(two, quiet, model=model)
     with pytest.raises(BadInput, match="say why"):
         promote(two, quiet, model=model, force=True, reason="\u200b")  # a space of no width is no reason
-    promote(two, quiet, model=model, force=True, reason="Its files are gone.")
+    told = promote(two, quiet, model=model, force=True, reason="Its files are gone.")
     assert active_model(two) == model
+    assert "cannot be compared" in "".join(LINES["promote"](told))
 
 
 def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:

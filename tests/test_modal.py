@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from core.errors import BadInput, Refused
 from core.jobs import Bundle, Sight
 from gpu_jobs.local import LocalRunner
 from gpu_jobs.modal_app import app_name, find_function
-from gpu_jobs.modal_job import CANCELLED, VOLUME
+from gpu_jobs.modal_job import CANCELLED, VOLUME, Work
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.modal_words import in_words
 from tests.test_runners import encoding, ended, reading, until
@@ -121,6 +122,47 @@ def test_a_preempted_job_begins_again_by_itself_and_is_then_stopped(
     there = modal_plane.folder(VOLUME) / bundle.path.name
     assert (there / f"{CANCELLED}{handle['call']}").exists()
     assert not (there / "result.json").exists()
+
+
+def test_a_job_works_on_its_machines_disk_and_a_commit_finds_no_file_of_the_volume_open(
+    modal_plane: Any, tmp_path: Path, encoded: Path
+) -> None:
+    bundle, runner = encoding(tmp_path, encoded), quick()
+    modal_plane.state.held_open.clear()
+    handle = running(runner, bundle)
+    there = modal_plane.folder(VOLUME) / bundle.path.name
+    until(runner, bundle, handle, lambda _: len([*(there / "out").glob("shard-*.npy")]) > 1)
+    assert modal_plane.state.held_open == []
+    assert not [*there.rglob("*.partial")]
+    runner.cancel(bundle.path, handle)
+    assert until(runner, bundle, handle, ended).state == "cancelled"
+
+
+def test_what_is_whole_goes_to_the_volume_and_what_the_job_deleted_goes_from_it(tmp_path: Path) -> None:
+    kept = tmp_path / "volume"
+    (kept / "in").mkdir(parents=True)
+    (kept / "in" / "texts").write_text("given")
+    work = Work(tmp_path / "disk", kept)
+    checkpoint = work.here / "ckpt" / "checkpoint-1"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "weights").write_text("some")
+    (work.here / "result.json.partial").write_text("half")
+    work.keep()
+    assert (kept / "ckpt" / "checkpoint-1" / "weights").read_text() == "some"
+    assert not [*kept.rglob("*.partial")]
+    (checkpoint / "weights").write_text("others")
+    shutil.copytree(checkpoint, work.here / "ckpt" / "checkpoint-2")
+    shutil.rmtree(checkpoint)
+    (kept / "call-2").write_text("written by the owner meanwhile")
+    work.keep()
+    files = {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+    assert files == {"in/texts", "ckpt/checkpoint-2/weights", "call-2"}
+
+
+def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
+    script = "import duckdb; from gpu_jobs.runners import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert told.stderr == ""
 
 
 def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(

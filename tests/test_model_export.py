@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,8 @@ def test_a_card_says_what_the_model_is_and_what_its_figures_rest_on(project: Pro
         "12 gold records",
         "learning\\_rate",
         "torch 2.13.0",
+        f"Made with numpy {version('numpy')}, safetensors {version('safetensors')}, sentence-transformers",
+        "'torch>=2.13.0'`, then:",
         "No audit speaks",
         "seed",
     ):

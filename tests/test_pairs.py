@@ -69,6 +69,24 @@ def test_a_triplet_holds_another_record_with_a_label_in_common_and_one_with_none
     assert not (targets[found.anchors] & targets[found.negatives]).any()
 
 
+@given(targets=any_targets, together=st.integers(2, 4), seed=st.integers(0, 9))
+def test_a_draw_for_triplets_takes_that_many_different_texts_of_a_label(
+    targets: Bools, together: int, seed: int
+) -> None:
+    assume(teaches(targets))
+    found = make_triplets(targets, Plan(1, MANY, 1, together), NO_HARD, np.random.default_rng(seed))
+    pairs = list(zip(found.anchors.tolist(), found.positives.tolist(), strict=True))
+    assert len(pairs) == len(set(pairs))
+    assert max(np.bincount(found.anchors)) <= together - 1
+
+
+def test_texts_of_a_label_follow_each_other_as_many_as_are_drawn_together() -> None:
+    targets = np.eye(3, dtype=np.bool_)[np.repeat([0, 1, 2], 8)]
+    order = mingle(targets, np.random.default_rng(0), 4)
+    assert sorted(order) == list(range(24))
+    assert all(len(set(order[first : first + 4] // 8)) == 1 for first in range(0, 24, 4))
+
+
 def test_rare_labels_are_met_as_often_as_common_ones_among_the_unlike() -> None:
     targets = np.eye(3, dtype=np.bool_)[np.repeat([0, 1, 2], [50, 45, 5])]
     met = draw_unlike(targets, np.zeros(4_000, np.int64), np.random.default_rng(0))

@@ -180,7 +180,7 @@ def test_hard_negatives_are_mined_for_the_labels_named_alone() -> None:
 
 
 def test_each_label_teaches_by_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
-    parts = choose_rows(LEARN, make_run("setfit", base, tmp_path, "samples_per_label=7"))
+    parts = choose_rows(LEARN, make_run("setfit", base, tmp_path, "max_per_label=7"))
     assert LEARN.targets[parts.taught].sum(axis=0).tolist() == [7, 7, 7]
     assert len(parts.held_out) == 12
 

@@ -18,7 +18,7 @@ from core.training import following
 from core.training.entries import entry, listing
 from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
-from core.training.trainers import TRAINERS, read_values
+from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
 from gpu_jobs.local import InProcessRunner, LocalRunner
 from gpu_jobs.modal_runner import ModalRunner
 from gpu_jobs.ray_runner import RayRunner
@@ -118,6 +118,21 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
     assert taught.store.one("select count(*) from models") == before
 
 
+def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
+    told = train(taught, quiet, trainer="zeroshot")
+    info = json.loads((taught.models / told["model"] / "training_info.json").read_text())
+    kept = read_judged(taught.models / told["model"], 3)
+    assert kept is not None
+    assert (info["training_records"], info["validation_records"]) == (0, len(kept.held_out))
+    assert info["records"] == len(kept.held_out) > 0
+    assert info["made_at"] >= told["made_at"]
+    assert not [value for value in info.values() if isinstance(value, list)]
+    head = train(taught, quiet, trainer="head")
+    info = json.loads((taught.models / head["model"] / "training_info.json").read_text())
+    assert (info["training_records"], info["validation_records"]) == (info["records"], 0)
+    assert {"numpy", "torch", "transformers"} <= info["versions"].keys()
+
+
 def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Project) -> None:
     project.runners = {"local": lambda settings: InProcessRunner()}
     with pytest.raises(Refused, match="labels of two kinds"):
@@ -129,7 +144,9 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
     ("trainer", "given", "said"),
     [
         ("hed", [], "no trainer 'hed'"),
-        ("setfit", ["epoch=3"], "no parameter 'epoch'"),
+        ("setfit", ["epoch=3"], "no parameter 'epoch'. Did you mean epochs"),
+        ("setfit", ["hard_negs=3"], r"Did you mean hard_negatives"),
+        ("encoder", ["hardneg-k=3"], "no parameter 'hardneg_k'. setfit has it"),
         ("setfit", ["epochs"], "not key=value"),
         ("setfit", ["epochs=many"], "whole number"),
         ("setfit", ["epochs=0"], "between 1 and"),
@@ -140,6 +157,40 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
 def test_what_cannot_be_set_is_named(trainer: str, given: list[str], said: str) -> None:
     with pytest.raises(BadInput, match=said):
         read_values(trainer, given)
+
+
+@pytest.mark.parametrize(
+    ("trainer", "entry", "name", "value"),
+    [
+        ("setfit", "num_epochs=8", "epochs", 8),
+        ("setfit", "--learning-rate=1e-5", "learning_rate", 1e-5),
+        ("setfit", "hardneg-k=2", "hard_negatives", 2),
+        ("setfit", "hardneg_min_sim=0.5", "min_similarity", 0.5),
+        ("setfit", "hardneg_labels=a,b", "hard_labels", "a,b"),
+        ("setfit", "no-triplet-loss=true", "loss", "contrastive"),
+        ("setfit", "no_triplet_loss=false", "loss", "triplet"),
+        ("encoder", "balance_classes=true", "oversample", True),
+        ("transformer", "balance_classes=false", "class_weights", False),
+        ("transformer", "model-for-training-finetune=x/y", "base", "x/y"),
+    ],
+)
+def test_a_parameter_goes_by_the_name_that_other_tools_give_it(
+    trainer: str, entry: str, name: str, value: object
+) -> None:
+    assert read_values(trainer, [entry]) == {**read_values(trainer, []), name: value}
+
+
+def test_every_alias_means_a_parameter_and_none_hides_one() -> None:
+    names = {name for trainer in TRAINERS.values() for name in trainer.parameters}
+    assert not ALIASES.keys() & names
+    assert {meant for of in ALIASES.values() for meant in of} <= names
+
+
+def test_a_job_of_an_earlier_version_keeps_the_cap_that_went_by_another_name() -> None:
+    assert in_todays_names({"samples_per_label": 7, "epochs": 1}) == {"max_per_label": 7, "epochs": 1}
+    for trainer in ("setfit", "encoder"):
+        today = read_values(trainer, ["samples_per_label=7"])
+        assert in_todays_names(today) == today
 
 
 @pytest.mark.parametrize("name", TRAINERS)

@@ -18,7 +18,7 @@ from gpu_jobs.teaching import Progress, Run
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
-from gpu_jobs.trainers.transformer import choose_rows, train
+from gpu_jobs.trainers.transformer import choose_base, choose_rows, train
 from tests.tiny_models import Heard, lessons, make_bert, make_classifier, make_run, score, unheard
 
 LEARN, UNSEEN = lessons(90), lessons(150, seed=1)
@@ -60,6 +60,17 @@ def test_it_tells_labels_apart_that_it_has_learnt(heard: Heard) -> None:
     assert score(heard.trained, UNSEEN) > 0.8
     assert heard.trained.info["features"]["macro_f1"] > 0.8
     assert heard.trained.info["head"] in ("logistic", "own layer")
+
+
+def test_without_a_network_the_usual_base_is_the_embedded_one_and_the_model_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    base, folder, note = choose_base(make_run("transformer", tmp_path, tmp_path))
+    assert (base, (folder / "config.json").is_file()) == (EMBEDDED, True)
+    assert "answerdotai/ModernBERT-base could not be fetched" in note
+    with pytest.raises(BadInput, match="There is no model 'some/other'"):  # a person named it
+        choose_base(make_run("transformer", tmp_path, tmp_path, "base=some/other"))
 
 
 def test_progress_rises_to_its_end_and_brings_every_figure(heard: Heard) -> None:

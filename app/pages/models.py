@@ -10,6 +10,7 @@ from app.models_view import (
     draw_lineage,
     draw_note,
     draw_predictions,
+    draw_removal,
     draw_versions,
     pick_model,
     watch,
@@ -45,6 +46,8 @@ draw_evaluations(office, chosen["id"])
 told = model(office.project, lambda *_: None, model=chosen["id"])
 draw_lineage(told)
 draw_note(office, told)
+if told["files"] and chosen is not champion:
+    draw_removal(office, told)
 
 st.divider()
 draw_predictions(office)

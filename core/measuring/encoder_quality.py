@@ -1,7 +1,7 @@
 """How well vectors tell labels apart, before any model is fitted. Knows arrays, not which encoder made them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,9 @@ FEW = (1, 4, 16)
 """labels per label that a head is fitted on"""
 SEEDS = 10
 MOST = 5_000
-"""records that are looked at: of more a random part, since distances between all of them are needed"""
+"""records that are looked at where nobody says how many: of more a random part, since distances between all of them are
+needed"""
+FEWEST_CLUSTERS = 12
 STARTS = 5
 """of k-means, since its clusters depend on where it starts"""
 
@@ -36,8 +38,8 @@ class Quality:
     (Student's t), so they say how far chance in drawing goes, not how far another set of records would differ.
 
     neighbours: share whose label is that of most of their nearest others. purity: share that has the most frequent
-    label of its cluster, with as many clusters as labels. silhouette: -1..1, how much nearer a record is to its own
-    label than to the next (Rousseeuw 1987). few: for each of FEW that there are labels enough for.
+    label of its cluster. silhouette: -1..1, how much nearer a record is to its own label than to the next (Rousseeuw
+    1987). few: for each of FEW that there are labels enough for. each: what `differences` sets beside another's.
     """
 
     n: int
@@ -46,10 +48,34 @@ class Quality:
     purity: Estimate
     silhouette: Estimate
     few: tuple[FewLabels, ...]
+    each: "Each" = field(compare=False, repr=False)
 
 
-def choose_records(labels: Ints, rng: np.random.Generator) -> Ints:
-    """Places of at most MOST records, ascending. labels: (n,) numbers. Raises Refused where nothing can be told apart.
+@dataclass(frozen=True)
+class Each:
+    """right: (n,) has most of its nearest the record's label? silhouettes: (n,). purities: of each start. few: by
+    `per_label`, of each draw; the draws are the same for all encoders.
+    """
+
+    right: npt.NDArray[np.bool_]
+    silhouettes: npt.NDArray[np.float64]
+    purities: npt.NDArray[np.float64]
+    few: dict[int, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """One encoder's figures minus another's on the same records, each with an interval."""
+
+    neighbours: Estimate
+    purity: Estimate
+    silhouette: Estimate
+    few: dict[int, Estimate]
+
+
+def choose_records(labels: Ints, rng: np.random.Generator, most: int = MOST) -> Ints:
+    """Places of at most `most` records, ascending. labels: (n,) numbers. Raises Refused where nothing can be told
+    apart.
 
     Labels of a single record are left out: no other tells where it belongs.
     """
@@ -60,28 +86,70 @@ def choose_records(labels: Ints, rng: np.random.Generator) -> Ints:
             f"Encoders are compared on at least two labels with two records each; there are {len(counts[counts > 1])}. "
             "Label some more records, or name a labelled file."
         )
-    if len(places) > MOST:
-        places = np.sort(rng.choice(places, MOST, replace=False))
+    if len(places) > most:
+        places = np.sort(rng.choice(places, most, replace=False))
     return np.asarray(places, np.int64)
 
 
-def measure(vectors: Floats, labels: Ints, seed: int = 0) -> Quality:
-    """vectors: (n, dims) unit rows. labels: (n,) numbers, one a record."""
+def usual_clusters(records: int, labels: int) -> int:
+    """Twice the labels, at least FEWEST_CLUSTERS, but no more than leave two records for each."""
+    return max(min(max(2 * labels, FEWEST_CLUSTERS), records // 2), 2)
+
+
+def chance_purity(labels: Ints) -> float:
+    """The largest label's share: clusters made by lot reach it, and a little more the smaller they are."""
+    return float(np.bincount(np.unique(labels, return_inverse=True)[1]).max() / len(labels))
+
+
+def measure(vectors: Floats, labels: Ints, seed: int = 0, clusters: int = 0) -> Quality:
+    """vectors: (n, dims) unit rows. labels: (n,) numbers, one a record. clusters: for the purity; 0: as usual."""
+    from sklearn.metrics import silhouette_samples
     from threadpoolctl import threadpool_limits
 
     names, codes = np.unique(labels, return_inverse=True)
     with threadpool_limits(1):
-        return Quality(
-            n=len(codes),
-            labels=len(names),
-            neighbours=_neighbours(vectors, codes),
-            purity=_over(list(_purities(vectors, codes, seed))),
-            silhouette=_silhouette(vectors, codes),
-            few=tuple(_few(vectors, codes, seed)),
+        each = Each(
+            right=_neighbours(vectors, codes),
+            silhouettes=np.asarray(silhouette_samples(vectors, codes, metric="cosine"), np.float64),
+            purities=np.array([*_purities(vectors, codes, seed, clusters or usual_clusters(len(codes), len(names)))]),
+            few=dict(_few(vectors, codes, seed)),
         )
+    return Quality(
+        n=len(codes),
+        labels=len(names),
+        neighbours=share(int(each.right.sum()), len(codes)),
+        purity=_over(each.purities, 0.0),
+        silhouette=_over_records(each.silhouettes, -1.0),
+        few=tuple(FewLabels(per_label, _over(found, 0.0)) for per_label, found in each.few.items()),
+        each=each,
+    )
 
 
-def _neighbours(vectors: Floats, codes: Ints) -> Estimate:
+def differences(first: Each, second: Each, comparisons: int = 1) -> Differences:
+    """Second minus first. comparisons: how many are made at once, for which the intervals are wider (Bonferroni).
+
+    Of neighbours and silhouettes over records, paired; of the rest over the same draws or starts, paired.
+    """
+    level = 0.05 / comparisons
+    return Differences(
+        neighbours=_discordance(first.right, second.right, level),
+        purity=_over(second.purities - first.purities, -1.0, level),
+        silhouette=_over_records(second.silhouettes - first.silhouettes, -2.0, 2.0, level),
+        few={count: _over(second.few[count] - first.few[count], -1.0, level) for count in first.few},
+    )
+
+
+def _discordance(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_], level: float) -> Estimate:
+    """Difference of two shares of the same records, half a record added to each kind (Agresti & Min 2005)."""
+    from scipy.stats import norm
+
+    gained, lost, n = int((second & ~first).sum()), int((first & ~second).sum()), len(first)
+    value, centre, size = (gained - lost) / n, (gained - lost) / (n + 2), n + 2
+    half = float(norm.ppf(1 - level / 2)) * max((gained + lost + 1) / size - centre**2, 0.0) ** 0.5 / size**0.5
+    return Estimate(value, max(min(centre - half, value), -1.0), min(max(centre + half, value), 1.0))
+
+
+def _neighbours(vectors: Floats, codes: Ints) -> npt.NDArray[np.bool_]:
     """Leave one out; of equally frequent labels the nearer one is taken."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -90,32 +158,23 @@ def _neighbours(vectors: Floats, codes: Ints) -> Estimate:
     votes = np.zeros((len(codes), int(codes.max()) + 1))
     for place in range(k):
         votes[np.arange(len(codes)), codes[near[:, place]]] += 1 + 1e-3 * (k - place)
-    return share(int((votes.argmax(axis=1) == codes).sum()), len(codes))
+    return np.asarray(votes.argmax(axis=1) == codes)
 
 
-def _purities(vectors: Floats, codes: Ints, seed: int) -> Iterator[float]:
+def _purities(vectors: Floats, codes: Ints, seed: int, clusters: int) -> Iterator[float]:
     """k-means, a few starts; each its own figure."""
     from sklearn.cluster import KMeans
 
-    labels = int(codes.max()) + 1
     for number in range(STARTS):
-        found = KMeans(labels, n_init=1, random_state=seed + number).fit_predict(vectors)
-        counts = np.zeros((labels, labels), np.int64)
+        found = KMeans(clusters, n_init=1, random_state=seed + number).fit_predict(vectors)
+        counts = np.zeros((clusters, int(codes.max()) + 1), np.int64)
         np.add.at(counts, (found, codes), 1)
         yield float(counts.max(axis=1).sum() / len(codes))
 
 
-def _silhouette(vectors: Floats, codes: Ints) -> Estimate:
-    """The mean over records, its interval by the spread among them."""
-    from sklearn.metrics import silhouette_samples
-
-    each = silhouette_samples(vectors, codes, metric="cosine")
-    mean, half = float(each.mean()), 1.96 * float(each.std(ddof=1)) / len(each) ** 0.5
-    return Estimate(mean, max(mean - half, -1.0), min(mean + half, 1.0))
-
-
-def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[FewLabels]:
-    """As long as half of the records are left to judge; of a rare label all but one teach.
+def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDArray[np.float64]]]:
+    """(per label, accuracy of each draw), as long as half of the records are left to judge; of a rare label all but one
+    teach.
 
     Whatever the vectors are the same records teach: the draw depends on seed and labels alone.
     """
@@ -132,7 +191,7 @@ def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[FewLabels]:
             taught = place < taught_of_each[codes]
             head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[taught], codes[taught])
             found.append(float((head.predict(vectors[~taught]) == codes[~taught]).mean()))
-        yield FewLabels(per_label, _over(found))
+        yield per_label, np.array(found)
 
 
 def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
@@ -144,10 +203,19 @@ def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
     return place
 
 
-def _over(found: list[float]) -> Estimate:
-    """Mean over repetitions with Student's interval."""
+def _over(found: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:
+    """Mean over repetitions with Student's interval, in least..1."""
     from scipy.stats import t
 
-    mean = float(np.mean(found))
-    half = float(t.ppf(0.975, len(found) - 1) * np.std(found, ddof=1) / len(found) ** 0.5)
-    return Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0))
+    mean = float(found.mean())
+    half = float(t.ppf(1 - level / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5)
+    return Estimate(mean, max(mean - half, least), min(mean + half, 1.0))
+
+
+def _over_records(found: npt.NDArray[np.float64], least: float, most: float = 1.0, level: float = 0.05) -> Estimate:
+    """The mean over records, its interval by the spread among them, in least..most."""
+    from scipy.stats import norm
+
+    mean = float(found.mean())
+    half = float(norm.ppf(1 - level / 2) * found.std(ddof=1) / len(found) ** 0.5)
+    return Estimate(mean, max(mean - half, least), min(mean + half, most))

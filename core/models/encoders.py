@@ -52,8 +52,9 @@ def encoder_source(models: Path, name: str) -> str:
     folder = models / model / "encoder"
     if not model or Path(model).name != model or not folder.is_dir():
         raise BadInput(
-            f"The encoder {name!r} is not there: {folder} is missing. Put the model back from a backup, or go back to "
-            f"another one with `rondo models rollback`."
+            f"The encoder {name!r} is not there: {folder} is missing. Put that folder back from a backup; or put "
+            "another model to use, `rondo models promote MODEL --force --reason TEXT` (`rondo models` lists them); or "
+            f'write encoder = "{EMBEDDED}" under [encoder] in rondo.toml: records are encoded again then, labels stay.'
         )
     return str(folder)
 

@@ -1,6 +1,6 @@
 """What a model said of records that it had not learnt from, kept beside its head. Knows files, no manifest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -13,17 +13,19 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating[Any]]
 JUDGED = "judged.safetensors"
-"""of a trained model, sealed with it: n (k,), probs (k, labels)"""
+"""of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
 VERDICTS = "verdicts.safetensors"
 """of a round's head, written after its seal: rows (k,), said (bits), label, probability, weight, labels"""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a trained model said of what judged it when it was made. rows: (k,) ascending. probs: (k, labels)."""
+    """What a trained model said of what judged it when it was made. rows: (k,) ascending. probs: (k, labels). held_out:
+    those of the rows that were held out of training; none in a model from before that was kept here."""
 
     rows: Ints
     probs: Floats
+    held_out: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,15 @@ class Crossed:
     labels: Ints
 
 
-def write_judged(folder: Path, rows: Ints, probs: Floats) -> None:
-    """Sorted by record; a record is there once."""
+def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None = None) -> None:
+    """Sorted by record; a record is there once. held_out: those of the rows that training held out."""
     from safetensors.numpy import save_file
 
     order = np.argsort(rows, kind="stable")
     kept: dict[str, npt.NDArray[Any]] = {
         "n": np.asarray(rows, np.int64)[order],
         "probs": np.asarray(probs, np.float32)[order],
+        "held_out": np.sort(np.asarray([] if held_out is None else held_out, np.int64)),
     }
     save_file(kept, folder / JUDGED)
 
@@ -63,7 +66,10 @@ def read_judged(folder: Path, labels: int) -> Judged | None:
     rows, probs = stored.get("n"), stored.get("probs")
     if not _are_rows(rows) or probs is None or probs.shape != (len(rows), labels) or probs.dtype != np.float32:
         raise _unreadable(folder / JUDGED, f"it does not fit {labels} labels")
-    return Judged(rows, probs)
+    held_out = stored.get("held_out", np.empty(0, np.int64))
+    if not _are_rows(held_out) or not np.isin(held_out, rows).all():
+        raise _unreadable(folder / JUDGED, "it holds out records that it does not judge")
+    return Judged(rows, probs, held_out)
 
 
 def write_crossed(folder: Path, crossed: Crossed) -> None:

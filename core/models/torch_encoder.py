@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import BadInput
+from core.errors import BadInput, Unreachable
 from core.models.encoders import EMBEDDED, Floats, encode_in_batches, without_surrogates
 
 TOKEN_BUDGET = 2_048
@@ -78,7 +78,8 @@ def _full(name: str) -> str:
 
 
 def fetch_model(name: str, cache: Path) -> Path:
-    """The folder of a model that is on this machine already, or is fetched now into `cache`. Raises BadInput."""
+    """The folder of a model that is on this machine already, or is fetched now into `cache`. Raises BadInput, of it
+    Unreachable where nobody could be asked for it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -90,7 +91,8 @@ def fetch_model(name: str, cache: Path) -> Path:
                 continue
         return Path(snapshot_download(name, cache_dir=cache, ignore_patterns=NOT_NEEDED))
     except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise BadInput(
+        answered = isinstance(error, HFValidationError | HfHubHTTPError)
+        raise (BadInput if answered else Unreachable)(
             f"There is no model {name!r}: no folder of that name, nothing fetched earlier, and fetching failed "
             f"({type(error).__name__}). Check the name and the network, or use {EMBEDDED}, which is always there."
         ) from error

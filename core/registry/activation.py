@@ -10,13 +10,13 @@ import duckdb
 import numpy as np
 
 from core.encoding import encode_for
-from core.errors import BadInput, Damaged, Refused, RondoError
+from core.errors import BadInput, Refused, RondoError
 from core.jobs import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders import OWN, encoder_source
 from core.project import Project
 from core.records import HELD
-from core.registry.champions import find_model, history, one_back
+from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.verdicts import judged_rows, read_truth, unseen
 from core.rounds.plans import active_model
@@ -47,7 +47,7 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
     reason = _said(word.reason)
     found = find_model(project, model)
     check_usable(project, found)
-    evidence = _asked(project, found, force=word.force)
+    evidence = gate(project, model=found)
     if not evidence["passes"] and not word.force:
         log_refusal(project, who, evidence)
         raise Refused(
@@ -56,23 +56,14 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
     if not evidence["passes"] and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
     heir = Succession(found, _encoder_of(project, found), "promoted", who, reason, evidence)
-    return {"promoted": True} | activate(project, report, heir, force=word.force) | {"gate": evidence}
+    told = activate(project, report, heir, force=word.force)
+    return {"promoted": True} | told | {"gate": evidence, "rollback": rollback_offer(project)}
 
 
 def _said(reason: str | None) -> str | None:
     """Without blanks around it; None where no letter or digit is in it, for then it says nothing."""
     told = (reason or "").strip()
     return told if any(map(str.isalnum, told)) else None
-
-
-def _asked(project: Project, model: str, *, force: bool) -> dict[str, Any]:
-    """The gate's evidence. A champion whose files are gone cannot be compared, and only force puts another in place."""
-    try:
-        return gate(project, model=model)
-    except Damaged as error:
-        if not force:
-            raise
-        return {"challenger": model, "passes": False, "sentence": str(error)}
 
 
 def rollback(
@@ -84,6 +75,8 @@ def rollback(
     """
     found = find_model(project, to) if to else one_back(project)
     if found is None:
+        if one_back(project, lost=True):
+            raise Refused("The files of every champion before this one are gone. Put back one of them from a backup.")
         raise Refused("There is no champion to go back to: nothing has been promoted, and no second round was fitted.")
     if found not in {row["model"] for row in history(project)}:
         raise Refused(f"{found} was never champion. To put it to use: `rondo models promote {found}`.")
@@ -105,6 +98,7 @@ def check_usable(project: Project, model: str) -> None:
         raise Refused(
             f"{model} has no head: it judges texts without vectors, so it can be compared but not put to use."
         )
+    require_files(project, model)
     manifest = check_model(project.models / model)
     encoder = _encoder_of(project, model)
     if encoder.startswith(OWN) and encoder != OWN + model:

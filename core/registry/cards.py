@@ -15,6 +15,7 @@ from core.registry.usage import usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
 from core.reports.matrices import label_scores, label_table, score_of
 from core.reports.standing import pool_exhausted
+from core.version import library_versions
 
 Facts = Mapping[str, Any]
 NO_LICENCE = (
@@ -59,7 +60,8 @@ def training_info(folder: Path) -> dict[str, Any]:
         told = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    told.pop("held_out", None)  # numbers of records
+    if isinstance(held_out := told.pop("held_out", None), list):  # of an earlier version: numbers of records
+        told |= {"validation_records": len(held_out)}
     return {key: public_name(value) if isinstance(value, str) else value for key, value in told.items()}
 
 
@@ -81,10 +83,11 @@ def model_card(project: Project, subject: Subject) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
     row, settings = subject.row, project.settings()
     info = training_info(subject.folder)
+    versions = library_versions() | info.get("versions", {})
     parts = [
         _front(subject, info, row),
         [f"# {escaped(settings.name)}: model {escaped(row['id'])}", "", _what(subject)],
-        ["## How to use it", "", *usage(subject.form, subject.place)],
+        ["## How to use it", "", *usage(subject.form, subject.place, versions)],
         _labels(project, subject, info),
         _making(row, info),
         *_quality(project, row),

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Damaged, Refused
 from core.measuring.reporting import judged_on, shown_scores
+from core.models.artifacts import MANIFEST
 from core.project import Project
 from core.rounds.plans import active_model
 
@@ -44,6 +45,24 @@ def find_model(project: Project, name: str) -> str:
     raise BadInput(f"There is no model {name[:80]!r}. `rondo models list` shows them.")
 
 
+def has_files(project: Project, model: str) -> bool:
+    """Does its artifact lie where it should? It is not checked for damage."""
+    return (project.models / model / MANIFEST).exists()
+
+
+def require_files(project: Project, model: str) -> None:
+    """Raises Refused for a model that somebody removed, Damaged where its files are gone without that."""
+    if has_files(project, model):
+        return
+    removed = project.store.one("select strftime(removed_at, '%-d %b %Y') from models where id = ?", [model])
+    if removed:
+        raise Refused(f"{model} was removed on {removed}; only its line in the list is left. Train it again.")
+    raise Damaged(
+        f"The files of {model} are gone: there is no {project.models / model / MANIFEST}. Put the folder back from a "
+        "backup, or train it again."
+    )
+
+
 def eras(project: Project) -> list[list[str]]:
     """What led to the champion: a decision begins an era, the heads of its rounds follow in it, a rollback ends one.
 
@@ -70,12 +89,14 @@ def _cut(found: list[list[str]], model: str) -> list[list[str]]:
     return [*found, [model]]
 
 
-def one_back(project: Project) -> str | None:
-    """Where a rollback leads: to the champion before the last decision, or where none was taken to the round before."""
+def one_back(project: Project, *, lost: bool = False) -> str | None:
+    """Where a rollback leads: to the champion before the last decision, or where none was taken to the round before.
+
+    One whose files are gone is passed over for the one before it, unless `lost`.
+    """
     found = eras(project)
-    if len(found) > 1:
-        return found[-2][-1]
-    return found[0][-2] if found and len(found[0]) > 1 else None
+    before = [model for era in (found[:-1] if len(found) > 1 else [era[:-1] for era in found]) for model in era]
+    return next((model for model in reversed(before) if lost or has_files(project, model)), None)
 
 
 def rollback_offer(project: Project) -> Row | None:
@@ -102,10 +123,11 @@ def _waiting(project: Project, champion: str | None) -> str | None:
     """The newest trained model that nobody has decided on and that was made after the champion came into use."""
     found: str | None = project.store.one(
         """select id from models where trainer is not null and encoder <> '' and id not in (select model from champions)
+             and removed_at is null
              and made_at > coalesce((select max(since) from champions where how <> 'round'), timestamp '1970-01-01')
            order by made_at desc limit 1"""
     )
-    return found if found != champion else None
+    return found if found and found != champion and has_files(project, found) else None
 
 
 def _said(project: Project, what: str, model: str) -> str:

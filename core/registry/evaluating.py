@@ -14,6 +14,7 @@ import numpy as np
 
 from core.errors import BadInput, Refused
 from core.jobs import Bundle, Report, write_json
+from core.measuring.encoder_quality import MOST
 from core.models.graph import Ints
 from core.project import Project
 from core.registry.champions import CHAMPION
@@ -34,7 +35,11 @@ from core.targets import refuse_target
 
 SAVED = "evaluations"
 OURS = ("gold", "audit", "split")
+ENDINGS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", "": "jsonl"}
+"""of a file with one line per record, and what is written"""
 MOST_K = 100
+MOST_CLUSTERS = 10_000
+MOST_SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,8 @@ class Wanted:
 
     on: `gold`, `audit`, `split` (what training held out) or a file; "" is the first of these that there is. text,
     label, id, encoding: of the file. labeled_only: guess no record without a label. save: keep the figures with the
-    model. out: a file for one line of JSON per record. encoders: compare encoders, not models.
+    model. out: a file for one line per record, CSV or JSON by its ending. encoders: compare encoders, not models, by
+    `clusters` (0: twice the labels, at least 12) on `sample` records at most.
     """
 
     on: str = ""
@@ -56,6 +62,8 @@ class Wanted:
     save: bool = False
     out: str | None = None
     encoders: bool = False
+    clusters: int = 0
+    sample: int = MOST
 
     @property
     def file(self) -> dict[str, Any] | None:
@@ -86,14 +94,15 @@ def evaluate(
     found = find_judged(project, model)
     wanted = Wanted(on=on or _first_there(project, found), **options)
     _check(project, found, wanted)
-    params = {"top_k": wanted.top_k, "labeled_only": wanted.labeled_only, "write": wanted.out is not None}
+    lines = f"records.{_ending(wanted.out)}" if wanted.out is not None else None
+    params = {"top_k": wanted.top_k, "labeled_only": wanted.labeled_only, "write": lines}
     bundle = _bundle(project, "evaluate", [found], wanted, params)
     try:
         _write_input(project, bundle, [found], wanted.on)
         told = project.jobs.run(bundle, report, f"Evaluating {found.name}")
         told = {"model": found.name, "on": wanted.shown, "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"} | told
-        if wanted.out is not None:
-            _hand_over(bundle.path / "out" / "records.jsonl", Path(wanted.out))
+        if lines is not None and wanted.out is not None:
+            _hand_over(bundle.path / "out" / lines, Path(wanted.out))
         told |= {"out": wanted.out, "saved": wanted.save}
         if wanted.save:
             _save(project, bundle, told, _file_of(wanted))
@@ -103,17 +112,22 @@ def evaluate(
     return told
 
 
-def compare(project: Project, report: Report, *, first: str, second: str, **options: Any) -> dict[str, Any]:
-    """Two models on the same records, with intervals of the differences; or two encoders side by side.
+def compare(
+    project: Project, report: Report, *, first: str, second: str, others: Sequence[str] = (), **options: Any
+) -> dict[str, Any]:
+    """Two models on the same records, with intervals of the differences; or any number of encoders, each against the
+    first.
 
     first, second: as `model` of `evaluate`; encoders by name, folder or model. options: of Wanted; without `on` gold
-    judges if there is any, else the audit; encoders all labelled records.
+    judges if there is any, else the audit; encoders all labelled records, or gold and audit where a model brought one.
     """
     wanted = Wanted(**options)
     if wanted.on == "split":
         raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
     if wanted.encoders:
-        return _compare_encoders(project, report, (first, second), wanted)
+        return _compare_encoders(project, report, (first, second, *others), wanted)
+    if others or wanted.clusters or wanted.sample != MOST:
+        raise BadInput("Two models are compared. With --encoders it can be more, by --clusters and on a --sample.")
     found = [find_judged(project, word) for word in (first, second)]
     if found[0] == found[1]:
         raise BadInput(f"{first} and {second} are the same model, {found[0].name}. Name two.")
@@ -129,12 +143,19 @@ def compare(project: Project, report: Report, *, first: str, second: str, **opti
 
 
 def _compare_encoders(project: Project, report: Report, words: Sequence[str], wanted: Wanted) -> dict[str, Any]:
+    if wanted.clusters and not 2 <= wanted.clusters <= MOST_CLUSTERS:
+        raise BadInput(f"--clusters is {wanted.clusters}; it must lie between 2 and {MOST_CLUSTERS:,}.")
+    if not 4 <= wanted.sample <= MOST_SAMPLE:
+        raise BadInput(f"--sample is {wanted.sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
     found = [find_encoder(project, word) for word in words]
-    if found[0] == found[1]:
-        raise BadInput(f"{words[0]} and {words[1]} use the same encoder, {found[0]['name']}. Name two.")
+    for place, encoder in enumerate(found):
+        if encoder in found[:place]:
+            same = words[found.index(encoder)]
+            raise BadInput(f"{same} and {words[place]} use the same encoder, {encoder['name']}. Name others.")
     tuned = any(Path(encoder["place"]).is_dir() for encoder in found)
     judging = wanted.shown or ("gold and audit" if tuned else "all labels")
-    bundle = _bundle(project, "compare_encoders", [], wanted, {"encoders": found})
+    asked = {"encoders": found, "clusters": wanted.clusters, "sample": wanted.sample}
+    bundle = _bundle(project, "compare_encoders", [], wanted, asked)
     try:
         if not wanted.file:
             write_records(project, bundle, _telling(project, wanted.on, tuned=tuned), "")
@@ -179,8 +200,17 @@ def _check(project: Project, model: Model, wanted: Wanted) -> None:
         raise Refused(f"{model.folder} is no model of this project, so nothing can be kept with it. Leave out --save.")
     if wanted.out is not None:
         refuse_target(project, wanted.out)
+        _ending(wanted.out)
         if Path(wanted.out).is_dir() or not Path(wanted.out).resolve().parent.is_dir():
             raise BadInput(f"{wanted.out} cannot be written: name a file in a folder that is there.")
+
+
+def _ending(out: str) -> str:
+    """csv or jsonl. Raises BadInput for a name that promises another format."""
+    found = ENDINGS.get(Path(out).suffix.lower())
+    if found is None:
+        raise BadInput(f"{out} cannot be written: its name shall end in .jsonl (JSON, one line per record) or .csv.")
+    return found
 
 
 def _bundle(project: Project, kind: str, models: Sequence[Model], wanted: Wanted, params: Mapping[str, Any]) -> Bundle:

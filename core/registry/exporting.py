@@ -18,7 +18,7 @@ from core.models.encoders import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
 from core.registry.cards import Subject, model_card, model_row, public_name, training_info
-from core.registry.champions import find_model
+from core.registry.champions import find_model, require_files
 from core.registry.usage import ABOUT
 from core.targets import refuse_target
 
@@ -77,6 +77,7 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     place: Python that makes `folder`, as the card shows it.
     """
     found = find_model(project, model or "champion")
+    require_files(project, found)
     folder, row = project.models / found, model_row(project, found)
     manifest = check_model(folder)
     if _HEAD not in manifest["files"]:

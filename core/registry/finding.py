@@ -3,20 +3,18 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadInput, Damaged, Refused
+from core.errors import BadInput, Refused
 from core.jobs import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders import OWN
 from core.models.own_encoder import encoder_name, encoder_place
-from core.models.said import VERDICTS
+from core.models.said import VERDICTS, Judged, read_judged
 from core.project import Project
-from core.registry.champions import CHAMPION, find_model
-from core.registry.verdicts import judged_rows
+from core.registry.champions import CHAMPION, find_model, require_files
 from core.rounds.play import known_now
 
 Ints = npt.NDArray[np.int64]
@@ -50,9 +48,8 @@ def find_judged(project: Project, word: str) -> Model:
         model = find_model(project, word)
     except BadInput as error:
         raise BadInput(f"{error} A folder with a {MANIFEST} can be judged, too, and `{BASELINE}` needs none.") from None
+    require_files(project, model)
     folder = (project.models / model).resolve()
-    if not (folder / MANIFEST).exists():
-        raise Damaged(f"The files of {model} are gone: there is no {folder / MANIFEST}. Train it again.")
     return Model(model, folder, _base(project, model))
 
 
@@ -108,16 +105,20 @@ def held_out_rows(model: Model) -> Ints:
     """Numbers of the records that training held out and whose probabilities it kept: the finished model may have
     learnt from them since. Raises Refused where there are none.
     """
-    told: dict[str, Any] = {}
-    if model.folder is not None and (model.folder / INFO).exists():
-        told = json.loads((model.folder / INFO).read_text(encoding="utf-8"))
-    named = told.get("held_out")
-    rows = np.array(named if isinstance(named, list) else [], np.int64)
+    rows = np.empty(0, np.int64)
     if model.folder is not None:
-        rows = np.intersect1d(rows, judged_rows(model.folder))
+        kept = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
+        rows = rows if kept is None else kept.held_out if len(kept.held_out) else _held_out_before(model.folder, kept)
     if not len(rows):
         raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
     return rows
+
+
+def _held_out_before(folder: Path, kept: Judged) -> Ints:
+    """Earlier versions named them in the training info."""
+    told = json.loads((folder / INFO).read_text(encoding="utf-8")) if (folder / INFO).exists() else {}
+    named = told.get("held_out")
+    return np.intersect1d(np.array(named if isinstance(named, list) else [], np.int64), kept.rows)
 
 
 def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:

@@ -49,14 +49,18 @@ def gate(project: Project, *, model: str) -> dict[str, Any]:
     difference (value, low, high), champion_score, challenger_score; accuracy: the same of accuracy; missing: records
     that would have to be labelled for a verdict, None where nobody can say; unjudged; strata: all that was compared.
     Challengers that are no better pass one time in forty: who asks often for such ones will see one come in.
-    Raises Damaged or Refused where the challenger cannot be put to use at all.
+    A champion that is lost or damaged lets nobody pass. Raises Damaged or Refused where the challenger cannot be put to
+    use at all.
     """
     champion = active_model(project)
     told: dict[str, Any] = {"rule": RULE, "champion": champion, "challenger": model, "measure": "macro_f1"}
     with project.store.reading() as cursor:
         truth = read_truth(cursor, [label.id for label in project.settings().taxonomy.active])
         challenger = read_said(project, model, truth)
-        incumbent = _incumbent(project, champion, truth)
+        try:
+            incumbent = _incumbent(project, champion, truth)
+        except Damaged as error:
+            return told | _unopposed(f"The champion cannot be compared: {error}") | {"passes": False}
         if isinstance(incumbent, str):
             return told | _unopposed(incumbent)
         strata = [_compare(cursor, stratum, truth, incumbent, challenger) for stratum in ("audit", "gold")]
@@ -65,15 +69,14 @@ def gate(project: Project, *, model: str) -> dict[str, Any]:
 
 
 def _incumbent(project: Project, champion: str | None, truth: Truth) -> Said | str:
-    """What the champion says, or why there is nothing to beat. A damaged champion is one all the same: it raises."""
+    """What the champion says, or why there is nothing to beat. Raises Damaged for one whose files are gone or changed:
+    it is the champion all the same, and only a person puts another in its place."""
     if champion is None:
         return "There is no champion yet, so there is nothing to beat."
     try:
         return read_said(project, champion, truth)
     except Refused:
         return "The champion speaks of other labels than the project does now, so there is nothing to beat."
-    except Damaged as error:
-        raise Damaged(f"The champion cannot be compared: {error}") from None
 
 
 def _compare(cursor: Any, stratum: str, truth: Truth, incumbent: Said, challenger: Said) -> Compared:

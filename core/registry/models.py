@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import Damaged
+from core.errors import Damaged, Refused
 from core.jobs import Report
-from core.models.artifacts import INFO, MANIFEST, read_manifest
+from core.models.artifacts import INFO, read_manifest
 from core.project import Project
-from core.registry.champions import find_model, history, rollback_offer
+from core.registry.champions import find_model, has_files, history, require_files, rollback_offer
 from core.registry.evaluating import saved_evaluations
 from core.rounds.plans import active_model
 from core.store import note
@@ -18,8 +18,8 @@ from core.vectors import encoder_folder
 Row = dict[str, Any]
 ROUND_HEAD = "round head"
 
-_FIELDS = ("id", "made_at", "trainer", "encoder", "labels", "taxonomy", "seed", "parent", "responses", "round", "notes",
-           "seconds", "metrics", "same_labels")  # fmt: skip
+_FIELDS = ("id", "made_at", "removed_at", "trainer", "encoder", "labels", "taxonomy", "seed", "parent", "responses",
+           "round", "notes", "seconds", "metrics", "same_labels")  # fmt: skip
 # The labels of today are those of the model's taxonomy where no active one came or went since.
 _MODELS = """
     with active as (
@@ -27,7 +27,8 @@ _MODELS = """
                                                  lambda x: x->>0)) as ids
         from taxonomies
     )
-    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), trainer, encoder, models.labels, taxonomy, seed, parent,
+    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(removed_at, '%Y-%m-%dT%H:%M:%SZ'),
+           trainer, encoder, models.labels, taxonomy, seed, parent,
            responses, round, notes, seconds, metrics::varchar,
            coalesce((select ids from active where version = taxonomy) = list_sort($labels::varchar[]), false)
     from models {where} order by made_at desc, id desc
@@ -37,8 +38,9 @@ _MODELS = """
 def models(project: Project, report: Report) -> Row:
     """Every model, newest first, the champion's id, and what a rollback would do.
 
-    state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head). gate: what it
-    last saw of the model, or None. files: whether the artifact is there.
+    state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); removed (by
+    `model_remove`); missing (its files are gone without that). gate: what it last saw of the model, or None. files:
+    whether the artifact is there.
     """
     champion, seen = active_model(project), _gates(project)
     former = {row["model"] for row in history(project)}
@@ -87,7 +89,8 @@ def _entry(
     """metrics: without the curve, the forecast and the rest that only rounds have: gold and audit and held out."""
     trained = row["trainer"] is not None
     metrics = json.loads(row.pop("metrics"))
-    state = _state(row, champion, former)
+    files = has_files(project, row["id"])
+    state = _state(row, champion, former, files=files)
     row.pop("same_labels")
     return {
         **row,
@@ -96,13 +99,15 @@ def _entry(
         "metrics": {name: metrics[name] for name in ("audit", "gold", "held_out") if metrics.get(name)},
         "state": state,
         "gate": seen.get(row["id"]),
-        "files": (project.models / row["id"] / MANIFEST).exists(),
+        "files": files,
     }
 
 
-def _state(row: Row, champion: str | None, former: set[str]) -> str:
+def _state(row: Row, champion: str | None, former: set[str], *, files: bool) -> str:
     if row["id"] == champion:
         return "champion"
+    if not files:
+        return "removed" if row["removed_at"] else "missing"
     if row["id"] in former or row["trainer"] is None:
         return "former"
     if not row["encoder"]:
@@ -127,6 +132,7 @@ def _lineage(project: Project, entry: Row) -> Row:
     job = _job(project, entry["id"])
     told = {
         "made": entry["made_at"],
+        "removed": entry["removed_at"],
         "trainer": entry["trainer"],
         "labels learnt from": entry["labels"],
         "responses there were": entry["responses"],
@@ -169,8 +175,9 @@ def _training_info(project: Project, model: str) -> Row:
 def _manifest(project: Project, model: str) -> Row:
     """Its files with their hashes, or what is wrong with it: a list of models must not fail for one of them."""
     try:
+        require_files(project, model)
         return read_manifest(project.models / model)
-    except Damaged as error:
+    except (Damaged, Refused) as error:
         return {"damaged": str(error)}
 
 

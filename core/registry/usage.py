@@ -1,5 +1,7 @@
 """The lines of Python that use an exported model, as its card shows them. Runs none of them."""
 
+from collections.abc import Mapping
+
 ABOUT = "rondo.json"
 """labels, temperature and where the encoder is, beside `head.safetensors`"""
 
@@ -54,9 +56,18 @@ _FORMS = {
 FORMS = tuple(_FORMS)
 
 
-def usage(form: str, place: str) -> list[str]:
-    """Lines of Markdown. form: one of FORMS. place: Python that makes `folder`, the folder with the files."""
-    package = "transformers torch" if form == "classifier" else "sentence-transformers"
+_NEEDED = {
+    "encoder": ("sentence-transformers", "transformers", "torch"),
+    "classifier": ("transformers", "torch"),
+}
+
+
+def usage(form: str, place: str, versions: Mapping[str, str]) -> list[str]:
+    """Lines of Markdown. form: one of FORMS. place: Python that makes `folder`, the folder with the files. versions: of
+    the libraries that it was made with; an earlier one may not read what a later one wrote."""
+    names = [name for name in ("numpy", "safetensors", *_NEEDED[form]) if name in versions]
+    packages = " ".join(f"'{name}>={versions[name].partition('+')[0]}'" for name in names)
+    known = ", ".join(f"{name} {versions[name]}" for name in names)
     torch, library, vectors = _FORMS[form]
     start = f"""import json
 
@@ -68,4 +79,7 @@ about = json.load(open(f"{{folder}}/{ABOUT}", encoding="utf-8"))
 head = load_file(f"{{folder}}/head.safetensors")
 """
     code = (start + vectors.lstrip() + _PREDICT).strip()
-    return [f"`pip install numpy safetensors {package}`, then:", "", "```python", *code.splitlines(), "```"]
+    return [
+        f"Made with {known}; these load it, and earlier ones may not. `pip install {packages}`, then:",
+        *("", "```python", *code.splitlines(), "```"),
+    ]

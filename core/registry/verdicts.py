@@ -14,6 +14,7 @@ from core.models.artifacts import load_head, read_manifest
 from core.models.heads import Head, decide, predict
 from core.models.said import read_crossed, read_judged
 from core.project import Project
+from core.registry.champions import require_files
 from core.rounds.history import read_history
 from core.vectors import encoded_rows, open_vectors
 
@@ -79,8 +80,10 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 def read_said(project: Project, model: str, truth: Truth) -> Said:
     """By what was kept when the model was made, and directly of records that nobody had answered then.
 
-    Raises Damaged for a folder that is no model, Refused for one without a head or with other labels than the project.
+    Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or speaks of
+    other labels than the project.
     """
+    require_files(project, model)
     folder = project.models / model
     head = load_head(folder)
     settings = project.settings()

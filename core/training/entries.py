@@ -10,6 +10,7 @@ from core.jobs import ENDED, UNDER_WAY, Bundle
 from core.measuring.reporting import judged_on
 from core.project import Project
 from core.store import utc_now
+from core.training.trainers import in_todays_names
 
 SHOWN = 100
 """jobs in a list, newest first"""
@@ -54,13 +55,14 @@ def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: row[key] for key in known},
         "trainer": params.get("trainer", ""),
-        "values": params.get("values", {}),
+        "values": in_todays_names(params.get("values", {})),
         "note": params.get("note", ""),
         "message": row["error"] or "",
         "model": row["id"] if row["state"] == "succeeded" and row["kind"] == "train" else None,
         "metrics": summed_up(result.get("metrics", {})),
         "seconds": result.get("seconds"),
         "memory_mb": result.get("memory_mb"),
+        "remark": result.get("remark", ""),
         "dollars": _spent(project, row),
     }
 

@@ -8,7 +8,7 @@ from math import exp, log, prod
 import numpy as np
 
 from core.errors import BadInput, Refused
-from core.training.trainers import TRAINERS, Parameter, Value, read_value, read_values
+from core.training.trainers import TRAINERS, Parameter, Value, read_entry, read_value, read_values, split_entry
 
 MOST_RUNS = 100
 DRAWS = 8
@@ -70,25 +70,21 @@ def read_search(given: Sequence[str]) -> Search:
     """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
     own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
     texts: dict[str, str] = {}
-    for entry in given:
-        name, sign, text = entry.partition("=")
-        if sign and name in SEARCH:
+    for name, text in map(split_entry, given):
+        if name in SEARCH:
             own[name] = read_value(name, SEARCH[name], text)
         else:
-            texts[name] = text if sign else _no_sign(entry)
+            texts[name] = text
     trainer = str(own["trainer"])
     if not trainer:
         raise BadInput(f"Say whose parameters to search: --set trainer=setfit (there are {', '.join(TRAINERS)}).")
+    texts = dict(read_entry(trainer, name, text) for name, text in texts.items())
     read_values(trainer, [f"{name}={_first(name, text)}" for name, text in texts.items()])
     space = {name: _choices(trainer, name, text) for name, text in texts.items() if _is_searched(name, text)}
     fixed = {name: read_value(name, TRAINERS[trainer].parameters[name], texts[name]) for name in texts.keys() - space}
     search = Search(trainer, fixed, space, own["search"] == "random", int(own["runs"]), int(own["at_once"]))
     _check(search)
     return search
-
-
-def _no_sign(entry: str) -> str:
-    raise BadInput(f"{entry!r} is not key=value.")
 
 
 def _is_searched(name: str, text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from core.errors import BadInput
 
@@ -47,6 +48,13 @@ _FINE_TUNING = {
     "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
 }
 
+_TOGETHER = Parameter(
+    2,
+    "Texts of a label that are drawn together, as in SetFit; for losses by triplets or within a batch.",
+    2,
+    100,
+)
+
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
         "A logistic head on the vectors there are: seconds, no GPU.",
@@ -60,14 +68,15 @@ TRAINERS: dict[str, Trainer] = {
             **_FINE_TUNING,
             "base": Parameter("", "Encoder to start from; empty: the one in use."),
             "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
-            "samples_per_label": Parameter(
+            "max_per_label": Parameter(
                 0,
                 "Records of each label that teach the encoder, at most; 0: all. The head learns from all.",
                 0,
                 100_000,
             ),
+            "samples_per_label": _TOGETHER,
             "iterations": Parameter(
-                5, "Pairs of each kind per record; 0: every pair there is, which takes long.", 0, 10_000
+                5, "Pairs or draws of each kind per record; 0: every pair there is, which takes long.", 0, 10_000
             ),
             "max_pairs": Parameter(
                 200_000, "Pairs to refuse beyond, since they grow with the square.", 100, 50_000_000
@@ -92,6 +101,7 @@ TRAINERS: dict[str, Trainer] = {
             "loss": Parameter(
                 "softmax", "What the encoder learns from.", choices=("softmax", "triplet", "contrastive")
             ),
+            "samples_per_label": _TOGETHER,
             "oversample": Parameter(False, "Repeat small labels until all are as frequent."),
         },
     ),
@@ -119,6 +129,28 @@ TRAINERS: dict[str, Trainer] = {
 }
 
 
+ALIASES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("num_epochs", "num_train_epochs"), ("epochs",)),
+    **dict.fromkeys(("train_batch_size", "per_device_train_batch_size"), ("batch_size",)),
+    **dict.fromkeys(("lr", "body_learning_rate"), ("learning_rate",)),
+    **dict.fromkeys(("warmup_ratio", "warmup_proportion"), ("warmup",)),
+    **dict.fromkeys(("model", "model_name", "base_model", "model_for_training_finetune"), ("base",)),
+    **dict.fromkeys(("val_size", "validation_size"), ("test_size",)),
+    "max_seq_length": ("max_length",),
+    "early_stopping_patience": ("patience",),
+    "evaluation_steps": ("eval_steps",),
+    "num_iterations": ("iterations",),
+    "hardneg_k": ("hard_negatives",),
+    "hardneg_min_sim": ("min_similarity",),
+    "hardneg_factor": ("oversampling",),
+    "hardneg_labels": ("hard_labels",),
+    "balance_classes": ("oversample", "class_weights"),
+    "max_train_samples": ("downsample",),
+    "hypothesis_template": ("template",),
+}
+"""what SetFit, transformers and other scripts call a parameter: the first of ours that the trainer has is meant"""
+
+
 def read_values(trainer: str, given: Sequence[str]) -> dict[str, Value]:
     """Every parameter of the trainer, with those of `given` ("key=value") in place of defaults. Raises BadInput."""
     if trainer not in TRAINERS:
@@ -126,14 +158,48 @@ def read_values(trainer: str, given: Sequence[str]) -> dict[str, Value]:
     parameters = TRAINERS[trainer].parameters
     values = {name: parameter.default for name, parameter in parameters.items()}
     for entry in given:
-        name, sign, text = entry.partition("=")
-        if not sign:
-            raise BadInput(f"{entry!r} is not key=value.")
-        if name not in parameters:
-            known = ", ".join(parameters) or "none"
-            raise BadInput(f"The trainer {trainer} has no parameter {name!r}; there are: {known}.")
+        name, text = read_entry(trainer, *split_entry(entry))
         values[name] = read_value(name, parameters[name], text)
     return values
+
+
+def split_entry(entry: str) -> tuple[str, str]:
+    """(key, value) of "key=value"; dashes and capitals in a key mean nothing. Raises BadInput."""
+    name, sign, text = entry.partition("=")
+    if not sign:
+        raise BadInput(f"{entry!r} is not key=value.")
+    return name.strip().lstrip("-").replace("-", "_").lower(), text
+
+
+def read_entry(trainer: str, name: str, text: str) -> tuple[str, str]:
+    """The parameter that a name stands for, which may be one of ALIASES, and its value. Raises BadInput with the
+    parameters that are called nearly so."""
+    parameters = TRAINERS[trainer].parameters
+    if name == "no_triplet_loss" and "loss" in parameters:
+        without = read_value(name, Parameter(False, ""), text)
+        return "loss", str(parameters["loss"].default) if without else "triplet"
+    for meant in (name, *ALIASES.get(name, ())):
+        if meant in parameters:
+            return meant, text
+    raise BadInput(_unknown(trainer, name))
+
+
+def _unknown(trainer: str, name: str) -> str:
+    parameters = TRAINERS[trainer].parameters
+    own = {alias: meant for alias, of in ALIASES.items() for meant in of if meant in parameters}
+    known = {**own, **{parameter: parameter for parameter in parameters}}
+    near = dict.fromkeys(known[match] for match in get_close_matches(name, known, 3, 0.7))
+    owners = [other for other in TRAINERS if {name, *ALIASES.get(name, ())} & TRAINERS[other].parameters.keys()]
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = hint or (f" {', '.join(owners)} {'has' if len(owners) == 1 else 'have'} it." if owners else "")
+    return f"The trainer {trainer} has no parameter {name!r}.{hint} There are: {', '.join(parameters) or 'none'}."
+
+
+def in_todays_names(values: Mapping[str, Value]) -> dict[str, Value]:
+    """What a job of an earlier version was given: `max_per_label` was called `samples_per_label` then."""
+    if "samples_per_label" not in values or "max_per_label" in values or "oversample" in values:
+        return dict(values)
+    return {"max_per_label" if name == "samples_per_label" else name: value for name, value in values.items()}
 
 
 def read_value(name: str, parameter: Parameter, text: str) -> Value:

@@ -11,18 +11,19 @@ from typing import Any
 
 from core.jobs import write_json
 
-_WHOLE = "whole.json"
+WHOLE = "whole.json"
+"""the file that says so"""
 
 
 def mark_whole(folder: Path) -> None:
     """Says that nothing is missing: the sizes of all files, written last."""
-    write_json(folder / _WHOLE, _sizes(folder))
+    write_json(folder / WHOLE, _sizes(folder))
 
 
 def is_whole(folder: Path) -> bool:
     """Was it marked, and are the files still of those sizes?"""
     try:
-        expected = json.loads((folder / _WHOLE).read_text(encoding="utf-8"))
+        expected = json.loads((folder / WHOLE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return bool(expected == _sizes(folder))
@@ -52,5 +53,5 @@ def _step(path: Path) -> int:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != _WHOLE]
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != WHOLE]
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}

@@ -47,8 +47,9 @@ def make_drill(model: Any, material: Material, run: Run, parts: Parts) -> Drill:
     rows = np.concatenate([taught, parts.held_out])
     marks, targets = material.targets[rows].astype(np.float32), material.targets[taught]
     if run.values["loss"] in IN_BATCH:
+        together = int(run.values["samples_per_label"])
         objective = IN_BATCH[run.values["loss"]]
-        return Drill(rows[:, None], marks, len(taught), objective, lambda rng: mingle(targets, rng))
+        return Drill(rows[:, None], marks, len(taught), objective, lambda rng: mingle(targets, rng, together))
     start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
     return Drill(rows[:, None], marks, len(taught), make_classifier(start, None), by_lot(len(taught)))
 

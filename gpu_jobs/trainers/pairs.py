@@ -21,11 +21,14 @@ TRIES = 20  # draws for a partner with no label in common; where labels overlap 
 
 @dataclass(frozen=True)
 class Plan:
-    """iterations: pairs of each kind per record, 0: every pair. most: pairs beyond which to refuse."""
+    """iterations: pairs of each kind per record, 0: every pair. most: pairs beyond which to refuse. together: texts of
+    a label that a draw for triplets takes, the anchor among them.
+    """
 
     iterations: int
     most: int
     oversampling: int = 1
+    together: int = 2
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,19 @@ def make_pairs(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator)
 
 
 def make_triplets(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> Triplets:
-    """Every record with every like one, or with `plan.iterations` of them, each against one unlike record by lot.
+    """Every record with every like one, or `plan.iterations` times with `plan.together - 1` different ones, each
+    against one unlike record by lot.
 
     The hard negatives come on top, each against a positive by lot. Raises Refused like `make_pairs`.
     """
     check_plan(targets, plan, len(hard.anchors), triplets=True)
     if plan.iterations:
-        rows = np.repeat(np.arange(len(targets)), plan.iterations)
-        same = _pair(rows, draw_like(targets, rows, rng))
+        each = plan.together - 1
+        rows = np.repeat(np.arange(len(targets)), plan.iterations * each)
+        partners = draw_like(targets, rows, rng)
+        draws = np.stack([np.arange(len(rows)) // each, partners], axis=1)
+        first = np.sort(np.unique(draws, axis=0, return_index=True)[1])
+        same = _pair(rows[first], partners[first])
     else:
         same = np.concatenate([_every(targets)[0], _every(targets)[0][:, ::-1]])
     anchors = np.tile(hard.anchors, plan.oversampling)
@@ -120,19 +128,20 @@ def check_plan(targets: Bools, plan: Plan, hard: int, *, triplets: bool) -> None
             "Label two records each of at least two labels."
         )
     every = 2 * like if triplets else 2 * max(like, unlike)
-    each = plan.iterations * len(targets) * (1 if triplets else 2)
-    count = (each or every) + plan.oversampling * hard
+    once = len(targets) * (plan.together - 1 if triplets else 2)
+    count = (plan.iterations * once or every) + plan.oversampling * hard
     if count > plan.most:
-        rounds = plan.most // (2 * len(targets) + plan.oversampling * hard)
-        remedy = f"Set iterations={min(rounds, 10)}" if rounds else "Set samples_per_label lower"
+        rounds = max(plan.most - plan.oversampling * hard, 0) // once
+        remedy = f"Set iterations={min(rounds, 10)}" if rounds else "Set max_per_label lower"
         raise Refused(
             f"{len(targets):,} records make {count:,} {'triplets' if triplets else 'pairs'}, and max_pairs is "
             f"{plan.most:,}. {remedy}, or max_pairs={count} if the time does not matter."
         )
 
 
-def mingle(targets: Bools, rng: np.random.Generator) -> Ints:
-    """(n,) an order by lot in which each record, where one is left, is followed by one with a label in common.
+def mingle(targets: Bools, rng: np.random.Generator, together: int = 2) -> Ints:
+    """(n,) an order by lot in which each record is followed by `together - 1`, as far as they are left, that have a
+    label in common with it.
 
     For losses that look for their pairs within a batch.
     """
@@ -144,8 +153,10 @@ def mingle(targets: Bools, rng: np.random.Generator) -> Ints:
             continue
         left[row] = False
         order.append(int(row))
-        partner = _next_left([buckets[label] for label in rng.permutation(np.flatnonzero(targets[row]))], left)
-        if partner is not None:
+        for _ in range(together - 1):
+            partner = _next_left([buckets[label] for label in rng.permutation(np.flatnonzero(targets[row]))], left)
+            if partner is None:
+                break
             left[partner] = False
             order.append(partner)
     return np.array(order, np.int64)

@@ -45,11 +45,11 @@ def check_material(material: Material) -> None:
 
 
 def choose_rows(material: Material, run: Run) -> Parts:
-    """The split by `test_size`, and of the rows that teach at most `samples_per_label` of each label, if set."""
+    """The split by `test_size`, and of the rows that teach at most `max_per_label` of each label, if set."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
     taught, held_out = split(material.texts, material.targets, share, rng, fewest)
-    most = int(run.values.get("samples_per_label", 0))
+    most = int(run.values.get("max_per_label", 0))
     if most:
         order = rng.permutation(taught)
         places = np.cumsum(material.targets[order], axis=0)  # the how manieth of its label each record is

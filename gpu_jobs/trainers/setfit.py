@@ -99,7 +99,7 @@ def _fine_tune(
 
 def _plan(run: Run) -> Plan:
     values = run.values
-    return Plan(int(values["iterations"]), int(values["max_pairs"]), int(values["oversampling"]))
+    return Plan(*(int(values[name]) for name in ("iterations", "max_pairs", "oversampling", "samples_per_label")))
 
 
 def _mine(model: Any, material: Material, rows: Ints, anchors: Ints, run: Run) -> Hard:

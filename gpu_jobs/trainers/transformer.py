@@ -1,5 +1,6 @@
 """Fine-tuning a whole classifier, and the head on what flows into its last layer. Knows texts and labels, no bundle."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import Refused
+from core.errors import Refused, Unreachable
+from core.models.encoders import EMBEDDED
 from core.models.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
 from core.models.heads import Head, Lesson, predict
+from core.training.trainers import TRAINERS
 from gpu_jobs.teaching import Floats, Material, Run, Trained
 from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
@@ -34,11 +37,9 @@ def train(material: Material, run: Run) -> Trained:
         check_material(material)
         started, values = time.monotonic(), run.values
         taught, held_out = choose_rows(material, values, run.seed)
-        base = str(values["base"]) or run.base
+        base, where, note = choose_base(run)
         set_seed(run.seed)
-        loaded = load_classifier(
-            find_model(base, run.cache), values["max_length"], material.names, multi=material.multi
-        )
+        loaded = load_classifier(where, values["max_length"], material.names, multi=material.multi)
         layer, dims = last_layer(loaded)
         probs, told = fine_tune(loaded, Practice(material, taught, held_out), run)
         folder = run.work / "encoder"
@@ -48,9 +49,27 @@ def train(material: Material, run: Run) -> Trained:
         del loaded
         info = {"base": Path(base).name if Path(base).is_dir() else base, "layer": layer, "dims": dims, **told}
         info |= {"taught": len(taught), "seconds_training": round(time.monotonic() - started, 3)}
+        info |= {"note": note} if note else {}
         if len(held_out):
             info["classifier"] = figures(material.targets[held_out], probs, material.multi)
         return _with_head(material, run, (taught, held_out), info)
+
+
+def choose_base(run: Run) -> tuple[str, Path, str]:
+    """(name, folder, note) of the model to start from: the embedded one, and why, where the usual one cannot be
+    fetched.
+
+    Raises BadInput for one that a person named and that is not there.
+    """
+    base = str(run.values["base"]) or run.base
+    try:
+        return base, find_model(base, run.cache), ""
+    except Unreachable:
+        if base != TRAINERS["transformer"].parameters["base"].default:
+            raise
+    note = f"{base} could not be fetched without a network, so training started from {EMBEDDED}, which is smaller."
+    sys.stderr.write(note + "\n")
+    return EMBEDDED, find_model(EMBEDDED, run.cache), note
 
 
 def choose_rows(material: Material, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:

@@ -115,16 +115,35 @@ def tell(task: Task, signal_number: int) -> None:
 
 def end_family(task: Task) -> None:
     """A container's end is the end of all its processes, whatever session they are in."""
+    for process in _family(task):
+        try:
+            os.kill(int(process.name), signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def open_files(task: Task) -> list[str]:
+    """What its processes have open on a volume."""
+    mounts = tuple(mount.mount_path.rstrip("/") + "/" for mount in task.function.definition.volume_mounts)
+    found = []
+    for file in (file for process in _family(task) for file in process.glob("fd/*")):
+        try:
+            found.append(os.readlink(file))
+        except OSError:
+            continue
+    return [path for path in found if path.startswith(mounts)]
+
+
+def _family(task: Task) -> list[Path]:
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             told = (process / "environ").read_bytes()
         except OSError:
             continue
         if f"MODAL_TASK_ID={task.id}".encode() in told.split(b"\0"):
-            try:
-                os.kill(int(process.name), signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+            found.append(process)
+    return found
 
 
 async def watch(task: Task) -> int:

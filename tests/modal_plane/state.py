@@ -115,6 +115,7 @@ class State:
         self.inputs: dict[str, Input] = {}
         self.tasks: dict[str, Task] = {}
         self.unknown: list[str] = []
+        self.held_open: list[str] = []
         self.asked: dict[str, int] = {}
         self.outage = False
         self.images_fail = False

@@ -11,6 +11,7 @@ from grpclib import GRPCError, Status
 from modal_proto import api_pb2
 
 from tests.modal_plane.apps import named
+from tests.modal_plane.containers import open_files
 from tests.modal_plane.state import State
 
 BLOCK = 8 * 2**20
@@ -97,6 +98,8 @@ def alive(asking: Any, request: Any) -> None:
 
 
 async def commit(asking: Any, request: Any) -> Any:
+    """On Modal a commit reloads what lies there: whoever has a file open would lose it."""
+    asking.state.held_open += await asyncio.to_thread(open_files, asking.task)
     await asyncio.to_thread(_own(asking, request).commit, asking.task.id)
     return api_pb2.VolumeCommitResponse(skip_reload=True)
 

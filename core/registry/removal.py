@@ -1,0 +1,77 @@
+"""Removing models that nobody uses: their files go, their lines in the list stay. Touches no label and no answer."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, Refused
+from core.jobs import Report
+from core.models.encoders import OWN
+from core.project import Project
+from core.registry.champions import find_model, has_files
+from core.rounds.plans import active_model
+from core.store import note, utc_now
+from core.vectors import encoder_folder
+
+
+def model_remove(project: Project, report: Report, *, models: Sequence[str], who: str = "local") -> dict[str, Any]:
+    """Deletes the artifacts of models, and the vectors that an encoder inside one of them made.
+
+    models: each as `find_model` takes it. Raises BadInput without any, Refused for the champion, for the model whose
+    encoder is in use, and for one on whose encoder a model works that stays. One that was removed before, or whose
+    files somebody deleted by hand, is no error. Returns removed (ids) and bytes that were freed.
+    """
+    ids = list(dict.fromkeys(find_model(project, word) for word in models))
+    if not ids:
+        raise BadInput("Name the models to remove; `rondo models` lists them.")
+    with project.turn:  # neither a round nor a promotion is under way that reads them
+        _refuse(project, ids)
+        places = [place for model in ids for place in _places(project, model)]
+        size = sum(_bytes(place) for place in places)
+        with project.store.transaction() as cursor:  # first: what a kill leaves of the files is removed the next time
+            for model in ids:
+                cursor.execute(
+                    "update models set removed_at = coalesce(removed_at, ?) where id = ?", [utc_now(), model]
+                )
+                note(cursor, who, "model remove", {"model": model})
+        for done, place in enumerate(places):
+            report("Removing models", done, len(places))
+            _delete(place)
+    return {"removed": ids, "bytes": size}
+
+
+def _refuse(project: Project, ids: Sequence[str]) -> None:
+    champion, encoder = active_model(project), project.settings().encoder
+    rows = project.store.query("select id, encoder from models where removed_at is null")
+    for model in ids:
+        if model == champion:
+            raise Refused(f"{model} is the champion. Put another one to use first: `rondo models promote MODEL`.")
+        if encoder == OWN + model:
+            raise Refused(f"The encoder in use is that of {model}. Put another model to use first.")
+        built_on = [other for other, needed in rows if needed == OWN + model and other not in ids]
+        built_on = [other for other in built_on if has_files(project, other)]
+        if built_on:
+            raise Refused(
+                f"{len(built_on):,} other models work on the encoder of {model}. Remove them with it: "
+                f"`rondo models remove {' '.join([model, *built_on])}`."
+            )
+
+
+def _places(project: Project, model: str) -> list[Path]:
+    """Its folder, and the vectors of the encoder inside it."""
+    vectors = encoder_folder(project.vectors, OWN + model)
+    return [place for place in (project.models / model, vectors) if place.is_dir()]
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _delete(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise Refused(
+            f"{folder} could not be deleted ({error}). What is left of it goes with the same command."
+        ) from None
