@@ -101,7 +101,13 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         inside = original.suffix == ".gz" and number % 2  # what was packed is damaged, not the packing
         mutant = gzip.compress(mutated(gzip.decompress(whole), dice)) if inside else mutated(whole, dice)
         original.write_bytes(mutant)
-        params = {"file": str(original), "text": ["text"], "id": "id", "label": "label", "split": "split"}
+        params: dict[str, Any] = {
+            "file": str(original),
+            "text": ["text"],
+            "id": "id",
+            "label": "label",
+            "split": "split",
+        }
         params |= {"multi": number % 2 == 0, "encoding": dice.choice(ENCODINGS) if number % 3 == 0 else "utf-8"}
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""
