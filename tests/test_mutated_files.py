@@ -16,7 +16,7 @@ from gpu_jobs.ingest import ingest
 
 MUTANTS = 150
 """of each format"""
-ODD = (
+ODD: tuple[bytes, ...] = (
     b"",
     b"\x00",
     b"\xff\xfe",
