@@ -165,11 +165,12 @@ def test_what_is_no_encoding_of_files_is_refused_by_name(encoding: str, tmp_path
         ingest(tmp_path / "bundle", params, lambda done, total: None)
 
 
+LINE = '{"text": "hello "}\n'
 UTF16: dict[str, tuple[bytes, str, str]] = {
-    "no mark, but said": ("text,l\nhello,a\n".encode("utf-16-le"), "utf-16", "say so: --encoding utf-16-le"),
-    "no mark, not said": ("text,l\nhello,a\n".encode("utf-16-be"), "utf-8", "say so: --encoding utf-16-be"),
-    "a wrong mark": (b"\xff\xfetext,l\nhello,a\n", "utf-8", "cannot be read as utf-16"),
-    "cut in the middle": ("text,l\nhello,a\n".encode("utf-16")[:-1], "utf-8", "cannot be read as utf-16"),
+    "no mark, but said": (LINE.encode("utf-16-le"), "utf-16", "say so: --encoding utf-16-le"),
+    "no mark, not said": (LINE.encode("utf-16-be"), "utf-8", "say so: --encoding utf-16-be"),
+    "a wrong mark": (b"\xff\xfe" + LINE.encode(), "utf-8", "cannot be read as utf-16"),
+    "cut in the middle": (LINE.encode("utf-16")[:-1], "utf-8", "cannot be read as utf-16"),
 }
 
 
