@@ -1,6 +1,7 @@
 """What an import understands and says: labels and their order, words for nothing, splits, and which statement holds."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from core.reports.overview import status
 from core.rounds.play import known_now
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet, sentences
-from tests.desk_world import ANN, submit
+from tests.desk_world import ANN
 
 Rows = list[tuple[Any, ...]]
 
@@ -56,7 +57,10 @@ def bring(project: Project, name: str, rows: Rows, *columns: str, **options: Any
         file.write_text("".join(",".join(row) + "\n" for row in table))
     else:
         file.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows))
-    layout = {"text": ["text"], **{kind: kind for kind in ("id", "label", "split", "annotator") if kind in names}}
+    layout: dict[str, Any] = {
+        "text": ["text"],
+        **{kind: kind for kind in ("id", "label", "split", "annotator") if kind in names},
+    }
     return loop.import_file(project, quiet, file=str(file), **layout | options)
 
 
@@ -102,7 +106,7 @@ def test_a_persons_answers_in_files_are_that_persons_and_the_last_file_holds_for
         bring(empty, name, [("1", "hello", label, "ann"), ("2", "buy", "spam", "bob")], *columns, add_labels=True)
         assert settled(empty)["1"] == (label,)
     spam = empty.settings().taxonomy.ids["spam"]
-    empty.desk.exchange(ANN, Ask(events=[submit("1", spam)], want=0))
+    empty.desk.exchange(ANN, Ask(events=(Event("card", "1", "submit", (spam,), ts=time.time()),)))
     bring(empty, "a.jsonl", [("1", "hello", "ham", "ann")], *columns)
     assert settled(empty)["1"] == ("spam",), "the same file again is no newer word than hers on the card"
 
@@ -307,7 +311,7 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     cards = project.desk.exchange(ANN, Ask(want=10)).cards
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None
-    project.desk.exchange(ANN, Ask(events=[Event("e", mine.id, "submit", ("food",))], have=[mine.id]))
+    project.desk.exchange(ANN, Ask(events=(Event("e", mine.id, "submit", ("food",)),), have=(mine.id,)))
     assert status(project)["gold"] == 1
     assert project.store.one("select count(*) from settled where stratum = 'gold'") == 1
     project.close()

@@ -16,7 +16,7 @@ from gpu_jobs.ingest import ingest
 
 MUTANTS = 150
 """of each format"""
-ODD = (
+ODD: tuple[bytes, ...] = (
     b"",
     b"\x00",
     b"\xff\xfe",
@@ -101,7 +101,13 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         inside = original.suffix == ".gz" and number % 2  # what was packed is damaged, not the packing
         mutant = gzip.compress(mutated(gzip.decompress(whole), dice)) if inside else mutated(whole, dice)
         original.write_bytes(mutant)
-        params = {"file": str(original), "text": ["text"], "id": "id", "label": "label", "split": "split"}
+        params: dict[str, Any] = {
+            "file": str(original),
+            "text": ["text"],
+            "id": "id",
+            "label": "label",
+            "split": "split",
+        }
         params |= {"multi": number % 2 == 0, "encoding": dice.choice(ENCODINGS) if number % 3 == 0 else "utf-8"}
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""
@@ -159,11 +165,12 @@ def test_what_is_no_encoding_of_files_is_refused_by_name(encoding: str, tmp_path
         ingest(tmp_path / "bundle", params, lambda done, total: None)
 
 
+LINE = '{"text": "hello "}\n'
 UTF16: dict[str, tuple[bytes, str, str]] = {
-    "no mark, but said": ("text,l\nhello,a\n".encode("utf-16-le"), "utf-16", "say so: --encoding utf-16-le"),
-    "no mark, not said": ("text,l\nhello,a\n".encode("utf-16-be"), "utf-8", "say so: --encoding utf-16-be"),
-    "a wrong mark": (b"\xff\xfetext,l\nhello,a\n", "utf-8", "cannot be read as utf-16"),
-    "cut in the middle": ("text,l\nhello,a\n".encode("utf-16")[:-1], "utf-8", "cannot be read as utf-16"),
+    "no mark, but said": (LINE.encode("utf-16-le"), "utf-16", "say so: --encoding utf-16-le"),
+    "no mark, not said": (LINE.encode("utf-16-be"), "utf-8", "say so: --encoding utf-16-be"),
+    "a wrong mark": (b"\xff\xfe" + LINE.encode(), "utf-8", "cannot be read as utf-16"),
+    "cut in the middle": (LINE.encode("utf-16")[:-1], "utf-8", "cannot be read as utf-16"),
 }
 
 

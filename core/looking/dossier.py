@@ -210,7 +210,7 @@ def _queued(cursor: duckdb.DuckDBPyConnection, n: int) -> str | None:
     if row is None:
         return None
     words = {"review": "for a second look", "check": "to check machine labels", "wanted": "sent by a person"}
-    words["calibration"] = "to calibrate annotators"
+    words |= {"calibration": "to calibrate annotators", "test": "a test record, gold by its answer"}
     return f"round {row[0]}, {words.get(row[2], 'spare' if row[1] else 'chosen')}"
 
 
