@@ -1,0 +1,227 @@
+"""Saving a project whose database is damaged: what can be read, answers from the write-ahead file, the newest backup.
+
+Works on copies in a folder of its own; only a database that opens, and whose every row can be read, is put in place.
+The damaged files are kept in `damaged/`.
+"""
+
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.errors import BadInput, Damaged, Refused
+from core.jobs import Report
+from core.labelling.resettling import settle_all
+from core.settings import FILE as SETTINGS
+from core.settings import LAST_GOOD, Settings, read_settings, way_back
+from core.storage.backups import newest_backup
+from core.storage.salvage import merge_tables, read_tables
+from core.storage.tables import scan
+from core.store import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now, wal_of
+from core.store import FILE as DATABASE
+from core.wal import committed_inserts, flush_entry, read_wal, wal_header
+from core.whole_files import disk_errors, sync_folder, sync_tree
+
+KEPT = "damaged"
+
+
+@dataclass
+class Repair:
+    """What came of it. lost: tables with how many rows were found nowhere. kept: where the damaged files are now."""
+
+    damage: list[str] = field(default_factory=list)
+    backup: str | None = None
+    saved_answers: int = 0
+    from_write_ahead: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
+    kept: str | None = None
+
+
+def repair(folder: Path, report: Report) -> dict[str, Any]:
+    """Makes the project open again, with every answer that can be read. Changes nothing where nothing is damaged."""
+    database = folder / DATABASE
+    if not database.exists():
+        raise Refused(f"There is no {DATABASE} in {folder}, so there is nothing to repair.")
+    refuse_held(database)
+    done = Repair()
+    work = folder / f"repair-{secrets.token_hex(4)}.partial"
+    try:
+        with disk_errors(f"The repaired database in {folder}"):
+            work.mkdir()
+            settings = _settings(folder, done)
+            made = _sound_copy(folder, work, done, report) or _rebuilt(folder, work, done, report)
+            if not done.damage:
+                return asdict(done)
+            _finish(made, wal_of(database), settings, done)
+            sync_tree(work)
+            _put_in_place(made, folder, done)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return asdict(done)
+
+
+def _settings(folder: Path, done: Repair) -> Settings:
+    """Where the file cannot be read the last good one takes its place."""
+    try:
+        return read_settings(folder)
+    except (BadInput, Damaged) as error:
+        if not (folder / LAST_GOOD).exists():
+            raise
+        done.damage.append(str(error).removesuffix(way_back(folder)))
+        if (folder / SETTINGS).exists():
+            shutil.move(folder / SETTINGS, _kept(folder, done) / SETTINGS)
+        shutil.copyfile(folder / LAST_GOOD, folder / SETTINGS)
+        return read_settings(folder)
+
+
+def _sound_copy(folder: Path, work: Path, done: Repair, report: Report) -> Path | None:
+    """The database with all of its write-ahead file that is sound, where that opens and can be read to the last row."""
+    report("Reading the database", 0, 1)
+    made = _copy(folder, work)
+    if wal := unsound_wal(folder / DATABASE):
+        done.damage.append(f"{wal_of(folder / DATABASE).name}: {wal.damage}")
+    if not _opens(made, done) and not _opens_without_wal(made):
+        return None
+    return made
+
+
+def _copy(folder: Path, work: Path) -> Path:
+    """Of the database and of what is sound of its write-ahead file."""
+    database, made = folder / DATABASE, work / DATABASE
+    shutil.copyfile(database, made)
+    header = wal_header(database)
+    if header and wal_of(database).exists():
+        wal = read_wal(wal_of(database), header)
+        if wal.sound or not wal.damage:
+            wal_of(made).write_bytes(wal_of(database).read_bytes()[: wal.sound or wal.size])
+    return made
+
+
+def _opens(made: Path, done: Repair) -> bool:
+    """Opened by another file's name, so a copy; what is replayed here is written into it."""
+    try:
+        with duckdb.connect(str(made), config=CONFIG) as copy:
+            broken = scan(copy)
+            if not broken:
+                copy.execute("checkpoint")
+    except duckdb.Error as error:
+        broken = [str(error).splitlines()[0]]
+    done.damage += [each.replace(str(made), DATABASE) for each in broken]
+    return not broken
+
+
+def _opens_without_wal(made: Path) -> bool:
+    """The answers in the write-ahead file are read by themselves later."""
+    if not wal_of(made).exists():
+        return False
+    wal_of(made).unlink()
+    return _opens(made, Repair())
+
+
+def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
+    """The newest backup, or an empty database, with every row that can be read in the damaged one."""
+    backup = newest_backup(folder)
+    base = work / "rebuilt"
+    base.mkdir()
+    if backup:
+        done.backup = str(backup)
+        shutil.copyfile(backup / DATABASE, base / DATABASE)
+    Store(base).close()  # of this schema, whatever the backup was of
+    (work / "old").mkdir()
+    parts = read_tables(_copy(folder, work / "old"), work / "parts", report)
+    with duckdb.connect(str(base / DATABASE), config=CONFIG) as made:
+        done.lost = merge_tables(made, parts)
+    if not backup and not any(part.rows for part in parts.values()):
+        raise Damaged(
+            f"Nothing of {folder / DATABASE} can be read, and there is no backup in {folder / 'backups'}. Nothing was "
+            "changed. `rondo restore` makes a project of an archive; exports hold labels."
+        )
+    return base / DATABASE
+
+
+def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
+    """Answers that stand only in the write-ahead file; then labels are settled anew from all answers."""
+    answers = made.with_name("answers")
+    found = _answers_in(wal, answers) if wal.exists() else False
+    store = Store(made.parent)
+    try:
+        with store.transaction() as cursor:
+            if found:
+                done.from_write_ahead = _add_answers(cursor, answers / "responses.parquet")
+            _fill_gaps(cursor)
+            settle_all(cursor, settings)
+            done.saved_answers = count(cursor, "select count(*) from responses")
+            note(cursor, "local", "repair", {"damage": done.damage, "lost": done.lost, "backup": done.backup})
+        with store.reading() as cursor:
+            if broken := scan(cursor):
+                raise Damaged(f"The repaired database cannot be read: {broken[0]}. Nothing was changed.")
+    finally:
+        store.close()
+
+
+def _answers_in(wal: Path, folder: Path) -> bool:
+    """Every committed row of `responses` in a write-ahead file, however damaged, as Parquet; whether there are any.
+
+    The entries are given to a new and empty database as its own: DuckDB alone knows how to read them.
+    """
+    entries = b"".join(committed_inserts(wal.read_bytes(), "responses"))
+    if not entries:
+        return False
+    folder.mkdir()
+    Store(folder).close()
+    reader = folder / DATABASE
+    header = wal_header(reader)
+    if header is None:
+        return False
+    wal_of(reader).write_bytes(header + entries + flush_entry())
+    try:
+        with duckdb.connect(str(reader), config=CONFIG) as connection:
+            target = str(folder / "responses.parquet").replace("'", "''")
+            connection.execute(f"copy responses to '{target}' (format parquet)")
+    except duckdb.Error:  # entries of another schema: what the database itself holds is all there is
+        return False
+    return True
+
+
+def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
+    """Those that are not there yet, of records that are."""
+    source = str(file).replace("'", "''")
+    before = count(cursor, "select count(*) from responses")
+    cursor.execute(
+        f"""insert into responses by name select * from read_parquet('{source}') as answer
+            where event_id not in (select event_id from responses) and n in (select n from records)"""
+    )
+    return count(cursor, "select count(*) from responses") - before
+
+
+def _fill_gaps(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Vectors go by a record's number, so a lost record keeps its place: without a text, and never asked."""
+    cursor.execute(
+        """insert into records (n, id, text, hash, duplicate_of, source, imported_at)
+           select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ?
+           from (select unnest(range(coalesce(max(n) + 1, 0))) as n from records)
+           where n not in (select n from records)""",
+        [utc_now()],
+    )
+
+
+def _kept(folder: Path, done: Repair) -> Path:
+    kept = Path(done.kept) if done.kept else folder / KEPT / f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    kept.mkdir(parents=True, exist_ok=True)
+    done.kept = str(kept)
+    return kept
+
+
+def _put_in_place(made: Path, folder: Path, done: Repair) -> None:
+    """The damaged files are copied aside first: a kill in the middle leaves them, or the repaired one, whole."""
+    kept, database = _kept(folder, done), folder / DATABASE
+    shutil.copyfile(database, kept / DATABASE)
+    if wal_of(database).exists():
+        shutil.copyfile(wal_of(database), wal_of(kept / DATABASE))
+    sync_tree(kept)
+    made.replace(database)
+    wal_of(database).unlink(missing_ok=True)  # until then it is of another state, and refused
+    sync_folder(folder)
