@@ -121,7 +121,7 @@ def test_an_archive_writes_nowhere_but_into_its_project_and_of_a_newer_rondo_it_
     files = json.loads(zipfile.ZipFile(archive).read(MANIFEST))["files"]
     for name in ("../escaped", "/tmp/escaped", "models/../../escaped", ".streamlit/secrets.toml"):
         bad = changed(archive, tmp_path / "bad.rondo", files=files | {name: "0"})
-        with pytest.raises(Damaged, match="no part of a project|not what was written"):
+        with pytest.raises(Damaged, match=r"no part of a project|not what was written"):
             restore(bad, tmp_path / "made", quiet)
     assert not (tmp_path / "made").exists()
     assert not (tmp_path / "escaped").exists()
@@ -183,10 +183,8 @@ def test_on_a_full_disk_settings_and_answers_stay_as_they_were(labelled: Project
     folder.mkdir()
     shutil.copyfile(labelled.folder / "rondo.toml", folder / "rondo.toml")
     before = (folder / "rondo.toml").read_bytes()
-    (small_disk / "filler").write_bytes(b"")
-    with (small_disk / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-        while True:
-            file.write(b"x" * 4096)
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(b"x" * 2_000_000)
     script = (
         "import sys\nfrom pathlib import Path\nfrom app.options import errors\n"
         "from core.settings import read_settings, with_changes, write_settings\n"
