@@ -58,8 +58,10 @@ class Store:
         self._connection = _connect(self.path)
         try:
             self._migrate()
-        except BaseException:
+        except BaseException as error:
             self._connection.close()
+            if isinstance(error, duckdb.InternalException | duckdb.SerializationException):
+                raise Damaged(_damaged(self.path, str(error))) from None
             raise
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
@@ -225,6 +227,8 @@ def _sentences(path: Path) -> Iterator[None]:
             raise Refused(f"{path} cannot be written: {_first(text)} Free space; what was saved is kept.") from None
         if any(sign in text for sign in _SIGNS_OF_DAMAGE):
             raise Damaged(_damaged(path, text)) from None
+        if "invalidated" in text:
+            raise Refused(f"DuckDB has stopped: {_first(text)} Start Rondo again; what was saved is kept.") from None
         raise
 
 

@@ -13,7 +13,7 @@ from core.settings import read_settings
 from core.storage.backups import newest_backup
 from core.storage.tables import broken_rules, scan
 from core.store import FILE as DATABASE
-from core.store import unsound_wal, wal_of
+from core.store import StoreHeld, refuse_held, unsound_wal, wal_of
 from core.vectors import MANIFEST as VECTORS_MANIFEST
 from core.vectors import check_vectors, read_encoder_name
 from core.wal import damaged_pages
@@ -87,6 +87,11 @@ def _check_pages(database: Path) -> None:
 
 
 def _check_wal(database: Path) -> None:
+    """Whoever has it open is writing it, and has read it when it was opened."""
+    try:
+        refuse_held(database)
+    except StoreHeld:
+        return
     wal = unsound_wal(database)
     if wal:
         raise Damaged(f"{wal_of(database)}: {wal.damage}; {wal.commits:,} transactions before it can be saved.")

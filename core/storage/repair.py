@@ -15,6 +15,7 @@ import duckdb
 from core.errors import BadInput, Damaged, Refused
 from core.jobs import Report
 from core.labelling.resettling import settle_all
+from core.records import adopt_taxonomy
 from core.settings import FILE as SETTINGS
 from core.settings import LAST_GOOD, Settings, read_settings, way_back
 from core.storage.backups import newest_backup
@@ -152,12 +153,14 @@ def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
             if found:
                 done.from_write_ahead = _add_answers(cursor, answers / "responses.parquet")
             _fill_gaps(cursor)
-            settle_all(cursor, settings)
+            settle_all(cursor, adopt_taxonomy(cursor, settings))
             done.saved_answers = count(cursor, "select count(*) from responses")
             note(cursor, "local", "repair", {"damage": done.damage, "lost": done.lost, "backup": done.backup})
         with store.reading() as cursor:
             if broken := scan(cursor):
                 raise Damaged(f"The repaired database cannot be read: {broken[0]}. Nothing was changed.")
+    except BadInput as error:  # of settings that have lost labels
+        raise BadInput(f"{error}{way_back(wal.parent)}") from None
     finally:
         store.close()
 
