@@ -93,7 +93,8 @@ def mended(folder: Path) -> tuple[set[str], str | None]:
     assert "elete" not in sentence
     assert "\n" not in sentence
     result = repair(folder, quiet)
-    assert Path(result["kept"], FILE).exists()
+    if result["damage"]:  # a page that nothing uses any more is mended by DuckDB when it closes the file
+        assert Path(result["kept"], FILE).exists()
     return answers(folder), sentence
 
 
@@ -199,8 +200,8 @@ def test_check_names_each_damaged_part_and_repair_mends_the_database(killed: Pat
 
 
 def pages(file: Path) -> range:
-    """The middle of each page."""
-    return range(12288 + 131_072, file.stat().st_size, 262_144)
+    """A place near the beginning of each page."""
+    return range(12288 + 600, file.stat().st_size, 262_144)
 
 
 def test_repair_without_a_backup_saves_what_can_be_read_and_the_newest_answers(killed: Path, tmp_path: Path) -> None:

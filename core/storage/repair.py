@@ -23,7 +23,7 @@ from core.storage.salvage import merge_tables, read_tables
 from core.storage.tables import scan
 from core.store import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now, wal_of
 from core.store import FILE as DATABASE
-from core.wal import committed_inserts, flush_entry, read_wal, wal_header
+from core.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
 from core.whole_files import disk_errors, sync_folder, sync_tree
 
 KEPT = "damaged"
@@ -31,13 +31,15 @@ KEPT = "damaged"
 
 @dataclass
 class Repair:
-    """What came of it. lost: tables with how many rows were found nowhere. kept: where the damaged files are now."""
+    """What came of it. lost: tables with how many rows were found nowhere. with_write_ahead: whether the rows of
+    the write-ahead file are counted there. kept: where the damaged files are now."""
 
     damage: list[str] = field(default_factory=list)
     backup: str | None = None
     saved_answers: int = 0
     from_write_ahead: int = 0
     lost: dict[str, int] = field(default_factory=dict)
+    with_write_ahead: bool = False
     kept: str | None = None
 
 
@@ -53,11 +55,13 @@ def repair(folder: Path, report: Report) -> dict[str, Any]:
         with disk_errors(f"The repaired database in {folder}"):
             work.mkdir()
             settings = _settings(folder, done)
-            made = _sound_copy(folder, work, done, report) or _rebuilt(folder, work, done, report)
-            if not done.damage:
+            made = _sound_copy(folder, work, done, report)
+            if made and not done.damage:
                 return asdict(done)
-            _finish(made, wal_of(database), settings, done)
-            sync_tree(work)
+            if made is None or not _finished(made, wal_of(database), settings, done):
+                made = _rebuilt(folder, work, done, report)
+                _finish(made, wal_of(database), settings, done)
+            sync_tree(made.parent)
             _put_in_place(made, folder, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -84,9 +88,26 @@ def _sound_copy(folder: Path, work: Path, done: Repair, report: Report) -> Path 
     made = _copy(folder, work)
     if wal := unsound_wal(folder / DATABASE):
         done.damage.append(f"{wal_of(folder / DATABASE).name}: {wal.damage}")
+    pages = len(list(damaged_pages(folder / DATABASE)))
+    if pages:
+        done.damage.append(f"{DATABASE}: {pages} pages are not what was written")
     if not _opens(made, done) and not _opens_without_wal(made):
         return None
-    return made
+    return _rewritten(made, work / "rewritten") if pages else made
+
+
+def _rewritten(made: Path, folder: Path) -> Path | None:
+    """All rows in a new file with new indexes: the damaged pages may be those of an index, which no scan reads."""
+    folder.mkdir()
+    target = _quoted(folder / DATABASE)
+    try:
+        with duckdb.connect(str(made), config=CONFIG) as copy:
+            copy.execute(f"attach '{target}' as rewritten")
+            copy.execute(f"copy from database {made.stem} to rewritten")
+            copy.execute("detach rewritten")
+    except duckdb.Error:
+        return None
+    return folder / DATABASE
 
 
 def _copy(folder: Path, work: Path) -> Path:
@@ -133,6 +154,7 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     Store(base).close()  # of this schema, whatever the backup was of
     (work / "old").mkdir()
     parts = read_tables(_copy(folder, work / "old"), work / "parts", report)
+    done.with_write_ahead = wal_of(work / "old" / DATABASE).exists()
     with duckdb.connect(str(base / DATABASE), config=CONFIG) as made:
         done.lost = merge_tables(made, parts)
     if not backup and not any(part.rows for part in parts.values()):
@@ -143,18 +165,29 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     return base / DATABASE
 
 
+def _finished(made: Path, wal: Path, settings: Settings, done: Repair) -> bool:
+    """Whether a database that can be read can be written too."""
+    try:
+        _finish(made, wal, settings, done)
+    except (Damaged, duckdb.Error):
+        return False
+    return True
+
+
 def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
     """Answers that stand only in the write-ahead file; then labels are settled anew from all answers."""
-    answers = made.with_name("answers")
-    found = _answers_in(wal, answers) if wal.exists() else False
+    answers = _answers_in(wal, made.parent / "answers") if wal.exists() else None
     store = Store(made.parent)
     try:
         with store.transaction() as cursor:
-            if found:
-                done.from_write_ahead = _add_answers(cursor, answers / "responses.parquet")
-            _fill_gaps(cursor)
+            _fill_gaps(cursor, answers)
+            if answers:
+                done.from_write_ahead = _add_answers(cursor, answers)
             settle_all(cursor, adopt_taxonomy(cursor, settings))
             done.saved_answers = count(cursor, "select count(*) from responses")
+            if "responses" in done.lost and done.with_write_ahead:  # they were counted with those
+                done.lost["responses"] = max(0, done.lost["responses"] - done.from_write_ahead)
+            done.lost = {table: rows for table, rows in done.lost.items() if rows and table not in _DERIVED}
             note(cursor, "local", "repair", {"damage": done.damage, "lost": done.lost, "backup": done.backup})
         with store.reading() as cursor:
             if broken := scan(cursor):
@@ -165,50 +198,60 @@ def _finish(made: Path, wal: Path, settings: Settings, done: Repair) -> None:
         store.close()
 
 
-def _answers_in(wal: Path, folder: Path) -> bool:
-    """Every committed row of `responses` in a write-ahead file, however damaged, as Parquet; whether there are any.
+_DERIVED = ("settled", "leases")
+"""tables that follow from others, or that nobody misses"""
+
+
+def _answers_in(wal: Path, folder: Path) -> Path | None:
+    """Every committed row of `responses` in a write-ahead file, however damaged, as Parquet; None where none is.
 
     The entries are given to a new and empty database as its own: DuckDB alone knows how to read them.
     """
     entries = b"".join(committed_inserts(wal.read_bytes(), "responses"))
     if not entries:
-        return False
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     Store(folder).close()
     reader = folder / DATABASE
     header = wal_header(reader)
     if header is None:
-        return False
+        return None
     wal_of(reader).write_bytes(header + entries + flush_entry())
     try:
         with duckdb.connect(str(reader), config=CONFIG) as connection:
-            target = str(folder / "responses.parquet").replace("'", "''")
+            target = _quoted(folder / "responses.parquet")
             connection.execute(f"copy responses to '{target}' (format parquet)")
     except duckdb.Error:  # entries of another schema: what the database itself holds is all there is
-        return False
-    return True
+        return None
+    return folder / "responses.parquet"
 
 
 def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
     """Those that are not there yet, of records that are."""
-    source = str(file).replace("'", "''")
     before = count(cursor, "select count(*) from responses")
     cursor.execute(
-        f"""insert into responses by name select * from read_parquet('{source}') as answer
+        f"""insert into responses by name select * from read_parquet('{_quoted(file)}') as answer
             where event_id not in (select event_id from responses) and n in (select n from records)"""
     )
     return count(cursor, "select count(*) from responses") - before
 
 
-def _fill_gaps(cursor: duckdb.DuckDBPyConnection) -> None:
-    """Vectors go by a record's number, so a lost record keeps its place: without a text, and never asked."""
+def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
+    """Vectors and answers go by a record's number, so a lost record keeps its place: without a text, never asked."""
+    also = f"union all select n from read_parquet('{_quoted(answers)}')" if answers else ""
     cursor.execute(
-        """insert into records (n, id, text, hash, duplicate_of, source, imported_at)
-           select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ?
-           from (select unnest(range(coalesce(max(n) + 1, 0))) as n from records)
-           where n not in (select n from records)""",
+        f"""insert into records (n, id, text, hash, duplicate_of, source, imported_at)
+            select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ? from (
+                select unnest(range(coalesce(max(n) + 1, 0))) as n
+                from (select n from records union all select n from responses {also}))
+            where n not in (select n from records)""",
         [utc_now()],
     )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
 
 
 def _kept(folder: Path, done: Repair) -> Path:
