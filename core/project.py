@@ -47,7 +47,13 @@ class SettingsInForce:
     def edited(self) -> Settings | None:
         """What stands in the file where it is not what holds; None where it is. Raises BadInput."""
         self._seen = self._now()
-        return None if self._seen == self._stamp else read_settings(self._folder)
+        if self._seen == self._stamp:
+            return None
+        try:
+            return read_settings(self._folder)
+        except RondoError as error:
+            self.trouble = str(error)
+            raise
 
     def adopted(self, settings: Settings, *, as_seen: bool = False) -> None:
         """These hold from now on, and are what stands in the file: as `edited` saw it, or as it is now."""

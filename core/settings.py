@@ -144,7 +144,10 @@ def read_settings(project: Path) -> Settings:
         raise BadInput(
             f"{path} cannot be read: {reason}. Mend it by hand; nothing was changed.{way_back(project)}"
         ) from None
-    return check(_from_document(document, path))
+    try:
+        return check(_from_document(document, path))
+    except BadInput as error:
+        raise BadInput(f"{error}{way_back(project)}") from None
 
 
 def _text(path: Path) -> str:

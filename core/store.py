@@ -234,7 +234,7 @@ def _sentences(path: Path) -> Iterator[None]:
 
 def _first(text: str) -> str:
     """One line of DuckDB's, as a sentence."""
-    return text.splitlines()[0].strip().rstrip(".") + "."
+    return text.splitlines()[0].strip().rstrip(".!") + "."
 
 
 def _damaged(path: Path, text: str) -> str:
