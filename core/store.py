@@ -113,6 +113,10 @@ class Store:
             self._closed = True
             if self._checkpoint:
                 self._checkpoint.cancel()
+            if wal_of(self.path).exists():
+                # closing does so only where no other thread has a cursor open
+                with suppress(duckdb.Error), self._connection.cursor() as cursor:
+                    cursor.execute("checkpoint")
             self._connection.close()
 
     @contextmanager

@@ -16,7 +16,9 @@ from core.store import FILE, Store, StoreHeld
 WRITER = """
 import sys
 from pathlib import Path
+import core.store
 from core.store import Store, utc_now
+core.store.CHECKPOINT_SECONDS = 0.01  # so that some are killed in a checkpoint
 store = Store(Path(sys.argv[1]))
 number = int(sys.argv[2])
 while True:
