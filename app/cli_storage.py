@@ -25,11 +25,11 @@ def backup(
     if archive and out:
         raise typer.BadParameter("Name --out for a folder or --archive for a file, not both.")
     if archive:
-        told = run_verb(folder_of(context, project), "archive", archive=str(archive.resolve()))
-        show("archive", told, as_json=as_json)
+        result = run_verb(folder_of(context, project), "archive", archive=str(archive.resolve()))
+        show("archive", result, as_json=as_json)
         return
-    told = run_verb(folder_of(context, project), "backup", out=str(out.resolve()) if out else None)
-    show("backup", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "backup", out=str(out.resolve()) if out else None)
+    show("backup", result, as_json=as_json)
 
 
 def restore(
@@ -42,8 +42,8 @@ def restore(
     with errors("Stopped. Nothing was restored."):
         from core.storage.archives import restore as restore_archive
 
-        told = restore_archive(file.resolve(), folder_of(context, project), Ticker())
-    show("restore", told, as_json=as_json)
+        result = restore_archive(file.resolve(), folder_of(context, project), Ticker())
+    show("restore", result, as_json=as_json)
 
 
 def check(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -65,14 +65,14 @@ def _findings(folder: Path) -> tuple[list[dict[str, Any]], str | None]:
 
     if not (folder / FILE).exists() and not (folder / DATABASE).exists():
         raise NotAProject(f"There is no project in {folder} (no {FILE}). Name one with --project.")
-    found = check_files(folder, Ticker())
-    if not any(finding.damage for finding in found if finding.part != "vectors" and "/" not in finding.part):
+    findings = check_files(folder, Ticker())
+    if not any(finding.damage for finding in findings if "/" not in finding.part):
         try:
-            told = call(folder, "integrity", Ticker())
-            found += [Finding(**each) for each in told["findings"]]
+            result = call(folder, "integrity", Ticker())
+            findings += [Finding(**each) for each in result["findings"]]
         except (BadInput, Damaged) as error:
-            found.append(Finding("tables", str(error)))
-    return [asdict(finding) for finding in found], advice(folder, found)
+            findings.append(Finding("tables", str(error)))
+    return [asdict(finding) for finding in findings], advice(folder, findings)
 
 
 def repair(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -86,5 +86,5 @@ def repair(context: typer.Context, project: ProjectOption = None, as_json: JsonO
         address = read_address(folder)
         if address and answers(address):
             raise Refused(f"The project is open at {address['url']}. Stop that server first.")
-        told = repair_project(folder, Ticker())
-    show("repair", told, as_json=as_json)
+        result = repair_project(folder, Ticker())
+    show("repair", result, as_json=as_json)

@@ -71,13 +71,13 @@ class SettingsInForce:
     def _look(self) -> None:
         self._seen = self._now()
         try:
-            found = read_settings(self._folder)
+            edited = read_settings(self._folder)
         except RondoError as error:
             self.trouble = str(error)
             return
         held = self._settings
-        if (found.taxonomy, found.settle) == (held.taxonomy, held.settle) and found.multi >= held.multi:
-            self.adopted(found, as_seen=True)
+        if (edited.taxonomy, edited.settle) == (held.taxonomy, held.settle) and edited.multi >= held.multi:
+            self.adopted(edited, as_seen=True)
 
     def _now(self) -> tuple[int, int, int]:
         try:

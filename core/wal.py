@@ -46,7 +46,7 @@ class Wal:
 
 
 def checksum(data: bytes) -> int:
-    """Of a page or an entry, as DuckDB reckons it."""
+    """Of a page or an entry, as DuckDB calculates it."""
     import numpy as np
 
     words = len(data) // 8
@@ -91,13 +91,13 @@ def damaged_pages(database: Path) -> Iterator[int]:
 
 def newest_header(headers: bytes) -> int | None:
     """How many checkpoints the file has seen; None where the header of the last one is damaged."""
-    found = []
+    checkpoints = []
     for start in (_HEADER, 2 * _HEADER):
         page = headers[start : start + _HEADER]
         if not is_checksummed(page):
             return None
-        found.append(struct.unpack_from("<Q", page, 8)[0])
-    return max(found)
+        checkpoints.append(struct.unpack_from("<Q", page, 8)[0])
+    return max(checkpoints)
 
 
 def page_size_of(headers: bytes) -> int:
@@ -178,8 +178,8 @@ def _is_complete(data: bytes, start: int) -> bool:
 def _other_header(data: bytes, header: bytes) -> Wal:
     """One that was written before the last checkpoint, which a kill at its end leaves, has a checkpoint in it."""
     first = data.find(_END) + 2
-    found = [entry.kind for entry in entries(data, first)] if first > 1 else []
-    if _CHECKPOINT in found or (len(data) < len(header) and header.startswith(data)):
+    kinds = [entry.kind for entry in entries(data, first)] if first > 1 else []
+    if _CHECKPOINT in kinds or (len(data) < len(header) and header.startswith(data)):
         return Wal(len(data), 0, 0, None)
     if flush_entry() not in data:  # nothing was committed
         return Wal(len(data), 0, 0, None)

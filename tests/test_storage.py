@@ -94,7 +94,7 @@ def mended(folder: Path) -> tuple[set[str], str | None]:
     assert "\n" not in sentence
     result = repair(folder, quiet)
     if result["damage"]:  # a page that nothing uses any more is mended by DuckDB when it closes the file
-        assert Path(result["kept"], FILE).exists()
+        assert Path(result["damaged_files"], FILE).exists()
     return answers(folder), sentence
 
 

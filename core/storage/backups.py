@@ -72,8 +72,8 @@ def snapshot(project: Project, folder: Path, report: Report) -> None:
     with project.holding_settings():
         project.store.backup(folder)
         shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
-    found = (path for path in project.models.glob("*") if path.suffix != ".partial")
-    models = sorted(path for path in found if (path / MANIFEST).is_file())
+    folders = (path for path in project.models.glob("*") if path.suffix != ".partial")
+    models = sorted(path for path in folders if (path / MANIFEST).is_file())
     for done, model in enumerate(models):
         report("Copying models", done, len(models))
         shutil.copytree(model, folder / "models" / model.name)

@@ -26,13 +26,13 @@ from core.store import FILE as DATABASE
 from core.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
 from core.whole_files import disk_errors, sync_folder, sync_tree
 
-KEPT = "damaged"
+DAMAGED = "damaged"
 
 
 @dataclass
 class Repair:
     """What came of it. lost: tables with how many rows were found nowhere. with_write_ahead: whether the rows of
-    the write-ahead file are counted there. kept: where the damaged files are now."""
+    the write-ahead file are counted there. damaged_files: where the damaged files are now."""
 
     damage: list[str] = field(default_factory=list)
     backup: str | None = None
@@ -40,7 +40,7 @@ class Repair:
     from_write_ahead: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     with_write_ahead: bool = False
-    kept: str | None = None
+    damaged_files: str | None = None
 
 
 def repair(folder: Path, report: Report) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def _settings(folder: Path, done: Repair) -> Settings:
             raise
         done.damage.append(str(error).removesuffix(way_back(folder)))
         if (folder / SETTINGS).exists():
-            shutil.move(folder / SETTINGS, _kept(folder, done) / SETTINGS)
+            shutil.move(folder / SETTINGS, _damaged_folder(folder, done) / SETTINGS)
         shutil.copyfile(folder / LAST_GOOD, folder / SETTINGS)
         return read_settings(folder)
 
@@ -254,20 +254,24 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _kept(folder: Path, done: Repair) -> Path:
-    kept = Path(done.kept) if done.kept else folder / KEPT / f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    kept.mkdir(parents=True, exist_ok=True)
-    done.kept = str(kept)
-    return kept
+def _damaged_folder(folder: Path, done: Repair) -> Path:
+    aside = (
+        Path(done.damaged_files)
+        if done.damaged_files
+        else folder / DAMAGED / f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    )
+    aside.mkdir(parents=True, exist_ok=True)
+    done.damaged_files = str(aside)
+    return aside
 
 
 def _put_in_place(made: Path, folder: Path, done: Repair) -> None:
     """The damaged files are copied aside first: a kill in the middle leaves them, or the repaired one, whole."""
-    kept, database = _kept(folder, done), folder / DATABASE
-    shutil.copyfile(database, kept / DATABASE)
+    aside, database = _damaged_folder(folder, done), folder / DATABASE
+    shutil.copyfile(database, aside / DATABASE)
     if wal_of(database).exists():
-        shutil.copyfile(wal_of(database), wal_of(kept / DATABASE))
-    sync_tree(kept)
+        shutil.copyfile(wal_of(database), wal_of(aside / DATABASE))
+    sync_tree(aside)
     made.replace(database)
     wal_of(database).unlink(missing_ok=True)  # until then it is of another state, and refused
     sync_folder(folder)

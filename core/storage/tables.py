@@ -48,5 +48,7 @@ _RULES = {
 def broken_rules(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """A sentence with a count for each thing that must hold between the tables and does not."""
     erased = "(select count(*) from erased)" if "erased" in tables(connection) else "0"
-    found = {rule: connection.execute(sql.replace("{erased}", erased)).fetchall()[0][0] for rule, sql in _RULES.items()}
-    return [f"{rule}: {count:,}" for rule, count in found.items() if count]
+    counts = {
+        rule: connection.execute(sql.replace("{erased}", erased)).fetchall()[0][0] for rule, sql in _RULES.items()
+    }
+    return [f"{rule}: {count:,}" for rule, count in counts.items() if count]
