@@ -197,11 +197,9 @@ def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings
     names = settings.taxonomy.names
     newest = cursor.execute("select labels from taxonomies order by version desc limit 1").fetchone()
     before = {entry[0]: entry[1] for entry in json.loads(newest[0])} if newest else {}
-    if before.keys() <= names.keys() and settings.multi:
-        return
-    dropped = [
-        (label, uses) for label, uses in cursor.execute(_USES).fetchall() if label in before.keys() - names.keys()
-    ]
+    gone = before.keys() - names.keys()
+    uses_of = cursor.execute(_USES).fetchall() if gone else []
+    dropped = [(label, uses) for label, uses in uses_of if label in gone]
     if dropped:
         shown = ", ".join(f"{before[label]!r} ({uses:,} records)" for label, uses in dropped[:5])
         more = ", …" if len(dropped) > 5 else ""
