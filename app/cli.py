@@ -10,6 +10,7 @@ from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
 from app.cli_people import history, people
+from app.cli_storage import backup, check, repair, restore
 from app.cli_team import team
 from app.cli_training import jobs, train, trainers
 from app.cli_trials import demo, replay
@@ -222,18 +223,10 @@ def export(
     show("export", told, as_json=as_json)
 
 
-@app.command()
-def backup(
-    context: typer.Context,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: backups/ in the project.")] = None,
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy the database and the settings, also while the app is running."""
-    told = run_verb(folder_of(context, project), "backup", out=str(out.resolve()) if out else None)
-    show("backup", told, as_json=as_json)
-
-
+app.command()(backup)
+app.command()(restore)
+app.command("check")(check)
+app.command()(repair)
 app.command()(auto)
 app.command()(withdraw)
 app.command()(calibrate)

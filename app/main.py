@@ -6,6 +6,7 @@ import streamlit as st
 
 from app.frame import draw_door, draw_style, draw_visitor, pages_for
 from app.identity import forbidden, is_signed_in, who_am_i
+from app.state import opened
 from core.errors import RondoError
 from core.reports.card_text import escaped
 
@@ -21,6 +22,10 @@ right = next(one.right for one in pages if one.page == page)
 try:
     if is_signed_in():
         draw_visitor(person)
+    project = opened().project
+    project.settings()
+    if project.settings.trouble:
+        st.error(escaped(f"{project.settings.trouble} Until then the settings before hold."))
     if right in person.rights:
         page.run()
     else:

@@ -65,9 +65,12 @@ class errors:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from core.errors import RondoError
+        from core.whole_files import is_full
 
         if isinstance(error, RondoError):
             _end(str(error), error.exit_code)
+        if isinstance(error, OSError) and is_full(error):
+            _end(f"The disk is full ({error.filename or error}). What was saved is kept; free space, and try again.", 1)
         if isinstance(error, KeyboardInterrupt):
             _end(self._stopped, 130)
 

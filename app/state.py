@@ -153,9 +153,12 @@ class Office:
         exchange.start()
 
     def _watch(self) -> None:
-        answered = -1
+        answered, edit = -1, None
         while not self._closed.wait(WATCH_SECONDS):
             try:
+                if edit is not None and edit == self.project.settings.edit:  # an editor may be in the middle of saving
+                    self.project.adopt_edits()
+                edit = self.project.settings.edit
                 if followed(self.project):
                     follow(self.project, lambda *_: None)
                 if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):

@@ -14,6 +14,7 @@ from app import (
     terminal_models,
     terminal_models_out,
     terminal_people,
+    terminal_storage,
     terminal_team,
 )
 from app.finite import finite
@@ -230,7 +231,7 @@ _LINES = {
         f"Wrote {told['rows']:,} rows to {told['file']}.",
         *([f"The data card is {told['card']}."] if told["card"] else []),
     ],
-    "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],
+    **terminal_storage.LINES,
     "replay": _replay_lines,
     "demo": _demo_lines,
     **terminal_jobs.LINES,

@@ -1,7 +1,6 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from inspect import signature
@@ -18,7 +17,6 @@ from core.labelling.gold import UNASKED_TEST
 from core.looking.maps import project_map
 from core.looking.suspicion import inspect
 from core.machine.accepting import auto, check, withdraw
-from core.models.encoders import OWN
 from core.project import Project
 from core.records import POOL
 from core.registry.activation import promote, rollback
@@ -31,13 +29,13 @@ from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import status
-from core.rounds.plans import Request, active_model
+from core.rounds.plans import Request
 from core.rounds.play import can_learn, play, take_in_finished
 from core.rounds.rechoosing import rechoose
-from core.settings import FILE as SETTINGS
 from core.settings import Settings, write_settings
-from core.store import FILE as DATABASE
-from core.store import utc_now
+from core.storage.archives import write_archive
+from core.storage.backups import back_up
+from core.storage.integrity import check_tables
 from core.storing import begin_import, finish_imports, go_on
 from core.targets import refuse_target
 from core.taxonomy import look_alikes, make_taxonomy
@@ -87,13 +85,13 @@ def import_file(
         project.jobs.refuse(bundle, error)
         raise
     with project.storing:  # one file at a time: its records are numbered before they come in
-        finish_imports(project.store, project.folder, project.steady_settings)
+        finish_imports(project.store, project.folder, project.holding_settings)
         try:
             alike = _accept(project, bundle, found, add_labels=add_labels)
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise
-        counts = go_on(project.store, bundle, project.steady_settings, _showing_new_records(project, report))
+        counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
     project.desk.reload()
     return {**counts, "annotators": found.get("annotators", 0), "look_alikes": alike, "report": found}
 
@@ -164,26 +162,6 @@ def export(project: Project, report: Report, *, out: str, file_format: str, **op
     return {"rows": rows, "file": str(out), "what": what, "card": f"{out}.card.md" if card else None}
 
 
-def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:
-    """Copies the database, `rondo.toml`, the model in use and the one whose encoder is in use.
-
-    Vectors and rounds' heads can be made again from these, a fine-tuned encoder cannot.
-    """
-    folder = Path(out) if out else project.folder / "backups" / f"{utc_now():%Y%m%d-%H%M%S}"
-    if any((folder / name).exists() for name in (DATABASE, SETTINGS, "models")):
-        raise BadInput(f"{folder} holds a project or a backup already. Choose an empty folder; nothing was copied.")
-    encoder = project.settings().encoder
-    brought = encoder.removeprefix(OWN) if encoder.startswith(OWN) else None
-    kept = [name for name in {active_model(project), brought} if name and (project.models / name).is_dir()]
-    for done, name in enumerate(sorted(kept)):
-        report("Copying models", done, len(kept))
-        shutil.copytree(project.models / name, folder / "models" / name)
-    file = project.store.backup(folder)
-    shutil.copyfile(project.folder / SETTINGS, folder / SETTINGS)
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {"folder": str(folder), "bytes": size, "database": file.name}
-
-
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     tidy(project)
@@ -221,6 +199,8 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "status": show_status,
     "export": export,
     "backup": back_up,
+    "archive": write_archive,
+    "integrity": check_tables,
     "train": train,
     "jobs": jobs,
     "job": job,
@@ -253,8 +233,17 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
-    """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself."""
+    """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself.
+
+    What a person has edited in `rondo.toml` holds first. Where it cannot be adopted, the app itself goes on with the
+    settings before; anybody else gets the error.
+    """
     act = VERBS[verb]
+    try:
+        project.adopt_edits()
+    except BadInput:
+        if who != "rondo":
+            raise
     if "who" in signature(act).parameters:
         return act(project, report, who=who, **options)
     told = act(project, report, **options)

@@ -8,14 +8,84 @@ from pathlib import Path
 
 import duckdb
 
+from core.errors import BadInput, RondoError
 from core.jobs import UNDER_WAY, Jobs, Runner
 from core.labelling.queue import Desk
 from core.records import adopt_taxonomy
-from core.settings import FILE, Settings, read_settings, write_settings
+from core.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
 from core.store import Store, utc_now
 from core.storing import finish_imports
 from core.team.link import Link, nowhere
 from core.team.workspace import Connect
+
+
+class SettingsInForce:
+    """The settings that hold: called, it returns them. A person may edit the file while the app runs.
+
+    What the database need not follow holds at once. Another taxonomy waits for `Project.adopt_edits`, and what cannot
+    be read or adopted never holds: `trouble` says why, and the settings before stay.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Raises NotAProject, Damaged, BadInput."""
+        self.trouble: str | None = None
+        self._folder = folder
+        self._stamp = self._seen = self._now()
+        self._settings = read_settings(folder)
+
+    def __call__(self) -> Settings:
+        """The settings that hold now."""
+        if self._now() not in (self._stamp, self._seen):
+            self._look()
+        return self._settings
+
+    @property
+    def edit(self) -> tuple[int, int, int] | None:
+        """Which edit of the file waits to be adopted; None for none, and for one that was refused."""
+        now = self._now()
+        return None if now == self._stamp or (self.trouble and now == self._seen) else now
+
+    def edited(self) -> Settings | None:
+        """What stands in the file where it is not what holds; None where it is. Raises BadInput."""
+        self._seen = self._now()
+        if self._seen == self._stamp:
+            return None
+        try:
+            return read_settings(self._folder)
+        except RondoError as error:
+            self.trouble = str(error)
+            raise
+
+    def adopted(self, settings: Settings, *, as_seen: bool = False) -> None:
+        """These hold from now on, and are what stands in the file: as `edited` saw it, or as it is now."""
+        self._stamp = self._seen if as_seen else self._now()
+        self._settings, self._seen, self.trouble = settings, self._stamp, None
+        content = (self._folder / FILE).read_bytes()
+        if self._now() == self._stamp:
+            keep_as_good(self._folder, content)
+
+    def refused(self, error: BadInput) -> BadInput:
+        """The same error with the way back to the last good file."""
+        self.trouble = f"{error}{way_back(self._folder)}"
+        return BadInput(self.trouble)
+
+    def _look(self) -> None:
+        self._seen = self._now()
+        try:
+            edited = read_settings(self._folder)
+        except RondoError as error:
+            self.trouble = str(error)
+            return
+        held = self._settings
+        if (edited.taxonomy, edited.settle) == (held.taxonomy, held.settle) and edited.multi >= held.multi:
+            self.adopted(edited, as_seen=True)
+
+    def _now(self) -> tuple[int, int, int]:
+        try:
+            stat = (self._folder / FILE).stat()
+        except FileNotFoundError:
+            return 0, 0, 0
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 @dataclass
@@ -26,7 +96,7 @@ class Project:
     store: Store
     desk: Desk
     jobs: Jobs
-    settings: Callable[[], Settings]
+    settings: SettingsInForce
     runners: "Runners" = field(default_factory=dict)
     """what can carry a training job, by name"""
     team: Link = field(default_factory=Link)
@@ -53,27 +123,39 @@ class Project:
 
         `save_settings` is the last thing in the block: the desk, which waits for the transaction, never sees one
         without the other. Where the process dies between the file and the commit the file is ahead, and the next
-        `open_project` makes the database follow it.
+        `open_project` makes the database follow it. Raises BadInput where an edit of the file cannot be adopted.
         """
         with self._changing:
+            self.adopt_edits()
             before = self.settings()
             try:
                 with self.store.transaction() as cursor:
                     yield before, cursor
             except BaseException:
                 if self.settings() != before:
-                    write_settings(self.folder, before)
+                    self.save_settings(before)
                 raise
 
     @contextmanager
-    def steady_settings(self) -> Iterator[Settings]:
+    def holding_settings(self) -> Iterator[Settings]:
         """The settings as they are, which nobody changes meanwhile. Must not be waited for in a transaction."""
         with self._changing:
+            self.adopt_edits()
             yield self.settings()
 
     def save_settings(self, settings: Settings) -> None:
-        """Writes `rondo.toml`."""
+        """Writes `rondo.toml`; these settings are in force."""
         write_settings(self.folder, settings)
+        self.settings.adopted(settings)
+
+    def adopt_edits(self) -> None:
+        """What a person wrote into `rondo.toml` comes into force as a whole, or raises BadInput and changes nothing."""
+        with self._changing:
+            edited = self.settings.edited()
+            if edited is None:
+                return
+            adopt(self.store, self.settings, lambda _: edited)
+        self.desk.reload()
 
     def close(self) -> None:
         """Leaves a file that another process can open."""
@@ -88,9 +170,13 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
     """
-    settings = _current_settings(folder)
-    settings()
+    settings = SettingsInForce(folder)
     store = Store(folder)
+    try:
+        adopt(store, settings, lambda cursor: _settle_encoder(cursor, settings()))
+    except BaseException:
+        store.close()
+        raise
     project = Project(
         folder=folder,
         store=store,
@@ -100,12 +186,21 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
         runners=runners or {},
         team=Link(connect),
     )
-    with project.changing_settings() as (found, cursor):
-        adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))
-        if adopted != found:
-            project.save_settings(adopted)
-    finish_imports(store, folder, project.steady_settings)
+    finish_imports(store, folder, project.holding_settings)
     return project
+
+
+def adopt(store: Store, settings: SettingsInForce, edited: Callable[[duckdb.DuckDBPyConnection], Settings]) -> None:
+    """The database follows the file's settings, or nothing changes. Raises BadInput."""
+    before = read_settings(store.path.parent)
+    try:
+        with store.transaction() as cursor:
+            adopted = adopt_taxonomy(cursor, edited(cursor))
+            if adopted != before:
+                write_settings(store.path.parent, adopted)
+    except BadInput as error:
+        raise settings.refused(error) from None
+    settings.adopted(adopted, as_seen=adopted == before)
 
 
 def _settle_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Settings:
@@ -122,19 +217,4 @@ def _settle_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Se
     for job, before in rows:
         cursor.execute("update jobs set state = 'lost', ended_at = ? where id = ?", [utc_now(), job])
         return replace(settings, encoder=before)
-    return settings
-
-
-def _current_settings(folder: Path) -> Callable[[], Settings]:
-    """Reads the file again when it has changed, since a person may edit it while the server runs."""
-    read: list[tuple[int, int, Settings]] = []
-
-    def settings() -> Settings:
-        path = folder / FILE
-        stat = path.stat() if path.exists() else None
-        stamp = (stat.st_mtime_ns, stat.st_size) if stat else (0, 0)
-        if not read or read[0][:2] != stamp:
-            read[:] = [(*stamp, read_settings(folder))]
-        return read[0][2]
-
     return settings

@@ -1,15 +1,18 @@
 """What a person decides about a project, as it stands in `rondo.toml`. Knows nothing of the database."""
 
-import os
 import tomllib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput, NotAProject
+from core.errors import BadInput, Damaged, NotAProject
 from core.taxonomy import Label, Taxonomy, check_name
+from core.whole_files import write_whole
 
 FILE = "rondo.toml"
+LAST_GOOD = "rondo.last-good.toml"
+"""the file as it was when it was last in force, kept beside it"""
+DATABASE = "rondo.duckdb"
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,26 @@ def check(settings: Settings) -> Settings:
 def require_project(folder: Path) -> None:
     """Raises NotAProject where no project is."""
     if not (folder / FILE).exists():
+        if (folder / DATABASE).exists():
+            raise Damaged(f"{folder / FILE} is gone, but the project's database is there.{way_back(folder)}")
         raise NotAProject(
             f"There is no project in {folder} (no {FILE}). "
             f"Make one with `rondo init {folder}`, or name one with --project."
         )
+
+
+def way_back(project: Path) -> str:
+    """How to get the last good settings, in a sentence with a space before it; empty where there are none."""
+    if not (project / LAST_GOOD).exists():
+        return ""
+    return f" To go back to the settings that were last in force: cp {project / LAST_GOOD} {project / FILE}"
+
+
+def keep_as_good(project: Path, content: bytes) -> None:
+    """What stands in the settings file, and is in force, is kept beside it."""
+    good = project / LAST_GOOD
+    if not good.exists() or good.read_bytes() != content:
+        write_whole(good, content)
 
 
 def read_settings(project: Path) -> Settings:
@@ -121,10 +140,21 @@ def read_settings(project: Path) -> Settings:
     require_project(project)
     path = project / FILE
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(_text(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error}. Mend it by hand; nothing was changed.") from None
-    return check(_from_document(document, path))
+        reason = str(error).rstrip(".")
+        raise BadInput(
+            f"{path} cannot be read: {reason}. Mend it by hand; nothing was changed.{way_back(project)}"
+        ) from None
+    try:
+        return check(_from_document(document, path))
+    except BadInput as error:
+        raise BadInput(f"{error}{way_back(project)}") from None
+
+
+def _text(path: Path) -> str:
+    """Editors on Windows put a byte-order mark before UTF-8."""
+    return path.read_text(encoding="utf-8-sig")
 
 
 def _from_document(document: dict[str, Any], path: Path) -> Settings:
@@ -180,13 +210,13 @@ def _label(entry: object, path: Path) -> Label:
 
 
 def write_settings(project: Path, settings: Settings) -> None:
-    """Keeps a person's comments and order; renamed into place, so that a full disk leaves the old file whole."""
+    """Keeps a person's comments and order; a full disk or a power cut leaves the old file whole."""
     import tomlkit
     from tomlkit.items import AoT, Table
 
     check(settings)
     path = project / FILE
-    document = tomlkit.parse(path.read_text(encoding="utf-8")) if path.exists() else tomlkit.document()
+    document = tomlkit.parse(_text(path)) if path.exists() else tomlkit.document()
     for section, keys in _SECTIONS.items():
         table = document.get(section)
         if not isinstance(table, Table):
@@ -207,9 +237,7 @@ def write_settings(project: Path, settings: Settings) -> None:
     if len(labels):
         taxonomy["labels"] = labels
     document["taxonomy"] = taxonomy
-    partial = path.with_suffix(".partial")
-    partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, tomlkit.dumps(document).encode())
 
 
 def with_changes(settings: Settings, **changes: Any) -> Settings:

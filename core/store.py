@@ -1,7 +1,7 @@
 """The DuckDB file of a project: opening, migrating, transactions, backup. Knows no domain rule."""
 
 import json
-import shutil
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +14,13 @@ import duckdb
 
 from core.errors import Damaged, Refused, RondoError
 from core.migrations import MIGRATIONS
+from core.wal import Wal, read_wal, wal_header
+from core.whole_files import copy_elsewhere
 
+log = logging.getLogger("rondo")
 FILE = "rondo.duckdb"
+CHECKPOINT_SECONDS = 30.0
+"""so old is the oldest answer that stands in the write-ahead file alone"""
 
 
 class StoreHeld(RondoError):
@@ -48,20 +53,28 @@ class Store:
 
     def __init__(self, project: Path) -> None:
         self.path = project / FILE
-        self._connection = _connect(self.path)
         self._writing = threading.RLock()
         self._appending = threading.Lock()
-        self._migrate()
+        self._checkpoint: threading.Timer | None = None
+        self._closed = False
+        self._connection = _connect(self.path)
+        try:
+            self._migrate()
+        except BaseException as error:
+            self._connection.close()
+            if isinstance(error, duckdb.InternalException | duckdb.SerializationException):
+                raise Damaged(_damaged(self.path, str(error))) from None
+            raise
         _keep_private(self.path)
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a read."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """First column of the first row, or None."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             row = cursor.execute(sql, list(parameters)).fetchone()
         return row[0] if row else None
 
@@ -100,7 +113,7 @@ class Store:
 
     @contextmanager
     def _committing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute("begin")
             try:
                 yield cursor
@@ -109,11 +122,12 @@ class Store:
             except BaseException:
                 _roll_back(cursor)
                 raise
+            self._checkpoint_soon()
 
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor on one snapshot, for reads that must agree with each other."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute("begin")
             try:
                 yield cursor
@@ -121,21 +135,54 @@ class Store:
                 _roll_back(cursor)
 
     def backup(self, folder: Path) -> Path:
-        """A copy of the file that opens by itself; writers wait while it is made."""
+        """A copy of the file that opens by itself; writers wait while it is made. Raises OSError where it cannot be."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / FILE
-        partial = target.with_suffix(".partial")
-        partial.touch(0o600)
-        with self._appending, self._writing:  # DuckDB makes no checkpoint while anybody writes
-            self._connection.execute("checkpoint")
-            shutil.copyfile(self.path, partial)
-        partial.replace(target)
+        with (
+            self._appending,
+            self._writing,
+            self._cursor() as cursor,
+        ):  # DuckDB makes no checkpoint while anybody writes
+            cursor.execute("checkpoint")
+            copy_elsewhere(self.path, target)
         return target
 
     def close(self) -> None:
         """Checkpoints, so that no write-ahead file is left."""
         with self._appending, self._writing:
+            self._closed = True
+            if self._checkpoint:
+                self._checkpoint.cancel()
+            if wal_of(self.path).exists():
+                # closing does so only where no other thread has a cursor open
+                with suppress(duckdb.Error), self._connection.cursor() as cursor:
+                    cursor.execute("checkpoint")
             self._connection.close()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with _sentences(self.path), self._connection.cursor() as cursor:
+            yield cursor
+
+    def _checkpoint_soon(self) -> None:
+        """Once in CHECKPOINT_SECONDS at most, in a thread of its own: nobody's answer waits for the decision."""
+        if self._checkpoint is None and not self._closed:
+            self._checkpoint = threading.Timer(CHECKPOINT_SECONDS, self._checkpoint_now)
+            self._checkpoint.daemon = True
+            self._checkpoint.start()
+
+    def _checkpoint_now(self) -> None:
+        with self._writing:
+            self._checkpoint = None
+            if self._closed:
+                return
+            try:
+                with self._connection.cursor() as cursor:
+                    cursor.execute("checkpoint")
+            except duckdb.TransactionException:  # somebody writes beside us: later
+                self._checkpoint_soon()
+            except duckdb.Error as error:  # the disk is full, say: what was committed stands in the write-ahead file
+                log.warning("checkpoint of %s: %s", self.path, error)
 
     def _migrate(self) -> None:
         with self.transaction() as cursor:
@@ -166,21 +213,96 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    if wal := unsound_wal(path):
+        refuse_held(path)
+        raise Damaged(_damaged_wal(path, wal))
+    with _sentences(path):
+        try:
+            # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
+            return duckdb.connect(str(path), config=CONFIG)
+        except duckdb.IOException as error:
+            if "lock" in str(error).lower():
+                raise StoreHeld(f"{path} is open in another process.") from None
+            raise
+        except (duckdb.InternalException, duckdb.SerializationException) as error:
+            raise Damaged(_damaged(path, str(error))) from None
+
+
+CONFIG: dict[str, Any] = {"autoinstall_known_extensions": "false", "threads": 1}
+
+
+def unsound_wal(path: Path) -> Wal | None:
+    """The write-ahead file, where opening the database would lose something of it in silence or fail."""
+    beside = wal_of(path)
+    if not beside.exists() or not beside.stat().st_size or not path.exists():
+        return None
+    header = wal_header(path)
+    wal = read_wal(beside, header) if header else None
+    return wal if wal and wal.damage else None
+
+
+def wal_of(path: Path) -> Path:
+    """Where DuckDB writes what is not in the database file yet."""
+    return path.with_name(path.name + ".wal")
+
+
+def refuse_held(path: Path) -> None:
+    """A process that has it open may be writing what we read."""
     try:
-        # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
-        return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false", "threads": 1})
+        duckdb.connect(str(path), read_only=True, config=CONFIG).close()
     except duckdb.IOException as error:
-        text = str(error)
-        if "lock" in text.lower():
+        if "lock" in str(error).lower():
             raise StoreHeld(f"{path} is open in another process.") from None
-        raise Damaged(_damaged(path, text)) from None
-    except (duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException) as error:
-        raise Damaged(_damaged(path, str(error))) from None
+    except duckdb.Error:
+        pass
+
+
+_SIGNS_OF_DAMAGE = (
+    "Corrupt",
+    "checksum",
+    "Could not read enough bytes",
+    "replaying WAL",
+    "not a valid DuckDB",
+    "invalidated",
+)
+_SIGNS_OF_A_FULL_DISK = ("No space left", "Could not write", "File too large", "Disk quota", "Could not truncate")
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    """What DuckDB says of a damaged file or a full disk becomes an error that says what to do; the rest stays."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
+            raise Refused(f"{path} cannot be written: {_first(text)} Free space; what was saved is kept.") from None
+        if any(sign in text for sign in _SIGNS_OF_DAMAGE):
+            raise Damaged(_damaged(path, text)) from None
+        if "invalidated" in text:
+            raise Refused(f"DuckDB has stopped: {_first(text)} Start Rondo again; what was saved is kept.") from None
+        raise
+
+
+def _first(text: str) -> str:
+    """One line of DuckDB's, as a sentence."""
+    return text.splitlines()[0].strip().rstrip(".!") + "."
 
 
 def _damaged(path: Path, text: str) -> str:
+    return f"{path} is damaged: {_first(text)} Nothing was changed. {way_out(path.parent)}"
+
+
+def _damaged_wal(path: Path, wal: Wal) -> str:
     return (
-        f"{path} cannot be opened: {text.splitlines()[0]} Nothing was changed. "
-        f"Put a copy from {path.parent / 'backups'} in its place (and delete {path.name}.wal), "
-        "or free the disk if it is full."
+        f"{wal_of(path)}, which holds the newest answers, cannot be trusted: {wal.damage}. Nothing was changed. "
+        f"{way_out(path.parent)}"
+    )
+
+
+def way_out(project: Path) -> str:
+    """What to do about damage."""
+    return (
+        f"Leave the files where they are: `rondo check --project {project}` says what is damaged, and "
+        "`rondo repair` saves all that can be read and takes the rest from the newest backup."
     )

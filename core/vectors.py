@@ -126,6 +126,12 @@ def check_vectors(vectors: Path, encoder: str) -> int:
     return start
 
 
+def read_encoder_name(folder: Path) -> str:
+    """Whose vectors a folder holds, "" where nobody's. Raises Damaged."""
+    manifest = _read_manifest(folder)
+    return manifest.encoder if manifest else ""
+
+
 def shard_path(out: Path, number: int) -> Path:
     """Where an encode job puts its rows number * shard_rows and following."""
     return out / f"shard-{number:05d}.npy"

@@ -17,6 +17,7 @@ from core.errors import BadInput, Cancelled
 from core.private import private_folder
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
+from core.storage.backups import back_up
 from gpu_jobs.local import LocalRunner
 from tests.conftest import quiet
 
@@ -102,9 +103,9 @@ def test_a_stale_result_is_not_taken_in_over_newer_state(project: Project) -> No
 def test_a_backup_never_overwrites_a_project(project: Project, tmp_path: Path) -> None:
     for target in (project.folder, tmp_path / "copy"):
         if target != project.folder:
-            loop.back_up(project, quiet, out=str(target))
+            back_up(project, quiet, out=str(target))
         with pytest.raises(BadInput, match="holds a project or a backup already"):
-            loop.back_up(project, quiet, out=str(target))
+            back_up(project, quiet, out=str(target))
     with pytest.raises(BadInput, match="place of the project itself"):
         loop.export(project, quiet, out=str(project.folder / "rondo.duckdb"), file_format="parquet")
 
@@ -118,7 +119,7 @@ def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project,
 
 
 def test_vectors_that_the_database_never_asked_for_are_made_again(project: Project, tmp_path: Path) -> None:
-    backup = Path(loop.back_up(project, quiet)["folder"])
+    backup = Path(back_up(project, quiet)["folder"])
     for name in ("first", "second"):
         (tmp_path / f"{name}.csv").write_text(f"text\nonly in the {name} file\n")
     loop.import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 from uuid import uuid4
 
 import pytest
@@ -17,7 +18,7 @@ from core.labelling.queue import Ask
 from core.labelling.responses import CORRECTION, Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.waiting import ASKED, asked_parameters, read_waiting
-from core.project import Project
+from core.project import Project, SettingsInForce
 from core.store import Store
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
@@ -38,7 +39,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def project_of(world: World) -> Project:
     folder = world.store.path.parent
     jobs = Jobs(world.store, InProcessRunner(), folder / "jobs")
-    return Project(folder, world.store, world.desk, jobs, lambda: world.settings)
+    return Project(folder, world.store, world.desk, jobs, cast("SettingsInForce", lambda: world.settings))
 
 
 def review(world: World, *records: str) -> dict[str, int]:

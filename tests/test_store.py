@@ -18,7 +18,9 @@ WRITER = """
 import sys
 from datetime import datetime
 from pathlib import Path
+import core.store
 from core.store import Store, utc_now
+core.store.CHECKPOINT_SECONDS = 0.01  # so that some are killed in a checkpoint
 store = Store(Path(sys.argv[1]))
 number = int(sys.argv[2])
 while True:
@@ -76,7 +78,7 @@ def test_a_second_process_is_told_that_the_file_is_held(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"this is no database" * 500)
-    with pytest.raises(Damaged, match="backups"):
+    with pytest.raises(Damaged, match="`rondo repair` saves"):
         Store(tmp_path)
     assert (tmp_path / FILE).read_bytes() == b"this is no database" * 500
 

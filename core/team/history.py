@@ -21,6 +21,7 @@ Detail = Mapping[str, Any]
 
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "rechoose", "check", "follow"),
+    "integrity",
     "people",
 }
 """change nothing that anybody asked for"""
@@ -33,6 +34,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "map": ("again",),
     "export": ("out", "file_format", "what", "card"),
     "backup": ("out",),
+    "archive": ("archive",),
     "train": ("trainer", "on", "gpu", "seed", "note", "values"),
     "job_cancel": ("job",),
     "job_retry": ("job",),

@@ -1,0 +1,1 @@
+"""Keeping a project: backups, archives, checking what is stored, and repairing it."""

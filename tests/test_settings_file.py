@@ -1,0 +1,174 @@
+"""The settings file in other hands: saved by odd editors, emptied, cut short, edited while the app runs."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app import state
+from core import loop, simulate
+from core.changes import change_settings
+from core.errors import BadInput, Damaged
+from core.labelling.leases import Holder
+from core.labelling.queue import Ask
+from core.labelling.responses import Event
+from core.project import Project, open_project
+from core.settings import FILE, LAST_GOOD, Settings, read_settings, with_changes, write_settings
+from core.storage.repair import repair
+from core.taxonomy import make_taxonomy
+from gpu_jobs.local import InProcessRunner
+from tests.conftest import quiet
+
+Truth = dict[str, tuple[str, ...]]
+STATE = (
+    "select n, labels, how from settled order by n",
+    "select n, label, probability from suggestions order by n",
+    "select n, batch, position, suggestion from queue order by n",
+    "select event_id, labels from responses order by event_id",
+    "select version, labels from taxonomies order by version",
+)
+
+
+@pytest.fixture
+def answered(project: Project, truth: Truth) -> Project:
+    """Two rounds answered; suggestions and a queue."""
+    simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
+    loop.next_batch(project, quiet, size=5)
+    return project
+
+
+def stored(project: Project) -> list[list[tuple[object, ...]]]:
+    return [project.store.query(sql) for sql in STATE]
+
+
+def without(text: str, label: str) -> str:
+    """The file without the section of one label."""
+    start = text.index(f'[[taxonomy.labels]]\nid = "{label}"')
+    end = text.find("[[taxonomy", start + 1)
+    return text[:start] + (text[end:] if end > 0 else "")
+
+
+@pytest.mark.parametrize(
+    ("shorten", "reason"),
+    [
+        (lambda text: "", "lost labels that are in use"),
+        (lambda text: text[: text.index("[taxonomy]")], "lost labels that are in use"),
+        (lambda text: text[: text.rindex("[[taxonomy")], "lost labels that are in use: 'music'"),
+        (lambda text: text[: text.rindex("name = ")], "needs an id and a name"),
+        (lambda text: text[: len(text) // 2] + '\n"', "cannot be read"),
+        (lambda text: "\0" * len(text), "cannot be read"),
+        (lambda text: without(text, "food"), r"lost labels that are in use: 'food' \(\d+ records\)"),
+    ],
+)
+def test_a_settings_file_that_lost_labels_is_refused_and_the_last_good_one_brings_all_back(
+    answered: Project, shorten: object, reason: str
+) -> None:
+    assert callable(shorten)
+    before, file = stored(answered), answered.folder / FILE
+    answered.close()
+    whole = file.read_text()
+    file.write_text(shorten(whole))
+    for _ in range(2):
+        with pytest.raises(BadInput, match=reason) as error:
+            open_project(answered.folder, InProcessRunner())
+        assert f"cp {answered.folder / LAST_GOOD}" in str(error.value)
+    shutil.copyfile(answered.folder / LAST_GOOD, file)
+    opened = open_project(answered.folder, InProcessRunner())
+    assert stored(opened) == before
+    assert file.read_text() == whole
+    opened.close()
+
+
+def test_labels_that_nothing_uses_may_go_but_not_all_of_them(project: Project) -> None:
+    file = project.folder / FILE
+    whole = file.read_text()
+    change_settings(project, add_label="never")
+    project.close()
+    file.write_text(whole)
+    again = open_project(project.folder, InProcessRunner())
+    assert "never" not in again.settings().taxonomy.ids
+    again.close()
+    loop.create_project(project.folder.parent / "new", ["a", "b"])
+    open_project(project.folder.parent / "new", InProcessRunner()).close()
+    (project.folder.parent / "new" / FILE).write_text("")
+    with pytest.raises(BadInput, match="lost all 2 labels"):
+        open_project(project.folder.parent / "new", InProcessRunner())
+
+
+def test_several_labels_are_not_lost_to_a_setting(tmp_path: Path) -> None:
+    loop.create_project(tmp_path / "many", [], multi=True)
+    project = open_project(tmp_path / "many", InProcessRunner())
+    (tmp_path / "many.csv").write_text("text,label\none,a|b\ntwo,a\n")
+    loop.import_file(project, quiet, file=str(tmp_path / "many.csv"), text=["text"], label="label")
+    file = project.folder / FILE
+    file.write_text(file.read_text().replace("multi = true", "multi = false"))
+    assert project.settings().multi
+    with pytest.raises(BadInput, match="1 records have several labels"):
+        project.adopt_edits()
+    project.close()
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(tmp_path: Path) -> None:
+    settings = Settings(name="mine", guidelines="two\nlines", taxonomy=make_taxonomy(["a", "ü"]))
+    write_settings(tmp_path, settings)
+    text = (tmp_path / FILE).read_text(encoding="utf-8")
+    (tmp_path / FILE).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+    assert read_settings(tmp_path) == settings
+    write_settings(tmp_path, with_changes(settings, batch_size=7))
+    assert read_settings(tmp_path).batch_size == 7
+
+
+def test_a_settings_file_that_is_gone_is_told_from_no_project_and_repair_brings_it_back(answered: Project) -> None:
+    answered.close()
+    whole = (answered.folder / FILE).read_text()
+    (answered.folder / FILE).unlink()
+    with pytest.raises(Damaged, match=LAST_GOOD):
+        open_project(answered.folder, InProcessRunner())
+    repair(answered.folder, quiet)
+    assert (answered.folder / FILE).read_text() == whole
+
+
+def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Project) -> None:
+    file, before = answered.folder / FILE, answered.settings()
+    whole = file.read_text()
+    edited = whole.replace("overlap = 1", "overlap = 2") + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n'
+    file.write_text(edited)
+    assert answered.settings() == before, "labels wait for the database"
+    answered.adopt_edits()
+    assert answered.settings().overlap == 2
+    assert "news" in answered.settings().taxonomy.ids
+    assert answered.store.one("select max(version) from taxonomies") == answered.settings().taxonomy.version == 2
+    held, good = answered.settings(), (answered.folder / LAST_GOOD).read_text()
+    for broken in ("", "[sampling", without(whole, "food").replace("overlap = 1", "overlap = 3")):
+        file.write_text(broken)
+        assert answered.settings() == held
+        with pytest.raises(BadInput, match="last-good"):
+            change_settings(answered, batch_size=9)
+        assert answered.settings() == held
+        assert file.read_text() == broken, "what a person wrote is not written over"
+        assert answered.settings.trouble
+        assert (answered.folder / LAST_GOOD).read_text() == good
+    event = Event("e", answered.store.one("select id from records where n = 1"), "submit", ("food",), ts=2e9)
+    assert answered.desk.exchange(Holder("ann", "tab"), Ask(events=(event,))).statuses == {"e": "stored"}
+    shutil.copyfile(answered.folder / LAST_GOOD, file)
+    assert change_settings(answered, batch_size=9).batch_size == 9
+    assert answered.settings.trouble is None
+
+
+@pytest.fixture
+def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
+    shutil.copytree(encoded, tmp_path / "served")
+    yield state.open_office(lambda: open_project(tmp_path / "served", InProcessRunner()))
+    state.close_office()
+
+
+def test_a_running_app_adopts_labels_from_the_file_by_itself(office: state.Office) -> None:
+    file = office.project.folder / FILE
+    file.write_text(file.read_text() + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n')
+    office.watch()
+    deadline = time.monotonic() + 60
+    while "news" not in office.settings().taxonomy.ids and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert office.project.store.one("select max(version) from taxonomies") == 2
