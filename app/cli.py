@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_erasing import erase
 from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
@@ -203,6 +204,7 @@ def backup(
     show("backup", told, as_json=as_json)
 
 
+app.command()(erase)
 app.command()(auto)
 app.command()(withdraw)
 app.command()(calibrate)

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.routing import Route
 
 from annotation.workspace import connect
-from app import client, state
+from app import client, interrupts, state
 from app.accounts import read_auth
 from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
@@ -27,7 +27,7 @@ from app.label_api import label_routes
 from app.secret_file import load_secrets, take_shared_code
 from app.sign_in import sign_in_routes
 from app.webhook_api import webhook_routes
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Cancelled, Refused
 from core.project import open_project
 from core.settings import read_settings
 from gpu_jobs.local import LocalRunner
@@ -82,6 +82,8 @@ def serve(folder: Path, host: str, port: int, announce: Callable[[], None]) -> N
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         state.close_office()
+    if interrupts.pressed():
+        raise Cancelled("Stopped. What was saved is kept.")
 
 
 def _refuse_second_server(folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from app import (
+    terminal_erasing,
     terminal_evaluating,
     terminal_jobs,
     terminal_models,
@@ -250,6 +251,7 @@ _LINES = {
     "backup": lambda told: [f"Copied to {told['folder']} ({told['bytes']:,} bytes)."],
     "replay": _replay_lines,
     "demo": _demo_lines,
+    **terminal_erasing.LINES,
     **terminal_jobs.LINES,
     **terminal_evaluating.LINES,
     **terminal_models.LINES,

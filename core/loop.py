@@ -10,6 +10,7 @@ from typing import Any
 
 from core import records
 from core.encoding import encode, encode_if_needed
+from core.erasing.erase import erase
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs import Bundle, Report
 from core.labelling.calibrating import calibrate
@@ -44,7 +45,7 @@ from core.team.pushing import push as team_push
 from core.team.quality import quality
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
-from core.training.watching import follow, job, jobs, tidy
+from core.training.watching import follow, job, jobs
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
@@ -154,7 +155,6 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
-    tidy(project)
     taken = take_in_finished(project, report)
     check(project, report)
     told = encode(project, report)
@@ -187,6 +187,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "withdraw": withdraw,
     "status": show_status,
     "export": export,
+    "erase": erase,
     "backup": back_up,
     "train": train,
     "jobs": jobs,
@@ -224,5 +225,6 @@ def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", 
     if "who" in signature(act).parameters:
         return act(project, report, who=who, **options)
     told = act(project, report, **options)
-    note_verb(project, who, verb, options, told)
+    if not project.store.why_read_only:
+        note_verb(project, who, verb, options, told)
     return told

@@ -91,6 +91,8 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
         runners=runners or {},
         team=Link(connect),
     )
+    if store.why_read_only:
+        return project
     with project.changing_settings() as (found, cursor):
         adopted = adopt_taxonomy(cursor, _settle_encoder(cursor, found))
         if adopted != found:

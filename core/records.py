@@ -60,6 +60,10 @@ POOL = f"{AUDIT_POOL} and r.n not in (select m.n from machine_labels m)"
 """who can be chosen: not what a standing promise has labelled by machine"""
 
 
+NUMBERS = "(select count(*) from records) + (select count(*) from erased)"
+"""how many numbers records have or had; every n is smaller"""
+
+
 def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
     """n of a record id. Raises BadInput where there is none."""
     row = cursor.execute("select n from records where id = ?", [record]).fetchone()
@@ -109,11 +113,11 @@ def take_in(cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings:
 RECORDS, ANSWERS = "records.parquet", "answers.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
-_NUMBER_RECORDS = """
+_NUMBER_RECORDS = f"""
     create or replace temp table fresh as
     with new as (
         select position, hash::varchar as hash,
-               (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
+               {NUMBERS} - 1 + row_number() over (order by position) as n
         from staged s where not exists (select 1 from records r where r.id = s.id)
     ),
     firsts as (

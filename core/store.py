@@ -1,8 +1,12 @@
 """The DuckDB file of a project: opening, migrating, transactions, backup. Knows no domain rule."""
 
+import fcntl
 import json
+import os
 import shutil
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,10 +15,11 @@ from typing import Any
 
 import duckdb
 
-from core.errors import Damaged, Refused, RondoError
+from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.migrations import MIGRATIONS
 
 FILE = "rondo.duckdb"
+PATIENCE_SECONDS = 20.0
 
 
 class StoreHeld(RondoError):
@@ -47,29 +52,39 @@ class Store:
 
     def __init__(self, project: Path) -> None:
         self.path = project / FILE
-        self._connection = _connect(self.path)
+        self.why_read_only = _why_read_only(self.path)
+        """the reason for which nothing can be changed; empty where it can"""
+        self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         self._writing = threading.RLock()
-        self._migrate()
+        self._idle = threading.Condition()
+        self._open: Counter[int] = Counter()
+        self._swapping = False
+        if self.why_read_only:
+            self._refuse_old_schema()
+        else:
+            self._migrate()
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """All rows of a read."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             return cursor.execute(sql, list(parameters)).fetchall()
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         """First column of the first row, or None."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             row = cursor.execute(sql, list(parameters)).fetchone()
         return row[0] if row else None
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Durable when the block has ended, nothing of it where it raised."""
-        with self._writing, self._connection.cursor() as cursor:
+        if self.why_read_only:
+            raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
+        with self._cursor() as cursor, self._writing:
             cursor.execute("begin")
             try:
                 yield cursor
-                cursor.execute("commit")
+                _commit(cursor)
             except BaseException:
                 _roll_back(cursor)
                 raise
@@ -77,7 +92,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """A cursor on one snapshot, for reads that must agree with each other."""
-        with self._connection.cursor() as cursor:
+        with self._cursor() as cursor:
             cursor.execute("begin")
             try:
                 yield cursor
@@ -95,10 +110,95 @@ class Store:
         partial.replace(target)
         return target
 
+    def rewrite(self) -> None:
+        """Copies all there is into a fresh file that takes the old one's place: deleted rows' bytes stay in free pages.
+
+        Not inside a transaction. Waits for those who read; whoever comes meanwhile waits. Raises Refused.
+        """
+        fresh = self.path.with_name(f"{FILE}.fresh.partial")
+        fresh.unlink(missing_ok=True)
+        with self._alone():
+            self._connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as fresh")
+            try:
+                self._connection.execute("checkpoint")
+                (name,) = self._connection.execute("select current_database()").fetchall()[0]
+                self._connection.execute(f'copy from database "{name}" to fresh')
+                self._connection.execute("checkpoint fresh")
+            finally:
+                self._connection.execute("detach fresh")
+            shutil.copymode(self.path, fresh)
+            self._swap(fresh)
+
+    def _swap(self, fresh: Path) -> None:
+        """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old."""
+        with self.path.open("r+b") as old, fresh.open("r+b") as new:
+            os.fsync(new.fileno())
+            self._connection.close()
+            try:
+                fcntl.lockf(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                fresh.unlink()
+                self._reopen()
+                raise Refused(f"Another process opened {self.path} just now. Run the same command again.") from None
+            self.path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
+            os.replace(fresh, self.path)
+            self._reopen()
+
+    def _reopen(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self._connection = _connect(self.path)
+                return
+            except StoreHeld:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Whoever has one may have another while a swap waits: it waits for that thread's first."""
+        me = threading.get_ident()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._swapping or self._open[me])
+            self._open[me] += 1
+        try:
+            with self._connection.cursor() as cursor:
+                yield cursor
+        finally:
+            with self._idle:
+                self._open[me] -= 1
+                self._open += Counter()  # drops the threads that have none
+                self._idle.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no cursor is open."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._swapping)
+            self._swapping = True
+        try:
+            with self._idle:
+                if not self._idle.wait_for(lambda: not self._open, PATIENCE_SECONDS):
+                    raise Refused(f"{self.path} was read for over {PATIENCE_SECONDS:.0f} s. Try again.")
+            yield
+        finally:
+            with self._idle:
+                self._swapping = False
+                self._idle.notify_all()
+
     def close(self) -> None:
         """Checkpoints, so that no write-ahead file is left."""
         with self._writing:
             self._connection.close()
+
+    def _refuse_old_schema(self) -> None:
+        version = self.one("select max(version) from schema_version")
+        if version != len(MIGRATIONS):
+            raise Refused(
+                f"{self.why_read_only} It was written by another version of Rondo (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}), which cannot be changed there. Copy the folder to where you may write."
+            )
 
     def _migrate(self) -> None:
         with self.transaction() as cursor:
@@ -120,10 +220,37 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("rollback")
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Ctrl-C that comes while DuckDB commits is raised when all is stored: then it has come too late."""
+    try:
+        cursor.execute("commit")
+    except RuntimeError:
+        try:
+            cursor.execute("rollback")
+        except duckdb.TransactionException:
+            return  # nothing is left to roll back
+        raise Cancelled("Stopped. Nothing of this step was stored.") from None
+
+
+def _why_read_only(path: Path) -> str:
+    """A sentence; empty where the project can be changed."""
+    if not path.exists():
+        return ""
+    if not os.access(path, os.R_OK):
+        raise Refused(f"{path} may not be read by you: ask its owner for it.")
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK):
+            medium = os.statvfs(place).f_flag & os.ST_RDONLY
+            why = "lies on a file system that is mounted read-only" if medium else "may not be written to by you"
+            return f"{place} {why}."
+    return ""
+
+
+def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     try:
         # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
-        return duckdb.connect(str(path), config={"autoinstall_known_extensions": "false", "threads": 1})
+        config = {"autoinstall_known_extensions": "false", "threads": 1}
+        return duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.IOException as error:
         text = str(error)
         if "lock" in text.lower():
