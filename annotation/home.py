@@ -91,7 +91,7 @@ def owner_credentials(project: Path) -> tuple[str, str]:
 
 
 def forget_deleted(home: Path) -> None:
-    """Leaves nothing of deleted records in the server's file: SQLite keeps them in free pages, its index in old parts."""
+    """Leaves nothing of deleted records in the server's file: free pages hold them, and old parts of its index."""
     with closing(sqlite3.connect(home / DATABASE, timeout=30, isolation_level=None)) as connection:
         indexes = connection.execute("select name from sqlite_master where sql like '%using fts5%'").fetchall()
         for (name,) in indexes:

@@ -79,6 +79,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
     """
+    folder = folder.absolute()  # jobs stand elsewhere
     settings = _current_settings(folder)
     settings()
     store = Store(folder)

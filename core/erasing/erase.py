@@ -21,23 +21,15 @@ from core.vectors import blank_rows
 STEPS = 3
 
 
-def erase(
-    project: Project,
-    report: Report,
-    *,
-    record: list[str] | None = None,
-    annotator: str | None = None,
-    query: str | None = None,
-    sure: bool = False,
-    leave_argilla: bool = False,
-    who: str = "local",
-) -> dict[str, Any]:
+def erase(project: Project, report: Report, *, sure: bool = False, who: str = "local", **wish: Any) -> dict[str, Any]:
     """What would go, or with `sure` what went: records with all that hangs on them, or a person's answers and name.
 
-    leave_argilla: also where what stands in Argilla cannot be deleted. Raises BadInput where there is nothing of the
-    kind, Refused while a job under way holds it, or while Argilla cannot be reached.
+    wish: record (ids), annotator, query, as in `Request`; leave_argilla: also where what stands in Argilla cannot be
+    deleted. Raises BadInput where there is nothing of the kind, Refused while a job under way holds it, or while
+    Argilla cannot be reached.
     """
-    request = Request(tuple(record or ()), annotator, query)
+    request = Request(tuple(wish.get("record") or ()), wish.get("annotator"), wish.get("query"))
+    leave_argilla = bool(wish.get("leave_argilla"))
     if not sure:
         return _preview(project, request)[2]
     with take_turn(project, report), project.encoding_now:

@@ -106,10 +106,9 @@ def _was(path: Path, written: set[Path]) -> bool:
 def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
     """Where the history says that such files were written."""
     rows = project.store.query(
-        "select distinct detail->>$2 from audit_log where list_contains($1::varchar[], what) and detail->>$2 is not null",
-        [list(what), key],
+        "select distinct detail->>$2 from audit_log where list_contains($1::varchar[], what)", [list(what), key]
     )
-    return [value for (value,) in rows]
+    return [value for (value,) in rows if value]
 
 
 def _backups(project: Project, selection: Selection) -> Iterator[Path]:

@@ -51,7 +51,7 @@ class Selection:
 
 
 def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settings) -> Selection:
-    """Raises BadInput where there is no such record, person or text. A text that stands in other records goes there, too."""
+    """Raises BadInput where there is no such record, person or text. Other records with the same text go, too."""
     if request.annotator:
         known = "select 1 from responses where annotator = $name union all select 1 from people where name = $name"
         if not cursor.execute(known, {"name": request.annotator}).fetchall():
@@ -92,12 +92,12 @@ _OF_RECORDS = {
     "queued": "select count(distinct n) from queue where n in ({ns})",
     "argilla": "select count(*) from team_records where n in ({ns})",
     "models": """select count(*) from models where made_at > (
-                     select min(settled_at) from settled where n in ({ns}) and stratum not in ('gold', 'audit'))""",
+                     select min(settled_at) from settled where n in ({ns}) and stratum <> 'gold')""",
 }
 
 
 def counts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[str, int]:
-    """What hangs on these records. models: made after one of them was labelled, so that they may have learnt from it."""
+    """What hangs on these records. models: made after one of them was labelled, so that they may know it."""
     numbers = "select unnest($ns::bigint[])"
     return {name: count(cursor, sql.format(ns=numbers), {"ns": list(ns)}) for name, sql in _OF_RECORDS.items()}
 
