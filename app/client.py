@@ -50,6 +50,7 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> d
 
     with opened_project(folder) as project:
         take_up(project)
+        report("Starting", 0, 0)
         try:
             return do_verb(project, verb, report, **options)
         except Cancelled:

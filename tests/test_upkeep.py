@@ -1,4 +1,4 @@
-"""Whoever opens a project sweeps what a kill left behind and takes in what has ended; a folder may be moved or copied."""
+"""Whoever opens a project sweeps what a kill left behind and takes in what has ended; folders may move or be copied."""
 
 import json
 import os
