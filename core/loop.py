@@ -219,12 +219,18 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+LOOKS = ("status", "export", "history", "models", "model", "predictions", "people")
+"""verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
+
+
 def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
     """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself."""
-    act = VERBS[verb]
+    act, why = VERBS[verb], project.store.why_read_only
+    if why and verb not in LOOKS:
+        raise Refused(f"{why} You can look at it, and export to elsewhere; nothing was changed.")
     if "who" in signature(act).parameters:
         return act(project, report, who=who, **options)
     told = act(project, report, **options)
-    if not project.store.why_read_only:
+    if not why:
         note_verb(project, who, verb, options, told)
     return told
