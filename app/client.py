@@ -144,7 +144,7 @@ def read_address(folder: Path) -> dict[str, Any] | None:
     """{'url', 'key', 'pid'} of the server that holds the project, or None."""
     try:
         return dict(json.loads(address_file(folder).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):  # not there, or not for this user
         return None
 
 

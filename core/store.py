@@ -234,9 +234,11 @@ def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
 
 def _why_read_only(path: Path) -> str:
     """A sentence; empty where the project can be changed."""
-    if not path.exists():
-        return ""
     effective = os.access in os.supports_effective_ids
+    if not path.exists():
+        if path.parent.is_dir() and not os.access(path.parent, os.W_OK, effective_ids=effective):
+            raise Refused(f"{path.parent} has no database yet, and may not be written to by you.")
+        return ""
     if not os.access(path, os.R_OK, effective_ids=effective):
         raise Refused(f"{path} may not be read by you: ask its owner for it.")
     for place in (path, path.parent):

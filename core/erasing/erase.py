@@ -16,6 +16,7 @@ from core.project import Project
 from core.rounds.play import take_turn
 from core.store import note
 from core.team.datasets import read_datasets, read_places, server_of
+from core.training.following import job_forget
 from core.vectors import blank_rows
 
 STEPS = 3
@@ -39,6 +40,7 @@ def erase(project: Project, report: Report, *, sure: bool = False, who: str = "l
         if told["argilla"] and not leave_argilla:
             report("Erasing in Argilla", 0, STEPS)
             _erase_in_argilla(project, selection)
+        _erase_elsewhere(project, told["jobs"])
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
         _delete(project, selection, traces, told, who)
@@ -116,6 +118,17 @@ def _refuse_busy(project: Project, selection: Selection, traces: Traces) -> None
                 f"{selection.annotator} may still come in. First: `rondo people remove`, with this name. "
                 "Nothing was erased."
             )
+
+
+def _erase_elsewhere(project: Project, jobs: list[str]) -> None:
+    """What jobs that did not succeed were given and lies where they ran still. Raises Refused where nobody answers."""
+    rows = project.store.query(
+        """select id from jobs where list_contains(?::varchar[], id) and handle is not null
+             and runner <> 'local' and state <> 'succeeded'""",
+        [jobs],
+    )
+    for (job,) in rows:
+        job_forget(project, lambda *_: None, job=job)
 
 
 def _erase_in_argilla(project: Project, selection: Selection) -> None:
