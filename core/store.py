@@ -118,16 +118,31 @@ class Store:
         fresh = self.path.with_name(f"{FILE}.fresh.partial")
         fresh.unlink(missing_ok=True)
         with self._alone():
-            self._connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as fresh")
             try:
-                self._connection.execute("checkpoint")
-                (name,) = self._connection.execute("select current_database()").fetchall()[0]
-                self._connection.execute(f'copy from database "{name}" to fresh')
-                self._connection.execute("checkpoint fresh")
-            finally:
-                self._connection.execute("detach fresh")
-            shutil.copymode(self.path, fresh)
+                self._copy_to(fresh)
+                shutil.copymode(self.path, fresh)
+            except (duckdb.Error, OSError) as error:
+                fresh.unlink(missing_ok=True)
+                raise Refused(
+                    f"{self.path} could not be rewritten ({str(error).splitlines()[0]}), so what was erased may stand "
+                    "in its free pages. Free the disk; the next command tries again."
+                ) from None
             self._swap(fresh)
+
+    def _copy_to(self, fresh: Path) -> None:
+        """Asks for room first: DuckDB gives a database up that could not be checkpointed."""
+        written = [self.path, self.path.with_name(f"{FILE}.wal")]
+        needed = 2 * sum(path.stat().st_size for path in written if path.exists()) + 2**20
+        if shutil.disk_usage(self.path.parent).free < needed:
+            raise OSError(f"{needed:,} bytes are needed")
+        self._connection.execute("checkpoint")
+        (name,) = self._connection.execute("select current_database()").fetchall()[0]
+        self._connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as fresh")
+        try:
+            self._connection.execute(f'copy from database "{name}" to fresh')
+            self._connection.execute("checkpoint fresh")
+        finally:
+            self._connection.execute("detach fresh")
 
     def _swap(self, fresh: Path) -> None:
         """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old."""

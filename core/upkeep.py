@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from core.erasing.erase import finish
-from core.errors import RondoError
+from core.errors import Refused, RondoError
 from core.jobs import ENDED, UNDER_WAY, Bundle
 from core.project import Project
 from core.store import utc_now
@@ -41,7 +41,8 @@ def take_up(project: Project) -> None:
 
 def sweep(project: Project) -> None:
     """Goes on with an erasure that was cut off, and deletes what a kill left behind. Before anything else is begun."""
-    finish(project)
+    with suppress(Refused):  # a full disk, say: it is gone on with next time
+        finish(project)
     for path in _partials(project.folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
