@@ -102,8 +102,8 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
 
 
 def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None:
-    before = mentions(told.folder)
     loop.do_verb(told, "backup", quiet)
+    before = mentions(told.folder)
     preview = loop.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
     assert not preview["done"]
     assert preview["records"] == 2
