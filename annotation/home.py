@@ -90,6 +90,16 @@ def owner_credentials(project: Path) -> tuple[str, str]:
     return password, key
 
 
+def forget_deleted(home: Path) -> None:
+    """Leaves nothing of deleted records in the server's file: free pages hold them, and old parts of its index."""
+    with closing(sqlite3.connect(home / DATABASE, timeout=30, isolation_level=None)) as connection:
+        indexes = connection.execute("select name from sqlite_master where sql like '%using fts5%'").fetchall()
+        for (name,) in indexes:
+            connection.execute(f'insert into "{name}" ("{name}") values (\'optimize\')')
+        connection.execute("vacuum")
+        connection.execute("pragma wal_checkpoint(truncate)")
+
+
 def back_up(project: Path, out: Path | None) -> dict[str, Any]:
     """Copies database, secret and credentials to a folder, while the server runs too; the folder is new."""
     home = team_folder(project)

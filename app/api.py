@@ -18,6 +18,8 @@ from core.errors import RondoError
 from core.loop import VERBS
 
 MOST_BYTES = 1_000_000
+STOP = "stop"
+"""no verb: stops the run that the header x-rondo-run names, at its next report"""
 
 
 def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
@@ -27,6 +29,9 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
         if not hmac.compare_digest(request.headers.get("x-rondo-key", "").encode(), key.encode()):
             return JSONResponse({"error": "The key is wrong."}, 401)
         name = request.path_params["verb"]
+        if name == STOP:
+            opened().stop_run(request.headers.get("x-rondo-run", ""))
+            return JSONResponse({"ok": True})
         if name not in VERBS:
             return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
         body = await read_at_most(request, MOST_BYTES)
@@ -36,7 +41,8 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
             options = None
         if not isinstance(options, dict):
             return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
-        return StreamingResponse(_stream(opened(), name, options), media_type="application/x-ndjson")
+        run = request.headers.get("x-rondo-run", "")
+        return StreamingResponse(_stream(opened(), name, options, run), media_type="application/x-ndjson")
 
     async def health(request: Request) -> Response:
         if not hmac.compare_digest(request.headers.get("x-rondo-key", key).encode(), key.encode()):
@@ -49,10 +55,10 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
 
 
-def _stream(office: Office, verb: str, options: dict[str, Any]) -> Iterator[str]:
+def _stream(office: Office, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
     """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
     lines: queue.Queue[dict[str, Any]] = queue.Queue()
-    ticket = office.open_ticket(verb)
+    ticket = office.open_ticket(verb, run=run)
 
     def work() -> None:
         told: tuple[Any, ...] = ()

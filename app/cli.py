@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli_erasing import erase
 from app.cli_evaluating import compare, evaluate
 from app.cli_measuring import auto, calibrate, inspect, map_, quality, rechoose, withdraw
 from app.cli_models import models, retrain
@@ -227,6 +228,7 @@ app.command()(backup)
 app.command()(restore)
 app.command("check")(check)
 app.command()(repair)
+app.command()(erase)
 app.command()(auto)
 app.command()(withdraw)
 app.command()(calibrate)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from app.interrupts import stoppable
 from app.options import JsonOption, NoTokenOption, ProjectOption, errors
 from app.terminal import Ticker, say, show
 
@@ -38,7 +39,7 @@ def replay(
             multi,
             out,
         )
-        told = run_replay(wanted, Ticker())
+        told = run_replay(wanted, stoppable(Ticker()))
         show("replay", told, as_json=as_json)
 
 
@@ -56,9 +57,9 @@ def demo(
         from app.demo import open_page, play_oracle, prepare
 
         folder = project or context.obj or Path("demo")
-        prepare(folder, Ticker(), queue=not oracle)
+        prepare(folder, stoppable(Ticker()), queue=not oracle)
         if oracle:
-            show("demo", play_oracle(folder, rounds, Ticker()), as_json=as_json)
+            show("demo", play_oracle(folder, rounds, stoppable(Ticker())), as_json=as_json)
             return
         from app.server import Listening, serve
 

@@ -2,14 +2,16 @@
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.interrupts import stopping, tolerant
 from core import errors
-from core.errors import Refused, RondoError
+from core.errors import Cancelled, Refused, RondoError
 from core.jobs import Report
 
 if TYPE_CHECKING:
@@ -38,14 +40,22 @@ def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, A
                     f"Another rondo command has been working on {folder} for over {PATIENCE_SECONDS:.0f} s. "
                     "Wait for it to end, or stop it, and try again."
                 ) from None
+            report("Waiting for another rondo command", 0, 0)
             time.sleep(0.2)
 
 
 def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any]:
     from core.loop import do_verb
+    from core.upkeep import empty_dead, take_up
 
     with opened_project(folder) as project:
-        return do_verb(project, verb, report, **options)
+        take_up(project)
+        report("Starting", 0, 0)
+        try:
+            return do_verb(project, verb, report, **options)
+        except Cancelled:
+            empty_dead(project)
+            raise
 
 
 @contextmanager
@@ -76,10 +86,16 @@ def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[st
     """The server's answer, or None when there is no server at this address any more."""
     import httpx
 
-    headers = {"X-Rondo-Key": address["key"]}
+    headers = {"X-Rondo-Key": address["key"], "X-Rondo-Run": secrets.token_hex(8)}
     url = f"{address['url']}/api/verbs/{verb}"
+
+    def stop() -> None:
+        with suppress(httpx.HTTPError):
+            httpx.post(f"{address['url']}/api/verbs/stop", headers=headers, timeout=10, trust_env=False)
+
     try:
         with (
+            stopping(stop),
             httpx.Client(timeout=httpx.Timeout(10, read=None), trust_env=False) as client,
             client.stream("POST", url, json=options, headers=headers) as response,
         ):
@@ -87,7 +103,7 @@ def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[st
                 return None  # somebody else listens there now: ours was killed and could not tidy up
             if response.status_code != 200:
                 raise Refused(f"The server at {address['url']} answered {response.status_code}. Restart it.")
-            return _follow(response.iter_lines(), report)
+            return _follow(response.iter_lines(), tolerant(report))
     except (httpx.ConnectError, httpx.ConnectTimeout):
         return None
     except httpx.TransportError:
@@ -128,7 +144,7 @@ def read_address(folder: Path) -> dict[str, Any] | None:
     """{'url', 'key', 'pid', 'link'} of the server that holds the project, or None."""
     try:
         return dict(json.loads(address_file(folder).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):  # not there, or not for this user
         return None
 
 

@@ -50,23 +50,31 @@ def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
     """What the verb returned; errors that a person can mend end the command in one line."""
     with errors(GOES_ON if verb in ("train", "retrain") else STOPPED):
         from app.client import call
+        from app.interrupts import stoppable
 
-        return call(folder, verb, Ticker(), **options)
+        return call(folder, verb, stoppable(Ticker()), **options)
 
 
 class errors:
-    """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback."""
+    """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback.
+
+    Ctrl-C is noted meanwhile, and obeyed at the next report of what is under way.
+    """
 
     def __init__(self, stopped: str = STOPPED) -> None:
+        from app.interrupts import noted
+
         self._stopped = stopped
+        self._noted = noted()
 
     def __enter__(self) -> None:
-        pass
+        self._noted.__enter__()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         from core.errors import RondoError
         from core.whole_files import is_full
 
+        self._noted.__exit__(None, None, None)
         if isinstance(error, RondoError):
             _end(str(error), error.exit_code)
         if isinstance(error, OSError) and is_full(error):

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotation.workspace import connect
-from app import client, state
+from app import client, interrupts, state
 from app.accounts import read_auth
 from app.adjudicate_api import adjudicate_routes
 from app.api import verb_routes
@@ -31,7 +31,7 @@ from app.public_address import Behind, host_name, parse_address
 from app.secret_file import load_secrets, take_shared_code
 from app.sign_in import sign_in_routes
 from app.webhook_api import webhook_routes
-from core.errors import BadInput, Refused
+from core.errors import BadInput, Cancelled, Refused
 from core.project import open_project
 from core.settings import read_settings
 from gpu_jobs.local import LocalRunner
@@ -113,6 +113,8 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         state.close_office()
+    if interrupts.pressed():
+        raise Cancelled("Stopped. What was saved is kept.")
 
 
 def _link(bound: Bound, own: str, page: str, *, with_token: bool) -> str:

@@ -14,7 +14,7 @@ import duckdb
 from app.entrance import TRUSTED, Bound, Entrance
 from app.team_watch import TeamWatch
 from core import loop
-from core.errors import Cancelled, NotAProject, RondoError
+from core.errors import Cancelled, NotAProject, Refused, RondoError
 from core.jobs import Report
 from core.labelling.queue import Desk
 from core.machine.promises import answers_to_check
@@ -26,6 +26,7 @@ from core.settings import Settings
 from core.store import note
 from core.training.following import followed
 from core.training.watching import follow
+from core.upkeep import sweep
 
 log = logging.getLogger("rondo")
 WATCH_SECONDS = 2.0
@@ -57,6 +58,8 @@ class Ticket:
 
     verb: str
     activity: Activity
+    run: str = ""
+    """by which the command that asked for it names it"""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
@@ -97,19 +100,19 @@ class Office:
         return characters_read(project.models, project.vectors / "cache", self.settings().encoder, texts)
 
     @overload
-    def open_ticket(self, verb: str) -> Ticket: ...
+    def open_ticket(self, verb: str, *, run: str = "") -> Ticket: ...
 
     @overload
     def open_ticket(self, verb: str, *, alone: bool) -> Ticket | None: ...
 
-    def open_ticket(self, verb: str, *, alone: bool = False) -> Ticket | None:
+    def open_ticket(self, verb: str, *, alone: bool = False, run: str = "") -> Ticket | None:
         """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
         with self._changing:
             if self._closing:
                 raise Cancelled("The app is being stopped.")
             if alone and any(ticket.verb == verb for ticket in self._tickets):
                 return None
-            ticket = Ticket(verb, Activity("Starting", 0, 0, time.monotonic()))
+            ticket = Ticket(verb, Activity("Starting", 0, 0, time.monotonic()), run)
             self._tickets.append(ticket)
             return ticket
 
@@ -176,6 +179,12 @@ class Office:
             if ticket.verb == verb:
                 ticket.stop.set()
 
+    def stop_run(self, run: str) -> None:
+        """The same for one run, named by the command that waits for it."""
+        for ticket in list(self._tickets):
+            if run and ticket.run == run:
+                ticket.stop.set()
+
     def close(self) -> None:
         """Stops what runs, waits until it has, and leaves a project that another process can open."""
         with self._changing:
@@ -206,7 +215,7 @@ def _following(ticket: Ticket, report: Report) -> Report:
     since: dict[str, float] = {}
 
     def told(what: str, done: int, total: int) -> None:
-        if ticket.stop.is_set():
+        if ticket.stop.is_set() and not (total and done >= total):  # what is done is told
             raise Cancelled(f"{what}: stopped. What was finished is kept.")
         ticket.activity = Activity(what, done, total, since.setdefault(what, time.monotonic()))
         report(what, done, total)
@@ -227,6 +236,10 @@ def opened() -> Office:
 def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> Office:
     """Opens a project for this process."""
     project = open_project()
+    if project.store.why_read_only:
+        project.close()
+        raise Refused(f"{project.store.why_read_only} The app must be able to store answers. `rondo status` can look.")
+    sweep(project)
     secret = read_secret(project.folder)
     try:
         office = Office(project, secret, Entrance(project.store, secret, bound))

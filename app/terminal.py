@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from app import (
+    terminal_erasing,
     terminal_evaluating,
     terminal_jobs,
     terminal_models,
@@ -234,6 +235,7 @@ _LINES = {
     **terminal_storage.LINES,
     "replay": _replay_lines,
     "demo": _demo_lines,
+    **terminal_erasing.LINES,
     **terminal_jobs.LINES,
     **terminal_evaluating.LINES,
     **terminal_models.LINES,

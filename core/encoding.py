@@ -8,6 +8,7 @@ from core.jobs import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders import OWN, encoder_source
 from core.project import Project
+from core.records import NUMBERS
 from core.settings import Settings
 from core.vectors import append_shards, encoded_rows, encoder_folder
 
@@ -30,7 +31,7 @@ def encode_for(project: Project, report: Report, settings: Settings) -> dict[str
         _drop_foreign_vectors(project, settings.encoder)
         while True:
             have = encoded_rows(project.vectors, settings.encoder)
-            total = project.store.one("select count(*) from records")
+            total = project.store.one(f"select {NUMBERS}")
             if have >= total:
                 return {"records": total, "encoded": done, "seconds": round(time.monotonic() - started, 3)}
             if not done:  # its files are hashed once, not for every piece
@@ -78,6 +79,10 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
     return stop - start
 
 
+# What was erased has a vector too, of no text: row n of the vectors stays record number n.
+_TEXTS = "select n, text from (select n, text from records union all select n, '' from erased)"
+
+
 def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> Bundle:
     params = {
         "encoder": settings.encoder,
@@ -90,7 +95,7 @@ def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> B
     bundle = project.jobs.prepare("encode", params)
     target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
     with project.store.reading() as cursor:
-        cursor.execute(f"copy (select n, text from records where n >= {start} and n < {stop} order by n) to '{target}'")
+        cursor.execute(f"copy ({_TEXTS} where n >= {start} and n < {stop} order by n) to '{target}'")
     return bundle
 
 

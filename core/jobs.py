@@ -190,6 +190,7 @@ class Jobs:
         job_id = f"{utc_now():%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(3)}"
         bundle = Bundle(self.folder / job_id)
         try:
+            self.folder.mkdir(exist_ok=True)  # not the project's: where that was renamed, nothing is made again
             for name in ("in", "out"):
                 (bundle.path / name).mkdir(parents=True)
             write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
@@ -245,6 +246,10 @@ class Jobs:
     def survived(self, bundle: Bundle) -> bool:
         """Does an attempt of a former owner still run, or has it left a result?"""
         return self._attach(bundle) is not None
+
+    def lose(self, bundle: Bundle) -> None:
+        """Its owner is gone, and so is its process: lost. What of its work can be used stays."""
+        self._end(bundle, "lost", None)
 
     def give_up(self, bundle: Bundle) -> None:
         """Nobody will take this one in: lost, which is not failed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from core import records
 from core.encoding import encode, encode_if_needed
+from core.erasing.erase import erase
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.files.tables import EXCEL
 from core.jobs import Bundle, Report
@@ -46,7 +47,7 @@ from core.team.pushing import push as team_push
 from core.team.quality import quality
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
-from core.training.watching import follow, job, jobs, tidy
+from core.training.watching import follow, job, jobs
 
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
@@ -164,7 +165,6 @@ def export(project: Project, report: Report, *, out: str, file_format: str, **op
 
 def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
-    tidy(project)
     taken = take_in_finished(project, report)
     check(project, report)
     told = encode(project, report)
@@ -198,6 +198,7 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
     "withdraw": withdraw,
     "status": show_status,
     "export": export,
+    "erase": erase,
     "backup": back_up,
     "archive": write_archive,
     "integrity": check_tables,
@@ -232,20 +233,28 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+LOOKS = ("status", "export", "history", "models", "model", "predictions", "people")
+"""verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
+
+
 def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
     """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself.
 
     What a person has edited in `rondo.toml` holds first. Where it cannot be adopted, the app itself goes on with the
     settings before; anybody else gets the error.
     """
-    act = VERBS[verb]
+    act, why = VERBS[verb], project.store.why_read_only
+    if why and verb not in LOOKS:
+        raise Refused(f"{why} You can look at it, and export to elsewhere; nothing was changed.")
     try:
-        project.adopt_edits()
+        if not why:
+            project.adopt_edits()
     except BadInput:
         if who != "rondo":
             raise
     if "who" in signature(act).parameters:
         return act(project, report, who=who, **options)
     told = act(project, report, **options)
-    note_verb(project, who, verb, options, told)
+    if not why:
+        note_verb(project, who, verb, options, told)
     return told

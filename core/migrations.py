@@ -273,4 +273,14 @@ MIGRATIONS: tuple[str, ...] = (
     """
     alter table models add column removed_at timestamp;  -- its files were removed; the row stays as lineage
     """,
+    """
+    create table erased (              -- numbers of records that were erased: no other record ever gets them
+        n bigint not null
+    );
+    create table erasures (            -- what is being erased; a row goes when no file holds it any more
+        id varchar not null,
+        ns bigint[] not null,
+        files varchar[] not null       -- of the project's own, below its folder: exports that hold it
+    );
+    """,
 )

@@ -170,10 +170,12 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
 
     Labels that a person edited in `rondo.toml` meanwhile are a new version of the taxonomy.
     """
+    folder = folder.absolute()  # jobs stand elsewhere
     settings = SettingsInForce(folder)
     store = Store(folder)
     try:
-        adopt(store, settings, lambda cursor: _settle_encoder(cursor, settings()))
+        if not store.why_read_only:
+            adopt(store, settings, lambda cursor: _settle_encoder(cursor, settings()))
     except BaseException:
         store.close()
         raise
@@ -186,7 +188,8 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
         runners=runners or {},
         team=Link(connect),
     )
-    finish_imports(store, folder, project.holding_settings)
+    if not store.why_read_only:
+        finish_imports(store, folder, project.holding_settings)
     return project
 
 

@@ -62,6 +62,10 @@ POOL = f"{AUDIT_POOL} and r.n not in (select m.n from machine_labels m)"
 """who can be chosen: not what a standing promise has labelled by machine"""
 
 
+NUMBERS = "(select count(*) from records) + (select count(*) from erased)"
+"""how many numbers records have or had; every n is smaller"""
+
+
 def number_of(cursor: duckdb.DuckDBPyConnection, record: str) -> int:
     """n of a record id. Raises BadInput where there is none."""
     row = cursor.execute("select n from records where id = ?", [record]).fetchone()
@@ -114,8 +118,8 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
     """
     cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
-    numbers = _quoted(out / NUMBERS)
-    cursor.execute(_NUMBER_RECORDS.format(target=numbers))
+    numbers = _quoted(out / PLACES)
+    cursor.execute(_NUMBER_RECORDS.format(target=numbers, numbers=NUMBERS))
     return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
 
 
@@ -127,7 +131,7 @@ def take_in(
     The settings' taxonomy holds every label of the file. Returns counts.
     """
     cursor.execute(
-        _STAGE.format(records=_quoted(out / RECORDS), numbers=_quoted(out / NUMBERS), first=part.first, end=part.end)
+        _STAGE.format(records=_quoted(out / RECORDS), numbers=_quoted(out / PLACES), first=part.first, end=part.end)
     )
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     counted = "select count(*), count(n), count(duplicate_of) from staged"
@@ -143,14 +147,14 @@ def take_in(
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered, **moved}
 
 
-RECORDS, ANSWERS, NUMBERS = "records.parquet", "answers.parquet", "numbers.parquet"
+RECORDS, ANSWERS, PLACES = "records.parquet", "answers.parquet", "places.parquet"
 
 # The small columns are numbered first and the texts joined to them straight from the file: no copy, no sort of texts.
 _NUMBER_RECORDS = """
     copy (
         with new as (
             select position, hash::varchar as hash,
-                   (select coalesce(max(n), -1) from records) + row_number() over (order by position) as n
+                   {numbers} - 1 + row_number() over (order by position) as n
             from staged s where not exists (select 1 from records r where r.id = s.id)
         ),
         firsts as (

@@ -1,26 +1,31 @@
 """The DuckDB file of a project: opening, migrating, transactions, backup. Knows no domain rule."""
 
+import fcntl
 import json
 import logging
+import os
+import shutil
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from core.errors import Damaged, Refused, RondoError
+from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.migrations import MIGRATIONS
 from core.wal import Wal, read_wal, wal_header
-from core.whole_files import copy_elsewhere
+from core.whole_files import copy_elsewhere, sync_folder
 
 log = logging.getLogger("rondo")
 FILE = "rondo.duckdb"
 CHECKPOINT_SECONDS = 30.0
 """so old is the oldest answer that stands in the write-ahead file alone"""
+PATIENCE_SECONDS = 20.0
 
 
 class StoreHeld(RondoError):
@@ -53,12 +58,20 @@ class Store:
 
     def __init__(self, project: Path) -> None:
         self.path = project / FILE
+        self.why_read_only = _why_read_only(self.path)
+        """the reason for which nothing can be changed; empty where it can"""
         self._writing = threading.RLock()
         self._appending = threading.Lock()
         self._checkpoint: threading.Timer | None = None
         self._closed = False
-        self._connection = _connect(self.path)
+        self._idle = threading.Condition()
+        self._open: Counter[int] = Counter()
+        self._swapping = False
+        self._connection = _connect(self.path, read_only=bool(self.why_read_only))
         try:
+            if self.why_read_only:
+                self._refuse_old_schema()
+                return
             self._migrate()
         except BaseException as error:
             self._connection.close()
@@ -80,14 +93,14 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Durable when the block has ended, nothing of it where it raised."""
-        with self._writing, self._committing() as cursor:
+        """Durable when the block has ended, nothing of it where it raised. Raises Refused where nothing can change."""
+        with self._committing(self._writing) as cursor:
             yield cursor
 
     @contextmanager
     def appending(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """The same beside the writers, whose turns go on: for new rows alone, which no writer can know of yet."""
-        with self._appending, self._committing() as cursor:
+        with self._committing(self._appending) as cursor:
             yield cursor
 
     @contextmanager
@@ -97,11 +110,12 @@ class Store:
         To be called after each large commit, since what has come in by then is what has to be written.
         """
         before = self.one("select current_setting('checkpoint_threshold')")
-        self._connection.execute("set checkpoint_threshold = '1TB'")
+        with self._cursor() as cursor:
+            cursor.execute("set checkpoint_threshold = '1TB'")
 
         def checkpoint() -> None:
             for _ in range(20):  # DuckDB refuses while a writer is at work, which is seldom and short
-                with suppress(duckdb.TransactionException), self._connection.cursor() as cursor:
+                with suppress(duckdb.TransactionException), self._cursor() as cursor:
                     cursor.execute("checkpoint")
                     return
                 time.sleep(0.02)
@@ -109,15 +123,19 @@ class Store:
         try:
             yield checkpoint
         finally:
-            self._connection.execute(f"set checkpoint_threshold = '{before}'")
+            with self._cursor() as cursor:
+                cursor.execute(f"set checkpoint_threshold = '{before}'")
 
     @contextmanager
-    def _committing(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._cursor() as cursor:
+    def _committing(self, turn: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """turn: who may write now. The cursor comes first: a swap of the file waits for it, not for a turn."""
+        if self.why_read_only:
+            raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
+        with self._cursor() as cursor, turn:
             cursor.execute("begin")
             try:
                 yield cursor
-                cursor.execute("commit")
+                _commit(cursor)
                 _keep_private(self.path)
             except BaseException:
                 _roll_back(cursor)
@@ -138,14 +156,105 @@ class Store:
         """A copy of the file that opens by itself; writers wait while it is made. Raises OSError where it cannot be."""
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / FILE
-        with (
-            self._appending,
-            self._writing,
-            self._cursor() as cursor,
-        ):  # DuckDB makes no checkpoint while anybody writes
-            cursor.execute("checkpoint")
+        with self._cursor() as cursor, self._appending, self._writing:
+            cursor.execute("checkpoint")  # DuckDB makes none while anybody writes
+            target.touch(0o600)
             copy_elsewhere(self.path, target)
         return target
+
+    def rewrite(self) -> None:
+        """Copies all there is into a fresh file that takes the old one's place: deleted rows' bytes stay in free pages.
+
+        Not inside a transaction. Waits for those who read; whoever comes meanwhile waits. Raises Refused.
+        """
+        fresh = self.path.with_name(f"{FILE}.fresh.partial")
+        fresh.unlink(missing_ok=True)
+        with self._alone():
+            try:
+                self._copy_to(fresh)
+                shutil.copymode(self.path, fresh)
+            except (duckdb.Error, OSError) as error:
+                fresh.unlink(missing_ok=True)
+                raise Refused(
+                    f"{self.path} could not be rewritten ({str(error).splitlines()[0]}), so what was erased may stand "
+                    "in its free pages. Free the disk; the next command tries again."
+                ) from None
+            self._swap(fresh)
+
+    def _copy_to(self, fresh: Path) -> None:
+        """Asks for room first: DuckDB gives a database up that could not be checkpointed."""
+        written = [self.path, wal_of(self.path)]
+        needed = 2 * sum(path.stat().st_size for path in written if path.exists()) + 2**20
+        if shutil.disk_usage(self.path.parent).free < needed:
+            raise OSError(f"{needed:,} bytes are needed")
+        self._connection.execute("checkpoint")
+        (name,) = self._connection.execute("select current_database()").fetchall()[0]
+        self._connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as fresh")
+        try:
+            self._connection.execute(f'copy from database "{name}" to fresh')
+            self._connection.execute("checkpoint fresh")
+        finally:
+            self._connection.execute("detach fresh")
+
+    def _swap(self, fresh: Path) -> None:
+        """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old."""
+        with fresh.open("r+b") as new:  # closed before it is opened as a database: closing gives up a file's locks
+            os.fsync(new.fileno())
+        with self.path.open("r+b") as old:
+            self._connection.close()
+            try:
+                fcntl.lockf(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                fresh.unlink()
+                self._reopen()
+                raise Refused(f"Another process opened {self.path} just now. Run the same command again.") from None
+            wal_of(self.path).unlink(missing_ok=True)
+            os.replace(fresh, self.path)
+            sync_folder(self.path.parent)
+            self._reopen()
+
+    def _reopen(self) -> None:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                self._connection = _connect(self.path)
+                return
+            except StoreHeld:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.05)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Whoever has one may have another while a swap waits: it waits for that thread's first."""
+        me = threading.get_ident()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._swapping or self._open[me])
+            self._open[me] += 1
+        try:
+            with _sentences(self.path), self._connection.cursor() as cursor:
+                yield cursor
+        finally:
+            with self._idle:
+                self._open[me] -= 1
+                self._open += Counter()  # drops the threads that have none
+                self._idle.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While no cursor is open."""
+        with self._idle:
+            self._idle.wait_for(lambda: not self._swapping)
+            self._swapping = True
+        try:
+            with self._idle:
+                if not self._idle.wait_for(lambda: not self._open, PATIENCE_SECONDS):
+                    raise Refused(f"{self.path} was read for over {PATIENCE_SECONDS:.0f} s. Try again.")
+            yield
+        finally:
+            with self._idle:
+                self._swapping = False
+                self._idle.notify_all()
 
     def close(self) -> None:
         """Checkpoints, so that no write-ahead file is left."""
@@ -159,11 +268,6 @@ class Store:
                     cursor.execute("checkpoint")
             self._connection.close()
 
-    @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with _sentences(self.path), self._connection.cursor() as cursor:
-            yield cursor
-
     def _checkpoint_soon(self) -> None:
         """Once in CHECKPOINT_SECONDS at most, in a thread of its own: nobody's answer waits for the decision."""
         if self._checkpoint is None and not self._closed:
@@ -172,17 +276,24 @@ class Store:
             self._checkpoint.start()
 
     def _checkpoint_now(self) -> None:
-        with self._writing:
-            self._checkpoint = None
-            if self._closed:
-                return
-            try:
-                with self._connection.cursor() as cursor:
+        self._checkpoint = None
+        try:
+            with self._cursor() as cursor, self._writing:
+                if not self._closed:
                     cursor.execute("checkpoint")
-            except duckdb.TransactionException:  # somebody writes beside us: later
-                self._checkpoint_soon()
-            except duckdb.Error as error:  # the disk is full, say: what was committed stands in the write-ahead file
+        except duckdb.TransactionException:  # somebody writes beside us: later
+            self._checkpoint_soon()
+        except (duckdb.Error, RondoError) as error:  # closed, or a full disk: the write-ahead file has what was saved
+            if not self._closed:
                 log.warning("checkpoint of %s: %s", self.path, error)
+
+    def _refuse_old_schema(self) -> None:
+        version = self.one("select max(version) from schema_version")
+        if version != len(MIGRATIONS):
+            raise Refused(
+                f"{self.why_read_only} It was written by another version of Rondo (schema {version}, this one knows "
+                f"{len(MIGRATIONS)}), which cannot be changed there. Copy the folder to where you may write."
+            )
 
     def _migrate(self) -> None:
         with self.transaction() as cursor:
@@ -212,14 +323,43 @@ def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
         cursor.execute("rollback")
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+def _commit(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Ctrl-C that comes while DuckDB commits is raised when all is stored: then it has come too late."""
+    try:
+        cursor.execute("commit")
+    except RuntimeError:
+        try:
+            cursor.execute("rollback")
+        except duckdb.TransactionException:
+            return  # nothing is left to roll back
+        raise Cancelled("Stopped. Nothing of this step was stored.") from None
+
+
+def _why_read_only(path: Path) -> str:
+    """A sentence; empty where the project can be changed."""
+    effective = os.access in os.supports_effective_ids
+    if not path.exists():
+        if path.parent.is_dir() and not os.access(path.parent, os.W_OK, effective_ids=effective):
+            raise Refused(f"{path.parent} has no database yet, and may not be written to by you.")
+        return ""
+    if not os.access(path, os.R_OK, effective_ids=effective):
+        raise Refused(f"{path} may not be read by you: ask its owner for it.")
+    for place in (path, path.parent):
+        if not os.access(place, os.W_OK, effective_ids=effective):
+            medium = os.statvfs(place).f_flag & os.ST_RDONLY
+            why = "lies on a file system that is mounted read-only" if medium else "may not be written to by you"
+            return f"{place} {why}."
+    return ""
+
+
+def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     if wal := unsound_wal(path):
         refuse_held(path)
         raise Damaged(_damaged_wal(path, wal))
     with _sentences(path):
         try:
             # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
-            return duckdb.connect(str(path), config=CONFIG)
+            return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
         except duckdb.IOException as error:
             if "lock" in str(error).lower():
                 raise StoreHeld(f"{path} is open in another process.") from None

@@ -18,7 +18,7 @@ import duckdb
 from core.errors import Cancelled, Refused
 from core.jobs import Bundle, Report
 from core.labelling.responses import first_stamp
-from core.records import NUMBERS, RECORDS, Part, take_in
+from core.records import PLACES, RECORDS, Part, take_in
 from core.settings import Settings
 from core.store import Store, note
 
@@ -80,7 +80,7 @@ def finish_imports(store: Store, folder: Path, steady: Steady) -> None:
     """Stores what a process that was killed has left over; a file that is gone is written down as cut short."""
     for (job,) in store.query("select job from imports"):
         bundle = Bundle(folder / "jobs" / job)
-        if all((bundle.path / "out" / name).exists() for name in (RECORDS, NUMBERS)):
+        if all((bundle.path / "out" / name).exists() for name in (RECORDS, PLACES)):
             try:
                 go_on(store, bundle, steady)
             except Refused as error:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -110,6 +111,33 @@ def append_shards(vectors: Path, encoder: str, out: Path, start: int) -> None:
     with (folder / FILE).open("r+b" if manifest.shards else "wb") as file:
         added = _write_rows(file, manifest, shards)
     _write_manifest(folder, Manifest(manifest.encoder, manifest.fingerprint, manifest.dims, manifest.shards + added))
+
+
+def blank_rows(vectors: Path, ns: Sequence[int]) -> None:
+    """Makes these rows of every encoder the same unit vector, which says nothing; doing it twice changes nothing.
+
+    What was made of the vectors and can be made again (neighbour graphs) goes. Raises Damaged.
+    """
+    for folder in (path.parent for path in sorted(vectors.glob(f"*/{MANIFEST}"))):
+        manifest = _read_manifest(folder)
+        rows = [n for n in ns if manifest is not None and n < manifest.rows]
+        if manifest is None or not rows:
+            continue
+        for graph in folder.glob("graph-*.npz"):
+            graph.unlink()
+        array = np.memmap(folder / FILE, np.float16, "r+", offset=HEADER, shape=(manifest.rows, manifest.dims))
+        array[rows] = np.eye(1, manifest.dims, dtype=np.float16)
+        array.flush()
+        shards, start = [], 0
+        for shard in manifest.shards:
+            stop = start + shard.rows
+            changed = any(start <= n < stop for n in rows)
+            checksum = zlib.crc32(array[start:stop].tobytes()) if changed else shard.checksum
+            shards.append(Shard(shard.rows, checksum))
+            start = stop
+        with (folder / FILE).open("rb+") as file:
+            file.truncate(manifest.size)  # a torn append may hold what stood there, too
+        _write_manifest(folder, Manifest(manifest.encoder, manifest.fingerprint, manifest.dims, tuple(shards)))
 
 
 def check_vectors(vectors: Path, encoder: str) -> int:

@@ -69,7 +69,8 @@ class LocalRunner:
         }
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gpu_jobs.run", str(bundle)],  # -P: nothing from the current folder
+                [sys.executable, "-P", "-m", "gpu_jobs.run", bundle.name],  # -P: nothing from the current folder
+                cwd=bundle.parent,  # and not by its path: where the project is renamed, the job goes along
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -86,7 +87,7 @@ class LocalRunner:
         if ended := sight_of_result(bundle):
             return ended
         if process is None:
-            return Sight("lost", "Its process ended without a result.")
+            return Sight("lost", _why_lost(bundle, handle))
         limit = handle.get("seconds", 0)
         if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
@@ -98,8 +99,9 @@ class LocalRunner:
         process = _process(bundle, handle)
         if process is not None:
             _end([process, *_descendants(process)])
-        if sight_of_result(bundle) is None:
-            write_json(bundle / "result.json", {"state": "cancelled"})
+        if bundle.is_dir() and sight_of_result(bundle) is None:
+            message = _elsewhere(bundle, handle)
+            write_json(bundle / "result.json", {"state": "cancelled", "message": message})
 
     def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """It ran in its owner's folder: there is nothing elsewhere."""
@@ -122,6 +124,22 @@ def _process(bundle: Path, handle: Mapping[str, Any]) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process if ours else None
+
+
+def _why_lost(bundle: Path, handle: Mapping[str, Any]) -> str:
+    if not bundle.is_dir():
+        return f"{bundle} is not there any more: the project was moved, renamed or deleted. Open it where it is now."
+    return _elsewhere(bundle, handle) or "Its process ended without a result."
+
+
+def _elsewhere(bundle: Path, handle: Mapping[str, Any]) -> str:
+    """Where this folder is a copy of the one that the process works on, a sentence that says so; else empty."""
+    with suppress(psutil.Error, KeyError):
+        process = psutil.Process(handle["pid"])
+        command, folder = process.cmdline(), Path(process.cwd())
+        if command[-2:] == ["gpu_jobs.run", bundle.name] and folder.resolve() != bundle.parent.resolve():
+            return f"It runs for {folder.parent}, of which this folder is a copy: it is followed and stopped there."
+    return ""
 
 
 def _works_on(process: psutil.Process, bundle: Path) -> bool:

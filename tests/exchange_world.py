@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 
 from annotation.convert import LABEL, NOTE
+from annotation.home import team_folder
 from annotation.workspace import ArgillaWorkspace
 from core.project import Project
 from core.settings import Settings
@@ -42,7 +43,8 @@ class Team:
 
     def connect(self, *_: object) -> ArgillaWorkspace:
         """As a project is given it."""
-        return ArgillaWorkspace(self.url, self.server.api_key, self.name, embedded=self.embedded)
+        home = team_folder(self.server.project) if self.embedded else None
+        return ArgillaWorkspace(self.url, self.server.api_key, self.name, embedded=self.embedded, home=home)
 
     def join(self, project: Project) -> Project:
         """The project works with this server from now on."""

@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from annotation.home import team_folder
 from core import loop
 from core.changes import change_settings
+from core.erasing.erase import erase
 from core.errors import Refused
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
@@ -344,3 +347,20 @@ def test_several_labels_may_hold_and_none_is_an_option(argilla: ArgillaServer, p
         (second, who): ("submit", (), None),
     }
     team.close()
+
+
+def test_a_record_that_is_erased_is_in_no_file_of_argilla_and_the_others_stay(
+    team: Team, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "one.csv").write_text("id,text\nmrs,Mrs Zyxwvutsrq of Elm Street\n", encoding="utf-8")
+    loop.import_file(project, quiet, file=str(tmp_path / "one.csv"), text=["text"], id="id")
+    loop.next_batch(project, quiet, size=60)
+    push(project)
+    home = team_folder(team.server.project)
+    record, there = where(project)["mrs"], len(team.records(dataset_of(project)))
+    assert erase(project, quiet, record=["mrs"], sure=True)["argilla"] == 1
+    assert "mrs" not in where(project)
+    assert not team.owner.get(f"/records/{record}").is_success
+    assert len(team.records(dataset_of(project))) == there - 1
+    assert not [path.name for path in home.glob("*.db*") if b"yxwvutsrq" in path.read_bytes().lower()]
+    assert push(project)["sent"] == 0

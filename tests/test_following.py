@@ -15,7 +15,8 @@ from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
 from core.training.launch import Asked, job_retry, launch, order_of
-from core.training.watching import follow, tidy
+from core.training.watching import follow
+from core.upkeep import empty_dead
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet
 
@@ -186,7 +187,7 @@ def test_what_a_kill_left_behind_goes_when_the_project_is_opened(taught: Project
     waiting = begin(taught)
     for folder in left:
         folder.mkdir(parents=True, exist_ok=True)
-    tidy(taught)
+    empty_dead(taught)
     assert not any(folder.exists() for folder in left)
     assert (taught.folder / "jobs" / waiting / "in" / "train.parquet").exists()
 

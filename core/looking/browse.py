@@ -12,8 +12,9 @@ from core.labelling.waiting import BLIND, asked_parameters
 from core.looking.filters import Search, conditions
 from core.looking.nearest import nearest
 from core.project import Project
-from core.records import number_of
+from core.records import NUMBERS, number_of
 from core.settings import Settings
+from core.store import count
 from core.taxonomy import SEPARATOR
 from core.vectors import encoded_rows, open_vectors
 
@@ -139,7 +140,7 @@ def _walk(
 ) -> tuple[list[int], int | None, int | None]:
     """In order of import from record number `start` on."""
     condition, parameters = where
-    total = cursor.execute("select count(*) from records").fetchall()[0][0]
+    total = count(cursor, f"select {NUMBERS}")
     ends, found = time.monotonic() + pace.seconds, list[int]()
     while start < total:
         stop = min(start + pace.stretch, total)

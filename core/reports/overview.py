@@ -42,7 +42,8 @@ def status(project: Project) -> dict[str, Any]:
         figures: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
     figures["name"] = settings.name
     figures["labels"] = [label.name for label in settings.taxonomy.active]
-    figures["encoded"] = min(encoded_rows(project.vectors, settings.encoder), figures["records"])
+    encoded = encoded_rows(project.vectors, settings.encoder)
+    figures["encoded"] = project.store.one("select count(*) from records where n < ?", [encoded])
     model = newest_model(project)
     if model and not figures["queued"] and not figures["unqueued"]:
         model = without_advice(model)

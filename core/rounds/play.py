@@ -15,11 +15,12 @@ from core.jobs import Bundle, Report
 from core.labelling.gold import UNASKED_TEST
 from core.models.encoders import encoder_source
 from core.project import Project
-from core.records import AUDIT_POOL, POOL
+from core.records import AUDIT_POOL, NUMBERS, POOL
 from core.rounds.history import read_history
 from core.rounds.outcomes import queue_test_records, take_in
 from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
 from core.settings import Settings
+from core.store import count
 from core.taxonomy import spoken
 from core.vectors import encoded_rows
 
@@ -175,9 +176,12 @@ _ROWS = {
 
 
 def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray[np.int16]:
-    """(records,) place of each record's source among the names."""
-    query = "select (list_position($names::varchar[], source) - 1)::smallint as place from records order by n"
-    return np.asarray(cursor.execute(query, {"names": names}).fetchnumpy()["place"], np.int16)
+    """(numbers,) place of each record's source among the names; 0 where there is no such record any more."""
+    query = "select n, (list_position($names::varchar[], source) - 1)::smallint as place from records"
+    found = cursor.execute(query, {"names": names}).fetchnumpy()
+    places = np.zeros(count(cursor, f"select {NUMBERS}"), np.int16)
+    places[np.asarray(found["n"], np.int64)] = found["place"]
+    return places
 
 
 # A record whose twin judges may not teach: the model would be asked what it was told.

@@ -135,6 +135,8 @@ def history(
     query = f"select {_COLUMNS} from audit_log where {where} order by logged_at, rowid"
     with project.store.reading() as cursor:
         rows = write_table(cursor, query, parameters, Path(out), file_format)
+    if project.store.why_read_only:
+        return {"file": out, "rows": rows}
     with project.store.transaction() as cursor:
         note(cursor, who, "history exported", {"out": out, "rows": rows})
     return {"file": out, "rows": rows}

@@ -147,6 +147,9 @@ class Workspace(Protocol):
     def strip(self, record: str) -> None:
         """Takes the suggestions of a record away."""
 
+    def erase(self, dataset: str, records: Sequence[str]) -> None:
+        """Deletes records (the server's ids) with all answers to them; one that is not there is no error."""
+
     def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
         """Those of our record ids that are there, at most a few hundred. Raises Gone where the dataset is not."""
 

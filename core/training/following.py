@@ -48,7 +48,7 @@ def followed(project: Project) -> list[str]:
     """Ids of the jobs that may still change by themselves, oldest first."""
     rows = project.store.query(
         """select id from jobs where runner is not null
-             and (list_contains(?, state) or (state = 'lost' and runner <> 'local' and made_at > ?))
+             and (list_contains(?, state) or (state = 'lost' and made_at > ?))
            order by made_at""",
         [[*UNDER_WAY], utc_now() - timedelta(days=PATIENCE_DAYS)],
     )
@@ -76,7 +76,7 @@ def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any
             with suppress(RondoError):  # nobody heard it yet: the next look asks again
                 runner.cancel(bundle.path, row["handle"])
         else:
-            set_state(project, job, "cancelled", "", before="cancelling")
+            set_state(project, job, "cancelled", sight.message, before="cancelling")
     elif sight.state == "succeeded":
         take_in(project, bundle)
     elif (sight.state, sight.message) != (row["state"], row["error"] or ""):

@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 
 from core.errors import Refused, RondoError
-from core.jobs import Bundle, Report
+from core.jobs import Report
 from core.project import Project
 from core.training.entries import entry, listing, read_row, set_state
 from core.training.following import GRID, followed, look
@@ -23,14 +23,6 @@ def job(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     if read_row(project, job)["kind"] == GRID:
         return told(project, job)
     return look(project, job)
-
-
-def tidy(project: Project) -> None:
-    """Deletes what a kill left behind: the files of jobs that were taken in, and folders that no row knows."""
-    states = dict(project.store.query("select id, state from jobs"))
-    for folder in (project.folder / "jobs").glob("*-*-*-*"):
-        if states.get(folder.name, "succeeded") == "succeeded":
-            Bundle(folder).empty()
 
 
 def follow(project: Project, report: Report) -> dict[str, Any]:

@@ -1,0 +1,99 @@
+"""What is put in order whenever a project is opened: left-overs go, what jobs have ended with comes in.
+
+Whoever opens it holds the database, so nobody else is in the middle of anything, except jobs in their own processes.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from core.erasing.erase import finish
+from core.errors import Refused, RondoError
+from core.jobs import ENDED, UNDER_WAY, Bundle
+from core.project import Project
+from core.store import utc_now
+from core.training.following import PATIENCE_DAYS
+from core.training.watching import follow
+from core.vectors import encoded_rows
+
+FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", "vectors", "vectors/*")
+"""where commands write beside what they replace; jobs have folders of their own"""
+SHARED = (".rondo", "backups", "vectors", "vectors/*")
+"""of them, where jobs and the embedded Argilla write without holding the project"""
+RESUMED = ("encode", "round")
+"""kinds of jobs that the next owner goes on with"""
+SETTLED_SECONDS = 60.0
+"""for which nothing was written to what lies there before it counts as left behind"""
+
+
+def take_up(project: Project) -> None:
+    """`sweep`, and takes in jobs that have ended. What cannot be reached now stands in the job's row and is looked at
+    again; nothing is raised for it."""
+    if project.store.why_read_only:
+        return
+    sweep(project)
+    with suppress(RondoError):
+        follow(project, lambda *_: None)
+
+
+def sweep(project: Project) -> None:
+    """Goes on with an erasure that was cut off, and deletes what a kill left behind. Before anything else is begun."""
+    with suppress(Refused):  # a full disk, say: it is gone on with next time
+        finish(project)
+    for path in _partials(project.folder):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    rows = project.store.query(
+        "select id, kind from jobs where runner is null and list_contains(?, state)", [[*UNDER_WAY]]
+    )
+    for job, kind in rows:  # their owners are gone
+        bundle = Bundle(project.folder / "jobs" / job)
+        if kind not in RESUMED:
+            project.jobs.give_up(bundle)
+        elif not project.jobs.survived(bundle):
+            project.jobs.lose(bundle)
+    empty_dead(project)
+
+
+def _partials(folder: Path) -> Iterator[Path]:
+    """Files and folders that were never renamed into place."""
+    before = time.time() - SETTLED_SECONDS
+    for place in FOLDERS:
+        for path in folder.glob(f"{place}/*partial*" if place != "." else "*partial*"):
+            ours = path.suffix == ".partial" or path.name.endswith(".partial.npz")
+            if place == ".":
+                ours = ours and path.name.startswith(("rondo.", "."))  # beside the person's own files
+            with suppress(OSError):
+                if ours and (place not in SHARED or path.lstat().st_mtime < before):
+                    yield path
+
+
+def empty_dead(project: Project) -> None:
+    """Deletes what went into jobs that nobody will go on with, and what came out: it holds people's texts.
+
+    A training job can be tried again for PATIENCE_DAYS; of encoding the piece that comes next is kept, since what of
+    it is done need not be done again. A folder that no row knows is nobody's.
+    """
+    since = utc_now() - timedelta(days=PATIENCE_DAYS)
+    rows = {
+        job: (kind, state, runner is not None and made_at > since, start)
+        for job, kind, state, runner, made_at, start in project.store.query(
+            """select id, kind, state, runner, coalesce(ended_at, made_at),
+                      if(params->>'encoder' = ?, (params->>'start')::bigint, null) from jobs""",
+            [project.settings().encoder],
+        )
+    }
+    resumed = encoded_rows(project.vectors, project.settings().encoder)
+    for folder in (project.folder / "jobs").glob("*-*-*-*"):
+        bundle = Bundle(folder)
+        kind, state, again, start = rows.get(folder.name, ("", "succeeded", False, None))
+        if not any((folder / name).exists() for name in ("in", "out", "ckpt")):
+            continue
+        kept = again or (kind == "encode" and start == resumed)
+        if state == "succeeded" or (state in (*ENDED, "lost") and not kept):
+            bundle.empty()

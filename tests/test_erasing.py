@@ -1,0 +1,212 @@
+"""What is erased is in no file of the project any more; what stays is whole, and the project goes on."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from core import loop, simulate
+from core.erasing.erase import erase
+from core.errors import BadInput, Refused
+from core.looking.maps import open_map, project_map
+from core.project import Project, open_project
+from core.vectors import check_vectors, open_vectors
+from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners import RUNNERS
+from tests.conftest import quiet, sentences
+from tests.test_cli import figures, rondo
+
+ENCODER = "all-MiniLM-L6-v2"
+NAME = "Zyxwvut"
+TEXT = f'Mrs {NAME} of Elm Street, "who" said: Ñandú.\nAnd more.'
+ID = f"{NAME}@elm.example"
+KINDS = [(what, ending) for what in ("all", "responses") for ending in ("csv", "jsonl", "parquet")]
+
+
+def mentions(folder: Path, word: str = NAME) -> list[str]:
+    """Files below the folder that hold the word; of Parquet files what their cells say."""
+    import polars
+
+    found = []
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        cells = str(polars.read_parquet(path).to_dicts()) if path.suffix == ".parquet" else ""
+        if word.encode() in path.read_bytes() or word in cells:
+            found.append(path.relative_to(folder).as_posix())
+    return found
+
+
+@pytest.fixture
+def told(played: Path, tmp_path: Path) -> Iterator[Project]:
+    """20 labelled records, and two with a text that shall be forgotten: answered, suggested, exported, mapped."""
+    shutil.copytree(played, tmp_path / "project")
+    project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
+    rows = [{"id": ID, "text": TEXT}, {"id": "twin", "text": TEXT}, {"id": "last", "text": "The last one."}]
+    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    loop.import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    truth |= {ID: ("food",), "last": ("food",)}
+    simulate.play(project, truth, simulate.Budget(1, 60, "random"), quiet)
+    (project.folder / "exports").mkdir()
+    for what, ending in KINDS:
+        out = str(project.folder / "exports" / f"{what}.{ending}")
+        loop.do_verb(project, "export", quiet, out=out, file_format=ending, what=what, card=True)
+    loop.do_verb(project, "export", quiet, out=str(tmp_path / "out.csv"), file_format="csv", what="all")
+    project_map(project, quiet)
+    yield project
+    project.close()
+
+
+def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp_path: Path) -> None:
+    assert {f"exports/{what}.{ending}" for what, ending in KINDS} <= set(mentions(told.folder))
+    before = open_vectors(told.vectors, ENCODER)[60].copy()
+    result = erase(told, quiet, record=["twin"], sure=True)
+    assert (result["records"], result["same_text"], result["answers"], result["labels"]) == (2, 1, 1, 1)
+    assert sorted(result["exports"]) == sorted(f"exports/{what}.{ending}" for what, ending in KINDS)
+    assert result["elsewhere"] == [str(tmp_path / "out.csv")]
+    assert mentions(told.folder) == []
+    assert not list((told.folder / "exports").iterdir())
+    vectors = open_vectors(told.vectors, ENCODER)
+    assert not np.allclose(vectors[60], before)
+    assert np.array_equal(vectors[60], vectors[61])
+    assert check_vectors(told.vectors, ENCODER) == 63
+    found = open_map(told)
+    assert found is not None
+    assert not set(found.n.tolist()) & {60, 61}
+    [line] = told.store.query("select detail::varchar from audit_log where what = 'erase'")
+    assert json.loads(line[0])["records"] == 2
+    assert NAME not in line[0]
+
+
+def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told: Project, tmp_path: Path) -> None:
+    erase(told, quiet, record=["last"], sure=True)
+    (tmp_path / "new.csv").write_text("id,text\nnew,A new one about cheese.\n", encoding="utf-8")
+    loop.import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
+    assert told.store.one("select n from records where id = 'new'") == 63
+    assert loop.play_round(told, quiet, size=5)["labels"] > 0
+    status = loop.show_status(told, quiet)
+    assert (status["records"], status["encoded"]) == (63, 63)
+    assert loop.VERBS["inspect"](told, quiet)["labelled"] > 0
+    assert project_map(told, quiet)["points"] > 60
+    with pytest.raises(BadInput, match="no record"):
+        erase(told, quiet, record=["last"])
+
+
+def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None:
+    loop.do_verb(told, "backup", quiet)
+    before = mentions(told.folder)
+    preview = loop.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
+    assert not preview["done"]
+    assert preview["records"] == 2
+    assert preview["shown"][0]["id"] == ID
+    assert preview["sources"] == ["more.jsonl"]
+    [backup] = preview["backups"]
+    assert Path(backup).parent == told.folder / "backups"
+    assert set(before) <= set(mentions(told.folder))
+    assert told.store.one("select count(*) from records") == 63
+    assert not told.store.one("select count(*) from audit_log where what = 'erase'")
+
+
+def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: Project) -> None:
+    truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
+    [(oracle,)] = told.store.query("select distinct annotator from responses where not starts_with(event_id, 'file:')")
+    from core.labelling.bulk import label_many
+
+    both = told.store.query("select n, id from records r join settled s using (n) where stratum = 'chosen' limit 3")
+    for n, id in both:
+        label_many(told, [n], truth[id], NAME)
+    preview = erase(told, quiet, annotator=NAME)
+    assert (preview["answers"], preview["labels_lost"]) == (3, 0)
+    assert NAME not in str(erase(told, quiet, annotator=NAME, sure=True)["exports"])
+    assert {who for (who,) in told.store.query("select distinct annotator from responses")} >= {oracle}
+    assert not told.store.one("select count(*) from responses where annotator = ?", [NAME])
+    assert not told.store.one(
+        "select count(*) from audit_log where who = ? or contains(detail::varchar, ?)", [NAME] * 2
+    )
+    labelled = loop.show_status(told, quiet)["labelled"]
+    lost = erase(told, quiet, annotator=oracle, sure=True)["labels_lost"]
+    assert loop.show_status(told, quiet)["labelled"] == labelled - lost
+    with pytest.raises(BadInput, match="Nobody called"):
+        erase(told, quiet, annotator=NAME)
+
+
+def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: Project) -> None:
+    loop.do_verb(told, "people_add", quiet, name="ana")
+    with pytest.raises(Refused, match="rondo people remove"):
+        erase(told, quiet, annotator="ana", sure=True)
+    with pytest.raises(BadInput, match="one of the three"):
+        erase(told, quiet, annotator="ana", query="x")
+    bundle = told.jobs.prepare("train", {"trainer": "head"})
+    with told.store.transaction() as cursor:
+        cursor.execute(f"copy (select n, text from records) to '{bundle.path / 'in' / 'train.parquet'}'")
+        cursor.execute("update jobs set runner = 'local', state = 'running' where id = ?", [bundle.path.name])
+    with pytest.raises(Refused, match="rondo jobs cancel"):
+        erase(told, quiet, record=[ID], sure=True)
+    assert told.store.one("select count(*) from records where id = ?", [ID])
+    with told.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'cancelled', ended_at = made_at where id = ?", [bundle.path.name])
+    assert erase(told, quiet, record=[ID], sure=True)["jobs"] == [bundle.path.name]
+    assert mentions(told.folder) == []
+
+
+def test_an_erasure_that_is_killed_is_finished_by_whoever_opens_the_project_next(told: Project) -> None:
+    folder = told.folder
+    told.close()
+    whole = tmp = folder.parent / "whole"
+    shutil.copytree(folder, whole)
+    for attempt in range(4):
+        shutil.rmtree(folder)
+        shutil.copytree(tmp, folder)
+        words = ["erase", "twin", "--yes", "--project", str(folder)]
+        child = subprocess.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
+        while child.poll() is None and figures_left(folder) == len(KINDS):
+            time.sleep(0.001)
+        time.sleep(0.05 * attempt)  # it has begun with the files: the rows are gone, the database is not yet rewritten
+        child.kill()
+        child.wait()
+        assert figures(folder)["records"] == 61
+        assert mentions(folder) == []
+
+
+def figures_left(folder: Path) -> int:
+    """Exports that still lie there."""
+    return sum((folder / "exports" / f"{what}.{ending}").exists() for what, ending in KINDS)
+
+
+@pytest.fixture
+def served(told: Project) -> Iterator[tuple[Path, str]]:
+    """The same project, held by a running server."""
+    told.close()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    words = ["up", "--project", str(told.folder), "--port", str(port)]
+    child = subprocess.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+    for _ in range(600):
+        try:
+            httpx.get(f"{url}/api/health", trust_env=False)
+            break
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    yield told.folder, url
+    child.send_signal(signal.SIGINT)
+    child.wait(30)
+
+
+def test_a_record_is_erased_while_a_server_holds_the_project(served: tuple[Path, str]) -> None:
+    folder, _ = served
+    result: dict[str, Any] = json.loads(rondo("erase", "twin", "--yes", "--json", "--project", folder))
+    assert result["done"]
+    assert mentions(folder) == []
+    assert figures(folder)["records"] == 61
+    assert rondo("erase", "twin", "--yes", "--project", folder, code=2).startswith("There is no record 'twin'")
