@@ -259,9 +259,7 @@ class Desk:
         if len(free) < enough and not self._dry:
             self._draw(cursor, enough)
             free = self._free(holder, have, enough)
-        scarce = [
-            row.n for row in free if row.purpose != CALIBRATION
-        ]  # the others are taken from nobody
+        scarce = [row.n for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
         share = max(0 if held else 1, (len(scarce) + held) // people - held)
         out_of_reach = set(scarce[share:])
         return again + [row for row in free if row.n not in out_of_reach][:want]
