@@ -13,7 +13,7 @@ from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import ARGILLA, STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
-from core.labelling.waiting import Row, Waiting, read_rows, read_waiting
+from core.labelling.waiting import CALIBRATION, Row, Waiting, read_rows, read_waiting
 from core.records import ELIGIBLE
 from core.settings import Settings
 from core.store import Store, utc_now
@@ -259,8 +259,10 @@ class Desk:
         if len(free) < enough and not self._dry:
             self._draw(cursor, enough)
             free = self._free(holder, have, enough)
-        share = (len(free) + held) // people - held
-        return again + free[: max(0 if held else 1, min(want, share))]
+        scarce = [row.n for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
+        share = max(0 if held else 1, (len(scarce) + held) // people - held)
+        out_of_reach = set(scarce[share:])
+        return again + [row for row in free if row.n not in out_of_reach][:want]
 
     def _free(self, holder: Holder, have: set[int], most: int) -> list[Row]:
         """The first records in order that this holder may have."""
