@@ -59,7 +59,8 @@ def nginx(folder: Path, port: int, app: int) -> list[str]:
     places = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    head = f"user {getpass.getuser()};\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\nhttp {{\naccess_log off;\n{places}"
+    head = f"user {getpass.getuser()};\npid {folder}/pid;\nerror_log {folder}/error.log;\nevents {{}}\n"
+    head += f"http {{\naccess_log off;\n{places}"
     (folder / "nginx.conf").write_text(f"{head}{text}\n}}\n")
     command = shutil.which("nginx") or "/usr/sbin/nginx"
     return [command, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
