@@ -5,7 +5,6 @@ import http.server
 import os
 import random
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import ROOT, Card, Server
+from tests.browser.real import ROOT, Card, Server, rondo
 from tests.browser.test_sign_in import told
 
 pytestmark = pytest.mark.browser
@@ -96,7 +95,7 @@ def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkS
     card.wait_saved()
     assert linked.answers("ana") == given
     page.goto(f"http://127.0.0.1:{linked.port}/overview?x=1")
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="project", exact=True)).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
@@ -138,9 +137,9 @@ def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: Link
             urllib.request.urlopen(base + path, timeout=10)
 
 
-def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(linked: LinkServer, tmp_path: Path) -> None:
+def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(tmp_path: Path) -> None:
     folder = tmp_path / "project"
-    shutil.copytree(linked.folder, folder, ignore=shutil.ignore_patterns("*.log", "server.json", "*.wal"))
+    rondo("init", str(folder), "--labels", "a,b")
     command = [sys.executable, "-m", "app", "-p", str(folder), "up", "--port", "0"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "RONDO_API_TOKEN": "short"}, capture_output=True, text=True, timeout=60
