@@ -156,7 +156,8 @@ class Office:
         exchange.start()
 
     def _watch(self) -> None:
-        answered, edit = -1, None
+        answered = -1
+        edit: tuple[int, int, int] | None = None
         while not self._closed.wait(WATCH_SECONDS):
             try:
                 if edit is not None and edit == self.project.settings.edit:  # an editor may be in the middle of saving

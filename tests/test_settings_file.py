@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,9 +63,8 @@ def without(text: str, label: str) -> str:
     ],
 )
 def test_a_settings_file_that_lost_labels_is_refused_and_the_last_good_one_brings_all_back(
-    answered: Project, shorten: object, reason: str
+    answered: Project, shorten: Callable[[str], str], reason: str
 ) -> None:
-    assert callable(shorten)
     before, file = stored(answered), answered.folder / FILE
     answered.close()
     whole = file.read_text()

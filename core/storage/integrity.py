@@ -65,11 +65,11 @@ _WAL = "write-ahead file"
 
 
 def _parts(folder: Path) -> Iterator[tuple[str, Callable[[], object]]]:
-    yield "settings", lambda: read_settings(folder)
+    yield "settings", partial(read_settings, folder)
     if (folder / DATABASE).exists():
-        yield DATABASE, lambda: _check_pages(folder / DATABASE)
+        yield DATABASE, partial(_check_pages, folder / DATABASE)
     if wal_of(folder / DATABASE).exists():
-        yield _WAL, lambda: _check_wal(folder / DATABASE)
+        yield _WAL, partial(_check_wal, folder / DATABASE)
     for manifest in sorted((folder / "vectors").glob(f"*/{VECTORS_MANIFEST}")):
         yield f"vectors/{manifest.parent.name}", partial(_check_vectors, manifest.parent)
     for model in sorted((folder / "models").glob("*")):
