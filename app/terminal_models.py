@@ -5,7 +5,6 @@ from typing import Any
 
 from app.terminal_scores import interval, score_lines
 from core.measuring.reporting import judged_on
-from core.registry.predictions import joined
 
 
 def _models_lines(told: Mapping[str, Any]) -> list[str]:
@@ -57,6 +56,8 @@ def _rollback_lines(told: Mapping[str, Any]) -> list[str]:
 
 
 def _predictions_lines(told: Mapping[str, Any]) -> list[str]:
+    from core.registry.predictions import joined  # loads the store
+
     lines = [told["sentence"]]
     by = "week" if any("week" in point for point in told["over_time"]) else "round"
     for point in joined(told["over_time"], by):

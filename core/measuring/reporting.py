@@ -7,12 +7,12 @@ where its interval leaves everything possible. Knows figures as `models` keeps t
 from collections.abc import Mapping
 from typing import Any
 
-from core.measuring.scores import FEW, uncovered_note
-
 Figures = Mapping[str, Any]
 
 STRATA = ("audit", "gold")
 """what claims rest on: audit records speak for all that was imported, gold for texts like those of its file"""
+FEW = 5
+"""records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
 FEWEST = 10
 """records of a stratum: 0 of 3 is no 0 %"""
 FEW_AUDITS = 100
@@ -20,6 +20,10 @@ FEW_AUDITS = 100
 TOO_FEW = "too few to say"
 SCORES = ("accuracy", "macro_f1", "micro_f1")
 KINDS = ("precision", "recall", "f1", "prevalence")
+
+
+def uncovered_note(records: int) -> str:
+    return f"{records} records came with imports of which no audit record was answered; nothing is claimed about them."
 
 
 def shown(estimate: Figures | None, records: int, fewest: int = FEWEST) -> Figures | None:

@@ -9,14 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.measuring.audit import Weights, plain
+from core.measuring.reporting import FEW as FEW
+from core.measuring.reporting import uncovered_note
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
 MANY = 20_000
 """records beyond which those that are alike are resampled together: 1,000 numbers for each would fill the memory"""
-FEW = 5
-"""records per label: with fewer, macro F1 is so far off that an interval around it would not hold"""
 
 
 @dataclass(frozen=True)
@@ -197,10 +197,6 @@ def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Ite
             f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall cannot be told; "
             f"it takes at least {more} more {judging} to meet them {FEW} times."
         )
-
-
-def uncovered_note(records: int) -> str:
-    return f"{records} records came with imports of which no audit record was answered; nothing is claimed about them."
 
 
 def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
