@@ -358,7 +358,7 @@ def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
     from core.vectors import Facts, append_shards, shard_path, write_facts
 
     out = project.folder / "made"
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     np.save(shard_path(out, 0), vectors)
     write_facts(out, Facts(len(vectors), vectors.shape[1], len(vectors), "f"))
     append_shards(project.vectors, encoder, out, 0)
