@@ -9,7 +9,7 @@ from tests.browser.real import Card, Server
 
 pytestmark = pytest.mark.browser
 
-DIGITS = [  # what the key sends, and whether it is a 1
+DIGITS: list[tuple[str, dict[str, Any], bool]] = [  # what the key sends, and whether it is a 1
     ("French", {"key": "&", "code": "Digit1"}, True),
     ("French with Shift", {"key": "1", "code": "Digit1", "shiftKey": True}, True),
     ("Slovak", {"key": "+", "code": "Digit1"}, True),
