@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import duckdb
 
@@ -197,21 +197,24 @@ class Store:
             self._connection.execute("detach fresh")
 
     def _swap(self, fresh: Path) -> None:
-        """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old."""
-        with fresh.open("r+b") as new:  # closed before it is opened as a database: closing gives up a file's locks
+        """Our lock on the old file stands until the fresh one is open: nobody who opens meanwhile writes to the old.
+
+        A file that we close gives up every lock that this process has on it, DuckDB's too: so before DuckDB opens it.
+        """
+        with fresh.open("r+b") as new:
             os.fsync(new.fileno())
         with self.path.open("r+b") as old:
             self._connection.close()
-            try:
-                fcntl.lockf(old, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                fresh.unlink()
+            mine = _locked(old)
+            if mine:
+                wal_of(self.path).unlink(missing_ok=True)
+                os.replace(fresh, self.path)
+                sync_folder(self.path.parent)
                 self._reopen()
-                raise Refused(f"Another process opened {self.path} just now. Run the same command again.") from None
-            wal_of(self.path).unlink(missing_ok=True)
-            os.replace(fresh, self.path)
-            sync_folder(self.path.parent)
+        if not mine:
+            fresh.unlink()
             self._reopen()
+            raise Refused(f"Another process opened {self.path} just now. Run the same command again.")
 
     def _reopen(self) -> None:
         until = time.monotonic() + PATIENCE_SECONDS
@@ -321,6 +324,15 @@ def _keep_private(path: Path) -> None:
 def _roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
     with suppress(duckdb.TransactionException):  # a failed commit has already rolled back
         cursor.execute("rollback")
+
+
+def _locked(file: IO[bytes]) -> bool:
+    """Is it ours now?"""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _commit(cursor: duckdb.DuckDBPyConnection) -> None:

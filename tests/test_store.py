@@ -126,3 +126,26 @@ def test_a_project_of_the_first_version_is_brought_up_to_date_with_its_answers(t
     assert store.query("select n, purpose, since from queue") == [(0, None, None)]
     assert store.query("select count(*) from machine_labels") == [(0,)]
     store.close()
+
+
+def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_without_deleted_bytes(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log select now(), 'ana', 'w' || range, '{}' from range(3000)")
+        cursor.execute("insert into audit_log values (now(), 'Zyxwvut', 'x', '{}')")
+    with store.transaction() as cursor:
+        cursor.execute("delete from audit_log where who = 'Zyxwvut'")
+    store.rewrite()
+    code = f"from pathlib import Path; from core.store import Store; Store(Path({str(tmp_path)!r}))"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "StoreHeld" in other.stderr
+    assert store.one("select count(*) from audit_log") == 3000
+    with store.transaction() as cursor:
+        cursor.execute("insert into audit_log values (now(), 'bo', 'after', '{}')")
+    store.close()
+    assert b"Zyxwvut" not in (tmp_path / "rondo.duckdb").read_bytes()
+    again = Store(tmp_path)
+    assert again.query("select what from audit_log order by rowid desc limit 2") == [("after",), ("w2999",)]
+    again.close()
