@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import duckdb
 
+from core.damage import damaged, damaged_wal, in_sentences, wal_of
 from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.migrations import MIGRATIONS
 from core.wal import Wal, read_wal, wal_header
@@ -76,7 +77,7 @@ class Store:
         except BaseException as error:
             self._connection.close()
             if isinstance(error, duckdb.InternalException | duckdb.SerializationException):
-                raise Damaged(_damaged(self.path, str(error))) from None
+                raise Damaged(damaged(self.path, str(error))) from None
             raise
         _keep_private(self.path)
 
@@ -235,7 +236,7 @@ class Store:
             self._idle.wait_for(lambda: not self._swapping or self._open[me])
             self._open[me] += 1
         try:
-            with _sentences(self.path), self._connection.cursor() as cursor:
+            with in_sentences(self.path), self._connection.cursor() as cursor:
                 yield cursor
         finally:
             with self._idle:
@@ -367,8 +368,8 @@ def _why_read_only(path: Path) -> str:
 def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     if wal := unsound_wal(path):
         refuse_held(path)
-        raise Damaged(_damaged_wal(path, wal))
-    with _sentences(path):
+        raise Damaged(damaged_wal(path, wal))
+    with in_sentences(path):
         try:
             # One thread: answers are small queries; a second thread only takes time from browsers and jobs.
             return duckdb.connect(str(path), read_only=read_only, config=CONFIG)
@@ -377,7 +378,7 @@ def _connect(path: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnectio
                 raise StoreHeld(f"{path} is open in another process.") from None
             raise
         except (duckdb.InternalException, duckdb.SerializationException) as error:
-            raise Damaged(_damaged(path, str(error))) from None
+            raise Damaged(damaged(path, str(error))) from None
 
 
 CONFIG: dict[str, Any] = {"autoinstall_known_extensions": "false", "threads": 1}
@@ -393,11 +394,6 @@ def unsound_wal(path: Path) -> Wal | None:
     return wal if wal and wal.damage else None
 
 
-def wal_of(path: Path) -> Path:
-    """Where DuckDB writes what is not in the database file yet."""
-    return path.with_name(path.name + ".wal")
-
-
 def refuse_held(path: Path) -> None:
     """A process that has it open may be writing what we read."""
     try:
@@ -407,54 +403,3 @@ def refuse_held(path: Path) -> None:
             raise StoreHeld(f"{path} is open in another process.") from None
     except duckdb.Error:
         pass
-
-
-_SIGNS_OF_DAMAGE = (
-    "Corrupt",
-    "checksum",
-    "Could not read enough bytes",
-    "replaying WAL",
-    "not a valid DuckDB",
-    "invalidated",
-)
-_SIGNS_OF_A_FULL_DISK = ("No space left", "Could not write", "File too large", "Disk quota", "Could not truncate")
-
-
-@contextmanager
-def _sentences(path: Path) -> Iterator[None]:
-    """What DuckDB says of a damaged file or a full disk becomes an error that says what to do; the rest stays."""
-    try:
-        yield
-    except duckdb.Error as error:
-        text = str(error)
-        if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
-            raise Refused(f"{path} cannot be written: {_first(text)} Free space; what was saved is kept.") from None
-        if any(sign in text for sign in _SIGNS_OF_DAMAGE):
-            raise Damaged(_damaged(path, text)) from None
-        if "invalidated" in text:
-            raise Refused(f"DuckDB has stopped: {_first(text)} Start Rondo again; what was saved is kept.") from None
-        raise
-
-
-def _first(text: str) -> str:
-    """One line of DuckDB's, as a sentence."""
-    return text.splitlines()[0].strip().rstrip(".!") + "."
-
-
-def _damaged(path: Path, text: str) -> str:
-    return f"{path} is damaged: {_first(text)} Nothing was changed. {way_out(path.parent)}"
-
-
-def _damaged_wal(path: Path, wal: Wal) -> str:
-    return (
-        f"{wal_of(path)}, which holds the newest answers, cannot be trusted: {wal.damage}. Nothing was changed. "
-        f"{way_out(path.parent)}"
-    )
-
-
-def way_out(project: Path) -> str:
-    """What to do about damage."""
-    return (
-        f"Leave the files where they are: `rondo check --project {project}` says what is damaged, and "
-        "`rondo repair` saves all that can be read and takes the rest from the newest backup."
-    )

@@ -118,5 +118,5 @@ def test_a_command_that_a_server_works_for_says_what_became_of_it(tmp_path: Path
         assert (code, records) in {(0, 60 + ROWS), (130, 60)}, (out, complaint)
     finally:
         server.send_signal(signal.SIGINT)
-        _, complaint = server.communicate(timeout=60)
-    assert b"Traceback" not in complaint
+        _, server_complaint = server.communicate(timeout=60)
+    assert b"Traceback" not in server_complaint

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from core.damage import wal_of
 from core.errors import Damaged, RondoError
 from core.project import open_project
 from core.storage.backups import back_up
 from core.storage.repair import repair
 from core.storage.tables import broken_rules, tables
-from core.store import FILE, Store, wal_of
+from core.store import FILE, Store
 from core.wal import damaged_pages, flush_entry
 from gpu_jobs.local import InProcessRunner
 from tests.conftest import quiet

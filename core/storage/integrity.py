@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from core.damage import wal_of
 from core.errors import Damaged, RondoError
 from core.jobs import Report
 from core.models.artifacts import MANIFEST, check_model
@@ -14,7 +15,7 @@ from core.settings import read_settings
 from core.storage.backups import newest_backup
 from core.storage.tables import broken_rules, scan
 from core.store import FILE as DATABASE
-from core.store import StoreHeld, refuse_held, unsound_wal, wal_of
+from core.store import StoreHeld, refuse_held, unsound_wal
 from core.vectors import MANIFEST as VECTORS_MANIFEST
 from core.vectors import check_vectors, read_encoder_name
 from core.wal import damaged_pages

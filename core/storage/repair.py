@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 
+from core.damage import wal_of
 from core.errors import BadInput, Damaged, Refused
 from core.jobs import Report
 from core.labelling.resettling import settle_all
@@ -21,7 +22,7 @@ from core.settings import LAST_GOOD, Settings, read_settings, way_back
 from core.storage.backups import newest_backup
 from core.storage.salvage import merge_tables, read_tables
 from core.storage.tables import scan
-from core.store import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now, wal_of
+from core.store import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now
 from core.store import FILE as DATABASE
 from core.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
 from core.whole_files import disk_errors, sync_folder, sync_tree

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 
+from core.damage import wal_of
 from core.jobs import Report
 from core.storage.tables import tables
-from core.store import CONFIG, wal_of
+from core.store import CONFIG
 
 PIECE = 2_048
 """rows that are read together where a table cannot be read whole: what one value in DuckDB's vectors has for company"""
