@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from core.exchange.workspace import LAST, SUBMITTED, Outgoing, Placed, Said, Setup, Suggested
 from core.labelling.responses import NOTE_LIMIT
-from core.team.workspace import LAST, SUBMITTED, Outgoing, Placed, Said, Setup, Suggested
 
 LABEL, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
 NONE = "(none)"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import Refused
-from core.jobs import Report
+from core.jobs.bundle import Report
 
 ENGINE = Path(__file__).parent / "engine"
 CONSTRAINTS = ENGINE / "constraints.txt"

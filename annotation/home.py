@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.private import FOLDER, private_folder, written
-from core.store import utc_now
+from core.store.database import utc_now
+from core.store.private_files import FOLDER, private_folder, written
 
 OWNER = "owner"
 DATABASE, SECRET, CREDENTIALS, RUNNING = "argilla.db", "auth_secret", "credentials.json", "server.json"

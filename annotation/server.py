@@ -12,11 +12,11 @@ from typing import IO, Any, cast
 
 from annotation.environment import ENGINE, argilla_python
 from annotation.home import OWNER, Running, api_key, note_running, owner_credentials, running, team_folder
+from core.config.settings import Settings, read_settings
 from core.errors import Refused
-from core.inheritance import without_secrets
-from core.jobs import Report
-from core.settings import Settings, read_settings
-from core.store import utc_now
+from core.jobs.bundle import Report
+from core.jobs.environment import without_secrets
+from core.store.database import utc_now
 
 START_SECONDS, STOP_SECONDS = 120.0, 15.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")

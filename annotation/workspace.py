@@ -16,9 +16,9 @@ from annotation import convert
 from annotation.convert import Json
 from annotation.home import forget_deleted, team_folder
 from annotation.server import find_connection
+from core.config.settings import Settings
 from core.errors import Refused
-from core.settings import Settings
-from core.team.workspace import (
+from core.exchange.workspace import (
     Gone,
     Outgoing,
     Placed,

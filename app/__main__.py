@@ -8,7 +8,7 @@ from types import FrameType
 def main() -> None:
     """Runs one command and exits with its code. Ctrl-C before it has begun, or after it has ended, ends it quietly."""
     signal.signal(signal.SIGINT, _end)
-    from app.cli import app
+    from app.cli.root import app
 
     try:
         app()

@@ -9,22 +9,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.interrupts import stopping, tolerant
+from app.cli.interrupts import stopping, tolerant
 from core import errors
 from core.errors import Cancelled, Refused, RondoError
-from core.jobs import Report
+from core.jobs.bundle import Report
 
 if TYPE_CHECKING:
-    from core.settings import Settings
-    from core.team.workspace import Workspace
+    from core.config.settings import Settings
+    from core.exchange.workspace import Workspace
 
 PATIENCE_SECONDS = 60.0
 
 
 def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]:
     """Runs one verb on the project in `folder`, wherever it is open."""
-    from core.settings import require_project
-    from core.store import StoreHeld
+    from core.config.settings import require_project
+    from core.store.database import StoreHeld
 
     require_project(folder)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -61,11 +61,11 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> d
 @contextmanager
 def opened_project(folder: Path) -> Iterator[Any]:
     """The project with this machine's runner; Ctrl-C cancels the job that runs."""
-    from app.secret_file import load_secrets
+    from app.auth.secret_file import load_secrets
+    from core.config.settings import read_settings
     from core.project import open_project
-    from core.settings import read_settings
-    from gpu_jobs.local import LocalRunner
-    from gpu_jobs.runners import RUNNERS
+    from gpu_jobs.runners.choice import RUNNERS
+    from gpu_jobs.runners.local import LocalRunner
 
     load_secrets(folder)
     project = open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, _connect)

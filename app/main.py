@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.frame import draw_door, draw_style, draw_visitor, pages_for
-from app.identity import forbidden, is_signed_in, who_am_i
-from app.state import opened
+from app.auth.identity import forbidden, is_signed_in, who_am_i
+from app.background import opened
+from app.pages.parts.frame import draw_door, draw_style, draw_visitor, pages_for
 from core.errors import RondoError
 from core.reports.card_text import escaped
 

@@ -17,25 +17,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from annotation.workspace import connect
-from app import client, interrupts, state
-from app.accounts import read_auth
-from app.adjudicate_api import adjudicate_routes
-from app.api import verb_routes
-from app.api_token import read_token
-from app.entrance import Bound, Door, refuse_open_door
-from app.guard import HEADER, NOTHING_HERE, TOKEN, Guard
-from app.identity import SESSION
-from app.jobs_api import api_routes
-from app.label_api import label_routes
-from app.public_address import Behind, host_name, parse_address
-from app.secret_file import load_secrets, take_shared_code
-from app.sign_in import sign_in_routes
-from app.webhook_api import webhook_routes
+from app import background, client
+from app.auth.api_token import read_token
+from app.auth.authenticator import Bound, Door, refuse_open_door
+from app.auth.guard import HEADER, NOTHING_HERE, TOKEN, Guard
+from app.auth.identity import SESSION
+from app.auth.oidc import read_auth
+from app.auth.public_address import Behind, host_name, parse_address
+from app.auth.secret_file import load_secrets, take_shared_code
+from app.auth.sign_in import sign_in_routes
+from app.cli import interrupts
+from app.http.adjudication_routes import adjudicate_routes
+from app.http.label_routes import label_routes
+from app.http.program_routes import api_routes
+from app.http.verb_routes import verb_routes
+from app.http.webhook_routes import webhook_routes
+from core.config.settings import read_settings
 from core.errors import BadInput, Cancelled, Refused
 from core.project import open_project
-from core.settings import read_settings
-from gpu_jobs.local import LocalRunner
-from gpu_jobs.runners import RUNNERS
+from gpu_jobs.runners.choice import RUNNERS
+from gpu_jobs.runners.local import LocalRunner
 
 _BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
 CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
@@ -88,7 +89,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         host,
         public,
     )
-    office = state.open_office(
+    office = background.open_office(
         lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), bound
     )
     try:
@@ -112,7 +113,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         )
     finally:
         client.address_file(folder).unlink(missing_ok=True)
-        state.close_office()
+        background.close_office()
     if interrupts.pressed():
         raise Cancelled("Stopped. What was saved is kept.")
 
@@ -131,7 +132,7 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {link}. Use that one, or stop it first.")
 
 
-def make_app(office: state.Office, key: str, auth: Mapping[str, Any] | None = None) -> Any:
+def make_app(office: background.Office, key: str, auth: Mapping[str, Any] | None = None) -> Any:
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
@@ -155,15 +156,15 @@ def make_app(office: state.Office, key: str, auth: Mapping[str, Any] | None = No
     )
 
 
-def own_routes(office: state.Office, key: str) -> list[Route]:
-    """What we serve beside Streamlit's pages; `app.guard` says who may use which."""
+def own_routes(office: background.Office, key: str) -> list[Route]:
+    """What we serve beside Streamlit's pages; `app.auth.guard` says who may use which."""
     routes = [
         *sign_in_routes(office.entrance),
-        *label_routes(state.opened, office.entrance),
-        *webhook_routes(state.opened),
-        *adjudicate_routes(state.opened, office.entrance),
-        *verb_routes(state.opened, key),
-        *api_routes(state.opened, read_token(office.project.folder)),
+        *label_routes(background.opened, office.entrance),
+        *webhook_routes(background.opened),
+        *adjudicate_routes(background.opened, office.entrance),
+        *verb_routes(background.opened, key),
+        *api_routes(background.opened, read_token(office.project.folder)),
     ]
     return [*routes, _rest_of_api(routes)]
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import duckdb
 
 from app import client
-from app.webhook_api import register
+from app.http.webhook_routes import register
+from core.config.settings import Settings
 from core.errors import Cancelled, RondoError
-from core.jobs import Report
+from core.exchange.exchange_state import answers_from_elsewhere, exchanges, newest_batch
+from core.jobs.bundle import Report
 from core.project import Project
 from core.rounds.plans import active_model
-from core.settings import Settings
-from core.team.standing import answers_from_elsewhere, exchanges, newest_batch
 
 log = logging.getLogger("rondo")
 TICK_SECONDS = 2.0

@@ -24,10 +24,10 @@ import numpy as np
 
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
-from core.measuring.audit import Bools, History, Ints, plain, weigh
-from core.measuring.scores import FEW, Estimate, Score, macro_f1, score, share
-from core.models.graph import neighbour_graph
-from core.models.heads import Lesson, Surroundings, cross_fit, fit_uncalibrated, predict
+from core.evaluation.audit import Bools, History, Ints, plain, weigh
+from core.evaluation.scores import FEW, Estimate, Score, macro_f1, score, share
+from core.models.heads.head import Lesson, Surroundings, cross_fit, fit_uncalibrated, predict
+from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES

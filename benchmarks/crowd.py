@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.measuring.agreement import RESAMPLES, Floats, Ints, Votes, alpha, count_categories
-from gpu_jobs.quality import Question, dawid_skene, mace, one_coin, weights
+from core.agreement.kappa import RESAMPLES, Floats, Ints, Votes, alpha, count_categories
+from gpu_jobs.work.annotator_quality import Question, dawid_skene, mace, one_coin, weights
 
 DRAWN = (3, 5)
 COARSE = 50

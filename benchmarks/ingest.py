@@ -21,7 +21,7 @@ import duckdb
 from benchmarks.make_large import make_large
 from core.loop import create_project, import_file
 from core.project import open_project
-from gpu_jobs.local import LocalRunner
+from gpu_jobs.runners.local import LocalRunner
 
 PEER_ROWS = 20_000
 

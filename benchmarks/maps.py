@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from core.explore.map_points import inside, points, summary
+from core.explore.maps import Map, MapFacts
 from core.labelling.bulk import label_many, undo_bulk
-from core.looking.maps import Map, MapFacts
-from core.looking.points import inside, points, summary
 from core.loop import create_project
-from core.models.encoders import load_encoder
+from core.models.encoders.encoder import load_encoder
 from core.project import Project, open_project
-from gpu_jobs.local import InProcessRunner
-from gpu_jobs.project import _nearest, lay_out, place, principal_plane
+from gpu_jobs.runners.local import InProcessRunner
+from gpu_jobs.work.layout_map import _nearest, lay_out, place, principal_plane
 
 SETS = ("sms_spam", "hwu64", "davidson_hate")
 SIZES = (1_000, 5_000, 20_000)

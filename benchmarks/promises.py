@@ -3,7 +3,7 @@
     python -m benchmarks.promises DATA_FOLDER [--sets sms_spam,snips,davidson_hate] [--replays 334] [--cache FOLDER]
 
 A replay is a random part of a set, played for five rounds with a tenth to three tenths of audit and one round of audit
-alone, as `benchmarks.simulated` does it; then `core.measuring.promises.certify` says what of the pool the machine may
+alone, as `benchmarks.simulated` does it; then `core.evaluation.guarantee.certify` says what of the pool the machine may
 label, and the true labels say whether it is right. Compared with the usual way: the lowest threshold at which the
 audit's own precision reaches what is wanted.
 """
@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, play
-from core.machine.promises import check_size, limit_of
-from core.measuring.exact import evidence_against
-from core.measuring.promises import Certificate, Refusal, Wanted, certify
-from core.measuring.regions import Bools, Evidence, Judged
+from core.auto_label.guarantees import check_size, limit_of
+from core.evaluation.exact_tests import evidence_against
+from core.evaluation.guarantee import Certificate, Refusal, Wanted, certify
+from core.evaluation.regions import Bools, Evidence, Judged
 
 WANTED = (
     Wanted(0.95, None, 0.95),

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.models.graph import neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, fit_head, predict
+from core.models.heads.head import Head, Lesson, Surroundings, fit_head, predict
+from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.pool import Floats, Ints, Pool, Strategy
 from core.sampling.strategies import STRATEGIES
 

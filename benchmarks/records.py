@@ -3,7 +3,7 @@
     python -m benchmarks.records [--rows 1000000] [--folder FOLDER]
 
 Makes a project of many records with labels, suggestions, answers, flags and vectors (or takes the one that FOLDER
-holds), and prints median and 95th percentile of `core.looking.browse.find`, CPU and clock. The peer is what a page
+holds), and prints median and 95th percentile of `core.explore.browse.find`, CPU and clock. The peer is what a page
 does that does not mind: join all tables, count what meets the condition, sort, and cut a page out.
 """
 
@@ -20,13 +20,13 @@ import numpy as np
 
 from benchmarks.make_large import LABELS, make_large
 from core import loop
+from core.explore.browse import find
+from core.explore.filters import Search, conditions
+from core.explore.record_detail import neighbours, read_dossier
 from core.labelling.states import STATES
-from core.looking.browse import find
-from core.looking.dossier import neighbours, read_dossier
-from core.looking.filters import Search, conditions
+from core.models.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
 from core.project import Project, open_project
-from core.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 
 DIMS = 384
 SHARD = 50_000

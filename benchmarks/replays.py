@@ -7,9 +7,9 @@ import sys
 import time
 from pathlib import Path
 
-from app.charts import replay_chart
-from app.replays import Wanted, run_replay
-from app.terminal import Ticker
+from app.charts.quality import replay_chart
+from app.cli.replay import Wanted, run_replay
+from app.cli.terminal import Ticker
 
 SETS = {"sms_spam": (10, 120), "snips": (10, 200), "davidson_hate": (20, 400), "hwu64": (32, 640)}
 STRATEGIES = ("default", "margin", "random")

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from core import loop
+from core.config.settings import with_changes, write_settings
+from core.models.vectors import Facts, append_shards, write_facts
 from core.project import Project, open_project
-from core.settings import with_changes, write_settings
-from core.store import utc_now
-from core.vectors import Facts, append_shards, write_facts
-from gpu_jobs.local import LocalRunner
+from core.store.database import utc_now
+from gpu_jobs.runners.local import LocalRunner
 
 RECORDS, LABELS, DIMS = 100_000, 64, 384
 

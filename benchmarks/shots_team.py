@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
-from app.demo import docstrings
+from app.cli.demo import docstrings
 
 RONDO = (sys.executable, "-m", "app")
 TEAM_PORT = 8598

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipe import Trial
-from core.models.graph import neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.strategies import STRATEGIES

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.recipe import Trial, lesson_of, load_trial
-from core.models.heads import Lesson, cross_fit, fit_head, predict
+from core.models.heads.head import Lesson, cross_fit, fit_head, predict
 from core.sampling.pool import Floats, Ints
-from gpu_jobs.inspect import Labelled, label_errors, neighbours, out_of_sample
+from gpu_jobs.work.inspect import Labelled, label_errors, neighbours, out_of_sample
 
 SIZES = (2_000, 5_000)
 FLIPPED = 0.05

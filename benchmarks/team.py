@@ -17,10 +17,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from annotation import server
-from app.webhook_api import register
+from app.http.webhook_routes import register
 from core import loop
 from core.project import Project, open_project
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer, free_port, quiet
 from tests.exchange_world import Team, standing, where
 from tests.test_webhook import Opened, serve

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from core.jobs import Bundle, write_json
+from core.jobs.bundle import Bundle, write_json
 from core.training.trainers import read_values
 
 STEPS = 100
@@ -148,7 +148,7 @@ from datasets import Dataset
 from setfit import SetFitModel, Trainer, TrainingArguments
 import torch
 from sentence_transformers import SentenceTransformer
-from core.models.embedded_encoder import embedded_folder
+from core.models.encoders.embedded import embedded_folder
 torch.set_num_threads(1)
 lot, seed, steps, folder = json.load(open(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 from sklearn.linear_model import LogisticRegression
@@ -167,7 +167,7 @@ print(json.dumps({"said": said, "memory_mb": peak}))
 
 def run_peer(lot: Lot, seed: int) -> Outcome:
     """The setfit library: contrastive, as many pairs and steps, its logistic head."""
-    from core.measuring.scores import macro_f1
+    from core.evaluation.scores import macro_f1
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "lot.json"

@@ -7,25 +7,35 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from core import records
-from core.encoding import encode, encode_if_needed
-from core.erasing.erase import erase
+from core.agreement.annotator_quality import quality
+from core.auto_label.accepting import auto, check, withdraw
+from core.backup.archives import write_archive
+from core.backup.backups import back_up
+from core.backup.integrity import check_tables
+from core.config.settings import Settings, write_settings
+from core.config.taxonomy import look_alikes, make_taxonomy
+from core.data import records
+from core.data.import_parts import begin_import, finish_imports, go_on
+from core.data.records import POOL
+from core.erasure.erase import erase
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.files.tables import EXCEL
-from core.jobs import Bundle, Report
+from core.exchange.pull import sync
+from core.exchange.push import push as team_push
+from core.explore.label_errors import inspect
+from core.explore.maps import project_map
+from core.jobs.bundle import Bundle, Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
-from core.looking.maps import project_map
-from core.looking.suspicion import inspect
-from core.machine.accepting import auto, check, withdraw
+from core.models.encoders.encoding import encode, encode_if_needed
+from core.people.audit_log import history, note_verb
+from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
-from core.records import POOL
 from core.registry.activation import promote, rollback
-from core.registry.evaluating import compare, evaluate
-from core.registry.exporting import export_model
+from core.registry.evaluate import compare, evaluate
+from core.registry.hub_push import push
+from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
 from core.registry.predictions import predictions
-from core.registry.pushing import push
 from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
@@ -33,18 +43,8 @@ from core.reports.overview import status
 from core.rounds.plans import Request
 from core.rounds.play import can_learn, play, take_in_finished
 from core.rounds.rechoosing import rechoose
-from core.settings import Settings, write_settings
-from core.storage.archives import write_archive
-from core.storage.backups import back_up
-from core.storage.integrity import check_tables
-from core.storing import begin_import, finish_imports, go_on
-from core.targets import refuse_target
-from core.taxonomy import look_alikes, make_taxonomy
-from core.team.hearing import sync
-from core.team.history import history, note_verb
-from core.team.people import add_person, list_people, new_code, remove_person, set_role
-from core.team.pushing import push as team_push
-from core.team.quality import quality
+from core.store.tables import EXCEL
+from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
 from core.training.launch import job_retry, train
 from core.training.watching import follow, job, jobs
@@ -66,9 +66,9 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
 def import_file(
     project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """Reads a file in a job, then takes all of it in or nothing. options: as `core.files.ingest` names them.
+    """Reads a file in a job, then takes all of it in or nothing. options: as `core.data.ingest` names them.
 
-    Once it is decided that it comes in, it can no longer be stopped: see `core.storing`.
+    Once it is decided that it comes in, it can no longer be stopped: see `core.data.import_parts`.
     """
     settings = project.settings()
     if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import duckdb
 
+from core.config.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
+from core.data.import_parts import finish_imports
+from core.data.records import adopt_taxonomy
 from core.errors import BadInput, RondoError
-from core.jobs import UNDER_WAY, Jobs, Runner
+from core.exchange.link import Link, nowhere
+from core.exchange.workspace import Connect
+from core.jobs.bundle import UNDER_WAY, Jobs, Runner
 from core.labelling.queue import Desk
-from core.records import adopt_taxonomy
-from core.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
-from core.store import Store, utc_now
-from core.storing import finish_imports
-from core.team.link import Link, nowhere
-from core.team.workspace import Connect
+from core.store.database import Store, utc_now
 
 
 class SettingsInForce:

@@ -9,7 +9,7 @@ from typing import Any
 
 from core import loop
 from core.errors import Refused
-from core.jobs import Report
+from core.jobs.bundle import Report
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event

@@ -10,14 +10,14 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from core.erasing.erase import finish
+from core.erasure.erase import finish
 from core.errors import Refused, RondoError
-from core.jobs import ENDED, UNDER_WAY, Bundle
+from core.jobs.bundle import ENDED, UNDER_WAY, Bundle
+from core.models.vectors import encoded_rows
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from core.training.following import PATIENCE_DAYS
 from core.training.watching import follow
-from core.vectors import encoded_rows
 
 FOLDERS = (".", ".rondo", "exports", "backups", "models", "models/*", "rounds", "vectors", "vectors/*")
 """where commands write beside what they replace; jobs have folders of their own"""

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from core.jobs import manifest, write_json
-from gpu_jobs.teaching import Progress
+from core.jobs.bundle import manifest, write_json
+from gpu_jobs.trainers.training import Progress
 
 Work = Callable[[Path, Mapping[str, Any], Progress], dict[str, Any]]
 
@@ -28,19 +28,19 @@ def _in(module: str, name: str) -> Work:
 
 
 KINDS: dict[str, Work] = {
-    "activate": _in("gpu_jobs.activate", "activate"),
-    "compare": _in("gpu_jobs.compare", "compare"),
-    "compare_encoders": _in("gpu_jobs.compare_encoders", "compare_encoders"),
-    "encode": _in("gpu_jobs.encode", "encode"),
-    "evaluate": _in("gpu_jobs.evaluate", "evaluate"),
-    "ingest": _in("gpu_jobs.ingest", "ingest"),
-    "inspect": _in("gpu_jobs.inspect", "inspect"),
-    "project": _in("gpu_jobs.project", "project"),
-    "push": _in("gpu_jobs.push", "push"),
-    "quality": _in("gpu_jobs.quality", "quality"),
-    "rechoose": _in("gpu_jobs.round", "play"),
-    "round": _in("gpu_jobs.round", "play"),
-    "train": _in("gpu_jobs.train", "train"),
+    "activate": _in("gpu_jobs.work.activate", "activate"),
+    "compare": _in("gpu_jobs.work.compare", "compare"),
+    "compare_encoders": _in("gpu_jobs.work.compare_encoders", "compare_encoders"),
+    "encode": _in("gpu_jobs.work.encode", "encode"),
+    "evaluate": _in("gpu_jobs.work.evaluate", "evaluate"),
+    "ingest": _in("gpu_jobs.work.ingest", "ingest"),
+    "inspect": _in("gpu_jobs.work.inspect", "inspect"),
+    "project": _in("gpu_jobs.work.layout_map", "project"),
+    "push": _in("gpu_jobs.work.hub_push", "push"),
+    "quality": _in("gpu_jobs.work.annotator_quality", "quality"),
+    "rechoose": _in("gpu_jobs.work.round", "play"),
+    "round": _in("gpu_jobs.work.round", "play"),
+    "train": _in("gpu_jobs.work.train", "train"),
 }
 
 

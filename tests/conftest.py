@@ -12,9 +12,9 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait for a busy core cost ten times as much
 
 from core import loop, simulate
-from core.encoding import encode
+from core.models.encoders.encoding import encode
 from core.project import Project, open_project
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
 from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster

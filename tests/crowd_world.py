@@ -8,7 +8,7 @@ import numpy as np
 from core.labelling.responses import Arrival, Event, store_events
 from core.labelling.settling import settle
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 
 SKILLS = {"expert": 0.97, "ann": 0.8, "bob": 0.75, "cat": 0.7, "spammer": 1 / 3, "contrarian": 0.0}
 """chance to name the truth; what is left goes to the other labels alike"""

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from core.config.settings import Settings
+from core.config.taxonomy import make_taxonomy
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask, Desk, Reply
 from core.labelling.responses import Event
-from core.settings import Settings
-from core.store import Store
-from core.taxonomy import make_taxonomy
+from core.store.database import Store
 
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]), lease_seconds=60)
 SUGGESTION = json.dumps([["spam", 0.7], ["ham", 0.3]])

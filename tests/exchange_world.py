@@ -15,8 +15,8 @@ import httpx
 from annotation.convert import LABEL, NOTE
 from annotation.home import team_folder
 from annotation.workspace import ArgillaWorkspace
+from core.config.settings import Settings
 from core.project import Project
-from core.settings import Settings
 from tests.argilla_server import ArgillaServer
 
 Content = tuple[str, tuple[str, ...], str | None]

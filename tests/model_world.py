@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from core.models.artifacts import INSIDE, Making, seal_model
-from core.models.encoders import FEATURES
-from core.models.heads import Head
-from core.models.said import write_judged
+from core.models.encoders.encoder import FEATURES
+from core.models.heads.head import Head
+from core.models.out_of_fold import write_judged
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from tests.conftest import TOPICS
 
 MODEL = "20261121-101112-train-ab12cd"

@@ -3,12 +3,12 @@
 import time
 from dataclasses import dataclass
 
-from app.entrance import TRUSTED, Bound, Entrance
-from app.identity import SESSION
+from app.auth.authenticator import TRUSTED, Bound, Entrance
+from app.auth.identity import SESSION
 from core.errors import BadInput
+from core.people.people import add_person
+from core.people.roles import ROLES
 from core.project import Project
-from core.team.people import add_person
-from core.team.roles import ROLES
 from tests.conftest import quiet
 
 SECRET = b"a secret of this project"

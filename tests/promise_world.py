@@ -11,7 +11,7 @@ from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project, open_project
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 
 ANN = Holder("ann", "1")
 PROMISE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from core import simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
-from core.models.encoders import OWN, load_encoder
-from core.models.heads import Head, Lesson, fit_head, predict
-from core.models.said import write_judged
+from core.models.encoders.encoder import OWN, load_encoder
+from core.models.heads.head import Head, Lesson, fit_head, predict
+from core.models.out_of_fold import write_judged
+from core.models.vectors import open_vectors
 from core.project import Project, open_project
-from core.registry.verdicts import read_truth
-from core.store import utc_now
-from core.vectors import open_vectors
-from gpu_jobs.local import InProcessRunner
+from core.registry.held_out import read_truth
+from core.store.database import utc_now
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences
 
 LABELS = tuple(TOPICS)

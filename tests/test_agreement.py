@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.measuring.agreement import (
+from core.agreement.kappa import (
     Votes,
     alpha,
     confusion,

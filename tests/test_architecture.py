@@ -114,7 +114,7 @@ def loaded_after(code: str) -> set[str]:
 
 def test_help_loads_nothing_but_the_command_line() -> None:
     code = (
-        "from typer.testing import CliRunner\nfrom app.cli import app\n"
+        "from typer.testing import CliRunner\nfrom app.cli.root import app\n"
         "assert CliRunner().invoke(app, ['--help']).exit_code == 0"
     )
     assert not loaded_after(code) & {"numpy", "duckdb", "streamlit", "uvicorn", "httpx", *HEAVY}
@@ -131,8 +131,8 @@ def test_a_verb_that_asks_nobody_loads_no_http(tmp_path: Path) -> None:
 
 def test_the_server_stays_light() -> None:
     views = [f"app.{path.stem}" for path in sorted((ROOT / "app").glob("*_view.py"))]
-    assert "app.team_view" in views
-    code = f"import streamlit, app.server, app.charts, app.charts_team, app.widgets, {', '.join(views)}"
+    assert "app.pages.parts.team_view" in views
+    code = f"import streamlit, app.server, app.charts.quality, app.charts.people, app.pages.parts.widgets, {', '.join(views)}"
     assert not loaded_after(code) & set(HEAVY)
 
 

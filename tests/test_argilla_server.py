@@ -22,8 +22,8 @@ from annotation import accounts, server
 from annotation.environment import argilla_python, cache_folder, environment_folder
 from annotation.home import back_up, running
 from core import loop
+from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
-from core.settings import read_settings, with_changes, write_settings
 from tests.argilla_server import ArgillaServer, free_port, quiet, require_environment, start_for
 from tests.argilla_world import annotator, asked, make_dataset, push
 from tests.test_cli import rondo

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from core.errors import Damaged, Refused, RondoError
 from core.models.artifacts import INSIDE, Making, check_model, install_model, load_head, save_head, seal_model
-from core.models.heads import Head, predict
-from core.models.said import write_judged
+from core.models.heads.head import Head, predict
+from core.models.out_of_fold import write_judged
 
 HEAD = Head(np.eye(2, 3, dtype=np.float32), np.array([0.5, 0], np.float32), 2.0, ("a", "b"), False, 0.1)
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]

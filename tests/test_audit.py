@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.measuring.audit import History, plain, weigh
-from core.measuring.scores import exact, score, share, share_of
+from core.evaluation.audit import History, plain, weigh
+from core.evaluation.scores import exact, score, share, share_of
 
 SIZES, SHARES = (60,) * 5, (0.1, 0.6, 0.3, 0.5, 0.3)
 

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import background
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review
 from core.loop import VERBS, do_verb
+from core.people.audit_log import _OPTIONS, PAGE, QUIET, Wanted, history, kinds, lines, read_time
 from core.project import Project
-from core.store import note
-from core.team.history import _OPTIONS, PAGE, QUIET, Wanted, history, kinds, lines, read_time
+from core.store.database import note
 from tests.conftest import quiet, write_csv
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
@@ -66,7 +66,7 @@ def played_project(played: Path, tmp_path: Path) -> Iterator[Project]:
     import shutil
 
     from core.project import open_project
-    from gpu_jobs.local import InProcessRunner
+    from gpu_jobs.runners.local import InProcessRunner
 
     shutil.copytree(played, tmp_path / "played")
     opened = open_project(tmp_path / "played", InProcessRunner())
@@ -192,7 +192,7 @@ def test_a_time_that_is_none_and_a_limit_out_of_range_are_refused(project: Proje
 
 def test_the_page_filters_goes_back_in_time_and_writes_a_file(project: Project) -> None:
     fill(project, 450)
-    state.open_office(lambda: project)
+    background.open_office(lambda: project)
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()
     page.switch_page("pages/history.py").run()
     page.button(key="older").click().run()
@@ -205,4 +205,4 @@ def test_the_page_filters_goes_back_in_time_and_writes_a_file(project: Project) 
     written = list((project.folder / "exports").glob("history-*.csv"))
     assert len(written) == 1
     assert written[0].read_text().count("\n") == 151
-    state._OPEN.clear()
+    background._OPEN.clear()

@@ -13,19 +13,19 @@ import polars as pl
 import pytest
 
 from core import loop
-from core.changes import change_settings
-from core.encoding import encode
+from core.backup.archives import MANIFEST, restore, write_archive
+from core.backup.backups import back_up
+from core.backup.stored_tables import tables
+from core.config.changes import change_settings
+from core.config.settings import read_settings
 from core.errors import BadInput, Damaged, Refused, RondoError
-from core.migrations import MIGRATIONS
 from core.models.artifacts import check_model
+from core.models.encoders.encoding import encode
+from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.reports.overview import status
-from core.settings import read_settings
-from core.storage.archives import MANIFEST, restore, write_archive
-from core.storage.backups import back_up
-from core.storage.tables import tables
-from core.vectors import open_vectors
-from gpu_jobs.local import InProcessRunner
+from core.store.migrations import MIGRATIONS
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 Rows = dict[str, list[tuple[object, ...]]]
@@ -148,7 +148,7 @@ def test_a_backup_is_a_project_with_the_models_that_its_database_names(labelled:
 def test_a_project_stays_ours_alone_while_and_after_it_is_copied(labelled: Project, tmp_path: Path) -> None:
     back_up(labelled, quiet, out=str(tmp_path / "copy"))
     archived(labelled, tmp_path)
-    opens = "import sys\nfrom pathlib import Path\nfrom core.store import Store\nStore(Path(sys.argv[1]))"
+    opens = "import sys\nfrom pathlib import Path\nfrom core.store.database import Store\nStore(Path(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", opens, str(labelled.folder)], capture_output=True, text=True, check=False
     )
@@ -186,8 +186,8 @@ def test_on_a_full_disk_settings_and_answers_stay_as_they_were(labelled: Project
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "filler").write_bytes(b"x" * 2_000_000)
     script = (
-        "import sys\nfrom pathlib import Path\nfrom app.options import errors\n"
-        "from core.settings import read_settings, with_changes, write_settings\n"
+        "import sys\nfrom pathlib import Path\nfrom app.cli.options import errors\n"
+        "from core.config.settings import read_settings, with_changes, write_settings\n"
         "folder = Path(sys.argv[1])\nwith errors():\n"
         "    write_settings(folder, with_changes(read_settings(folder), guidelines='x' * 9000))\n"
     )

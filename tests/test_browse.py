@@ -13,22 +13,22 @@ from hypothesis.extra import numpy as arrays
 
 from core import loop, simulate
 from core.errors import BadInput
+from core.explore.browse import PAGE, Pace, choices, find
+from core.explore.filters import Search, describe
+from core.explore.map_points import points
+from core.explore.maps import Map, MapFacts
+from core.explore.nearest import nearest
+from core.explore.record_detail import neighbours, read_dossier, told_by_models, twins
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.states import STATES
-from core.looking.browse import PAGE, Pace, choices, find
-from core.looking.dossier import neighbours, read_dossier, told_by_models, twins
-from core.looking.filters import Search, describe
-from core.looking.maps import Map, MapFacts
-from core.looking.nearest import nearest
-from core.looking.points import points
+from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.reports.overview import status
-from core.vectors import open_vectors
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 
 TEXTS = {f"r{number}": text for number, (text, _) in enumerate(sentences(60))}

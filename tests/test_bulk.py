@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import BadInput, Refused
 from core.labelling.bulk import bulks, label_many, preview, undo_bulk
 from core.labelling.leases import Holder
@@ -15,7 +15,7 @@ from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.settling import read_few_answers
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from tests.conftest import quiet
 
 EVERYBODY = range(60)

@@ -9,20 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import Refused
+from core.explore.record_detail import read_dossier
 from core.labelling.calibrating import calibrate, share_of
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.looking.dossier import read_dossier
 from core.project import Project
+from core.reports.model_quality import caveats
 from core.reports.overview import status
-from core.reports.standing import caveats
-from core.rounds.history import read_history
-from core.store import Store
+from core.rounds.draws import read_history
+from core.store.database import Store
 from tests.conftest import quiet
 from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit
 from tests.test_reviews import check_sql, project_of

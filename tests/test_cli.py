@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from app import terminal_jobs, terminal_models
+from app.cli import models_text, training_text
+from app.cli.evaluation_text import _labels
+from app.cli.terminal import Ticker, say_json
 from app.client import answers
-from app.terminal import Ticker, say_json
-from app.terminal_evaluating import _labels
 from tests.conftest import write_csv
 
 
@@ -198,27 +198,27 @@ JOB = {
 
 
 def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> None:
-    [line] = terminal_jobs.LINES["jobs"]({"jobs": [JOB]})
+    [line] = training_text.LINES["jobs"]({"jobs": [JOB]})
     assert line == "j1  setfit on modal: succeeded, 21 Nov 10:12 UTC, 60 s, about 0.25 USD, again"
 
 
 def test_a_job_is_shown_with_what_it_was_started_with_and_its_newest_figures() -> None:
     events = [{"done": 3, "total": 9, "at": 0.0, "loss": 0.51234}]
     told = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None}
-    assert terminal_jobs.LINES["job"](told)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
+    assert training_text.LINES["job"](told)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
 
 
 def test_a_search_names_its_winner_in_what_comes_next() -> None:
     told = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
-    assert "rondo models promote j1" in terminal_jobs.LINES["train"](told)[-1]
-    assert terminal_jobs.LINES["train"]({**told, "model": None})[-1] == told["sentence"]
+    assert "rondo models promote j1" in training_text.LINES["train"](told)[-1]
+    assert training_text.LINES["train"]({**told, "model": None})[-1] == told["sentence"]
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:
     told = {"sentence": "Done.", "gate": {"sentence": "Better.", "champion": None}}
-    assert not any("rollback" in line for line in terminal_models.LINES["promote"](told))
+    assert not any("rollback" in line for line in models_text.LINES["promote"](told))
     told["gate"] = {"sentence": "Better.", "champion": "m1"}
-    assert any("rollback" in line for line in terminal_models.LINES["promote"](told))
+    assert any("rollback" in line for line in models_text.LINES["promote"](told))
 
 
 def test_every_figure_per_label_is_told_with_its_interval() -> None:

@@ -8,15 +8,15 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import state
-from app.adjudicate_api import adjudicate_routes
+from app import background
+from app.http.adjudication_routes import adjudicate_routes
 from core import loop
+from core.agreement.conflicts import DIFFER, FLAG, TIE, read_conflicts, still_in_conflict
 from core.errors import Refused
 from core.labelling.corrections import correct, decide, withdraw
 from core.labelling.responses import KNOWN, STORED, Event
+from core.people.people import MANAGER, Person
 from core.project import Project
-from core.team.conflicts import DIFFER, FLAG, TIE, read_conflicts, still_in_conflict
-from core.team.people import MANAGER, Person
 from tests.conftest import TOPICS, quiet
 from tests.crowd_world import answer, crowd_answers
 
@@ -109,11 +109,11 @@ def test_nobody_takes_back_what_another_has_decided(quarrel: Project) -> None:
 @pytest.fixture
 def client(quarrel: Project) -> Iterator[TestClient]:
     """The route, as judge."""
-    office = state.open_office(lambda: quarrel)
-    with TestClient(Starlette(routes=adjudicate_routes(state.opened, office.entrance))) as client:
+    office = background.open_office(lambda: quarrel)
+    with TestClient(Starlette(routes=adjudicate_routes(background.opened, office.entrance))) as client:
         client.headers["x-rondo-token"] = office.entrance.label_token(Person("judge", MANAGER), time.time())
         yield client
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def decision(eid: str = "e1", **changes: object) -> dict[str, object]:

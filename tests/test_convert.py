@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from annotation import convert
+from core.exchange.workspace import LAST, Outgoing, Setup, Suggested
 from core.labelling.responses import NOTE_LIMIT
-from core.team.workspace import LAST, Outgoing, Setup, Suggested
 
 TEXT = st.text(max_size=40)
 IDS = st.lists(st.text(min_size=1, max_size=12), min_size=2, max_size=6, unique=True).filter(

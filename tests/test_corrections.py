@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import BadInput, Refused
+from core.explore.record_detail import read_dossier
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.settling import settle
-from core.looking.dossier import read_dossier
 from core.project import Project
 from tests.conftest import quiet
 

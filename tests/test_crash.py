@@ -61,6 +61,6 @@ def test_an_encoding_that_is_killed_goes_on_and_is_whole_in_the_end(tmp_path: Pa
         assert figures(folder)["encoded"] in {0, 3_000}
     rondo("encode", "--project", folder)
     assert figures(folder)["encoded"] == 3_000
-    from core.vectors import check_vectors
+    from core.models.vectors import check_vectors
 
     assert check_vectors(folder / "vectors", "all-MiniLM-L6-v2") == 3_000

@@ -10,18 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
+from core.data.records import POOL
 from core.errors import BadInput
+from core.explore.label_errors import flagged, inspect
+from core.explore.record_detail import read_dossier
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.looking.dossier import read_dossier
-from core.looking.suspicion import flagged, inspect
 from core.project import Project, open_project
-from core.records import POOL
 from core.reports.datacard import data_card
 from core.reports.overview import people, status
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.desk_world import ANN, BOB
 

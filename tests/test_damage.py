@@ -9,7 +9,7 @@ from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.bulk import label_many
 from core.project import Project
-from core.reports.standing import caveats, learning_curve, prospects
+from core.reports.model_quality import caveats, learning_curve, prospects
 from core.rounds.rechoosing import rechoose
 from tests.conftest import quiet
 
@@ -45,7 +45,7 @@ def test_a_damaged_neighbour_graph_is_made_again(played: Project) -> None:
 
 
 def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> None:
-    from core.changes import change_settings
+    from core.config.changes import change_settings
 
     change_settings(played, label_cost=1.0, error_cost=9.0)
     for folder in models(played):

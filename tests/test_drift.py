@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from core.measuring.audit import History, plain
-from core.measuring.drift import between_rounds, between_sources, mixes
+from core.evaluation.audit import History, plain
+from core.evaluation.drift import between_rounds, between_sources, mixes
 
 NAMES = ("no", "yes")
 

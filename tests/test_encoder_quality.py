@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.errors import Refused
-from core.measuring.encoder_quality import (
+from core.evaluation.encoder_quality import (
     MOST,
     Quality,
     chance_purity,

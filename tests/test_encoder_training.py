@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.models.encoders import load_encoder
-from core.models.heads import Lesson, decide, fit_head, predict
+from core.models.encoders.encoder import load_encoder
+from core.models.heads.head import Lesson, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import make_drill, train
 from gpu_jobs.trainers.losses import contrast_batch, match_cosines, part_hardest, part_triplets

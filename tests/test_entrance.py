@@ -6,11 +6,11 @@ import time
 import pytest
 
 from annotation.engine.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
-from app.entrance import LEAST_SHARED, Bound, Door, decide, refuse_open_door
-from app.tokens import VALID_SECONDS
+from app.auth.authenticator import LEAST_SHARED, Bound, Door, decide, refuse_open_door
+from app.auth.tokens import VALID_SECONDS
 from core.errors import BadInput, Refused
+from core.people.people import MANAGER, Person, new_code, remove_person, set_role
 from core.project import Project
-from core.team.people import MANAGER, Person, new_code, remove_person, set_role
 from tests.conftest import quiet
 from tests.people_world import NAMES, Visit, add, add_all, entrance_of
 

@@ -16,13 +16,13 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.erasing.erase import erase
+from core.erasure.erase import erase
 from core.errors import BadInput, Refused
-from core.looking.maps import open_map, project_map
+from core.explore.maps import open_map, project_map
+from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
-from core.vectors import check_vectors, open_vectors
-from gpu_jobs.local import InProcessRunner
-from gpu_jobs.runners import RUNNERS
+from gpu_jobs.runners.choice import RUNNERS
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.test_cli import figures, rondo
 

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
-from app.charts_evaluating import difference_chart, label_bars, label_differences, label_rows
-from app.terminal_evaluating import compare_lines, evaluate_lines
+from app import background
+from app.charts.evaluation import difference_chart, label_bars, label_differences, label_rows
+from app.cli.evaluation_text import compare_lines, evaluate_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.models.artifacts import Making, check_model, load_head, seal_model
-from core.models.said import write_judged
+from core.models.out_of_fold import write_judged
 from core.project import Project, open_project
-from core.registry.evaluating import _hand_over, compare, evaluate, saved_evaluations
-from core.reports.matrices import calibration
+from core.registry.evaluate import _hand_over, compare, evaluate, saved_evaluations
+from core.reports.errors import calibration
 from core.rounds.plans import active_model
 from core.training.launch import train
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv
 from tests.test_pages import shown
 
@@ -348,14 +348,14 @@ def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> N
 
 def encoders_page(told: dict[str, object]) -> None:
     """A page with nothing else."""
-    from app.evaluation_view import draw_encoders
+    from app.pages.parts.evaluation_view import draw_encoders
 
     draw_encoders(told)
 
 
 def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
     """As an encode job leaves them."""
-    from core.vectors import Facts, append_shards, shard_path, write_facts
+    from core.models.vectors import Facts, append_shards, shard_path, write_facts
 
     out = project.folder / "made"
     out.mkdir(exist_ok=True)
@@ -378,12 +378,12 @@ def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_fi
 
 
 def test_the_models_page_evaluates_and_compares_on_demand(judged: Project) -> None:
-    state.open_office(lambda: judged)
+    background.open_office(lambda: judged)
     page = shown("models.py")
     page.selectbox(key="model").set_value(trained(judged)).run()
     page.button(key="evaluate").click().run()
     page.button(key="compare").click().run()
-    state._OPEN.clear()
+    background._OPEN.clear()
     assert not page.exception
     assert [one["on"] for one in saved_evaluations(judged, trained(judged))] == ["gold"]
     columns = [set(table.value.columns) for table in page.dataframe]

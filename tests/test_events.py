@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.config.settings import Settings, check
+from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
 from core.labelling.responses import BULK, CORRECTION, Arrival, Event, first_stamp, last_stamp, made_at, store_events
 from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
-from core.settings import Settings, check
-from core.store import Store
-from core.taxonomy import make_taxonomy, retire_label
+from core.store.database import Store
 
 NOW = datetime(2026, 5, 4, 12, 0, 0)
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))
@@ -471,10 +471,10 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from core.labelling.responses import Arrival, Event, store_events
-from core.settings import Settings
+from core.config.settings import Settings
 from core.labelling.settling import read_facts, settle_few
-from core.store import Store, utc_now
-from core.taxonomy import make_taxonomy
+from core.store.database import Store, utc_now
+from core.config.taxonomy import make_taxonomy
 store = Store(Path(sys.argv[1]))
 settings = Settings(name="test", taxonomy=make_taxonomy(["spam"]))
 for number in range(store.one("select count(*) from responses"), 100_000):

@@ -10,18 +10,18 @@ import pytest
 
 from annotation.home import team_folder
 from core import loop
-from core.changes import change_settings
-from core.erasing.erase import erase
+from core.config.changes import change_settings
+from core.erasure.erase import erase
 from core.errors import Refused
+from core.exchange.exchange_state import read_exchange
+from core.exchange.workspace import LAST
+from core.explore.record_detail import read_dossier
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.looking.dossier import read_dossier
 from core.project import Project
-from core.team.standing import read_exchange
-from core.team.workspace import LAST
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
 from tests.exchange_world import Team, dataset_of, line_to, standing, where

@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import Cancelled, RondoError
+from core.exchange.pull import hear_now, place_of
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.team.hearing import hear_now, place_of
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import TOPICS, quiet
 from tests.exchange_world import Content, Line, Team, dataset_of, line_to, standing, where

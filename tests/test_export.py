@@ -14,17 +14,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
+from core.config.taxonomy import clean_name, number_key
 from core.errors import BadInput, Refused
-from core.files.tables import EXCEL, FORMATS, write_table
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
-from core.taxonomy import clean_name, number_key
-from gpu_jobs.ingest import ingest
+from core.store.tables import EXCEL, FORMATS, write_table
+from gpu_jobs.work.ingest import ingest
 from tests.conftest import quiet
 
 Record = tuple[str, str, str | None]
@@ -134,7 +134,7 @@ FULL_DISK = """
 import duckdb, resource, sys
 from pathlib import Path
 from core.errors import Refused
-from core.files.tables import write_table
+from core.store.tables import write_table
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
     write_table(duckdb.connect(), "select uuid() from range(100000)", [], Path(sys.argv[1]), sys.argv[2])

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
-from app.charts import learning_chart
-from app.models_rows import version_rows
-from app.terminal import show
+from app import background
+from app.charts.quality import learning_chart
+from app.cli.terminal import show
+from app.pages.parts.models_rows import version_rows
 from core import loop, simulate
-from core.measuring.reporting import TOO_FEW, shown, shown_label, shown_scores
+from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_scores
 from core.project import Project
 from core.registry.models import models
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
+from core.reports.model_quality import NOTHING_LEFT, caveats, learning_curve, prospects
 from core.reports.overview import label_counts, status
-from core.reports.standing import NOTHING_LEFT, caveats, learning_curve, prospects
 from tests.conftest import quiet
 from tests.test_pages import shown as page_of
 
@@ -25,9 +25,9 @@ WORDS = "too few audit records yet (3 of 10)"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[state.Office]:
-    yield state.open_office(lambda: project)
-    state._OPEN.clear()
+def office(project: Project) -> Iterator[background.Office]:
+    yield background.open_office(lambda: project)
+    background._OPEN.clear()
 
 
 def texts(page: AppTest) -> str:
@@ -35,7 +35,7 @@ def texts(page: AppTest) -> str:
 
 
 def test_three_audit_records_are_too_few_to_say_everywhere(
-    office: state.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+    office: background.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
@@ -64,7 +64,7 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
 
 
 def test_an_exhausted_pool_is_not_asked_to_label_more(
-    office: state.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+    office: background.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
@@ -87,7 +87,7 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     assert "label on" not in texts(page_of("rounds.py"))
 
 
-def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: state.Office, truth: Truth) -> None:
+def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: background.Office, truth: Truth) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
     found, counts, card = status(project), label_counts(project), data_card(project)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from core.errors import Cancelled, Refused
-from core.jobs import Bundle, Sight
-from core.models.said import write_judged
+from core.jobs.bundle import Bundle, Sight
+from core.models.out_of_fold import write_judged
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
 from core.training.launch import Asked, job_retry, launch, order_of
 from core.training.watching import follow
 from core.upkeep import empty_dead
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core import simulate
 from core.errors import BadInput, Refused
-from core.jobs import Sight
+from core.jobs.bundle import Sight
 from core.project import Project, open_project
 from core.training.entries import entry
 from core.training.following import job_cancel
@@ -21,7 +21,7 @@ from core.training.grid import advance, advance_all, search, start
 from core.training.launch import Asked, train
 from core.training.space import MOST_RUNS, Outcome, Range, choose, combinations, lay_out, read_search
 from core.training.watching import follow
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 
 numbers = st.lists(st.integers(1, 50), min_size=1, max_size=4, unique=True)

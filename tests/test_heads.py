@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.models.calibration import expected_error
-from core.models.graph import Graph, neighbour_graph
-from core.models.heads import Head, Lesson, Surroundings, cross_fit, fit_head, predict
-from core.models.linear import Examples, fit_linear, softmax_loss
+from core.models.heads.calibration import expected_error
+from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.logistic import Examples, fit_linear, softmax_loss
+from core.models.heads.neighbour_graph import Graph, neighbour_graph
 from core.sampling.pool import Floats, Ints
 
 DIMS = 16

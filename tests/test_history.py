@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.encoding import encode
+from core.evaluation.audit import weigh
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.measuring.audit import weigh
+from core.models.encoders.encoding import encode
 from core.project import Project
+from core.reports.model_quality import caveats, newest_model
 from core.reports.overview import status
-from core.reports.standing import caveats, newest_model
-from core.rounds.history import read_history
+from core.rounds.draws import read_history
 from tests.conftest import COLUMNS, quiet, write_csv
 
 Truth = dict[str, tuple[str, ...]]

@@ -11,9 +11,9 @@ import pytest
 from core import loop
 from core.errors import BadInput, Refused
 from core.project import Project, open_project
-from core.registry.exporting import export_model
-from core.registry.pushing import check_repo, push
-from gpu_jobs.local import LocalRunner
+from core.registry.hub_push import check_repo, push
+from core.registry.model_export import export_model
+from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet, write_csv
 from tests.hub_stub import READER, WRITER, Hub
 from tests.hub_stub import hub as hub  # a fixture

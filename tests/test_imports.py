@@ -9,18 +9,18 @@ from typing import Any
 import duckdb
 import pytest
 
-from app.terminal_import import import_lines
+from app.cli.import_text import import_lines
 from core import loop
 from core.errors import BadInput
 from core.labelling.corrections import correct
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
-from core.migrations import MIGRATIONS
 from core.project import Project, open_project
 from core.reports.export import write_export
 from core.reports.overview import status
 from core.rounds.play import known_now
-from gpu_jobs.local import InProcessRunner
+from core.store.migrations import MIGRATIONS
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.desk_world import ANN
 

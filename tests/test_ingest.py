@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.data.formats.reading import BATCH_ROWS
+from core.data.ledger import normalise, normalised_hashes
 from core.errors import BadInput
-from core.files.ledger import normalise, normalised_hashes
-from core.files.reading import BATCH_ROWS
-from gpu_jobs.ingest import ingest
+from gpu_jobs.work.ingest import ingest
 
 
 def silent(done: int, total: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core import loop
-from core.vectors import check_vectors
+from core.models.vectors import check_vectors
 from tests.test_cli import figures, rondo
 
 ROWS = 40_000

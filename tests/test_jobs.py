@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from core.errors import BadInput, Cancelled
-from core.jobs import Bundle, JobBroke, Jobs, Runner
-from core.store import Store
-from gpu_jobs.local import InProcessRunner, LocalRunner
+from core.jobs.bundle import Bundle, JobBroke, Jobs, Runner
+from core.store.database import Store
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import quiet, write_csv
 
 RUNNERS: dict[str, type[Runner]] = {"local": LocalRunner, "in process": InProcessRunner}

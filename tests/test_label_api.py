@@ -10,13 +10,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.entrance import Bound, Entrance
-from app.label_api import MOST_BYTES, card_setup, label_routes
-from app.tokens import VALID_SECONDS, project_id, sign, verify
+from app.auth.authenticator import Bound, Entrance
+from app.auth.tokens import VALID_SECONDS, project_id, sign, verify
+from app.http.label_routes import MOST_BYTES, card_setup, label_routes
+from core.config.settings import Settings
+from core.config.taxonomy import make_taxonomy
 from core.labelling.queue import Desk
-from core.settings import Settings
-from core.store import Store
-from core.taxonomy import make_taxonomy
+from core.store.database import Store
 
 SECRET = b"a secret of this project"
 

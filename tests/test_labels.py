@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
+from core.config.settings import FILE
 from core.errors import BadInput
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
@@ -16,8 +17,7 @@ from core.labelling.responses import Event
 from core.project import Project, open_project
 from core.reports.export import write_export
 from core.reports.overview import label_counts, people, status
-from core.settings import FILE
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]

@@ -9,12 +9,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from core.config.taxonomy import retire_label
 from core.labelling.cards import Card
 from core.labelling.leases import Holder
 from core.labelling.queue import MOST_HELD
 from core.labelling.responses import Event
-from core.store import Store
-from core.taxonomy import retire_label
+from core.store.database import Store
 from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo
 
 CARD = Path(__file__).parents[1] / "app/card"

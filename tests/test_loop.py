@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.changes import change_settings
-from core.encoding import encode
+from core.config.changes import change_settings
 from core.errors import BadInput, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
+from core.models.encoders.encoding import encode
 from core.project import Project
 from core.reports.overview import status
 from tests.conftest import COLUMNS, quiet, write_csv
@@ -198,7 +198,7 @@ def test_settings_are_read_again_when_a_person_edits_the_file(project: Project) 
 
 def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None:
     from core.project import open_project
-    from gpu_jobs.local import InProcessRunner
+    from gpu_jobs.runners.local import InProcessRunner
 
     loop.create_project(tmp_path / "multi", [], multi=True)
     opened = open_project(tmp_path / "multi", InProcessRunner())

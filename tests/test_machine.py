@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import background
 from core import loop
+from core.auto_label.accepting import auto, check, preview, withdraw
+from core.auto_label.guarantees import announcements, answers_to_check, history, standing
+from core.data.records import AUDIT_POOL, POOL
 from core.errors import Refused
+from core.evaluation.guarantee import Wanted
 from core.labelling.corrections import correct
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
-from core.machine.accepting import auto, check, preview, withdraw
-from core.machine.promises import announcements, answers_to_check, history, standing
-from core.measuring.promises import Wanted
 from core.project import Project, open_project
-from core.records import AUDIT_POOL, POOL
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.promise_world import ANN, AUDITS, OPEN, PROMISE, answer, count, fill, made_up
 
@@ -134,19 +134,19 @@ def test_an_office_looks_at_the_promise_only_after_answers_to_machine_labels(wor
 
 
 def test_a_promise_breaks_by_itself_after_the_answers_that_break_it(world: Project) -> None:
-    office = state.open_office(lambda: world)
+    office = background.open_office(lambda: world)
     told = auto(world, quiet, accept=True, **PROMISE)
     answer(world, wrong={"spam", "ham"})
     office.after_events()
     while office.activities:
         time.sleep(0.01)
     assert (history(world)[0]["id"], history(world)[0]["state"]) == (told["promise"], "broken")
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def page_of(project: Project) -> AppTest:
     """The page after one run."""
-    state.open_office(lambda: project)
+    background.open_office(lambda: project)
     page = AppTest.from_file(str(PAGE), default_timeout=30).run()
     assert not page.exception
     return page
@@ -165,7 +165,7 @@ def test_on_the_page_a_promise_is_looked_at_accepted_and_withdrawn(world: Projec
     page.button(key="withdraw").click().run()
     assert not page.exception
     assert standing(world) is None
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
@@ -181,7 +181,7 @@ def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
     page.number_input(key="precision").set_value(0.99)
     page.button(key="look").click().run()
     assert any("audit labels speak for" in text.value for text in page.text)
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:

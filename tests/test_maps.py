@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.charts_map import PALETTE
+from app.charts.plane import PALETTE
 from core import loop, simulate
-from core.encoding import encode
 from core.errors import Cancelled, Damaged, Refused
+from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
+from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
 from core.labelling.bulk import label_many
-from core.looking.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
-from core.looking.points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
+from core.models.encoders.encoding import encode
+from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project, open_project
-from core.vectors import MANIFEST, encoder_folder
-from gpu_jobs.local import InProcessRunner, LocalRunner
-from gpu_jobs.project import lay_out, place
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
+from gpu_jobs.work.layout_map import lay_out, place
 from tests.conftest import COLUMNS, TOPICS, quiet, sentences
 
 WHOLE = [(-2.0, -2.0), (2.0, -2.0), (2.0, 2.0), (-2.0, 2.0)]
@@ -137,7 +137,7 @@ def test_points_are_grouped_for_every_colouring(mapped: tuple[Project, Map], tru
 
 
 def test_rare_labels_share_one_grey_group(project: Project) -> None:
-    from core.looking.points import _frequent
+    from core.explore.map_points import _frequent
 
     told, (groups, coloured), _ = _frequent([f"label {n}" for n in range(13) for _ in range(20 - n)] + ["-"], "-")
     assert (coloured, groups[-2:]) == (10, ("3 other labels", "-"))
@@ -221,7 +221,7 @@ def test_alike_vectors_can_be_laid_out_and_placed() -> None:
 
 def test_the_server_makes_no_map_itself() -> None:
     code = (
-        "import core.looking.maps, core.looking.points, core.labelling.bulk, sys\n"
+        "import core.explore.maps, core.explore.map_points, core.labelling.bulk, sys\n"
         "print({'openTSNE', 'faiss', 'sklearn'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import simulate
-from core.measuring.reporting import TOO_FEW
+from core.evaluation.reporting import TOO_FEW
 from core.project import Project
-from core.reports.matrices import (
+from core.reports.errors import (
     calibration,
     calibration_sentence,
     confused,
@@ -21,7 +21,7 @@ from core.reports.matrices import (
     label_table,
     scored_strata,
 )
-from core.reports.standing import newest_model
+from core.reports.model_quality import newest_model
 from tests.conftest import TOPICS, quiet
 
 Verdict = tuple[str, float, list[str], list[str]]

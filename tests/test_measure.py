@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from core.measuring.audit import History, weigh
+from core.evaluation.audit import History, weigh
 from core.models.artifacts import save_head
-from core.models.heads import Head
-from core.models.said import VERDICTS
-from gpu_jobs.measure import MOST_JUDGED, Asked, keep_verdicts, rejudge, thin
+from core.models.heads.head import Head
+from core.models.out_of_fold import VERDICTS
+from gpu_jobs.work.measure import MOST_JUDGED, Asked, keep_verdicts, rejudge, thin
 
 
 def history(asked: int, audits: int, records: int = 20_000) -> History:

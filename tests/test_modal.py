@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput, Refused
-from core.jobs import Bundle, Sight
-from gpu_jobs.local import LocalRunner
-from gpu_jobs.modal_app import app_name, find_function
-from gpu_jobs.modal_job import CANCELLED, VOLUME, Work
-from gpu_jobs.modal_runner import ModalRunner
-from gpu_jobs.modal_words import in_words
+from core.jobs.bundle import Bundle, Sight
+from gpu_jobs.runners.local import LocalRunner
+from gpu_jobs.runners.modal.modal_app import app_name, find_function
+from gpu_jobs.runners.modal.modal_errors import in_words
+from gpu_jobs.runners.modal.modal_job import CANCELLED, VOLUME, Work
+from gpu_jobs.runners.modal.modal_runner import ModalRunner
 from tests.test_runners import encoding, ended, reading, until
 
 modal = pytest.importorskip("modal")
@@ -160,7 +160,9 @@ def test_what_is_whole_goes_to_the_volume_and_what_the_job_deleted_goes_from_it(
 
 
 def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
-    script = "import duckdb; from gpu_jobs.runners import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
+    script = (
+        "import duckdb; from gpu_jobs.runners.choice import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
+    )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert told.stderr == ""
 
@@ -263,14 +265,14 @@ def test_the_code_is_carried_with_its_data_and_without_what_is_compiled(modal_pl
         find_function()
     carried = {file.filename for mount in modal_plane.state.mounts.values() for file in mount}
     [home] = [name.removesuffix("gpu_jobs/run.py") for name in carried if name.endswith("/gpu_jobs/run.py")]
-    assert f"{home}core/models/encoder_peaks.npz" in carried
+    assert f"{home}core/models/encoders/encoder_peaks.npz" in carried
     assert not [name for name in carried if "__pycache__" in name]
 
 
 @pytest.mark.skipif(LIVE is None, reason="no MODAL_TOKEN_ID: nothing is asked of the real service")
 def test_the_real_service_runs_a_small_job(tmp_path: Path) -> None:
     script = (
-        "import sys, time\nfrom pathlib import Path\nfrom gpu_jobs.modal_runner import ModalRunner\n"
+        "import sys, time\nfrom pathlib import Path\nfrom gpu_jobs.runners.modal.modal_runner import ModalRunner\n"
         "runner, bundle = ModalRunner(patience=60), Path(sys.argv[1])\n"
         "handle = runner.start(bundle, {'seconds': 300})\n"
         "while (sight := runner.look(bundle, handle)).state in ('queued', 'running', 'lost'):\n    time.sleep(2)\n"

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from app.places import GPUS
+from app.runner_readiness import GPUS
 from core.errors import BadInput, Refused, RondoError
-from gpu_jobs.errands import Broke, Errands, TooSlow
-from gpu_jobs.modal_app import LOCK
-from gpu_jobs.modal_prices import PRICES
-from gpu_jobs.modal_runner import ModalRunner
-from gpu_jobs.modal_words import NoAnswer, end_of, in_words, reason
+from gpu_jobs.runners.modal.modal_app import LOCK
+from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, in_words, reason
+from gpu_jobs.runners.modal.modal_prices import PRICES
+from gpu_jobs.runners.modal.modal_runner import ModalRunner
+from gpu_jobs.runners.timeouts import Broke, Errands, TooSlow
 
 modal = pytest.importorskip("modal")
 ROOT = Path(__file__).parent.parent

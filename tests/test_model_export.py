@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput, Damaged, Refused
-from core.models.encoders import EMBEDDED
-from core.models.heads import predict
+from core.models.encoders.encoder import EMBEDDED
+from core.models.heads.head import predict
 from core.project import Project, open_project
-from core.registry.exporting import export_model
-from gpu_jobs.local import InProcessRunner
+from core.registry.model_export import export_model
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.model_world import MODEL, fake_encoder, head, mark_as_classifier, put_to_use
 from tests.tiny_models import make_classifier, make_encoder
@@ -36,8 +36,8 @@ def run_readme(folder: Path) -> np.ndarray:
 def test_the_code_in_the_readme_says_what_rondo_says(
     encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from core.models.feature_encoder import load_feature_encoder
-    from core.models.torch_encoder import load_sentence_transformer
+    from core.models.encoders.feature_encoder import load_feature_encoder
+    from core.models.encoders.torch_encoder import load_sentence_transformer
 
     encoder, classifier = make_encoder(tmp_path / "e"), mark_as_classifier(make_classifier(tmp_path / "c"))
     heads = head(), head(multi=True)

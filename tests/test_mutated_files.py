@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from core.errors import BadInput
-from gpu_jobs.ingest import ingest
+from gpu_jobs.work.ingest import ingest
 
 MUTANTS = 150
 """of each format"""
@@ -130,7 +130,7 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 from core.errors import BadInput
-from gpu_jobs.ingest import ingest
+from gpu_jobs.work.ingest import ingest
 file = Path(sys.argv[1])
 try:
     ingest(file.parent / file.suffixes[0], {"file": str(file), "text": ["text"]}, lambda done, total: None)

@@ -9,39 +9,39 @@ from typing import Any
 
 import pytest
 
-from app import state
+from app import background
 from app.client import call, write_address
 from core import loop, simulate
-from core.encoding import encode
+from core.backup.backups import back_up
 from core.errors import BadInput, Cancelled
-from core.private import private_folder
+from core.models.encoders.encoding import encode
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
-from core.storage.backups import back_up
-from gpu_jobs.local import LocalRunner
+from core.store.private_files import private_folder
+from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
+def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
     """A project with jobs in processes of their own."""
     import shutil
 
     shutil.copytree(encoded, tmp_path / "project")
-    yield state.open_office(lambda: open_project(tmp_path / "project", LocalRunner()))
-    state.close_office()
+    yield background.open_office(lambda: open_project(tmp_path / "project", LocalRunner()))
+    background.close_office()
 
 
-def run(office: state.Office, verb: str, **options: Any) -> dict[str, object]:
+def run(office: background.Office, verb: str, **options: Any) -> dict[str, object]:
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None
     return office.run(ticket, quiet, **options)
 
 
-def test_two_rounds_at_once_take_turns_and_choose_different_records(office: state.Office) -> None:
+def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.Office) -> None:
     threads = [threading.Thread(target=run, args=(office, "next"), kwargs={"size": 6}) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -53,7 +53,7 @@ def test_two_rounds_at_once_take_turns_and_choose_different_records(office: stat
     assert len(queued) == len(set(queued)) == 18
 
 
-def test_stopping_one_verb_stops_no_other(office: state.Office) -> None:
+def test_stopping_one_verb_stops_no_other(office: background.Office) -> None:
     office.start("next")
     ticket = office.open_ticket("export")
     assert ticket is not None
@@ -66,7 +66,7 @@ def test_stopping_one_verb_stops_no_other(office: state.Office) -> None:
     assert office.project.store.one("select count(*) from batches") == 1
 
 
-def test_a_verb_that_runs_alone_is_not_started_twice(office: state.Office) -> None:
+def test_a_verb_that_runs_alone_is_not_started_twice(office: background.Office) -> None:
     office.start("next")
     office.start("next")
     while office.activities:
@@ -74,7 +74,7 @@ def test_a_verb_that_runs_alone_is_not_started_twice(office: state.Office) -> No
     assert office.project.store.one("select count(*) from batches") == 1
 
 
-def test_closing_stops_what_runs_and_starts_nothing_more(office: state.Office) -> None:
+def test_closing_stops_what_runs_and_starts_nothing_more(office: background.Office) -> None:
     office.start("round")
     office.close()
     with pytest.raises(Cancelled):

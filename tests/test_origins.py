@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app import state
-from app.entrance import TRUSTED, Bound
-from app.guard import Guard
-from app.public_address import Behind, parse_address
+from app import background
+from app.auth.authenticator import TRUSTED, Bound
+from app.auth.guard import Guard
+from app.auth.public_address import Behind, parse_address
 from app.server import own_routes
 from core.errors import BadInput, Refused
 from core.project import Project
@@ -35,7 +35,7 @@ async def page(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "host": request.headers["host"], "scheme": request.url.scheme})
 
 
-def client(office: state.Office, who: str | None = None, base: str = OWN) -> TestClient:
+def client(office: background.Office, who: str | None = None, base: str = OWN) -> TestClient:
     routes = [*own_routes(office, "key"), Route("/{rest:path}", page, methods=["GET", "POST"])]
     public = office.entrance.bound.public
     behind = [Middleware(Behind, address=public)] if public else []
@@ -47,8 +47,8 @@ def client(office: state.Office, who: str | None = None, base: str = OWN) -> Tes
 @pytest.fixture
 def opened(project: Project) -> Iterator[Any]:
     """The project, served as it is bound."""
-    yield lambda bound=TRUSTED: state.open_office(lambda: project, bound)
-    state._OPEN.clear()
+    yield lambda bound=TRUSTED: background.open_office(lambda: project, bound)
+    background._OPEN.clear()
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
@@ -179,7 +179,7 @@ def test_what_no_browser_opens_is_no_address(text: str) -> None:
 
 
 def test_a_public_address_asks_for_people_since_this_machine_alone_no_longer_reaches_it(opened: Any) -> None:
-    from app.entrance import refuse_open_door
+    from app.auth.authenticator import refuse_open_door
 
     office = opened(Bound(loopback=False, public=parse_address(PUBLIC)))
     with pytest.raises(Refused, match=r"On https://label\.example/rondo anyone who reaches"):

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import background
 from core import loop, simulate
-from core.machine.promises import Checked
-from core.machine.words import what_broke
-from core.measuring.promises import Wanted
+from core.auto_label.guarantee_sentences import what_broke
+from core.auto_label.guarantees import Checked
+from core.evaluation.guarantee import Wanted
 from core.project import Project, open_project
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 MAIN = Path(__file__).parent.parent / "app" / "main.py"
@@ -22,11 +22,11 @@ PAGES = sorted(path.name for path in (MAIN.parent / "pages").glob("[a-z]*.py"))
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[state.Office]:
+def office(project: Project) -> Iterator[background.Office]:
     """The project, open in this process as the server would have it."""
-    opened = state.open_office(lambda: project)
+    opened = background.open_office(lambda: project)
     yield opened
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def shown(name: str) -> AppTest:
@@ -41,21 +41,21 @@ def shown(name: str) -> AppTest:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_a_new_project(tmp_path: Path, name: str) -> None:
     loop.create_project(tmp_path / "new", [])
-    state.open_office(lambda: open_project(tmp_path / "new", InProcessRunner()))
+    background.open_office(lambda: open_project(tmp_path / "new", InProcessRunner()))
     shown(name)
-    state.close_office()
+    background.close_office()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_a_project_with_a_model(
-    office: state.Office, truth: dict[str, tuple[str, ...]], name: str
+    office: background.Office, truth: dict[str, tuple[str, ...]], name: str
 ) -> None:
     simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
     shown(name)
 
 
 def test_the_rounds_page_tells_what_each_self_test_found(
-    office: state.Office, truth: dict[str, tuple[str, ...]]
+    office: background.Office, truth: dict[str, tuple[str, ...]]
 ) -> None:
     simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
     page = shown("rounds.py")
@@ -63,11 +63,11 @@ def test_the_rounds_page_tells_what_each_self_test_found(
     assert any("in random batches it is" in text.value for text in page.text)
 
 
-def test_the_overview_says_the_one_next_thing(office: state.Office) -> None:
+def test_the_overview_says_the_one_next_thing(office: background.Office) -> None:
     assert any("Choose the first batch" in text.value for text in shown("overview.py").text)
 
 
-def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: state.Office) -> None:
+def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: background.Office) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
@@ -80,7 +80,7 @@ def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: s
 
 
 def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
-    office: state.Office, truth: dict[str, tuple[str, ...]]
+    office: background.Office, truth: dict[str, tuple[str, ...]]
 ) -> None:
     loop.next_batch(office.project, quiet, size=6)
     simulate.answer(office.project, truth, 6)
@@ -95,7 +95,7 @@ def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
     assert office.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
 
 
-def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: state.Office) -> None:
+def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: background.Office) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("a|b")
     page.button(key="add-label").click().run()
@@ -113,10 +113,10 @@ def said(page: AppTest) -> str:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Iterator[state.Office]:
+def hostile(tmp_path: Path) -> Iterator[background.Office]:
     """A project in a folder, with labels and with trouble that a browser would follow."""
     loop.create_project(tmp_path / HOSTILE[1], list(HOSTILE))
-    office = state.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
+    office = background.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
     office.trouble = f"Reading {HOSTILE[0]} failed."
     settings = office.settings()
     broke = [Checked(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
@@ -133,17 +133,17 @@ def hostile(tmp_path: Path) -> Iterator[state.Office]:
             [settings.encoder, json.dumps(metrics)],
         )
     yield office
-    state.close_office()
+    background.close_office()
 
 
 @pytest.mark.parametrize("name", ["overview.py", "machine.py"])
-def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: state.Office, name: str) -> None:
+def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: background.Office, name: str) -> None:
     page = shown(name)
     assert sum("http://x/y" in one.value for kind in SAID for one in getattr(page, kind)) >= 2
     assert "](" not in said(page)
 
 
-def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: state.Office) -> None:
+def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: background.Office) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input(f"{HOSTILE[0]}|b")
     page.button(key="add-label").click().run()
@@ -151,7 +151,7 @@ def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: state.Off
     assert "](" not in said(page)
 
 
-def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: state.Office) -> None:
+def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: background.Office) -> None:
     with (hostile.project.folder / "rondo.toml").open("a") as file:
         file.write(f"\n['{HOSTILE[0]}']\n")
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()

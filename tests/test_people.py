@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
 from core.loop import VERBS, do_verb
+from core.people import access_codes, people
+from core.people.roles import RIGHTS, ROLES, holders
 from core.project import Project
-from core.team import codes, people
-from core.team.roles import RIGHTS, ROLES, holders
 from tests.conftest import quiet
 from tests.people_world import add, add_all
 
@@ -77,8 +77,8 @@ def test_a_code_is_told_once_and_kept_as_a_salted_hash(project: Project) -> None
     kept = [one.code for one in people.everybody(project.store)]
     assert code not in json.dumps(project.store.query("select * from people"), default=str)
     assert code not in json.dumps(project.store.query("select * from audit_log"), default=str)
-    assert codes.hash_code(code) != codes.hash_code(code)
-    assert codes.fits(code, kept[0])
+    assert access_codes.hash_code(code) != access_codes.hash_code(code)
+    assert access_codes.fits(code, kept[0])
     assert not any(
         "code" in one and one["code"] not in (True, False) for one in VERBS["people"](project, quiet)["people"]
     )
@@ -88,27 +88,27 @@ def test_a_new_code_ends_the_old_one(project: Project) -> None:
     old = add(project, "Max")
     new = people.new_code(project, quiet, name="max")["code"]
     kept = people.everybody(project.store)[0].code
-    assert codes.fits(new, kept)
-    assert not codes.fits(old, kept)
+    assert access_codes.fits(new, kept)
+    assert not access_codes.fits(old, kept)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_code_fits_what_is_the_same_but_for_case_spaces_and_hyphens(first: str, second: str) -> None:
-    kept = codes.hash_code(first, b"0" * codes.SALT_BYTES)
-    assert codes.fits(first, kept)
-    assert codes.fits(f" {first}-", kept)
-    assert codes.fits(second, kept) == (
-        codes.normal(first).encode("utf-8", "replace") == codes.normal(second).encode("utf-8", "replace")
+    kept = access_codes.hash_code(first, b"0" * access_codes.SALT_BYTES)
+    assert access_codes.fits(first, kept)
+    assert access_codes.fits(f" {first}-", kept)
+    assert access_codes.fits(second, kept) == (
+        access_codes.normal(first).encode("utf-8", "replace") == access_codes.normal(second).encode("utf-8", "replace")
     )
-    assert not codes.fits(first, "")
+    assert not access_codes.fits(first, "")
 
 
 def test_codes_are_all_different_and_hard_to_misread() -> None:
-    made = {codes.make_code() for _ in range(500)}
+    made = {access_codes.make_code() for _ in range(500)}
     assert len(made) == 500
     assert not set("".join(made)) & set("0O1Il")
-    assert len(codes.LETTERS) ** (codes.GROUPS * codes.GROUP) > 2**75
+    assert len(access_codes.LETTERS) ** (access_codes.GROUPS * access_codes.GROUP) > 2**75
 
 
 def test_each_role_may_do_all_that_the_one_before_it_may() -> None:

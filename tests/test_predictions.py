@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import BadInput
 from core.project import Project
 from core.registry.activation import promote

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.measuring.exact import chance_of_so_few, evidence_against, lower_bound
-from core.measuring.promises import (
+from core.evaluation.exact_tests import chance_of_so_few, evidence_against, lower_bound
+from core.evaluation.guarantee import (
     Certificate,
     Refusal,
     Wanted,
@@ -15,7 +15,7 @@ from core.measuring.promises import (
     check_wanted,
     fewest,
 )
-from core.measuring.regions import Evidence, Judged, read_regions
+from core.evaluation.regions import Evidence, Judged, read_regions
 
 LABELS = ("a", "b", "c")
 

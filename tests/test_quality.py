@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from core import loop
-from core.changes import change_settings
+from core.agreement.annotator_quality import Quality, measured, verdicts
+from core.agreement.kappa import Votes
+from core.agreement.votes import read_crowd
+from core.config.changes import change_settings
 from core.errors import Refused
 from core.labelling.corrections import correct
-from core.measuring.agreement import Votes
 from core.project import Project, open_project
-from core.team.quality import Quality, measured, verdicts
-from core.team.votes import read_crowd
-from gpu_jobs.local import InProcessRunner
-from gpu_jobs.quality import LEAST, Question, believe, dawid_skene, mace, one_coin, weights
+from gpu_jobs.runners.local import InProcessRunner
+from gpu_jobs.work.annotator_quality import LEAST, Question, believe, dawid_skene, mace, one_coin, weights
 from tests.conftest import TOPICS, quiet
 from tests.crowd_world import SKILLS, answer, crowd_answers
 

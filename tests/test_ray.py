@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
-from core.jobs import Sight, write_json
-from core.version import code_version
-from gpu_jobs.attempt import attempt
-from gpu_jobs.ray_api import ask
-from gpu_jobs.ray_runner import RayRunner
-from gpu_jobs.shared_folder import bring_progress, carry_bundle, carry_code, new_attempt, stop_attempts
+from core.jobs.bundle import Sight, write_json
+from core.jobs.code_version import code_version
+from gpu_jobs.runners.ray.ray_api import ask
+from gpu_jobs.runners.ray.ray_runner import RayRunner
+from gpu_jobs.runners.ray.shared_folder import bring_progress, carry_bundle, carry_code, new_attempt, stop_attempts
+from gpu_jobs.runners.supervised_run import attempt
 from tests.ray_cluster import RayCluster
 from tests.test_runners import encoding, ended, reading, until
 
@@ -184,6 +184,6 @@ def test_the_code_is_carried_once_and_whole(tmp_path: Path) -> None:
     code = carry_code(tmp_path)
     kept = sorted(path.relative_to(code) for path in code.rglob("*"))
     assert Path("gpu_jobs/run.py") in kept
-    assert Path("core/models/encoder_peaks.npz") in kept
+    assert Path("core/models/encoders/encoder_peaks.npz") in kept
     assert carry_code(tmp_path) == code
     assert [path.name for path in (tmp_path / "code").iterdir()] == [code_version()]

@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 from core import loop, simulate
-from core.encoding import encode
+from core.auto_label.evidence import trusted_model
+from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
-from core.machine.evidence import trusted_model
-from core.models.encoders import OWN, encoder_source
+from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoding import encode
+from core.models.vectors import encoded_rows
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
 from core.registry.champions import eras, history, rollback_offer, standing
 from core.registry.models import model, model_note, models
 from core.rounds.plans import active_model
-from core.settings import write_settings
-from core.vectors import encoded_rows
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.registry_world import answers, bad_head, enter, good_head, played, said, waiting
 from tests.tiny_models import make_encoder
@@ -218,7 +218,7 @@ import sys, threading
 from pathlib import Path
 from core.project import open_project
 from core.registry.activation import promote
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 project = open_project(Path(sys.argv[1]), InProcessRunner())
 print("open", flush=True)
 promote(project, lambda *_: None, model=sys.argv[2], force=True, reason="to be killed")

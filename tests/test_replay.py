@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.replays import Wanted, run_replay, summarise
+from app.cli.replay import Wanted, run_replay, summarise
 from core.errors import BadInput
 from core.simulate import Point
 from tests.conftest import quiet, write_csv

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.errors import BadInput, RondoError
 from core.models.artifacts import INSIDE, Making, seal_model
-from core.models.said import write_judged
+from core.models.out_of_fold import write_judged
 from core.project import Project
 from core.registry.activation import promote
+from core.registry.held_out import read_truth
 from core.registry.models import models
 from core.registry.retraining import BY_POLICY, due, new_labels, retrain
-from core.registry.verdicts import read_truth
 from core.rounds.plans import active_model
-from core.store import utc_now
-from gpu_jobs.local import InProcessRunner
+from core.store.database import utc_now
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
 from tests.tiny_models import make_encoder

@@ -12,15 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
-from core.jobs import Jobs
+from core.jobs.bundle import Jobs
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import CORRECTION, Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.waiting import ASKED, asked_parameters, read_waiting
 from core.project import Project, SettingsInForce
-from core.store import Store
-from gpu_jobs.local import InProcessRunner
+from core.store.database import Store
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.desk_world import ANN, BOB, SETTINGS, World, ids, submit, undo
 

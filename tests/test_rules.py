@@ -5,7 +5,9 @@ import json
 import pytest
 
 from core import loop
-from core.changes import change_settings
+from core.config.changes import change_settings
+from core.config.settings import FILE
+from core.data.records import POOL
 from core.errors import BadInput
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
@@ -13,12 +15,10 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.settling import RULES
 from core.project import Project, open_project
-from core.records import POOL
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
 from core.reports.overview import resettling, settle_rules, status
-from core.settings import FILE
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.desk_world import ANN, BOB
 from tests.test_labels import answer

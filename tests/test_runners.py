@@ -10,10 +10,10 @@ from typing import Any
 import psutil
 import pytest
 
-from core.jobs import Bundle, Runner, Sight, manifest, write_json
-from gpu_jobs.local import LocalRunner
-from gpu_jobs.modal_job import VOLUME
-from gpu_jobs.ray_runner import RayRunner
+from core.jobs.bundle import Bundle, Runner, Sight, manifest, write_json
+from gpu_jobs.runners.local import LocalRunner
+from gpu_jobs.runners.modal.modal_job import VOLUME
+from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import write_csv
 
 Handle = Mapping[str, Any]
@@ -44,7 +44,7 @@ def _local(request: pytest.FixtureRequest) -> Place:
 
 def _modal(request: pytest.FixtureRequest) -> Place:
     plane = request.getfixturevalue("modal_plane")
-    from gpu_jobs.modal_runner import ModalRunner
+    from gpu_jobs.runners.modal.modal_runner import ModalRunner
 
     return Place(
         runner=lambda: ModalRunner(patience=5.0),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from core.errors import Damaged
-from core.models.said import JUDGED, VERDICTS, Crossed, read_crossed, read_judged, write_crossed, write_judged
+from core.models.out_of_fold import JUDGED, VERDICTS, Crossed, read_crossed, read_judged, write_crossed, write_judged
 
 ROWS = st.lists(st.integers(0, 2**40), max_size=20, unique=True)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from core.measuring.audit import Weights
-from core.measuring.scores import exact, macro_f1, score, share
+from core.evaluation.audit import Weights
+from core.evaluation.scores import exact, macro_f1, score, share
 
 
 def one_hot(labels: list[int], count: int) -> np.ndarray:

@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.secret_file import load_secrets, read_secret_table
+from app.auth.secret_file import load_secrets, read_secret_table
 from core.errors import BadInput
-from core.inheritance import NEEDED, for_job
+from core.jobs.environment import NEEDED, for_job
 from core.project import Project
-from core.store import Store, note
-from gpu_jobs.local import LocalRunner
+from core.store.database import Store, note
 from gpu_jobs.run import KINDS
+from gpu_jobs.runners.local import LocalRunner
 
 
 def write(project: Path, text: str) -> None:
@@ -26,7 +26,7 @@ def write(project: Path, text: str) -> None:
 def seen(project: Path, **environment: str) -> list[str]:
     """HF_TOKEN and OTHER in a process that has read the file."""
     code = (
-        "import os, sys; from pathlib import Path; from app.secret_file import load_secrets; "
+        "import os, sys; from pathlib import Path; from app.auth.secret_file import load_secrets; "
         "load_secrets(Path(sys.argv[1])); print(os.environ.get('HF_TOKEN'), os.environ.get('OTHER'))"
     )
     clean = {name: value for name, value in os.environ.items() if name != "HF_TOKEN"}

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput, Refused
-from core.models.encoders import load_encoder
-from core.models.heads import Lesson, decide, fit_head, predict
-from gpu_jobs.teaching import Material, Progress, Run, Trained
+from core.models.encoders.encoder import load_encoder
+from core.models.heads.head import Lesson, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import is_whole, keep_only, mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import FIGURES
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
+from gpu_jobs.trainers.training import Material, Progress, Run, Trained
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from core.config.settings import FILE, Settings, check, read_settings, with_changes, write_settings
+from core.config.taxonomy import add_label, make_taxonomy, rename_label, retire_label
 from core.errors import BadInput, NotAProject
-from core.settings import FILE, Settings, check, read_settings, with_changes, write_settings
-from core.taxonomy import add_label, make_taxonomy, rename_label, retire_label
 from core.training.trainers import TRAINERS
-from gpu_jobs.runners import RUNNERS
+from gpu_jobs.runners.choice import RUNNERS
 
 names = some.text(min_size=1, max_size=30).filter(lambda name: name.strip() and "|" not in name)
 

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from app import state
+from app import background
 from core import loop, simulate
-from core.changes import change_settings
+from core.backup.repair import repair
+from core.config.changes import change_settings
+from core.config.settings import FILE, LAST_GOOD, Settings, read_settings, with_changes, write_settings
+from core.config.taxonomy import make_taxonomy
 from core.errors import BadInput, Damaged
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.settings import FILE, LAST_GOOD, Settings, read_settings, with_changes, write_settings
-from core.storage.repair import repair
-from core.taxonomy import make_taxonomy
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]
@@ -157,13 +157,13 @@ def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Pro
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[state.Office]:
+def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
     shutil.copytree(encoded, tmp_path / "served")
-    yield state.open_office(lambda: open_project(tmp_path / "served", InProcessRunner()))
-    state.close_office()
+    yield background.open_office(lambda: open_project(tmp_path / "served", InProcessRunner()))
+    background.close_office()
 
 
-def test_a_running_app_adopts_labels_from_the_file_by_itself(office: state.Office) -> None:
+def test_a_running_app_adopts_labels_from_the_file_by_itself(office: background.Office) -> None:
     file = office.project.folder / FILE
     file.write_text(file.read_text() + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n')
     office.watch()

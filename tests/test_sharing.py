@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.labelling.leases import Holder
 from core.labelling.responses import Event
-from core.store import Store
+from core.store.database import Store
 from tests.desk_world import ANN, BOB, SETTINGS, World, ids, undo
 
 

@@ -14,11 +14,11 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from annotation.engine.throttle import FREE_TRIES
-from app.entrance import Entrance
-from app.guard import Guard
-from app.sign_in import MOST_BYTES, safe_next, sign_in_routes
+from app.auth.authenticator import Entrance
+from app.auth.guard import Guard
+from app.auth.sign_in import MOST_BYTES, safe_next, sign_in_routes
+from core.people.people import remove_person
 from core.project import Project
-from core.team.people import remove_person
 from tests.conftest import quiet
 from tests.people_world import add_all, entrance_of
 

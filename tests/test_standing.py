@@ -3,9 +3,9 @@
 import pytest
 
 from core import loop, simulate
-from core.changes import change_settings
+from core.config.changes import change_settings
 from core.project import Project
-from core.reports.standing import learning_curve, newest_model, prospects
+from core.reports.model_quality import learning_curve, newest_model, prospects
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]

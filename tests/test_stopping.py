@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.measuring.curve import Curve
-from core.measuring.stopping import Price, agreement, unsure, worth
+from core.evaluation.curve import Curve
+from core.evaluation.stopping import Price, agreement, unsure, worth
 
 SURE_CURVE = Curve(
     labels=400,

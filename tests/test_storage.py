@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from core.damage import wal_of
+from core.backup.backups import back_up
+from core.backup.repair import repair
+from core.backup.stored_tables import broken_rules, tables
 from core.errors import Damaged, RondoError
 from core.project import open_project
-from core.storage.backups import back_up
-from core.storage.repair import repair
-from core.storage.tables import broken_rules, tables
-from core.store import FILE, Store
-from core.wal import damaged_pages, flush_entry
-from gpu_jobs.local import InProcessRunner
+from core.store.damage import wal_of
+from core.store.database import FILE, Store
+from core.store.wal import damaged_pages, flush_entry
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
 ANSWERS = 40
@@ -30,7 +30,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import open_project
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 project = open_project(Path(sys.argv[1]), InProcessRunner())
 for number in range(int(sys.argv[2]), int(sys.argv[3])):
     event = Event(f"answer-{number:03d}", f"r{number}", "submit", ("food",), ts=2e9 + number)
@@ -229,7 +229,7 @@ def test_repair_without_a_backup_saves_what_can_be_read_and_the_newest_answers(k
 
 
 def test_a_checkpoint_comes_by_itself_while_people_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.store.CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr("core.store.database.CHECKPOINT_SECONDS", 0.05)
     store = Store(tmp_path)
     with store.transaction() as cursor:
         cursor.execute("insert into audit_log values (now(), 'me', 'before', null)")

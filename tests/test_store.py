@@ -11,16 +11,16 @@ import duckdb
 import pytest
 
 from core.errors import Damaged, Refused
-from core.migrations import MIGRATIONS
-from core.store import FILE, Store, StoreHeld
+from core.store.database import FILE, Store, StoreHeld
+from core.store.migrations import MIGRATIONS
 
 WRITER = """
 import sys
 from datetime import datetime
 from pathlib import Path
-import core.store
-from core.store import Store, utc_now
-core.store.CHECKPOINT_SECONDS = 0.01  # so that some are killed in a checkpoint
+import core.store.database
+from core.store.database import Store, utc_now
+core.store.database.CHECKPOINT_SECONDS = 0.01  # so that some are killed in a checkpoint
 store = Store(Path(sys.argv[1]))
 number = int(sys.argv[2])
 while True:
@@ -138,7 +138,7 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
     with store.transaction() as cursor:
         cursor.execute("delete from audit_log where who = 'Zyxwvut'")
     store.rewrite()
-    code = f"from pathlib import Path; from core.store import Store; Store(Path({str(tmp_path)!r}))"
+    code = f"from pathlib import Path; from core.store.database import Store; Store(Path({str(tmp_path)!r}))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "StoreHeld" in other.stderr
     assert store.one("select count(*) from audit_log") == 3000

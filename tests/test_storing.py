@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from core import loop
+from core.config.settings import FILE
 from core.errors import Cancelled
-from core.jobs import Report
+from core.jobs.bundle import Report
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.settings import FILE
-from gpu_jobs.local import LocalRunner
+from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
 
 ROWS = 12_000
@@ -117,7 +117,7 @@ from pathlib import Path
 from typing import Any
 from core import loop
 from core.project import open_project
-from gpu_jobs.local import LocalRunner
+from gpu_jobs.runners.local import LocalRunner
 
 def report(what, rows, total):
     if what == "Storing" and 0 < rows < total:

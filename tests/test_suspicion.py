@@ -8,20 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app.state import _OPEN, open_office
+from app.background import _OPEN, open_office
 from core import loop
 from core.errors import BadInput, Refused
+from core.explore import label_errors
+from core.explore.browse import find
+from core.explore.filters import Search
+from core.explore.label_errors import KINDS, inspect, inspected_at, pair, word_diff
 from core.labelling.leases import Holder
 from core.labelling.queue import Ask
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.looking import suspicion
-from core.looking.browse import find
-from core.looking.filters import Search
-from core.looking.suspicion import KINDS, inspect, inspected_at, pair, word_diff
-from core.models.graph import neighbour_graph
+from core.models.heads.neighbour_graph import neighbour_graph
 from core.project import Project, open_project
-from gpu_jobs.inspect import (
+from gpu_jobs.runners.local import InProcessRunner
+from gpu_jobs.work.inspect import (
     Labelled,
     contradictions,
     hard_records,
@@ -30,7 +31,6 @@ from gpu_jobs.inspect import (
     out_of_sample,
     outliers,
 )
-from gpu_jobs.local import InProcessRunner
 from tests.conftest import COLUMNS, quiet, sentences
 
 ANN, BOB = Holder("ann", "tab"), Holder("bob", "tab")
@@ -109,10 +109,10 @@ def test_a_whole_kind_can_be_sent_for_a_second_look_once_and_its_lines_say_why(f
     lines = {line.id: line for line in find(flawed, Search(kind="label_error")).lines}
     assert [lines[record].unseen for record in WRONG] == ["weather", "music", "weather"]
     assert all(lines[record].unseen != lines[record].label for record in WRONG)
-    ns = suspicion.flagged(flawed, "label_error")
+    ns = label_errors.flagged(flawed, "label_error")
     assert len(ns) == len(lines)
     assert queue_for_review(flawed, ns, "ann")["queued"] == len(ns)
-    assert suspicion.flagged(flawed, "label_error") == []
+    assert label_errors.flagged(flawed, "label_error") == []
 
 
 def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:

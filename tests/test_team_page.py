@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import state
+from app import background
 from core import loop
+from core.agreement import agreement
+from core.people import pace
 from core.project import Project, open_project
-from core.team import agreeing, pace
-from gpu_jobs.local import InProcessRunner
+from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet
 from tests.crowd_world import SKILLS, answer, crowd_answers
 
@@ -20,10 +21,10 @@ HOSTILE = "![x](http://x/y) :red[hi]"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[state.Office]:
-    opened = state.open_office(lambda: project)
+def office(project: Project) -> Iterator[background.Office]:
+    opened = background.open_office(lambda: project)
     yield opened
-    state._OPEN.clear()
+    background._OPEN.clear()
 
 
 def team() -> AppTest:
@@ -38,11 +39,11 @@ def texts(page: AppTest) -> str:
     return "\n".join(one.value for one in [*page.text, *page.info, *page.warning, *page.caption])
 
 
-def test_without_answers_it_says_so(office: state.Office) -> None:
+def test_without_answers_it_says_so(office: background.Office) -> None:
     assert "Nobody has labelled yet." in texts(team())
 
 
-def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: state.Office) -> None:
+def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: background.Office) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
     shown = texts(team())
     assert "Agreement cannot be told: no record has answers of two people." in shown
@@ -50,7 +51,7 @@ def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: st
     assert "There is no conflict" in shown
 
 
-def test_a_crowd_is_shown_measured_and_warned_of(office: state.Office, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_crowd_is_shown_measured_and_warned_of(office: background.Office, truth: dict[str, tuple[str, ...]]) -> None:
     answer(office.project, crowd_answers(truth, list(TOPICS)))
     page = team()
     work = page.dataframe[0].value
@@ -66,7 +67,7 @@ def test_a_crowd_is_shown_measured_and_warned_of(office: state.Office, truth: di
     assert any(one.value.startswith("contrarian answers against the others") for one in page.warning)
 
 
-def test_two_people_can_be_chosen(office: state.Office) -> None:
+def test_two_people_can_be_chosen(office: background.Office) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"]), ("cat", "r1", ["food"])])
     page = team()
     assert page.dataframe[4].value.to_dict("records") == [{"first": "food", "second": "music", "records": 1}]
@@ -74,7 +75,7 @@ def test_two_people_can_be_chosen(office: state.Office) -> None:
     assert "They share no record." in texts(page)
 
 
-def test_a_name_is_asked_for_before_the_card_comes(office: state.Office) -> None:
+def test_a_name_is_asked_for_before_the_card_comes(office: background.Office) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"])])
     page = team()
     assert not page.get("bidi_component")
@@ -82,7 +83,7 @@ def test_a_name_is_asked_for_before_the_card_comes(office: state.Office) -> None
     assert page.get("bidi_component")
 
 
-def test_a_persons_name_is_no_markup(office: state.Office, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_persons_name_is_no_markup(office: background.Office, truth: dict[str, tuple[str, ...]]) -> None:
     crowd = crowd_answers(truth, list(TOPICS))
     answer(office.project, [(HOSTILE if who == "contrarian" else who, record, said) for who, record, said in crowd])
     loop.VERBS["quality"](office.project, quiet)
@@ -96,14 +97,14 @@ def test_it_opens_where_several_labels_hold(encoded: Path, tmp_path: Path) -> No
     shutil.copytree(encoded, folder)
     file = folder / "rondo.toml"
     file.write_text(file.read_text().replace("multi = false", "multi = true"))
-    office = state.open_office(lambda: open_project(folder, InProcessRunner()))
+    office = background.open_office(lambda: open_project(folder, InProcessRunner()))
     answer(office.project, [("ann", "r0", ["food", "music"]), ("bob", "r0", []), ("ann", "r1", []), ("bob", "r1", [])])
     page = team()
     assert page.dataframe[4].value.to_dict("records") == [
-        {"first": agreeing.NONE, "second": agreeing.NONE, "records": 1},
-        {"first": "food, music", "second": agreeing.NONE, "records": 1},
+        {"first": agreement.NONE, "second": agreement.NONE, "records": 1},
+        {"first": "food, music", "second": agreement.NONE, "records": 1},
     ]
-    state.close_office()
+    background.close_office()
 
 
 def test_pauses_do_not_slow_anybody_down(project: Project) -> None:

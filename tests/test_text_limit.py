@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.models.encoders import EMBEDDED, load_encoder
-from core.models.text_limit import characters_read
+from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.encoders.text_limit import characters_read
 
 NOWHERE = Path("/nowhere")
 WORDS = " ".join(f"parcel{number} came late" for number in range(2000))

@@ -12,7 +12,7 @@ PARAMS = '{"trainer": "setfit", "seed": 7, "encoder": "/home/me/mini", "labels":
 RUN = f"""
 import sys
 from pathlib import Path
-from gpu_jobs.tracking import track
+from gpu_jobs.trainers.tracking import track
 with track("20261121-run", {PARAMS}, Path(sys.argv[1])) as tracker:
     for step in range(1, 4):
         tracker.log(step, {{"loss": 1 / step}})

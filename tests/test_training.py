@@ -11,17 +11,17 @@ import pytest
 
 from core import loop
 from core.errors import BadInput, Cancelled, Refused
-from core.jobs import Bundle
-from core.models.said import read_judged, write_judged
+from core.jobs.bundle import Bundle
+from core.models.out_of_fold import read_judged, write_judged
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, listing
 from core.training.launch import Asked, launch, order_of, train, wait
 from core.training.material import write_material
 from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
-from gpu_jobs.local import InProcessRunner, LocalRunner
-from gpu_jobs.modal_runner import ModalRunner
-from gpu_jobs.ray_runner import RayRunner
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
+from gpu_jobs.runners.modal.modal_runner import ModalRunner
+from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import quiet
 
 

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Damaged, Refused
-from core.models.encoders import EMBEDDED, load_encoder
-from core.models.heads import Lesson, predict
-from gpu_jobs.teaching import Progress, Run
+from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.heads.head import Lesson, predict
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
+from gpu_jobs.trainers.training import Progress, Run
 from gpu_jobs.trainers.transformer import choose_base, choose_rows, train
 from tests.tiny_models import Heard, lessons, make_bert, make_classifier, make_run, score, unheard
 

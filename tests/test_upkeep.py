@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 from core.project import open_project
-from gpu_jobs.local import LocalRunner
-from gpu_jobs.runners import RUNNERS
+from gpu_jobs.runners.choice import RUNNERS
+from gpu_jobs.runners.local import LocalRunner
 from tests.test_cli import figures, rondo
 
 SLOW = ("--set", "epochs=400", "--set", "patience=0")
@@ -132,7 +132,7 @@ def test_a_copy_of_a_project_says_that_its_job_runs_elsewhere_and_leaves_it_alon
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path
-import duckdb, psutil, app.secret_file, core.loop, core.upkeep, core.project, gpu_jobs.runners, annotation.workspace
+import duckdb, psutil, app.auth.secret_file, core.loop, core.upkeep, core.project, gpu_jobs.runners.choice, annotation.workspace
 from app.client import call
 from core.errors import Refused
 folder, out = Path(sys.argv[1]), sys.argv[2]

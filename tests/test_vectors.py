@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Damaged
-from core.vectors import (
+from core.models.vectors import (
     FACTS,
     FILE,
     MANIFEST,
@@ -100,7 +100,7 @@ def test_a_killed_append_leaves_all_of_a_job_or_nothing_of_it(tmp_path: Path) ->
     finished_job(tmp_path / "b", 100, [400] * 3)
     program = f"""
 from pathlib import Path
-from core.vectors import append_shards
+from core.models.vectors import append_shards
 print("go", flush=True)
 append_shards(Path({str(tmp_path)!r}), "enc", Path({str(tmp_path / "b")!r}), 100)
 """

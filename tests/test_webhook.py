@@ -15,7 +15,7 @@ import uvicorn
 from standardwebhooks.webhooks import Webhook
 from starlette.applications import Starlette
 
-from app.webhook_api import MOST_BYTES, PATH, register, webhook_routes
+from app.http.webhook_routes import MOST_BYTES, PATH, register, webhook_routes
 from core import loop
 from core.project import Project
 from tests.argilla_server import ArgillaServer

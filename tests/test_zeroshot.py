@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput
-from core.measuring.scores import macro_f1
-from core.models.encoders import EMBEDDED, load_encoder
-from core.models.heads import decide, predict
-from gpu_jobs.teaching import Floats, Material, Run
+from core.evaluation.scores import macro_f1
+from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.heads.head import decide, predict
 from gpu_jobs.trainers.entailment import load_reader
+from gpu_jobs.trainers.training import Floats, Material, Run
 from gpu_jobs.trainers.zeroshot import aim, train
 from tests.conftest import TOPICS, sentences
 from tests.tiny_models import make_classifier, make_run, unheard

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from core.measuring.scores import macro_f1
-from core.models.heads import decide
+from core.evaluation.scores import macro_f1
+from core.models.heads.head import decide
 from core.training.trainers import TRAINERS, read_values
-from gpu_jobs.teaching import Material, Progress, Run, Trained
+from gpu_jobs.trainers.training import Material, Progress, Run, Trained
 from tests.conftest import TOPICS
 
 WORDS = (

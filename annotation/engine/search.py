@@ -22,9 +22,9 @@ from sqlalchemy import text
 
 from .clauses import Clauses
 from .nearest import read_vectors
+from .query_parser import Node, Term, Without, full_text, parse
 from .text_index import COLUMNS, forget_texts, searched_fields, set_up_index, write_texts
 from .turns import RANK, in_turn, shuffled
-from .words import Node, Term, Without, full_text, parse
 
 ANNOTATORS = (
     "SELECT u.id FROM users u JOIN workspaces_users w ON w.user_id = u.id "

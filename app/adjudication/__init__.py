@@ -1,12 +1,12 @@
-"""The adjudication card: conflicts decided by keyboard, in the browser; talks to `app.adjudicate_api`."""
+"""The adjudication card: conflicts decided by keyboard, in the browser; talks to `app.http.adjudication_routes`."""
 
 from functools import cache
 from pathlib import Path
 
 import streamlit as st
 
+from app.background import Office
 from app.card import card_data
-from app.state import Office
 
 _SHARED = ("tab", "outbox", "past", "line", "listening", "label_keys", "elements", "record")
 _OWN = ("bench", "view", "adjudication")

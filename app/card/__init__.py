@@ -1,4 +1,4 @@
-"""The labelling card: a component that lives in the browser and talks to `app.label_api`. Knows no records."""
+"""The labelling card: a component that lives in the browser and talks to `app.http.label_routes`. Knows no records."""
 
 import time
 from functools import cache
@@ -7,10 +7,10 @@ from typing import Any
 
 import streamlit as st
 
-from app.label_api import card_setup
-from app.state import Office
-from app.tokens import project_id
-from core.team.people import MANAGER, Person
+from app.auth.tokens import project_id
+from app.background import Office
+from app.http.label_routes import card_setup
+from core.people.people import MANAGER, Person
 
 _PARTS = (
     "tab",

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.export_view import draw_card, draw_preview, draw_written, write_file
-from app.state import opened
-from app.widgets import activity
-from core.files.tables import FORMATS
+from app.background import opened
+from app.pages.parts.export_view import draw_card, draw_preview, draw_written, write_file
+from app.pages.parts.widgets import activity
 from core.reports.export import CAPTIONS
 from core.reports.overview import status
+from core.store.tables import FORMATS
 
 office = opened()
 st.title("Export")

@@ -4,9 +4,9 @@ from datetime import datetime, time
 
 import streamlit as st
 
-from app.history_view import draw_export, draw_lines, draw_paging, trail
-from app.state import opened
-from core.team.history import Wanted, kinds, lines
+from app.background import opened
+from app.pages.parts.history_view import draw_export, draw_lines, draw_paging, trail
+from core.people.audit_log import Wanted, kinds, lines
 
 office = opened()
 st.title("History")

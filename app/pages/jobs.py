@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.jobs_view import act, draw_jobs, draw_places, draw_price, draw_trouble
-from app.parameter_view import draw_parameters
-from app.places import places
-from app.search_view import draw_budget, draw_search
-from app.state import opened
-from app.widgets import activity
+from app.background import opened
+from app.pages.parts.jobs_view import act, draw_jobs, draw_places, draw_price, draw_trouble
+from app.pages.parts.parameter_view import draw_parameters
+from app.pages.parts.search_view import draw_budget, draw_search
+from app.pages.parts.widgets import activity
+from app.runner_readiness import places
 from core.training.following import GRID
 from core.training.launch import Asked
 from core.training.trainers import TRAINERS

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
+from app.auth.identity import demand, is_signed_in
+from app.background import opened
 from app.card import draw_card
-from app.identity import demand, is_signed_in
-from app.state import opened
 from core.errors import BadInput
-from core.names import check_name
+from core.people.names import check_name
 from core.reports.card_text import escaped
 
 office = opened()

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from app.charts_map import drawn_shapes, map_chart
-from app.identity import demand, is_signed_in
-from app.picked import draw_bulks, draw_news, draw_selection
-from app.state import opened
-from app.widgets import activity
+from app.auth.identity import demand, is_signed_in
+from app.background import opened
+from app.charts.plane import drawn_shapes, map_chart
+from app.pages.parts.map_selection import draw_bulks, draw_news, draw_selection
+from app.pages.parts.widgets import activity
 from core.errors import RondoError
-from core.looking.maps import map_notice, open_map
-from core.looking.points import COLOURINGS, inside, points
+from core.explore.map_points import COLOURINGS, inside, points
+from core.explore.maps import map_notice, open_map
 
 office = opened()
 project = office.project

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app.identity import demand
-from app.state import opened
+from app.auth.identity import demand
+from app.background import opened
 from core.reports.own_figures import own_figures
 
 office = opened()

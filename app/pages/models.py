@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from app.evaluation_view import draw_evaluations
-from app.models_view import (
+from app.background import opened
+from app.pages.parts.evaluation_view import draw_evaluations
+from app.pages.parts.models_view import (
     draw_challenge,
     draw_champion,
     draw_encoder_choice,
@@ -15,8 +16,7 @@ from app.models_view import (
     pick_model,
     watch,
 )
-from app.state import opened
-from app.widgets import activity
+from app.pages.parts.widgets import activity
 from core.registry.models import model, models
 from core.reports.card_text import escaped
 

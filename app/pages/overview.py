@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.charts import balance_chart, queue_chart
-from app.identity import demand
-from app.models_view import draw_standing
-from app.standing_view import draw_prospects, draw_scores
-from app.state import opened
-from app.widgets import activity
+from app.auth.identity import demand
+from app.background import opened
+from app.charts.quality import balance_chart, queue_chart
+from app.pages.parts.models_view import draw_standing
+from app.pages.parts.quality_view import draw_prospects, draw_scores
+from app.pages.parts.widgets import activity
 from core.reports import overview
 from core.reports.card_text import escaped
 

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.record_list import draw_kind, draw_lines, draw_paging, draw_picked, offer_inspection, trail
-from app.record_search import ask_search
-from app.record_view import draw_record
-from app.state import opened
-from core.looking.browse import choices, find
-from core.looking.suspicion import inspected_at
+from app.background import opened
+from app.pages.parts.record_list import draw_kind, draw_lines, draw_paging, draw_picked, offer_inspection, trail
+from app.pages.parts.record_search import ask_search
+from app.pages.parts.record_view import draw_record
+from core.explore.browse import choices, find
+from core.explore.label_errors import inspected_at
 
 office = opened()
 st.title("Records")

@@ -2,12 +2,12 @@
 
 import streamlit as st
 
-from app.round_view import draw_calibration, draw_confusion, draw_curve, draw_labels, draw_round
-from app.state import opened
-from app.widgets import activity
-from core.reports import overview, standing
+from app.background import opened
+from app.pages.parts.round_view import draw_calibration, draw_confusion, draw_curve, draw_labels, draw_round
+from app.pages.parts.widgets import activity
+from core.reports import model_quality, overview
 from core.reports.datacard import batch_facts
-from core.reports.matrices import judged_strata, scored_strata
+from core.reports.errors import judged_strata, scored_strata
 
 MOST = 20
 
@@ -15,7 +15,7 @@ office = opened()
 st.title("Rounds")
 activity(office)
 rounds = overview.batches(office.project)
-model = standing.newest_model(office.project)
+model = model_quality.newest_model(office.project)
 if not rounds and not model:
     st.info("No batch was chosen yet. The Overview page says what to do first.")
     st.page_link("pages/overview.py", label="Overview", icon=":material/home:")

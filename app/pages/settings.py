@@ -4,9 +4,9 @@ from typing import Any
 
 import streamlit as st
 
-from app.identity import demand
-from app.state import opened
-from core.changes import change_settings
+from app.auth.identity import demand
+from app.background import opened
+from core.config.changes import change_settings
 from core.errors import RondoError
 from core.reports.card_text import escaped
 from core.reports.overview import resettling, retiring, settle_rules, strategies

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from app.state import opened
-from app.team_exchange_view import draw_exchange
-from app.team_view import draw_agreement, draw_conflicts, draw_quality, draw_work
-from app.widgets import activity
+from app.background import opened
+from app.pages.parts.exchange_view import draw_exchange
+from app.pages.parts.team_view import draw_agreement, draw_conflicts, draw_quality, draw_work
+from app.pages.parts.widgets import activity
 
 office = opened()
 st.title("Team")

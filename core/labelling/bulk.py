@@ -9,14 +9,14 @@ from typing import Any
 
 import duckdb
 
+from core.config.settings import Settings
+from core.data.records import GOLD
 from core.errors import BadInput, Refused
 from core.labelling.responses import BULK, Event, first_stamp, refusal
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.project import Project
-from core.records import GOLD
 from core.rounds.plans import active_model
-from core.settings import Settings
-from core.store import note, utc_now
+from core.store.database import note, utc_now
 
 LEFT_OUT = {
     "missing": "are not in this project",

@@ -6,10 +6,10 @@ import duckdb
 import numpy as np
 
 from core.errors import Refused
-from core.jobs import Report
+from core.jobs.bundle import Report
 from core.labelling.responses import FILE
 from core.project import Project
-from core.store import count, note
+from core.store.database import count, note
 
 
 def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> dict[str, Any]:

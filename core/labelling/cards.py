@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import duckdb
 
+from core.config.settings import Settings
 from core.labelling.waiting import Row
-from core.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from core.config.settings import Settings
+from core.config.taxonomy import SEPARATOR
 from core.labelling.responses import CROWD, FILE
 from core.labelling.settling import settle
-from core.settings import Settings
-from core.store import count, utc_now
-from core.taxonomy import SEPARATOR
+from core.store.database import count, utc_now
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import duckdb
 
+from core.config.settings import Settings
 from core.labelling.responses import FILE
 from core.labelling.settling import settle
-from core.settings import Settings
-from core.store import count
+from core.store.database import count
 
 UNASKED_TEST = f"""
     select r.n from records r

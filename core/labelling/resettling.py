@@ -2,9 +2,9 @@
 
 import duckdb
 
+from core.config.settings import Settings
 from core.labelling.settling import answer_parameters, settle, verdicts
-from core.settings import Settings
-from core.store import utc_now
+from core.store.database import utc_now
 
 _ANSWERED = "select distinct n from responses"
 

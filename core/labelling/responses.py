@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from core.settings import Settings
-from core.store import count
+from core.config.settings import Settings
+from core.store.database import count
 
 STORED = "stored"
 KNOWN = "known"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import duckdb
 
+from core.config.settings import Settings
+from core.data.records import FREE_SPARE, GOLD
 from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
-from core.records import FREE_SPARE, GOLD
-from core.settings import Settings
-from core.store import note
+from core.store.database import note
 
 
 def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:

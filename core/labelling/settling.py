@@ -7,8 +7,8 @@ from datetime import datetime
 
 import duckdb
 
+from core.config.settings import Settings
 from core.labelling.responses import BULK, CORRECTION, CROWD, FILE, marks
-from core.settings import Settings
 
 
 @dataclass(frozen=True)

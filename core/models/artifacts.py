@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput, Damaged, Refused
-from core.jobs import write_json
+from core.jobs.bundle import write_json
 from core.models.file_kinds import check_file, files_of
-from core.models.heads import Head
-from core.models.said import VERDICTS
+from core.models.heads.head import Head
+from core.models.out_of_fold import VERDICTS
 
 INSIDE = "encoder/"
 """the encoder of a model that brings its own"""

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.errors import Damaged
 from core.models.artifacts import INFO, INSIDE, check_model
-from core.models.encoders import OWN
+from core.models.encoders.encoder import OWN
 
 
 def encoder_name(folder: Path, manifest: Mapping[str, Any]) -> str:

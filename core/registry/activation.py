@@ -9,21 +9,21 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from core.encoding import encode_for
+from core.config.settings import Settings
+from core.data.records import HELD
 from core.errors import BadInput, Refused, RondoError
-from core.jobs import Bundle, Report
+from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
-from core.models.encoders import OWN, encoder_source
+from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoding import encode_for
 from core.project import Project
-from core.records import HELD
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
-from core.registry.verdicts import judged_rows, read_truth, unseen
+from core.registry.held_out import judged_rows, read_truth, unseen
+from core.rounds.champion_log import Succession, enter_verdicts, load_suggestions, rank_again, succeed
 from core.rounds.plans import active_model
 from core.rounds.play import known_now, take_turn
-from core.rounds.succession import Succession, enter_verdicts, load_suggestions, rank_again, succeed
-from core.settings import Settings
-from core.store import count, note
+from core.store.database import count, note
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.measuring.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown
+from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown
+from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
-from core.models.encoders import EMBEDDED, OWN
+from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
 from core.registry.usage import usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
-from core.reports.matrices import label_scores, label_table, score_of
-from core.reports.standing import pool_exhausted
-from core.version import library_versions
+from core.reports.errors import label_scores, label_table, score_of
+from core.reports.model_quality import pool_exhausted
 
 Facts = Mapping[str, Any]
 NO_LICENCE = (

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from core.errors import BadInput, Damaged, Refused
-from core.measuring.reporting import judged_on, shown_scores
+from core.evaluation.reporting import judged_on, shown_scores
 from core.models.artifacts import MANIFEST
 from core.project import Project
 from core.rounds.plans import active_model

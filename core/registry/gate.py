@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from core.errors import Damaged, Refused
-from core.measuring.audit import Weights, plain
-from core.measuring.paired import Difference, Paired, paired
-from core.measuring.scores import FEW, Bools
+from core.evaluation.audit import Weights, plain
+from core.evaluation.paired import Difference, Paired, paired
+from core.evaluation.scores import FEW, Bools
 from core.project import Project
-from core.registry.verdicts import Said, Truth, audit_weights, read_said, read_truth
+from core.registry.held_out import Said, Truth, audit_weights, read_said, read_truth
 from core.rounds.plans import active_model
 
 RULE = (

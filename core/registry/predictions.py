@@ -5,14 +5,14 @@ from typing import Any
 
 import duckdb
 
+from core.config.settings import Settings
 from core.errors import BadInput
-from core.jobs import Report
+from core.evaluation.reporting import FEWEST, too_few
+from core.evaluation.scores import share
+from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
-from core.measuring.reporting import FEWEST, too_few
-from core.measuring.scores import share
 from core.project import Project
-from core.rounds.succession import SAID
-from core.settings import Settings
+from core.rounds.champion_log import SAID
 
 Row = dict[str, Any]
 SHOWN = 300

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.jobs import Report
-from core.models.encoders import OWN
+from core.jobs.bundle import Report
+from core.models.encoders.encoder import OWN
+from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.champions import find_model, has_files
 from core.rounds.plans import active_model
-from core.store import note, utc_now
-from core.vectors import encoder_folder
+from core.store.database import note, utc_now
 
 
 def model_remove(project: Project, report: Report, *, models: Sequence[str], who: str = "local") -> dict[str, Any]:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
-from core.jobs import UNDER_WAY, Report
+from core.jobs.bundle import UNDER_WAY, Report
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
+from core.rounds.champion_log import Succession
 from core.rounds.plans import active_model
-from core.rounds.succession import Succession
-from core.settings import Settings
-from core.store import note, utc_now
+from core.store.database import note, utc_now
 from core.training.launch import train
 
 FAILED = "retraining failed"

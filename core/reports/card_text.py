@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from core.measuring.reporting import score_cells
-from core.reports.matrices import label_table
+from core.evaluation.reporting import score_cells
+from core.reports.errors import label_table
 
 Card = Mapping[str, Any]
 MEANING = {

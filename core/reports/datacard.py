@@ -7,16 +7,16 @@ from typing import Any
 
 import duckdb
 
+from core.auto_label.guarantees import count_checks
+from core.config.settings import Settings
+from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, shown_scores
 from core.labelling.settling import ANSWERS, answer_parameters
-from core.machine.promises import count_checks
-from core.measuring.reporting import FEW_AUDITS, STRATA, audit_notes, shown_scores
+from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project
-from core.reports.matrices import label_scores, score_of
-from core.reports.standing import is_exhausted
+from core.reports.errors import label_scores, score_of
+from core.reports.model_quality import is_exhausted
 from core.rounds.plans import active_model
-from core.settings import Settings
-from core.store import utc_now
-from core.vectors import MANIFEST, encoder_folder
+from core.store.database import utc_now
 
 Card = dict[str, Any]
 Cursor = duckdb.DuckDBPyConnection

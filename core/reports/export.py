@@ -7,14 +7,14 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from core.config.settings import Settings
+from core.config.taxonomy import NONE_OF_THEM, SEPARATOR
 from core.errors import BadInput, Refused
-from core.files.tables import write_table
 from core.labelling.settling import ANSWERS
 from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
-from core.settings import Settings
-from core.taxonomy import NONE_OF_THEM, SEPARATOR
+from core.store.tables import write_table
 
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",

@@ -3,17 +3,17 @@
 import json
 from typing import Any
 
+from core.auto_label.guarantees import announcements
+from core.config.settings import with_changes
+from core.data.records import POOL
 from core.labelling.gold import UNASKED_TEST
 from core.labelling.resettling import compare, said
 from core.labelling.settling import ANSWERS, RULES, answer_parameters
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
-from core.machine.promises import announcements
+from core.models.vectors import encoded_rows
 from core.project import Project
-from core.records import POOL
-from core.reports.standing import caveats, newest_model, pool_exhausted, without_advice
-from core.settings import with_changes
-from core.vectors import encoded_rows
+from core.reports.model_quality import caveats, newest_model, pool_exhausted, without_advice
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
 _COUNTS = f"""

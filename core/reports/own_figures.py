@@ -4,7 +4,7 @@ from typing import Any
 
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
-from core.store import count
+from core.store.database import count
 
 DAYS = 14
 

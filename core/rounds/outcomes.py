@@ -7,16 +7,16 @@ from typing import Any
 
 import duckdb
 
-from core.jobs import Bundle
+from core.config.settings import Settings
+from core.data.records import FREE_SPARE
+from core.jobs.bundle import Bundle
 from core.labelling.calibrating import share_of, slip_in
 from core.labelling.gold import ask_test_records
 from core.project import Project
-from core.records import FREE_SPARE
+from core.rounds.champion_log import Succession, enter_verdicts, load_suggestions, rank_again, succeed
 from core.rounds.plans import Choice, Plan, active_model
 from core.rounds.rechoosing import keep_choice
-from core.rounds.succession import Succession, enter_verdicts, load_suggestions, rank_again, succeed
-from core.settings import Settings
-from core.store import utc_now
+from core.store.database import utc_now
 
 
 def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings) -> dict[str, Any]:

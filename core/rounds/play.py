@@ -10,19 +10,19 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.config.settings import Settings
+from core.config.taxonomy import spoken
+from core.data.records import AUDIT_POOL, NUMBERS, POOL
 from core.errors import BadInput, Refused, RondoError
-from core.jobs import Bundle, Report
+from core.jobs.bundle import Bundle, Report
 from core.labelling.gold import UNASKED_TEST
-from core.models.encoders import encoder_source
+from core.models.encoders.encoder import encoder_source
+from core.models.vectors import encoded_rows
 from core.project import Project
-from core.records import AUDIT_POOL, NUMBERS, POOL
-from core.rounds.history import read_history
+from core.rounds.draws import read_history
 from core.rounds.outcomes import queue_test_records, take_in
 from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
-from core.settings import Settings
-from core.store import count
-from core.taxonomy import spoken
-from core.vectors import encoded_rows
+from core.store.database import count
 
 Ints = npt.NDArray[np.int64]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Damaged, Refused
-from core.jobs import Bundle, Report, write_json
+from core.jobs.bundle import Bundle, Report, write_json
 from core.project import Project
 
 ROWS = ("pool_rows", "machine_rows", "train_rows")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.models.heads import decide
+from core.models.heads.head import decide
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
 from core.sampling.pool import Floats, Ints, Pool

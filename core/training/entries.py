@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import BadInput
-from core.jobs import ENDED, UNDER_WAY, Bundle
-from core.measuring.reporting import judged_on
+from core.evaluation.reporting import judged_on
+from core.jobs.bundle import ENDED, UNDER_WAY, Bundle
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from core.training.trainers import in_todays_names
 
 SHOWN = 100

@@ -10,9 +10,9 @@ from typing import Any
 
 from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs import ENDED, UNDER_WAY, Bundle, JobBroke, Report, Runner
+from core.jobs.bundle import ENDED, UNDER_WAY, Bundle, JobBroke, Report, Runner
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from core.training.entries import entry, read_row, set_state
 from core.training.outcomes import take_in
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from core.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
-from core.jobs import ENDED, Bundle, Report
-from core.measuring.reporting import STRATA, in_words, shown_scores
+from core.evaluation.reporting import STRATA, in_words, shown_scores
+from core.jobs.bundle import ENDED, Bundle, Report
+from core.models.encoders.encoding import encode_if_needed
 from core.project import Project
-from core.store import utc_now
+from core.store.database import utc_now
 from core.training.entries import entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
 from core.training.launch import POLL_SECONDS, Asked, Order, launch, order_of

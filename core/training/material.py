@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.config.settings import Settings
 from core.errors import Refused
-from core.jobs import Bundle
+from core.jobs.bundle import Bundle
 from core.models.artifacts import check_model
-from core.models.encoders import OWN, encoder_source
+from core.models.encoders.encoder import OWN, encoder_source
 from core.project import Project
 from core.rounds.play import known_now
-from core.settings import Settings
 
 Ints = npt.NDArray[np.int64]
 

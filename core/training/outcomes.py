@@ -5,12 +5,12 @@ import shutil
 from typing import Any
 
 from core.errors import Damaged, RondoError
-from core.jobs import Bundle, manifest
+from core.jobs.bundle import Bundle, manifest
 from core.models.artifacts import install_model
-from core.models.encoders import OWN
+from core.models.encoders.encoder import OWN
 from core.project import Project
 from core.rounds.plans import active_model
-from core.store import count, utc_now
+from core.store.database import count, utc_now
 from core.training.entries import set_state
 
 _TOLD: dict[str, Any] = {

@@ -5,7 +5,7 @@ from typing import Any
 import duckdb
 
 from core.errors import Refused, RondoError
-from core.jobs import Report
+from core.jobs.bundle import Report
 from core.project import Project
 from core.training.entries import entry, listing, read_row, set_state
 from core.training.following import GRID, followed, look

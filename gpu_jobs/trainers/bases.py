@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.models.embedded_encoder import embedded_folder
-from core.models.encoders import EMBEDDED
-from core.models.torch_encoder import fetch_model, fingerprint_of
-from gpu_jobs.teaching import Run
+from core.models.encoders.embedded import embedded_folder
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.torch_encoder import fetch_model, fingerprint_of
+from gpu_jobs.trainers.training import Run
 
 
 def find_base(run: Run) -> tuple[str, Path]:

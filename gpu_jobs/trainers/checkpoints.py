@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.jobs import write_json
+from core.jobs.bundle import write_json
 
 WHOLE = "whole.json"
 """the file that says so"""

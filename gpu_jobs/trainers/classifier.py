@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.measuring.scores import macro_f1
-from core.models.encoders import without_surrogates
-from core.models.heads import decide
-from core.models.linear import sigmoid, softmax
-from core.models.torch_encoder import multiplies_bfloat16
-from gpu_jobs.teaching import Bools, Floats, Material, Run
+from core.evaluation.scores import macro_f1
+from core.models.encoders.encoder import without_surrogates
+from core.models.encoders.torch_encoder import multiplies_bfloat16
+from core.models.heads.head import decide
+from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import count_steps
 from gpu_jobs.trainers.memory import check_memory
 from gpu_jobs.trainers.pretrained import Pretrained
+from gpu_jobs.trainers.training import Bools, Floats, Material, Run
 
 Ints = npt.NDArray[np.int64]
 Tensor = Any

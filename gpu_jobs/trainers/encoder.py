@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from core.models.heads import fit_uncalibrated
-from gpu_jobs.teaching import Bools, Material, Run, Trained
+from core.models.heads.head import fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
 from gpu_jobs.trainers.fine_tuning import Course, Drill, Stage, by_lot, count_steps, fine_tune
 from gpu_jobs.trainers.losses import contrast_batch, make_classifier, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pairs import Ints, mingle
 from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, tell
+from gpu_jobs.trainers.training import Bools, Material, Run, Trained
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.jobs import write_json
-from core.models.encoders import without_surrogates
-from gpu_jobs.teaching import Run
+from core.jobs.bundle import write_json
+from core.models.encoders.encoder import without_surrogates
 from gpu_jobs.trainers.checkpoints import keep_only, mark_whole, newest
 from gpu_jobs.trainers.losses import Objective, make_loss
 from gpu_jobs.trainers.memory import check_memory
+from gpu_jobs.trainers.training import Run
 
 Ints = npt.NDArray[np.int64]
 FIGURES = ("loss", "eval_loss", "eval_macro_f1", "epoch", "learning_rate")
@@ -179,7 +179,7 @@ def _arguments(drill: Drill, course: Course) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
-    from core.models.torch_encoder import multiplies_bfloat16
+    from core.models.encoders.torch_encoder import multiplies_bfloat16
 
     values, folder = course.run.values, course.folder
     steps, every = count_steps(drill.taught, values), _steps_between(drill.taught, values)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.models.encoders import load_encoder
-from core.models.heads import Lesson, fit_head, predict
-from core.taxonomy import spoken
-from gpu_jobs.teaching import Floats, Material, Run, Trained
+from core.config.taxonomy import spoken
+from core.models.encoders.encoder import load_encoder
+from core.models.heads.head import Lesson, fit_head, predict
+from gpu_jobs.trainers.training import Floats, Material, Run, Trained
 
 PIECE = 512
 """texts between two reports"""

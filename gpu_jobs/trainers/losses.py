@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.models.encoders import token_batches
-from core.models.heads import Bools, Head
+from core.models.encoders.encoder import token_batches
+from core.models.heads.head import Bools, Head
 
 Tensor = Any
 Objective = Callable[..., Tensor]

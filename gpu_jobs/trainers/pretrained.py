@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.models.embedded_encoder import embedded_folder
-from core.models.encoders import EMBEDDED
-from core.models.torch_encoder import fetch_model
+from core.models.encoders.embedded import embedded_folder
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.torch_encoder import fetch_model
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Refused
-from core.measuring.scores import macro_f1
-from core.models.encoders import load_encoder, without_surrogates
-from core.models.heads import Head, Lesson, decide, fit_uncalibrated, predict
-from gpu_jobs.teaching import Floats, Material, Run, Trained
+from core.evaluation.scores import macro_f1
+from core.models.encoders.encoder import load_encoder, without_surrogates
+from core.models.heads.head import Head, Lesson, decide, fit_uncalibrated, predict
 from gpu_jobs.trainers.fine_tuning import Outcome, Probe
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
+from gpu_jobs.trainers.training import Floats, Material, Run, Trained
 
 Ints = npt.NDArray[np.int64]
 
@@ -122,7 +122,7 @@ def tell(
     """With what a person wants to know of it: counts, each stage, before and after on the texts held out, memory."""
     import torch
 
-    from core.models.torch_encoder import multiplies_bfloat16
+    from core.models.encoders.torch_encoder import multiplies_bfloat16
 
     told = {
         "taught": len(parts.taught),

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadInput
-from core.models.heads import Head, fit_uncalibrated
-from gpu_jobs.teaching import Bools, Material, Run, Trained
+from core.models.heads.head import Head, fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
 from gpu_jobs.trainers.fine_tuning import Course, Drill, Outcome, Stage, by_lot, count_steps, fine_tune
 from gpu_jobs.trainers.losses import make_classifier, match_cosines, part_triplets
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pairs import Hard, Ints, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
 from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, tell
+from gpu_jobs.trainers.training import Bools, Material, Run, Trained
 
 JUDGED = 2  # pairs of each kind per held-out record, for the loss on them
 

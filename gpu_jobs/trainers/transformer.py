@@ -10,17 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Refused, Unreachable
-from core.models.encoders import EMBEDDED
-from core.models.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
-from core.models.heads import Head, Lesson, predict
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
+from core.models.heads.head import Head, Lesson, predict
 from core.training.trainers import TRAINERS
-from gpu_jobs.teaching import Floats, Material, Run, Trained
 from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.probing import check_material
 from gpu_jobs.trainers.splitting import split
+from gpu_jobs.trainers.training import Floats, Material, Run, Trained
 
 Ints = npt.NDArray[np.int64]
 

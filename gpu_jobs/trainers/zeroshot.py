@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from core.config.taxonomy import spoken
 from core.errors import BadInput
-from core.models.calibration import expected_error, fit_temperature
-from core.models.encoders import load_encoder
-from core.models.heads import FEWEST, Head, predict
-from core.models.linear import sigmoid, softmax
-from core.taxonomy import spoken
-from gpu_jobs.teaching import Floats, Material, Run, Trained
+from core.models.encoders.encoder import load_encoder
+from core.models.heads.calibration import expected_error, fit_temperature
+from core.models.heads.head import FEWEST, Head, predict
+from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
+from gpu_jobs.trainers.training import Floats, Material, Run, Trained
 
 SHARPNESS = 12.0
 """what a label's own text is ahead of another label's, as logits: near the least log loss on snips and hwu64"""

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from core.store import Store
+from core.store.database import Store
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Server
 

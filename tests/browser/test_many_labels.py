@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.settings import read_settings
-from core.store import Store
+from core.config.settings import read_settings
+from core.store.database import Store
 from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import Server
 

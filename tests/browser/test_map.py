@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from core.looking.maps import read_map
+from core.explore.maps import read_map
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.measuring.scores import score
+from core.evaluation.scores import score
 from core.sampling.selftest import SelfTest
-from core.store import Store
+from core.store.database import Store
 from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import Server
 

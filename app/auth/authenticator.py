@@ -1,0 +1,199 @@
+"""Who is let in, and how: on trust, with an access code, or by the organisation's accounts. Knows no page, no HTTP."""
+
+import hmac
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from app.auth.public_address import PublicAddress, host_name
+from app.auth.tokens import VALID_SECONDS, claimed, key_for, project_id, sign, verify
+from core.errors import BadInput, Refused
+from core.people.access_codes import SALT_BYTES, fits, hash_code, normal
+from core.people.names import check_name
+from core.people.people import ANNOTATOR, MANAGER, Person, everybody, folded, is_taken
+from core.store.database import Store, utc_now
+
+LEAST_SHARED = 12
+"""letters of a code that a whole team shares"""
+OWN_NAMES = ("127.0.0.1", "localhost", "::1")
+LINK_SECONDS = 30 * 86_400
+"""that a browser is known by, once it has opened the link"""
+
+
+class Door(Enum):
+    """The value says how one gets in."""
+
+    TRUST = "this machine alone: whoever reaches it is a manager, under any name"
+    CODES = "a name and an access code"
+    ACCOUNTS = "an account that OIDC knows, of somebody in `rondo people`"
+    SHUT = "nobody"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How the server was started. loopback: only this machine reaches it; shared: a code for all, or empty; accounts:
+    [auth] stands in secrets.toml; token: what the link holds that opens the app where names are taken on trust, empty
+    where anybody on this machine may come in; host: that it listens on."""
+
+    loopback: bool = True
+    shared: str = ""
+    accounts: bool = False
+    token: str = ""
+    host: str = "127.0.0.1"
+    public: PublicAddress | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Where names are taken on trust, any other name in a request is another site's that leads here."""
+        public = {host_name(self.public.authority)} if self.public else set()
+        return frozenset({self.host.lower(), *OWN_NAMES, *public})
+
+
+TRUSTED = Bound()
+
+
+def decide(bound: Bound, people: int) -> Door:
+    """The one place. people: how many there are in the table; each has a code."""
+    if bound.accounts:
+        return Door.ACCOUNTS
+    if people or bound.shared:
+        return Door.CODES
+    return Door.TRUST if bound.loopback else Door.SHUT
+
+
+@dataclass
+class Entrance:
+    """Asks the table of people each time, so that whoever is removed is out at once."""
+
+    store: Store
+    secret: bytes
+    bound: Bound = TRUSTED
+    _shared: str = ""
+    """the hash of the code that all share"""
+    _ended: set[str] = field(default_factory=set)
+    """sessions that were signed out of and have not ended by themselves"""
+    _busy: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(2))
+    """checks of codes at once: each takes 16 MB"""
+
+    def __post_init__(self) -> None:
+        if self.bound.shared:
+            if len(normal(self.bound.shared)) < LEAST_SHARED:
+                raise BadInput(f"RONDO_ACCESS_CODE is too short: it must have at least {LEAST_SHARED} characters.")
+            salt = key_for(self.secret, "shared", "")[:SALT_BYTES]
+            self._shared = hash_code(self.bound.shared, salt)
+        with self.store.transaction() as cursor:
+            past = utc_now() - timedelta(seconds=VALID_SECONDS)
+            cursor.execute("delete from ended_sessions where ended_at < ?", [past])
+            self._ended |= {session for (session,) in cursor.execute("select session from ended_sessions").fetchall()}
+
+    @property
+    def cookie(self) -> str:
+        """Its name: browsers share cookies between ports, so each project has its own."""
+        return f"rondo_{project_id(self.secret)}"
+
+    @property
+    def link_cookie(self) -> str:
+        """The name of the one that says that this browser has opened the link."""
+        return f"{self.cookie}_link"
+
+    def open_link(self, token: str, now: float) -> str | None:
+        """What that cookie holds from here on, None where the token is not the link's. Another server of the project,
+        with a token of its own, believes the cookie too."""
+        if not self.bound.token or not hmac.compare_digest(token.encode(), self.bound.token.encode()):
+            return None
+        return sign("link", key_for(self.secret, "link", ""), now, LINK_SECONDS)
+
+    def knows_link(self, cookie: str, now: float) -> bool:
+        """Did this browser open the link, or need none?"""
+        return not self.bound.token or verify(cookie, key_for(self.secret, "link", ""), now) is not None
+
+    def door(self) -> Door:
+        """As things stand now."""
+        return decide(self.bound, len(everybody(self.store)))
+
+    def person(self, name: str) -> Person | None:
+        """Who is let in under this name now, if anybody is."""
+        people = everybody(self.store)
+        found = next((one for one in people if folded(one.name) == folded(name)), None)
+        if found or self.bound.accounts or not self._shared:
+            return found
+        # with the code that all share: not under a name that is or was somebody's own
+        return None if is_taken(self.store, name) else Person(name, ANNOTATOR, code=self._shared)
+
+    def try_code(self, name: str, code: str) -> Person | None:
+        """Whom this name and code let in. Takes as long where there is no such name."""
+        try:
+            found = self.person(check_name(name))
+        except BadInput:
+            found = None
+        with self._busy:
+            right = fits(code[:200], found.code if found else "")
+        return found if right else None
+
+    def open_session(self, person: Person, now: float) -> str:
+        """What the cookie holds from here on; it ends by itself, with `end_session`, and with the person's stamp."""
+        return sign(f"{secrets.token_hex(8)}:{person.name}", key_for(self.secret, "session", person.stamp), now)
+
+    def session(self, cookie: str, now: float) -> Person | None:
+        """Whose session it is, if it is one still."""
+        text = claimed(cookie) or ""
+        number, _, name = text.partition(":")
+        person = self.person(name) if name and number not in self._ended else None
+        if person is None or verify(cookie, key_for(self.secret, "session", person.stamp), now) is None:
+            return None
+        return person
+
+    def end_session(self, cookie: str, now: float) -> Person | None:
+        """Whose session it was. Pages that are still open with it end, too."""
+        person = self.session(cookie, now)
+        if person:
+            number = (claimed(cookie) or "").partition(":")[0]
+            with self.store.transaction() as cursor:
+                cursor.execute("insert into ended_sessions values (?, ?)", [number, utc_now()])
+            self._ended.add(number)
+        return person
+
+    def account(self, claims: Mapping[str, Any]) -> Person | None:
+        """Who this is, by an e-mail address that the provider has checked."""
+        address = claims.get("email")
+        if not claims.get("is_logged_in") or not isinstance(address, str) or claims.get("email_verified") is False:
+            return None
+        wanted = address.strip().casefold()
+        return next((one for one in everybody(self.store) if wanted and one.email == wanted), None)
+
+    def label_token(self, person: Person, now: float) -> str:
+        """What the card shows with every request; it ends when the person is removed or gets another code."""
+        return sign(person.name, self._label_key(person), now)
+
+    def annotator(self, token: str, now: float) -> Person | None:
+        """Whose token it is, if it holds."""
+        name = claimed(token)
+        if not name:
+            return None
+        person = Person(name, MANAGER) if self.door() is Door.TRUST else self.person(name)
+        if person is None or verify(token, self._label_key(person), now) is None:
+            return None
+        return person
+
+    def _label_key(self, person: Person) -> bytes:
+        return self.secret if not person.code and not person.since else key_for(self.secret, "label", person.stamp)
+
+
+def refuse_open_door(entrance: Entrance, host: str) -> None:
+    """Raises Refused where anybody, or nobody, would get in."""
+    people = everybody(entrance.store)
+    place = entrance.bound.public.url if entrance.bound.public else host
+    if entrance.door() is Door.SHUT:
+        raise Refused(
+            f"On {place} anyone who reaches this machine could label and change everything. Give people access codes "
+            "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
+        )
+    if entrance.door() is Door.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
+        raise Refused(
+            "[auth] in .streamlit/secrets.toml lets in only people with an address, and no manager has one: "
+            "`rondo people add NAME --role manager --email ADDRESS`."
+        )

@@ -1,0 +1,281 @@
+"""Nothing of the app goes out, and nothing comes in, past this: who asks, and whether they may. Knows no page."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import compile_path
+
+from app.auth.authenticator import LINK_SECONDS, Door, Entrance
+from app.auth.oidc import claims_of
+from app.auth.public_address import host_name
+from app.pages.parts.navigation import ENTRIES, home
+from core.people.people import Person
+from core.people.roles import holders
+
+HEADER = b"x-rondo-session"
+"""what pages learn the session from: set here, and only here (`server.trustedUserHeaders`)"""
+TOKEN = "token"  # noqa: S105 - of an address
+
+FREE: dict[str, str] = {
+    "/sign-in": "lets people in",
+    "/sign-out": "lets them out",
+    "/_stcore/health": "says only that the server runs",
+    "/api/health": "says only that the server runs",
+    "/api/openapi.json": "says what the routes are",
+    "/api/docs": "says what the routes are",
+    "/api/verbs/{verb}": "asks for the key of the command line",
+    "/api/jobs": "asks for the token",
+    "/api/jobs/{id}": "asks for the token",
+    "/api/models": "asks for the token",
+    "/api/models/{id}": "asks for the token",
+    "/api/models/{id}/activate": "asks for the token",
+    "/api/webhooks/argilla": "asks for a signature",
+}
+"""our routes that nobody needs to be signed in for, and what guards them instead"""
+RIGHTS: dict[str, str] = {
+    "/api/label/events": "label",
+    "/api/label/token": "label",
+    "/api/adjudicate": "adjudicate",
+}
+"""our other routes, and the right that they need; one that stands in neither table is open to nobody"""
+ACCOUNTS_CLOSED = (
+    *("/media/", "/component/", "/_stcore/upload_file", "/_stcore/bidi-components"),
+    *("/_stcore/agent", "/_stcore/metrics"),
+)
+"""with accounts the frame of the pages must load before anybody is signed in, these need somebody who is"""
+MOST_ORIGINS = 100
+NOTHING_HERE = "There is nothing at this address. GET /api/docs says what there is."
+ELSEWHERE = (
+    "Another site's page asked for this. Is it yours, behind a proxy with a name of its own? Start the app with the "
+    "address that people open: rondo up --public-address https://NAME"
+)
+OTHER_NAME = (
+    "This app answers only to the names of this machine (127.0.0.1, localhost). Behind a proxy with a name of its own, "
+    "start it with the address that people open: rondo up --public-address https://NAME"
+)
+
+_FREE = [compile_path(path)[0] for path in FREE]
+_RIGHTS = [(compile_path(path)[0], right) for path, right in RIGHTS.items()]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Who asks, and at what kind of door. known: False where the link has not been opened in this browser."""
+
+    door: Door
+    person: Person | None
+    session: str
+    known: bool = True
+
+
+def look(entrance: Entrance, cookies: Mapping[str, str]) -> Seen:
+    """Asks the database: not for the event loop. Where names are taken on trust, nobody is anybody."""
+    door, session = entrance.door(), cookies.get(entrance.cookie, "")
+    if door is Door.CODES:
+        return Seen(door, entrance.session(session, time.time()), session)
+    if door is Door.ACCOUNTS:
+        return Seen(door, entrance.account(claims_of(cookies)), "")
+    known = door is not Door.TRUST or entrance.knows_link(cookies.get(entrance.link_cookie, ""), time.time())
+    return Seen(door, None, "", known)
+
+
+def link_cookie(answer: Response, entrance: Entrance, value: str, connection: HTTPConnection) -> None:
+    """Keeps in the browser that it has opened the link. Lax: the link may be clicked in a page of another site."""
+    secure = connection.url.scheme == "https"
+    answer.set_cookie(entrance.link_cookie, value, max_age=LINK_SECONDS, httponly=True, samesite="lax", secure=secure)
+
+
+def from_here(connection: HTTPConnection, place: str) -> str:
+    """A place of this app, which begins with a slash, as seen from this request: a proxy may have cut a prefix off."""
+    depth = connection.scope["path"].count("/") - 1
+    return ("../" * depth or "./") + place[1:]
+
+
+@dataclass
+class Origins:
+    """Whose pages may ask. A page has the app's origin where its Origin is the Host that was asked for, or the public
+    address; or where the browser itself says so (Sec-Fetch-Site), which a proxy that puts another Host leaves as it is.
+    Browsers say it of requests and not of websockets: what they said of an address is remembered.
+    """
+
+    _led_here: set[str] = field(default_factory=set)
+
+    def remember(self, connection: HTTPConnection) -> None:
+        """A page of somebody who is let in asked for something under its own address, and it arrived here."""
+        page = connection.headers.get("origin") or connection.headers.get("referer", "")
+        scheme, found, rest = page.partition("://")
+        if found and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
+            self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
+
+    def are_own(self, connection: HTTPConnection, entrance: Entrance, door: Door) -> bool:
+        """Is it no page that asks, or one of ours?"""
+        origin = connection.headers.get("origin", "")
+        if not origin or (entrance.bound.public and origin == entrance.bound.public.origin):
+            return True
+        authority = origin.partition("://")[2]
+        if door is Door.TRUST and host_name(authority) not in entrance.bound.names:
+            return False  # a name that somebody pointed at this machine
+        here = authority == connection.headers.get("host", "").lower()
+        return here or _from_same_address(connection) or origin in self._led_here
+
+
+def _from_same_address(connection: HTTPConnection) -> bool:
+    return connection.headers.get("sec-fetch-site") == "same-origin"
+
+
+class Guard:
+    """Plain ASGI, around everything."""
+
+    def __init__(self, app: Any, entrance: Callable[[], Entrance]) -> None:
+        self._app = app
+        self._entrance = entrance
+        self._origins = Origins()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Lets through, refuses, or shows the way to the sign-in page."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        seen = await run_in_threadpool(look, self._entrance(), connection.cookies)
+        if seen.person or (seen.door is Door.TRUST and seen.known):
+            self._origins.remember(connection)
+        refusal = (
+            _from_elsewhere(connection, self._entrance(), seen.door, self._origins)
+            or _with_token(connection, self._entrance(), seen)
+            or _refusal(connection, seen)
+            or _home(connection, seen)
+        )
+        if refusal is None:
+            scope = {**scope, "headers": _headers(scope["headers"], seen)}
+            if scope["type"] == "websocket":
+                wire = Wire(self._entrance(), dict(connection.cookies), seen, receive, send)
+                receive, send = wire.receive, wire.send
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, send)
+
+
+@dataclass
+class Wire:
+    """An open page's line: it is cut as soon as who opened it is somebody else, or may do other things."""
+
+    entrance: Entrance
+    cookies: dict[str, str]
+    seen: Seen
+    _receive: Any
+    _send: Any
+    _cut: bool = False
+
+    async def receive(self) -> Any:
+        """The next message, unless it is from somebody who is not let in so any more."""
+        message = await self._receive()
+        if message["type"] != "websocket.receive" or self._cut:
+            return message
+        if _standing(await run_in_threadpool(look, self.entrance, self.cookies)) == _standing(self.seen):
+            return message
+        self._cut = True
+        await self._send({"type": "websocket.close", "code": 1008})
+        return {"type": "websocket.disconnect", "code": 1008}
+
+    async def send(self, message: Any) -> None:
+        """Nothing more once the line is cut."""
+        if not self._cut:
+            await self._send(message)
+
+
+def _standing(seen: Seen) -> tuple[object, ...]:
+    return seen.door, seen.known, seen.person and (seen.person.name, seen.person.role)
+
+
+def _headers(headers: list[tuple[bytes, bytes]], seen: Seen) -> list[tuple[bytes, bytes]]:
+    """As the app gets them: with who has signed in, and where a page asks, with the Host that it knows us by. Streamlit
+    compares the two again, and would ask the network for this machine's address where they differ."""
+    passed = [(name, value) for name, value in headers if name.lower() != HEADER]
+    origin = next((value for name, value in headers if name.lower() == b"origin"), b"").partition(b"://")[2]
+    if origin:
+        passed = [(name, origin if name.lower() == b"host" else value) for name, value in passed]
+    return [*passed, (HEADER, seen.session.encode("latin-1", "replace"))] if seen.person else passed
+
+
+def _from_elsewhere(connection: HTTPConnection, entrance: Entrance, door: Door, origins: Origins) -> Response | None:
+    """Refuses what another site's page asks for, and on trust whoever calls us by a name that is not ours."""
+    if door is Door.TRUST and host_name(connection.headers.get("host", "")) not in entrance.bound.names:
+        return JSONResponse({"error": OTHER_NAME}, 400)
+    return None if origins.are_own(connection, entrance, door) else JSONResponse({"error": ELSEWHERE}, 403)
+
+
+def _with_token(connection: HTTPConnection, entrance: Entrance, seen: Seen) -> Response | None:
+    """The link was opened: the browser is known from here on, and its address bar shows no token."""
+    query = parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    token = dict(query).get(TOKEN)
+    if seen.door is not Door.TRUST or token is None or not _is_page(connection):
+        return None
+    rest = urlencode([pair for pair in query if pair[0] != TOKEN])
+    place = connection.scope["path"] + (f"?{rest}" if rest else "")
+    answer = RedirectResponse(from_here(connection, place), 303, headers={"cache-control": "no-store"})
+    value = entrance.open_link(token, time.time())
+    if value is not None:
+        link_cookie(answer, entrance, value, connection)
+    return answer
+
+
+def _home(connection: HTTPConnection, seen: Seen) -> Response | None:
+    """The page that comes first stands at `/` for Streamlit, and nowhere else; its own address leads there."""
+    first = home(seen.person.rights) if seen.person else ENTRIES[0].file
+    if connection.scope["path"] != f"/{first}" or not _is_page(connection):
+        return None
+    query = connection.scope["query_string"].decode("latin-1")
+    return RedirectResponse(f"./?{query}" if query else "./", 303)
+
+
+def _refusal(connection: HTTPConnection, seen: Seen) -> Response | None:
+    """None where this may go on."""
+    path = connection.scope["path"]
+    if any(free.match(path) for free in _FREE):
+        return None
+    right = next((right for route, right in _RIGHTS if route.match(path)), None)
+    if right is None and (path.startswith("/api/") or path == "/api"):
+        return JSONResponse({"error": NOTHING_HERE}, 404)
+    if seen.door is Door.TRUST:
+        return None if seen.known else _not_signed_in(connection, seen.door)
+    if seen.door is Door.SHUT:
+        return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
+    if right is not None:
+        return _without_right(seen, right)
+    return _not_signed_in(connection, seen.door) if seen.person is None else None
+
+
+def _without_right(seen: Seen, right: str) -> Response | None:
+    if seen.person is None:
+        return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
+    if right not in seen.person.rights:
+        return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
+    return None
+
+
+def _not_signed_in(connection: HTTPConnection, door: Door) -> Response | None:
+    path, query = connection.scope["path"], connection.scope["query_string"].decode("latin-1")
+    if door is Door.ACCOUNTS:
+        closed = path.startswith(ACCOUNTS_CLOSED)
+        return JSONResponse({"error": "Nobody is signed in here."}, 401) if closed else None
+    if _is_page(connection):
+        wanted = f"{path}?{query}" if query else path
+        return RedirectResponse(from_here(connection, f"/sign-in?next={quote(wanted, safe='')}"), 303)
+    word = "Open the link that `rondo up` printed." if door is Door.TRUST else "Nobody is signed in here."
+    return JSONResponse({"error": word}, 401)
+
+
+def _is_page(connection: HTTPConnection) -> bool:
+    """Does a browser ask for a page, which shows what we send instead?"""
+    is_get = connection.scope["type"] == "http" and connection.scope["method"] == "GET"
+    return is_get and "text/html" in connection.headers.get("accept", "")

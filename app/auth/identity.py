@@ -1,0 +1,74 @@
+"""Who has a page open, and whether they may act. Knows no page; routes ask `guard`."""
+
+from typing import Any
+
+from app.auth.authenticator import Door
+from app.background import opened
+from core.errors import Refused
+from core.people.names import check_name
+from core.people.people import MANAGER, Person
+from core.people.roles import holders
+
+SESSION = "rondo_session"
+"""the key in st.user"""
+NOBODY = "local"
+"""stands for whoever has this machine, where no name was given"""
+
+
+def who_am_i() -> Person | None:
+    """Who has this page open, asked anew each time; None: somebody who is not let in. Where names are taken on trust,
+    a manager without a name; `whoami` and `demand` know the one that this visit goes by."""
+    import time
+
+    import streamlit as st
+
+    entrance = opened().entrance
+    door, user = entrance.door(), st.user
+    if door is Door.TRUST:
+        return Person(NOBODY, MANAGER)
+    if door is Door.ACCOUNTS:
+        return entrance.account(dict(user)) if "is_logged_in" in user and user.is_logged_in else None
+    session = user.get(SESSION)
+    return entrance.session(session, time.time()) if isinstance(session, str) else None
+
+
+def is_signed_in() -> bool:
+    """Whether names are more than what somebody has typed."""
+    return opened().entrance.door() is not Door.TRUST
+
+
+def whoami() -> str:
+    """The name for the history. Raises Refused where nobody is let in, BadInput for a name that cannot be stored."""
+    return _somebody().name
+
+
+def may(right: str) -> bool:
+    """Whether who has this page open has the right now."""
+    person = who_am_i()
+    return person is not None and right in person.rights
+
+
+def demand(right: str) -> str:
+    """The name of who acts, who has the right. Raises Refused: a page may be older than a change of roles."""
+    person = _somebody()
+    if right not in person.rights:
+        raise Refused(forbidden(person, right))
+    return person.name
+
+
+def forbidden(person: Person, right: str) -> str:
+    """One sentence."""
+    return f"Only {holders(right)} may do this; {person.name} is signed in here, with the role {person.role}."
+
+
+def _somebody() -> Person:
+    import streamlit as st
+
+    person = who_am_i()
+    if person is None:
+        raise Refused("Nobody is signed in here any more. Reload the page.")
+    if is_signed_in():
+        return person
+    state: Any = st.session_state
+    typed = state.get("records-name") or state.get("annotator") or st.query_params.get("annotator")
+    return Person(check_name(typed) if typed else NOBODY, MANAGER)

@@ -1,0 +1,204 @@
+"""The pages to sign in with an access code or the link's token, and out: plain HTML. Knows no page of the app."""
+
+import base64
+import hashlib
+import time
+from html import escape
+from urllib.parse import parse_qs, quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from annotation.engine.throttle import Throttle
+from app.auth.authenticator import Door, Entrance
+from app.auth.guard import TOKEN, Seen, from_here, link_cookie, look
+from app.auth.tokens import VALID_SECONDS
+from app.http.bodies import read_at_most
+from core.people.names import NAME_LIMIT
+from core.store.database import note
+
+MOST_BYTES = 4_096
+MOST_NEXT = 2_000
+WRONG = "The name or the access code is wrong."
+WRONG_LINK = "This is not the token of the link that was printed last."
+
+STYLE = """
+:root { color-scheme: light dark; --edge: #767c8a; --go: #1d5fd6; --ring: #1d5fd6; --bad: #b3261e; --soft: #5a606c;
+  --page: #fff; --text: #14171c; }
+@media (prefers-color-scheme: dark) { :root { --edge: #8b93a3; --ring: #7aa2f2; --bad: #ff8a80; --soft: #a9b0bd;
+  --page: #0e1117; --text: #fafafa; } }
+* { box-sizing: border-box; }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 0; min-height: 100vh; display: grid; place-items: center;
+  background: var(--page); color: var(--text); }
+main { width: min(24rem, 100vw); padding: 1.5rem; }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem; }
+p { margin: 0 0 1rem; overflow-wrap: anywhere; }
+.soft { color: var(--soft); }
+label { display: block; font-weight: 600; margin: 1rem 0 .25rem; }
+input { font: inherit; width: 100%; min-height: 44px; padding: .5rem .75rem; border: 1px solid var(--edge);
+  border-radius: .5rem; background: var(--page); color: var(--text); }
+.code { font-family: ui-monospace, monospace; }
+button { font: inherit; font-weight: 600; width: 100%; min-height: 44px; margin-top: 1.5rem; border: 0;
+  border-radius: .5rem; background: var(--go); color: #fff; cursor: pointer; }
+:focus-visible { outline: 3px solid var(--ring); outline-offset: 2px; }
+[role=alert] { color: var(--bad); font-weight: 600; }
+"""
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "content-security-policy": (
+        f"default-src 'none'; style-src 'sha256-{_HASH}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",  # with no-referrer, a browser says of a form only that its origin is "null"
+}
+
+
+def sign_in_routes(entrance: Entrance) -> list[Route]:
+    """`/sign-in` and `/sign-out`, each to see and to send."""
+    throttle = Throttle()
+
+    async def sign_in(request: Request) -> Response:
+        if request.method == "POST":
+            return await run_in_threadpool(_let_in, request, entrance, throttle, await _read_form(request))
+        return await run_in_threadpool(_show, request, entrance)
+
+    async def sign_out(request: Request) -> Response:
+        return await run_in_threadpool(_let_out, request, entrance)
+
+    methods = ["GET", "POST"]
+    return [Route("/sign-in", sign_in, methods=methods), Route("/sign-out", sign_out, methods=methods)]
+
+
+def safe_next(wanted: str) -> str:
+    """A place of this app, whatever was asked for: `//x`, `/\\x` and a tab in between lead to other sites."""
+    odd = any(letter == "\\" or not "!" <= letter <= "~" for letter in wanted)
+    if odd or len(wanted) > MOST_NEXT or not wanted.startswith("/") or wanted.startswith("//"):
+        return "/"
+    return "/" if wanted.startswith(("/sign-", "/api", "/_stcore")) else wanted
+
+
+def _show(request: Request, entrance: Entrance) -> Response:
+    wanted = safe_next(request.query_params.get("next", "/"))
+    if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
+        return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(wanted, safe="")}">')
+    seen = look(entrance, request.cookies)
+    if _is_in(seen):
+        return RedirectResponse(from_here(request, wanted), 303)
+    return _form(wanted) if seen.door is not Door.TRUST else _token_form(wanted)
+
+
+def _is_in(seen: Seen) -> bool:
+    return bool(seen.person) or seen.door is Door.ACCOUNTS or (seen.door is Door.TRUST and seen.known)
+
+
+def _open_link(request: Request, entrance: Entrance, wanted: str, token: str) -> Response:
+    """Whoever has the terminal before him can copy the token from it."""
+    value = entrance.open_link(token.strip(), time.time())
+    if value is None:
+        return _token_form(wanted, WRONG_LINK, 403)
+    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
+    link_cookie(answer, entrance, value, request)
+    return answer
+
+
+def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict[str, str]) -> Response:
+    """Runs in a thread: a check takes 50 ms."""
+    name, wanted = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
+    if (door := entrance.door()) is Door.TRUST and not _is_in(look(entrance, request.cookies)):
+        return _open_link(request, entrance, wanted, form.get(TOKEN, ""))
+    if door is not Door.CODES:
+        return RedirectResponse(from_here(request, wanted), 303)
+    address = request.client.host if request.client else ""
+    known = entrance.person(name) if name else None
+    keys = (("name and address", f"{known.name if known else name.casefold()} {address}"), ("address", address))
+    if wait := throttle.admit(keys, time.monotonic()):
+        seconds = max(1, round(wait))
+        answer = _form(wanted, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
+        answer.headers["retry-after"] = str(seconds)
+        return answer
+    person = entrance.try_code(name, form.get("code", ""))
+    with entrance.store.transaction() as cursor:
+        if person is None:  # the name only where it is one: some type their code there
+            tried = known.name if known else None
+            note(cursor, "nobody", "sign-in refused", {"name": tried, "address": address})
+        else:
+            note(cursor, person.name, "signed in", {"role": person.role, "address": address})
+    if person is None:
+        return _form(wanted, WRONG, name, 403)
+    throttle.forgive(keys)
+    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
+    answer.set_cookie(
+        entrance.cookie,
+        entrance.open_session(person, time.time()),
+        max_age=VALID_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return answer
+
+
+def _let_out(request: Request, entrance: Entrance) -> Response:
+    seen = look(entrance, request.cookies)
+    if request.method == "GET" and seen.person and seen.door is Door.CODES:
+        return _page(
+            f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
+            '<form method="post" action="sign-out"><button>Sign out</button></form>'
+        )
+    if seen.person and seen.door is Door.CODES:
+        entrance.end_session(seen.session, time.time())
+        with entrance.store.transaction() as cursor:
+            note(cursor, seen.person.name, "signed out", {})
+    answer = RedirectResponse(from_here(request, "/sign-in"), 303)
+    answer.delete_cookie(entrance.cookie, httponly=True, samesite="strict")
+    return answer
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """The first value of each field; nothing of a body that is too long."""
+    body = await read_at_most(request, MOST_BYTES)
+    try:
+        fields = parse_qs((body or b"").decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
+    described = ' aria-describedby="trouble"' if trouble else ""
+    first, second = (" autofocus", "") if not name else ("", " autofocus")
+    return _page(
+        '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
+        f'{alert}<form method="post" action="sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
+        f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" required '
+        f'maxlength="{NAME_LIMIT}" autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
+        '<label for="code">Access code</label><input class="code" id="code" name="code" type="password" maxlength="200"'
+        f' required autocomplete="current-password"{described}{second}><button>Sign in</button></form>',
+        status,
+    )
+
+
+def _token_form(wanted: str, trouble: str = "", status: int = 200) -> Response:
+    alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
+    return _page(
+        '<h1>Rondo</h1><p class="soft">Open the link that <code>rondo up</code> printed in the terminal where it was '
+        "started, or copy its token here; this browser is then known. <code>rondo up</code>, typed again, prints it "
+        f'again.</p>{alert}<form method="post" action="sign-in">'
+        f'<input type="hidden" name="next" value="{escape(wanted)}">'
+        f'<label for="{TOKEN}">Token</label><input class="code" id="{TOKEN}" name="{TOKEN}" type="password" required '
+        'maxlength="200" autocomplete="off" autofocus><button>Open</button></form>',
+        status,
+    )
+
+
+def _page(inner: str, status: int = 200, head: str = "") -> HTMLResponse:
+    return HTMLResponse(
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Rondo: sign in and out</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"{head}<style>{STYLE}</style></head><body><main>{inner}</main></body></html>",
+        status,
+        HEADERS,
+    )

@@ -1,0 +1,262 @@
+"""The one project that this server process has open, and what goes on in it. Pages and routes ask here."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import duckdb
+
+from app.auth.authenticator import TRUSTED, Bound, Entrance
+from app.team_watch import TeamWatch
+from core import loop
+from core.auto_label.guarantees import answers_to_check
+from core.config.settings import Settings
+from core.errors import Cancelled, NotAProject, Refused, RondoError
+from core.jobs.bundle import Report
+from core.labelling.queue import Desk
+from core.models.encoders.text_limit import characters_read
+from core.project import Project
+from core.registry.retraining import due
+from core.store.database import note
+from core.store.private_files import made_once, private_folder
+from core.training.following import followed
+from core.training.watching import follow
+from core.upkeep import sweep
+
+log = logging.getLogger("rondo")
+WATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What goes on now. `total` 0 means that nobody knows how much there is."""
+
+    what: str
+    done: int
+    total: int
+    since: float
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return time.monotonic() - self.since
+
+    @property
+    def share(self) -> float:
+        """Done of total, 0..1."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
+
+
+@dataclass
+class Ticket:
+    """One verb that is running, and the flag that stops it and nothing else."""
+
+    verb: str
+    activity: Activity
+    run: str = ""
+    """by which the command that asked for it names it"""
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Office:
+    """An open project with its background work; rounds take turns, encoding goes on beside them."""
+
+    project: Project
+    secret: bytes
+    entrance: Entrance
+    trouble: str | None = None
+    """what the last background work ended with, until the next one succeeds"""
+    _tickets: list[Ticket] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _changing: threading.Lock = field(default_factory=threading.Lock)
+    _closing: bool = False
+    _closed: threading.Event = field(default_factory=threading.Event)
+    _looked_at: int = 0
+    """responses there were when the promise that stands was last looked at"""
+
+    @property
+    def desk(self) -> Desk:
+        """Where people get records and hand in answers."""
+        return self.project.desk
+
+    @property
+    def activities(self) -> dict[str, Activity]:
+        """What goes on now, by verb."""
+        return {ticket.verb: ticket.activity for ticket in list(self._tickets)}
+
+    def settings(self) -> Settings:
+        """As `rondo.toml` says now."""
+        return self.project.settings()
+
+    def characters_read(self, texts: Sequence[str]) -> list[int | None]:
+        """How much of each text the encoder in use reads, as far as that is known."""
+        project = self.project
+        return characters_read(project.models, project.vectors / "cache", self.settings().encoder, texts)
+
+    @overload
+    def open_ticket(self, verb: str, *, run: str = "") -> Ticket: ...
+
+    @overload
+    def open_ticket(self, verb: str, *, alone: bool) -> Ticket | None: ...
+
+    def open_ticket(self, verb: str, *, alone: bool = False, run: str = "") -> Ticket | None:
+        """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
+        with self._changing:
+            if self._closing:
+                raise Cancelled("The app is being stopped.")
+            if alone and any(ticket.verb == verb for ticket in self._tickets):
+                return None
+            ticket = Ticket(verb, Activity("Starting", 0, 0, time.monotonic()), run)
+            self._tickets.append(ticket)
+            return ticket
+
+    def run(self, ticket: Ticket, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+        """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
+        try:
+            return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
+        finally:
+            with self._changing:
+                self._tickets.remove(ticket)
+
+    def after_events(self) -> None:
+        """Starts a round when a batch is finished, and looks at a promise when machine labels were answered since it
+        last did; returns at once."""
+        if "check" not in self.activities:  # one that runs may have begun before the newest answer: left for next time
+            answers, due = answers_to_check(self.project, self._looked_at)
+            if due:
+                self.start("check")
+            self._looked_at = answers
+        if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
+            self.start("round")
+
+    def start(self, verb: str, *, who: str = "rondo", **options: Any) -> None:
+        """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
+        ticket = self.open_ticket(verb, alone=True)
+        if ticket is None:
+            return
+        thread = threading.Thread(
+            target=self._background, args=(ticket, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
+        )
+        self._threads = [one for one in self._threads if one.is_alive()] + [thread]
+        thread.start()
+
+    def watch(self) -> None:
+        """Looks at training jobs, and whether it is time to train again, every WATCH_SECONDS; returns at once."""
+        thread = threading.Thread(target=self._watch, name="rondo-watch", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        exchange = threading.Thread(target=TeamWatch(self).run, args=(self._closed,), name="rondo-team", daemon=True)
+        self._threads.append(exchange)
+        exchange.start()
+
+    def _watch(self) -> None:
+        answered = -1
+        edit: tuple[int, int, int] | None = None
+        while not self._closed.wait(WATCH_SECONDS):
+            try:
+                if edit is not None and edit == self.project.settings.edit:  # an editor may be in the middle of saving
+                    self.project.adopt_edits()
+                edit = self.project.settings.edit
+                if followed(self.project):
+                    follow(self.project, lambda *_: None)
+                if due(self.project) and answered != (now := self.project.store.one("select count(*) from responses")):
+                    answered = now  # one that could not begin is not begun again before there is something new
+                    self.start("retrain")
+            except (RondoError, OSError, duckdb.Error) as error:  # rondo.toml half written, say: the next may succeed
+                self.trouble = str(error)
+                log.warning("watch: %s", error)
+
+    def cancel(self, verb: str, who: str = "local") -> None:
+        """Stops what runs of this verb, at its next report; what it finished is kept."""
+        with self.project.store.transaction() as cursor:
+            note(cursor, who, "stop", {"verb": verb})
+        for ticket in list(self._tickets):
+            if ticket.verb == verb:
+                ticket.stop.set()
+
+    def stop_run(self, run: str) -> None:
+        """The same for one run, named by the command that waits for it."""
+        for ticket in list(self._tickets):
+            if run and ticket.run == run:
+                ticket.stop.set()
+
+    def close(self) -> None:
+        """Stops what runs, waits until it has, and leaves a project that another process can open."""
+        with self._changing:
+            self._closing = True
+        self._closed.set()
+        deadline = time.monotonic() + 20
+        while self._tickets and time.monotonic() < deadline:
+            for ticket in list(self._tickets):
+                ticket.stop.set()
+            time.sleep(0.05)
+        for thread in self._threads:
+            thread.join(1)
+        self.project.close()
+
+    def _background(self, ticket: Ticket, options: dict[str, Any]) -> None:
+        try:
+            self.run(ticket, lambda *_: None, **options)
+            self.trouble = None
+        except Cancelled:
+            self.trouble = None
+        except RondoError as error:
+            self.trouble = str(error)
+            log.warning("%s: %s", ticket.verb, error)
+
+
+def _following(ticket: Ticket, report: Report) -> Report:
+    """The same report, seen by the pages too, and ended by the ticket's flag."""
+    since: dict[str, float] = {}
+
+    def told(what: str, done: int, total: int) -> None:
+        if ticket.stop.is_set() and not (total and done >= total):  # what is done is told
+            raise Cancelled(f"{what}: stopped. What was finished is kept.")
+        ticket.activity = Activity(what, done, total, since.setdefault(what, time.monotonic()))
+        report(what, done, total)
+
+    return told
+
+
+_OPEN: list[Office] = []
+
+
+def opened() -> Office:
+    """The office of this process. Raises NotAProject where none was opened."""
+    if not _OPEN:
+        raise NotAProject("No project is open in this process. Start the app with `rondo up`.")
+    return _OPEN[-1]
+
+
+def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> Office:
+    """Opens a project for this process."""
+    project = open_project()
+    if project.store.why_read_only:
+        project.close()
+        raise Refused(f"{project.store.why_read_only} The app must be able to store answers. `rondo status` can look.")
+    sweep(project)
+    secret = read_secret(project.folder)
+    try:
+        office = Office(project, secret, Entrance(project.store, secret, bound))
+    except RondoError:
+        project.close()
+        raise
+    _OPEN[:] = [office]
+    return office
+
+
+def close_office() -> None:
+    """Ends what `open_office` began."""
+    while _OPEN:
+        _OPEN.pop().close()
+
+
+def read_secret(project: Path) -> bytes:
+    """Made once per project, so that a page that is open in a browser goes on after a restart."""
+    return made_once(private_folder(project) / "secret", secrets.token_hex(32)).read_bytes()

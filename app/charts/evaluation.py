@@ -1,0 +1,134 @@
+"""Pictures of what `evaluate` and `compare` return: labels, differences, encoders. Knows no project."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from app.charts.quality import Rows
+from core.evaluation.reporting import shown_label
+
+BLUE, ORANGE, GREY = "#2f6fed", "#d9822b", "#8a94a3"
+MOST_BARS = 30
+"""labels in a picture; the table beside it has all of them"""
+MEASURES = {"knn_accuracy": "nearest neighbours", "purity": "cluster purity", "silhouette": "silhouette"}
+_ESTIMATE = ("value", "low", "high")
+
+
+def label_rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Scores per label of an evaluation, by name, as far as its records can say."""
+    return [
+        {"label": told["labels"].get(label, label), **shown_label(scores, told["n"])}
+        for label, scores in told["per_label"].items()
+    ]
+
+
+def label_bars(rows: Rows) -> alt.LayerChart | None:
+    """F1 of each label with its interval, the worst first; None where nothing can be told of any.
+
+    rows: of `label_rows`.
+    """
+    told = [{"label": row["label"], "records": row["records"], **row["f1"]} for row in rows if row["f1"]]
+    if not told:
+        return None
+    told.sort(key=lambda row: row["value"])
+    base = alt.Chart(alt.Data(values=told[:MOST_BARS])).encode(
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
+        tooltip=["label:N", *_tooltips(".1%"), alt.Tooltip("records:Q", format=",")],
+    )
+    bars = base.mark_bar(color=BLUE, opacity=0.35).encode(
+        x=alt.X("value:Q", title="F1, 95 %", scale=alt.Scale(domain=[0, 1]), axis=_percent())
+    )
+    spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    return (bars + spans).properties(height=alt.Step(22))
+
+
+def difference_chart(told: Mapping[str, Any]) -> alt.LayerChart:
+    """Accuracy and macro F1 of the second minus the first, with intervals; right of the rule the second is better."""
+    measures = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+    rows = [{"label": name, **told[measure]} for measure, name in measures.items()]
+    return differences(rows, f"{told['second']} minus {told['first']}, 95 %")
+
+
+def label_differences(told: Mapping[str, Any]) -> alt.LayerChart | None:
+    """F1 of each label, second minus first; those that differ most come first."""
+    rows = sorted(told["per_label"], key=lambda row: -abs(row["value"]))[:MOST_BARS]
+    rows = [row for row in rows if row["high"] - row["low"] < 2]
+    return differences(rows, "F1 of the second minus the first, 95 %") if rows else None
+
+
+def gate_chart(difference: Mapping[str, float]) -> alt.LayerChart:
+    """Macro F1 of the challenger minus that of the champion, as the gate tells it."""
+    title = "challenger minus champion, 95 % (right of 0 it is better)"
+    return differences([{"label": "macro F1", **difference}], title)
+
+
+def reach_of(rows: Rows) -> float:
+    """How far the picture reaches on both sides of zero: past every interval, and never less than two points."""
+    return max(0.02, *(1.1 * abs(float(row[name])) for row in rows for name in _ESTIMATE))
+
+
+def differences(rows: Rows, title: str) -> alt.LayerChart:
+    """Each row's difference with its interval, around a rule at zero. rows: label, value, low, high."""
+    reach = reach_of(rows)
+    base = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
+        y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
+        tooltip=[
+            alt.Tooltip("label:N", title="of"),
+            *_tooltips("+.1%"),
+            *(alt.Tooltip(f"{side}:Q", format=".1%") for side in ("first", "second") if side in rows[0]),
+        ],
+    )
+    axis = alt.Axis(format="+.1%", tickCount=5)
+    spans = base.mark_rule(color=BLUE, strokeWidth=6, opacity=0.4).encode(
+        x=alt.X("low:Q", title=title, scale=alt.Scale(domain=[-reach, reach]), axis=axis), x2="high:Q"
+    )
+    points = base.mark_point(color=BLUE, filled=True, size=90, opacity=1).encode(x="value:Q")
+    zero = alt.Chart(alt.Data(values=[{"same": 0}])).mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="same:Q")
+    return (zero + spans + points).properties(height=alt.Step(26))
+
+
+def encoder_bars(told: Mapping[str, Any]) -> alt.LayerChart:
+    """Two encoders side by side in every measure, with intervals."""
+    names = list(dict.fromkeys(row["encoder"] for row in told["rows"]))
+    base = alt.Chart(alt.Data(values=encoder_rows(told))).encode(
+        y=alt.Y("measure:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
+        yOffset=alt.YOffset("encoder:N", sort=names),
+        color=alt.Color(
+            "encoder:N",
+            scale=alt.Scale(domain=names, range=[BLUE, ORANGE][: len(names)]),
+            legend=alt.Legend(orient="top", title=None, labelLimit=300),
+        ),
+        tooltip=["encoder:N", "measure:N", *_tooltips(".1%")],
+    )
+    bars = base.mark_bar(opacity=0.35).encode(x=alt.X("value:Q", title="95 % intervals", axis=_percent()))
+    spans = base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q")
+    return (bars + spans).properties(height=alt.Step(18, **{"for": "offset"}))
+
+
+def encoder_rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row per measure and encoder."""
+    rows = [
+        {"measure": name, "encoder": row["encoder"], **row[measure]}
+        for measure, name in MEASURES.items()
+        for row in told["rows"]
+    ]
+    few = [
+        {"measure": f"head from {one['per_label']} of each label", "encoder": row["encoder"], **_only(one)}
+        for row in told["rows"]
+        for one in row["few_label_accuracy"]
+    ]
+    return rows + sorted(few, key=lambda row: int(str(row["measure"]).split()[2]))
+
+
+def _only(estimate: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: estimate[name] for name in _ESTIMATE}
+
+
+def _tooltips(form: str) -> Sequence[alt.Tooltip]:
+    titles = {"value": "value", "low": "at least", "high": "at most"}
+    return [alt.Tooltip(f"{name}:Q", title=title, format=form) for name, title in titles.items()]
+
+
+def _percent() -> alt.Axis:
+    return alt.Axis(format="%", tickCount=5)

@@ -1,0 +1,207 @@
+"""Pictures of what core reports: each takes plain rows and returns an Altair chart. Knows no project."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+
+from core.evaluation.reporting import shown_scores
+
+Rows = Sequence[Mapping[str, Any]]
+AUDIT, GAIN, RANDOM, GREY = "#2f6fed", "#3aa76d", "#d9822b", "#8a94a3"
+_ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
+STRATA = {"audit": AUDIT, "gold": RANDOM}
+
+
+def learning_chart(curve: Rows, measure: str = "macro_f1") -> alt.LayerChart | None:
+    """A score over labels with its 95 % band, one line per stratum; None while none can be told.
+
+    measure: `accuracy` or `macro_f1`. Where the records are too few to say there is no point.
+    """
+    name = {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
+    rows = [
+        {
+            "labels": point["labels"],
+            "stratum": stratum,
+            **score,
+            "records": point[stratum]["n"],
+        }
+        for point in curve
+        for stratum in STRATA
+        if stratum in point and (score := shown_scores(point[stratum])[measure])
+    ]
+    if not rows:
+        return None
+    colour = alt.Color(
+        "stratum:N",
+        scale=alt.Scale(domain=list(STRATA), range=list(STRATA.values())),
+        legend=alt.Legend(orient="top", title=None, symbolOpacity=1),
+    )
+    base = alt.Chart(alt.Data(values=rows)).encode(x=_labels_axis(), color=colour)
+    axis = alt.Axis(format="%")
+    band = base.mark_area(opacity=0.18).encode(
+        y=alt.Y("low:Q", title=f"{name} with 95 % interval", scale=alt.Scale(domain=[0, 1]), axis=axis),
+        y2="high:Q",
+    )
+    shares = [alt.Tooltip(f"{key}:Q", title=title, format=".1%") for key, title in _ESTIMATE.items()]
+    line = base.mark_line(point=True).encode(y="value:Q", tooltip=["stratum:N", "labels:Q", *shares, "records:Q"])
+    return (band + line).properties(height=280)
+
+
+def forecast_chart(forecast: Mapping[str, Any]) -> alt.LayerChart:
+    """Accuracy of each model so far, and the fitted curve with its 95 % band; beyond the dashed rule it is a forecast.
+
+    forecast: `core.evaluation.curve.Forecast` as a dict.
+    """
+    line = [dict(zip(("labels", "accuracy", "low", "high"), step, strict=True)) for step in forecast["line"]]
+    points = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in forecast["points"]]
+    base = alt.Chart(alt.Data(values=line)).encode(x=_labels_axis())
+    band = base.mark_area(opacity=0.18, color=AUDIT).encode(
+        y=alt.Y("low:Q", title="accuracy, 95 %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")), y2="high:Q"
+    )
+    curve = base.mark_line(color=AUDIT).encode(
+        y="accuracy:Q",
+        tooltip=[
+            alt.Tooltip("labels:Q", format=",.0f"),
+            *(alt.Tooltip(f"{name}:Q", format=".1%") for name in ("accuracy", "low", "high")),
+        ],
+    )
+    dots = alt.Chart(alt.Data(values=points)).mark_point(filled=True, color=AUDIT, size=50, opacity=1)
+    dots = dots.encode(
+        x="labels:Q", y="accuracy:Q", tooltip=[alt.Tooltip("labels:Q"), alt.Tooltip("accuracy:Q", format=".1%")]
+    )
+    now = alt.Chart(alt.Data(values=[{"labels": forecast["labels"]}])).mark_rule(strokeDash=[4, 4], color=GREY)
+    return (band + curve + now.encode(x="labels:Q") + dots).properties(height=280)
+
+
+def gain_chart(offers: Rows, unit: str) -> alt.LayerChart:
+    """Expected net gain of so many further labels with its 95 % band; below the rule going on costs more than it gains.
+
+    offers: each a `core.evaluation.stopping.Offer` as a dict. unit: what the price was given in.
+    """
+    base = alt.Chart(alt.Data(values=list(offers))).encode(x=alt.X("more:Q", title="further labels"))
+    band = base.mark_area(opacity=0.18, color=GAIN).encode(
+        y=alt.Y("net_low:Q", title=f"net gain in {unit}, 95 %", axis=alt.Axis(format=",.0f")), y2="net_high:Q"
+    )
+    line = base.mark_line(color=GAIN, point={"filled": True, "color": GAIN}).encode(
+        y="net:Q",
+        tooltip=[
+            alt.Tooltip("more:Q", title="further labels", format=","),
+            *(alt.Tooltip(f"{name}:Q", format=",.0f") for name in ("cost", "errors", "net", "net_low", "net_high")),
+            alt.Tooltip("chance:Q", title="chance that it pays", format=".0%"),
+        ],
+    )
+    zero = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 4], color=GREY).encode(y="zero:Q")
+    return (band + zero + line).properties(height=240)
+
+
+def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> alt.LayerChart:
+    """The curve up to now, and across from its end how many random labels the same accuracy would have taken, 95 %.
+
+    forecast, savings: `core.evaluation` `Forecast` and `Savings` as dicts. Where no upper limit can be named the bar
+    ends at the edge of the picture, in an arrow.
+    """
+    now, level = forecast["labels"], forecast["level"]["value"]
+    line = [{"labels": step[0], "accuracy": step[1]} for step in forecast["line"] if step[0] <= now]
+    line = [*line, {"labels": now, "accuracy": level}]
+    low, high, needed = savings["needed_low"], savings["needed_high"], savings["needed"]
+    edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
+    gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
+    asked = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
+    asked = asked.encode(
+        x=_labels_axis(edge, "labels; orange: at random, for as good a model"),
+        y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
+    )
+    base = alt.Chart(alt.Data(values=gap)).encode(y="accuracy:Q")
+    tooltip = [
+        alt.Tooltip("now:Q", title="labels so far", format=",.0f"),
+        alt.Tooltip("low:Q", title="random, at least", format=",.0f"),
+    ]
+    if high is not None:
+        tooltip.append(alt.Tooltip("high:Q", title="random, at most", format=",.0f"))
+    bar = base.mark_rule(color=RANDOM, strokeWidth=9, opacity=0.35).encode(x="low:Q", x2="high:Q", tooltip=tooltip)
+    across = base.mark_rule(color=GREY, strokeDash=[4, 4]).encode(x="now:Q", x2="needed:Q")
+    here = base.mark_point(color=AUDIT, filled=True, size=90, opacity=1).encode(x="now:Q", tooltip=tooltip)
+    ends = [{"labels": at, "accuracy": level, "open": open_} for at, open_ in ((needed, False), (edge, True)) if at]
+    ends = [one for one in ends if not one["open"] or high is None]
+    shape = alt.when(alt.datum.open).then(alt.value("triangle-right")).otherwise(alt.value("circle"))
+    marks = alt.Chart(alt.Data(values=ends)).mark_point(color=RANDOM, filled=True, size=90, opacity=1)
+    there = marks.encode(x="labels:Q", y="accuracy:Q", shape=shape)
+    return (asked + bar + across + here + there).properties(height=220)
+
+
+def _labels_axis(most: float | None = None, title: str = "labels learnt from") -> alt.X:
+    axis = alt.Axis(format=",d", tickMinStep=1)
+    scale = alt.Scale(domain=[0, most], nice=False) if most else alt.Scale()
+    return alt.X("labels:Q", title=title, axis=axis, scale=scale)
+
+
+def balance_chart(counts: Rows) -> alt.Chart:
+    """Labels given by people, gold that came with a file (if any did), and labels suggested, one bar for each label."""
+    colours = {"labelled": AUDIT, "gold": RANDOM, "suggested": "#a9c1f5"}
+    kinds = [kind for kind in colours if kind != "gold" or any(row["gold"] for row in counts)]
+    rows = [{"label": row["label"], "kind": kind, "records": row[kind]} for row in counts for kind in kinds]
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar()
+        .encode(
+            y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
+            x=alt.X("records:Q", stack=True),
+            color=alt.Color(
+                "kind:N",
+                scale=alt.Scale(domain=kinds, range=[colours[kind] for kind in kinds]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            tooltip=["label:N", "kind:N", "records:Q"],
+        )
+        .properties(height=alt.Step(22))
+    )
+
+
+def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
+    """Where every record is: labelled, gold, in the queue, labelled by machine (if any is), in the pool."""
+    rest = max(figures["records"] - figures["labelled"] - figures["gold"] - figures["queued"], 0)
+    machine = min(figures["machine"], rest)  # those that wait to be checked are in the queue
+    parts = [
+        ("labelled", figures["labelled"], "#2f6fed"),
+        ("gold", figures["gold"], "#d9822b"),
+        ("in the queue", figures["queued"], "#3aa76d"),
+        *([("labelled by machine", machine, "#8a63c9")] if machine else []),
+        ("not asked", rest - machine, "#9aa5b1"),
+    ]
+    rows = [
+        {"where": where, "records": records, "order": order, "row": ""}
+        for order, (where, records, _) in enumerate(parts)
+    ]
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(size=26)
+        .encode(
+            y=alt.Y("row:N", title=None, axis=None),
+            x=alt.X("records:Q", stack="normalize", title=None, axis=alt.Axis(format="%", grid=False)),
+            color=alt.Color(
+                "where:N",
+                scale=alt.Scale(domain=[part[0] for part in parts], range=[part[2] for part in parts]),
+                legend=alt.Legend(orient="top", title=None),
+            ),
+            order=alt.Order("order:Q"),
+            tooltip=["where:N", "records:Q"],
+        )
+        .properties(height=64)
+    )
+
+
+def replay_chart(told: Mapping[str, Any]) -> alt.LayerChart:
+    """Macro F1 over labels per strategy, mean and spread over seeds, with 95 % of all labels' score as a rule."""
+    rows = [
+        {"strategy": name, "labels": labels, "macro F1": value}
+        for name, one in told["strategies"].items()
+        for curve in one["macro_f1"]
+        for labels, value in zip(one["labels"], curve, strict=False)
+    ]
+    base = alt.Chart(alt.Data(values=rows)).encode(x="labels:Q", color="strategy:N")
+    band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y("macro F1:Q", scale=alt.Scale(zero=False)))
+    line = base.mark_line().encode(y="mean(macro F1):Q")
+    target = alt.Chart(alt.Data(values=[{"target": 0.95 * told["full"]["macro_f1"]}]))
+    rule = target.mark_rule(strokeDash=[4, 4]).encode(y="target:Q")
+    return (band + line + rule).properties(width=520, height=300)

@@ -1,0 +1,151 @@
+"""The demo's records: the docstrings of Python's standard library, to be sorted into the chapters of its reference."""
+
+import ast
+import inspect
+import json
+import os
+import sys
+import sysconfig
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from core.errors import Refused
+from core.jobs.bundle import Report
+
+SHORTEST, LONGEST = 60, 4000
+"""characters of a docstring that can be judged by reading it"""
+GOLD_EVERY = 5
+"""one record in five has a known answer, so that the demo can say how good the model is"""
+
+CHAPTERS: dict[str, str] = {
+    "Text processing": "string re difflib textwrap unicodedata stringprep rlcompleter readline",
+    "Binary data": "struct codecs",
+    "Data types": "datetime zoneinfo calendar collections heapq bisect array weakref types copy pprint reprlib "
+    "enum graphlib",
+    "Numbers and mathematics": "numbers math cmath decimal _pydecimal fractions random statistics",
+    "Functional programming": "itertools functools operator",
+    "Files and directories": "pathlib fileinput stat filecmp tempfile glob fnmatch linecache shutil posixpath ntpath "
+    "genericpath",
+    "Persistence and databases": "pickle copyreg shelve marshal dbm sqlite3",
+    "Compression and archives": "zlib gzip bz2 lzma zipfile tarfile _compression",
+    "File formats": "csv configparser tomllib netrc plistlib",
+    "Operating system": "os io time argparse optparse getopt logging getpass curses platform errno ctypes _pyio",
+    "Concurrency": "threading multiprocessing concurrent subprocess sched queue contextvars _thread",
+    "Networking": "asyncio socket ssl select selectors signal mmap",
+    "Internet data": "email json mailbox mimetypes base64 binascii quopri",
+    "HTML and XML": "html xml",
+    "Internet protocols": "webbrowser wsgiref urllib http ftplib poplib imaplib smtplib uuid socketserver "
+    "xmlrpc ipaddress",
+    "Graphics and Tk": "turtle tkinter colorsys wave idlelib",
+    "Testing and documentation": "typing pydoc doctest unittest",
+    "Debugging and profiling": "bdb faulthandler pdb profile cProfile pstats timeit trace tracemalloc",
+    "Runtime and language": "sys sysconfig warnings dataclasses contextlib abc atexit traceback gc inspect site "
+    "code codeop importlib pkgutil modulefinder runpy ast symtable token keyword tokenize tabnanny pyclbr "
+    "py_compile compileall dis pickletools",
+}
+
+
+def prepare(folder: Path, report: Report, *, queue: bool) -> None:
+    """Makes the demo project, or goes on with the one that is there; `queue` chooses a first batch."""
+    from app.client import call
+    from core.loop import create_project
+
+    file = folder / "docstrings.jsonl"
+    if not (folder / "rondo.toml").exists():
+        create_project(folder, list(CHAPTERS))
+    if not file.exists():
+        write_docstrings(file)
+    options = {"text": ["text"], "label": "chapter", "id": "id", "split": "split", "meta": ["name"]}
+    call(folder, "import", report, file=str(file.resolve()), **options)
+    call(folder, "encode", report)
+    if queue and not call(folder, "status", report)["round"]:
+        call(folder, "next", report)
+
+
+def open_page(url: str) -> None:
+    """Shows the page in the person's browser as soon as the app answers; nothing where there is no screen."""
+    if sys.platform == "linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        return  # else a text browser would take the terminal
+    from app.client import answers
+
+    def wait_and_open() -> None:
+        base = url.split("/label")[0]
+        for _ in range(300):
+            if answers({"url": base}):
+                webbrowser.open(url)
+                return
+            time.sleep(0.2)
+
+    threading.Thread(target=wait_and_open, daemon=True).start()
+
+
+def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
+    """Answers like somebody who knows the reference by heart, and returns the curve."""
+    from app.client import opened_project
+    from core import simulate
+    from core.data.records import POOL
+
+    with opened_project(folder) as project:
+        ids = project.settings().taxonomy.ids
+        truth = {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
+        if not project.store.one(f"select count(*) from ({POOL})"):
+            raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
+        settings = project.settings()
+        budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
+        points = simulate.play(project, truth, budget, report)
+    return {"project": str(folder), "curve": [{"labels": point.labels, **point.metrics} for point in points]}
+
+
+def write_docstrings(file: Path) -> None:
+    """JSON lines with id, text, name and split; the chapter stands only where the record is gold."""
+    partial = file.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as lines:
+        for entry in docstrings():
+            gold = entry["split"] == "test"
+            chapter = entry["truth"] if gold else None
+            kept = {key: entry[key] for key in ("id", "text", "name")}
+            lines.write(json.dumps({**kept, "split": entry["split"], "chapter": chapter}, ensure_ascii=False) + "\n")
+    os.replace(partial, file)
+
+
+def docstrings() -> Iterator[dict[str, Any]]:
+    """Every documented function and class of the modules in CHAPTERS, read from source; nothing is imported."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+    seen: set[str] = set()
+    for chapter, modules in CHAPTERS.items():
+        for path in sorted(path for module in modules.split() for path in _sources(library, module)):
+            for name, text in _documented(path):
+                key = f"{path.relative_to(library).with_suffix('').as_posix()}:{name}"
+                if text in seen or not SHORTEST <= len(text) <= LONGEST:
+                    continue
+                seen.add(text)
+                split = "test" if len(seen) % GOLD_EVERY == 0 else None
+                yield {"id": key, "text": text, "name": name, "split": split, "truth": chapter}
+
+
+def _sources(library: Path, module: str) -> list[Path]:
+    package = library / module
+    if package.is_dir():
+        return [path for path in package.rglob("*.py") if not {"test", "tests", "idle_test"} & set(path.parts)]
+    return [package.with_suffix(".py")] if package.with_suffix(".py").exists() else []
+
+
+def _documented(path: Path) -> Iterator[tuple[str, str]]:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (SyntaxError, UnicodeDecodeError):
+        return
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    stack: list[tuple[str, ast.AST]] = [("", tree)]
+    while stack:
+        prefix, node = stack.pop()
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, kinds):
+                name = f"{prefix}{child.name}"
+                stack.append((f"{name}.", child))
+                if text := ast.get_docstring(child):
+                    yield name, inspect.cleandoc(text)

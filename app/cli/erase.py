@@ -1,0 +1,43 @@
+"""The command that erases people's texts for good. Imports nothing heavy."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.cli.terminal import say, say_json, show
+
+
+def erase(
+    context: typer.Context,
+    records: Annotated[list[str] | None, typer.Argument(metavar="[RECORD]...", help="Ids of records.")] = None,
+    record: Annotated[list[str] | None, typer.Option(help="The same as an option; repeat it.")] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="A person: every answer, note and mention of the name. Records stay.")
+    ] = None,
+    query: Annotated[str | None, typer.Option(help="Every record whose text has all these words.")] = None,
+    leave_argilla: Annotated[
+        bool,
+        typer.Option("--leave-argilla", help="Erase here even where Argilla cannot be reached and keeps its copy."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it; else what would go is shown, and you are asked.")] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase records, or a person's answers, for good: from the database, vectors, job inputs and exports."""
+    folder = folder_of(context, project)
+    wanted = {"record": [*(records or []), *(record or [])], "annotator": annotator, "query": query}
+    if not yes:
+        told = run_verb(folder, "erase", **wanted)
+        if as_json:
+            say_json(told)
+            return
+        show("erase", told, as_json=False)
+        if not sys.stdin.isatty():
+            say("Nothing was erased yet. To do it: the same with --yes.")
+            return
+        if not typer.confirm("Erase this for good?"):
+            say("Nothing was erased.")
+            return
+    show("erase", run_verb(folder, "erase", **wanted, sure=True, leave_argilla=leave_argilla), as_json=as_json)

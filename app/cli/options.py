@@ -1,0 +1,88 @@
+"""What commands share: their common options, reaching a project, and how an error ends one. Knows no command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from app.cli.terminal import Ticker, say
+
+ProjectOption = Annotated[
+    Path | None, typer.Option("--project", "-p", help="The project's folder. Default: the folder you stand in.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print figures as JSON.")]
+NoTokenOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-token",
+        envvar="RONDO_NO_TOKEN",
+        help="Let in whoever reaches the app on this machine, other users too, without the link that is printed.",
+    ),
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", help="Makes the choice repeatable. Default: from rondo.toml.")
+]
+SizeOption = Annotated[int | None, typer.Option("--size", help="Records in the batch. Default: from rondo.toml.")]
+AuditOption = Annotated[
+    float | None,
+    typer.Option("--audit-share", help="Share drawn at random to measure with; 1 for all. Default: from rondo.toml."),
+]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Its id, an end of it that no other has, or champion: the one in use.")
+]
+StrategyOption = Annotated[
+    str | None,
+    typer.Option("--strategy", help="How to choose; the Settings page explains each. Default: from rondo.toml."),
+]
+
+STOPPED = "Stopped. What was saved is kept."
+GOES_ON = "A job that has begun goes on without you: `rondo jobs` shows it, `rondo jobs cancel JOB` stops it."
+"""what Ctrl-C says"""
+
+
+def folder_of(context: typer.Context, project: Path | None) -> Path:
+    """The project that a command is for: named beside it, before it, or the folder one stands in."""
+    return (project or context.obj or Path()).resolve()
+
+
+def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
+    """What the verb returned; errors that a person can mend end the command in one line."""
+    with errors(GOES_ON if verb in ("train", "retrain") else STOPPED):
+        from app.cli.interrupts import stoppable
+        from app.client import call
+
+        return call(folder, verb, stoppable(Ticker()), **options)
+
+
+class errors:
+    """Turns what a person can mend into one line and an exit code; anything else is a bug and shows its traceback.
+
+    Ctrl-C is noted meanwhile, and obeyed at the next report of what is under way.
+    """
+
+    def __init__(self, stopped: str = STOPPED) -> None:
+        from app.cli.interrupts import noted
+
+        self._stopped = stopped
+        self._noted = noted()
+
+    def __enter__(self) -> None:
+        self._noted.__enter__()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        from core.errors import RondoError
+        from core.store.whole_files import is_full
+
+        self._noted.__exit__(None, None, None)
+        if isinstance(error, RondoError):
+            _end(str(error), error.exit_code)
+        if isinstance(error, OSError) and is_full(error):
+            _end(f"The disk is full ({error.filename or error}). What was saved is kept; free space, and try again.", 1)
+        if isinstance(error, KeyboardInterrupt):
+            _end(self._stopped, 130)
+
+
+def _end(text: str, code: int) -> NoReturn:
+    say(text, error=True)
+    sys.exit(code)

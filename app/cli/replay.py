@@ -1,0 +1,171 @@
+"""`rondo replay`: strategies against each other on a labelled file, with paired seeds, a table and a chart."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from core import loop, simulate
+from core.config.settings import with_changes, write_settings
+from core.errors import BadInput
+from core.jobs.bundle import Report
+from core.models.encoders.encoding import encode
+from core.project import Project, open_project
+from core.rounds.play import can_learn
+from gpu_jobs.runners.local import InProcessRunner
+
+CHARTS = (".html", ".svg", ".png")
+HELD_OUT = 0.2
+"""share of records that judge where the file has no test split"""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to replay. `budget` and `batch` count labels."""
+
+    file: Path
+    text: tuple[str, ...]
+    label: str
+    split: str | None
+    strategies: tuple[str, ...]
+    budget: int
+    batch: int
+    seeds: int
+    multi: bool = False
+    out: Path | None = None
+
+    @property
+    def rounds(self) -> int:
+        """Batches that the budget pays for, at least one."""
+        return max(1, self.budget // self.batch)
+
+
+def run_replay(wanted: Wanted, report: Report) -> dict[str, Any]:
+    """What `--json` prints; the chart goes to `wanted.out`."""
+    _check(wanted)
+    folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
+    try:
+        told = _replay(wanted, report, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if wanted.out is not None:
+        from app.charts.quality import replay_chart
+
+        inline = (
+            {"inline": True} if wanted.out.suffix == ".html" else {}
+        )  # else the page asks another host for its code
+        replay_chart(told).save(str(wanted.out), **inline)
+    return told
+
+
+def _check(wanted: Wanted) -> None:
+    from core.sampling.strategies import STRATEGIES
+
+    if unknown := [name for name in wanted.strategies if name not in STRATEGIES]:
+        raise BadInput(f"There is no strategy {unknown[0]!r}; there are {', '.join(STRATEGIES)}.")
+    if wanted.out is not None and (wanted.out.suffix not in CHARTS or not wanted.out.parent.is_dir()):
+        raise BadInput(
+            f"--out is {wanted.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
+        )
+    for name in ("budget", "batch", "seeds"):
+        if getattr(wanted, name) < 1:
+            raise BadInput(f"--{name} is {getattr(wanted, name)}; it must be at least 1.")
+
+
+def _replay(wanted: Wanted, report: Report, folder: Path) -> dict[str, Any]:
+    template, truth, full = _template(wanted, report, folder / "template")
+    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in wanted.strategies}
+    total = wanted.seeds * len(wanted.strategies) * wanted.rounds
+    played = 0
+
+    def told(_: simulate.Point) -> None:
+        nonlocal played
+        played += 1
+        report("Replaying rounds", played, total)
+
+    for seed in range(wanted.seeds):
+        for name in wanted.strategies:
+            curves[name].append(_one_run(template, truth, wanted, (name, seed), told))
+    template.close()
+    return {
+        "full": {"macro_f1": full},
+        "records": len(truth),
+        "strategies": {name: summarise(curves[name], full, curves.get("random")) for name in wanted.strategies},
+    }
+
+
+def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
+    """Imported and encoded once, judged once with all labels; then the labels are withheld."""
+    loop.create_project(folder, [], multi=wanted.multi)
+    project = open_project(folder, InProcessRunner())
+    write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
+    options: dict[str, Any] = {"text": list(wanted.text), "label": wanted.label, "split": wanted.split}
+    loop.import_file(project, report, file=str(wanted.file), **options)
+    if not project.store.one("select count(*) from settled where stratum = 'gold'"):
+        simulate.hold_out(project, HELD_OUT, seed=0)
+    if not can_learn(project):
+        raise BadInput(f"{wanted.file}: no row outside the test split has a label in {wanted.label!r}.")
+    encode(project, report)
+    full = loop.fit(project, lambda *_: None)["metrics"]["gold"]["macro_f1"]["value"]
+    return project, simulate.withhold_labels(project), full
+
+
+def _one_run(
+    template: Project,
+    truth: simulate.Truth,
+    wanted: Wanted,
+    run: tuple[str, int],
+    told: Callable[[simulate.Point], None],
+) -> list[simulate.Point]:
+    """One strategy with one seed, in a project of its own that shares the template's vectors."""
+    strategy, seed = run
+    folder = template.folder.parent / f"{strategy}-{seed}"
+    simulate.copy_project(template, folder)
+    project = open_project(folder, InProcessRunner())
+    try:
+        write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
+        budget = simulate.Budget(wanted.rounds, wanted.batch, strategy)
+        return simulate.play(project, truth, budget, lambda *_: None, told)
+    finally:
+        project.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def summarise(
+    runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
+) -> dict[str, Any]:
+    """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
+    curves = [[_f1(point) for point in run] for run in runs]
+    labels = [point.labels for point in runs[0]]
+    areas = [mean(curve) for curve in curves]
+    to90, to95 = (_reached(labels, curves, share * full) for share in (0.9, 0.95))
+    told = {
+        "labels": labels,
+        "macro_f1": curves,
+        "aulc": mean(areas),
+        "aulc_sd": stdev(areas) if len(areas) > 1 else 0.0,
+        "to90": to90,
+        "to95": to95,
+        "to90_per_seed": [_reached(labels, [curve], 0.9 * full) for curve in curves],
+        "to95_per_seed": [_reached(labels, [curve], 0.95 * full) for curve in curves],
+    }
+    if random is not None:
+        gains = [area - mean(map(_f1, run)) for area, run in zip(areas, random, strict=True)]
+        told["against_random"] = {"mean": mean(gains), "sd": stdev(gains) if len(gains) > 1 else 0.0, "per_seed": gains}
+    return told
+
+
+def _f1(point: simulate.Point) -> float:
+    return float(point.metrics["gold"]["macro_f1"]["value"]) if "gold" in point.metrics else 0.0
+
+
+def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:
+    """The first number of labels at which the mean over seeds is at the target."""
+    for position, asked in enumerate(labels):
+        at = [curve[position] for curve in curves if position < len(curve)]
+        if at and mean(at) >= target:
+            return asked
+    return None

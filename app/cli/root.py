@@ -1,0 +1,250 @@
+"""The command line: reads options, calls a verb, prints what came of it. Imports nothing heavy until a command runs."""
+
+import csv
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.backup import backup, check, repair, restore
+from app.cli.erase import erase
+from app.cli.evaluation import compare, evaluate
+from app.cli.inspection import auto, calibrate, inspect, map_, quality, rechoose, withdraw
+from app.cli.models import models, retrain
+from app.cli.options import (
+    AuditOption,
+    JsonOption,
+    NoTokenOption,
+    ProjectOption,
+    SeedOption,
+    SizeOption,
+    StrategyOption,
+    errors,
+    folder_of,
+    run_verb,
+)
+from app.cli.people import history, people
+from app.cli.team import team
+from app.cli.terminal import say, show
+from app.cli.training import jobs, train, trainers
+from app.cli.trials import demo, replay
+
+app = typer.Typer(
+    name="rondo",
+    help="From unlabelled records to labels of known accuracy: import, label in the browser, learn, ask again.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def root(context: typer.Context, project: ProjectOption = None) -> None:
+    """What holds for every command."""
+    context.obj = project
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="Folder to make.")],
+    labels: Annotated[
+        str,
+        typer.Option(help='Label names, comma-separated; "a, b" is one. Can also come with the first import.'),
+    ] = "",
+    multi: Annotated[bool, typer.Option("--multi", help="Several labels may hold for one record.")] = False,
+) -> None:
+    """Make a project."""
+    with errors():
+        from core.loop import create_project
+
+        names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
+        create_project(path, names, multi=multi)
+        say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
+    text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column with labels; several in one cell are joined by |, [] is none of them.")
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the split, in any case; 'test' is gold, also where the record is known already."
+        ),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
+    meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
+    encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
+    near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
+    add_labels: Annotated[
+        bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
+    ] = False,
+    keep_missing_words: Annotated[
+        bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
+    ] = False,
+    many_labels: Annotated[
+        bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
+    ] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring records into the project: all of the file or nothing of it."""
+    told = run_verb(
+        folder_of(context, project),
+        "import",
+        file=str(file.resolve()),
+        text=text or [],
+        label=label,
+        id=id_,
+        split=split,
+        annotator=annotator,
+        gold=gold,
+        meta=meta or [],
+        encoding=encoding,
+        near_duplicates=near_duplicates,
+        add_labels=add_labels,
+        keep_missing_words=keep_missing_words,
+        many_labels=many_labels,
+    )
+    show("import", told, as_json=as_json)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback need access codes: rondo people add NAME.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8501,
+    public_address: Annotated[
+        str,
+        typer.Option(
+            envvar="RONDO_PUBLIC_ADDRESS", help="What people open, where a proxy stands before it: https://host/path."
+        ),
+    ] = "",
+    no_token: NoTokenOption = False,
+    project: ProjectOption = None,
+) -> None:
+    """Start the app: pages to label and to see where you stand."""
+    with errors():
+        from app.server import Listening, serve
+
+        listening = Listening(host, port, public_address, no_token)
+        serve(folder_of(context, project), listening, lambda link: say(f"Rondo is at {link} (Ctrl-C stops it)."))
+
+
+@app.command("next")
+def next_(
+    context: typer.Context,
+    size: SizeOption = None,
+    strategy: StrategyOption = None,
+    seed: SeedOption = None,
+    audit_share: AuditOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Choose the next batch and queue it."""
+    options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
+    told = run_verb(folder_of(context, project), "next", **options)
+    show("next", told, as_json=as_json)
+
+
+@app.command()
+def fit(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Learn from the labels so far, score the pool, measure."""
+    show("fit", run_verb(folder_of(context, project), "fit"), as_json=as_json)
+
+
+@app.command("round")
+def round_(
+    context: typer.Context,
+    size: SizeOption = None,
+    strategy: StrategyOption = None,
+    seed: SeedOption = None,
+    audit_share: AuditOption = None,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """fit, then next."""
+    options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
+    told = run_verb(folder_of(context, project), "round", **options)
+    show("round", told, as_json=as_json)
+
+
+@app.command()
+def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Encode records that have no vector yet; `next` and `round` do it by themselves."""
+    show("encode", run_verb(folder_of(context, project), "encode"), as_json=as_json)
+
+
+@app.command()
+def status(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+    """Where the project stands and what to do next."""
+    show("status", run_verb(folder_of(context, project), "status"), as_json=as_json)
+
+
+@app.command()
+def export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option(help="File to write.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv, jsonl or parquet.")],
+    what: Annotated[
+        str,
+        typer.Option(
+            help="labels; complete (one per record, people's or the machine's); machine; suggestions; "
+            "responses (one line per event); or all."
+        ),
+    ] = "labels",
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a data card beside it: how the labels came about, how good they are.")
+    ] = False,
+    excel: Annotated[
+        bool,
+        typer.Option(
+            "--excel", help="CSV for Excel: a byte-order mark, and an apostrophe before what would be a formula."
+        ),
+    ] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write labels, suggestions or responses to a file."""
+    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card, "excel": excel}
+    told = run_verb(folder_of(context, project), "export", **options)
+    show("export", told, as_json=as_json)
+
+
+app.command()(backup)
+app.command()(restore)
+app.command("check")(check)
+app.command()(repair)
+app.command()(erase)
+app.command()(auto)
+app.command()(withdraw)
+app.command()(calibrate)
+app.command()(inspect)
+app.command()(quality)
+app.command("map")(map_)
+app.command()(rechoose)
+app.command()(train)
+app.command()(trainers)
+app.add_typer(jobs, name="jobs")
+app.command()(evaluate)
+app.command()(compare)
+app.add_typer(models, name="models")
+app.command()(retrain)
+app.add_typer(team, name="team")
+app.add_typer(people, name="people")
+app.command()(history)
+app.command()(replay)
+app.command()(demo)

@@ -1,0 +1,245 @@
+"""How a terminal shows progress and figures. Knows no verb's meaning, only what each one returned."""
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from app.cli import (
+    backup_text,
+    erase_text,
+    evaluation_text,
+    model_files_text,
+    models_text,
+    people_text,
+    team_text,
+    training_text,
+)
+from app.cli.import_text import import_lines
+from app.cli.score_text import duration, interval, score_lines
+from app.http.finite import finite
+
+
+class Ticker:
+    """A report that draws one line on a terminal, or a line every five seconds into a log, always on stderr.
+
+    A sentence (it ends with a full stop, and there is nothing to count) is a line of its own, told once.
+    """
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._live = sys.stderr.isatty()
+        self._shown = 0.0 if self._live else time.monotonic()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Shows share, rate and time to go."""
+        now = time.monotonic()
+        new = what not in self._began
+        began = self._began.setdefault(what, now)
+        if not total and what.endswith("."):  # a sentence, not progress: it stays
+            if new:
+                typer.echo(f"\r{what:<79}" if self._live else what, err=True)
+            return
+        finished = total > 0 and done >= total
+        if now - self._shown < (0.1 if self._live else 5.0) and not (finished and self._live):
+            return
+        self._shown = now
+        line = progress_line(what, done, total, now - began)
+        typer.echo(f"\r{line:<79}" if self._live else line, err=True, nl=finished or not self._live)
+
+
+def progress_line(what: str, done: int, total: int, seconds: float) -> str:
+    """'Encoding 1,024 of 5,000 (20 %), 512/s, 8 s to go'."""
+    if total <= 3:  # steps, not units
+        return f"{what} …"
+    line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
+    if done and seconds > 0.5:
+        rate = done / seconds
+        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {duration((total - done) / rate)} to go"
+    return line
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """One line to the person."""
+    typer.echo(text, err=error)
+
+
+def say_json(value: object) -> None:
+    """Figures for a program; what is no number is null."""
+    typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
+
+
+def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:
+    """What a verb returned, as JSON or in a few lines."""
+    if as_json:
+        say_json(dict(told))
+        return
+    for line in _LINES[verb](told):
+        say(line)
+
+
+def _fit_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
+    if "labels" in told and told["labels"] == told["labels_before"]:
+        lines.append("  As many as the model before learnt from, so nothing changes.")
+    lines += score_lines(told.get("metrics") or {}) if "labels" in told else []
+    return lines + _batch_lines(told)
+
+
+def _round_lines(told: Mapping[str, Any]) -> list[str]:
+    nothing = "Nothing was queued: every record is labelled or queued already."
+    return _fit_lines(told) + ([] if told["queued"] else [nothing])
+
+
+def _batch_lines(told: Mapping[str, Any]) -> list[str]:
+    if "batch" not in told:
+        return [f"Queued {told['test']} test records: their answers are gold."] if told.get("test") else []
+    test = f", {told['test']} test records" if told.get("test") else ""
+    lines = [f"Queued {told['queued']} records as batch {told['batch']}, {told['audit']} of them audit{test}."]
+    return lines + [f"Warning: {warning}" for warning in told["self_test"]["warnings"]]
+
+
+def _status_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{told['name']}: {told['records']:,} records, {told['labelled']:,} labelled ({told['audit']:,} audit), "
+        f"{told['gold']:,} gold, {told['queued']:,} queued, round {told['round']}.",
+    ]
+    if told["machine"]:
+        lines.append(f"  {told['machine']:,} labelled by machine on a promise.")
+    if told["encoded"] < told["records"]:
+        lines.append(f"  {told['encoded']:,} of {told['records']:,} encoded.")
+    if told["skipped"] or told["flagged"] or told["tied"]:
+        lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged, {told['tied']:,} tied.")
+    if model := told["model"]:
+        lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
+        lines += [f"  {caveat}" for caveat in told["caveats"]]
+        lines += _prospect_lines(model)
+    lines += [f"Warning: {warning}" for warning in told["warnings"]]
+    return [*lines, f"Next: {told['next']}  {told['command']}"]
+
+
+def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
+    """What 100 more labels would buy, and what was saved so far, where that can be said."""
+    gains = (model.get("forecast") or {}).get("gains") or []
+    lines = [f"  {gain['sentence']}." for gain in gains if gain["more"] == 100]
+    saved = (model.get("savings") or {}).get("sentence")
+    return lines + ([f"  {saved}"] if saved else [])
+
+
+def _rechoose_lines(told: Mapping[str, Any]) -> list[str]:
+    if told["same"]:
+        return [f"Round {told['round']}: the same {told['records']} records in the same order."]
+    return [f"Round {told['round']}: NOT the same. {told['other_records']} of {told['records']} records differ."]
+
+
+def _auto_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [
+        f"{told['covered']:,} of {told['pool']:,} records ({told['share']:.0%}) can be labelled by machine with a "
+        f"precision of at least {told['precision']:.1%}, {told['confidence']:.0%} sure.",
+        f"It rests on {told['audits']:,} audit labels, {told['wrong']:,} of them wrong: at least {told['bound']:.1%}.",
+    ]
+    if told["outside"]:
+        lines.append(f"{told['outside']:,} records of later imports are left out: no audit speaks for them yet.")
+    lines += [
+        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
+        for part in told["labels"]
+    ]
+    if "promise" not in told:
+        return [*lines, "Nothing was changed. To do it: the same with --accept."]
+    return [
+        *lines,
+        f"Done: {told['accepted']:,} machine labels; {told['checks']} of them are queued for a blind check.",
+    ]
+
+
+def _inspect_lines(told: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Looked at {told['labelled']:,} labelled records in {told['seconds']:.1f} s: "
+        f"{told['label_error']:,} likely label errors, {told['ambiguous']:,} ambiguous, "
+        f"{told['near_duplicate']:,} pairs of near-duplicates with different labels, {told['outlier']:,} outliers.",
+        "See them on the Records page: rondo up",
+    ]
+
+
+def _quality_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'annotator':<24}{'answers':>8}{'of gold right':>16}{'right':>8}{'informed':>10}{'weight':>8}"]
+    for row in told["people"]:
+        gold = f"{row['gold']['value']:.0%} of {row['gold']['n']}" if row["gold"] else "-"
+        parts = ["-" if row[name] is None else f"{row[name]:.2f}" for name in ("right", "informed")]
+        line = f"{row['annotator'][:23]:<24}{row['answers']:>8,}{gold:>16}{parts[0]:>8}{parts[1]:>10}"
+        lines.append(f"{line}{row['weight']:>8.2f}")
+    return [*lines, *told["sentences"]]
+
+
+def _replay_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"All labels: macro F1 {told['full']['macro_f1']:.3f}", ""]
+    lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
+    for name, one in told["strategies"].items():
+        gain = one.get("against_random")
+        lines.append(
+            f"{name:<18}{one['aulc']:>8.3f}{one['aulc_sd']:>7.3f}{_count(one['to90']):>9}{_count(one['to95']):>9}"
+            + (f"{gain['mean']:>+11.3f}" if gain else f"{'':>11}")
+        )
+    return [*lines, "", *_curve_lines(told["strategies"])]
+
+
+def _curve_lines(strategies: Mapping[str, Any]) -> list[str]:
+    """The mean curves as bars of eight heights, all on one scale from 0 to 1."""
+    bars = "▁▂▃▄▅▆▇█"
+    lines = []
+    for name, one in strategies.items():
+        means = [sum(values) / len(values) for values in zip(*one["macro_f1"], strict=False)]
+        drawn = "".join(bars[min(int(value * 8), 7)] for value in means)
+        lines.append(f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one['labels'][-1]} labels")
+    return lines
+
+
+def _count(labels: int | None) -> str:
+    return "never" if labels is None else str(labels)
+
+
+def _demo_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
+    lines += [
+        f"{point['labels']:>7} {interval(point['gold']['accuracy'], point['gold']['n']):>30} "
+        f"{interval(point['gold']['macro_f1'], point['gold']['n']):>30}"
+        for point in told["curve"]
+        if "gold" in point
+    ]
+    return [*lines, f"The project is in {told['project']}. Look at it: rondo --project {told['project']} up"]
+
+
+_LINES = {
+    "import": import_lines,
+    "next": _batch_lines,
+    "fit": _fit_lines,
+    "round": _round_lines,
+    "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
+    "rechoose": _rechoose_lines,
+    "calibrate": lambda told: [
+        f"{told['queued']:,} gold records wait among the others, for everybody once; {told['left']:,} more could."
+    ],
+    "inspect": _inspect_lines,
+    "quality": _quality_lines,
+    "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
+    "auto": _auto_lines,
+    "withdraw": lambda told: [f"{told['withdrawn']:,} machine labels were taken back."],
+    "status": _status_lines,
+    "export": lambda told: [
+        f"Wrote {told['rows']:,} rows to {told['file']}.",
+        *([f"The data card is {told['card']}."] if told["card"] else []),
+    ],
+    **backup_text.LINES,
+    "replay": _replay_lines,
+    "demo": _demo_lines,
+    **erase_text.LINES,
+    **training_text.LINES,
+    **evaluation_text.LINES,
+    **models_text.LINES,
+    **model_files_text.LINES,
+    **team_text.LINES,
+    **people_text.LINES,
+}

@@ -1,0 +1,82 @@
+"""What the terminal says of training jobs. Knows their entries, not where they ran."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.cli.score_text import score_lines
+from app.pages.parts.jobs_rows import ended_in
+
+
+def _job_line(job: Mapping[str, Any]) -> str:
+    """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
+    line = f"{job['id']}  {job['trainer']} on {job['runner']}: {job['state'].replace('_', ' ')}"
+    if job["ended_at"]:
+        line += f", {ended_in(job)}"
+    elif job["total"] and job["state"] == "running":
+        line += f", {job['done']:,} of {job['total']:,}"
+    if job["dollars"]:
+        line += f", about {job['dollars']:.2f} USD"
+    if job["note"]:
+        line += f", {job['note']}"
+    return f"{line}. {job['message']}" if job["message"] else line
+
+
+def _train_lines(told: Mapping[str, Any]) -> list[str]:
+    if "runs" in told:
+        return _grid_lines(told)
+    if told["state"] != "succeeded":
+        return [_job_line(told), f"Next: rondo jobs, rondo jobs logs {told['id']}, rondo jobs cancel {told['id']}."]
+    lines = [f"Trained {told['model']} in {told['seconds']:,.0f} s, {told['memory_mb']:,} MB at most."]
+    lines += score_lines(told["metrics"])
+    lines += [told["remark"]] if told["remark"] else []
+    return [*lines, _next(told["model"])]
+
+
+def _grid_lines(told: Mapping[str, Any]) -> list[str]:
+    lines = [_job_line(run) for run in told["runs"]]
+    return [*lines, told["sentence"], *([_next(told["model"])] if told["model"] else [])]
+
+
+def _next(model: str) -> str:
+    return f"Next: rondo evaluate {model}, rondo models promote {model} (the gate compares it with the champion)."
+
+
+def _shown_lines(told: Mapping[str, Any]) -> list[str]:
+    """A job in full: how it stands, what it was started with, its newest figures and how good what came out is."""
+    lines = [_job_line(told)]
+    values = ", ".join(f"{name}={value}" for name, value in told["values"].items())
+    lines += [f"  with {values}"] if values else []
+    newest = told["events"][-1] if told["events"] else {}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in newest.items() if name not in ("done", "total", "at"))
+    lines += [f"  at {newest['done']:,} of {newest['total']:,}: {figures}"] if figures else []
+    if "runs" in told:
+        return [*lines, *(f"  {_job_line(run)}" for run in told["runs"]), told["sentence"]]
+    lines += [told["remark"]] if told["remark"] else []
+    return lines + (score_lines(told["metrics"]) if told["model"] else [])
+
+
+def _jobs_lines(told: Mapping[str, Any]) -> list[str]:
+    return [_job_line(job) for job in told["jobs"]] or ["No training job yet. Start one: rondo train --trainer setfit."]
+
+
+def _trainers_lines(told: Mapping[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for name, trainer in told.items():
+        lines += [f"{name}: {trainer['caption']}"]
+        for row in trainer["parameters"]:
+            span = f" ({row['range']})" if row["range"] else ""
+            lines.append(f"    {row['name']}={row['default']}  {row['help']}{span}")
+    return lines
+
+
+LINES = {
+    "train": _train_lines,
+    "job": _shown_lines,
+    "jobs": _jobs_lines,
+    "job_log": lambda told: told["lines"] or ["Nothing was printed yet."],
+    "job_cancel": lambda told: [_job_line(told)],
+    "job_forget": lambda told: [f"What job {told['id']} was given and has left is deleted."],
+    "job_retry": lambda told: [_job_line(told)],
+    "follow": lambda told: [f"{told['under_way']} jobs are under way."],
+    "trainers": _trainers_lines,
+}

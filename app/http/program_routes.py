@@ -1,0 +1,218 @@
+"""Routes for programs: training jobs and models, behind a token. Knows shapes and status codes, no rules."""
+
+import hmac
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from app.background import Office
+from app.http.finite import finite
+from app.http.job_requests import (
+    MOST_LINES,
+    MOST_SECONDS,
+    Malformed,
+    Unknown,
+    read_activation,
+    read_body,
+    read_order,
+    read_whole,
+)
+from app.http.openapi import document
+from app.http.openapi_page import page
+from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.jobs.bundle import Bundle
+from core.loop import VERBS
+from core.registry.champions import find_model
+from core.training.entries import entry, listing
+
+log = logging.getLogger("rondo")
+
+Value = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request, read: parts of its path, of its query, its body."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Value
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back as JSON."""
+
+    told: Value
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Act = Callable[[Office, Sent], Answer]
+
+
+def api_routes(opened: Callable[[], Office], token: str) -> list[Route]:
+    """Everything that `document` describes. What it says about the routes themselves needs no token."""
+
+    async def described(_: Request) -> Response:
+        return JSONResponse(document())
+
+    async def shown(_: Request) -> Response:
+        return HTMLResponse(page(document()))
+
+    return [
+        *(Route(path, _guarded(act, opened, token), methods=[method]) for (method, path), act in ACTS.items()),
+        Route("/api/openapi.json", described, methods=["GET"]),
+        Route("/api/docs", shown, methods=["GET"]),
+    ]
+
+
+def _guarded(act: Act, opened: Callable[[], Office], token: str) -> Callable[[Request], Any]:
+    async def endpoint(request: Request) -> Response:
+        if (refusal := _refusal(request, token)) is not None:
+            return refusal
+        try:
+            asked = Sent(request.path_params, request.query_params, await read_body(request))
+            answer = await run_in_threadpool(act, opened(), asked)
+        except RondoError as error:
+            return JSONResponse({"error": str(error)}, _status(error))
+        except ClientDisconnect:
+            return Response(status_code=204)
+        return JSONResponse(finite(answer.told), answer.status, dict(answer.headers))
+
+    return endpoint
+
+
+def _refusal(request: Request, token: str) -> Response | None:
+    """None where the right token was shown. Compared in constant time, and never written anywhere."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
+        return None
+    told = (
+        "The token is wrong."
+        if given
+        else "Show the token: `Authorization: Bearer TOKEN`. GET /api/docs says where it is."
+    )
+    challenge = 'Bearer realm="rondo"' + (', error="invalid_token"' if given else "")
+    return JSONResponse({"error": told}, 401, {"WWW-Authenticate": challenge})
+
+
+def _status(error: RondoError) -> int:
+    if isinstance(error, Unknown):
+        return 404
+    if isinstance(error, Malformed):
+        return 400
+    if isinstance(error, BadInput):
+        return 422
+    return 409 if isinstance(error, Refused | Cancelled) else 500
+
+
+def _launch(office: Office, asked: Sent) -> Answer:
+    """Returns when the job has been handed over, not when it has ended."""
+    options = read_order(asked.body)
+    told = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
+    return Answer(_brief(told), 202, {"Location": f"jobs/{told['id']}"})
+
+
+def _list_jobs(office: Office, asked: Sent) -> Answer:
+    return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
+
+
+def _show_job(office: Office, asked: Sent) -> Answer:
+    lines = read_whole(asked.query, "lines", 200, MOST_LINES)
+    found = _find_job(office, asked.path["id"])
+    said = Bundle(office.project.folder / "jobs" / found["id"]).log(lines) if lines else []
+    return Answer({**_brief(found), "events": found["events"], "log": said})
+
+
+def _cancel(office: Office, asked: Sent) -> Answer:
+    job = _find_job(office, asked.path["id"])["id"]
+    return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
+
+
+def _list_models(office: Office, asked: Sent) -> Answer:
+    now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
+    return Answer({**_tell(office, "models"), **now})
+
+
+def _show_model(office: Office, asked: Sent) -> Answer:
+    return Answer(_tell(office, "model", model=_find_model(office, asked.path["id"])))
+
+
+def _activate(office: Office, asked: Sent) -> Answer:
+    """Waits a moment for what the gate says; encoding all records anew goes on behind."""
+    model, options = _find_model(office, asked.path["id"]), read_activation(asked.body)
+    patience = read_whole(asked.query, "wait", 10, MOST_SECONDS)
+    ticket = office.open_ticket("promote", alone=True)
+    if ticket is None:
+        raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
+    pool = ThreadPoolExecutor(1, "rondo-promote")
+    outcome = pool.submit(office.run, ticket, _quiet, model=model, who="api", **options)
+    pool.shutdown(wait=False)
+    try:
+        return Answer(outcome.result(patience))
+    except TimeoutError:
+        outcome.add_done_callback(lambda ended: _keep_trouble(office, ended))
+        return Answer({"model": model, "promoted": False, "activating": _activating(office)}, 202)
+
+
+def _keep_trouble(office: Office, ended: "Future[Value]") -> None:
+    """Nobody waits for it any more, so it is told where a later question finds it."""
+    error = ended.exception()
+    office.trouble = str(error) if error else None
+    if error:
+        log.warning("promote: %s", error)
+
+
+ACTS: dict[tuple[str, str], Act] = {
+    ("POST", "/api/jobs"): _launch,
+    ("GET", "/api/jobs"): _list_jobs,
+    ("GET", "/api/jobs/{id}"): _show_job,
+    ("DELETE", "/api/jobs/{id}"): _cancel,
+    ("GET", "/api/models"): _list_models,
+    ("GET", "/api/models/{id}"): _show_model,
+    ("POST", "/api/models/{id}/activate"): _activate,
+}
+
+
+def _quiet(what: str, done: int, total: int) -> None:
+    """Nobody watches: progress is asked for."""
+
+
+def _tell(office: Office, verb: str, **options: Any) -> Value:
+    """What a verb that only reads says: without a ticket, so that no page shows it as work."""
+    return VERBS[verb](office.project, _quiet, **options)
+
+
+def _brief(job: Value) -> Value:
+    """A job's entry with the newest figures in place of all of them."""
+    newest = job["events"][-1] if job["events"] else {}
+    figures = {name: value for name, value in newest.items() if name not in ("done", "total", "at")}
+    return {**{name: value for name, value in job.items() if name != "events"}, "figures": figures}
+
+
+def _find_job(office: Office, job: str) -> Value:
+    try:
+        return entry(office.project, job)
+    except BadInput as error:
+        raise Unknown(str(error)) from None
+
+
+def _find_model(office: Office, model: str) -> str:
+    try:
+        return find_model(office.project, model)
+    except BadInput as error:
+        raise Unknown(str(error)) from None
+
+
+def _activating(office: Office) -> Value | None:
+    """How far the promotion is that goes on now, if one does."""
+    activity = office.activities.get("promote")
+    return {"what": activity.what, "done": activity.done, "total": activity.total} if activity else None

@@ -1,0 +1,89 @@
+"""The command line's door into a running server: a route that runs a verb and streams its progress. No logic."""
+
+import hmac
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from app.background import Office
+from app.http.bodies import read_at_most
+from core.errors import RondoError
+from core.loop import VERBS
+
+MOST_BYTES = 1_000_000
+STOP = "stop"
+"""no verb: stops the run that the header x-rondo-run names, at its next report"""
+
+
+def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
+    """`POST /api/verbs/{verb}` with the verb's options as JSON: lines of JSON, the last a result or an error."""
+
+    async def verb(request: Request) -> Response:
+        if not hmac.compare_digest(request.headers.get("x-rondo-key", "").encode(), key.encode()):
+            return JSONResponse({"error": "The key is wrong."}, 401)
+        name = request.path_params["verb"]
+        if name == STOP:
+            opened().stop_run(request.headers.get("x-rondo-run", ""))
+            return JSONResponse({"ok": True})
+        if name not in VERBS:
+            return JSONResponse({"error": f"There is no verb {name!r}."}, 404)
+        body = await read_at_most(request, MOST_BYTES)
+        try:
+            options = None if body is None else json.loads(body)
+        except (ValueError, RecursionError):
+            options = None
+        if not isinstance(options, dict):
+            return JSONResponse({"error": f"The body must be a JSON object of at most {MOST_BYTES:,} bytes."}, 400)
+        run = request.headers.get("x-rondo-run", "")
+        return StreamingResponse(_stream(opened(), name, options, run), media_type="application/x-ndjson")
+
+    async def health(request: Request) -> Response:
+        if not hmac.compare_digest(request.headers.get("x-rondo-key", key).encode(), key.encode()):
+            return JSONResponse({"error": "Another project is served here."}, 401)
+        if "x-rondo-key" not in request.headers:
+            return JSONResponse({"ok": True})
+        records = await run_in_threadpool(opened().project.store.one, "select count(*) from records")
+        return JSONResponse({"ok": True, "records": records})
+
+    return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
+
+
+def _stream(office: Office, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
+    """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
+    lines: queue.Queue[dict[str, Any]] = queue.Queue()
+    ticket = office.open_ticket(verb, run=run)
+
+    def work() -> None:
+        told: tuple[Any, ...] = ()
+
+        def report(*progress: Any) -> None:
+            nonlocal told
+            if progress != told:
+                told = progress
+                lines.put({"progress": progress})
+
+        try:
+            lines.put({"result": office.run(ticket, report, **options)})
+        except RondoError as error:
+            lines.put({"error": str(error), "kind": type(error).__name__})
+        except Exception as error:
+            lines.put({"error": f"{verb} broke: {type(error).__name__}: {error}", "kind": RondoError.__name__})
+            raise
+
+    threading.Thread(target=work, name=f"rondo-{verb}", daemon=True).start()
+    finished = False
+    try:
+        while not finished:
+            line = lines.get()
+            finished = "progress" not in line
+            yield json.dumps(line) + "\n"
+    finally:
+        if not finished:
+            ticket.stop.set()

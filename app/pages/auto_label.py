@@ -1,0 +1,93 @@
+"""Machine labels: what could be promised, accepting it, how the promise that stands fares, and taking it back."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.auth.identity import demand
+from app.background import opened
+from app.charts.auto_label import coverage_chart
+from app.pages.parts.widgets import activity
+from core.auto_label import accepting, guarantees
+from core.auto_label.guarantee_sentences import how_it_stands, what_accepting_does, what_can_be_promised
+from core.errors import RondoError
+from core.evaluation.guarantee import Wanted
+from core.project import Project
+from core.reports.card_text import escaped
+from core.reports.export import stamp
+
+office = opened()
+st.title("Machine labels")
+st.caption(
+    "The model labels the rest by itself, where audit labels prove that it is right often enough. "
+    "People check a blind sample afterwards; when the promise breaks, its labels are taken back."
+)
+activity(office)
+
+
+@st.cache_data(max_entries=4, show_spinner="Looking …")
+def look(_project: Project, wanted: Wanted, at: str) -> dict[str, Any]:
+    """Looked at once: a rerun of the page draws it again."""
+    return accepting.preview(_project, wanted)
+
+
+def act(verb: str, **options: object) -> None:
+    """Does it under the name of who is here, and keeps what was wrong, if anything was, for the next run."""
+    st.session_state.pop("machine-look", None)
+    try:
+        who = demand("manage")
+        if ticket := office.open_ticket(verb, alone=True):  # a second click changes nothing
+            office.run(ticket, lambda *_: None, who=who, **options)
+    except RondoError as error:
+        st.session_state["machine-trouble"] = str(error)
+
+
+for sentence in guarantees.announcements(office.project):
+    st.warning(escaped(sentence), icon=":material/warning:")
+if trouble := st.session_state.pop("machine-trouble", None):
+    st.error(escaped(trouble))
+
+if stands := guarantees.standing(office.project):
+    st.header("The promise that stands")
+    st.text(how_it_stands(stands))
+    columns = st.columns(3)
+    columns[0].metric("Machine labels", f"{stands['covered']:,}")
+    columns[1].metric("Checked: right / wrong", f"{stands['right']:,} / {stands['wrong']:,}")
+    columns[2].metric("Checks to answer", f"{stands['waiting']:,}")
+    with st.expander("The numbers"):
+        st.dataframe(stands["labels"], key="stands", hide_index=True)
+    with st.popover("Withdraw"):
+        st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
+        st.button("Withdraw it", key="withdraw", on_click=act, args=("withdraw",))
+
+st.header("A new promise" if stands else "What could be promised?")
+with st.form("wanted"):
+    left, middle, right = st.columns(3)
+    precision = left.number_input("Right, at least", 0.5, 0.999, 0.95, 0.01, key="precision", help="Of 1")
+    confidence = middle.number_input("With confidence", 0.5, 0.999, 0.95, 0.01, key="confidence", help="Of 1")
+    each = right.number_input(
+        "Right for each label", 0.5, 0.999, None, 0.01, key="per-label", placeholder="not promised"
+    )
+    if st.form_submit_button("Look", key="look", type="primary"):
+        st.session_state["machine-look"] = Wanted(precision, each, confidence)
+if wanted := st.session_state.get("machine-look"):
+    try:
+        told = look(office.project, wanted, stamp(office.project))
+    except RondoError as error:
+        st.info(escaped(error))
+        st.stop()
+    st.text(what_can_be_promised(told))
+    if chart := coverage_chart(told):
+        st.altair_chart(chart, key="coverage")
+        with st.expander("The numbers"):
+            st.dataframe(told["labels"] if told["given"] else told["steps"], key="coverage-table", hide_index=True)
+    if told["given"]:
+        with st.popover("Accept", type="primary"):
+            st.text(what_accepting_does(told, bool(stands)))
+            st.button(
+                "Accept them",
+                key="accept",
+                on_click=act,
+                args=("auto",),
+                kwargs={"accept": True, **told["wanted"]},
+            )

@@ -1,0 +1,139 @@
+"""Pieces of a page: how a model was evaluated, two models compared, two encoders side by side. They compute nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.auth.identity import demand
+from app.background import Office
+from app.charts.errors import calibration_chart, confusion_chart
+from app.charts.evaluation import (
+    difference_chart,
+    encoder_bars,
+    encoder_rows,
+    label_bars,
+    label_differences,
+    label_rows,
+)
+from core.errors import RondoError
+from core.evaluation.reporting import in_words, shown
+from core.registry.evaluate import saved_evaluations
+from core.reports import errors
+from core.reports.card_text import escaped
+
+Told = Mapping[str, Any]
+GOLD, AUDIT, SPLIT = "gold", "audit", "split"
+WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that training held out"}
+
+
+def draw_evaluations(office: Office, model: str) -> None:
+    """What was kept of this model's evaluations, one of them open, and a button for one more."""
+    st.header("Evaluation")
+    _draw_asking(office, model)
+    kept = {told["on"]: told for told in saved_evaluations(office.project, model)}
+    if not kept:
+        st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
+        return
+    chosen = st.segmented_control("Judged on", list(kept), default=next(iter(kept)), required=True, key="evaluated-on")
+    draw_evaluation(office, kept[chosen or next(iter(kept))])
+
+
+def _draw_asking(office: Office, model: str) -> None:
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
+    if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
+        return
+    try:
+        with st.spinner("Evaluating"):
+            who = demand("manage")
+            office.run(office.open_ticket("evaluate"), lambda *_: None, who=who, model=model, on=on, save=True)
+    except RondoError as error:
+        st.error(escaped(error))
+
+
+def draw_evaluation(office: Office, told: Told) -> None:
+    """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
+    st.caption(escaped(f"{told['n']:,} records that judge; {told['made_at']}. Intervals are 95 %."))
+    for note in [*told["notes"], *told["unsaid"]]:
+        st.text(note)
+    _draw_figures(told)
+    rows = label_rows(told)
+    if chart := label_bars(rows):
+        st.altair_chart(chart, key="evaluated-labels", alt="F1 of each label with its interval, the worst first")
+    with st.expander("The numbers per label"):
+        table = errors.label_table(rows)
+        st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
+    _draw_confusion(office, told)
+    _draw_calibration(told)
+    if told["worst"]:
+        with st.expander("Surest and wrong"):
+            columns = {"probability": st.column_config.NumberColumn(format="percent")}
+            order = ("said", "truth", "probability", "text", "id")
+            st.dataframe(
+                told["worst"], key="evaluated-worst", hide_index=True, column_config=columns, column_order=order
+            )
+
+
+def _draw_figures(told: Told) -> None:
+    named = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "micro_f1": "Micro F1"}
+    found = {name: told[key] for key, name in named.items()}
+    found |= {f"True label among the {top['k']} likeliest": top["accuracy"] for top in told["top"]}
+    rows = [{"measure": name, "95 %": in_words(shown(one, told["n"]))} for name, one in found.items()]
+    st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
+
+
+def _draw_confusion(office: Office, told: Told) -> None:
+    shown = errors.heat(told["confusion"], "records")
+    if not shown:
+        return
+    order = errors.label_order(office.settings().taxonomy, shown)
+    chart = confusion_chart(shown, order, "records")
+    st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
+    with st.expander("The numbers of the matrix"):
+        kept = ("truth", "said", "records", "share")
+        rows = [{name: cell[name] for name in kept} for cell in told["confusion"]]
+        st.dataframe(rows, key="evaluated-confusion-table", hide_index=True)
+
+
+def _draw_calibration(told: Told) -> None:
+    found = told["calibration"]
+    if found is None:
+        return
+    st.text(errors.calibration_sentence(found, told["on"]))
+    st.altair_chart(
+        calibration_chart(found["bins"]), key="evaluated-calibration", alt="Stated against actual certainty"
+    )
+    with st.expander("The numbers of the calibration"):
+        st.dataframe(found["bins"], key="evaluated-calibration-table", hide_index=True)
+
+
+def draw_comparison(told: Told) -> None:
+    """Two models on the same records: the difference, where it comes from, and records that only one gets right."""
+    st.text(told["verdict"])
+    words = f"{told['n']:,} {told['on']} records; {told['only_first']:,} only {told['first']} gets right, "
+    st.caption(escaped(f"{words}{told['only_second']:,} only {told['second']}."))
+    for note in [*told["notes"], *told["unsaid"]]:
+        st.text(note)
+    st.altair_chart(difference_chart(told), key="compared", alt="Second minus first, with intervals")
+    if chart := label_differences(told):
+        st.altair_chart(chart, key="compared-labels", alt="Difference of F1 per label, with intervals")
+    with st.expander("The numbers of the comparison"):
+        st.dataframe(told["per_label"], key="compared-table", hide_index=True)
+    if told["examples"]:
+        with st.expander("Records that only one of them gets right"):
+            st.dataframe(told["examples"], key="compared-examples", hide_index=True)
+
+
+def draw_encoders(told: Told) -> None:
+    """Two encoders on the same labelled records."""
+    st.text(f"{told['records']:,} records of {told['labels']} labels, {told['on']}.")
+    st.text(told["verdict"])
+    st.caption(
+        f"Purity of {told['clusters']:,} clusters; chance alone gives {told['chance']['purity']:.1%} or a little more."
+    )
+    for note in told["notes"]:
+        st.text(note)
+    st.altair_chart(encoder_bars(told), key="encoders", alt="Two encoders side by side, with intervals")
+    with st.expander("The numbers of the encoders"):
+        st.dataframe(encoder_rows(told), key="encoders-table", hide_index=True)

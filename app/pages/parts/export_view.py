@@ -1,0 +1,96 @@
+"""Sections of the Export page: a look at the rows, the files that were written, the data card. Computes nothing."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from app.auth.identity import demand
+from app.background import Office
+from core.errors import RondoError
+from core.project import Project
+from core.reports.card_text import as_markdown, escaped
+from core.reports.datacard import data_card
+from core.reports.export import count_rows, first_rows, stamp
+from core.store.database import utc_now
+
+LARGEST = 200_000_000
+"""bytes that a browser is given; a larger file is fetched from where it lies"""
+MIMES = {".csv": "text/csv", ".jsonl": "application/jsonl", ".md": "text/markdown", ".json": "application/json"}
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def _look(_project: Project, what: str, at: str) -> tuple[tuple[int, int], list[dict[str, Any]]]:
+    return count_rows(_project, what), first_rows(_project, what)
+
+
+@st.cache_data(max_entries=4, show_spinner=False)
+def _card(_project: Project, names: bool, at: str) -> dict[str, Any]:
+    return data_card(_project, names=names)
+
+
+def draw_preview(project: Project, what: str) -> int:
+    """The first rows and how many there are."""
+    (count, gold), rows = _look(project, what, stamp(project))
+    if not count:
+        st.info("This export would be empty: there is nothing of this kind yet.")
+        return 0
+    words = f"{count:,} rows" + (f", {gold:,} of them gold that came with a file" if gold else "")
+    st.text(words + (f"; the first {len(rows)}:" if count > len(rows) else ":"))
+    st.dataframe(rows, key="preview", hide_index=True, alt="The first rows of the export")
+    return count
+
+
+def write_file(office: Office, what: str, file_format: str, *, card: bool, excel: bool) -> None:
+    """Into the project's `exports/`, under a name that says what and when."""
+    folder = office.project.folder / "exports"
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
+    asked = {"out": str(target), "file_format": file_format, "what": what, "card": card, "excel": excel}
+    try:
+        who = demand("manage")
+        told = office.run(office.open_ticket("export"), lambda *_: None, who=who, **asked)
+    except RondoError as error:
+        st.error(escaped(error))
+        return
+    st.session_state["written"] = {"target": str(target), "rows": told["rows"], "card": card}
+
+
+def draw_written() -> None:
+    """The file that this visit wrote last, to be fetched."""
+    written = st.session_state.get("written")
+    if not written or not Path(written["target"]).exists():
+        return
+    target = Path(written["target"])
+    st.text(f"{written['rows']:,} rows are in {target}")
+    suffixes = ("", ".card.md", ".card.json") if written["card"] else ("",)
+    with st.container(horizontal=True):
+        for suffix in suffixes:
+            _draw_download(target.with_name(target.name + suffix))
+
+
+def _draw_download(file: Path) -> None:
+    """Read when it is clicked, not before."""
+    if file.stat().st_size > LARGEST:
+        st.text(f"{file.name} is too large for the browser; fetch it from its folder.")
+        return
+    mime = MIMES.get(file.suffix, "application/octet-stream")
+    key = f"fetch-{file.suffix}"
+    st.download_button(file.name, file.read_bytes, file.name, mime, key, icon=":material/download:", on_click="ignore")
+
+
+def draw_card(project: Project) -> None:
+    """What the data are and how far to trust them, to read and to take along."""
+    names = st.toggle("With the annotators' names", key="names", help="Else they are numbered")
+    with st.spinner("Gathering what is known"):
+        card = _card(project, names, stamp(project))
+    st.markdown("\n".join(f"- {escaped(limit)}" for limit in card["limits"]))
+    text = as_markdown(card)
+    with st.container(horizontal=True):
+        save = partial(st.download_button, icon=":material/download:", on_click="ignore")
+        save("data-card.md", text, "data-card.md", "text/markdown", key="card-md")
+        save("data-card.json", json.dumps(card, indent=1), "data-card.json", "application/json", key="card-json")
+    with st.expander("Read it"):
+        st.code(text, language="markdown", wrap_lines=True)

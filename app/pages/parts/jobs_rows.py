@@ -1,0 +1,130 @@
+"""A job in words and rows, as the Jobs page shows it. Draws nothing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from app.cli.score_text import duration
+from core.evaluation.reporting import FEWEST, TOO_FEW, judged_on, shown
+
+Job = Mapping[str, Any]
+STATES = {
+    "draft": (":material/hourglass_top:", "Being prepared"),
+    "submitting": (":material/hourglass_top:", "Being handed over"),
+    "queued": (":material/schedule:", "Waiting for a machine"),
+    "running": (":material/play_circle:", "Running"),
+    "cancelling": (":material/hourglass_bottom:", "Being cancelled"),
+    "succeeded": (":material/check_circle:", "Succeeded"),
+    "failed": (":material/error:", "Failed"),
+    "cancelled": (":material/cancel:", "Cancelled"),
+    "timed_out": (":material/timer_off:", "Timed out"),
+    "lost": (":material/help:", "Lost"),
+}
+"""state of a job to the icon and the words for it"""
+
+
+def how_far(job: Job) -> tuple[float, str] | None:
+    """(share done, a line with rate and time to go); None where nothing goes on or nobody knows how much there is.
+
+    The rate is that of this attempt: one that goes on from a checkpoint did not do what was done before.
+    """
+    events, done, total = job.get("events") or [], job.get("done") or 0, job.get("total") or 0
+    if job["state"] not in ("running", "cancelling") or not total:
+        return None
+    first, last = (events[0], events[-1]) if events else ({"done": 0, "at": 0.0}, {"done": 0, "at": 0.0})
+    steps, seconds = last["done"] - first["done"], last["at"] - first["at"]
+    line = f"{'Run' if job.get('runs') else 'Step'} {done:,} of {total:,} ({done / total:.0%})"
+    if steps > 0 and seconds > 0:
+        pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
+        line += f", {pace}, {duration((total - done) * seconds / steps)} to go"
+    return min(done / total, 1.0), line
+
+
+def ended_in(job: Job) -> str:
+    """When it ended and how long it took, in UTC."""
+    end = job.get("ended_at") or job.get("made_at")
+    if not end:
+        return ""
+    told = f"{_time(end):%d %b %H:%M} UTC"
+    begun = job.get("started_at") or job.get("made_at")
+    if not begun or not job.get("ended_at"):
+        return told
+    seconds = (_time(end) - _time(begun)).total_seconds()
+    return f"{told}, {duration(seconds)}"
+
+
+def cost_of(job: Job) -> str:
+    """What it cost, or has cost so far, and what it took; '' where nothing is known."""
+    so_far = "" if job.get("ended_at") else " so far"
+    parts = [f"{job['dollars']:.2f} US dollars{so_far}"] if job.get("dollars") is not None else []
+    parts += [f"{job['seconds']:.0f} s of training"] if job.get("seconds") else []
+    parts += [f"{job['memory_mb']:,.0f} MB of memory at most"] if job.get("memory_mb") else []
+    return ", ".join(parts)
+
+
+def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | None]]:
+    """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
+    metrics = metrics or {}
+    stratum = judged_on(metrics)
+    found = metrics[stratum] if stratum else metrics
+    where = f" on {found['n']:,} {stratum} records" if stratum else ""
+    names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
+    n = found.get("n", FEWEST)
+    return [
+        (f"{title}{where}", *_estimate(found[key], n)) for key, title in names.items() if found.get(key) is not None
+    ]
+
+
+def _estimate(found: Any, n: int) -> tuple[str, str | None]:
+    if not isinstance(found, Mapping):
+        return f"{found:.1%}", None
+    if not shown(found, n):
+        return TOO_FEW, None
+    return f"{found['value']:.1%}", f"95 %: {found['low']:.1%} to {found['high']:.1%}"
+
+
+def job_rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """One row per job, in the order given."""
+    return [
+        {
+            "job": job["id"],
+            "trainer": job.get("trainer"),
+            "on": job.get("runner"),
+            "state": STATES[job["state"]][1],
+            "ended": ended_in(job),
+            "note": job.get("note"),
+        }
+        for job in jobs
+    ]
+
+
+def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
+    """One row per run of a search, the best on held-out records first: these choose, gold and audit only judge.
+
+    Of the values those that differ between the runs. `macro_f1` is for the picture.
+    """
+    every = [run.get("values") or {} for run in runs]
+    told = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
+    rows = [
+        {
+            "run": str(number),
+            **{name: values.get(name) for name in told},
+            "state": STATES[run["state"]][1],
+            "macro F1, held out": score and score["value"],
+            "took": ended_in(run),
+            "id": run["id"],
+            "macro_f1": score,
+        }
+        for number, (run, values) in enumerate(zip(runs, every, strict=True), 1)
+        for held_out in [(run.get("metrics") or {}).get("held_out") or {}]
+        for score in [shown(held_out.get("macro_f1"), held_out.get("n", 0))]
+    ]
+    return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))
+
+
+def _differs(every: Sequence[Mapping[str, Any]], name: str) -> bool:
+    return len({str(one.get(name)) for one in every}) > 1
+
+
+def _time(written: str) -> datetime:
+    return datetime.fromisoformat(written)

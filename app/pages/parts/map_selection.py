@@ -1,0 +1,132 @@
+"""What a person does with records picked on the map: read, queue, label at once, take back. Knows no chart."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from app.auth.identity import demand, is_signed_in
+from app.background import Office, opened
+from core.config.settings import Settings
+from core.errors import RondoError
+from core.explore.map_points import Points, summary
+from core.explore.maps import Ints
+from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
+from core.labelling.reviews import send_to_queue
+from core.people.names import check_name
+from core.reports.card_text import escaped
+
+_COLUMNS = {
+    "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
+    "text": st.column_config.TextColumn(width="large"),
+    "probability": st.column_config.NumberColumn(format="percent"),
+}
+
+
+def draw_news() -> None:
+    """What the last action came to."""
+    if trouble := st.session_state.pop("map-trouble", None):
+        st.error(escaped(trouble))
+    if words := st.session_state.pop("map-said", None):
+        st.success(escaped(words))
+
+
+def draw_selection(office: Office, shown: Points, ns: Ints) -> None:
+    """What was picked, and what can be done with it."""
+    project = office.project
+    told = summary(project, shown, ns)
+    st.header(f"{told.count:,} records selected")
+    left, right = st.columns(2)
+    left.dataframe(_counted(told.labels, "label"), key="picked-labels", hide_index=True, height=178)
+    right.dataframe(_counted(told.suggestions, "suggestion"), key="picked-suggestions", hide_index=True, height=178)
+    queue, label, confirm = st.columns([1, 2, 1], vertical_alignment="bottom")
+    queue.button(
+        "Send to the queue",
+        key="send",
+        icon=":material/low_priority:",
+        width="stretch",
+        on_click=_act,
+        args=(
+            lambda who: send_to_queue(project, ns.tolist(), who),
+            "{queued:,} records stand at the front of the queue.",
+        ),
+    )
+    with label:
+        chosen = _pick_labels(office.settings())
+    with confirm.popover("Label them", icon=":material/done_all:", disabled=not chosen, width="stretch"):
+        _confirm_bulk(office, ns, chosen)
+    st.caption("Read: those nearest the middle come first.")
+    st.dataframe(_opened_by(told.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
+
+
+def _pick_labels(settings: Settings) -> list[str]:
+    """The ids of the labels to give: one, or several where the project allows it."""
+    offered, words = {one.id: one.name for one in settings.taxonomy.active}, "Label for all of them"
+    if settings.multi:
+        return st.multiselect(words, list(offered), format_func=offered.__getitem__, key="bulk-labels")
+    one = st.selectbox(words, list(offered), None, format_func=offered.__getitem__, key="bulk-label")
+    return [one] if one else []
+
+
+def _confirm_bulk(office: Office, ns: Ints, chosen: list[str]) -> None:
+    """Names the label and the number of records before anything is done."""
+    project, names = office.project, office.settings().taxonomy.names
+    choice = preview(project, ns.tolist())
+    st.text(f"Give “{' + '.join(names[label] for label in chosen)}” to {choice.count:,} records?")
+    if choice.left_out:
+        st.text(f"Left out: {said(choice)}.")
+    st.button(
+        f"Yes, label {choice.count:,} records",
+        key="bulk-yes",
+        type="primary",
+        disabled=not choice.count,
+        on_click=_act,
+        args=(
+            lambda who: label_many(project, ns.tolist(), chosen, who),
+            "{count:,} records labelled. It can be taken back below the map.",
+        ),
+    )
+
+
+def draw_bulks(office: Office) -> None:
+    """The newest bulk answers, each with its undo."""
+    project, names = office.project, office.settings().taxonomy.names
+    given_at_once = bulks(project, 5)
+    if given_at_once:
+        st.header("Labelled at once")
+    for one in given_at_once:
+        text, undo = st.columns([4, 1], vertical_alignment="center")
+        given = " + ".join(names.get(label, label) for label in one.labels)
+        text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.who}: “{given}” to {one.count:,} records")
+        undo.button(
+            "Taken back" if one.taken_back else "Take back",
+            key=f"undo-{one.id}",
+            disabled=one.taken_back,
+            on_click=_act,
+            args=(lambda who, bulk=one.id: undo_bulk(project, bulk, who), "Taken back from {count:,} records."),
+        )
+
+
+def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
+    """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
+    try:
+        st.session_state["map-said"] = words.format(**do(_who()))
+        opened().after_events()
+    except RondoError as error:
+        st.session_state["map-trouble"] = str(error)
+
+
+def _who() -> str:
+    """Raises BadInput where nobody has written a name, Refused where somebody may not."""
+    return demand("manage") if is_signed_in() else check_name(st.session_state["annotator"])
+
+
+def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]:
+    """Names with their counts as rows of a table."""
+    return [{name: value, "records": count} for value, count in rows]
+
+
+def _opened_by(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with a link to each record's own page."""
+    return [{"open": f"records?record={quote(row['record'], safe='')}", **row} for row in rows]

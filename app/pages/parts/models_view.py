@@ -1,0 +1,267 @@
+"""Pieces of the Models page: which model is in use, what wants its place, and how both fared. They compute nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import streamlit as st
+
+from app.auth.identity import demand
+from app.background import Office
+from app.charts.evaluation import gate_chart
+from app.charts.versions import over_time_chart, versions_chart
+from app.pages.parts.evaluation_view import draw_comparison, draw_encoders
+from app.pages.parts.models_rows import (
+    flat_rows,
+    name_of,
+    option_of,
+    over_time_rows,
+    score_rows,
+    version_rows,
+    what_promoting_does,
+)
+from app.pages.parts.widgets import score_metrics
+from core.errors import RondoError
+from core.registry.champions import standing
+from core.registry.gate import gate
+from core.registry.predictions import joined, predictions
+from core.reports.card_text import escaped
+
+Model = Mapping[str, Any]
+CHANGING = ("promote", "rollback")
+"""verbs that change which model is in use; they may take as long as encoding all records does; one at a time"""
+_SHARE = st.column_config.NumberColumn(format="percent")
+_MISSES = {
+    "open": st.column_config.LinkColumn("page", display_text="open", width="small"),
+    "text": st.column_config.TextColumn(width="medium"),
+    "probability": _SHARE,
+}
+
+
+def draw_standing(office: Office) -> None:
+    """One line for the Overview: which model is in use, and whether another waits."""
+    told = standing(office.project)
+    if not told["champion"]:
+        return
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.text(f"{told['sentence']} {told['waiting_sentence']}")
+    if told["waiting"]:
+        query = {"model": told["waiting"]}
+        right.page_link("pages/models.py", label="Compare", query_params=query, icon=":material/swords:")
+    else:
+        right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
+
+
+def set_going(office: Office, verb: str, **options: Any) -> None:
+    """In the background, under the name of who is here; the page is drawn again when it is done."""
+    if busy(office):
+        st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
+        return
+    try:
+        office.start(verb, who=demand("manage"), **options)
+        st.session_state["models-busy"] = True
+    except RondoError as error:
+        st.session_state["models-trouble"] = str(error)
+
+
+def watch(office: Office) -> None:
+    """Draws the page again once the change that was asked for is there. A run of the page that comes first needs no
+    other: one more would drop the click that it was run for."""
+    if _done(office):
+        del st.session_state["models-busy"]
+    _watch(office)
+
+
+@st.fragment(run_every=1)
+def _watch(office: Office) -> None:
+    if _done(office):
+        st.rerun()
+
+
+def _done(office: Office) -> bool:
+    return "models-busy" in st.session_state and not busy(office)
+
+
+def busy(office: Office) -> bool:
+    """Whether the model in use is being changed now, here or by a command."""
+    return any(verb in office.activities for verb in CHANGING)
+
+
+def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Office) -> None:
+    """The model in use with its figures, and the way back to the one before."""
+    st.header(escaped(f"In use: {name_of(champion)}"))
+    score_metrics(champion.get("metrics"))
+    if offer is None:
+        return
+    with st.popover("Roll back", icon=":material/undo:", key="rollback-box"):
+        st.text(offer["sentence"])
+        st.button("Roll back now", key="rollback", on_click=set_going, args=(office, "rollback"))
+
+
+def draw_versions(models: Sequence[Model]) -> None:
+    """Every version with its figures, newest first."""
+    st.header("Versions")
+    rows = version_rows(models)
+    if chart := versions_chart(score_rows(rows)):
+        st.altair_chart(chart, key="versions", alt="Macro F1 of each version with its interval")
+    shares = dict.fromkeys(("macro F1", "from", "to"), _SHARE)
+    st.dataframe(rows, key="versions-table", hide_index=True, column_config=shares, alt="Versions of the model")
+
+
+def pick_model(models: Sequence[Model]) -> Model:
+    """The one that is looked at: the address names it, else the newest that wants the champion's place."""
+    known = {model["id"]: model for model in models}
+    if st.session_state.get("model") not in known:
+        first = next((model["id"] for model in models if model["state"] == "challenger"), models[0]["id"])
+        asked = st.query_params.get("model")
+        st.session_state["model"] = asked if asked in known else first
+    words = {model: option_of(told) for model, told in known.items()}
+    chosen = st.selectbox("Look at", list(known), format_func=words.__getitem__, key="model", on_change=_name_it)
+    return known[chosen]
+
+
+def _name_it() -> None:
+    """In the address, so that a reload opens the same one."""
+    st.query_params["model"] = st.session_state["model"]
+
+
+def draw_challenge(office: Office, model: Model, champion: Model | None) -> None:
+    """What the gate says of this model against the champion, and putting it in use."""
+    st.header("Against the champion")
+    try:
+        verdict = gate(office.project, model=model["id"])
+    except RondoError as error:
+        st.info(escaped(error))
+        return
+    icon = ":material/check_circle:" if verdict["passes"] else ":material/block:"
+    (st.success if verdict["passes"] else st.info)(escaped(verdict["sentence"]), icon=icon)
+    if verdict["difference"]:
+        words = "Macro F1 of the challenger minus that of the champion, with its interval"
+        st.altair_chart(gate_chart(verdict["difference"]), key="difference", alt=words)
+    st.caption(escaped(verdict["rule"]))
+    with st.container(horizontal=True):
+        _draw_promotion(office, model, champion, passes=verdict["passes"])
+        asked = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
+    if asked and champion:
+        _compare(office, "models-compared", first=champion["id"], second=model["id"], on=verdict["stratum"] or "")
+    told = st.session_state.get("models-compared")
+    if told and told["second"] == model["id"]:
+        draw_comparison(told)
+
+
+def _draw_promotion(office: Office, model: Model, champion: Model | None, *, passes: bool) -> None:
+    title = "Promote" if passes else "Promote all the same"
+    with (
+        st.popover(title, type="primary" if passes else "secondary", key="promote-box"),
+        st.form("promotion", border=False),
+    ):
+        st.text(what_promoting_does(model, champion))
+        reason = None
+        if not passes:
+            reason = st.text_input("Why, in spite of the gate?", key="promote-reason", max_chars=500)
+        asked = st.form_submit_button("Put it in use", key="promote", type="primary")
+        if asked and not (passes or reason):
+            st.warning("Say why: the reason is kept with the model.")
+        elif asked:
+            set_going(office, "promote", model=model["id"], reason=reason, force=not passes)
+            st.rerun()
+
+
+def _compare(office: Office, kept: str, **options: Any) -> None:
+    """In a job of its own, waited for; what it tells stays for this visit."""
+    try:
+        with st.spinner("Comparing"):
+            who = demand("manage")
+            st.session_state[kept] = office.run(office.open_ticket("compare"), lambda *_: None, who=who, **options)
+    except RondoError as error:
+        st.error(escaped(error))
+
+
+def draw_lineage(told: Model) -> None:
+    """What it came from, what it was told, and when it was in use."""
+    st.header("Where it comes from")
+    st.dataframe(flat_rows(told["lineage"]), key="lineage", hide_index=True, alt="Lineage of this model")
+    if told["damaged"]:
+        st.error(escaped(told["damaged"]), icon=":material/broken_image:")
+    if told["history"]:
+        st.text("When it came into use")
+        kept = ("since", "how", "who", "reason")
+        st.dataframe([{name: row[name] for name in kept} for row in told["history"]], key="history", hide_index=True)
+    with st.expander("How it was trained"):
+        st.dataframe(flat_rows(told["training_info"]), key="training-info", hide_index=True)
+    if told["job"]:
+        query = {"job": told["job"]}
+        st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
+
+
+def draw_note(office: Office, told: Model) -> None:
+    """What a person wants to remember of this model."""
+    with st.form(f"note-{told['id']}", border=False):
+        text = st.text_area("Note", told["notes"] or "", key=f"note-of-{told['id']}", max_chars=2_000, height=80)
+        if st.form_submit_button("Keep the note", key=f"keep-{told['id']}") and set_note(office, told["id"], text):
+            st.toast("Kept")
+
+
+def set_note(office: Office, model: str, text: str) -> bool:
+    """True when it was written; else the page says why not."""
+    try:
+        who = demand("manage")
+        office.run(office.open_ticket("model_note"), lambda *_: None, model=model, text=text, who=who)
+    except RondoError as error:
+        st.error(escaped(error))
+        return False
+    return True
+
+
+def draw_removal(office: Office, told: Model) -> None:
+    """Deleting the files of a model that is not in use."""
+    with st.popover("Remove", icon=":material/delete:", key="remove-box"):
+        st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
+        if st.button("Remove its files", key="remove"):
+            try:
+                who = demand("manage")
+                office.run(office.open_ticket("model_remove"), lambda *_: None, models=[told["id"]], who=who)
+            except RondoError as error:
+                st.error(escaped(error))
+                return
+            st.rerun()
+
+
+def draw_predictions(office: Office) -> None:
+    """Did what the champions said of records prove right when people answered?"""
+    st.header("What it said, and what proved true")
+    by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
+    told = predictions(office.project, lambda *_: None, by=by)
+    st.text(told["sentence"])
+    if chart := over_time_chart(joined(told["over_time"], by), by):
+        st.altair_chart(chart, key="over-time", alt="Share right over time, with intervals")
+        with st.expander("The numbers"):
+            st.dataframe(over_time_rows(told, by), key="over-time-table", hide_index=True)
+    if told["worst"]:
+        st.text("Surest and wrong")
+        rows = [_opened_by(row) for row in told["worst"]]
+        first = ("open", "said", "truth", "probability", "text")  # on a narrow screen the others are out of sight
+        order = [*first, *(name for name in rows[0] if name not in first)]
+        st.dataframe(
+            rows, key="misses", hide_index=True, column_config=_MISSES, column_order=order, alt="The worst misses"
+        )
+
+
+def _opened_by(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The same row with a link to the record's own page."""
+    return {"open": f"records?record={quote(str(row['id']), safe='')}", **{k: v for k, v in row.items() if k != "n"}}
+
+
+def draw_encoder_choice(office: Office, models: Sequence[Model]) -> None:
+    """Two encoders on the same labelled records: does one put records of one label nearer to each other?"""
+    names = list(dict.fromkeys([office.settings().encoder, *(one["encoder"] for one in models if one.get("encoder"))]))
+    if len(names) < 2:
+        return
+    st.header("Encoders")
+    left, right, go = st.columns([2, 2, 1], vertical_alignment="bottom")
+    first = left.selectbox("Encoder", names, 0, key="encoder-first")
+    second = right.selectbox("against", names, 1, key="encoder-second")
+    if go.button("Compare", key="compare-encoders", width="stretch"):
+        _compare(office, "models-encoders", first=first, second=second, encoders=True)
+    if told := st.session_state.get("models-encoders"):
+        draw_encoders(told)

@@ -1,0 +1,100 @@
+"""Pieces of the Overview that say how good the model is and whether to go on. They draw what core reports."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.background import Office
+from app.charts.quality import forecast_chart, gain_chart, learning_chart, savings_chart
+from app.pages.parts.widgets import score_metrics
+from core.config.changes import change_settings
+from core.errors import RondoError
+from core.reports import model_quality
+from core.reports.card_text import escaped
+
+SHOWN = (50, 100, 200, 400)
+"""further labels that are named on the page"""
+
+
+def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
+    """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve. figures: status."""
+    model = figures["model"]
+    st.header("How good is the model?")
+    score_metrics(model)
+    if model and "audit" in model:
+        st.caption(
+            "Audit: about all records that could be asked, those that were chosen for being hard included. It errs on "
+            "the low side: the heads that judge learnt from a few labels less than the model in use."
+        )
+    for sentence in figures["caveats"]:
+        st.caption(escaped(sentence))
+    curve = model_quality.learning_curve(office.project)
+    if chart := learning_chart(curve):
+        st.altair_chart(chart, key="curve")
+    with st.expander("The numbers"):
+        st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)
+
+
+def draw_prospects(office: Office) -> None:
+    """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
+    found = model_quality.prospects(office.project)
+    forecast, savings = found["forecast"] or {}, found["savings"] or {}
+    st.header("Shall I go on?")
+    left, right = st.columns(2)
+    if agreement := found["agreement"]:
+        left.metric("Agreement with the model before", f"kappa {agreement['kappa']:.2f}", help=_KAPPA)
+    if found["unsure"] is not None:
+        right.metric("Pool still unsure", f"{found['unsure']:.0%}", help="Best label below 80 % sure.")
+    _draw_forecast(forecast)
+    st.markdown("**Labels saved**")
+    st.text(savings.get("sentence") or savings.get("missing") or "Nothing was measured yet: play a round.")
+    if savings.get("sentence") and forecast.get("line"):
+        with st.expander("As a picture"):
+            st.altair_chart(savings_chart(forecast, savings), key="savings")
+    _draw_worth(office, found["worth"])
+
+
+_KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1, another round changes little."
+
+
+def _draw_forecast(forecast: Mapping[str, Any]) -> None:
+    gains = forecast.get("gains")
+    if not gains:
+        st.text(forecast.get("missing", "Nothing was measured yet: play a round."))
+        return
+    for gain in gains:
+        if gain["more"] in SHOWN:
+            st.text(gain["sentence"])
+    st.altair_chart(forecast_chart(forecast), key="forecast")
+    st.caption(
+        "Points: every model so far on today's audit records. Where a model learnt from them, heads from a few labels "
+        "less (a twentieth to a fifth) speak for it: such points stand further left."
+    )
+    with st.expander("The numbers"):
+        st.dataframe([{**gain, "sentence": None} for gain in gains], key="forecast-table", hide_index=True)
+
+
+def _draw_worth(office: Office, worth: Mapping[str, Any] | None) -> None:
+    """The prices are a person's; without them nothing is claimed."""
+    st.markdown("**What is it worth?**")
+    settings = office.settings()
+    with st.form("prices"):
+        label, error, unit = st.columns(3)
+        per_label = label.number_input("Cost of a label", 0.0, 1e9, settings.label_cost, key="label-cost")
+        per_error = error.number_input("Cost of a wrong label", 0.0, 1e9, settings.error_cost, key="error-cost")
+        what = unit.text_input("In", settings.cost_unit, key="cost-unit", max_chars=20)
+        if st.form_submit_button("Reckon", key="reckon"):
+            try:
+                change_settings(office.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
+                st.rerun()
+            except RondoError as trouble:
+                st.error(escaped(trouble))
+    if worth is None:
+        st.text("Say what a label and a wrong label cost, and this says what further labels are expected to gain.")
+        return
+    st.text(worth["sentence"])
+    if worth["offers"]:
+        st.altair_chart(gain_chart(worth["offers"], settings.cost_unit), key="gain")
+        with st.expander("The numbers"):
+            st.dataframe([{**offer, "sentence": None} for offer in worth["offers"]], key="worth", hide_index=True)

@@ -1,0 +1,184 @@
+"""Records in a list: the table, its pages, and what is done with those that are picked. Finds nothing itself."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from app.auth.identity import demand, is_signed_in, may
+from app.background import Office
+from app.pages.parts.widgets import activity
+from core.errors import RondoError
+from core.explore.browse import PAGE, Found, Line
+from core.explore.filters import Search
+from core.explore.label_errors import flagged
+from core.labelling.reviews import queue_for_review, send_to_queue
+from core.people.names import check_name
+from core.reports.card_text import escaped
+
+COLUMNS = {
+    "label": st.column_config.TextColumn("Label", width=130),
+    "text": st.column_config.TextColumn("Text", width=400),
+    "suggestion": st.column_config.TextColumn("Suggestion", width=150),
+    "probability": st.column_config.NumberColumn("Probability", format="percent"),
+    "unseen head says": st.column_config.TextColumn(
+        "Unseen head says", width=150, help="What a head says that had not seen the label; the suggestion may know it"
+    ),
+    "machine": st.column_config.TextColumn("Machine label", width=130),
+    "flags": st.column_config.TextColumn("Look again", width=130),
+    "how": st.column_config.TextColumn("How", width=130, help="How the label was settled, and what it is good for"),
+    "id": st.column_config.TextColumn("Id", width=130),
+    "cosine": st.column_config.NumberColumn("Cosine", format="%.2f"),
+}
+
+
+def rows_of(lines: Sequence[Line]) -> list[dict[str, object]]:
+    """As a table shows them."""
+    return [
+        {
+            "label": line.label,
+            "text": line.text,
+            "suggestion": "hidden until labelled" if line.hidden else line.suggestion,
+            "probability": line.probability,
+            "unseen head says": line.unseen,
+            "machine": line.machine,
+            "flags": ", ".join(line.flags).replace("_", " ") or None,
+            "how": " · ".join(word for word in (line.how, line.stratum) if word) or None,
+            "id": line.id,
+        }
+        for line in lines
+    ]
+
+
+def draw_lines(lines: Sequence[Line]) -> list[Line]:
+    """The table; a click on a cell opens its record. Returns the records that are ticked."""
+    if not lines:
+        st.info("No record is like this. Use fewer words, or clear the filters.")
+        return []
+    ids = tuple(line.id for line in lines)
+    st.session_state["records-shown"] = ids
+    ticked = draw_openable(rows_of(lines), ids, f"records-{hash(ids)}", ("multi-row", "single-cell"))
+    return [lines[place] for place in ticked if place < len(lines)]
+
+
+def offer_inspection(office: Office) -> None:
+    """Where nobody has looked for suspicious labels yet."""
+    st.info("Nobody has looked for suspicious labels yet: `rondo inspect`")
+    activity(office)
+    if "inspect" in office.activities:
+        _wait_for_inspection(office)
+    elif st.button("Inspect the labels", key="inspect", icon=":material/troubleshoot:"):
+        office.start("inspect", who=demand("adjudicate"))
+        st.rerun()
+
+
+@st.fragment(run_every=1)
+def _wait_for_inspection(office: Office) -> None:
+    if "inspect" not in office.activities:
+        st.rerun()
+
+
+def draw_openable(rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Any]) -> list[int]:
+    """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked places."""
+    empty = {name for name in COLUMNS if not any(row.get(name) is not None for row in rows)}
+    shown = st.dataframe(
+        [{name: value for name, value in row.items() if name not in empty} for row in rows],
+        key=key,
+        hide_index=True,
+        column_config=COLUMNS,
+        height=min(len(rows), 14) * 35 + 38,
+        placeholder="",
+        selection_mode=modes,
+        on_select=lambda: _open(ids, key),
+    )
+    return list(shown["selection"]["rows"])
+
+
+def _open(ids: Sequence[str], key: str) -> None:
+    for place, _ in st.session_state[key]["selection"]["cells"]:
+        st.query_params["record"] = ids[place]
+
+
+def trail(search: Search) -> list[int]:
+    """Where the pages so far began, the one on the screen last; a new search begins anew."""
+    if st.session_state.get("records-search") != search:
+        st.session_state["records-search"] = search
+        st.session_state["records-trail"] = [0]
+    starts: list[int] = st.session_state["records-trail"]
+    return starts
+
+
+def draw_paging(found: Found, starts: list[int]) -> None:
+    """How far this is, back and on."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Back",
+            key="back",
+            icon=":material/chevron_left:",
+            disabled=len(starts) < 2,
+            on_click=starts.__delitem__,
+            args=(-1,),
+        )
+        st.button(
+            "Go on searching" if found.searched else "Next",
+            key="next",
+            icon=":material/chevron_right:",
+            disabled=found.next is None,
+            on_click=starts.append,
+            args=(found.next,),
+        )
+        st.text(_position(found, len(starts)))
+
+
+def _position(found: Found, page: int) -> str:
+    shown = "1 record" if len(found.lines) == 1 else f"{len(found.lines)} records"
+    if found.searched:
+        return f"{shown} on page {page}; {found.searched:,} texts searched so far"
+    return shown if found.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
+
+
+def draw_picked(office: Office, picked: Sequence[Line]) -> None:
+    """What can be done with the ticked records."""
+    if not picked:
+        st.text("Click a record to open it; tick some to queue them.")
+        return
+    ns = [line.n for line in picked]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        who = name_box()
+        if st.button(f"Send {len(ns)} to the queue", key="send", disabled=not who, icon=":material/queue:"):
+            tell(send_to_queue(office.project, ns, who))
+        if st.button(f"{len(ns)} for a second look", key="review", disabled=not who, icon=":material/visibility:"):
+            tell(queue_for_review(office.project, ns, who))
+
+
+def draw_kind(office: Office, kind: str) -> None:
+    """A review batch of what looks most suspicious of a kind."""
+    ns = flagged(office.project, kind)
+    if not ns:
+        return
+    with st.popover(f"Ask for a second look at the first {len(ns)}", icon=":material/visibility:"):
+        st.text("They go to the front of the queue, without their label or a suggestion, to somebody else if there is.")
+        who = name_box()
+        if st.button(f"Queue {len(ns)}", key="review-all", disabled=not who, type="primary"):
+            tell(queue_for_review(office.project, ns, who))
+
+
+def name_box() -> str:
+    """Who acts: whoever is signed in, or else who is named here or in the URL, kept for this visit."""
+    if is_signed_in():
+        return demand("adjudicate") if may("adjudicate") else ""
+    known = st.session_state.get("records-name") or st.query_params.get("annotator", "")
+    typed = st.text_input("Your name", known, key="records-who", max_chars=80, width=220)
+    try:
+        name = check_name(typed) if typed else ""
+    except RondoError as error:
+        st.error(escaped(str(error)))
+        return ""
+    st.session_state["records-name"] = name
+    return name
+
+
+def tell(counts: Mapping[str, int]) -> None:
+    """What was queued, and what was left out and why."""
+    left = ", ".join(f"{count:,} {why}" for why, count in counts.items() if count and why != "queued")
+    st.toast(f"{counts['queued']:,} queued" + (f"; left out: {left}" if left else ""))

@@ -1,0 +1,93 @@
+"""The search box and filters of the Records page; all of them stand in the URL. Draws, and finds nothing itself."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from core.config.settings import Settings
+from core.explore.browse import Choices
+from core.explore.filters import Search, describe
+from core.explore.label_errors import KINDS
+from core.labelling.states import STATES
+
+BOUND = ("q", "state", "label", "suggestion", "sure", "flag", "batch", "by", "stratum", "machine")
+LINKED = ("truth", "said", "like", "rows")
+"""what only a link sets: from the confusion matrix, from a record, from the map"""
+
+
+def ask_search(settings: Settings, there: Choices) -> Search:
+    """What the person wants to see, by the widgets and by the link that led here."""
+    _forget_before_link()
+    words = st.text_input(
+        "Search",
+        key="q",
+        bind="query-params",
+        label_visibility="collapsed",
+        placeholder="Words in the text, or a record's id",
+        icon=":material/search:",
+    )
+    with st.expander("Filters", icon=":material/tune:"):
+        found = _filters(settings, there)
+    search = Search(words=words or "", **found, **_linked())
+    if told := describe(search, settings.taxonomy.names):
+        line, button = st.columns([5, 1], vertical_alignment="center")
+        line.text(told)
+        button.button("Clear", key="clear-filters", on_click=clear, width="stretch")
+    return search
+
+
+def clear() -> None:
+    """No filter, no words."""
+    for key in BOUND:
+        st.session_state[key] = {"q": "", "sure": (0, 100), "machine": False}.get(key)
+    for name in LINKED:
+        if name in st.query_params:
+            del st.query_params[name]
+
+
+def _filters(settings: Settings, there: Choices) -> dict[str, Any]:
+    labels, ids = [label.name for label in settings.taxonomy.labels], settings.taxonomy.ids
+    first, second = st.columns(4), st.columns(4, vertical_alignment="bottom")
+    state, flag = _choose(first[0], "State", "state", list(STATES)), _choose(first[3], "Flag", "flag", list(KINDS))
+    label = _choose(first[1], "Label", "label", labels)
+    suggestion = _choose(first[2], "Suggestion", "suggestion", labels)
+    person = _choose(second[0], "Answered by", "by", there.annotators)
+    batch = _choose(second[1], "Round", "batch", [str(batch) for batch in there.batches])
+    stratum = _choose(second[2], "Stratum", "stratum", there.strata)
+    machine = second[3].toggle("Labelled by machine", key="machine", bind="query-params")
+    low, high = st.slider(
+        "Probability of the suggestion", 0, 100, (0, 100), key="sure", bind="query-params", format="%d %%"
+    )
+    return {
+        "label": ids[label] if label else None,
+        "suggestion": ids[suggestion] if suggestion else None,
+        "sure": None if (low, high) == (0, 100) else (low / 100, high / 100),
+        "state": state,
+        "kind": flag,
+        "annotator": person,
+        "stratum": stratum,
+        "batch": int(batch) if batch else None,
+        "machine": machine,
+    }
+
+
+def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
+    return place.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")
+
+
+def _linked() -> dict[str, Any]:
+    given = {name: st.query_params.get(name) or None for name in LINKED}
+    rows = (given.pop("rows") or "").split(",")
+    return given | {"rows": tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)}
+
+
+def _forget_before_link() -> None:
+    """A link says all that is wanted: filters that were set before it would hide some of what it leads to."""
+    link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
+    if link and link != st.session_state.get("records-link"):
+        for key in BOUND:
+            if key not in st.query_params:
+                st.session_state.pop(key, None)
+    st.session_state["records-link"] = link

@@ -1,0 +1,178 @@
+"""One record: its text, its label, all that people and models said of it, what is like it. Texts are never markup."""
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from app.background import Office
+from app.pages.parts.record_list import draw_openable, name_box, rows_of, tell
+from app.pages.parts.record_twins import draw_twins
+from core.errors import RondoError
+from core.explore.browse import Line
+from core.explore.record_detail import Dossier, Rows, neighbours, read_dossier, told_by_models, twins
+from core.labelling.corrections import correct, withdraw
+from core.labelling.reviews import queue_for_review, send_to_queue
+from core.reports.card_text import escaped
+
+LONG = 1_500
+"""characters from which a text scrolls in a box of its own"""
+
+
+def draw_record(office: Office, record: str) -> None:
+    """Text and label side by side, the rest below. Raises BadInput where there is no such record."""
+    _draw_ways(record)
+    dossier = read_dossier(office.project, record)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _draw_text(dossier)
+    with right:
+        _draw_label(office, dossier)
+    for sides in twins(office.project, dossier.line.n):
+        st.header("Near-duplicate with another label")
+        draw_twins(sides)
+    _draw_table("Answers", dossier.answers, "answers", "Nobody has answered it yet.")
+    with st.spinner("Asking the models, looking for neighbours"):
+        _draw_models(office, dossier)
+        _draw_neighbours(office, record)
+
+
+def _draw_ways(record: str) -> None:
+    """Back to the list, to the records before and after it there, to those like it."""
+    shown = list(st.session_state.get("records-shown", ()))
+    place = shown.index(record) if record in shown else None
+    before = shown[place - 1] if place else None
+    after = shown[place + 1] if place is not None and place + 1 < len(shown) else None
+    with st.container(horizontal=True):
+        st.button("All records", key="all", icon=":material/arrow_back:", on_click=go_to, args=(None,))
+        if place is not None:
+            st.button("Previous", key="previous", disabled=before is None, on_click=go_to, args=(before,))
+            st.button("Next", key="following", disabled=after is None, on_click=go_to, args=(after,))
+        st.button("More like this", key="like-this", icon=":material/join_inner:", on_click=_like, args=(record,))
+
+
+def go_to(record: str | None) -> None:
+    """Opens another record, or the list."""
+    st.query_params.pop("record", None)
+    if record is not None:
+        st.query_params["record"] = record
+
+
+def _like(record: str) -> None:
+    go_to(None)
+    st.query_params["like"] = record
+
+
+def _draw_text(dossier: Dossier) -> None:
+    with st.container(border=True, key="record-text", height=420 if len(dossier.text) > LONG else "content"):
+        st.text(dossier.text)
+    named = [*dossier.fields, {"name": "id", "value": dossier.line.id}, *dossier.facts]
+    st.dataframe(named, key="facts", hide_index=True)
+
+
+def _draw_label(office: Office, dossier: Dossier) -> None:
+    line = dossier.line
+    label, machine = st.columns(2)
+    _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
+    certain = "" if line.probability is None else f"{line.probability:.1%} probable"
+    said = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
+    _draw_fact(machine, "Suggestion", said, certain)
+    if dossier.queued:
+        _draw_fact(st.container(), "Queue", dossier.queued, "")
+    if trouble := st.session_state.pop("record-trouble", None):
+        st.error(escaped(trouble))
+    who = name_box()
+    _draw_correction(office, dossier, who)
+    _draw_asking(office, dossier, who)
+    own = [event for event, author in dossier.corrections if author == who]
+    if own and st.button("Take my correction back", key="withdraw", icon=":material/undo:"):
+        withdraw(office.project, line.id, own[-1], who)
+        st.rerun()
+
+
+def _draw_asking(office: Office, dossier: Dossier, who: str) -> None:
+    """A record without a label can be queued, one with a label can be asked again."""
+    why = None if who else "Write your name first."
+    if dossier.labels is None:
+        if st.button("Send to the queue", key="send", disabled=not who, help=why, icon=":material/queue:"):
+            tell(send_to_queue(office.project, [dossier.line.n], who))
+    elif st.button("Ask for a second look", key="review", disabled=not who, help=why, icon=":material/visibility:"):
+        tell(queue_for_review(office.project, [dossier.line.n], who))
+
+
+def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
+    """A heading and plain text: names of labels are people's own words."""
+    box = place.container(gap=None)
+    box.markdown(f"**{title}**")
+    box.text(value)
+    if note:
+        box.text(note)
+
+
+def _draw_correction(office: Office, dossier: Dossier, who: str) -> None:
+    settings, given = office.settings(), dossier.labels or ()
+    names = {label.id: label.name for label in settings.taxonomy.active}
+    kept = [label for label in given if label in names]
+    if not names:
+        st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
+        return
+    with st.form(f"correct-{dossier.line.n}-{'-'.join(kept)}"):
+        if settings.multi:
+            chosen = st.multiselect("Right labels", list(names), kept, format_func=names.__getitem__, key="right")
+        else:
+            place = list(names).index(kept[0]) if kept else None
+            one = st.selectbox("Right label", list(names), place, format_func=names.__getitem__, key="right")
+            chosen = [one] if one else []
+        note = st.text_input("Why, if it helps others", key="why", max_chars=500)
+        if st.form_submit_button(
+            "Correct the label" if dossier.labels is not None else "Give this label", key="correct"
+        ):
+            _correct(office, dossier.line, chosen, who, note)
+
+
+def _correct(office: Office, line: Line, labels: list[str], who: str, note: str) -> None:
+    try:
+        if not who:
+            st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
+        else:
+            correct(office.project, line.id, labels, who, note)
+            office.after_events()
+            st.toast("Saved")
+    except RondoError as error:
+        st.session_state["record-trouble"] = str(error)
+    st.rerun()
+
+
+def _draw_models(office: Office, dossier: Dossier) -> None:
+    rows = told_by_models(office.project, dossier.line.id)
+    empty = "Hidden until it is labelled." if dossier.line.hidden else "There is no model yet."
+    _draw_table("What each model says", rows, "models", empty)
+    if dossier.verdicts:
+        _draw_table("What a model that did not see it says", dossier.verdicts, "verdicts", "")
+    if dossier.promises:
+        _draw_table("Machine label", dossier.promises, "promises", "")
+
+
+def _draw_neighbours(office: Office, record: str) -> None:
+    st.header("Nearest records")
+    near = neighbours(office.project, record)
+    if not near:
+        st.text("It has no vector yet: `rondo encode` makes them.")
+        return
+    lines = [line for _, line in near]
+    rows = [{"cosine": cosine, **row} for (cosine, _), row in zip(near, rows_of(lines), strict=True)]
+    draw_openable(rows, [line.id for line in lines], f"near-{record}", ("single-cell",))
+
+
+def _draw_table(title: str, rows: Rows, key: str, empty: str) -> None:
+    st.header(title)
+    if not rows:
+        st.text(empty)
+        return
+    share = st.column_config.NumberColumn(format="percent")
+    columns = {name: share for name in ("probability", "threshold", "promised precision", "confidence")}
+    st.dataframe(
+        rows,
+        key=key,
+        hide_index=True,
+        column_config=columns,
+        placeholder="",
+    )

@@ -1,0 +1,158 @@
+"""Sections of the Rounds page: where the newest model errs, and what one batch was chosen for. Computes nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+import streamlit as st
+
+from app.auth.identity import demand, may
+from app.background import Office
+from app.charts.errors import calibration_chart, confusion_chart, prevalence_chart
+from app.charts.quality import balance_chart, learning_chart
+from core.errors import RondoError
+from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, too_few
+from core.project import Project
+from core.reports import errors, model_quality, overview
+from core.reports.card_text import escaped
+
+MOST_PAIRS = 8
+MEASURES = {"records": "records", "share": "share of all records"}
+RECORDS = "pages/records.py"
+Rows = Sequence[Mapping[str, Any]]
+
+
+def draw_curve(project: Project) -> None:
+    """Every model so far on the audit and gold records there are now."""
+    st.header("Learning curve")
+    names = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
+    measure = st.segmented_control(
+        "Measure", list(names), default="accuracy", required=True, format_func=names.__getitem__, key="curve-measure"
+    )
+    curve = model_quality.learning_curve(project)
+    if chart := learning_chart(curve, measure or "accuracy"):
+        st.altair_chart(chart, key="curve", alt=f"{names[measure or 'accuracy']} over labels")
+        with st.expander("The numbers"):
+            st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)
+    else:
+        st.info(f"{TOO_FEW.capitalize()}: {_how_few(curve)}.")
+
+
+def _how_few(curve: Rows) -> str:
+    newest = curve[-1] if curve else {}
+    parts = [too_few(newest[stratum]["n"], stratum) for stratum in STRATA if stratum in newest]
+    return ", ".join(parts) or "no audit or gold record has a label yet"
+
+
+def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None) -> None:
+    """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
+    st.header("Labels")
+    rows = errors.label_scores(metrics, stratum, office.settings().taxonomy) if stratum else []
+    if rows:
+        st.caption(f"Judged on {stratum} records; 95 % intervals. `records` counts those that have the label.")
+        table = errors.label_table(rows)
+        st.dataframe(table, key="per-label", hide_index=True, column_config={"f1": "F1"}, alt="Scores per label")
+    counts = overview.label_counts(office.project)
+    if not counts:
+        st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
+        return
+    given, estimated = st.columns(2)
+    given.text("Labels given and suggested")
+    given.altair_chart(balance_chart(counts), key="balance", alt="Records per label: labelled, gold and suggested")
+    if chart := prevalence_chart(rows):
+        estimated.text(f"Estimated share of each label, from {stratum} records")
+        estimated.altair_chart(chart, key="prevalence", alt="Estimated share of each label with its interval")
+    with st.expander("The numbers"):
+        st.dataframe(counts, key="balance-table", hide_index=True)
+
+
+def draw_confusion(office: Office, stratum: str) -> None:
+    """Which labels are taken for which; a click on a cell or a link opens its records."""
+    st.header("Confused labels")
+    cells = errors.confusion(office.project, stratum)
+    wrong = errors.confused(cells)
+    st.text(f"Most often confused, on {stratum} records:" if wrong else f"No {stratum} record got a wrong label.")
+    for cell in wrong[:MOST_PAIRS]:
+        words = f"{cell['records']:,}: {escaped(cell['truth'])} taken for {escaped(cell['said'])}"
+        st.page_link(RECORDS, label=words, query_params=_query(cell, stratum), icon=":material/arrow_forward:")
+    measure = st.segmented_control(
+        "In the cells",
+        list(MEASURES),
+        default="records",
+        required=True,
+        format_func=MEASURES.__getitem__,
+        key="measure",
+    )
+    shown = errors.heat(cells, measure or "records")
+    order = errors.label_order(office.settings().taxonomy, shown)
+    chart = confusion_chart(shown, order, measure or "records")
+    picked = st.altair_chart(chart, key="confusion", on_select="rerun", alt="True labels against the model's")
+    for cell in picked.selection.get("cell", ()):
+        open_cell(cell, stratum)
+    there = {cell[side] for cell in cells for side in ("truth_id", "said_id") if cell["records"]}
+    some = f" Of {len(there)} labels the {len(order)} that are confused most." if len(there) > len(order) else ""
+    st.caption(f"Darker is a larger part of the true label. A click opens the records of a cell.{some}")
+    with st.expander("The numbers"):
+        kept = ("truth", "said", "records", "share")
+        st.dataframe([{name: cell[name] for name in kept} for cell in cells], key="confusion-table", hide_index=True)
+
+
+def open_cell(cell: Mapping[str, Any], stratum: str) -> NoReturn:
+    """The records with this true label of which the model says that one."""
+    st.switch_page(RECORDS, query_params=_query(cell, stratum))
+
+
+def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
+    """None of them cannot be asked for: the other side alone is."""
+    sides = {"truth": cell["truth_id"], "said": cell["said_id"]}
+    return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
+
+
+def draw_calibration(office: Office, stratum: str) -> None:
+    """Is the model as often right as it says?"""
+    st.header("Calibration")
+    found = errors.calibration(office.project, stratum)
+    if found is None:
+        st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
+        return
+    st.text(errors.calibration_sentence(found, stratum))
+    st.altair_chart(calibration_chart(found["bins"]), key="calibration", alt="Stated against actual certainty")
+    with st.expander("The numbers"):
+        st.dataframe(found["bins"], key="calibration-table", hide_index=True)
+
+
+def draw_round(office: Office, entry: dict[str, Any], facts: Mapping[str, Any], *, opened: bool) -> None:
+    """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
+    number, warnings = entry["round"], entry["self_test"]["warnings"]
+    title = f"Round {number}: {entry['strategy']}, {entry['size']} records, {entry['answered']} labelled"
+    with st.expander(title, expanded=opened, icon=":material/warning:" if warnings else None):
+        st.text(overview.strategies().get(entry["strategy"], entry["strategy"]))
+        st.text(overview.self_test_sentence(entry))
+        for warning in warnings:
+            st.warning(escaped(warning), icon=":material/warning:")
+        link, again = st.columns(2)
+        link.page_link(RECORDS, label="Its records", query_params={"batch": str(number)}, icon=":material/table_rows:")
+        asked = may("manage") and again.button(
+            "Choose again", key=f"again-{number}", icon=":material/replay:", help="Changes nothing"
+        )
+        if asked:
+            _choose_again(office, number)
+        st.caption(
+            f"Seed {entry['seed']}, model {escaped(facts['model'] or 'none yet')}, pool of {entry['pool']:,} records, "
+            f"{entry['made_at']}; MD5 of the chosen rows {facts['rows_md5']}. "
+            f"In a terminal: `rondo rechoose {number}`"
+        )
+
+
+def _choose_again(office: Office, number: int) -> None:
+    try:
+        who = demand("manage")
+        ticket = office.open_ticket("rechoose")
+        with st.spinner("Choosing again from the stored seed"):
+            told = office.run(ticket, lambda *_: None, who=who, batch=number)
+    except RondoError as error:
+        st.error(escaped(error))
+        return
+    if told["same"]:
+        st.success(f"The same {told['records']:,} records in the same order.", icon=":material/check:")
+    else:
+        st.error(f"{told['other_records']:,} of {told['records']:,} records are others now.", icon=":material/error:")

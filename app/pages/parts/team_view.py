@@ -1,0 +1,150 @@
+"""Sections of the Team page: work, agreement, quality, conflicts. They read from core and act on a click."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.adjudication import draw_adjudication
+from app.auth.identity import demand
+from app.background import Office
+from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
+from app.pages.parts.record_list import name_box
+from core.agreement import agreement
+from core.agreement.annotator_quality import Quality, measured, measured_at, verdicts
+from core.agreement.conflicts import read_conflicts
+from core.people import pace
+from core.reports.card_text import escaped
+
+MOST_COLOURS = 9
+"""people with a colour of their own"""
+
+
+def draw_work(office: Office) -> bool:
+    """Who labelled what, how fast and when; whether anybody has."""
+    st.header("Work")
+    rows = pace.work(office.project)
+    if not rows:
+        st.info("Nobody has labelled yet.")
+        st.page_link("pages/label.py", label="Label", icon=":material/label:")
+        return False
+    widths = {"annotator": st.column_config.TextColumn("annotator", width=160)}
+    st.dataframe(_told(rows), key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
+    st.caption("Seconds: the median between two answers of a person, pauses of more than five minutes aside.")
+    if over_time := pace.over_time(office.project, MOST_COLOURS):
+        st.altair_chart(pace_chart(over_time), key="pace", alt="Answers over time")
+        with st.expander("The numbers"):
+            st.dataframe(over_time, key="pace-table", hide_index=True)
+    if calibrated := pace.calibration(office.project):
+        st.text("Calibration records answered")
+        st.dataframe(calibrated, key="calibration", hide_index=True)
+    return True
+
+
+@st.cache_data(max_entries=4, show_spinner="Comparing answers …")
+def _agreement(_office: Office, stamp: tuple[object, ...]) -> dict[str, Any]:
+    return agreement.agreement(_office.project)
+
+
+def draw_agreement(office: Office) -> None:
+    """Alpha over all and per label, kappa of each two people, and two people side by side."""
+    st.header("Agreement")
+    told = _agreement(office, agreement.stamp(office.project))
+    st.text(told["sentence"])
+    if not told["overall"]["records"]:
+        st.caption("Let people label the same records: overlap, on the Settings page.")
+        return
+    if chart := alpha_chart(told["labels"]):
+        st.altair_chart(chart, key="alpha", alt="Krippendorff's alpha of each label with its interval")
+    with st.expander("The numbers"):
+        st.dataframe(told["labels"], key="alpha-table", hide_index=True)
+    _draw_pairs(told)
+    _draw_two(office, told["people"])
+
+
+def _draw_pairs(told: dict[str, Any]) -> None:
+    known = [pair for pair in told["pairs"] if pair["value"] is not None]
+    if not known:
+        st.text("No two people share enough records to be compared.")
+        return
+    st.text("Cohen's kappa of each two people")
+    if told["left_out"]:
+        st.caption(f"The {len(told['people'])} busiest; {told['left_out']:,} others are not shown.")
+    st.altair_chart(kappa_chart(known, told["people"]), key="kappa", alt="Cohen's kappa of each two people")
+    with st.expander("The numbers"):
+        st.dataframe(told["pairs"], key="kappa-table", hide_index=True)
+
+
+def _draw_two(office: Office, people: list[str]) -> None:
+    left, right = st.columns(2)
+    first = left.selectbox("One person (down)", people, 0, key="first")
+    second = right.selectbox("Another (across)", people, min(1, len(people) - 1), key="second")
+    rows = agreement.confused(office.project, first, second) if first and second and first != second else []
+    if not rows:
+        st.text("They share no record." if first != second else "Choose two people to compare.")
+        return
+    st.altair_chart(two_people_chart(rows, first, second), key="two", alt="What one said where the other said what")
+    with st.expander("The numbers"):
+        st.dataframe(rows, key="two-table", hide_index=True)
+
+
+def draw_quality(office: Office) -> None:
+    """As measured last, and a button that measures anew."""
+    st.header("Quality")
+    people, at = measured(office.project), measured_at(office.project)
+    words = f"Measured {at:%Y-%m-%d %H:%M} UTC." if at else "Nobody was measured yet: rondo quality"
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.text(words)
+    if "quality" in office.activities:
+        right.text("Measuring …")
+    elif right.button("Measure", key="quality", icon=":material/speed:"):
+        office.start("quality", who=demand("adjudicate"))
+        st.rerun()
+    for sentence in verdicts(people):
+        st.warning(escaped(sentence), icon=":material/person_alert:")
+    if not people:
+        return
+    st.dataframe(_told([_row(one) for one in people]), key="quality-table", hide_index=True, alt="Quality per person")
+    st.caption(
+        "Right: share of answers that the others' and the known answers make right. Informed: 1 is always right, 0 is "
+        "guessing. Weight: of an answer where the rule is weighted."
+    )
+
+
+def _row(one: Quality) -> dict[str, Any]:
+    gold = one.gold
+    return {
+        "annotator": one.annotator,
+        "answers": one.answers,
+        "shared": one.shared,
+        "of gold right": f"{gold['value']:.0%} of {gold['n']}" if gold else None,
+        "95 %": f"{gold['low']:.0%} to {gold['high']:.0%}" if gold else None,
+        "right": _two(one.right),
+        "informed": _two(one.informed),
+        "knows (MACE)": _two(one.mace),
+        "weight": _two(one.weight),
+    }
+
+
+def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the columns of which nothing can be said of anybody."""
+    names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return [{name: row[name] for name in names} for row in rows]
+
+
+def _two(value: float | None) -> float | None:
+    return None if value is None else round(value, 2)
+
+
+def draw_conflicts(office: Office) -> None:
+    """How many records wait for a decision, and the card that takes it."""
+    st.header("Conflicts", anchor="conflicts")
+    _, total = read_conflicts(office.project, 0)
+    if not total:
+        st.text("There is no conflict: nobody has answered a record in another way than others.")
+        return
+    st.text(f"{total:,} records wait for a decision.")
+    who = name_box()
+    if who:
+        draw_adjudication(office, who)
+    else:
+        st.caption("Write your name: decisions are kept under it.")

@@ -1,0 +1,49 @@
+"""Pieces that several pages draw. They read from core and act on a click; they compute nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.auth.identity import demand, may
+from app.background import Office
+from app.cli.terminal import progress_line
+from core.evaluation.reporting import FEWEST, TOO_FEW, shown_scores, too_few
+from core.reports.card_text import escaped
+
+SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
+
+
+@st.fragment(run_every=2)
+def activity(office: Office) -> None:
+    """What goes on in the background, with rate, time to go and a button to stop it; nothing where nothing does."""
+    for verb, one in list(office.activities.items()):
+        left, right = st.columns([5, 1], vertical_alignment="center")
+        line = progress_line(one.what, one.done, one.total, one.seconds)
+        left.progress(one.share, text=escaped(line))
+        if may("manage") and right.button("Stop", key=f"stop-{verb}"):
+            office.cancel(verb, who=demand("manage"))
+    if office.trouble:
+        st.warning(escaped(office.trouble), icon=":material/error:")
+
+
+def score_metrics(model: Mapping[str, Any] | None) -> None:
+    """Accuracy and macro F1 with their intervals, on audit and gold, or a sentence on what is missing."""
+    shown = [(name, model[name]) for name in ("gold", "audit") if model and name in model]
+    if not shown:
+        st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
+        return
+    for name, found in shown:
+        if found["n"] < FEWEST:
+            st.text(f"How good it is: {too_few(found['n'], name)}.")
+            continue
+        scores = shown_scores(found)
+        for column, (key, title) in zip(st.columns(2), SCORES.items(), strict=True):
+            estimate = scores[key]
+            column.metric(
+                f"{title} on {found['n']:,} {name} records",
+                f"{estimate['value']:.1%}" if estimate else TOO_FEW,
+                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if estimate else None,
+                delta_color="off",
+                delta_arrow="off",
+            )

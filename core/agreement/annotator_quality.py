@@ -1,0 +1,131 @@
+"""How good people's answers are: the verb that measures it, and what it left behind. Knows no statistics, no page."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from core.agreement.votes import Crowd, read_crowd, read_known
+from core.errors import Refused
+from core.jobs.bundle import Bundle, Report
+from core.labelling.resettling import said, settle_all
+from core.project import Project
+from core.store.database import utc_now
+
+ENOUGH = 10
+"""shared answers below which nobody is said to guess"""
+GUESSES = 0.1
+"""informed at most so much: hardly better than one's own habits by chance"""
+AGAINST = -0.1
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A person as measured last. right, informed, mace: None where nobody else answered the same records.
+
+    gold: n, value, low, high against known answers, or None. right: share of answers that the others and the known
+    answers make right. informed: 1 always right, 0 guessing by habit. mace: how often this person knows.
+    """
+
+    annotator: str
+    answers: int
+    shared: int
+    gold: dict[str, Any] | None
+    right: float | None
+    informed: float | None
+    mace: float | None
+    weight: float
+
+
+def quality(project: Project, report: Report) -> dict[str, Any]:
+    """Measures everybody in a job; where votes are weighed, settles all labels anew with the weights.
+
+    Returns people (as `Quality`), sentences, records, seconds. Raises Refused where no record has two answers and none
+    of the answered ones is known.
+    """
+    crowd = read_crowd(project)
+    with project.store.reading() as cursor:
+        known, gold = read_known(cursor, crowd)
+    _refuse(crowd, bool((known >= 0).any()))
+    bundle = project.jobs.prepare("quality", {"multi": project.settings().multi})
+    labels = sorted({label for category in crowd.categories for label in category})
+    members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
+    votes = crowd.votes
+    arrays = {"record": votes.record, "who": votes.who, "said": votes.said, "known": known, "gold": gold}
+    sizes = np.array([votes.records, votes.people, votes.categories])
+    np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, sizes=sizes, members=members, **arrays)
+    found = project.jobs.run(bundle, report, "Measuring annotators")
+    people = [Quality(name, **row) for name, row in zip(crowd.people, found["people"], strict=True)]
+    sentences = [*verdicts(people), *_take_in(project, bundle, crowd, people)]
+    bundle.empty()
+    rows = [one.__dict__ for one in people]
+    return {"people": rows, "sentences": sentences, "records": found["records"], "seconds": found["seconds"]}
+
+
+def _refuse(crowd: Crowd, known: bool) -> None:
+    shared = bool((np.bincount(crowd.votes.record) > 1).any()) if len(crowd.ns) else False
+    if not (shared or known):
+        raise Refused(
+            "No record has answers of two people yet, and no answered one has a known label: nobody can be compared. "
+            "Let people label the same records (overlap, on the Settings page), or slip known ones in: "
+            "`rondo calibrate`."
+        )
+
+
+def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[Quality]) -> list[str]:
+    """Once, in one transaction with the labels that follow; what became of them in a sentence."""
+    with project.desk.changing() as cursor:
+        if not project.jobs.taken_in(bundle, cursor):
+            return []
+        cursor.execute("delete from annotators")
+        cursor.execute("delete from crowd_labels")
+        now = utc_now()
+        rows = [[one.annotator, one.weight, json.dumps(one.__dict__), now] for one in people]
+        cursor.executemany("insert into annotators values (?, ?, ?, ?)", rows)
+        _insert_labels(cursor, bundle, crowd)
+        settings = project.settings()
+        return [said(settle_all(cursor, settings))] if settings.settle == "weighted" else []
+
+
+def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Crowd) -> None:
+    cursor.execute(
+        """insert into crowd_labels
+           select $ns[place + 1], if(code < 0, null, ($categories::varchar[][])[code + 1]), probability
+           from read_parquet($file)""",
+        {
+            "ns": crowd.ns.tolist(),
+            "categories": [list(category) for category in crowd.categories],
+            "file": str(bundle.path / "out" / "labels.parquet"),
+        },
+    )
+
+
+def measured(project: Project) -> list[Quality]:
+    """As measured last, the heaviest vote first; empty before the first time."""
+    rows = project.store.query("select quality::varchar from annotators order by weight desc, annotator")
+    return [Quality(**json.loads(written)) for (written,) in rows]
+
+
+def measured_at(project: Project) -> datetime | None:
+    """UTC."""
+    found: datetime | None = project.store.one("select max(measured_at) from annotators")
+    return found
+
+
+def verdicts(people: Sequence[Quality]) -> list[str]:
+    """A sentence for each person whose answers say nothing, or the contrary of what others say."""
+    told = [one for one in people if one.informed is not None and one.shared >= ENOUGH]
+    against = [one for one in told if (one.informed or 0.0) < AGAINST]
+    guessing = [one for one in told if AGAINST <= (one.informed or 0.0) < GUESSES]
+    return [
+        *(f"{one.annotator} answers against the others: {one.shared:,} shared records. Ask why." for one in against),
+        *(
+            f"{one.annotator} agrees with the others hardly more than guessing would: {one.shared:,} shared records. "
+            f"Where votes are weighed this one weighs {one.weight:.2f}."
+            for one in guessing
+        ),
+    ]

@@ -1,0 +1,135 @@
+"""Records on which people do not agree, with what each of them said, for somebody to decide. Changes nothing."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from core.config.settings import Settings
+from core.labelling.cards import named_values
+from core.labelling.responses import marks
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.labelling.waiting import ASKED, asked_parameters
+from core.project import Project
+
+TIE, DIFFER, FLAG, UNDECIDED = "tie", "differ", "flag", "undecided"
+WORDS = {
+    TIE: "nothing is settled",
+    DIFFER: "settled, but not by all",
+    FLAG: "flagged",
+    UNDECIDED: "nobody has decided",
+}
+"""why a record is here"""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What one person says: action is submit, skip or flag; labels are ids."""
+
+    who: str
+    action: str
+    labels: tuple[str, ...]
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """A record to decide. why: a key of WORDS. sure: how probable its likeliest label is by `rondo quality`, or None.
+
+    labels: ids of the label that is settled now, None: none.
+    """
+
+    id: str
+    text: str
+    fields: list[dict[str, str]]
+    meta: list[dict[str, str]]
+    why: str
+    sure: float | None
+    labels: tuple[str, ...] | None
+    answers: tuple[Opinion, ...]
+
+
+# A file's label of a gold record is the known answer: people who say otherwise are measured by it, and nobody decides.
+_ANSWERED = "select n from responses where action <> 'undo'"
+_CONFLICTS = f"""
+    with told as (
+        select n, count(distinct list_sort(labels)) filter (action = 'submit') as kinds,
+               count(*) filter (action = 'flag') as flags, max(received_at) filter (action = 'flag') as flagged_at
+        from ({ANSWERS.format(ns=_ANSWERED)}) where counts and not from_file group by n
+    ), still as (select n from ({ASKED.format(ns=_ANSWERED)}) where open)
+    select n, case when kinds > 1 and settled.n is null then '{TIE}' when kinds > 1 then '{DIFFER}'
+                   when flags > 0 then '{FLAG}' else '{UNDECIDED}' end as why,
+           probability, n in (select n from still) as asked, settled.labels
+    from told left join settled using (n) left join crowd_labels using (n)
+    where stratum is distinct from 'gold' and how is distinct from 'adjudicated'
+      and (kinds > 1 or (flags > 0 and coalesce(settled_at < flagged_at, true))
+           or (kinds = 1 and settled.n is null and n not in (select n from still)))
+"""
+# The most instructive first: ties, then those of which the answers together make least sure; what other people are
+# still asked about can wait.
+_ORDER = f"asked, why <> '{TIE}', why = '{FLAG}', probability nulls last, n"
+
+
+def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ()) -> tuple[list[Conflict], int]:
+    """The first ones beside those of some ids, and how many there are in all."""
+    settings = project.settings()
+    parameters = asked_parameters(settings)
+    with project.store.reading() as cursor:
+        total = cursor.execute(f"select count(*) from ({_CONFLICTS})", parameters).fetchall()[0][0]
+        if not total or not most:
+            return [], total
+        rows = cursor.execute(
+            f"""select n, id, text, fields::varchar, meta::varchar, why, probability, labels
+                from ({_CONFLICTS}) join records using (n)
+                where not list_contains($leave_out::varchar[], id) order by {_ORDER} limit $most::bigint""",
+            {**parameters, "leave_out": list(leave_out), "most": most},
+        ).fetchall()
+        answers = _opinions(cursor, [row[0] for row in rows], settings)
+    return [_conflict(row, answers.get(row[0], ())) for row in rows], total
+
+
+def still_in_conflict(project: Project, ids: Collection[str]) -> set[str]:
+    """Those of these records that nobody has decided yet."""
+    if not ids:
+        return set()
+    with project.store.reading() as cursor:
+        rows = cursor.execute(
+            f"select id from ({_CONFLICTS}) join records using (n) where list_contains($ids::varchar[], id)",
+            {**asked_parameters(project.settings()), "ids": list(ids)},
+        ).fetchall()
+    return {id for (id,) in rows}
+
+
+def _conflict(row: Sequence[Any], answers: Sequence[Opinion]) -> Conflict:
+    _, id, text, fields, meta, why, sure, labels = row
+    settled = None if labels is None else tuple(labels)
+    return Conflict(id, text, named_values(fields), named_values(meta), why, sure, settled, tuple(answers))
+
+
+def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> dict[int, list[Opinion]]:
+    """Of each record, in the order in which they came."""
+    query = ANSWERS.format(ns=",".join(map(str, ns)) or "null")
+    told = cursor.execute(
+        f"""select n, annotator, action, labels from ({query}) where counts and not from_file
+            order by received_at, annotator""",
+        answer_parameters(settings),
+    ).fetchall()
+    notes = dict(_notes(cursor, ns))
+    found: dict[int, list[Opinion]] = {}
+    for n, who, action, labels in told:
+        found.setdefault(n, []).append(Opinion(who, action, tuple(labels), notes.get((n, who))))
+    return found
+
+
+def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
+    """The note of each person's newest answer that stands."""
+    rows = cursor.execute(
+        f"""select n, annotator, note from responses as answer
+            where n in ({marks(ns)}) and action <> 'undo' and not exists (
+                select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
+                  and undo.annotator = answer.annotator and undo.n = answer.n)
+            qualify row_number() over (partition by n, annotator order by stamp desc) = 1""",
+        list(ns),
+    ).fetchall()
+    return [((n, who), note) for n, who, note in rows if note]

@@ -1,0 +1,93 @@
+"""What people answered to the same records, as codes for statistics. Knows no statistics.
+
+Only people's own labels: what a file says is known, what a correction says was said with the others' answers in view.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from core.agreement.kappa import Ints, Votes
+from core.config.settings import Settings
+from core.labelling.responses import FILE
+from core.labelling.settling import ANSWERS, answer_parameters
+from core.project import Project
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Votes with what their places stand for. ns: record numbers; people: names, the busiest first.
+
+    categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold.
+    """
+
+    votes: Votes
+    ns: Ints
+    people: tuple[str, ...]
+    categories: tuple[tuple[str, ...], ...]
+
+    def has(self, label: str) -> npt.NDArray[np.bool_]:
+        """(answers,): whether each names this label."""
+        with_it = np.array([label in category for category in self.categories], np.bool_)
+        return with_it[self.votes.said] if len(with_it) else np.zeros(0, np.bool_)
+
+
+_GIVEN = f"""
+    select n, annotator, labels from ({ANSWERS.format(ns="select n from responses")})
+    where action = 'submit' and counts and not from_file and not corrects order by n, annotator
+"""
+
+
+def read_crowd(project: Project) -> Crowd:
+    """Every standing label of a person."""
+    settings = project.settings()
+    with project.store.reading() as cursor:
+        rows = cursor.execute(_GIVEN, answer_parameters(settings)).fetchall()
+    return crowd_of([(n, who, tuple(labels)) for n, who, labels in rows], settings)
+
+
+def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -> Crowd:
+    """rows: record number, person, labels."""
+    order = {label.id: place for place, label in enumerate(settings.taxonomy.labels)}
+    given = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
+    categories = sorted(set(given), key=lambda labels: [order.get(label, -1) for label in labels])
+    names, busy = np.unique(np.array([who for _, who, _ in rows], np.str_), return_counts=True)
+    people = [str(names[place]) for place in np.lexsort((names, -busy))]
+    person = {name: place for place, name in enumerate(people)}
+    code = {labels: place for place, labels in enumerate(categories)}
+    ns, record = np.unique(np.array([n for n, *_ in rows], np.int64), return_inverse=True)
+    votes = Votes(
+        record=record.astype(np.int64),
+        who=np.array([person[who] for _, who, _ in rows], np.int64),
+        said=np.array([code[labels] for labels in given], np.int64),
+        records=len(ns),
+        people=len(people),
+        categories=len(categories),
+    )
+    return Crowd(votes, ns, tuple(people), tuple(categories))
+
+
+# Gold that came with a file, and what somebody decided who had seen the answers. Where people's own answers made a
+# record gold, it would judge them by themselves.
+_KNOWN = f"""
+    select n, labels, stratum = 'gold' as gold from settled
+    where how = 'adjudicated' or (stratum = 'gold' and n in (
+        select n from responses where starts_with(event_id, '{FILE}')))
+"""
+
+
+def read_known(cursor: duckdb.DuckDBPyConnection, crowd: Crowd) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """(records,) code of the known label or UNKNOWN, and whether it is gold. Decided records are the hard ones: they
+    teach who is right, but a share of them that is right is no accuracy."""
+    known, gold = np.full(len(crowd.ns), UNKNOWN), np.zeros(len(crowd.ns), np.bool_)
+    code = {frozenset(labels): place for place, labels in enumerate(crowd.categories)}
+    place = {int(n): at for at, n in enumerate(crowd.ns)}
+    for n, labels, is_gold in cursor.execute(_KNOWN).fetchall():
+        if n in place:  # a label that nobody gave is none of the codes: then everybody is wrong
+            known[place[n]] = code.get(frozenset(labels), len(crowd.categories))
+            gold[place[n]] = is_gold
+    return known, gold

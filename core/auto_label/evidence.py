@@ -1,0 +1,142 @@
+"""What a promise about machine labels may rest on, as the store holds it. Computes no promise, changes nothing."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from core.data.records import AUDIT_POOL, HELD
+from core.errors import Refused
+from core.evaluation.guarantee import Wanted, fewest
+from core.evaluation.regions import Bools, Evidence, Ints, Judged
+from core.project import Project
+from core.rounds.plans import active_model
+
+EVERYTHING = "*"
+"""the one threshold of a project where several labels may hold: all of a record's labels stand or fall together"""
+
+
+@dataclass(frozen=True)
+class Found:
+    """evidence.pool_label belongs to the records ns, (N,). model: whose suggestions they are. outside: records that
+    came with an import after which too few audit records were drawn. late: audit labels given after the fit."""
+
+    evidence: Evidence
+    ns: Ints
+    model: str
+    outside: int
+    late: int
+
+
+def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, wanted: Wanted) -> Found:
+    """Raises Refused where `trusted_model` does."""
+    settings = project.settings()
+    model = trusted_model(project, cursor)
+    labels = (EVERYTHING,) if settings.multi else tuple(label.id for label in settings.taxonomy.active)
+    pool, audit, guide = (
+        _columns(cursor, query, labels) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
+    )
+    end = _covered(pool["n"], audit, fewest(wanted))
+    kept, used = pool["n"] < end, _counts(audit, end)
+    row = cursor.execute(_LATE).fetchone()
+    return Found(
+        Evidence(
+            labels,
+            _judged(audit, used),
+            _judged(guide, np.ones(len(guide["n"]), bool)),
+            pool["place"][kept],
+            pool["probability"][kept],
+        ),
+        pool["n"][kept],
+        model,
+        int((~kept).sum()),
+        row[0] if row else 0,
+    )
+
+
+# The unasked, labelled by machine before or not, and what waits to check machine labels: a new promise replaces it.
+UNASKED = f"""
+    {AUDIT_POOL} union
+    select q.n from queue q where q.purpose = 'check' and q.n not in ({HELD})
+        and q.n not in (select n from responses) and q.n not in (select n from settled)
+"""
+_PLACE = f"coalesce(list_position($labels::varchar[], if($multi, '{EVERYTHING}', label)), 0)::bigint - 1"
+_POOL = f"""
+    select n, {_PLACE} as place, probability from ({UNASKED}) join suggestions using (n)
+    where place >= 0 order by n
+"""
+# A person may have corrected a label since: what counts is what stands now. `seen`: of how many records, the first
+# ones, it was drawn; batches from before this was written down say only when they were made.
+_JUDGED = f"""
+    with drawn as (
+        select b.batch, coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at)) as seen
+        from batches b
+    ), audited as (select q.n, max(seen) as seen from queue q join drawn using (batch) where q.audit group by q.n)
+    select j.n, {_PLACE} as place, probability, list_sort(j.said) = list_sort(s.labels) as is_right,
+           coalesce(a.seen, 0) as seen
+    from judged j join settled s using (n) left join audited a using (n)
+    where (s.stratum {{}} 'audit') and place >= 0 order by j.n
+"""
+_LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from judged)"
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+    return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
+
+
+def _judged(rows: dict[str, npt.NDArray[Any]], kept: Bools) -> Judged:
+    return Judged(rows["place"][kept], rows["probability"][kept], rows["is_right"][kept].astype(bool))
+
+
+def _counts(audit: dict[str, npt.NDArray[Any]], end: float) -> Bools:
+    """Of the audit records, those drawn from the first `end` records or more, and that are among these."""
+    return np.asarray((audit["n"] < end) & (audit["seen"] >= end), bool)
+
+
+def _covered(pool: Ints, audit: dict[str, npt.NDArray[Any]], enough: int) -> float:
+    """How many records, the first ones, can be covered: an audit says nothing of what came after it was drawn.
+
+    Decided by the number of audit records alone, never by what they say; all where no audit speaks of the pool.
+    """
+    ends = np.unique(audit["seen"])
+    covered, first = np.unique(np.searchsorted(pool, ends), return_index=True)  # more audits with no more of the pool
+    ends = ends[first[covered > 0]][::-1].tolist()
+    counts = [int(_counts(audit, end).sum()) for end in ends]
+    if not counts:
+        return np.inf
+    met = [place for place, count in enumerate(counts) if count >= enough]
+    return float(ends[met[0] if met else int(np.argmax(counts))])
+
+
+def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
+    """The model whose suggestions may be accepted.
+
+    Raises Refused where there is none, where it speaks of other labels or other vectors than the project does now, and
+    where a promise on it broke: the audit, by which it was made, would allow the same one again.
+    """
+    model = active_model(project)
+    scored = cursor.execute("select any_value(model) from suggestions").fetchone()
+    if model is None or not scored or scored[0] is None:
+        raise Refused("There is no model yet, so nothing can be labelled by machine. Label some records, `rondo fit`.")
+    row = cursor.execute(
+        "select t.labels from models m join taxonomies t on t.version = m.taxonomy where m.id = ?", [model]
+    ).fetchone()
+    known = {id for id, _, _, retired in json.loads(row[0]) if not retired} if row else set()
+    if scored[0] != model or known != {label.id for label in project.settings().taxonomy.active}:
+        raise Refused(
+            "The newest model speaks of other labels or another encoder than the project now. "
+            "Learn anew first: `rondo fit`."
+        )
+    broke = cursor.execute(_BROKE, [model]).fetchall()
+    if broke[0][0]:
+        raise Refused(
+            f"The promise on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check teach the next one: "
+            "`rondo fit`, then look again."
+        )
+    return model
+
+
+_BROKE = "select max(ended_at) from promises where state = 'broken' and model = ?"

@@ -1,0 +1,225 @@
+"""A project in one file that needs no DuckDB: a zip of Parquet tables, settings, models. Restoring is the inverse."""
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import duckdb
+
+from core.backup.backups import ROUNDS, build_aside, check_copy, snapshot
+from core.backup.stored_tables import tables
+from core.config.settings import FILE as SETTINGS
+from core.config.settings import read_settings
+from core.errors import BadInput, Damaged, Refused
+from core.jobs.bundle import Report
+from core.jobs.code_version import code_version
+from core.project import Project
+from core.store.database import CONFIG, Store, utc_now
+from core.store.database import FILE as DATABASE
+from core.store.migrations import MIGRATIONS
+from core.store.whole_files import disk_errors, sync_folder
+
+MANIFEST = "archive.json"
+FORMAT = 1
+_PIECE = 1 << 20
+_README = """A Rondo project. `rondo restore FILE --project FOLDER` makes a project of it again.
+tables/*.parquet   every table of the database, for any reader of Parquet
+rondo.toml         settings and labels
+models/            safetensors and JSON
+rounds/            what each round chose from
+archive.json       columns and row counts of the tables, SHA-256 of every file here
+Vectors are not in it: `rondo encode` makes them again.
+"""
+
+
+def write_archive(project: Project, report: Report, *, archive: str) -> dict[str, Any]:
+    """Everything of one moment but vectors, jobs' files and secrets, into one file that is whole or absent."""
+    target = Path(archive)
+    if target.exists():
+        raise BadInput(f"{target} is there already; a backup never overwrites. Name another file.")
+    partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
+    try:
+        with (
+            disk_errors(f"The archive {target}"),
+            tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
+        ):
+            folder = Path(name)
+            snapshot(project, folder, report)
+            check_copy(folder / DATABASE)
+            contents = _export_tables(folder, report)
+            _zip(folder, partial, contents)
+            read_manifest(partial)
+            partial.rename(target)
+            sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+    rows = sum(table["rows"] for table in contents.values())
+    return {"file": str(target), "bytes": target.stat().st_size, "rows": rows, "tables": len(contents)}
+
+
+def _beside(target: Path) -> Path:
+    if not target.parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}. Make it, or name another place.")
+    return target.parent
+
+
+def _export_tables(folder: Path, report: Report) -> dict[str, dict[str, Any]]:
+    """Each table as Parquet in `tables/`; the database goes. Returns name -> rows and columns (name -> type)."""
+    (folder / "tables").mkdir()
+    contents: dict[str, dict[str, Any]] = {}
+    with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
+        names = tables(copy)
+        for done, table in enumerate(names):
+            report("Writing tables", done, len(names))
+            columns = {column: kind for column, kind, *_ in copy.execute(f"describe {table}").fetchall()}
+            target = str(folder / "tables" / f"{table}.parquet").replace("'", "''")
+            _in_sentences(copy, f"copy (from {table} order by rowid) to '{target}' (format parquet, compression zstd)")
+            rows = copy.execute(f"select count(*) from {table}").fetchall()[0][0]
+            contents[table] = {"rows": rows, "columns": columns}
+    (folder / DATABASE).unlink()
+    return contents
+
+
+def _in_sentences(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        connection.execute(sql)
+    except duckdb.IOException as error:
+        raise OSError(
+            errno.ENOSPC, str(error).splitlines()[0]
+        ) from None  # DuckDB gives no number: what was read was sound
+
+
+def _zip(folder: Path, target: Path, contents: dict[str, dict[str, Any]]) -> None:
+    """The manifest last. Parquet is compressed, and weights cannot be."""
+    (folder / "README.txt").write_text(_README, encoding="utf-8")
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    manifest = {
+        "format": FORMAT,
+        "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
+        "code": code_version(),
+        "schema": len(MIGRATIONS),
+        "tables": contents,
+        "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+    }
+    with target.open("xb") as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+            for path in files:
+                archive.write(path, path.relative_to(folder).as_posix())
+            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(archive: Path) -> dict[str, Any]:
+    """What an archive says of itself. Raises BadInput for what is none, Damaged for one that is cut short."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            manifest = json.loads(opened.read(MANIFEST))
+            names = set(opened.namelist()) - {MANIFEST}
+        if not isinstance(manifest, dict) or not {"format", "schema", "tables", "files"} <= manifest.keys():
+            raise KeyError(MANIFEST)
+    except FileNotFoundError:
+        raise BadInput(f"There is no file {archive}.") from None
+    except IsADirectoryError:
+        raise BadInput(f"{archive} is a folder; name an archive that `rondo backup --archive` has written.") from None
+    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError):
+        raise Damaged(f"{archive} is no archive of Rondo's, or it is damaged. Nothing was restored.") from None
+    except KeyError:
+        raise BadInput(f"{archive} is a zip file, but no archive of Rondo's (no {MANIFEST}).") from None
+    if manifest["format"] > FORMAT or manifest["schema"] > len(MIGRATIONS):
+        raise Refused(f"{archive} was written by a newer Rondo. Upgrade Rondo; nothing was restored.")
+    if names != set(manifest["files"]):
+        raise Damaged(f"{archive} does not hold the files that it names. Nothing was restored.")
+    return manifest
+
+
+def restore(archive: Path, folder: Path, report: Report) -> dict[str, Any]:
+    """Makes a project of an archive, where none is; whole or not at all."""
+    manifest = read_manifest(archive)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise BadInput(f"{folder} is not empty. Restore into a folder that is empty or not there; nothing was changed.")
+
+    def fill(partial: Path) -> None:
+        _unpack(archive, manifest, partial, report)
+        _import_tables(partial, manifest, report)
+        shutil.rmtree(partial / "tables")
+        (partial / "README.txt").unlink(missing_ok=True)
+        read_settings(partial)
+        Store(partial).close()  # brings an older schema up to date
+        check_copy(partial / DATABASE)
+
+    build_aside(folder, fill, f"The project in {folder}")
+    rows = {name: table["rows"] for name, table in manifest["tables"].items()}
+    return {"folder": str(folder), "rows": sum(rows.values()), "records": rows.get("records", 0), "tables": rows}
+
+
+def _unpack(archive: Path, manifest: dict[str, Any], folder: Path, report: Report) -> None:
+    """Every file, compared with its hash. Raises Damaged, also for a name that leads out of the folder."""
+    with zipfile.ZipFile(archive) as opened:
+        for done, (name, expected) in enumerate(sorted(manifest["files"].items())):
+            report("Unpacking", done, len(manifest["files"]))
+            parts = PurePosixPath(name).parts
+            allowed = name in (SETTINGS, "README.txt") or parts[0] in ("tables", "models", ROUNDS)
+            if not allowed or ".." in parts or "\\" in name or ":" in name or PurePosixPath(name).is_absolute():
+                raise Damaged(f"{archive} holds {name[:80]!r}, which is no part of a project. Nothing was restored.")
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if _extract(opened, name, target) != expected:
+                raise Damaged(f"{archive} is damaged: {name} is not what was written. Nothing was restored.")
+
+
+def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with archive.open(name) as source, target.open("xb") as file:
+            for piece in iter(lambda: source.read(_PIECE), b""):
+                digest.update(piece)
+                file.write(piece)
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError):
+        return ""
+    return digest.hexdigest()
+
+
+def _import_tables(folder: Path, manifest: dict[str, Any], report: Report) -> None:
+    """A database of the archive's schema with its rows. Raises Damaged where they are not those that it names."""
+    with duckdb.connect(str(folder / DATABASE), config=CONFIG) as made:
+        made.execute("create table schema_version (version integer not null)")
+        for step in MIGRATIONS[: manifest["schema"]]:
+            made.execute(step)
+        names = list(_known_tables(made, manifest))
+        for done, table in enumerate(names):
+            report("Restoring tables", done, len(names))
+            columns = ", ".join(f'"{column}"' for column in manifest["tables"][table]["columns"])
+            source = str(folder / "tables" / f"{table}.parquet").replace("'", "''")
+            try:
+                made.execute(f"insert into {table} ({columns}) select {columns} from read_parquet('{source}')")
+                rows = made.execute(f"select count(*) from {table}").fetchall()[0][0]
+            except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
+                reason = str(error).splitlines()[0]
+                raise Damaged(f"The table {table} of the archive cannot be restored: {reason}") from None
+            if rows != manifest["tables"][table]["rows"]:
+                raise Damaged(f"The table {table} of the archive has {rows:,} rows, not as many as it says.")
+        made.execute("checkpoint")
+
+
+def _known_tables(made: duckdb.DuckDBPyConnection, manifest: dict[str, Any]) -> Iterator[str]:
+    known = set(tables(made))
+    for table in manifest["tables"]:
+        if table not in known:
+            raise Damaged(f"The archive holds a table {table[:80]!r}, which no Rondo has. Nothing was restored.")
+        yield table

@@ -1,0 +1,139 @@
+"""Reading the rows of a damaged database that can be read, and putting them into a sound one. Knows tables and keys."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from core.backup.stored_tables import tables
+from core.jobs.bundle import Report
+from core.store.damage import wal_of
+from core.store.database import CONFIG
+
+PIECE = 2_048
+"""rows that are read together where a table cannot be read whole: what one value in DuckDB's vectors has for company"""
+
+KEYS = {
+    "records": "n",
+    "responses": "event_id",
+    "settled": "n",
+    "queue": "n",
+    "suggestions": "n",
+    "batches": "batch",
+    "models": "id",
+    "jobs": "id",
+    "taxonomies": "version",
+    "promises": "id",
+    "machine_labels": "n",
+    "people": "name",
+    "team_datasets": "id",
+}
+"""by what a row of a backup and one of the damaged database are the same row; of other tables, by all of it"""
+
+
+@dataclass
+class Part:
+    """What could be read of a table: Parquet files, rows in them, rows that there were (None: nobody knows)."""
+
+    files: list[Path] = field(default_factory=list)
+    rows: int = 0
+    total: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is missing."""
+        return self.rows == self.total
+
+
+def read_tables(database: Path, out: Path, report: Report) -> dict[str, Part]:
+    """Every table, whole where that can be done, else in pieces; one that cannot be read at all has no files."""
+    out.mkdir(exist_ok=True)
+    try:
+        names = _table_names(database)
+    except duckdb.Error:
+        if not wal_of(database).exists():
+            return {}
+        wal_of(database).unlink()
+        return read_tables(database, out, report)
+    parts = {}
+    for done, table in enumerate(names):
+        report("Reading what can be read", done, len(names))
+        parts[table] = _read_table(database, table, out)
+    return parts
+
+
+def _table_names(database: Path) -> list[str]:
+    with duckdb.connect(str(database), read_only=True, config=CONFIG) as connection:
+        return tables(connection)
+
+
+def _read_table(database: Path, table: str, out: Path) -> Part:
+    part = Part()
+    if (rows := _ask(database, f"select count(*) from {table}")) is None:
+        return part
+    part.total = rows
+    whole = out / f"{table}.parquet"
+    if _ask(database, _copy(table, "true", whole)) == rows:
+        return Part([whole], rows, rows)
+    for number, start in enumerate(range(0, rows, PIECE)):
+        file = out / f"{table}-{number}.parquet"
+        read = _ask(database, _copy(table, f"rowid >= {start} and rowid < {start + PIECE}", file))
+        if read:
+            part.files.append(file)
+            part.rows += read
+    return part
+
+
+def _copy(table: str, where: str, file: Path) -> str:
+    target = str(file).replace("'", "''")
+    return f"copy (from {table} where {where} order by rowid) to '{target}' (format parquet)"
+
+
+def _ask(database: Path, sql: str) -> int | None:
+    """The one figure of a query, None where it fails. Opened anew each time: an error may end a whole connection."""
+    try:
+        with closing(duckdb.connect(str(database), read_only=True, config=CONFIG)) as connection:
+            row = connection.execute(sql).fetchone()
+            return int(row[0]) if row else 0
+    except duckdb.Error:
+        return None
+
+
+def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, Part]) -> dict[str, int]:
+    """A table that was read whole replaces the backup's; one that was not adds what the backup has besides.
+
+    Returns how many rows of each table are found in neither; of a table whose size nobody knows, none is counted.
+    """
+    lost = {}
+    for table in tables(made):
+        part = parts.get(table, Part())
+        if table == "schema_version":  # what was migrated here is newer
+            continue
+        if part.files:
+            _insert(made, table, part)
+        rows = made.execute(f"select count(*) from {table}").fetchall()[0][0]
+        if part.total and rows < part.total:
+            lost[table] = part.total - rows
+    return lost
+
+
+def _insert(made: duckdb.DuckDBPyConnection, table: str, part: Part) -> None:
+    """Each statement is a transaction: a primary key is free again only when its deletion is committed."""
+    files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in part.files)
+    made.execute(f"create or replace temp view salvaged as from read_parquet([{files}])")
+    key = KEYS.get(table)
+    columns = ", ".join(f'"{name}"' for name in _columns(made, "salvaged"))
+    if part.whole:
+        made.execute(f"delete from {table}")
+    elif key:
+        made.execute(f"delete from {table} where {key} in (select {key} from salvaged)")
+    else:
+        made.execute(f"delete from {table} where ({columns}) in (select ({columns}) from salvaged)")
+    made.execute(f"insert into {table} ({columns}) select {columns} from salvaged")
+
+
+def _columns(made: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
+    for name, *_ in made.execute(f"describe {table}").fetchall():
+        yield name

@@ -1,0 +1,245 @@
+"""What a person decides about a project, as it stands in `rondo.toml`. Knows nothing of the database."""
+
+import tomllib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from core.config.taxonomy import Label, Taxonomy, check_name
+from core.errors import BadInput, Damaged, NotAProject
+from core.store.whole_files import write_whole
+
+FILE = "rondo.toml"
+LAST_GOOD = "rondo.last-good.toml"
+"""the file as it was when it was last in force, kept beside it"""
+DATABASE = "rondo.duckdb"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`threads` 0 means as many as there are cores. Shares are 0..1, durations seconds.
+
+    gpu and job_seconds are what a remote job asks for and may take; ray_folder is seen by this machine and the cluster.
+    likeliest_keys: with more than nine labels the keys 1 to 9 go to the likeliest ones where a suggestion is shown.
+    retrain_after counts new labels, retrain_hours hours since the last training; 0: never for that reason.
+    settle: which label follows from several people's answers. calibration_share: gold records slipped in with a batch,
+    per record of it. team_url: an Argilla server of yours, empty for the embedded one; team_automatic: every batch goes
+    there by itself.
+    Costs are in `cost_unit` (minutes or money), per label given and per label that is wrong in the end; 0: nobody said.
+    """
+
+    name: str
+    multi: bool = False
+    guidelines: str = ""
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
+    encoder: str = "all-MiniLM-L6-v2"
+    threads: int = 0
+    batch_size: int = 20
+    strategy: str = "default"
+    audit_share: float = 0.1
+    seed: int = 0
+    label_names: bool = True
+    automatic: bool = True
+    overlap: int = 1
+    show_suggestions: bool = True
+    likeliest_keys: bool = True
+    lease_seconds: int = 600
+    settle: str = "majority"
+    calibration_share: float = 0.0
+    label_cost: float = 0.0
+    error_cost: float = 0.0
+    cost_unit: str = "minutes"
+    gpu: str = "L4"
+    job_seconds: int = 14_400
+    ray_address: str = ""
+    ray_folder: str = ""
+    retrain_after: int = 0
+    retrain_hours: float = 0.0
+    retrain_trainer: str = "head"
+    retrain_on: str = "local"
+    team_url: str = ""
+    team_workspace: str = "rondo"
+    team_automatic: bool = True
+
+
+_SECTIONS = {
+    "project": ("name", "multi", "guidelines"),
+    "encoder": ("encoder", "threads"),
+    "sampling": ("batch_size", "strategy", "audit_share", "seed"),
+    "training": ("label_names", "automatic"),
+    "labelling": ("overlap", "show_suggestions", "likeliest_keys", "lease_seconds", "settle", "calibration_share"),
+    "stopping": ("label_cost", "error_cost", "cost_unit"),
+    "jobs": ("gpu", "job_seconds", "ray_address", "ray_folder"),
+    "team": ("team_url", "team_workspace", "team_automatic"),
+    "retraining": ("retrain_after", "retrain_hours", "retrain_trainer", "retrain_on"),
+}
+_RANGES = {
+    "threads": (0, 256),
+    "batch_size": (1, 10_000),
+    "audit_share": (0.0, 1.0),
+    "seed": (0, 2**63 - 1),
+    "overlap": (1, 100),
+    "lease_seconds": (5, 86_400),
+    "calibration_share": (0.0, 0.5),
+    "label_cost": (0.0, 1e9),
+    "error_cost": (0.0, 1e9),
+    "job_seconds": (60, 86_400),
+    "retrain_after": (0, 10**9),
+    "retrain_hours": (0.0, 87_600.0),
+}
+
+
+_CHOICES = {
+    "retrain_trainer": ("head", "setfit", "encoder", "transformer", "zeroshot"),
+    "retrain_on": ("local", "modal", "ray"),
+    "settle": ("majority", "single", "weighted", "adjudicated"),
+}
+
+
+def check(settings: Settings) -> Settings:
+    """The same settings, or one sentence on the value that is out of range."""
+    for name, (low, high) in _RANGES.items():
+        value = getattr(settings, name)
+        if not low <= value <= high:
+            raise BadInput(f"{FILE}: {name} is {value}, but it must lie between {low} and {high}.")
+    for name, choices in _CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise BadInput(
+                f"{FILE}: {name} is {getattr(settings, name)!r}, but it must be one of {', '.join(choices)}."
+            )
+    return settings
+
+
+def require_project(folder: Path) -> None:
+    """Raises NotAProject where no project is."""
+    if not (folder / FILE).exists():
+        if (folder / DATABASE).exists():
+            raise Damaged(f"{folder / FILE} is gone, but the project's database is there.{way_back(folder)}")
+        raise NotAProject(
+            f"There is no project in {folder} (no {FILE}). "
+            f"Make one with `rondo init {folder}`, or name one with --project."
+        )
+
+
+def way_back(project: Path) -> str:
+    """How to get the last good settings, in a sentence with a space before it; empty where there are none."""
+    if not (project / LAST_GOOD).exists():
+        return ""
+    return f" To go back to the settings that were last in force: cp {project / LAST_GOOD} {project / FILE}"
+
+
+def keep_as_good(project: Path, content: bytes) -> None:
+    """What stands in the settings file, and is in force, is kept beside it."""
+    good = project / LAST_GOOD
+    if not good.exists() or good.read_bytes() != content:
+        write_whole(good, content)
+
+
+def read_settings(project: Path) -> Settings:
+    """Unknown keys are refused by name: a misspelt setting that does nothing is worse than an error."""
+    require_project(project)
+    path = project / FILE
+    try:
+        document = tomllib.loads(_text(path))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        reason = str(error).rstrip(".")
+        raise BadInput(
+            f"{path} cannot be read: {reason}. Mend it by hand; nothing was changed.{way_back(project)}"
+        ) from None
+    try:
+        return check(_from_document(document, path))
+    except BadInput as error:
+        raise BadInput(f"{error}{way_back(project)}") from None
+
+
+def _text(path: Path) -> str:
+    """Editors on Windows put a byte-order mark before UTF-8."""
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _from_document(document: dict[str, Any], path: Path) -> Settings:
+    known: dict[str, Any] = {}
+    taxonomy = document.pop("taxonomy", {})
+    if not isinstance(taxonomy, dict):
+        raise BadInput(f"{path}: taxonomy is {taxonomy!r}, but it is a section: [taxonomy].")
+    defaults = asdict(Settings(name=""))
+    for section, values in document.items():
+        if section not in _SECTIONS or not isinstance(values, dict):
+            raise BadInput(f"{path}: unknown section [{section}]; there are {', '.join([*_SECTIONS, 'taxonomy'])}.")
+        for key, value in values.items():
+            if key not in _SECTIONS[section]:
+                raise BadInput(f"{path}: unknown setting {section}.{key}; there are {', '.join(_SECTIONS[section])}.")
+            wanted = type(defaults[key])
+            if type(value) is not wanted and not (wanted is float and type(value) is int):
+                raise BadInput(f"{path}: {section}.{key} is {value!r}, but a {wanted.__name__} is needed.")
+            known[key] = value
+    known.setdefault("name", path.parent.name)
+    return Settings(**known, taxonomy=_taxonomy(taxonomy, path))
+
+
+def _taxonomy(table: dict[str, Any], path: Path) -> Taxonomy:
+    version, entries = table.get("version", 1), table.get("labels", [])
+    if unknown := sorted(table.keys() - {"version", "labels"}):
+        raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, labels.")
+    if type(version) is not int or version < 1:
+        raise BadInput(f"{path}: taxonomy.version is {version!r}, but a whole number from 1 is needed.")
+    if not isinstance(entries, list):
+        raise BadInput(f"{path}: taxonomy.labels is {entries!r}; write each label under [[taxonomy.labels]].")
+    labels = tuple(_label(entry, path) for entry in entries)
+    for kind in ("id", "name"):
+        values = [getattr(label, kind) for label in labels]
+        if twice := {value for value in values if values.count(value) > 1}:
+            raise BadInput(f"{path}: the label {kind} {sorted(twice)[0]!r} stands twice under [[taxonomy.labels]].")
+    return Taxonomy(labels, version)
+
+
+def _label(entry: object, path: Path) -> Label:
+    kinds = {"id": str, "name": str, "description": str, "retired": bool}
+    given = entry if isinstance(entry, dict) else {}
+    for key, value in given.items():
+        if key not in kinds:
+            raise BadInput(f"{path}: a label under [[taxonomy.labels]] has {key!r}; there are {', '.join(kinds)}.")
+        if type(value) is not kinds[key]:
+            raise BadInput(f"{path}: the {key} of a label is {value!r}, but a {kinds[key].__name__} is needed.")
+    if not given.get("id") or not given.get("name"):
+        raise BadInput(f"{path}: every label under [[taxonomy.labels]] needs an id and a name; one is {entry!r}.")
+    try:
+        return Label(**{**given, "name": check_name(given["name"])})
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+
+
+def write_settings(project: Path, settings: Settings) -> None:
+    """Keeps a person's comments and order; a full disk or a power cut leaves the old file whole."""
+    import tomlkit
+    from tomlkit.items import AoT, Table
+
+    check(settings)
+    path = project / FILE
+    document = tomlkit.parse(_text(path)) if path.exists() else tomlkit.document()
+    for section, keys in _SECTIONS.items():
+        table = document.get(section)
+        if not isinstance(table, Table):
+            table = tomlkit.table()
+            document[section] = table
+        for key in keys:
+            value = getattr(settings, key)
+            if key not in table or table[key] != value:
+                multiline = isinstance(value, str) and "\n" in value
+                table[key] = tomlkit.string(value, multiline=True) if multiline else value
+    taxonomy = tomlkit.table()
+    taxonomy["version"] = settings.taxonomy.version
+    labels = AoT([])
+    for label in settings.taxonomy.labels:
+        entry = tomlkit.table()
+        entry.update({key: value for key, value in asdict(label).items() if value not in ("", False)})
+        labels.append(entry)
+    if len(labels):
+        taxonomy["labels"] = labels
+    document["taxonomy"] = taxonomy
+    write_whole(path, tomlkit.dumps(document).encode())
+
+
+def with_changes(settings: Settings, **changes: Any) -> Settings:
+    """A checked copy."""
+    return check(replace(settings, **changes))

@@ -1,0 +1,93 @@
+"""Who answered what in a file with a row for every answer, and which answers are known.
+
+Knows cells; not the project, its store or its taxonomy.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.config.taxonomy import SEPARATOR
+from core.data.cells import Column
+from core.errors import BadInput
+from core.people.names import NAME_LIMIT, check_name
+
+Told = dict[tuple[str, str], tuple[int, str]]
+"""(record id, annotator) -> (row of the file from 1, labels by name); "" stands for the known answer"""
+
+KNOWN = ""
+
+
+@dataclass
+class Crowd:
+    """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new."""
+
+    told: Told = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    repeated: int = 0
+
+    def enter(self, ids: Sequence[str], labels: Sequence[str | None], given: Column, people: Column) -> None:
+        """One batch of answers; given: the column that `labels` were read from. A row without a label is no answer."""
+        names = people.filled()
+        for index, (label, name) in enumerate(zip(labels, names, strict=True)):
+            if label is not None and name is None:
+                people.complain(index, "is empty where there is a label; say who gave it, or remove the row")
+        whose = [name and self._kept(people, index, name) for index, name in enumerate(names)]
+        self._enter(ids, labels, given, [name or KNOWN for name in whose])
+
+    def enter_known(self, ids: Sequence[str], labels: Sequence[str | None], given: Column) -> None:
+        """One batch of known answers, which every row of a record may repeat."""
+        before = self.repeated
+        self._enter(ids, labels, given, [KNOWN] * len(ids))
+        self.repeated = before
+
+    def _enter(self, ids: Sequence[str], labels: Sequence[str | None], given: Column, whose: Sequence[str]) -> None:
+        for index, (record, label, who) in enumerate(zip(ids, labels, whose, strict=True)):
+            if label is None:
+                continue
+            label = SEPARATOR.join(sorted(label.split(SEPARATOR)))
+            row = given.batch.first + index
+            first, before = self.told.setdefault((record, who), (row, label))
+            if before != label:
+                by, place = f"'{who}'" if who else "the known answers", given.batch.place(first)
+                fault = f"gives the record '{record}' the label '{label}', but '{before}' in {place}, both by {by}"
+                given.complain(index, f"{fault}; keep one of them")
+            self.repeated += first != row
+
+    def _kept(self, people: Column, index: int, name: str) -> str:
+        if name not in self.names:
+            try:
+                self.names[name] = check_name(name)
+            except BadInput:
+                fault = f"holds a name that cannot be kept; a name has 1 to {NAME_LIMIT} visible characters"
+                people.complain(index, fault)
+        return self.names[name]
+
+    def known_labels(self) -> Iterable[str]:
+        """The labels of each known answer, joined by the separator where there are several."""
+        return (label for (_, who), (_, label) in self.told.items() if who == KNOWN)
+
+    def summary(self) -> Mapping[str, int]:
+        """What the report says besides."""
+        known = sum(who == KNOWN for _, who in self.told)
+        people = {who for _, who in self.told} - {KNOWN}
+        return {
+            "answers": len(self.told) - known,
+            "annotators": len(people),
+            "known_answers": known,
+            "repeated_answers": self.repeated,
+        }
+
+    def write(self, target: Path) -> None:
+        """A table of id, annotator (null: the known answer) and label, in the order of the file."""
+        import pyarrow as arrow  # type: ignore[import-untyped]
+        from pyarrow import parquet
+
+        columns: dict[str, list[Any]] = {
+            "id": [record for record, _ in self.told],
+            "annotator": [who or None for _, who in self.told],
+            "label": [label for _, label in self.told.values()],
+        }
+        cells = {name: arrow.array(column, arrow.string()) for name, column in columns.items()}
+        parquet.write_table(arrow.table(cells), target)

@@ -1,0 +1,243 @@
+"""From a person's file to `records.parquet`, `report.json`, and `answers.parquet` where it names annotators.
+
+Which column means what, checked and streamed through. Knows columns and texts; not the project, its store or its
+taxonomy.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.data.cells import Column, json_of
+from core.data.crowd import Crowd
+from core.data.formats.reading import Batch
+from core.data.formats.sources import ParquetFile, Source, open_source
+from core.data.label_cells import LabelReader, contradictions_in, looks_like_labels, read_splits
+from core.data.ledger import MANY_LABELS, MOST_LABELS, Ledger
+from core.data.near_duplicates import near_duplicates_in
+from core.errors import BadInput
+
+Progress = Callable[[int, int], None]
+"""(done, total): bytes of a text file, rows of a table, files of a folder."""
+
+ROW_GROUP_ROWS, ROW_GROUP_BYTES = 100_000, 64 << 20
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |.
+
+    annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
+    known: the labels that there are. keep_missing_words: NA, null and their like are labels. many_labels: more than
+    1,000 are no mistake.
+    """
+
+    text: tuple[str, ...]
+    label: str | None = None
+    id: str | None = None
+    split: str | None = None
+    meta: tuple[str, ...] = ()
+    multi: bool = False
+    encoding: str = "utf-8"
+    annotator: str | None = None
+    gold: str | None = None
+    known: tuple[str, ...] = ()
+    keep_missing_words: bool = False
+    many_labels: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that is needed, once."""
+        named = [*self.text, self.label, self.id, self.split, self.annotator, self.gold, *self.meta]
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+
+def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_duplicates: bool = False) -> dict[str, Any]:
+    """Writes out/records.parquet and out/report.json, whole or not at all, and returns the report.
+
+    Records stand in the order of the file, and the same file gives the same ids again. Raises BadInput for the first
+    row that cannot be read.
+    """
+    source = open_source(file, layout.encoding)
+    require_columns(source, layout)
+    out.mkdir(parents=True, exist_ok=True)
+    part, answers = out / "records.parquet.part", out / "answers.parquet"
+    answers.unlink(missing_ok=True)  # of a job that did not end
+    try:
+        found = {"file": file.name, **write_records(source, layout, part, report)}
+        found["contradictions"] = contradictions_in(part) if layout.label else None
+        found["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
+        (out / "report.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+        part.replace(out / "records.parquet")  # last: whoever finds it has all of it
+    finally:
+        part.unlink(missing_ok=True)
+    return found
+
+
+def require_columns(source: Source, layout: Layout) -> None:
+    """Each wanted column must be there, once. Suggests the one that was probably meant."""
+    if not layout.text:
+        raise BadInput("No text column was named; say which one to label, for example --text text.")
+    if layout.annotator and not (layout.label and layout.id):
+        raise BadInput(
+            "With a column of annotators every row is one answer: say which column holds the labels (--label) and "
+            "which one says what record a row is about (--id)."
+        )
+    if layout.gold and not layout.annotator:
+        raise BadInput(
+            "A column of known answers goes with one of annotators (--annotator). Without one, name it as --label and "
+            "say by --split which records are 'test'."
+        )
+    columns = source.columns(layout.columns)
+    if not columns:
+        raise BadInput(f"{source.path.name} is empty; it needs at least one record.")
+    for name in layout.columns:
+        if columns.count(name) > 1:
+            raise BadInput(f"{source.path.name} has {columns.count(name)} columns '{name}'; rename all but one.")
+        if name not in columns:
+            near = get_close_matches(name, columns, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else "name one of these."
+            there = ", ".join(repr(column[:80]) for column in columns[:20]) + (", …" if len(columns) > 20 else "")
+            raise BadInput(f"{source.path.name} has no column '{name}' but {there}; {remedy}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one file has shown so far."""
+
+    ledger: Ledger
+    crowd: Crowd
+    labels: LabelReader
+
+
+def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> dict[str, Any]:
+    """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
+    labels = LabelReader(layout.multi, frozenset(layout.known), layout.keep_missing_words)
+    ledger = Ledger(most_labels=MANY_LABELS if layout.many_labels else MOST_LABELS)
+    reading, total = Reading(ledger, Crowd(), labels), source.total
+    with _parquet_writer(target) as write:
+        for batch in source.batches(layout.columns):
+            ledger.blank += batch.blank
+            if any(batch.columns.values()):
+                write(record_columns(source, batch, layout, reading))
+            report(batch.done, total)
+        report(total, total)
+        if not ledger.rows:
+            raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
+    crowd: Mapping[str, int] = {}
+    if layout.annotator:
+        reading.crowd.write(target.with_name("answers.parquet"))
+        ledger.add_labels(reading.crowd.known_labels(), multi=layout.multi)
+        crowd = reading.crowd.summary()
+    found = {**ledger.summary(), **labels.summary(), **crowd}
+    return found | {"doubt": looks_like_labels(ledger.labels, ledger.labelled), "declared": _declared(source, layout)}
+
+
+def _declared(source: Source, layout: Layout) -> list[str]:
+    """All labels that the file's metadata name, in their order."""
+    return source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else []
+
+
+def record_columns(source: Source, batch: Batch, layout: Layout, reading: Reading) -> dict[str, Any]:
+    """One batch as columns of the table, without the rows whose record is known already.
+
+    Where rows are answers the table has no labels: the crowd has them.
+    """
+    ledger = reading.ledger
+    texts, fields = _texts([Column(source, batch, name) for name in layout.text])
+    rows = len(texts)
+    label = Column(source, batch, layout.label) if layout.label and not layout.annotator else None
+    labels = reading.labels.read(label) if label else [None] * rows
+    contents = texts if fields is None else fields
+    kept: Sequence[int]
+    if layout.id:
+        ids, kept = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
+    else:
+        ids, kept = ledger.hashed_ids(contents), range(rows)
+    if layout.annotator:
+        _enter_answers(source, batch, layout, reading)
+    split = Column(source, batch, layout.split) if layout.split else None
+    table: dict[str, Any] = {
+        "id": ids,
+        "text": texts,
+        "fields": fields or [None] * rows,
+        "meta": _meta(batch, layout.meta, rows),
+        "label": labels,
+        "split": read_splits(split, ledger.unknown_splits) if split else [None] * rows,
+    }
+    if len(kept) < rows:
+        table = {name: [cells[index] for index in kept] for name, cells in table.items()}
+    if label:
+        ledger.count_labels(label, table["label"], multi=layout.multi)
+    ledger.splits.update(split for split in table["split"] if split is not None)
+    position = batch.first - 1 + np.asarray(kept, np.int64)  # row of the file, from 0
+    return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
+
+
+def _enter_answers(source: Source, batch: Batch, layout: Layout, reading: Reading) -> None:
+    """The labels of all rows, by whom they are."""
+    names = (layout.id, layout.label, layout.annotator, layout.gold)
+    record, label, people, gold = (Column(source, batch, name) if name else None for name in names)
+    if record and label and people:
+        ids, labels = [name or "" for name in record.strings()], reading.labels.read(label)
+        reading.crowd.enter(ids, labels, label, people)
+        reading.ledger.count_labels(label, labels, multi=layout.multi)
+        if gold:
+            reading.crowd.enter_known(ids, reading.labels.read(gold), gold)
+
+
+def _texts(columns: Sequence[Column]) -> tuple[list[str], list[str] | None]:
+    """(texts, fields as JSON); fields only where there are several, whose texts are then joined by blank lines."""
+    parts = [column.strings() for column in columns]
+    if len(columns) == 1:
+        texts, fields = [text or "" for text in parts[0]], None
+    else:
+        texts = ["\n\n".join(part for part in row if part and not part.isspace()) for row in zip(*parts, strict=True)]
+        fields = [json_of(dict(zip((c.name for c in columns), row, strict=True))) for row in zip(*parts, strict=True)]
+    for index, text in enumerate(texts):
+        if not text or text.isspace():
+            columns[0].complain(index, "holds no text; fill it in or remove the row")
+    return texts, fields
+
+
+def _meta(batch: Batch, names: Sequence[str], rows: int) -> list[str] | list[None]:
+    if not names:
+        return [None] * rows
+    return [
+        json_of(dict(zip(names, row, strict=True)))
+        for row in zip(*(batch.columns[name] for name in names), strict=True)
+    ]
+
+
+@contextmanager
+def _parquet_writer(target: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that takes one batch of columns; they are gathered into row groups of a decent size."""
+    import pyarrow as arrow  # type: ignore[import-untyped]
+    from pyarrow import parquet
+
+    text = arrow.string()
+    types = {"position": arrow.int64(), "hash": arrow.uint64()}
+    names = ["position", "id", "text", "fields", "meta", "hash", "label", "split"]
+    schema = arrow.schema([(name, types.get(name, text)) for name in names])
+    waiting: list[Any] = []
+
+    def flush() -> None:
+        if waiting:
+            writer.write_table(arrow.Table.from_batches(waiting), row_group_size=ROW_GROUP_ROWS)
+            waiting.clear()
+
+    def write(columns: dict[str, Any]) -> None:
+        arrays = [arrow.array(columns[name], type=schema.field(name).type) for name in names]
+        waiting.append(arrow.record_batch(arrays, schema=schema))
+        if sum(map(len, waiting)) >= ROW_GROUP_ROWS or sum(part.nbytes for part in waiting) >= ROW_GROUP_BYTES:
+            flush()
+
+    with parquet.ParquetWriter(target, schema, use_dictionary=["label", "split"]) as writer:
+        yield write
+        flush()

@@ -1,0 +1,150 @@
+"""What the rows of a file have shown so far: ids, duplicates, counts of labels and splits.
+
+Knows strings and numbers; not files, the project or its store.
+"""
+
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.config.taxonomy import SEPARATOR
+from core.data.cells import Column
+
+MOST_LABELS, MANY_LABELS = 1_000, 10_000
+"""More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
+EXAMPLES = 5
+
+
+@dataclass
+class Ledger:
+    """Grows with the ids, not with the texts."""
+
+    known: dict[str, int] = field(default_factory=dict)  # given id -> record, or hash of the content -> how often
+    row_of: "array[int]" = field(default_factory=lambda: array("q"))  # per record, only where ids are given
+    text_of: "array[int]" = field(default_factory=lambda: array("q"))
+    label_of: "array[int]" = field(default_factory=lambda: array("q"))
+    hashes: list[npt.NDArray[np.uint64]] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    splits: Counter[str] = field(default_factory=Counter)
+    unknown_splits: Counter[str] = field(default_factory=Counter)
+    most_labels: int = MOST_LABELS
+    rows: int = 0
+    records: int = 0
+    blank: int = 0
+    labelled: int = 0
+    relabelled: int = 0
+    relabelled_rows: list[list[int]] = field(default_factory=list)
+
+    def hashed_ids(self, contents: Sequence[str]) -> list[str]:
+        """16 hex digits of the content; -2, -3 and so on for its repeats, so that every row is a record."""
+        ids = []
+        for content in contents:
+            key = _digest(content).hex()
+            times = self.known[key] = self.known.get(key, 0) + 1
+            ids.append(key if times == 1 else f"{key}-{times}")
+        return ids
+
+    def given_ids(
+        self, column: Column, contents: Sequence[str], labels: Sequence[str | None]
+    ) -> tuple[list[str], Sequence[int]]:
+        """The ids, and which rows of the batch to keep: a known id with the same content is the same record."""
+        names, start = [name or "" for name in column.strings()], len(self.row_of)
+        new = dict(zip(names, range(start, start + len(names)), strict=True))
+        if len(new) < len(names) or not self.known.keys().isdisjoint(new) or any(map(_is_blank, names)):
+            return names, self._kept_rows(column, names, contents, labels)
+        self.known |= new  # the usual case, all at once
+        self.row_of.extend(range(column.batch.first, column.batch.first + len(names)))
+        self.text_of.extend(map(hash, contents))
+        self.label_of.extend(map(hash, labels))
+        return names, range(len(names))
+
+    def _kept_rows(
+        self, column: Column, names: Sequence[str], contents: Sequence[str], labels: Sequence[str | None]
+    ) -> list[int]:
+        kept = []
+        for index, name in enumerate(names):
+            if _is_blank(name):
+                column.complain(index, "is empty; give every row an id, or import without an id column")
+            record = self.known.setdefault(name, len(self.row_of))
+            if record == len(self.row_of):
+                self.row_of.append(column.batch.first + index)
+                self.text_of.append(hash(contents[index]))
+                self.label_of.append(hash(labels[index]))
+                kept.append(index)
+            elif self.text_of[record] != hash(contents[index]):
+                first = column.batch.place(self.row_of[record])
+                column.complain(
+                    index, f"repeats the id '{name}' of {first} with another text; give each text its own id"
+                )
+            elif self.label_of[record] != hash(labels[index]):
+                self.relabelled += 1
+                if len(self.relabelled_rows) < EXAMPLES:
+                    self.relabelled_rows.append([self.row_of[record], column.batch.first + index])
+        return kept
+
+    def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
+        """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""
+        self.add_labels((label for label in labels if label is not None), multi=multi)
+        if len(self.labels) > self.most_labels:
+            many = ", or say that there are so many (--many-labels)" if self.most_labels < MANY_LABELS else ""
+            fault = f"brings the different labels to more than {self.most_labels:,}"
+            column.complain(0, f"{fault}; name the column that holds the labels{many}")
+
+    def add_labels(self, labels: Iterable[str], *, multi: bool) -> None:
+        """Counts them, whatever they are; "" is none of them."""
+        for label in labels:
+            self.labelled += 1
+            self.labels.update(label.split(SEPARATOR) if multi and label else [label] if label else [])
+
+    def enter(self, rows: int, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Counts `rows` rows read, of which `texts` are kept. Returns their hashes."""
+        hashes = normalised_hashes(texts)
+        self.rows += rows
+        self.records += len(texts)
+        self.hashes.append(hashes)
+        return hashes
+
+    def summary(self) -> dict[str, Any]:
+        """The report. exact_duplicates: records with equal normalised texts; extra: all but each first."""
+        _, sizes = np.unique(np.concatenate(self.hashes), return_counts=True)
+        repeated = sizes[sizes > 1]
+        return {
+            "rows": self.rows,
+            "records": self.records,
+            "blank_rows": self.blank,
+            "labelled": self.labelled,
+            "repeated_ids": {"rows": self.rows - self.records, "other_label": self.relabelled},
+            "relabelled_rows": self.relabelled_rows,
+            "exact_duplicates": {"groups": len(repeated), "extra": int(repeated.sum()) - len(repeated)},
+            "labels": dict(self.labels.most_common()),
+            "splits": dict(self.splits.most_common()),
+            "unknown_splits": dict(self.unknown_splits.most_common(10)),
+        }
+
+
+def normalise(text: str) -> str:
+    """Two texts that a reader cannot tell apart become one: NFKC, case folded, white space collapsed."""
+    if text.isascii() and text.isprintable() and "  " not in text:
+        return text.lower().strip()  # the same, at a third of the time: most texts are of this kind
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(folded.split())
+
+
+def normalised_hashes(texts: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """64 bits per text, the same on every machine. A million different texts collide once in 37 million files."""
+    return np.frombuffer(b"".join(_digest(normalise(text)) for text in texts), dtype=">u8").astype(np.uint64)
+
+
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=8).digest()
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()

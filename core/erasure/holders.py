@@ -1,0 +1,236 @@
+"""Which files hold what is to be erased: job inputs, exports, evaluations, backups, and what lies elsewhere."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.erasure.selection import Selection
+from core.explore.maps import FILE as MAP
+from core.explore.maps import Map, read_map, write_map
+from core.jobs.bundle import UNDER_WAY, Bundle, write_json
+from core.project import Project
+from core.store.database import FILE as DATABASE
+
+_READERS = {
+    ".csv": "read_csv($path, all_varchar = true, header = true, null_padding = true)",
+    ".jsonl": "read_json($path, format = 'newline_delimited')",
+    ".json": "read_json($path)",
+    ".parquet": "read_parquet($path)",
+}
+_IDS = ("id", "record_id", "record")
+_PEOPLE = ("annotator", "annotators", "who")
+_READ_BYTES = 64_000_000
+"""of a file that is no table; of a longer one only so much is looked through"""
+
+
+@dataclass(frozen=True)
+class Traces:
+    """own: paths below the project's folder that go with what is erased. evaluations: files of which some lines go.
+
+    exports: those of `own` that a person had written. backups: folders with the text; elsewhere: files that are not
+    ours to delete. busy: jobs under way that hold it.
+    """
+
+    own: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    evaluations: tuple[str, ...] = ()
+    backups: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    busy: tuple[str, ...] = ()
+
+
+def find_traces(project: Project, selection: Selection) -> Traces:
+    """Reads what may hold it: every job's input, every export that the history knows of, every backup."""
+    bundles, busy = _bundles(project, selection)
+    exports, elsewhere = _exports(project, selection)
+    evaluations = [path for path in project.models.glob("*/*/*.json") if _says(path, selection)]
+    own = [*bundles, *exports, *(path for path in project.folder.glob("jobs/*/log.txt") if _says(path, selection))]
+    return Traces(
+        own=tuple(_below(project, path) for path in own),
+        exports=tuple(_below(project, path) for path in exports),
+        evaluations=tuple(_below(project, path) for path in evaluations),
+        backups=tuple(str(path) for path in _backups(project, selection)),
+        elsewhere=tuple(str(path) for path in elsewhere),
+        busy=tuple(busy),
+    )
+
+
+def _below(project: Project, path: Path) -> str:
+    return path.relative_to(project.folder).as_posix()
+
+
+def _bundles(project: Project, selection: Selection) -> tuple[list[Path], list[str]]:
+    """Folders of jobs that have ended, and the ids of those under way."""
+    folders: list[Path] = []
+    busy: list[str] = []
+    rows = {row[0]: row[1:] for row in project.store.query("select id, state, runner from jobs")}
+    for folder in (path for path in (project.folder / "jobs").glob("*") if path.is_dir()):
+        tables = [path for name in ("in", "out") for path in (folder / name).rglob("*.parquet")]
+        if not any(holds(path, selection) for path in tables):
+            continue
+        state, runner = rows.get(folder.name, ("", None))
+        alive = state in UNDER_WAY and (runner is not None or project.jobs.survived(Bundle(folder)))
+        if alive and Bundle(folder).result is None:
+            busy.append(folder.name)
+        folders += [folder / name for name in ("in", "out", "ckpt", "work") if (folder / name).exists()]
+    return folders, busy
+
+
+def _exports(project: Project, selection: Selection) -> tuple[list[Path], list[Path]]:
+    """(in the project and written by it, elsewhere or a person's own)."""
+    written = {Path(out) for out in logged(project, ("export", "history exported", "evaluate"), "out")}
+    inside = {path for path in (project.folder / "exports").rglob("*") if path.is_file()}
+    lying = {path for path in project.folder.iterdir() if path.is_file() and path.suffix.lower() in (*_READERS, ".txt")}
+    home = project.folder.resolve()
+    ours: list[Path] = []
+    others: list[Path] = []
+    for path in sorted({path.resolve() for path in written | inside | lying if path.is_file()}):
+        if not holds(path, selection):
+            continue
+        mine = path.is_relative_to(home) and (path.is_relative_to(home / "exports") or _was(path, written))
+        (ours if mine else others).append(project.folder / path.relative_to(home) if mine else path)
+    return ours, others
+
+
+def _was(path: Path, written: set[Path]) -> bool:
+    return any(path == one.resolve() for one in written)
+
+
+def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
+    """Where the history says that such files were written."""
+    rows = project.store.query(
+        "select distinct detail->>$2 from audit_log where list_contains($1::varchar[], what)", [list(what), key]
+    )
+    return [value for (value,) in rows if value]
+
+
+def _backups(project: Project, selection: Selection) -> Iterator[Path]:
+    """Backups that hold it, and files of which nobody can say."""
+    inside = (path for path in (project.folder / "backups").glob("*"))
+    places = {
+        *inside,
+        *map(Path, logged(project, ("backup",), "out")),
+        *map(Path, logged(project, ("backup",), "archive")),
+    }
+    for place in sorted(place for place in places if place.exists()):
+        if (place / DATABASE).exists():
+            if _in_database(place / DATABASE, selection):
+                yield place
+        elif place.is_file() or any(_says(path, selection) for path in place.rglob("*") if path.is_file()):
+            yield place
+
+
+def _in_database(path: Path, selection: Selection) -> bool:
+    """Also where it cannot be looked into."""
+    query = "select 1 from responses where list_contains($words::varchar[], annotator) limit 1"
+    if not selection.annotator:
+        query = "select 1 from records where text in (select unnest($words::varchar[])) limit 1"
+    try:
+        with duckdb.connect(str(path), read_only=True, config={"threads": 1}) as connection:
+            return bool(connection.execute(query, {"words": list(selection.words)}).fetchall())
+    except duckdb.Error:
+        return True
+
+
+def holds(path: Path, selection: Selection) -> bool:
+    """Does a table have the text in a cell, or the record's id in a column of ids? Any other file: does it say it?"""
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        return _says(path, selection)
+    try:
+        with duckdb.connect(config={"threads": 1}) as connection:
+            return _in_table(connection, reader, path, selection)
+    except duckdb.Error:
+        return _says(path, selection)
+
+
+def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: Selection) -> bool:
+    source = reader.replace("$path", "'" + str(path).replace("'", "''") + "'")
+    columns = [name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()]
+    connection.execute("create temp table words as select unnest(?::varchar[]) as word", [list(selection.words)])
+    connection.execute("create temp table ids as select unnest(?::varchar[]) as word", [list(selection.ids)])
+    tests = []
+    for name in columns:
+        cell = '"' + name.replace('"', '""') + '"::varchar'
+        if selection.annotator:
+            if name in _PEOPLE:
+                tests.append(f"list_has_any(string_split({cell}, '|'), (select list(word) from words))")
+            continue
+        tests.append(f"{cell} in (select word from words)")
+        if name in _IDS:
+            tests.append(f"{cell} in (select word from ids)")
+    if not tests:
+        return False
+    return bool(connection.execute(f"select 1 from {source} where {' or '.join(tests)} limit 1").fetchall())
+
+
+def _says(path: Path, selection: Selection) -> bool:
+    """Looks for the longest stretch of each text that is written the same way in every kind of file."""
+    needles = {needle for word in selection.words if (needle := _plain(word))}
+    with suppress(OSError), path.open("rb") as file:
+        content = file.read(_READ_BYTES)
+        return any(needle in content for needle in needles)
+    return False
+
+
+def _plain(text: str) -> bytes:
+    """Empty where the text has no such stretch that would not be found everywhere."""
+    longest = max(re.findall(r"[A-Za-z0-9 ,.;:!?'()-]+", text), key=len, default="").strip()
+    return longest[:50].encode() if len(longest) >= 4 else b""
+
+
+def thin_evaluations(project: Project, traces: Traces, selection: Selection) -> None:
+    """Takes the records out of the lists of misses; the figures stay."""
+    for name in traces.evaluations:
+        path = project.folder / name
+        write_json(path, _without(json.loads(path.read_text(encoding="utf-8")), selection))
+
+
+def _without(value: Any, selection: Selection) -> Any:
+    if isinstance(value, list):
+        return [_without(one, selection) for one in value if not _is_of(one, selection)]
+    if isinstance(value, dict):
+        return {name: _without(one, selection) for name, one in value.items()}
+    return value
+
+
+def _is_of(value: Any, selection: Selection) -> bool:
+    if not isinstance(value, dict):
+        return False
+    text = value.get("text")
+    return value.get("id") in selection.ids or (
+        isinstance(text, str) and any(whole.startswith(text) for whole in selection.texts if text)
+    )
+
+
+def remove(project: Project, names: Sequence[str]) -> None:
+    """Paths below the project's folder, with an export's card; what is not there any more is no error."""
+    home = project.folder.resolve()
+    for name in names:
+        path = project.folder / name
+        if not path.resolve().is_relative_to(home):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+            for ending in (".card.md", ".card.json"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def thin_maps(project: Project, ns: Sequence[int]) -> None:
+    """Takes the records' points off every map."""
+    import numpy as np
+
+    for path in project.vectors.glob(f"*/{MAP}"):
+        found = read_map(path)
+        if found is not None and np.isin(found.n, ns).any():
+            stays = ~np.isin(found.n, ns)
+            write_map(path, Map(found.n[stays], found.xy[stays], found.facts))

@@ -1,0 +1,79 @@
+"""Taking records, or a person's answers, out of the database's tables. Knows no file."""
+
+import json
+from collections.abc import Sequence
+
+import duckdb
+
+from core.config.settings import Settings
+from core.data.records import IDLE_CHECKS
+from core.erasure.selection import Selection
+from core.labelling.settling import settle
+from core.store.database import count
+
+ERASED = "erased"
+"""stands where a name stood"""
+FEW = 1_000
+"""records whose ids are looked for in every message one by one; of more, whole messages go"""
+
+
+def delete_records(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> None:
+    """Every row that is about them; their numbers are kept, so that no other record gets them."""
+    cursor.execute("create or replace temp table gone as select unnest(?::bigint[]) as n", [list(selection.ns)])
+    tables = cursor.execute(
+        """select table_name from duckdb_columns() where database_name = current_database() and not internal
+             and column_name = 'n' and table_name not in ('erased', 'gone')"""
+    ).fetchall()
+    for (table,) in tables:
+        cursor.execute(f'delete from "{table}" where n in (select n from gone)')
+    cursor.execute("delete from flags where other in (select n from gone)")
+    cursor.execute("insert into erased select n from gone")
+    cursor.execute("drop table gone")
+    cursor.execute(IDLE_CHECKS)
+    if len(selection.ids) > FEW:
+        cursor.execute("update jobs set error = ? where error is not null", [ERASED])
+        cursor.execute("""update audit_log set detail = json_merge_patch(detail, '{"bad": null}')
+                          where detail->'bad' is not null""")
+        return
+    for word in {*selection.ids, *selection.texts}:
+        _forget(cursor, word)
+
+
+def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Settings) -> dict[str, int]:
+    """A person's answers and name. Returns how many answers went, and how many labels are lost or changed by that."""
+    before = "create or replace temp table before as select s.n, s.labels from settled s"
+    cursor.execute(f"{before} where n in (select n from responses where annotator = ?)", [name])
+    cursor.execute(
+        "create or replace temp table touched as select distinct n from responses where annotator = ?", [name]
+    )
+    answers = count(cursor, "select count(*) from responses where annotator = ?", [name])
+    for table in ("responses", "leases", "annotators"):
+        cursor.execute(f"delete from {table} where annotator = ?", [name])
+    cursor.execute("delete from people where name = ?", [name])
+    settle(cursor, "select touched.n from touched", settings)
+    for table in ("audit_log", "promises", "champions"):
+        cursor.execute(f"update {table} set who = ? where who = ?", [ERASED, name])
+    _forget(cursor, name)
+    lost = count(cursor, "select count(*) from before where n not in (select n from settled)")
+    changed = count(cursor, "select count(*) from before b join settled s using (n) where b.labels <> s.labels")
+    for table in ("before", "touched"):
+        cursor.execute(f"drop table {table}")
+    return {"answers": answers, "labels_lost": lost, "labels_changed": changed}
+
+
+def _forget(cursor: duckdb.DuckDBPyConnection, word: str) -> None:
+    """In what was written of jobs and in the history: there it stands in quotes, or within a message."""
+    quoted = json.dumps(word, ensure_ascii=False)
+    bare = f'"{ERASED}"'
+    cursor.execute(
+        "update audit_log set detail = replace(detail::varchar, ?, ?)::json where contains(detail::varchar, ?)",
+        [quoted, bare, quoted],
+    )
+    for said in (repr(word), *([word] if len(word) > 20 else [])):
+        cursor.execute("update jobs set error = replace(error, ?, ?) where contains(error, ?)", [said, ERASED, said])
+        cursor.execute("update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [said, ERASED, said])
+
+
+def names(cursor: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    """Who may still come in."""
+    return [name for (name,) in cursor.execute("select name from people where removed_at is null").fetchall()]

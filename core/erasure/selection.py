@@ -1,0 +1,108 @@
+"""Whose texts or answers are to be erased, and what of them the database holds. Changes nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from core.config.settings import Settings
+from core.data.records import number_of
+from core.errors import BadInput
+from core.explore.filters import Search, conditions
+from core.labelling.responses import FILE
+from core.store.database import count
+
+SHOWN = 5
+"""records that a preview shows"""
+CUT = 60
+"""characters of their texts"""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One of the three: records by id, a person's answers, or the records with these words in their text."""
+
+    records: tuple[str, ...] = ()
+    annotator: str | None = None
+    query: str | None = None
+
+    def __post_init__(self) -> None:
+        if sum((bool(self.records), bool(self.annotator), bool((self.query or "").strip()))) != 1:
+            raise BadInput("Say what to erase: record ids, or --annotator NAME, or --query WORDS; one of the three.")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """ns: numbers of the records that go. ids, texts: theirs. annotator: whose answers go, or None.
+
+    same_text: how many of the records were not named but have the text of one that was.
+    """
+
+    ns: tuple[int, ...]
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    annotator: str | None = None
+    same_text: int = 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What no file may hold any more."""
+        return (self.annotator,) if self.annotator else self.texts
+
+
+def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settings) -> Selection:
+    """Raises BadInput where there is no such record, person or text. Other records with the same text go, too."""
+    if request.annotator:
+        known = "select 1 from responses where annotator = $name union all select 1 from people where name = $name"
+        if not cursor.execute(known, {"name": request.annotator}).fetchall():
+            raise BadInput(f"Nobody called {request.annotator[:80]!r} has answered here. `rondo people` lists people.")
+        return Selection((), (), (), request.annotator)
+    if request.query:
+        condition, parameters = conditions(Search(words=request.query), settings)
+        rows = cursor.execute(f"select n from records where {condition}", parameters).fetchall()
+        named = [n for (n,) in rows]
+        if not named:
+            raise BadInput("No record's text has these words. Nothing was erased.")
+    else:
+        named = [number_of(cursor, record) for record in dict.fromkeys(request.records)]
+    found = cursor.execute(
+        """select n, id, text from records
+           where hash in (select hash from records where n in (select unnest($ns::bigint[]))) order by n""",
+        {"ns": named},
+    ).fetchall()
+    columns = zip(*found, strict=True)
+    ns, ids, texts = (tuple(column) for column in columns)
+    return Selection(ns, ids, tuple(dict.fromkeys(texts)), same_text=len(ns) - len(named))
+
+
+def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[dict[str, str]]:
+    """The first of them: id, and how the text begins."""
+    rows = cursor.execute(
+        "select id, left(text, ?) from records where n in (select unnest(?::bigint[])) order by n limit ?",
+        [CUT, list(ns), SHOWN],
+    ).fetchall()
+    return [{"id": id, "text": " ".join(text.split())} for id, text in rows]
+
+
+_OF_RECORDS = {
+    "answers": f"select count(*) from responses where n in ({{ns}}) and not starts_with(event_id, '{FILE}')",
+    "labels": "select count(*) from settled where n in ({ns})",
+    "suggestions": "select count(*) from suggestions where n in ({ns})",
+    "machine": "select count(*) from machine_labels where n in ({ns})",
+    "queued": "select count(distinct n) from queue where n in ({ns})",
+    "argilla": "select count(*) from team_records where n in ({ns})",
+    "models": """select count(*) from models where made_at > (
+                     select min(settled_at) from settled where n in ({ns}) and stratum <> 'gold')""",
+}
+
+
+def counts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[str, int]:
+    """What hangs on these records. models: made after one of them was labelled, so that they may know it."""
+    numbers = "select unnest($ns::bigint[])"
+    return {name: count(cursor, sql.format(ns=numbers), {"ns": list(ns)}) for name, sql in _OF_RECORDS.items()}
+
+
+def sources(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[str]:
+    """Names of the files that the records came from: importing one of them again brings the records back."""
+    query = "select distinct source from records where n in (select unnest(?::bigint[])) order by 1"
+    return [source for (source,) in cursor.execute(query, [list(ns)]).fetchall()]

@@ -1,0 +1,189 @@
+"""What can be said of a model on records whose truth is known: scores, top k, calibration, confused labels.
+
+Knows arrays and weights, not whose model it is or where the records came from.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.evaluation.audit import Weights
+from core.evaluation.reporting import FEWEST
+from core.evaluation.scores import Bools, Estimate, Floats, Score, interval, score, share_of
+
+MOST_BINS, PER_BIN = 10, 10
+CHANCES = 200
+"""models that would be right as often as they say, to tell what error chance alone gives"""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a model says of k records. truth, said: (k, labels). weights: what each stands for.
+
+    probs: (k, labels), -1 for labels that the model does not know; None where only its decisions are known. stated:
+    (k,) the probability with which it says that all it says of a record is right; None where that is not known.
+    """
+
+    truth: Bools
+    said: Bools
+    probs: npt.NDArray[np.float32] | None
+    stated: Floats | None
+    weights: Weights
+
+    @property
+    def right(self) -> Bools:
+        """(k,) are all labels as they should be?"""
+        return np.asarray((self.truth == self.said).all(axis=1))
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Records of like certainty. stated: its mean. right: the share that is, with low and high (95 %, Wilson 1927)."""
+
+    stated: float
+    right: float
+    low: float
+    high: float
+    records: int
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Stated against actual certainty, in bins of equally many records.
+
+    error: expected calibration error, the mean distance between stated and right, in bins of equal mass (Nguyen &
+    O'Connor 2015). by_chance: what a perfectly calibrated model would show with as few records, never 0; in 19 of 20
+    cases it would show less than `at_most`.
+    """
+
+    records: int
+    error: float
+    by_chance: float
+    at_most: float
+    bins: tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A pair of a true and a said label, by column; None for none of them. share: of all that is claimed about."""
+
+    truth: int | None
+    said: int | None
+    records: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Every figure. top: (1, 2, ...) the share of records that have a true label among so many likeliest ones, of
+    those that have a label; empty where the probabilities are not known."""
+
+    score: Score
+    top: tuple[Estimate, ...]
+    reliability: Reliability | None
+    confusion: tuple[Cell, ...]
+
+
+def evaluate(judged: Judged, most: int = 3, seed: int = 0) -> Evaluation:
+    """most: the largest k of top k."""
+    drawn, certain = judged.weights.drawn, None
+    if judged.stated is not None:
+        certain = reliability(judged.stated[drawn], judged.right[drawn], judged.weights.weight[drawn], seed)
+    return Evaluation(
+        score=score(judged.truth, judged.said, judged.weights, seed),
+        top=tuple(top_accuracy(judged, most)),
+        reliability=certain,
+        confusion=tuple(confusion(judged)),
+    )
+
+
+def top_accuracy(judged: Judged, most: int) -> Iterator[Estimate]:
+    """For k = 1 to `most`, as far as there are labels to choose from."""
+    if judged.probs is None or not len(judged.probs):
+        return
+    ranks = rank_of_truth(judged.truth, judged.probs)
+    among = np.asarray(judged.truth.any(axis=1))
+    known = int((judged.probs >= 0).any(axis=0).sum())
+    for k in range(1, min(most, known) + 1):
+        if found := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, judged.weights):
+            yield found
+
+
+def rank_of_truth(truth: Bools, probs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    """(k,) place of the likeliest true label among all, from 1; of equals the first column is first. 0: it has no true
+    label that the model knows."""
+    true = np.where(truth, probs, np.float32(-2))
+    column = true.argmax(axis=1)
+    best = true[np.arange(len(true)), column][:, None]
+    before = (probs > best).sum(axis=1) + ((probs == best) & (np.arange(probs.shape[1]) < column[:, None])).sum(axis=1)
+    return np.where(best[:, 0] < 0, 0, before + 1)
+
+
+def reliability(stated: Floats, right: Bools, weight: Floats, seed: int = 0) -> Reliability | None:
+    """stated, right, weight: (k,). None for fewer than FEWEST records."""
+    if len(stated) < FEWEST:
+        return None
+    order = np.argsort(stated, kind="stable")
+    stated, right, weight = stated[order], right[order], weight[order]
+    weight = weight if weight.sum() > 0 else np.ones(len(order))
+    parts = np.array_split(np.arange(len(order)), min(max(len(order) // PER_BIN, 1), MOST_BINS))
+    parts = [part for part in parts if weight[part].sum() > 0]
+    rng = np.random.default_rng(seed)
+    chances = [_distance(stated, rng.random(len(order)) < stated, weight, parts) for _ in range(CHANCES)]
+    return Reliability(
+        records=len(order),
+        error=_distance(stated, right, weight, parts),
+        by_chance=float(np.mean(chances)),
+        at_most=float(np.quantile(chances, 0.95)),
+        bins=tuple(_bin(stated[part], right[part], weight[part]) for part in parts),
+    )
+
+
+def _distance(stated: Floats, right: Bools, weight: Floats, parts: Sequence[npt.NDArray[np.intp]]) -> float:
+    gaps = (right.astype(np.float64) - stated) * weight
+    return float(sum(abs(gaps[part].sum()) for part in parts) / weight.sum())
+
+
+def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
+    """Weights that differ make the interval wider: as many records as say as much (Kish 1965)."""
+    found = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
+    certainty = float(np.average(stated, weights=weight))
+    return Bin(certainty, found.value, found.low, found.high, len(stated))
+
+
+def confusion(judged: Judged) -> list[Cell]:
+    """One cell per pair that occurs, the most frequent first.
+
+    A record with one true and one said label is one cell. Where several may hold, a label that is right is a cell of
+    the diagonal, and each one missed is paired with each one wrongly said, or with none.
+    """
+    counts: Counter[tuple[int | None, int | None]] = Counter()
+    shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
+    drawn, weight = judged.weights.drawn, judged.weights.weight
+    total = float(weight.sum()) or 1.0
+    if (judged.truth.sum(axis=1) == 1).all() and (judged.said.sum(axis=1) == 1).all():
+        truth, said = (side.argmax(axis=1) for side in (judged.truth, judged.said))
+        places = truth * judged.truth.shape[1] + said
+        kinds, back = np.unique(places, return_inverse=True)
+        records, parts = np.bincount(back, drawn), np.bincount(back, weight)
+        for kind, count, part in zip(kinds.tolist(), records.tolist(), parts.tolist(), strict=True):
+            pair = divmod(kind, judged.truth.shape[1])
+            counts[pair], shares[pair] = int(count), part / total
+    else:
+        for row, (truth_row, said_row) in enumerate(zip(judged.truth, judged.said, strict=True)):
+            for pair in _pairs(truth_row, said_row):
+                counts[pair] += int(drawn[row])
+                shares[pair] += float(weight[row]) / total
+    cells = [Cell(*pair, counts[pair], shares[pair]) for pair in shares if counts[pair] or shares[pair]]
+    return sorted(cells, key=lambda cell: (-cell.records, -cell.share, str(cell.truth), str(cell.said)))
+
+
+def _pairs(truth: Bools, said: Bools) -> Iterator[tuple[int | None, int | None]]:
+    yield from ((int(label), int(label)) for label in np.flatnonzero(truth & said))
+    missed: list[int | None] = [*np.flatnonzero(truth & ~said).tolist()] or [None]
+    wrong: list[int | None] = [*np.flatnonzero(said & ~truth).tolist()] or [None]
+    if (missed, wrong) != ([None], [None]) or not truth.any():
+        yield from ((one, other) for one in missed for other in wrong)

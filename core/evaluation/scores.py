@@ -1,0 +1,287 @@
+"""How good predictions are, with 95 % intervals. Knows arrays and weights, not where the truth came from."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.evaluation.audit import Weights, plain
+from core.evaluation.reporting import FEW as FEW
+from core.evaluation.reporting import uncovered_note
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+RESAMPLES = 1000
+MANY = 20_000
+"""records beyond which those that are alike are resampled together: 1,000 numbers for each would fill the memory"""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A share or score with its 95 % interval, all 0..1."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """One label; None where no drawn record can tell. records, predicted: drawn ones that truly have it, and that are
+    said to.
+
+    precision: of the records that are said to have it. recall: of those that have it. prevalence: its share of all
+    records, told also of a label that was never seen.
+    """
+
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+    prevalence: Estimate
+    records: int
+    predicted: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """What n random records say. Accuracy counts a record as right when all its labels are.
+
+    effective: random records of an endless pool that would say as much, None where all is known. population and
+    uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.
+    per_label: in the order of the columns. unsaid: sentences, what the records cannot tell and how many more would.
+    """
+
+    n: int
+    effective: float | None
+    population: int | None
+    uncovered: int
+    accuracy: Estimate
+    macro_f1: Estimate
+    micro_f1: Estimate
+    per_label: tuple[LabelScore, ...]
+    unsaid: tuple[str, ...]
+
+
+def macro_f1(truth: Bools, said: Bools) -> float:
+    """Mean F1 over the labels that occur in truth or prediction. truth, said: (n, labels)."""
+    hit, wrong, missed = (part.sum(axis=0) for part in _parts(truth, said))
+    return float(_macro(hit, wrong, missed))
+
+
+def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
+    """Every figure of records that were judged by a head that had not seen them. truth, said: (k, labels).
+
+    Without weights the records are a plain random sample. Shares: at the effective number of random records (Korn &
+    Graubard 1998), see `share_of`. F1 of one label is 2J / (1 + J), J the share that is right
+    of the records where truth or prediction has the label, so its interval is that of J. Micro F1 is accuracy where
+    every record has one label; else it has, as macro F1 has, the interval that `_draws` says. A label that
+    stands in neither is left out of the macro mean.
+    """
+    weights = weights or plain(len(truth))
+    right = (truth == said).all(axis=1)
+    accuracy = share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
+    macro, micro = _f1_scores(truth, said, weights, np.random.default_rng(seed))
+    single = (truth.sum(axis=1) == 1).all() and (said.sum(axis=1) == 1).all()
+    lacking = _lacking(truth, said, weights)
+    per_label = tuple(_of_label(truth[:, c], said[:, c], weights) for c in range(truth.shape[1]))
+    return Score(
+        n=int(weights.drawn.sum()),
+        effective=None if weights.effective == inf else weights.effective,
+        population=weights.population,
+        uncovered=weights.uncovered,
+        accuracy=accuracy,
+        macro_f1=Estimate(macro.value, 0.0, 1.0) if lacking else macro,
+        micro_f1=accuracy if single else micro,
+        per_label=per_label,
+        unsaid=tuple(_unsaid(lacking, per_label, weights)),
+    )
+
+
+def share(hits: float, n: float) -> Estimate:
+    """Wilson score interval; n = 0 gives 0..1, since nothing is known."""
+    return interval(hits / n, n) if n else Estimate(0.0, 0.0, 1.0)
+
+
+def interval(p: float, n: float) -> Estimate:
+    """Wilson 1927, of a share p of n random records; n need not be whole and may be infinite."""
+    z = 1.959964
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Estimate(p, max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half)))
+
+
+def exact(p: float, n: float) -> Estimate:
+    """Clopper & Pearson 1934, of a share p of n random records; n need not be whole and may be infinite."""
+    from scipy.special import betaincinv
+
+    if n == inf:
+        return Estimate(p, p, p)
+    low = float(betaincinv(p * n, n - p * n + 1, 0.025)) if p > 0 else 0.0
+    high = float(betaincinv(p * n + 1, n - p * n, 0.975)) if p < 1 else 1.0
+    return Estimate(p, min(low, p), max(high, p))
+
+
+def _of_label(truth: Bools, said: Bools, weights: Weights) -> LabelScore:
+    both = truth & said
+    jaccard = share_of(both, truth | said, weights)
+    return LabelScore(
+        precision=share_of(both, said, weights),
+        recall=share_of(both, truth, weights),
+        f1=jaccard and Estimate(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))),
+        prevalence=share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
+        records=int((truth & weights.drawn).sum()),
+        predicted=int((said & weights.drawn).sum()),
+    )
+
+
+def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
+    """The share of `hits` among `among`; both (k,). None where no drawn record is among them.
+
+    Of all records it is Clopper-Pearson's, of what was drawn and of what stands for itself, put together by the squares
+    of their doubts (Zou & Donner 2008): other folds would have judged what stands for itself otherwise, too. (Wilson's
+    held 92 %: heads that miss a fold are a little worse than the one of all.) Among some of them how many more there
+    are in the pool is only known from the draws, and the doubt is theirs while any are left.
+    """
+    random, known = weights.random[among], weights.known[among]
+    total, certain = float(random.sum()), float(known.sum())
+    if total <= 0 and (weights.effective != inf or certain <= 0):
+        return None
+    value = min(float(weights.weight[among & hits].sum()) / (total + certain), 1.0)
+    n = drawn_among(among, weights)
+    if not among.all():
+        return interval(value, _kish(known) if n == inf else n)
+    down = up = 0.0
+    for part, count in ((random, n), (known, _kish(known))):
+        if (size := float(part.sum())) > 0:
+            found = exact(min(float(part[hits].sum()) / size, 1.0), count)
+            down += (size / (total + certain) * (found.value - found.low)) ** 2
+            up += (size / (total + certain) * (found.high - found.value)) ** 2
+    return Estimate(value, max(value - sqrt(down), 0.0), min(value + sqrt(up), 1.0))
+
+
+def drawn_among(among: Bools, weights: Weights) -> float:
+    """Effective number of random records among some: (sum w)^2 / sum w^2 (Kish 1965), more where many were asked."""
+    random = weights.random[among]
+    if weights.stray == 0:
+        return inf if weights.effective == inf else 0.0
+    return _kish(random) / weights.stray**2
+
+
+def _kish(weight: Floats) -> float:
+    return float(weight.sum() ** 2 / max((weight**2).sum(), 1e-300))
+
+
+def _lacking(truth: Bools, said: Bools, weights: Weights) -> int:
+    """How many more drawn records macro F1 needs: FEW for each label that any record has."""
+    if weights.effective == inf:
+        return 0
+    seen = (truth | said)[weights.weight > 0].any(axis=0)
+    return max(FEW * max(int(seen.sum()), 1) - int(weights.drawn.sum()), 0)
+
+
+def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Iterator[str]:
+    judging = "labelled records" if weights.population is None else "audit labels"
+    if weights.uncovered:
+        yield uncovered_note(weights.uncovered)
+    if not weights.weight.any():
+        yield f"There are no {judging} yet. About 100 {judging} tell accuracy to within 10 points."
+        return
+    if lacking:
+        yield f"Macro F1 cannot be told: about {lacking} more {judging} are needed, {FEW} for each label."
+    if untold := [label for label in labels if not label.records and weights.effective < inf]:
+        more = round(FEW / max(label.prevalence.high for label in untold))
+        yield (
+            f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall cannot be told; "
+            f"it takes at least {more} more {judging} to meet them {FEW} times."
+        )
+
+
+def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+    """Macro and micro F1, each with its interval."""
+    counts = [weights.weight @ part for part in _parts(truth, said)]
+    sums = [count.sum() for count in counts]
+    if not weights.drawn.any():
+        return Estimate(0.0, 0.0, 1.0), Estimate(0.0, 0.0, 1.0)
+    macros, micros = _draws(truth, said, weights, rng)
+    return _estimate(float(_macro(*counts)), macros), _estimate(float(_f1(*sums)), micros)
+
+
+def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[list[Floats], list[Floats]]:
+    """Macro and micro F1 of resampled drawn records, twice: bootstrap (Efron 1979), and Bayesian bootstrap (Rubin 1981)
+    with one record's worth of right and of wrong that were not seen, spread unevenly over the labels.
+
+    The first alone is certain where every record is right (20 of 20 would give 100 to 100 %), the second alone is too
+    sure of that one record, and resampling repeats the pull of rare labels, which `_estimate` mirrors. In simulation
+    the three together held the truth in 96 to 100 of 100 samples (5 to 800 records, 2 to 77 labels, from 5 records per
+    label on), the first alone in 30 to 94. The weights stray less the more of the pool was asked (Rao & Wu 1988);
+    records that stand for themselves stray by themselves.
+    """
+    drawn, seen = weights.drawn, (truth | said).any(axis=0)
+    n, labels = int(drawn.sum()), int(seen.sum())
+    random = weights.random[drawn].astype(np.float32)
+    one = float((random**2).sum() / random.sum()) if random.any() else 0.0
+    stray = weights.stray
+    parts = [part[:, seen].astype(np.float32) for part in _parts(truth, said)]
+    fixed = [_resampled_sums(weights.known, part, rng) for part in parts]
+    place, counts = np.arange(n), np.ones(n)
+    if n > MANY:
+        place, counts = alike(np.concatenate([truth[drawn], said[drawn]], axis=1), weights.random[drawn])
+    plain = rng.multinomial(n, counts / n, size=RESAMPLES).astype(np.float32)
+    many = counts.astype(np.float32)
+    smooth = rng.standard_gamma(many, (RESAMPLES, len(many)), dtype=np.float32)
+    plain, smooth = ((many + stray * (times - many)) * random[place] for times in (plain, smooth))
+    unseen = one * stray
+    both: list[list[npt.NDArray[Any]]] = [
+        [plain @ part[drawn][place] + still for part, still in zip(parts, fixed, strict=True)],
+        [
+            smooth @ part[drawn][place] + still + unseen * rng.standard_gamma(1 / max(labels, 1), (RESAMPLES, labels))
+            for part, still in zip(parts, fixed, strict=True)
+        ],
+    ]
+    macros = [_macro(*(np.maximum(part, 0) for part in three)) for three in both]
+    micros = [_f1(*(np.maximum(part, 0).sum(axis=1) for part in three)) for three in both]
+    return macros, micros
+
+
+def _resampled_sums(known: Floats, part: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[Any]:
+    """(RESAMPLES, labels) Bayesian bootstrap of the sums, without drawing a weight for each record; (labels,) zeros
+    where no record stands for itself."""
+    sums, squares = known @ part, known**2 @ part
+    if not sums.any():
+        return np.zeros(len(sums), np.float32)
+    scale = np.divide(squares, sums, out=np.ones_like(sums), where=sums > 0)
+    return rng.standard_gamma(sums / scale, (RESAMPLES, len(sums))).astype(np.float32) * scale.astype(np.float32)
+
+
+def alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """(place of one of each kind, how many there are of it): rows that are equal and weigh the same."""
+    packed = np.concatenate([np.packbits(rows, axis=1), random[:, None].view(np.uint8)], axis=1)
+    keys = np.ascontiguousarray(packed).view(np.dtype((np.void, packed.shape[1])))[:, 0]
+    _, place, counts = np.unique(keys, return_index=True, return_counts=True)
+    return place, counts.astype(np.float64)
+
+
+def _parts(truth: Bools, said: Bools) -> tuple[Bools, Bools, Bools]:
+    return truth & said, ~truth & said, truth & ~said
+
+
+def _f1(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    hit, below = np.asarray(hit), 2 * np.asarray(hit) + np.asarray(wrong) + np.asarray(missed)
+    return np.asarray(np.divide(2 * hit, below, out=np.zeros_like(below, dtype=np.float64), where=below > 0))
+
+
+def _macro(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    seen = (np.asarray(hit) + np.asarray(wrong) + np.asarray(missed)) > 0
+    total = (_f1(hit, wrong, missed) * seen).sum(axis=-1)
+    return np.asarray(total / np.maximum(seen.sum(axis=-1), 1))
+
+
+def _estimate(value: float, draws: list[Floats]) -> Estimate:
+    """From the lowest to the highest of the intervals: each of the draws', and the first one's mirrored."""
+    low, high = np.quantile(np.stack(draws), [0.025, 0.975], axis=1)
+    lowest = min(float(low.min()), 2 * value - float(high[0]), value)
+    highest = max(float(high.max()), 2 * value - float(low[0]), value)
+    return Estimate(value, max(lowest, 0.0), min(highest, 1.0))

@@ -1,0 +1,79 @@
+"""A dataset whose labels or fields are not the project's any more, replaced by one that has everything of the old one.
+
+Argilla fixes labels and fields when a dataset is published, so there is no other way.
+"""
+
+from core.exchange.datasets import (
+    CURRENT,
+    FILLING,
+    REPLACED,
+    Dataset,
+    change_state,
+    enter_dataset,
+    enter_places,
+    find_current,
+    parts,
+    read_datasets,
+    read_places,
+    server_of,
+)
+from core.exchange.pull import sync_with
+from core.exchange.workspace import Setup, Workspace
+from core.jobs.bundle import Report
+from core.project import Project
+from core.store.database import note, utc_now
+
+PART = 200
+
+
+def replace_dataset(project: Project, workspace: Workspace, old: Dataset, wanted: Setup, report: Report) -> Dataset:
+    """The new one, when it has taken over. Stopped in between, the next call goes on with the same one.
+
+    Late answers in the old one are still heard: it stays, under another name.
+    """
+    sync_with(project, workspace, report, changed_only=False)  # late answers of older ones go into the old one first
+    new = _to_fill(project, workspace, wanted)
+    with project.store.reading() as cursor:
+        done = {place.n for place in read_places(cursor, [new.id], None)}
+        ns = [place.n for place in read_places(cursor, [old.id], None) if place.n not in done]
+        ids = dict(cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [ns]).fetchall())
+    numbers = {id: n for n, id in ids.items()}
+    for count, part in enumerate(parts(ns, PART)):
+        report("Copying to a new dataset", count * PART, len(ns))
+        sent = workspace.copy(old.id, new.id, wanted, [ids[n] for n in part])
+        with project.store.transaction() as cursor:
+            enter_places(cursor, new.id, [(numbers[one.id], "", one) for one in sent.placed])
+    workspace.retire_dataset(
+        old.id,
+        f"{old.name} (replaced {utc_now():%Y-%m-%d %H:%M:%S})",
+        f"This dataset was replaced: the labels or fields have changed. Please go on in {new.name!r}.",
+    )
+    with project.store.transaction() as cursor:
+        change_state(cursor, old.id, REPLACED)
+        change_state(cursor, new.id, CURRENT)
+        note(cursor, "rondo", "team_replaced", {"old": old.name, "new": new.name, "copied": len(ns)})
+    return Dataset(new.id, new.name, new.made_at, wanted, CURRENT)
+
+
+def _to_fill(project: Project, workspace: Workspace, wanted: Setup) -> Dataset:
+    """One that was begun for the same labels, or a new one."""
+    server = server_of(workspace)
+    with project.store.reading() as cursor:
+        begun = find_current(read_datasets(cursor, server), FILLING)
+    if begun and begun.setup == wanted:
+        return begun
+    name = free_name(project)
+    new = Dataset(workspace.make_dataset(name, wanted), name, utc_now(), wanted, FILLING)
+    with project.store.transaction() as cursor:
+        if begun:  # the labels changed again while it was filled; somebody may have answered in it
+            change_state(cursor, begun.id, REPLACED)
+        enter_dataset(cursor, server, new)
+    return new
+
+
+def free_name(project: Project) -> str:
+    """The project's, with a number from the second dataset on."""
+    taken = {name for (name,) in project.store.query("select name from team_datasets")}
+    base = project.settings().name[:150] or "rondo"
+    names = [base, *(f"{base} {number}" for number in range(2, len(taken) + 3))]
+    return next(name for name in names if name not in taken)

@@ -1,0 +1,157 @@
+"""Which datasets there are on the team's server, what stands in them, and what one must look like. Sends nothing."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import duckdb
+
+from core.config.settings import Settings
+from core.errors import Refused
+from core.exchange.workspace import Placed, Setup, Workspace
+from core.labelling.cards import named_values
+from core.store.database import utc_now
+
+CURRENT, FILLING, REPLACED, GONE = "current", "filling", "replaced", "gone"
+_SHORT = 200
+"""characters; longer metadata is a text of its own beside the record"""
+_LOOKED_AT = 10_000
+"""records whose metadata say which are long"""
+EMBEDDED = "embedded"
+"""stands for the address of our own server, which may start on another port"""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A row of `team_datasets`."""
+
+    id: str
+    name: str
+    made_at: datetime
+    setup: Setup
+    state: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A row of `team_records`. record: Argilla's id. model: whose suggestion stands there or ever did."""
+
+    n: int
+    dataset: str
+    record: str
+    sent: str
+    model: str | None
+    made_at: datetime
+
+
+def parts(values: Sequence[int], size: int) -> Iterator[list[int]]:
+    """At most `size` at a time."""
+    for begin in range(0, len(values), size):
+        yield list(values[begin : begin + size])
+
+
+def server_of(workspace: Workspace) -> str:
+    """By which the rows of a server are known."""
+    return EMBEDDED if workspace.in_order else workspace.url
+
+
+def read_datasets(cursor: duckdb.DuckDBPyConnection, server: str) -> list[Dataset]:
+    """Those of a server that are still there, the oldest first."""
+    rows = cursor.execute(
+        "select id, name, made_at, setup, state from team_datasets where server = ? and state <> ? order by made_at",
+        [server, GONE],
+    ).fetchall()
+    return [Dataset(id, name, made_at, _setup(json.loads(setup)), state) for id, name, made_at, setup, state in rows]
+
+
+def _setup(written: Mapping[str, Any]) -> Setup:
+    lists: dict[str, Any] = {name: tuple(written[name]) for name in ("fields", "context", "metadata")}
+    labels = tuple((id, name, description) for id, name, description in written["labels"])
+    return Setup(**{**written, **lists, "labels": labels})
+
+
+def find_current(datasets: Sequence[Dataset], state: str = CURRENT) -> Dataset | None:
+    """The newest in that state."""
+    return next((one for one in reversed(datasets) if one.state == state), None)
+
+
+def enter_dataset(cursor: duckdb.DuckDBPyConnection, server: str, dataset: Dataset) -> None:
+    """One more row."""
+    about = [dataset.id, dataset.name, server, dataset.made_at, json.dumps(asdict(dataset.setup)), dataset.state]
+    cursor.execute("insert into team_datasets values (?, ?, ?, ?, ?, ?)", about)
+
+
+def change_state(cursor: duckdb.DuckDBPyConnection, dataset: str, state: str) -> None:
+    """What it is from now on."""
+    cursor.execute("update team_datasets set state = ? where id = ?", [state, dataset])
+
+
+def change_setup(cursor: duckdb.DuckDBPyConnection, dataset: str, setup: Setup) -> None:
+    """As it was made there."""
+    cursor.execute("update team_datasets set setup = ? where id = ?", [json.dumps(asdict(setup)), dataset])
+
+
+def read_places(cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], ns: Sequence[int] | None) -> list[Place]:
+    """What stands in these datasets, of these records or of all."""
+    rows = cursor.execute(
+        """select n, dataset, record, sent, model, made_at from team_records
+           where list_contains($datasets::varchar[], dataset)
+             and ($all or n in (select unnest($ns::bigint[]))) order by n""",
+        {"datasets": list(datasets), "all": ns is None, "ns": list(ns or [])},
+    ).fetchall()
+    return [Place(*row) for row in rows]
+
+
+def enter_places(cursor: duckdb.DuckDBPyConnection, dataset: str, placed: Sequence[tuple[int, str, Placed]]) -> None:
+    """(n, hash of what was sent, where it stands) each. A model that was ever shown there is never forgotten."""
+    if not placed:
+        return
+    ns = [n for n, _, _ in placed]
+    known = {place.n: place for place in read_places(cursor, [dataset], ns)}
+    cursor.execute("delete from team_records where dataset = ? and n in (select unnest(?::bigint[]))", [dataset, ns])
+    now = utc_now()
+    rows = [[n, dataset, one.record, sent, now, *_kept(one, known.get(n))] for n, sent, one in placed]
+    marks = ", ".join(["(?, ?, ?, ?, ?, ?, ?)"] * len(rows))
+    cursor.execute(f"insert into team_records values {marks}", [value for row in rows for value in row])
+
+
+def _kept(placed: Placed, known: Place | None) -> tuple[str | None, datetime]:
+    if known is None:
+        return placed.model, placed.made_at
+    return placed.model or known.model, max(placed.made_at, known.made_at)
+
+
+def wanted_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
+    """What a dataset of this project must look like now. Raises Refused where Argilla could not ask the question."""
+    labels = tuple((label.id, label.name, label.description) for label in settings.taxonomy.active)
+    if len(labels) < (1 if settings.multi else 2):
+        raise Refused("Argilla asks for one of at least two labels. Add labels on the Settings page, then push again.")
+    fields, (context, metadata) = _field_names(cursor), _metadata_names(cursor)
+    if not fields:
+        raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
+    return Setup(fields, context, metadata, labels, settings.multi, settings.guidelines, settings.overlap)
+
+
+def _field_names(cursor: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """In the order in which they come, `text` where records have no named ones."""
+    rows = cursor.execute(
+        """select name, min(n), min(place) from (
+               select n, unnest(json_keys(fields)) as name, unnest(range(len(json_keys(fields)))) as place
+               from records where fields is not null
+               union all (select n, 'text', 0 from records where fields is null limit 1))
+           group by name order by 2, 3, 1"""
+    ).fetchall()
+    return tuple(name for name, _, _ in rows)
+
+
+def _metadata_names(cursor: duckdb.DuckDBPyConnection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(long ones, short ones)."""
+    longest: dict[str, int] = {}
+    documents = cursor.execute("select meta::varchar from records where meta is not null and n < ?", [_LOOKED_AT])
+    for (document,) in documents.fetchall():
+        for one in named_values(document):
+            longest[one["name"]] = max(longest.get(one["name"], 0), len(one["value"]))
+    long = tuple(name for name, length in longest.items() if length > _SHORT)
+    return long, tuple(name for name in longest if name not in long)

@@ -1,0 +1,112 @@
+"""Which records stand in Argilla and how: tiers of the queue, suggestions where none must be hidden. Sends nothing."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import duckdb
+
+from core.config.settings import Settings
+from core.exchange.workspace import LAST, Outgoing, Suggested
+from core.labelling.cards import Card, read_cards
+from core.labelling.responses import ARGILLA
+from core.labelling.waiting import REVIEW, Row, read_waiting
+
+PER_PERSON = 20
+"""records of one tier for each annotator: a strict order would have people work on the same ones"""
+_LIKELY = 0.5
+
+
+@dataclass(frozen=True)
+class Plan:
+    """ranks: n -> rank of what shall stand there; what has all its answers there already is left as it is.
+
+    rows: their rows in the queue; what left the queue has none. blind: those that may have no suggestion there.
+    waiting: how many of them people can answer.
+    """
+
+    ranks: dict[int, int]
+    rows: dict[int, Row]
+    blind: frozenset[int]
+    waiting: int
+
+
+def plan_push(cursor: duckdb.DuckDBPyConnection, settings: Settings, there: Collection[int], people: int) -> Plan:
+    """The open records of batches, spare ones only where those fall short of one tier, and all that stands there.
+
+    there: n of the records that stand there already. A review is not sent: it must go to somebody who has not
+    answered, which Argilla cannot promise. What people answered elsewhere, or what left the queue, comes last.
+    """
+    tier = max(PER_PERSON, PER_PERSON * people)
+    waiting = read_waiting(cursor, settings)
+    free = [row for row in waiting.open() if row.purpose != REVIEW]
+    own = [row for row in free if row.first or not row.spare]
+    spare = [row for row in free if row.spare and not row.first]
+    chosen = {row.n for row in own + spare[: max(0, tier - len(own))]} | {row.n for row in spare if row.n in there}
+    rows = {n: row for n, row in waiting.rows.items() if n in chosen or n in there}
+    done = _completed(cursor, settings)
+    ranks = {n: rank for n, rank in tiers(rows.values(), tier).items() if n in chosen}
+    ranks |= {n: LAST for n in there if n not in chosen and n not in done}
+    hidden = frozenset(n for n, row in rows.items() if row.blind or not settings.show_suggestions)
+    return Plan(ranks, rows, hidden, len(chosen))
+
+
+def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
+    """n -> tier, from 0, in the order of the queue. What is answered keeps its place, so that no other moves."""
+    order = sorted(rows, key=lambda row: (not row.first, row.spare and not row.first, row.position, row.n))
+    return {row.n: place // size for place, row in enumerate(order)}
+
+
+def _completed(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> set[int]:
+    """Records that have all their answers from Argilla, which then hands them out no more by itself."""
+    rows = cursor.execute(
+        """select n from responses where starts_with(via, ?) and action = 'submit'
+           group by n having count(distinct annotator) >= ?""",
+        [ARGILLA, settings.overlap],
+    ).fetchall()
+    return {n for (n,) in rows}
+
+
+def read_outgoing(
+    cursor: duckdb.DuckDBPyConnection, plan: Plan, ns: Sequence[int], settings: Settings
+) -> dict[int, Outgoing]:
+    """These records as they shall stand there."""
+    rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in ns]
+    cards = read_cards(cursor, rows, settings)
+    return {row.n: _outgoing(row.n, card, plan, settings) for row, card in zip(rows, cards, strict=True)}
+
+
+def _unqueued(cursor: duckdb.DuckDBPyConnection, n: int) -> Row:
+    """Stands for the row of a record that left the queue."""
+    record = cursor.execute("select id from records where n = ?", [n]).fetchall()[0][0]
+    return Row(n, record, 0, 0.0, False, True, None, None, 0, False)
+
+
+def _outgoing(n: int, card: Card, plan: Plan, settings: Settings) -> Outgoing:
+    return Outgoing(
+        id=card.id,
+        fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
+        metadata={one["name"]: one["value"] for one in card.meta},
+        rank=plan.ranks[n],
+        suggestion=None if n in plan.blind else _suggested(card, settings),
+    )
+
+
+def _suggested(card: Card, settings: Settings) -> Suggested | None:
+    """The likeliest label; where several may hold, all that are likelier than not."""
+    shown: Any = card.suggestion
+    if not shown:
+        return None
+    found = [(str(one["id"]), float(one["probability"])) for one in shown["labels"]]
+    kept = [pair for pair in found if pair[1] >= _LIKELY] if settings.multi else found[:1]
+    if not kept:
+        return None
+    return Suggested(tuple(id for id, _ in kept), tuple(chance for _, chance in kept), str(shown["model"]))
+
+
+def digest(record: Outgoing, *, blind: bool) -> str:
+    """Changes with anything that is sent."""
+    written = json.dumps([asdict(record), blind], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(written.encode()).hexdigest()[:32]

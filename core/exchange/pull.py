@@ -1,0 +1,272 @@
+"""What people say in Argilla, made what the log of events says: by what stands there, never by what a message claims.
+
+Hearing the same twice, or in another order, or while somebody else hears, changes nothing. Knows no HTTP.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import duckdb
+
+from core.exchange.datasets import GONE, Dataset, Place, change_state, parts, read_datasets, read_places, server_of
+from core.exchange.workspace import DRAFT, SUBMITTED, Gone, Said, Workspace
+from core.jobs.bundle import Report
+from core.labelling.responses import ARGILLA, KNOWN, STORED, Event
+from core.project import Project
+from core.store.database import note, utc_now
+
+PART = 200
+"""records whose answers are asked for at once"""
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a person says of a record, where, and with whose suggestion in view (None: certainly none)."""
+
+    said: Said
+    dataset: str
+    model: str | None
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An event from Argilla that stands."""
+
+    eid: str
+    action: str
+    labels: tuple[str, ...]
+    note: str | None
+
+
+def sync(project: Project, report: Report, *, who: str = "local", changed_only: bool = False) -> dict[str, int]:
+    """Hears all that stands there, in every dataset that this project ever filled.
+
+    changed_only: nothing where nobody has answered since the last time. Says how many records were looked at, how many
+    events were stored, and how many answers could not be.
+    """
+    with project.team.open(project.folder, project.settings()) as workspace:
+        counts = sync_with(project, workspace, report, changed_only=changed_only)
+    if counts["stored"]:
+        with project.store.transaction() as cursor:
+            note(cursor, who, "team_sync", counts)
+    return counts
+
+
+def sync_with(project: Project, workspace: Workspace, report: Report, *, changed_only: bool) -> dict[str, int]:
+    """The same over a connection that is open."""
+    marks = _marks(project, workspace)
+    counts = {"records": 0, "stored": 0, "refused": 0}
+    if not (changed_only and marks == project.team.marks):
+        with project.store.reading() as cursor:
+            ns = sorted({place.n for place in read_places(cursor, list(marks), None)})
+        project.team.unreadable = {}
+        for part in parts(ns, PART):
+            report("Reading answers", counts["records"], len(ns))
+            stored, refused = hear(project, workspace, part)
+            counts["records"] += len(part)
+            counts["stored"] += stored
+            counts["refused"] += refused
+        project.team.marks = marks
+    project.team.heard_at = utc_now()
+    return counts
+
+
+def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
+    """dataset -> its activity. One that somebody deleted is noted, and its answers stand."""
+    with project.store.reading() as cursor:
+        datasets = read_datasets(cursor, server_of(workspace))
+    marks = {}
+    for dataset in datasets:
+        try:
+            marks[dataset.id] = workspace.activity(dataset.id)
+        except Gone:
+            with project.store.transaction() as cursor:
+                change_state(cursor, dataset.id, GONE)
+    return marks
+
+
+def hear_now(project: Project, ns: Sequence[int]) -> int:
+    """Hears these records, at most PART; how many events were stored."""
+    with project.team.open(project.folder, project.settings()) as workspace:
+        return hear(project, workspace, ns)[0]
+
+
+def place_of(project: Project, record: str) -> int | None:
+    """n of one of Argilla's records, None where it is not known (yet)."""
+    n = project.store.one("select n from team_records where record = ?", [record])
+    return None if n is None else int(n)
+
+
+def is_ours(project: Project, dataset: str) -> bool:
+    """Whether this project filled it."""
+    return bool(project.store.one("select count(*) from team_datasets where id = ?", [dataset]))
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What each person says, which records are still there, and what was said in a dataset after it was replaced.
+
+    late: (place of the record in the dataset that was made next, what was said in the older one after that).
+    """
+
+    spoken: dict[Key, Spoken]
+    found: set[int]
+    late: list[tuple[Place, Said]]
+    ids: dict[int, str]
+    datasets: dict[str, Dataset]
+
+
+def hear(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int, int]:
+    """Makes the log agree with what stands there of these records; (events stored, answers refused).
+
+    One at a time: what was asked first must not be stored last.
+    """
+    with project.team.hearing:
+        heard = _listen(project, workspace, ns)
+        with project.store.reading() as cursor:
+            logged = _logged(cursor, ns)
+        events = _differences(heard, logged, _silent(workspace, heard, logged))
+        statuses = project.desk.receive(events) if events else {}
+        if heard.late:
+            _carry(project, workspace, heard)
+    refused = {event.record: statuses[event.eid] for _, event in events if statuses[event.eid] not in (STORED, KNOWN)}
+    project.team.unreadable |= refused
+    return sum(status == STORED for status in statuses.values()), len(refused)
+
+
+def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
+    """A record, a dataset or a person that is not there any more says nothing, but takes nothing back either."""
+    with project.store.reading() as cursor:
+        datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
+        places = read_places(cursor, list(datasets), ns)
+        heard = Heard({}, set(), [], _ids(cursor, ns), datasets)
+    for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
+        here = {heard.ids[place.n]: place for place in group}
+        for standing in workspace.read(dataset, list(here)):
+            place = here[standing.placed.id]
+            heard.found.add(place.n)
+            model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
+            successor = _successor(place, places, datasets)
+            for said in standing.said:
+                spoken, key = Spoken(said, dataset, model), (place.n, said.annotator)
+                if successor and said.at <= successor.made_at and _fits(said, datasets[successor.dataset]):
+                    continue  # it was copied, and may have been changed or deleted there since
+                if successor and said.at > successor.made_at:
+                    heard.late.append((successor, said))
+                if _is_newer(spoken, heard.spoken.get(key)):
+                    heard.spoken[key] = spoken
+    return heard
+
+
+def _silent(workspace: Workspace, heard: Heard, logged: Mapping[Key, list[Logged]]) -> set[Key]:
+    """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
+    missing = {key for key in logged if key[0] in heard.found and key not in heard.spoken}
+    known = set(workspace.people()) if missing else set()
+    return {key for key in missing if key[1] in known}
+
+
+def _fits(said: Said, dataset: Dataset) -> bool:
+    return set(said.labels) <= set(dataset.setup.label_ids)
+
+
+def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dataset]) -> Place | None:
+    """Where the record stands in the dataset that was made next: what was said before then was copied there."""
+    made = datasets[place.dataset].made_at
+    later = [one for one in places if one.n == place.n and datasets[one.dataset].made_at > made]
+    return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
+
+
+def _carry(project: Project, workspace: Workspace, heard: Heard) -> None:
+    """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
+    moved: dict[str, list[tuple[str, Said]]] = {}
+    for place, said in heard.late:
+        if heard.spoken[(place.n, said.annotator)].said == said and _fits(said, heard.datasets[place.dataset]):
+            moved.setdefault(place.dataset, []).append((heard.ids[place.n], said))
+    for dataset, answers in moved.items():
+        workspace.carry(dataset, heard.datasets[dataset].setup, answers)
+    with project.store.transaction() as cursor:
+        for place, said in heard.late:
+            cursor.execute(
+                "update team_records set made_at = greatest(made_at, ?) where dataset = ? and n = ?",
+                [said.at, place.dataset, place.n],
+            )
+
+
+def _is_newer(spoken: Spoken, other: Spoken | None) -> bool:
+    return other is None or spoken.said.at >= other.said.at
+
+
+def _differences(heard: Heard, logged: Mapping[Key, list[Logged]], silent: set[Key]) -> list[tuple[str, Event]]:
+    """(annotator, event) for all that the log does not say yet."""
+    events: list[tuple[str, Event]] = []
+    for key, one in heard.spoken.items():
+        standing = logged.get(key, [])
+        if one.said.status == DRAFT:
+            events += _undone(key, heard.ids, standing, one.dataset)
+        elif not standing or _content(one.said) != (standing[-1].action, standing[-1].labels, standing[-1].note):
+            events.append((key[1], _event(heard.ids[key[0]], one, standing)))
+    for key in silent:
+        events += _undone(key, heard.ids, logged[key], "")
+    return events
+
+
+def _content(said: Said) -> tuple[str, tuple[str, ...], str | None]:
+    if said.status == SUBMITTED:
+        return "submit", said.labels, said.note
+    return "skip", (), said.note
+
+
+def _event(record: str, spoken: Spoken, standing: Sequence[Logged]) -> Event:
+    """Dated as Argilla does; it holds from when it is heard here, as every answer does."""
+    action, labels, told = _content(spoken.said)
+    return Event(
+        eid=_eid(record, spoken.said.annotator, action, labels, told, spoken.said.at.isoformat()),
+        record=record,
+        action=action,
+        labels=labels,
+        note=told,
+        seq=len(standing),
+        ts=spoken.said.at.replace(tzinfo=UTC).timestamp(),
+        model=spoken.model,
+        via=f"{ARGILLA}{spoken.dataset}",
+    )
+
+
+def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[Logged], dataset: str) -> list[tuple[str, Event]]:
+    """All of it: else what was said before would hold again."""
+    via, now = f"{ARGILLA}{dataset}", datetime.now(UTC).timestamp()
+    return [
+        (key[1], Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, via=via)) for one in standing
+    ]
+
+
+def _eid(*parts: Any) -> str:
+    """The same for the same, whoever hears it and how often."""
+    return ARGILLA + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
+
+
+def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[Logged]]:
+    """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
+    rows = cursor.execute(
+        """select n, annotator, event_id, action, labels, note from responses as answer
+           where n in (select unnest(?::bigint[])) and starts_with(via, ?) and action <> 'undo'
+             and not exists (select 1 from responses as undo where undo.undoes = answer.event_id
+                             and undo.annotator = answer.annotator and undo.n = answer.n)
+           order by stamp""",
+        [list(ns), ARGILLA],
+    ).fetchall()
+    found: dict[Key, list[Logged]] = {}
+    for n, who, eid, action, labels, told in rows:
+        found.setdefault((n, who), []).append(Logged(eid, action, tuple(labels), told))
+    return found
+
+
+def _ids(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[int, str]:
+    rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(ns)])
+    return dict(rows.fetchall())

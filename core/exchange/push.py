@@ -1,0 +1,155 @@
+"""Records of the queue to the team's dataset: only what has changed, in parts, again and again. Knows no HTTP."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from core.errors import Refused
+from core.exchange.dataset_replacement import free_name, replace_dataset
+from core.exchange.datasets import (
+    CURRENT,
+    GONE,
+    Dataset,
+    Place,
+    change_setup,
+    change_state,
+    enter_dataset,
+    enter_places,
+    find_current,
+    parts,
+    read_datasets,
+    read_places,
+    server_of,
+    wanted_setup,
+)
+from core.exchange.outgoing import Plan, digest, plan_push, read_outgoing
+from core.exchange.pull import sync_with
+from core.exchange.workspace import Gone, Outgoing, Setup, Workspace
+from core.jobs.bundle import Report
+from core.project import Project
+from core.store.database import note, utc_now
+
+PART = 250
+"""records in one request"""
+
+
+@dataclass
+class Tally:
+    """What became of the records of a push."""
+
+    sent: int
+    unchanged: int
+    bad: dict[str, str]
+
+
+def push(project: Project, report: Report, *, who: str = "local") -> dict[str, Any]:
+    """Brings the dataset up to date; says where it is, what was sent, what was refused, whether it was replaced.
+
+    What was finished when it is stopped stays, and the next push goes on from there. Raises Refused while another runs.
+    """
+    if not project.team.pushing.acquire(blocking=False):
+        raise Refused("A push is running already. Wait for it to end.")
+    try:
+        with project.team.open(project.folder, project.settings()) as workspace:
+            dataset, replaced = _make_ready(project, workspace, report, who)
+            plan, tally = _send(project, workspace, dataset, report)
+            if tally.sent:  # somebody may have answered a record before it was written down that it stands there
+                sync_with(project, workspace, lambda *_: None, changed_only=True)
+    finally:
+        project.team.pushing.release()
+    project.team.bad = tally.bad
+    told = {"sent": tally.sent, "unchanged": tally.unchanged, "bad": tally.bad, "waiting": plan.waiting}
+    if tally.sent or replaced:
+        with project.store.transaction() as cursor:
+            note(cursor, who, "team_push", {"dataset": dataset.id, **told})
+    link = dataset_link(workspace.url, dataset.id, in_order=workspace.in_order)
+    return {"dataset": dataset.id, "name": dataset.name, "url": link, "replaced": replaced, **told}
+
+
+def dataset_link(url: str, dataset: str, *, in_order: bool) -> str:
+    """Where people answer; on a server that does not order by rank, the link does."""
+    order = "" if in_order else "?page=1&status=pending&sort=metadata.queue_rank.asc"
+    return f"{url}/dataset/{dataset}/annotation-mode{order}"
+
+
+def _make_ready(project: Project, workspace: Workspace, report: Report, who: str) -> tuple[Dataset, str | None]:
+    """The dataset to fill, and the name of the one that it replaces, if it does."""
+    server = server_of(workspace)
+    with project.store.reading() as cursor:
+        datasets, wanted = read_datasets(cursor, server), wanted_setup(cursor, project.settings())
+    current = _still_there(project, workspace, find_current(datasets))
+    if current is None:
+        return _first(project, workspace, wanted, who), None
+    if not current.setup.takes(wanted):
+        return replace_dataset(project, workspace, current, wanted, report), current.name
+    old = current.setup  # what a dataset shows stays as it was made
+    wanted = replace(old, labels=wanted.labels, guidelines=wanted.guidelines, overlap=wanted.overlap)
+    if wanted != current.setup:
+        workspace.change_dataset(current.id, current.setup, wanted)
+        with project.store.transaction() as cursor:
+            change_setup(cursor, current.id, wanted)
+    return replace(current, setup=wanted), None
+
+
+def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None) -> Dataset | None:
+    """None where somebody deleted it there; what people had answered in it stands."""
+    if dataset is None:
+        return None
+    try:
+        workspace.activity(dataset.id)
+    except Gone:
+        with project.store.transaction() as cursor:
+            change_state(cursor, dataset.id, GONE)
+        return None
+    return dataset
+
+
+def _first(project: Project, workspace: Workspace, wanted: Setup, who: str) -> Dataset:
+    name = free_name(project)
+    dataset = Dataset(workspace.make_dataset(name, wanted), name, utc_now(), wanted, CURRENT)
+    with project.store.transaction() as cursor:
+        enter_dataset(cursor, server_of(workspace), dataset)
+        note(cursor, who, "team_dataset", {"dataset": dataset.id, "name": name})
+    return dataset
+
+
+def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Report) -> tuple[Plan, Tally]:
+    """All that differs from what was sent last."""
+    settings, people = project.settings(), len(workspace.annotators())
+    with project.store.reading() as cursor:
+        there = {place.n: place for place in read_places(cursor, [dataset.id], None)}
+        plan = plan_push(cursor, settings, there, people)
+    tally, total = Tally(0, 0, {}), len(plan.ranks)
+    report("Pushing", 0, total)
+    for done, part in enumerate(parts(sorted(plan.ranks, key=plan.ranks.__getitem__), PART)):
+        with project.store.reading() as cursor:
+            records = read_outgoing(cursor, plan, part, settings)
+        _send_part(project, workspace, dataset, _Part(plan, records, there), tally)
+        report("Pushing", min((done + 1) * PART, total), total)
+    return plan, tally
+
+
+@dataclass(frozen=True)
+class _Part:
+    plan: Plan
+    records: dict[int, Outgoing]
+    there: dict[int, Place]
+
+
+def _send_part(project: Project, workspace: Workspace, dataset: Dataset, part: _Part, tally: Tally) -> None:
+    """What stands there is written down when it does: a part that is cut off is sent again, which changes nothing."""
+    digests = {n: digest(record, blind=n in part.plan.blind) for n, record in part.records.items()}
+    changed = [n for n in part.records if n not in part.there or part.there[n].sent != digests[n]]
+    tally.unchanged += len(part.records) - len(changed)
+    if not changed:
+        return
+    known = {part.records[n].id for n in changed if n in part.there}
+    sent = workspace.put(dataset.id, dataset.setup, [part.records[n] for n in changed], known)
+    numbers = {part.records[n].id: n for n in changed}
+    for one in sent.placed:
+        n = numbers[one.id]
+        if n in part.plan.blind and n in part.there and part.there[n].model:
+            workspace.strip(one.record)
+    with project.store.transaction() as cursor:
+        enter_places(cursor, dataset.id, [(numbers[one.id], digests[numbers[one.id]], one) for one in sent.placed])
+    tally.sent += len(sent.placed)
+    tally.bad |= sent.bad

@@ -1,0 +1,229 @@
+"""Finding records among a million: words, filters, likeness, a page at a time. Knows no screen."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from core.config.settings import Settings
+from core.config.taxonomy import SEPARATOR
+from core.data.records import NUMBERS, number_of
+from core.errors import BadInput
+from core.explore.filters import Search, conditions
+from core.explore.nearest import nearest
+from core.labelling.waiting import BLIND, asked_parameters
+from core.models.vectors import encoded_rows, open_vectors
+from core.project import Project
+from core.store.database import count
+
+PAGE = 50
+ALIKE = 500
+"""the nearest records that "more like this" looks among"""
+LISTED = 2_000
+"""the most suspicious records of a kind that are looked among"""
+CUT = 200
+"""characters of a text in a list"""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Texts are looked through `stretch` records at a time until the page is full or `seconds` are over.
+
+    A stretch is a third of the rows that DuckDB keeps together.
+    """
+
+    stretch: int = 40_960
+    seconds: float = 0.15
+
+
+@dataclass(frozen=True)
+class Line:
+    """A record in a list. Labels are names, several joined by `|`. text: its first CUT characters.
+
+    how: as in `settled`, or 'duplicate' where label and suggestion are those of the first record with this text.
+    hidden: it waits for a blind answer, so nothing that a model says of it is told. unseen: what a head that had not
+    seen its label says of it, where the inspection doubts the label, else of the newest round.
+    """
+
+    n: int
+    id: str
+    text: str
+    label: str | None
+    how: str | None
+    stratum: str | None
+    suggestion: str | None
+    probability: float | None
+    machine: str | None
+    flags: tuple[str, ...]
+    hidden: bool
+    unseen: str | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of records. next: the `start` of the page after it, None at the end.
+
+    searched: how many records' texts were looked through when time was up, None when that is no matter.
+    """
+
+    lines: tuple[Line, ...]
+    next: int | None = None
+    searched: int | None = None
+
+
+def find(project: Project, search: Search, start: int = 0, pace: Pace | None = None) -> Found:
+    """The page that begins at `start`: 0, or the `next` of the page before. A record's id as words finds it too.
+
+    Raises BadInput for a state that there is not, too many words, or likeness to a record without a vector.
+    """
+    settings = project.settings()
+    where = conditions(search, settings)
+    with project.store.reading() as cursor:
+        ranked = _ranked(project, cursor, search)
+        if ranked is not None:
+            ns, following = _pick(cursor, where, ranked, start)
+            return Found(read_lines(cursor, ns, settings), following)
+        pace = (pace or Pace()) if search.words.split() else Pace(2**62)
+        ns, following, searched = _walk(cursor, where, start, pace)
+        if search.words and not start:
+            known = cursor.execute("select n from records where id = ?", [search.words.strip()]).fetchall()
+            ns = [n for (n,) in known] + [n for n in ns if (n,) not in known]
+        return Found(read_lines(cursor, ns, settings), following, searched)
+
+
+def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: Search) -> list[int] | None:
+    """The records to look among, best first, where the search has an order of its own."""
+    if search.rows:
+        return list(dict.fromkeys(search.rows))
+    if search.like:
+        n = number_of(cursor, search.like)
+        encoder = project.settings().encoder
+        if encoded_rows(project.vectors, encoder) <= n:
+            raise BadInput(f"The record {search.like[:80]!r} has no vector yet, so nothing is like it. Encode first.")
+        return [int(row) for row in nearest(open_vectors(project.vectors, encoder), n, ALIKE)[0]]
+    if search.kind:
+        return [n for (n,) in cursor.execute(_SUSPICIOUS, {"kind": search.kind, "most": LISTED}).fetchall()]
+    return None
+
+
+# The two ends of a pair stand together.
+_SUSPICIOUS = """
+    select n from (
+        select n, score, n as pair from flags where kind = $kind
+        union all select other, score, n from flags where kind = $kind and other is not null
+    ) group by n order by max(score) desc, min(pair), n limit $most::bigint
+"""
+
+
+def _pick(
+    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, Any]], ranked: Sequence[int], start: int
+) -> tuple[list[int], int | None]:
+    """Those of a ranked list that meet the conditions. Their texts are read first: else DuckDB reads all there are."""
+    condition, parameters = where
+    text = ", text" if "word0" in parameters else ""
+    rows = cursor.execute(
+        f"""with listed as materialized (
+                select n, duplicate_of, split{text} from records where n in (select unnest($ns::bigint[]))
+            )
+            select n from listed where {condition}""",
+        parameters | {"ns": list(ranked)},
+    ).fetchall()
+    met = {n for (n,) in rows}
+    kept = [n for n in ranked if n in met]
+    return kept[start : start + PAGE], start + PAGE if len(kept) > start + PAGE else None
+
+
+def _walk(
+    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, Any]], start: int, pace: Pace
+) -> tuple[list[int], int | None, int | None]:
+    """In order of import from record number `start` on."""
+    condition, parameters = where
+    total = count(cursor, f"select {NUMBERS}")
+    ends, found = time.monotonic() + pace.seconds, list[int]()
+    while start < total:
+        stop = min(start + pace.stretch, total)
+        rows = cursor.execute(
+            f"select n from records where n >= $start and n < $stop and {condition} order by n limit $most::bigint",
+            parameters | {"start": start, "stop": stop, "most": PAGE + 1 - len(found)},
+        ).fetchall()
+        found += [n for (n,) in rows]
+        start = stop
+        if len(found) > PAGE:
+            return found[:PAGE], found[PAGE], None
+        if time.monotonic() > ends and start < total:
+            return found, start, start
+    return found, None, None
+
+
+_LINES = f"""
+    with wanted as (
+        select n, id, left(text, {CUT}) as text, coalesce(duplicate_of, n) as first
+        from records where n in (select unnest($ns::bigint[]))
+    ),
+    own as (select * from settled where n in (select n from wanted union all select first from wanted)),
+    suggested as (select * from suggestions where n in (select first from wanted)),
+    blind as ({BLIND.format(ns="select first from wanted")}),
+    machine as (select n, labels from machine_labels where n in (select n from wanted)),
+    flagged as (
+        select n, list(distinct kind order by kind) as kinds from (
+            select n, kind from flags union all select other, kind from flags
+        ) where n in (select n from wanted) group by n
+    ),
+    doubted as (
+        select n, [any_value(label)] as labels from flags
+        where kind = 'label_error' and label is not null and n in (select n from wanted) group by n
+    ),
+    verdicts as (select n, said from judged where n in (select n from wanted))
+    select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
+           coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
+           w.first in (select n from blind), coalesce(d.labels, v.said)
+    from wanted w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
+    left join machine m on m.n = w.n left join flagged k on k.n = w.n left join doubted d on d.n = w.n
+    left join verdicts v on v.n = w.n
+"""
+
+
+def read_lines(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> tuple[Line, ...]:
+    """In the order of ns. A list bound as one value is thirty times as quick as one of literals."""
+    if not ns:
+        return ()
+    rows = {row[0]: row for row in cursor.execute(_LINES, {"ns": list(ns), **asked_parameters(settings)}).fetchall()}
+    return tuple(_line(rows[n], settings.taxonomy.names) for n in ns if n in rows)
+
+
+def _line(row: tuple[Any, ...], names: dict[str, str]) -> Line:
+    n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
+    if hidden:
+        suggested = probability = machine = unseen = None
+    label, suggestion, by_machine, said = (named(one, names) for one in (labels, suggested, machine, unseen))
+    return Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden, said)
+
+
+def named(labels: Sequence[str] | None, names: dict[str, str]) -> str | None:
+    """Label ids as names joined by `|`; 'none of them' for an empty list, None for none."""
+    if labels is None:
+        return None
+    return SEPARATOR.join(names.get(label, label) for label in labels) or "none of them"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What there is to filter by."""
+
+    records: int
+    annotators: tuple[str, ...]
+    batches: tuple[int, ...]
+    strata: tuple[str, ...]
+
+
+def choices(project: Project) -> Choices:
+    """The people who answered, the batches, the strata that labels have."""
+    query = project.store.query
+    return Choices(
+        records=project.store.one("select count(*) from records"),
+        annotators=tuple(who for (who,) in query("select distinct annotator from responses order by 1")),
+        batches=tuple(batch for (batch,) in query("select distinct batch from queue order by 1 desc")),
+        strata=tuple(stratum for (stratum,) in query("select distinct stratum from settled order by 1")),
+    )

@@ -1,0 +1,106 @@
+"""What can be wanted of records, and what it means in SQL. Runs no query."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from core.config.settings import Settings
+from core.errors import BadInput
+from core.explore.label_errors import FLAGGED, KINDS
+from core.labelling.states import STATES
+from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
+
+MOST_WORDS = 20
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is wanted; what is None, empty or False does not matter. Labels are ids.
+
+    words: each stands somewhere in the text, whatever its case. sure: (low, high) probability of the suggestion, 0..1.
+    like: a record id, the nearest ones first. rows: record numbers, in this order. kind: of a flag, the most suspicious
+    first. truth, said: a cell of the confusion matrix, as held-out heads judged. Else the order is that of import.
+    """
+
+    words: str = ""
+    label: str | None = None
+    suggestion: str | None = None
+    sure: tuple[float, float] | None = None
+    annotator: str | None = None
+    batch: int | None = None
+    stratum: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    machine: bool = False
+    truth: str | None = None
+    said: str | None = None
+    like: str | None = None
+    rows: tuple[int, ...] = ()
+
+
+_SEEN = f"n not in ({BLIND.format(ns=MAY_BE_BLIND)})"
+_STANDS = """
+    action <> 'undo' and not exists (
+        select 1 from responses undo where undo.action = 'undo' and undo.undoes = answer.event_id
+          and undo.annotator = answer.annotator and undo.n = answer.n)
+"""
+_FILTERS = {
+    "label": "n in (select n from settled where list_contains(labels, $label))",
+    "stratum": "n in (select n from settled where stratum = $stratum)",
+    "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and {_SEEN}",
+    "annotator": f"n in (select n from responses answer where annotator = $annotator and {_STANDS})",
+    "batch": """n in (select q.n from queue q
+                where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
+    "kind": f"n in ({FLAGGED})",
+    "machine": f"n in (select n from machine_labels) and {_SEEN}",
+    "truth": "n in (select n from judged where list_contains(truth, $truth))",
+    "said": f"n in (select n from judged where list_contains(said, $said)) and {_SEEN}",
+}
+_SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
+
+
+def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, Any]]:
+    """What must hold of a row of `records`, and what that binds."""
+    found, bound = ["true"], asked_parameters(settings)
+    for name, condition in _FILTERS.items():
+        if (value := getattr(search, name)) not in (None, False, ""):
+            found.append(condition)
+            bound[name] = value
+    if search.sure is not None:
+        found.append(_SURE)
+        bound |= {"low": search.sure[0], "high": search.sure[1]}
+    if search.state:
+        found.append(_state(search.state))
+    words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
+    if len(words) > MOST_WORDS:
+        raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
+    found += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
+    bound |= {f"word{place}": word for place, word in enumerate(words)}
+    condition = " and ".join(found)
+    return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
+
+
+def _state(name: str) -> str:
+    if name not in STATES:
+        raise BadInput(f"{name!r} is no state of a record; there are {', '.join(STATES)}.")
+    return STATES[name]
+
+
+def describe(search: Search, names: dict[str, str]) -> str:
+    """The filters in words, for a line above what was found; the words that were looked for stand elsewhere."""
+    low, high = search.sure or (0.0, 1.0)
+    told = {
+        "like": search.like,
+        "listed": f"{len(search.rows):,} records" if search.rows else None,
+        "truth": names.get(search.truth or "", search.truth),
+        "model says": names.get(search.said or "", search.said),
+        "state": search.state,
+        "label": names.get(search.label or "", search.label),
+        "suggestion": names.get(search.suggestion or "", search.suggestion),
+        "probability": f"{low:.0%} to {high:.0%}" if search.sure else None,
+        "answered by": search.annotator,
+        "round": search.batch,
+        "stratum": search.stratum,
+        "flag": KINDS.get(search.kind or "", search.kind),
+        "machine label": "yes" if search.machine else None,
+    }
+    return " · ".join(f"{name}: {value}" for name, value in told.items() if value not in (None, ""))

@@ -1,0 +1,266 @@
+"""What a page shows of a map: points with a colour group each, which of them lie in a drawn shape, what those are.
+
+Knows the store and a map's arrays; no chart and no page.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from core.config.settings import Settings
+from core.explore.browse import named
+from core.explore.maps import MOST, Floats, Ints, Map
+from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
+from core.project import Project
+
+COLOURS = 10
+"""groups that get a colour of their own: more cannot be told apart"""
+
+SHOWN = 90
+"""characters of a text that are shown at its point"""
+
+READ = 500
+"""characters of a text in the table of a selection"""
+
+Polygon = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a record is. labels: settled, () is 'none of them'; suggested: None where no suggestion may be seen."""
+
+    n: int
+    labels: tuple[str, ...] | None
+    suggested: tuple[str, ...] | None
+    label: str | None
+    probability: float | None
+    round: int | None
+    state: int
+    text: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Points:
+    """k points: n ascending, xy (k, 2), group (k,) an index into `groups`, and what each record is.
+
+    The first `coloured` groups have colours, the others are told as the rest. ordered: the coloured ones run from
+    little to much, else they are of no order, the most frequent first.
+    """
+
+    n: Ints
+    xy: Floats
+    group: Ints
+    groups: tuple[str, ...]
+    coloured: int
+    ordered: bool
+    looks: tuple[Look, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """labels, suggestions: (name, how many), the most frequent first. nearest: rows of records nearest the middle."""
+
+    count: int
+    labels: list[tuple[str, int]]
+    suggestions: list[tuple[str, int]]
+    nearest: list[dict[str, Any]]
+
+
+NO_LABEL, NO_SUGGESTION = "not labelled", "no suggestion"
+MANY_LABELS, MANY_ROUNDS = "other labels", "earlier rounds"
+STATES = ("labelled by people", "in the queue", "labelled by machine", "gold", "nobody asked yet")
+CHANCES = ("below 50 %", "50 to 70 %", "70 to 90 %", "90 to 97 %", "97 % and more")
+_BOUNDS = (0.5, 0.7, 0.9, 0.97)
+
+# What each record is. Who shall answer without a suggestion in view must not find it here either.
+_DRAWN = f"select n from asked where n in ({MAY_BE_BLIND})"
+_LOOK = f"""
+    with asked as (select unnest($ns::bigint[]) as n),
+    told as (select * from suggestions where n not in ({BLIND.format(ns=_DRAWN)}))
+    select asked.n, z.labels, s.labels, s.label, s.probability, z.round,
+           case when z.stratum = 'gold' or r.split = 'test' then 3 when z.n is not null then 0
+                when asked.n in (select n from queue) then 1
+                when asked.n in (select n from machine_labels) then 2 else 4 end,
+           left(r.text, {SHOWN}), r.id
+    from asked join records r using (n) left join settled z using (n) left join told s using (n)
+    order by asked.n
+"""
+
+
+def points(project: Project, found: Map, colour: str) -> Points:
+    """At most MOST points of the map, those with a label first; colour: a key of COLOURINGS."""
+    looks = _read(project, found.n.tolist())
+    if len(looks) > MOST:
+        lot = np.random.default_rng(0).permutation(len(looks))
+        first = sorted(lot, key=lambda index: looks[index].labels is None)[:MOST]
+        looks = [looks[index] for index in sorted(first)]
+    names, ranked, ordered = COLOURINGS[colour](looks, project.settings())
+    groups, coloured = ranked
+    index = {name: place for place, name in enumerate(groups)}
+    ns = np.array([look.n for look in looks], np.int64)
+    return Points(
+        n=ns,
+        xy=found.xy[np.searchsorted(found.n, ns)],
+        group=np.array([index.get(name, len(groups) - 1) for name in names], np.int64),
+        groups=groups,
+        coloured=coloured,
+        ordered=ordered,
+        looks=tuple(looks),
+    )
+
+
+def inside(shown: Points, shapes: Iterable[Polygon]) -> Ints:
+    """The n of points that lie in any of the polygons, ascending. A polygon that crosses itself has holes (even-odd).
+
+    A rectangle is a polygon of four corners. Points on an edge fall to one side or the other.
+    """
+    hit = np.zeros(len(shown.n), np.bool_)
+    for shape in shapes:
+        corners = np.asarray(shape, np.float64).reshape(-1, 2)
+        if len(corners) > 2:
+            hit |= _within(np.asarray(shown.xy, np.float64), corners)
+    return shown.n[hit]
+
+
+def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Whether a ray to the right crosses an odd number of edges; only points in the bounding box are asked."""
+    near = ((xy >= corners.min(axis=0)) & (xy <= corners.max(axis=0))).all(axis=1)
+    x, y = xy[near].T
+    odd = np.zeros(len(x), np.bool_)
+    for (x1, y1), (x2, y2) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        spans = (y1 > y) != (y2 > y)
+        odd[spans] ^= x[spans] < x1 + (y[spans] - y1) * (x2 - x1) / (y2 - y1)
+    within = np.zeros(len(xy), np.bool_)
+    within[near] = odd
+    return within
+
+
+def summary(project: Project, shown: Points, ns: Ints, most: int = 200) -> Selection:
+    """What a selection holds, with the `most` records nearest its middle, the nearest first."""
+    looks = {n: shown.looks[place] for n, place in zip(ns.tolist(), np.searchsorted(shown.n, ns).tolist(), strict=True)}
+    names = project.settings().taxonomy.names
+    given = Counter(_named(look.labels, names, NO_LABEL) for look in looks.values())
+    suggested = Counter(_named(_suggested(look), names, NO_SUGGESTION) for look in looks.values())
+    nearest = _nearest_middle(shown, ns, most).tolist()
+    texts = project.store.query(_TEXTS, [nearest])
+    rows = [_row(looks[n], names) | {"text": text} for n, text in texts]
+    return Selection(len(ns), given.most_common(), suggested.most_common(), rows)
+
+
+_TEXTS = f"""
+    with asked as (select n, row_number() over () as place from (select unnest(?::bigint[]) as n))
+    select n, left(text, {READ}) from asked join records using (n) order by place
+"""
+
+
+def _nearest_middle(shown: Points, ns: Ints, most: int) -> Ints:
+    """The middle is the median: a lasso with a tail still has it among most of its points."""
+    xy = shown.xy[np.searchsorted(shown.n, ns)]
+    away = ((xy - np.median(xy, axis=0)) ** 2).sum(axis=1) if len(ns) else np.empty(0)
+    return ns[np.argsort(away, kind="stable")[:most]]
+
+
+def _row(look: Look, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "record": look.id,
+        "text": look.text,
+        "label": _named(look.labels, names, ""),
+        "suggestion": _named(_suggested(look), names, ""),
+        "probability": look.probability,
+    }
+
+
+def _read(project: Project, ns: list[int]) -> list[Look]:
+    with project.store.reading() as cursor:
+        return [_look(row) for row in _rows(cursor, ns, project.settings())]
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, ns: list[int], settings: Settings) -> list[tuple[Any, ...]]:
+    return cursor.execute(_LOOK, {"ns": ns, **asked_parameters(settings)}).fetchall()
+
+
+def _look(row: tuple[Any, ...]) -> Look:
+    n, labels, suggested, *rest = row
+    return Look(n, None if labels is None else tuple(labels), None if suggested is None else tuple(suggested), *rest)
+
+
+def _named(labels: Sequence[str] | None, names: dict[str, str], missing: str) -> str:
+    """Several labels are one group of their own."""
+    return named(labels, names) or missing
+
+
+def _suggested(look: Look) -> Sequence[str] | None:
+    if look.suggested is None:
+        return None
+    return look.suggested or ([look.label] if look.label else [])
+
+
+Coloured = tuple[list[str], tuple[tuple[str, ...], int], bool]
+
+
+def by_label(looks: list[Look], settings: Settings) -> Coloured:
+    """The settled label."""
+    return _frequent([_named(look.labels, settings.taxonomy.names, NO_LABEL) for look in looks], NO_LABEL)
+
+
+def by_suggestion(looks: list[Look], settings: Settings) -> Coloured:
+    """What the newest model suggests; only records that wait or are in the pool have it."""
+    names = settings.taxonomy.names
+    return _frequent([_named(_suggested(look), names, NO_SUGGESTION) for look in looks], NO_SUGGESTION)
+
+
+def by_confidence(looks: list[Look], _: Settings) -> Coloured:
+    """The probability of that suggestion."""
+    chances = [look.probability for look in looks]
+    told = [
+        NO_SUGGESTION if chance is None else CHANCES[int(np.searchsorted(_BOUNDS, chance, "right"))]
+        for chance in chances
+    ]
+    return told, _present(told, CHANCES, (NO_SUGGESTION,)), True
+
+
+def by_round(looks: list[Look], _: Settings) -> Coloured:
+    """The round in which it was labelled; 0 is what came with a file or before the first batch."""
+    rounds = sorted({look.round for look in looks if look.round is not None})[-COLOURS:]
+    called = {number: f"round {number}" if number else "before round 1" for number in rounds}
+    told = [NO_LABEL if look.round is None else called.get(look.round, MANY_ROUNDS) for look in looks]
+    return told, _present(told, list(called.values()), (MANY_ROUNDS, NO_LABEL)), True
+
+
+def by_state(looks: list[Look], _: Settings) -> Coloured:
+    """Who labels it, or whether it waits."""
+    told = [STATES[look.state] for look in looks]
+    return told, _present(told, STATES[:-1], STATES[-1:]), False
+
+
+def _frequent(told: list[str], missing: str) -> Coloured:
+    """The COLOURS most frequent ones, then the others together, then those without."""
+    counts = Counter(told)
+    without = counts.pop(missing, 0)
+    common = [name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
+    kept, others = common[:COLOURS], set(common[COLOURS:])
+    many = f"{len(others)} {MANY_LABELS}"
+    told = [many if name in others else name for name in told]
+    rest = ((many,) if others else ()) + ((missing,) if without else ())
+    return told, ((*kept, *rest), len(kept)), False
+
+
+def _present(told: list[str], coloured: Sequence[str], rest: Sequence[str]) -> tuple[tuple[str, ...], int]:
+    """Every coloured group stays, so that its colour means the same from day to day; of the rest what there is."""
+    return (*coloured, *(name for name in rest if name in told)), len(coloured)
+
+
+COLOURINGS: dict[str, Callable[[list[Look], Settings], Coloured]] = {
+    "label": by_label,
+    "suggestion": by_suggestion,
+    "confidence": by_confidence,
+    "round": by_round,
+    "state": by_state,
+}
+"""what the points can be coloured by"""

@@ -1,0 +1,46 @@
+"""The vectors nearest to one, exactly, over a memory map of all. Knows row numbers, not records."""
+
+import numpy as np
+import numpy.typing as npt
+
+from core.models.vectors import Halves
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+BLOCK = 512
+"""rows at a time: what they become stays in the processor's cache"""
+
+
+def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
+    """(rows, cosines) of the `count` nearest other rows, nearest first, ties by row number. vectors: unit rows.
+
+    Every vector is looked at, without FAISS: an index would have to be built, kept in the server's memory and grown
+    with every import, and without one FAISS takes float32, twice what the file has. A sketch of signs to look among
+    first (Charikar 2002) was twice as quick, but of 24,783 tweets its best 0.5 % held only 65 % of the nearest fifty.
+    """
+    cosines = _cosines(vectors, np.asarray(vectors[row], np.float32))
+    cosines[row] = -np.inf
+    count = min(count, len(cosines) - 1)
+    if count <= 0:
+        return np.empty(0, np.int64), np.empty(0, np.float32)
+    found = np.argpartition(-cosines, count - 1)[:count]
+    edge = cosines[found].min()  # all that tie with the last one compete for its place
+    found = np.flatnonzero(cosines >= edge)
+    found = found[np.lexsort((found, -cosines[found]))][:count]
+    return found, cosines[found]
+
+
+def _cosines(vectors: Halves, wanted: Floats) -> Floats:
+    """float16 becomes float32 by moving its bits, which leaves it 2**112 times too small, so `wanted` is made larger.
+
+    numpy's own cast takes many times as long as this and the product together.
+    """
+    larger = wanted * np.float32(2.0**112)
+    found = np.empty(len(vectors), np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        bits = vectors[start : start + BLOCK].view(np.int16).astype(np.int32)
+        bits <<= 13
+        bits &= np.int32(-0x70000001)  # the sign, the five bits of the exponent, the ten of the fraction
+        found[start : start + BLOCK] = bits.view(np.float32) @ larger
+    return found

@@ -1,0 +1,303 @@
+"""Work in a process of its own on a bundle: the row, the folder, the wait. Knows no kind of work and no runner."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any, Protocol
+
+from core import errors
+from core.errors import Cancelled, Damaged, Refused, RondoError
+from core.jobs.code_version import code_version
+from core.store.database import Store, utc_now
+
+POLL_SECONDS = 0.05
+
+Report = Callable[[str, int, int], None]
+"""(what, done, total): called now and then while something long goes on; raises Cancelled to stop it."""
+
+
+UNDER_WAY = ("draft", "submitting", "queued", "running", "cancelling")
+ENDED = ("succeeded", "failed", "cancelled", "timed_out")
+"""`lost` is in neither: nobody could be asked how the job fares, or it vanished; it may come back"""
+
+LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """How a job stands, as its runner sees it. state: queued, running, one of ENDED, or lost; message: why, or ''."""
+
+    state: str
+    message: str = ""
+
+
+class Runner(Protocol):
+    """What carries a bundle to where it runs. A handle is JSON, so that a restarted owner can ask again."""
+
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+        """Begin; twice for a bundle of the same name begins once. resources: gpu, seconds; environment: variables.
+
+        Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
+        """
+
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        """How it stands. Brings `events.jsonl` and the log up to date, and what came out once it has ended,
+        `result.json` last. Never raises for what may pass (no network, an outage): that is `lost`."""
+
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """Stop it; return when it has stopped or will."""
+
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """Delete what of an ended job lies where it ran: texts, labels, checkpoints. Nothing there is no error.
+
+        Raises Refused where nobody could be asked.
+        """
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
+        """US dollars for so long, None where nobody is paid. Raises BadInput for what is not on offer."""
+
+
+class JobBroke(RondoError):
+    """The job ended without a result that can be used; the log in its folder says more."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A job's folder: `job.json`, `in/`, `out/`, `events.jsonl`, and `result.json` written last."""
+
+    path: Path
+
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """How it ended, or None while it has not. Raises Damaged for a file that says no such thing."""
+        try:
+            found = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or found.get("state") not in ENDED:
+            raise Damaged(f"{self.path / 'result.json'} cannot be read. Run the job again.")
+        return found
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """(done, total) of the newest line that is complete; only the end of the file is read."""
+        try:
+            with (self.path / "events.jsonl").open("rb") as file:
+                file.seek(-min(file.seek(0, os.SEEK_END), 4096), os.SEEK_END)
+                lines = file.read().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return 0, 0
+        told = [event for line in lines[-3:] if (event := _event(line))]
+        return (told[-1]["done"], told[-1]["total"]) if told else (0, 0)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every complete line of progress: done, total, at (seconds since 1970), and figures such as loss, by name."""
+        try:
+            lines = (self.path / "events.jsonl").read_bytes().split(b"\n")[:-1]
+        except FileNotFoundError:
+            return []
+        return [event for line in lines if (event := _event(line))]
+
+    @property
+    def kind(self) -> str:
+        """Of the work; empty where `job.json` does not say."""
+        try:
+            return str(json.loads((self.path / "job.json").read_text(encoding="utf-8"))["kind"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    @property
+    def sealed(self) -> bool:
+        """Is what goes in complete, and there still?"""
+        try:
+            job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return False
+        return "input_sha256" in job and (self.path / "in").is_dir()
+
+    def log(self, lines: int = 200) -> list[str]:
+        """The last lines of what the job printed; of a long log only the end is read."""
+        try:
+            with (self.path / LOG).open("rb") as file:
+                file.seek(-min(file.seek(0, os.SEEK_END), lines * 500), os.SEEK_END)
+                return file.read().decode("utf-8", "replace").splitlines()[-lines:]
+        except FileNotFoundError:
+            return []
+
+    def seal(self) -> None:
+        """Writes the hash of the input into `job.json`: the work is for this input and no other."""
+        digest = hashlib.sha256()
+        for file in sorted(path for path in (self.path / "in").rglob("*") if path.is_file()):
+            with file.open("rb") as content:
+                name = file.relative_to(self.path / "in").as_posix()
+                digest.update(name.encode() + hashlib.file_digest(content, "sha256").digest())
+        job = json.loads((self.path / "job.json").read_text(encoding="utf-8"))
+        write_json(self.path / "job.json", {**job, "input_sha256": digest.hexdigest(), "code": code_version()})
+
+    def empty(self) -> None:
+        """Removes what went in and came out; what the job was and how it ended stays."""
+        for name in ("in", "out", "ckpt"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a full disk or a kill cut short; without figures that are no numbers."""
+    try:
+        event = json.loads(line)
+        found = {name: value for name, value in event.items() if isinstance(value, int | float) and isfinite(value)}
+    except (ValueError, AttributeError):
+        return None
+    return found if {"done", "total"} <= found.keys() else None
+
+
+def manifest(out: Path) -> dict[str, str]:
+    """Path below `out` to SHA-256, of every file: what came back is what was made."""
+    return {file.relative_to(out).as_posix(): _digest(file) for file in sorted(out.rglob("*")) if file.is_file()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+    os.replace(partial, path)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """Starts jobs, waits for them, and says once and for all how each ended."""
+
+    store: Store
+    runner: Runner
+    folder: Path
+
+    def prepare(self, kind: str, params: Mapping[str, Any]) -> Bundle:
+        """A new bundle with an empty `in/`, not yet started."""
+        job_id = f"{utc_now():%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(3)}"
+        bundle = Bundle(self.folder / job_id)
+        try:
+            self.folder.mkdir(exist_ok=True)  # not the project's: where that was renamed, nothing is made again
+            for name in ("in", "out"):
+                (bundle.path / name).mkdir(parents=True)
+            write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
+        except OSError as error:
+            shutil.rmtree(bundle.path, ignore_errors=True)
+            raise Refused(f"The job cannot be written: {error}. Free the disk, and start it again.") from None
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "insert into jobs (id, kind, state, made_at, params) values (?, ?, 'draft', ?, ?)",
+                [job_id, kind, utc_now(), json.dumps(dict(params))],
+            )
+        return bundle
+
+    def run(
+        self, bundle: Bundle, report: Report, what: str, resources: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`.
+
+        resources: as `Runner.start` takes them, never stored: a token may be in `environment`.
+        """
+        handle = self._attach(bundle) or self._start(bundle, resources or {})
+        try:
+            self._wait(bundle, handle, report, what)
+        except (Cancelled, KeyboardInterrupt):
+            self.runner.cancel(bundle.path, handle)
+            self._end(bundle, "cancelled", None)
+            raise Cancelled(f"{what}: stopped. Run it again to go on.") from None
+        result = bundle.result
+        if result is None:
+            self._end(bundle, "lost", None)
+            raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
+        return self._checked(bundle, result, what)
+
+    def _wait(self, bundle: Bundle, handle: Mapping[str, Any], report: Report, what: str) -> None:
+        while self.runner.look(bundle.path, handle).state in UNDER_WAY:
+            report(what, *bundle.progress)
+            time.sleep(POLL_SECONDS)
+        report(what, *bundle.progress)
+
+    def taken_in(self, bundle: Bundle, cursor: Any) -> bool:
+        """True for the one transaction that may take the result in; every later one is told False."""
+        row = cursor.execute(
+            "update jobs set state = 'succeeded', ended_at = ? where id = ? and state <> 'succeeded' returning id",
+            [utc_now(), bundle.path.name],
+        ).fetchone()
+        return row is not None
+
+    def refuse(self, bundle: Bundle, error: RondoError) -> None:
+        """The job did its work, but what it brought cannot be taken in: failed, and its files go."""
+        self._end(bundle, "failed", str(error))
+        bundle.empty()
+
+    def survived(self, bundle: Bundle) -> bool:
+        """Does an attempt of a former owner still run, or has it left a result?"""
+        return self._attach(bundle) is not None
+
+    def lose(self, bundle: Bundle) -> None:
+        """Its owner is gone, and so is its process: lost. What of its work can be used stays."""
+        self._end(bundle, "lost", None)
+
+    def give_up(self, bundle: Bundle) -> None:
+        """Nobody will take this one in: lost, which is not failed."""
+        handle = self._handle(bundle)
+        if handle is not None:
+            self.runner.cancel(bundle.path, handle)
+        self._end(bundle, "lost", None)
+        bundle.empty()
+
+    def _handle(self, bundle: Bundle) -> dict[str, Any] | None:
+        written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
+        return dict(json.loads(written)) if written else None
+
+    def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
+        """The handle of an attempt that outlived its owner, or that has a result already."""
+        handle = self._handle(bundle)
+        return handle if handle and self.runner.look(bundle.path, handle).state != "lost" else None
+
+    def _start(self, bundle: Bundle, resources: Mapping[str, Any]) -> dict[str, Any]:
+        (bundle.path / "result.json").unlink(missing_ok=True)
+        bundle.seal()
+        self._set(bundle, "submitting")
+        handle = self.runner.start(bundle.path, resources)
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]
+            )
+        return handle
+
+    def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
+        if result["state"] == "succeeded":
+            return dict(result["value"])
+        if result["state"] == "cancelled":  # by an owner that died before it wrote so
+            self._end(bundle, "cancelled", None)
+            raise Cancelled(f"{what}: stopped. Run it again to go on.")
+        self._end(bundle, "failed", str(result["message"]))
+        kind = getattr(errors, result["kind"], None)
+        if isinstance(kind, type) and issubclass(kind, RondoError):
+            raise kind(result["message"])
+        raise JobBroke(f"{what} broke: {result['kind']}: {result['message']} See {bundle.path / 'log.txt'}.")
+
+    def _set(self, bundle: Bundle, state: str) -> None:
+        with self.store.transaction() as cursor:
+            cursor.execute("update jobs set state = ? where id = ?", [state, bundle.path.name])
+
+    def _end(self, bundle: Bundle, state: str, error: str | None) -> None:
+        with self.store.transaction() as cursor:
+            cursor.execute(
+                "update jobs set state = ?, ended_at = ?, error = ? where id = ?",
+                [state, utc_now(), error, bundle.path.name],
+            )

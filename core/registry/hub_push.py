@@ -1,0 +1,107 @@
+"""A model, and the labels it learnt from, to the Hugging Face Hub. Knows what to send, not how it is sent.
+
+The token goes to the job through its environment: it is in no file, no row and no log.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, Refused
+from core.jobs.bundle import Bundle, Report
+from core.project import Project
+from core.registry.model_export import README, collect, write_folder
+from core.reports.export import write_export
+from core.store.database import note
+
+TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+LABELS = "labels.parquet"
+
+
+def push(project: Project, report: Report, *, repo: str, who: str = "local", **options: Any) -> dict[str, Any]:
+    """Sends a model with its card; returns repo, url, commit, private, files, bytes, and the same of the `dataset`.
+
+    options: model (as `find_model` takes it, empty for the champion), token (with write access; else HF_TOKEN of the
+    process), private (True), labels (False: also the settled labels with their texts and the data card, as
+    REPO-labels), message (of the commit). A repository that is there gets a new commit if it holds what Rondo pushed
+    before.
+    """
+    asked: dict[str, Any] = {"model": "", "token": "", "private": True, "labels": False, "message": ""} | options
+    check_repo(f"{repo}-labels" if asked["labels"] else repo)
+    environment = {TOKEN: check_token(asked["token"] or os.environ.get(TOKEN, ""))}
+    fetch = f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
+    exported = collect(project, asked["model"], fetch)
+    message = str(asked["message"]) or f"Model {exported.model} by Rondo"
+    params = {"repo": repo, "private": bool(asked["private"]), "message": message, "labels": bool(asked["labels"])}
+    bundle = project.jobs.prepare("push", {**params, "model": exported.model})
+    try:
+        write_folder(exported, bundle.path / "in" / "model", report)
+        if asked["labels"]:
+            _write_labels(project, bundle.path / "in" / "dataset")
+        told = project.jobs.run(bundle, report, f"Pushing {repo}", {"environment": environment})
+        with project.store.transaction() as cursor:
+            if project.jobs.taken_in(bundle, cursor):
+                note(cursor, who, "push", {"model": exported.model, **told})
+    finally:
+        _tidy(project, bundle)
+    return {"model": exported.model, **told}
+
+
+def _tidy(project: Project, bundle: Bundle) -> None:
+    """What was to be sent lies in the project anyway; a job that never began is lost, not a draft for ever."""
+    bundle.empty()
+    with project.store.transaction() as cursor:
+        cursor.execute("update jobs set state = 'lost' where id = ? and state = 'draft'", [bundle.path.name])
+
+
+def check_repo(repo: str) -> None:
+    """Raises BadInput unless it is OWNER/NAME as the Hub takes it."""
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo or repo.endswith((".", "-", ".git")):
+        raise BadInput(
+            f"{repo!r} is no name of a repository. Write OWNER/NAME: letters, digits, - _ . and at most 96 of them "
+            "each, no -- or .., and neither - nor . at the end."
+        )
+
+
+def check_token(token: str) -> str:
+    """Without blanks around it. Raises Refused where there is none, BadInput where it cannot be one; never shows it."""
+    token = token.strip()
+    if not token:
+        raise Refused(
+            f"{TOKEN} is not set. Make a token with write access at https://huggingface.co/settings/tokens and set it."
+        )
+    if not re.fullmatch(r"[\x21-\x7e]{1,1000}", token):  # a header that cannot be sent would be quoted in an error
+        raise BadInput(f"{TOKEN} holds blanks or characters that no token has. Copy it again.")
+    return token
+
+
+def _write_labels(project: Project, folder: Path) -> None:
+    """Texts, labels and the data card, without who labelled."""
+    folder.mkdir()
+    whole = folder / "whole.parquet"
+    if not write_export(project, whole, "parquet", "labels", card=True):
+        raise Refused("There is no settled label to push. Push the model alone, or label some records first.")
+    source, target = (str(path).replace("'", "''") for path in (whole, folder / LABELS))
+    with project.store.reading() as cursor:
+        cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
+    card = folder / "whole.parquet.card.md"
+    text = card.read_text(encoding="utf-8").replace("whole.parquet", LABELS)
+    (folder / README).write_text(f"{_DATASET_FRONT}{text}", encoding="utf-8")
+    told = json.loads((folder / "whole.parquet.card.json").read_text(encoding="utf-8"))
+    told["export"]["file"] = LABELS
+    (folder / "card.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    for path in (whole, card, folder / "whole.parquet.card.json"):
+        path.unlink()
+
+
+_DATASET_FRONT = """---
+task_categories: ["text-classification"]
+tags: ["rondo", "active-learning"]
+configs:
+- config_name: default
+  data_files: labels.parquet
+---
+"""

@@ -1,0 +1,156 @@
+"""Which model, encoder or records a person means by a word. Judges and writes nothing but a job's input."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput, Refused
+from core.jobs.bundle import Bundle
+from core.models.artifacts import INFO, MANIFEST, read_manifest
+from core.models.encoders.encoder import OWN
+from core.models.out_of_fold import VERDICTS, Judged, read_judged
+from core.models.own_encoder import encoder_name, encoder_place
+from core.project import Project
+from core.registry.champions import CHAMPION, find_model, require_files
+from core.rounds.play import known_now
+
+Ints = npt.NDArray[np.int64]
+BASELINE = "baseline"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is to be judged. folder: its artifact, None for the baseline, which has none.
+    base: the folder on this machine that it was made from, which no artifact names, or empty."""
+
+    name: str
+    folder: Path | None
+    base: str = ""
+
+    @property
+    def crossed(self) -> bool:
+        """Did it keep what heads said that had not seen the records that it learnt from?"""
+        return self.folder is not None and (self.folder / VERDICTS).exists()
+
+
+def find_judged(project: Project, word: str) -> Model:
+    """`baseline`, the folder of an artifact, or what `find_model` takes. Raises BadInput, Refused or Damaged."""
+    if word == BASELINE:
+        return Model(BASELINE, None)
+    word = word or CHAMPION
+    folder = Path(word)
+    if not _is_id(project, word) and (folder / MANIFEST).is_file():
+        return Model(folder.resolve().name, folder.resolve())
+    try:
+        model = find_model(project, word)
+    except BadInput as error:
+        raise BadInput(f"{error} A folder with a {MANIFEST} can be judged, too, and `{BASELINE}` needs none.") from None
+    require_files(project, model)
+    folder = (project.models / model).resolve()
+    return Model(model, folder, _base(project, model))
+
+
+def _is_id(project: Project, word: str) -> bool:
+    return bool(project.store.one("select count(*) from models where id = ?", [word]))
+
+
+def _base(project: Project, model: str) -> str:
+    written = project.store.one("select params from jobs where id = ?", [model])
+    base = str((json.loads(written).get("values") or {}).get("base", "")) if written else ""
+    return base if base and Path(base).is_dir() else ""
+
+
+def find_encoder(project: Project, word: str) -> dict[str, str]:
+    """{"name", "place"}: as the vectors are kept by, and as it is loaded. word: a name, a folder, or a model.
+
+    A model may be named by the end of its id, as everywhere.
+    """
+    if word in ("", CHAMPION):
+        word = project.settings().encoder
+    word = word.removeprefix(OWN)
+    if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
+        ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
+        if not ends or Path(word).is_dir():
+            return {"name": word, "place": word}
+    found = find_judged(project, word)
+    if found.folder is None:
+        raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
+    manifest = read_manifest(found.folder)
+    if not encoder_name(found.folder, manifest):
+        raise BadInput(f"{found.name} judges texts without vectors, so it has no encoder to compare.")
+    return {"name": encoder_name(found.folder, manifest), "place": encoder_place(found.folder, manifest)}
+
+
+def loadable(project: Project) -> str:
+    """The encoder in use as `load_encoder` takes it."""
+    return find_encoder(project, project.settings().encoder)["place"]
+
+
+def stratum_rows(project: Project, stratum: str) -> Ints:
+    """Numbers of the records that have a settled label in that stratum."""
+    rows = project.store.query("select n from settled where stratum = ? order by n", [stratum])
+    return np.array([n for (n,) in rows], np.int64)
+
+
+def labelled_rows(project: Project) -> Ints:
+    """Numbers of all records that have a settled label."""
+    rows = project.store.query("select n from settled where len(labels) > 0 order by n")
+    return np.array([n for (n,) in rows], np.int64)
+
+
+def held_out_rows(model: Model) -> Ints:
+    """Numbers of the records that training held out and whose probabilities it kept: the finished model may have
+    learnt from them since. Raises Refused where there are none.
+    """
+    rows = np.empty(0, np.int64)
+    if model.folder is not None:
+        kept = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
+        rows = rows if kept is None else kept.held_out if len(kept.held_out) else _held_out_before(model.folder, kept)
+    if not len(rows):
+        raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
+    return rows
+
+
+def _held_out_before(folder: Path, kept: Judged) -> Ints:
+    """Earlier versions named them in the training info."""
+    told = json.loads((folder / INFO).read_text(encoding="utf-8")) if (folder / INFO).exists() else {}
+    named = told.get("held_out")
+    return np.intersect1d(np.array(named if isinstance(named, list) else [], np.int64), kept.rows)
+
+
+def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:
+    """The audit records, or every asked one, and how they were asked: what weights rest on."""
+    arrays, _ = known_now(project, project.settings())
+    rows = arrays["asked_rows"] if every else np.intersect1d(arrays["audit_rows"], arrays["asked_rows"])
+    if not len(arrays["audit_rows"]):
+        raise Refused("No audit record has a label yet. Label on, or evaluate on gold or a file.")
+    write_records(project, bundle, rows, model)
+    history = {name: values for name, values in arrays.items() if name.startswith("history_") or name == "asked_rows"}
+    np.savez(bundle.path / "in" / "history.npz", allow_pickle=False, **history)
+
+
+def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> None:
+    """`in/records.parquet`: n, id, text, labels, and stated: what was kept of this model's certainty, if it was."""
+    target = str(bundle.path / "in" / "records.parquet").replace("'", "''")
+    active = [label.id for label in project.settings().taxonomy.active]
+    with project.store.reading() as cursor:
+        cursor.execute(
+            f"""copy (
+                select r.n, r.id, r.text, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
+                       j.probability as stated
+                from records r join settled s using (n) left join judged j on j.n = r.n and j.model = $model
+                where r.n in (select unnest($rows::bigint[])) order by r.n
+            ) to '{target}' (format parquet)""",
+            {"rows": rows.tolist(), "labels": active, "model": model},
+        )
+
+
+def write_taught(project: Project, bundle: Bundle) -> None:
+    """`in/taught.npy`: hashes of the texts that models could learn from, so that a file that holds them is noticed."""
+    rows = project.store.query(
+        "select distinct r.hash from records r join settled s using (n) where s.stratum <> 'gold' and len(s.labels) > 0"
+    )
+    np.save(bundle.path / "in" / "taught.npy", np.array([hashed for (hashed,) in rows], np.uint64), allow_pickle=False)

@@ -1,0 +1,178 @@
+"""A model as files that work without Rondo: encoder, head and card in one folder or zip. Knows no hub."""
+
+import json
+import os
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput, Refused
+from core.jobs.bundle import Report
+from core.models.artifacts import INFO, INSIDE, check_model
+from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
+from core.models.file_kinds import check_file, files_of, kinds
+from core.project import Project
+from core.registry.cards import Subject, model_card, model_row, public_name, training_info
+from core.registry.champions import find_model, require_files
+from core.registry.usage import ABOUT
+from core.store.targets import refuse_target
+
+README = "README.md"
+_HEAD = "head.safetensors"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export consists of, by the name it gets. form: as `usage` knows it."""
+
+    model: str
+    subject: Subject
+    files: dict[str, Path]
+    texts: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(path.stat().st_size for path in self.files.values()) + sum(map(len, self.texts.values()))
+
+
+def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> dict[str, Any]:
+    """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
+
+    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. The README
+    is a model card with the code to use it. Written whole or not at all; a zip that is there is replaced, a folder that
+    holds something is not.
+    """
+    found = find_model(project, model or "champion")
+    target = Path(out) if out else _usual_place(project, found)
+    refuse_target(project, str(target))
+    zipped = target.suffix.lower() == ".zip"
+    if not zipped:
+        refuse_target(project, str(target / README))
+    if (zipped and target.is_dir()) or (not zipped and target.exists() and (target.is_file() or any(target.iterdir()))):
+        raise BadInput(f"{target} is there already. Name a folder that is new or empty, or a file that ends in .zip.")
+    if not target.resolve().parent.is_dir():
+        raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
+    exported = collect(project, found)
+    with _whole(target) as partial:
+        (_zip if zipped else write_folder)(exported, partial, report)
+    count = len(exported.files) + len(exported.texts)
+    return {"model": exported.model, "path": str(target), "files": count, "bytes": exported.size}
+
+
+def _usual_place(project: Project, model: str) -> Path:
+    exports = project.folder / "exports"
+    exports.mkdir(exist_ok=True)
+    return exports / model
+
+
+def collect(project: Project, model: str, place: str = 'folder = "."  # where this file lies') -> Exported:
+    """What there is to give away of a model. Raises Damaged for one that was changed, Refused for one without a head.
+
+    place: Python that makes `folder`, as the card shows it.
+    """
+    found = find_model(project, model or "champion")
+    require_files(project, found)
+    folder, row = project.models / found, model_row(project, found)
+    manifest = check_model(folder)
+    if _HEAD not in manifest["files"]:
+        raise Refused(
+            f"{found} judges texts with {public_name(row['encoder'])} as it is; it has no files to give away."
+        )
+    encoder = _encoder_folder(project, folder, manifest["encoder"] or row["encoder"])
+    files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
+    form = "classifier" if FEATURES in files else "encoder"
+    subject = Subject(row, manifest, folder, form, place)
+    about = _about(project, subject, "." if encoder else row["encoder"], files.get(FEATURES))
+    texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, subject)}
+    return Exported(found, subject, {name: path for name, path in files.items() if name not in texts}, texts)
+
+
+def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None:
+    """Where the encoder's files are on this machine; None for one that is fetched by its name."""
+    if encoder == INSIDE:
+        return folder / INSIDE
+    if encoder.startswith(OWN):
+        other = project.models / encoder.removeprefix(OWN)
+        check_model(other)
+        return other / INSIDE
+    if encoder == EMBEDDED:
+        from core.models.encoders.embedded import embedded_folder
+
+        return embedded_folder()
+    return Path(encoder) if Path(encoder).is_dir() else None
+
+
+def _encoder_files(folder: Path) -> dict[str, Path]:
+    """Those of the kinds that a model may hold: a folder from elsewhere has weights in other clothes beside them."""
+    files = {name: path for name, path in files_of(folder).items() if path.suffix.lower() in kinds()}
+    for name, path in files.items():
+        check_file(path, name)
+    if not any(name.endswith(".safetensors") for name in files):
+        raise Refused(f"The encoder in {folder} has no safetensors weights. Save it again as safetensors first.")
+    return files
+
+
+def _about(project: Project, subject: Subject, encoder: str, features: Path | None) -> dict[str, Any]:
+    """What the code in the card reads."""
+    names = project.settings().taxonomy.names | training_info(subject.folder).get("label_names", {})
+    manifest = subject.manifest
+    return {
+        "schema": 1,
+        "model": subject.row["id"],
+        "labels": [{"id": label, "name": names.get(label, label)} for label in manifest["labels"]],
+        "multi": manifest["multi"],
+        "temperature": manifest["temperature"],
+        "encoder": encoder if encoder == "." else public_name(encoder),
+        **(json.loads(features.read_text(encoding="utf-8")) if features else {}),
+    }
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def write_folder(exported: Exported, folder: Path, report: Report) -> None:
+    """Into a folder that is made."""
+    total = len(exported.files) + len(exported.texts)
+    for done, (name, path) in enumerate(exported.files.items()):
+        report("Exporting", done, total)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, folder / name)
+    for name, text in exported.texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    report("Exporting", total, total)
+
+
+def _zip(exported: Exported, file: Path, report: Report) -> None:
+    """The same bytes for the same model. Weights hardly shrink, so nothing is compressed."""
+    total = len(exported.files) + len(exported.texts)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for done, (name, path) in enumerate(exported.files.items()):
+            report("Exporting", done, total)
+            with path.open("rb") as source, archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+        for name, text in exported.texts.items():
+            archive.writestr(zipfile.ZipInfo(name), text)
+    report("Exporting", total, total)
+
+
+@contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """A place beside the target that takes its name at the end; gone where something went wrong."""
+    partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
+    try:
+        yield partial
+        os.replace(partial, target.resolve())
+    except OSError as error:
+        raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)

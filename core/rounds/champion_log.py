@@ -1,0 +1,125 @@
+"""When a model comes into use: its suggestions, its ranking, its verdicts, and what the one before had said. Knows SQL
+and a cursor, no job; whoever calls it holds the transaction."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.data.records import HELD
+from core.project import Project
+from core.store.database import utc_now
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Who comes into use, on which vectors, by whom and how: 'round', 'promoted', 'rolled back' or 'retrained'.
+
+    reason: a person's, where the gate said no. evidence: what the gate saw.
+    """
+
+    model: str
+    encoder: str
+    how: str
+    who: str = "rondo"
+    reason: str | None = None
+    evidence: Mapping[str, Any] | None = None
+
+
+def load_suggestions(project: Project, file: Path, model: str) -> None:
+    """Beside the old ones, so that the swap in the transaction is one rename."""
+    with project.store.transaction() as cursor:
+        cursor.execute("drop table if exists incoming")
+        cursor.execute(
+            "create table incoming as select *, ?::varchar as model from read_parquet(?)", [model, str(file)]
+        )
+
+
+def succeed(cursor: duckdb.DuckDBPyConnection, heir: Succession, before: str | None) -> None:
+    """Logs what the model before said and how it left the queue, then swaps the suggestions that were loaded.
+
+    before: the champion so far. Where it came before this was written down, its own row is added first.
+    """
+    if before is not None:
+        cursor.execute(_ADMIT, {"model": before})
+    keep_said(cursor)
+    cursor.execute("drop table suggestions")
+    cursor.execute("alter table incoming rename to suggestions")
+    cursor.execute(
+        f"insert into champions select ?, ?, ?, ?, ?, ?, ?, ({_WAITING})",
+        [
+            utc_now(),
+            heir.model,
+            heir.encoder,
+            heir.who,
+            heir.how,
+            heir.reason,
+            None if heir.evidence is None else json.dumps(heir.evidence),
+        ],
+    )
+
+
+_ADMIT = """
+    insert into champions select made_at, id, encoder, 'rondo', 'round', null, null, null from models
+    where id = $model and id not in (select model from champions)
+"""
+# Audit records keep their places, whoever is champion, and so does what waits to be checked or reviewed.
+_WAITING = """
+    select to_json(list(json_array(n, position, score) order by position)) from queue
+    where not audit and purpose is null and n not in (select n from settled)
+"""
+
+# Of a record that nobody had answered when the model came into use, and somebody has since, it said this before the
+# truth was known. Who said so first is kept: the next model has learnt from the answer.
+SAID = """
+    with office as (
+        select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
+        where id = (select model from suggestions limit 1)
+    ), answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
+    select s.n, s.model, s.labels, s.probability, office.since
+    from suggestions s join office using (model) join answered using (n)
+    where answered.first > office.since and s.n not in (select n from predictions)
+"""
+"""what the model in use said of records before anybody answered them, and the log does not hold yet"""
+
+
+def keep_said(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Adds to the prediction log what goes with the suggestions."""
+    cursor.execute(f"insert into predictions {SAID}")
+
+
+def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> None:
+    """New suggestions for all that waits; the order changes among records that nobody holds and that are not audit."""
+    cursor.execute("create or replace temp table ranked as select * from read_parquet(?)", [ranked])
+    cursor.execute(
+        """update queue set score = ranked.score, suggestion = ranked.suggestion, model = ?
+           from ranked where ranked.n = queue.n""",
+        [model],
+    )
+    cursor.execute(
+        f"""
+        create or replace temp table places as
+        with free as (
+            select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
+            where not q.audit and q.purpose is null and q.n not in ({HELD})
+        ),
+        slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),
+        wanted as (select n, spare, row_number() over (partition by spare order by score desc, n) as k from free)
+        select wanted.n, slots.position from wanted join slots using (spare, k)
+        """
+    )
+    cursor.execute("update queue set position = places.position from places where places.n = queue.n")
+
+
+def enter_verdicts(cursor: duckdb.DuckDBPyConnection, judged: str, model: str) -> None:
+    """Those of the model in use replace the ones before."""
+    cursor.execute("delete from judged")
+    cursor.execute(
+        """insert into judged
+           select j.n, s.stratum, j.weight, j.truth, j.said, j.label, j.probability, ?
+           from read_parquet(?) j join settled s using (n)""",
+        [model, judged],
+    )

@@ -1,0 +1,58 @@
+"""How records left the pool, as the store remembers it: what the weights of the audit rest on. Computes no figure."""
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+
+from core.data.records import ELIGIBLE
+from core.evaluation.audit import History
+from core.labelling.responses import FILE
+
+Ints = npt.NDArray[np.int64]
+
+# Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
+# draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
+_ELIGIBLE = f"""
+    select r.n from records r
+    where {ELIGIBLE} and r.n not in (select n from responses where starts_with(event_id, '{FILE}'))
+    order by r.n
+"""
+# How many records each batch could be drawn from: later ones were not there, or had no vector.
+_SEEN = """
+    select coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at))
+    from batches b order by b.batch
+"""
+_LEFT = """
+    with made as (select batch, made_at, row_number() over (order by batch) - 1 as place from batches),
+    queued as (
+        select q.n, min(2 * made.place + if(q.spare or q.purpose is not distinct from 'check', 1, 0)) as draw
+        from queue q join made using (batch) group by q.n
+    ),
+    answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
+    select s.n, least(queued.draw, 2 * (select count(*) from made where made.made_at < answered.first) - 1) as draw,
+           s.stratum = 'audit' as audited
+    from settled s join answered using (n) left join queued using (n)
+    where s.n in (select unnest($ns::bigint[])) order by s.n
+"""
+
+
+def read_history(cursor: duckdb.DuckDBPyConnection, asked: Sequence[int]) -> tuple[Ints, History]:
+    """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
+
+    Left out: records that came with a label, which nobody was asked for.
+    """
+    eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
+    seen = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
+    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(asked, eligible).tolist()}).fetchall()
+    ns = np.array([n for n, *_ in rows], np.int64)
+    opens, sizes = np.unique(2 * np.searchsorted(seen, eligible, side="right"), return_counts=True)
+    first = 2 * np.searchsorted(seen, ns, side="right")
+    return ns, History(
+        wave_sizes=sizes.astype(np.int64),
+        wave_opens=opens.astype(np.int64),
+        wave=np.searchsorted(opens, first).astype(np.int64),
+        left=np.maximum(np.array([draw for _, draw, _ in rows], np.int64), first - 1),
+        audited=np.array([audited for *_, audited in rows], bool),
+    )

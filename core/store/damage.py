@@ -1,0 +1,66 @@
+"""What DuckDB says of a damaged file or a full disk, as sentences that say what to do. Opens nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from core.errors import Damaged, Refused
+from core.store.wal import Wal
+
+
+def wal_of(path: Path) -> Path:
+    """Where DuckDB writes what is not in the database file yet."""
+    return path.with_name(path.name + ".wal")
+
+
+_SIGNS_OF_DAMAGE = (
+    "Corrupt",
+    "checksum",
+    "Could not read enough bytes",
+    "replaying WAL",
+    "not a valid DuckDB",
+    "invalidated",
+)
+_SIGNS_OF_A_FULL_DISK = ("No space left", "Could not write", "File too large", "Disk quota", "Could not truncate")
+
+
+@contextmanager
+def in_sentences(path: Path) -> Iterator[None]:
+    """What DuckDB says of a damaged file or a full disk becomes an error that says what to do; the rest stays."""
+    try:
+        yield
+    except duckdb.Error as error:
+        text = str(error)
+        if any(sign in text for sign in _SIGNS_OF_A_FULL_DISK):
+            raise Refused(f"{path} cannot be written: {_first(text)} Free space; what was saved is kept.") from None
+        if any(sign in text for sign in _SIGNS_OF_DAMAGE):
+            raise Damaged(damaged(path, text)) from None
+        if "invalidated" in text:
+            raise Refused(f"DuckDB has stopped: {_first(text)} Start Rondo again; what was saved is kept.") from None
+        raise
+
+
+def _first(text: str) -> str:
+    """One line of DuckDB's, as a sentence."""
+    return text.splitlines()[0].strip().rstrip(".!") + "."
+
+
+def damaged(path: Path, text: str) -> str:
+    return f"{path} is damaged: {_first(text)} Nothing was changed. {way_out(path.parent)}"
+
+
+def damaged_wal(path: Path, wal: Wal) -> str:
+    return (
+        f"{wal_of(path)}, which holds the newest answers, cannot be trusted: {wal.damage}. Nothing was changed. "
+        f"{way_out(path.parent)}"
+    )
+
+
+def way_out(project: Path) -> str:
+    """What to do about damage."""
+    return (
+        f"Leave the files where they are: `rondo check --project {project}` says what is damaged, and "
+        "`rondo repair` saves all that can be read and takes the rest from the newest backup."
+    )

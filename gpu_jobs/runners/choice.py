@@ -1,0 +1,43 @@
+"""What can carry a job, by name. Knows settings, not jobs."""
+
+import atexit
+import gc
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+
+from core.config.settings import Settings
+from core.jobs.bundle import Runner
+from gpu_jobs.runners.local import LocalRunner
+
+
+def _local(settings: Settings) -> Runner:
+    return LocalRunner(settings.threads)
+
+
+def _modal(settings: Settings) -> Runner:
+    return _connected_to_modal()
+
+
+@cache
+def _connected_to_modal() -> Runner:
+    """One for the process: it keeps its connection. Its 67,000 objects are put out of the garbage collector's sight,
+    which would else hold up key presses by 60 to 90 ms."""
+    from gpu_jobs.runners.modal.modal_runner import ModalRunner
+
+    if find_spec("modal"):
+        import_module("modal")
+        gc.collect()
+        gc.freeze()
+        atexit.register(gc.unfreeze)  # at the end all is collected again: DuckDB prints what is left as leaked
+    return ModalRunner()
+
+
+def _ray(settings: Settings) -> Runner:
+    from gpu_jobs.runners.ray.ray_runner import RayRunner
+
+    return RayRunner(settings.ray_address, settings.ray_folder)
+
+
+RUNNERS: dict[str, Callable[[Settings], Runner]] = {"local": _local, "modal": _modal, "ray": _ray}

@@ -1,0 +1,70 @@
+"""The app that Modal keeps for us: image, code, Volume and one function. Knows what runs, not for whom."""
+
+from pathlib import Path
+from typing import Any
+
+from core.jobs.code_version import PACKAGES, code_version
+from gpu_jobs.runners.modal.modal_job import ROOT, VOLUME, run_job
+from gpu_jobs.runners.modal.modal_prices import CPUS, MEMORY_MB
+
+LOCK = Path(__file__).parent / "locks" / "gpu.txt"
+PYTHON = "3.11"
+RETRIES = 2
+MOST_SECONDS = 86_400
+"""Modal ends any call after a day"""
+GRACE_SECONDS = 60
+"""between the end that a job gets from us and the one that it gets from Modal"""
+
+
+def app_name() -> str:
+    """Changes with the code: a job never runs on other code than its owner's, and old apps end their jobs in peace."""
+    return f"rondo-{code_version()}"
+
+
+def open_volume() -> Any:
+    """Where bundles lie at Modal; made when it is first asked for."""
+    import modal
+
+    return modal.Volume.from_name(VOLUME, create_if_missing=True, version=2)
+
+
+def find_function() -> Any:
+    """The deployed function; deploys the app where there is none, which builds the image once (minutes).
+
+    Raises what the client raises.
+    """
+    import modal
+
+    function = modal.Function.from_name(app_name(), run_job.__name__)
+    try:
+        return function.hydrate()
+    except modal.exception.NotFoundError:
+        deploy()
+    return modal.Function.from_name(app_name(), run_job.__name__).hydrate()
+
+
+def deploy() -> None:
+    """Builds the image if need be, carries the code there, and keeps the function callable by name."""
+    import modal
+
+    app = modal.App(app_name(), include_source=False)
+    app.function(
+        image=_image(),
+        volumes={ROOT: open_volume()},
+        cpu=CPUS,
+        memory=MEMORY_MB,
+        timeout=MOST_SECONDS,
+        retries=modal.Retries(max_retries=RETRIES, initial_delay=1.0),
+        single_use_containers=True,  # nothing of a job is left for the next one
+        _experimental_restrict_output=True,  # what comes back is CBOR: a job cannot make its owner unpickle
+    )(run_job)
+    app.deploy()
+
+
+def _image() -> Any:
+    """Code last, so that a new version of it builds nothing."""
+    import modal
+
+    image = modal.Image.debian_slim(python_version=PYTHON).uv_pip_install(requirements=[str(LOCK)])
+    image = image.env({"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false"})
+    return image.add_local_python_source(*PACKAGES, ignore=["**/__pycache__/**", "**/*.pyc"])  # data files too

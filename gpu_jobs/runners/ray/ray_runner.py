@@ -1,0 +1,178 @@
+"""The runner for a person's own Ray cluster, by its Jobs API and a shared folder. Knows bundles; needs no Ray here."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.errors import Refused
+from core.jobs.bundle import LOG, Bundle, Sight
+from gpu_jobs.runners.local import sight_of_result
+from gpu_jobs.runners.ray.ray_api import NoAnswer, ask, check_address
+from gpu_jobs.runners.ray.shared_folder import (
+    bring_progress,
+    bring_result,
+    carry_bundle,
+    carry_code,
+    may_go_on,
+    new_attempt,
+    open_shared,
+    stop_attempts,
+    succeeded,
+)
+
+JOBS = "/api/jobs/"
+_UNDER_WAY = ("PENDING", "RUNNING")
+_STATES = {
+    "PENDING": Sight("queued", "The cluster has not begun it: it waits for CPUs, GPUs or memory to be free."),
+    "RUNNING": Sight("running"),
+    "STOPPED": Sight("cancelled", "It was stopped."),
+    "SUCCEEDED": Sight("lost", "It ended, but its result is not in ray_folder. Is that one folder on all machines?"),
+}
+
+
+@dataclass(frozen=True)
+class RayRunner:
+    """address: of the cluster's dashboard. folder: seen by this machine and by every node under the same path.
+
+    A job takes one CPU unless more are asked for; of a GPU only the number counts ("L4:2" is two), not the kind.
+    """
+
+    address: str
+    folder: str
+
+    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+        """The bundle's name and a number are the submission's id, so the cluster itself refuses to begin it twice.
+
+        One that ended without success begins again, from its checkpoints.
+        """
+        address, shared = check_address(self.address), open_shared(self.folder, "ray_folder")
+        if resources.get("environment"):
+            raise Refused("A Ray dashboard shows a job's variables to everyone: set them on the nodes instead.")
+        try:
+            number, state = _newest(address, bundle.name)
+            work = carry_bundle(bundle, shared)
+            if state in _UNDER_WAY and not may_go_on(work):
+                raise Refused("The cluster is still stopping this job. Try again in a moment, or start a new one.")
+            if state not in _UNDER_WAY and not succeeded(work):
+                number += 1
+                _submit(address, f"{bundle.name}-{number}", work, resources)
+        except NoAnswer as error:
+            raise Refused(str(error)) from None
+        except OSError as error:
+            raise Refused(f"The job could not be carried to {shared}: {error}.") from None
+        return {"address": address, "submission": f"{bundle.name}-{number}", "work": str(work)}
+
+    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+        """What the job wrote comes first; where it wrote no end, the cluster is asked."""
+        if known := sight_of_result(bundle):
+            return known
+        told, work = _asked(handle), Path(handle["work"])  # asked first: what ends now has written its result
+        try:
+            work.stat()
+            bring_progress(work, bundle)
+            if bring_result(work, bundle):
+                return sight_of_result(bundle) or told
+            if told.state != "running" and not may_go_on(work):
+                return Sight("cancelled", "It was stopped.")
+            if told.state == "failed" and not (bundle / LOG).exists():
+                (bundle / LOG).write_text(told.message + "\n", encoding="utf-8")
+        except OSError as error:
+            return Sight("lost", f"Its files cannot be brought: {error}.")
+        return told
+
+    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """Says so to the cluster and in the job's folder: either is enough. Raises Refused where neither was heard."""
+        heard = []
+        for tell in (_forbid, _stop):
+            try:
+                tell(handle)
+                heard.append(tell)
+            except (NoAnswer, OSError) as error:
+                trouble = error
+        if not heard:
+            raise Refused(f"The job could not be stopped and may still run: {trouble}")
+
+    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+        """What lies in the shared folder. Raises Refused where that cannot be reached."""
+        try:
+            Path(handle["work"]).parent.stat()  # else a folder that is not mounted would seem empty
+            Bundle(Path(handle["work"])).empty()
+        except OSError as error:
+            raise Refused(
+                f"Its texts may still lie in ray_folder: {error}. Try again when it can be reached."
+            ) from None
+
+    def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
+        """Nobody is paid for one's own cluster."""
+        return None
+
+
+def _forbid(handle: Mapping[str, Any]) -> None:
+    stop_attempts(Path(handle["work"]))
+
+
+def _stop(handle: Mapping[str, Any]) -> None:
+    ask(handle["address"], "POST", f"{JOBS}{handle['submission']}/stop")
+
+
+def _newest(address: str, name: str) -> tuple[int, str]:
+    """(its number from 1, its state) of the newest submission of this bundle; (0, '') where there is none.
+
+    An id is never used again: Ray's watch over the old one would end the new one.
+    """
+    number, state = 0, ""
+    while told := ask(address, "GET", f"{JOBS}{name}-{number + 1}"):
+        number, state = number + 1, str(told["status"])
+    return number, state
+
+
+def _submit(address: str, submission: str, work: Path, resources: Mapping[str, Any]) -> None:
+    code = carry_code(work.parent.parent)
+    command = ["python", "-P", "-m", "gpu_jobs.runners.supervised_run", str(work), new_attempt(work)]
+    request: dict[str, Any] = {
+        "entrypoint": shlex.join([*command, str(int(resources.get("seconds") or 0))]),
+        "submission_id": submission,
+        "entrypoint_num_cpus": resources.get("cpu") or 1,  # without any, Ray runs it on the head node
+        "runtime_env": {"env_vars": {"PYTHONPATH": str(code), "HF_HUB_DISABLE_TELEMETRY": "1"}},
+    }
+    if gpu := resources.get("gpu"):
+        count = str(gpu).partition(":")[2]
+        request["entrypoint_num_gpus"] = int(count) if count.isdigit() else 1
+    if memory := resources.get("memory_mb"):
+        request["entrypoint_memory"] = int(memory) * 2**20
+    try:
+        ask(address, "POST", JOBS, request)
+    except NoAnswer:
+        if ask(address, "GET", JOBS + submission) is None:  # else its word was lost on the way, or another was first
+            stop_attempts(work)
+            raise
+
+
+def _asked(handle: Mapping[str, Any]) -> Sight:
+    """How the job stands as far as the cluster knows; what is the cluster's fault, or its end, is `lost`."""
+    try:
+        told = ask(handle["address"], "GET", JOBS + handle["submission"])
+    except NoAnswer as error:
+        return Sight("lost", str(error))
+    if told is None:
+        return Sight("lost", "The cluster does not know this job: was the cluster restarted?")
+    return _failure(told) if told["status"] == "FAILED" else _STATES[told["status"]]
+
+
+def _failure(told: Mapping[str, Any]) -> Sight:
+    """A job that fails writes its result; without one, only an exit status of its own process speaks of the job."""
+    message, status = str(told.get("message") or ""), told.get("driver_exit_code")
+    if told.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
+        first = message.strip().partition("\n")[0]
+        return Sight("lost", f"The cluster lost it: {first}")
+    if status < 0 or status > 128:
+        killed = -status if status < 0 else status - 128
+        return Sight("lost", f"Its process was killed (signal {killed}): out of memory, or its node went down.")
+    last = message.strip().splitlines()[-1] if message.strip() else "it printed nothing."
+    return Sight(
+        "failed",
+        f"It could not run on the cluster (exit status {status}): {last} "
+        "Does every node see ray_folder, and has its Python the packages that Rondo needs?",
+    )

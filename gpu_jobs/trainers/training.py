@@ -1,0 +1,70 @@
+"""What a trainer is given and what it gives back. Knows texts, labels and folders; no bundle, no store, no trainer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.models.heads.head import Head
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Labelled texts to learn from. targets: (texts, labels). labels: ids; names, descriptions: of the same labels."""
+
+    texts: Sequence[str]
+    targets: Bools
+    labels: tuple[str, ...]
+    names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    multi: bool
+
+
+class Progress(Protocol):
+    """Called after each step or so; raises nothing. figures: loss, eval_loss, eval_macro_f1, epoch, learning_rate."""
+
+    def __call__(self, done: int, total: int, **figures: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """How to train. values: every parameter of the trainer. base: the project's encoder, as `load_encoder` takes it.
+
+    cache: where fetched models are kept. checkpoints: a folder that outlives an attempt: when it holds one, training
+    goes on from there. work: an empty folder for what the trainer leaves.
+    """
+
+    values: Mapping[str, Any]
+    base: str
+    cache: Path
+    work: Path
+    checkpoints: Path
+    seed: int
+    threads: int
+    report: Progress
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out. encoder: folder with the fine-tuned encoder (safetensors and JSON only), None where the base is
+    unchanged. head: on that encoder's unit vectors, calibrated; None where texts are judged otherwise.
+
+    predict: (texts, labels) probabilities, rows sum to 1 unless multi. held_out: rows of the material that the weights
+    have not learnt from (the head may have). info: for `training_info`, what JSON can hold: base model, counts, times.
+    """
+
+    predict: Callable[[Sequence[str]], Floats]
+    head: Head | None
+    encoder: Path | None
+    held_out: npt.NDArray[np.int64]
+    held_out_probs: Floats
+    info: dict[str, Any]
+
+
+Train = Callable[[Material, Run], Trained]

@@ -1,0 +1,265 @@
+"""A job that tells how good people's answers are, from each other and from known answers. Knows codes and no store."""
+
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.agreement.kappa import Ints, Votes
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+LEAST, MOST = 0.05, 5.0
+"""of a weight"""
+SHRINKAGE = 4.0
+"""answers' worth of the crowd's own mean, so that who answered twice is neither genius nor spammer"""
+ROUNDS = 40
+START = 0.9
+SLIGHT = 0.01  # of each cell of a person's confusion: one that stayed empty so far is no proof
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question that people were asked: all labels, or one label against the rest. known: (records,) or -1."""
+
+    votes: Votes
+    known: Ints
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What Dawid and Skene make of a question. probs: (records, categories). others: (answers, categories), the same
+    without the answer's own author. mace: (people,) how often each knows rather than guesses."""
+
+    probs: Floats
+    others: Floats
+    mace: Floats
+
+
+def quality(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    """Writes out/labels.parquet (place, labels' columns, probability); returns a row of figures per person."""
+    started = time.monotonic()
+    with np.load(bundle / "in" / "votes.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    votes = Votes(arrays["record"], arrays["who"], arrays["said"], *(int(x) for x in arrays["sizes"]))
+    shared = only_shared(votes)
+    questions = questions_of(shared, arrays, params["multi"])
+    beliefs = []
+    for done, question in enumerate(questions):
+        report(done, len(questions))
+        beliefs.append(believe(question))
+    report(len(questions), len(questions))
+    people = _people(votes, shared, arrays, list(zip(questions, beliefs, strict=True)))
+    _write(bundle / "out" / "labels.parquet", shared, beliefs, params["multi"])
+    return {"people": people, "records": len(np.unique(shared.record)), "seconds": round(time.monotonic() - started, 3)}
+
+
+def only_shared(votes: Votes) -> Votes:
+    """The answers to records that two people answered or more."""
+    kept = np.bincount(votes.record, minlength=votes.records)[votes.record] > 1
+    return replace(votes, record=votes.record[kept], who=votes.who[kept], said=votes.said[kept])
+
+
+def questions_of(votes: Votes, arrays: Mapping[str, npt.NDArray[Any]], multi: bool) -> list[Question]:
+    """One, or where several labels may hold one per label; without those that everybody answers alike.
+
+    arrays: known (records,), and members (categories, labels), which labels each category has.
+    """
+    if not multi:
+        return [Question(votes, arrays["known"])] if len(np.unique(votes.said)) > 1 else []
+    members, known = arrays["members"], arrays["known"]
+    inside = (known >= 0) & (known < len(members))  # a set that nobody gave has no code: nothing is known then
+    found = []
+    for has in members.T.astype(np.int64):
+        truth = np.full(len(known), -1)
+        truth[inside] = has[known[inside]]
+        one = Question(replace(votes, said=has[votes.said], categories=2), truth)
+        if len(np.unique(one.votes.said)) > 1:
+            found.append(one)
+    return found
+
+
+def one_coin(question: Question) -> Floats:
+    """(people,) how often each is right, by EM; wrong labels are all alike. Zhang et al. 2014, with SHRINKAGE.
+
+    Dawid and Skene's confusion matrices believe too much where labels are rare: on Snow's affect sets their weights
+    lost to majority. Leaving a person's own answer out of what judges it made all alike where records had three.
+    """
+    votes = question.votes
+    total = np.bincount(votes.who, minlength=votes.people)
+    right = np.full(votes.people, START)
+    for _ in range(ROUNDS):
+        sums = np.zeros((votes.records, votes.categories))
+        np.add.at(sums, (votes.record, votes.said), log_odds(right, votes.categories)[votes.who])
+        probs = _certain(_shares(sums), question.known)
+        hits = probs[votes.record, votes.said]
+        mean = hits.mean() if len(hits) else START
+        right = (np.bincount(votes.who, hits, votes.people) + SHRINKAGE * mean) / (total + SHRINKAGE)
+    return right
+
+
+def log_odds(right: Floats, categories: int) -> Floats:
+    """Of being right against any one wrong label: what a vote is worth."""
+    share = np.clip(right, 1e-3, 1 - 1e-3)
+    return np.asarray(np.log(share / (1 - share)) + np.log(max(categories - 1, 1)))
+
+
+def weights(right: Floats, categories: int) -> Floats:
+    """Of votes, LEAST..MOST: no answer counts against the label that it names."""
+    return np.clip(log_odds(right, categories), LEAST, MOST)
+
+
+def _shares(logs: Floats) -> Floats:
+    odds = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
+
+
+def _certain(probs: Floats, known: Ints) -> Floats:
+    """The same with what is known put in; a label beyond all codes is one that nobody gave."""
+    sure = known >= 0
+    probs[sure] = 0
+    inside = sure & (known < probs.shape[1])
+    probs[inside, known[inside]] = 1
+    return probs
+
+
+def believe(question: Question) -> Belief:
+    """Dawid & Skene 1979 and MACE (Hovy et al. 2013) by crowd-kit."""
+    probs, errors = dawid_skene(question)
+    votes = question.votes
+    own = np.log(np.clip(errors[votes.who, votes.said], SLIGHT, 1))
+    others = _shares(np.log(np.clip(probs[votes.record], 1e-10, 1)) - own)
+    known = question.known[votes.record]
+    return Belief(_certain(probs, question.known), _certain(others, known), mace(votes)[0])
+
+
+def dawid_skene(question: Question) -> tuple[Floats, Floats]:
+    """(records, categories) probabilities, and (people, said, truth) confusions; flat where nobody answered."""
+    import pandas
+    from crowdkit.aggregation.classification.dawid_skene import DawidSkene
+
+    votes, codes = question.votes, range(question.votes.categories)
+    table = pandas.DataFrame({"task": votes.record, "worker": votes.who, "label": votes.said})
+    usable = np.flatnonzero(np.isin(question.known, np.unique(votes.said)))
+    truth = pandas.Series(question.known[usable], index=usable) if len(usable) else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit 1.4.2 says `inplace`, which pandas 4 drops
+        warnings.simplefilter("ignore", FutureWarning)
+        model = DawidSkene(n_iter=100).fit(table, truth)
+    found = model.probas_.reindex(index=range(votes.records), columns=codes)
+    probs = found.fillna({code: float(model.priors_.get(code, 0.0)) for code in codes}).to_numpy(np.float64)
+    errors = np.full((votes.people, votes.categories, votes.categories), 1 / votes.categories)
+    given = model.errors_.reindex(columns=codes).fillna(SLIGHT)
+    errors[given.index.get_level_values(0), given.index.get_level_values(1)] = given.to_numpy(np.float64)
+    return probs, errors
+
+
+def mace(votes: Votes) -> tuple[Floats, Floats]:
+    """(people,) chance that each knows rather than guesses, NaN without an answer; (records, categories) probabilities.
+
+    crowd-kit 1.4.2 pairs places by first appearance with sorted ones, so the codes are made to be both; and its
+    restarts all begin with the same seed, so there is one.
+    """
+    import pandas
+    from crowdkit.aggregation.classification.mace import MACE
+
+    order = np.lexsort((votes.who, votes.record))
+    columns = {"task": votes.record, "worker": votes.who, "label": votes.said}
+    coded = {name: pandas.factorize(values[order]) for name, values in columns.items()}
+    table = pandas.DataFrame({name: codes for name, (codes, _) in coded.items()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        model = MACE(n_restarts=1).fit(table)
+    knows = np.full(votes.people, np.nan)
+    knows[coded["worker"][1]] = model.spamming_[:, 1]
+    probs = np.full((votes.records, votes.categories), 1 / votes.categories)
+    probs[coded["task"][1]] = 0
+    probs[np.ix_(coded["task"][1], coded["label"][1])] = model.probas_.to_numpy(np.float64)
+    return knows, probs
+
+
+def _people(
+    votes: Votes, shared: Votes, arrays: Mapping[str, npt.NDArray[Any]], told: list[tuple[Question, Belief]]
+) -> list[dict[str, Any]]:
+    """A row per person in the order of their places; None for what cannot be told."""
+    known, gold = arrays["known"], arrays["gold"]
+    right = one_coin(Question(with_known(votes, known), known))
+    used = max(len(np.unique(votes.said)), 2)
+    informed = _informed(told, votes.people)
+    knows = np.array([belief.mace for _, belief in told]).mean(axis=0) if told else np.full(votes.people, np.nan)
+    on_gold = gold[votes.record]
+    hits = np.bincount(votes.who[on_gold], (votes.said == known[votes.record])[on_gold], votes.people)
+    asked = np.bincount(votes.who[on_gold], minlength=votes.people)
+    answers, beside = (np.bincount(one.who, minlength=votes.people) for one in (votes, shared))
+    value = weights(right, used)
+    return [
+        {
+            "answers": int(answers[person]),
+            "shared": int(beside[person]),
+            "gold": _against_gold(int(hits[person]), int(asked[person])),
+            "right": float(right[person]) if beside[person] or asked[person] else None,
+            "informed": _number(informed[person]),
+            "mace": _number(knows[person]),
+            "weight": float(value[person]) if beside[person] or asked[person] else 1.0,
+        }
+        for person in range(votes.people)
+    ]
+
+
+def with_known(votes: Votes, known: Ints) -> Votes:
+    """The answers to records that two people answered or whose label is known."""
+    kept = (np.bincount(votes.record, minlength=votes.records) > 1) | (known >= 0)
+    kept = kept[votes.record]
+    return replace(votes, record=votes.record[kept], who=votes.who[kept], said=votes.said[kept])
+
+
+def _informed(told: list[tuple[Question, Belief]], people: int) -> Floats:
+    """(people,) 1 for always right, 0 for guessing by one's own habits, below 0 for worse; NaN without an answer.
+
+    What the others' answers make likely of each answer, beyond what its author's habits would hit: a kappa.
+    """
+    above, most = np.zeros(people), np.zeros(people)
+    for question, belief in told:
+        votes = question.votes
+        hits = belief.others[np.arange(len(votes.said)), votes.said]
+        chance = belief.probs[np.unique(votes.record)].mean(axis=0)
+        above += np.bincount(votes.who, hits - chance[votes.said], people)
+        most += np.bincount(votes.who, 1 - chance[votes.said], people)
+    return np.where(most > 0, above / np.where(most > 0, most, 1), np.nan)
+
+
+def _against_gold(right: int, asked: int) -> dict[str, Any] | None:
+    """Share that was right with its 95 % interval (Beta with Jeffreys' prior)."""
+    from scipy.stats import beta
+
+    if not asked:
+        return None
+    low, high = (beta.ppf(level, right + 0.5, asked - right + 0.5) for level in (0.025, 0.975))
+    edges = {"low": 0.0 if not right else float(low), "high": 1.0 if right == asked else float(high)}
+    return {"n": asked, "value": right / asked, **edges}
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _write(path: Path, votes: Votes, beliefs: list[Belief], multi: bool) -> None:
+    """place of the record, likeliest code (single) or None, and how probable; several labels: the least sure one."""
+    import polars
+
+    places = np.unique(votes.record)
+    if multi:
+        sure = [np.maximum(belief.probs[places], 0).max(axis=1) for belief in beliefs]
+        probability = np.min(sure, axis=0) if sure else np.ones(len(places))
+        code = np.full(len(places), -1)
+    else:
+        probs = beliefs[0].probs[places] if beliefs else np.ones((len(places), 1))
+        code, probability = probs.argmax(axis=1), probs.max(axis=1)
+    polars.DataFrame({"place": places, "code": code.astype(np.int64), "probability": probability}).write_parquet(path)

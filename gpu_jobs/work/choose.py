@@ -1,0 +1,108 @@
+"""Choosing in a round's job: the batch, the spare records behind it, and their self-test. Knows arrays, no store."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import BadInput
+from core.models.heads.head import Head
+from core.sampling.batch import Batch, compose
+from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.selftest import Audited, examine
+from core.sampling.strategies import STRATEGIES
+from core.sampling.uncertainty import score_pool, small_margin
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+TOP = 9
+"""labels of a suggestion that are kept for the card: the keys 1 to 9"""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a round's job was given: its bundle, its parameters, row numbers, and the vectors of all records."""
+
+    bundle: Path
+    params: Mapping[str, Any]
+    arrays: Arrays
+    vectors: Floats
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Probabilities of every record, (records, labels), by the model that is active after this job."""
+
+    head: Head
+    probs: Floats
+
+
+def acquisition(scored: Scored, rows: Ints) -> Floats:
+    """(n,) least-margin scores of some records, higher = ask sooner."""
+    empty = np.empty((len(scored.probs), 0), np.float32)
+    return score_pool(Pool(empty, rows, np.empty(0, np.int64), scored.probs[rows], scored.head.multi), small_margin)
+
+
+def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
+    """[[label id, probability], ...] best first, as JSON, for each row."""
+    if scored is None:
+        return [None] * len(rows)
+    probs = scored.probs[rows]
+    order = np.argsort(-probs, axis=1, kind="stable")[:, :TOP]
+    return [
+        json.dumps([[scored.head.labels[column], round(float(line[column]), 4)] for column in columns])
+        for line, columns in zip(probs, order, strict=True)
+    ]
+
+
+def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
+    """The batch and, behind it, spare records chosen the same way out of what is left."""
+    arrays, wanted = task.arrays, task.params["choose"]
+    if wanted["strategy"] not in STRATEGIES:
+        raise BadInput(f"There is no strategy {wanted['strategy']!r}; there are {', '.join(STRATEGIES)}.")
+    strategy, rng = STRATEGIES[wanted["strategy"]], np.random.default_rng(wanted["seed"])
+    labelled, extra = arrays["train_rows"], arrays["machine_rows"]
+    pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
+    batch = compose(pool, wanted["size"], strategy, wanted["audit_share"], rng)
+    targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
+    audited = Audited(tuple(task.params["label_names"]), targets.sum(axis=0).astype(np.int64), len(targets))
+    tested = examine(pool, batch, np.random.default_rng(wanted["seed"]), audited)
+    left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
+    spare = compose(
+        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
+        min(wanted["spare"], len(left)),
+        strategy,
+        wanted["audit_share"],
+        rng,
+    )
+    _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
+    candidates = len(pool.rows) + len(extra)
+    told = {"pool": candidates, "records": len(task.vectors), "labelled": len(labelled)}
+    return told | {"self_test": asdict(tested)}
+
+
+def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:
+    probs = None if scored is None else scored.probs[rows]
+    return Pool(vectors, rows, labelled, probs, scored.head.multi if scored else False, audit_only)
+
+
+def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:
+    import polars
+
+    rows = np.concatenate([batch.rows, spare.rows])
+    audit = np.concatenate([batch.audit, spare.audit])
+    scores = np.concatenate([batch.scores, spare.scores]).astype(np.float64)
+    polars.DataFrame(
+        {
+            "n": rows,
+            "place": np.arange(1, len(rows) + 1),
+            "audit": audit,
+            "spare": np.arange(len(rows)) >= len(batch.rows),
+            "score": [None if np.isnan(value) else value for value in scores.tolist()],
+            "suggestion": tops(scored, rows),
+        },
+        schema_overrides={"score": polars.Float64, "suggestion": polars.String},
+    ).write_parquet(path)

@@ -1,0 +1,102 @@
+"""Encodes the texts of a bundle shard by shard: a killed job goes on where it stood. Knows files, not the store."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Damaged
+from core.models.encoders.encoder import Encoder, load_encoder
+from core.models.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
+
+SHARD_ROWS = 4_096
+"""what a kill can cost at most; a shard of 384 dims has 3 MB"""
+
+PIECE = 256
+"""texts between two reports"""
+
+Report = Callable[[int, int], None]
+
+
+def encode(bundle: Path, params: Mapping[str, Any], report: Report) -> dict[str, Any]:
+    """Writes `out/shard-*.npy` for `in/texts.parquet` (n ascending and dense, text); shards that stand are kept.
+
+    params: encoder, cache, threads, and optionally encoder_source (its folder) and shard_rows. Equal texts of a shard
+    are encoded once. Raises Damaged when the texts are not what they should be, BadInput when there is no such encoder.
+    """
+    started = time.monotonic()
+    source, out = bundle / "in" / "texts.parquet", bundle / "out"
+    name = str(params.get("encoder_source", params["encoder"]))
+    encoder = load_encoder(name, Path(params["cache"]), int(params["threads"]))
+    facts = Facts(_count(source), encoder.dims, int(params.get("shard_rows", SHARD_ROWS)), encoder.fingerprint)
+    _keep_or_clear(out, facts)
+    fresh = 0
+    for number, start in enumerate(range(0, facts.records, facts.shard_rows)):
+        rows = min(facts.shard_rows, facts.records - start)
+        if shard_rows(shard_path(out, number), facts.dims) != rows:
+            texts = _read_texts(source, start, rows)
+            _write_shard(shard_path(out, number), _encode_texts(encoder, texts, start, facts.records, report))
+            fresh += rows
+        report(start + rows, facts.records)
+    seconds = time.monotonic() - started
+    counts = {"records": facts.records, "encoded": fresh, "kept": facts.records - fresh, "dims": facts.dims}
+    return counts | {"seconds": round(seconds, 3), "texts_per_second": round(fresh / seconds, 1)}
+
+
+def _count(source: Path) -> int:
+    import polars
+
+    return int(polars.scan_parquet(source).select(polars.len()).collect().item())
+
+
+def _keep_or_clear(out: Path, facts: Facts) -> None:
+    """Shards that other weights or another cut into shards left behind are of no use."""
+    out.mkdir(parents=True, exist_ok=True)
+    if (out / FACTS).exists() and read_facts(out) == facts:
+        return
+    for path in out.glob("shard-*.npy"):
+        path.unlink()
+    write_facts(out, facts)
+
+
+def _read_texts(source: Path, start: int, rows: int) -> list[str]:
+    import polars
+
+    table = polars.scan_parquet(source).select("n", "text").slice(start, rows).collect()
+    numbers = table["n"].to_numpy()
+    if len(numbers) != rows or (np.diff(numbers) != 1).any():
+        raise Damaged(f"{source} has gaps between its record numbers near row {start}. Run `rondo encode` again.")
+    return table["text"].fill_null("").to_list()
+
+
+def _encode_texts(
+    encoder: Encoder, texts: Sequence[str], before: int, total: int, report: Report
+) -> npt.NDArray[np.float16]:
+    """Shortest first, so that pieces are even and progress runs; back in the order of the texts at the end."""
+    places: dict[str, list[int]] = {}
+    for row, text in enumerate(texts):
+        places.setdefault(text, []).append(row)
+    distinct = sorted(places, key=len)
+    vectors = np.empty((len(texts), encoder.dims), np.float16)
+    done = 0
+    for first in range(0, len(distinct), PIECE):
+        piece = distinct[first : first + PIECE]
+        for text, vector in zip(piece, encoder.encode(piece), strict=True):
+            vectors[places[text]] = vector
+            done += len(places[text])
+        report(before + done, total)
+    return vectors
+
+
+def _write_shard(path: Path, vectors: npt.NDArray[np.float16]) -> None:
+    """Whole or not at all."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.save(file, vectors)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)

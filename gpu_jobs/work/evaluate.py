@@ -1,0 +1,154 @@
+"""The job that judges one model on records whose truth is known, or only lets it guess. Knows files, no store."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.errors import Refused
+from core.evaluation.audit import Weights, weigh
+from gpu_jobs.trainers.training import Progress
+from gpu_jobs.work.evaluated_model import BASELINE, Place, Subject, open_subject, part_of, some_of
+from gpu_jobs.work.judging import (
+    Collector,
+    Columns,
+    Records,
+    columns_of,
+    draw,
+    records_of_file,
+    records_of_project,
+    taught,
+)
+from gpu_jobs.work.measure import read_history, thin
+from gpu_jobs.work.prediction_lines import writing_lines
+from gpu_jobs.work.score_dict import figures_of, flattery, judged_of, strangers
+from gpu_jobs.work.train import audit_weights
+
+Bools = npt.NDArray[np.bool_]
+
+
+def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
+    """Figures of one model, and one line per record in `out` if asked. params: as `core.registry.evaluate` makes
+    them.
+
+    Raises BadInput for a file that cannot be read or whose labels are strange to the model, Refused where nothing can
+    be judged, Damaged for a model that was tampered with.
+    """
+    started = time.monotonic()
+    place = place_of(bundle, params)
+    (subject,), records = open_all(bundle, params, place, report)
+    if not records.labelled and not params["write"]:
+        raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
+    columns = columns_of([subject], records, place.names)
+    kept, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
+    gathered, done = Collector(columns, [subject], kept), 0
+    lines = params["write"] and writing_lines(bundle / "out" / params["write"], columns, subject, params["top_k"])
+    with lines or nullcontext() as write:
+        report(0, records.total)
+        for chunk in records.chunks():
+            done += len(chunk.texts)
+            if params["labeled_only"]:
+                chunk = part_of(chunk, np.array([labels is not None for labels in chunk.labels], np.bool_))
+            guesses = subject.guess(chunk)
+            picked = gathered.pick(chunk)
+            gathered.keep(part_of(chunk, picked), [some_of(guesses, picked)])
+            if write is not None:
+                write(chunk, guesses)
+            report(done, records.total)
+    found = _figures(params, gathered, weights) if records.labelled else {}
+    notes = [*found.pop("sentences", ()), *_notes(params, records, columns, kept)]
+    if subject.name != BASELINE:
+        notes += flattery(taught(bundle, records), records.labelled)
+    return found | {
+        "trainer": subject.trainer,
+        "multi": subject.multi,
+        "records": records.labelled if params["labeled_only"] else records.total,
+        "labelled": records.labelled,
+        "unknown": dict(columns.unknown),
+        "labels": dict(columns.names),
+        "notes": notes,
+        "seconds": round(time.monotonic() - started, 3),
+    }
+
+
+def place_of(bundle: Path, params: Mapping[str, Any]) -> Place:
+    """What the models find around them."""
+    return Place(
+        vectors=Path(params["vectors"]),
+        cache=Path(params["vectors"]) / "cache",
+        threads=params["threads"],
+        encoder=params["encoder"],
+        names=params["names"],
+        descriptions=params["descriptions"],
+        multi=params["multi"],
+        work=bundle / "ckpt" / "work",
+        bases={one["name"]: one["base"] for one in params["subjects"] if one["base"]},
+    )
+
+
+def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Progress) -> tuple[list[Subject], Records]:
+    """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
+    wanted = params["subjects"]
+    models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in wanted if one["folder"]}
+    multi = next((model.multi for model in models.values()), place.multi)
+    if params["file"]:
+        known = {
+            name for names in (place.names, *(model.names for model in models.values())) for name in names.values()
+        }
+        records = records_of_file(bundle, params["file"] | {"known": sorted(known)}, report, multi=multi)
+    else:
+        records = records_of_project(bundle, params["on"], multi=multi)
+    if not place.names:
+        place = replace(place, names={label: label for label in sorted(records.counts)})
+    if len(models) < len(wanted) and len(place.names) < (1 if multi else 2):
+        raise Refused(
+            f"The baseline chooses among labels by their names, and there {'is one' if place.names else 'is none'}. "
+            "Name the column with --label, or add labels to the project."
+        )
+    return [models.get(one["name"]) or open_subject(BASELINE, None, place) for one in wanted], records
+
+
+def who_judges(
+    bundle: Path, params: Mapping[str, Any], records: Records, columns: Columns, *, crossed: bool
+) -> tuple[Bools, Weights | None]:
+    """(labelled records,) those that figures rest on, and what each stands for; None: a plain random sample.
+
+    crossed: all that were asked can judge, as on the Rounds page; else the audit alone, for the model learnt the rest.
+    """
+    if params["on"] != "audit":
+        return draw(records, columns, len(params["subjects"]), params["seed"]), None
+    rows, path = records.rows(), bundle / "in" / "history.npz"
+    if not crossed:
+        weights, kept = audit_weights(path, rows)
+        return kept, weights
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    judging, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
+    return np.isin(rows, judging), weights
+
+
+def _notes(params: Mapping[str, Any], records: Records, columns: Columns, kept: Bools) -> Iterator[str]:
+    """What a reader must know about the records."""
+    if not records.labelled:
+        yield "No record has a label: nothing is judged, the model only guessed. Name the column with --label."
+    elif records.labelled < records.total and not params["labeled_only"]:
+        yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
+    if params["on"] != "audit" and kept.sum() < len(kept):
+        yield f"The figures rest on {kept.sum():,} of {len(kept):,} records, drawn at random; all were guessed."
+    yield from strangers(columns.unknown)
+    if params["on"] == "split":
+        yield (
+            "These records were held out of training, but they chose when it stopped, and they were picked to be "
+            "learnt from: they say how training went, nothing about the pool."
+        )
+
+
+def _figures(params: Mapping[str, Any], gathered: Collector, weights: Weights | None) -> dict[str, Any]:
+    (subject,), columns, collected = gathered.subjects, gathered.columns, gathered.collected()
+    judged = judged_of(subject, columns, collected, weights)
+    return figures_of(judged, columns, collected, params["top_k"], params["seed"])

@@ -1,0 +1,261 @@
+"""An inspection's job: which labels look wrong, which records are hard, odd or at odds. Knows arrays and no store."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
+from core.models.heads.neighbour_graph import NODES, Graph
+from core.models.vectors import open_vectors
+from core.sampling.uncertainty import small_margin
+from gpu_jobs.work.graphs import make_graph
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+MOST = 200_000  # labelled records that are inspected; more are sampled
+PART = 50_000  # labelled records that learn from each other; each of several parts is large enough
+FOLDS = 5
+STRENGTH = 2.0  # C of the logistic regression, stricter than a head's: it shall not believe each single label
+SHARPNESS = 8.0  # a neighbour's vote is exp(SHARPNESS * cosine)
+DOUBT = 0.5  # votes of the labels' shares, so that a few neighbours are not certain
+HARD = 0.8  # margin score from which the model cannot tell: the best two are less than 0.2 apart
+HARD_SHARE = 0.03  # of the labelled records, at most
+ALIKE = 0.95  # cosine from which two records are near-duplicates
+NEIGHBOURS = 20
+CELLS_PROBED = 8
+ODD_SPREADS = 1.0  # interquartile ranges above the third quartile; with 1.7 four sets of short texts had almost none
+ODD_SHARE = 0.01  # of the records looked at, at most
+RULE = "low_normalized_margin"  # cleanlab's default named a quarter more on four sets, and was right less often
+LISTED = 1_000  # of a kind, except label errors
+
+
+@dataclass(frozen=True)
+class Flags:
+    """(k,) each: record number, score 0..1, and perhaps the other record (-1: none) or a label's column (-1: none)."""
+
+    n: Ints
+    score: Floats
+    other: Ints | None = None
+    label: Ints | None = None
+
+
+@dataclass(frozen=True)
+class Near:
+    """(k, neighbours): places of the nearest others among the labelled records, -1 for none, and their cosines."""
+
+    places: Ints
+    cosines: Floats
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled records: numbers (k,), unit vectors (k, dims) float32, targets (k, labels) bool."""
+
+    rows: Ints
+    points: Floats
+    targets: Mask
+    multi: bool
+
+
+def inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    """Writes out/flags.parquet; returns how many of each kind there are."""
+    import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
+    import scipy.optimize  # noqa: F401
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(params["threads"] or 1):
+        return _inspect(bundle, params, report)
+
+
+def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+    started = time.monotonic()
+    report(0, 4)
+    with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
+    rng = np.random.default_rng(params["seed"])
+    labelled, columns = _labelled(arrays, vectors, params["multi"], rng)
+    near = neighbours(labelled.points)
+    report(1, 4)
+    probs = out_of_sample(labelled, near, rng)
+    report(2, 4)
+    found = {
+        "label_error": label_errors(labelled, probs),
+        "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
+        "near_duplicate": contradictions(labelled, near),
+        "outlier": outliers(make_graph(params, vectors)),
+    }
+    report(3, 4)
+    _write(bundle / "out" / "flags.parquet", found, [params["labels"][column] for column in columns])
+    report(4, 4)
+    counts = {kind: len(flags.n) for kind, flags in found.items()}
+    told = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
+    return {**counts, **told, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _labelled(
+    arrays: Mapping[str, npt.NDArray[Any]], vectors: Floats, multi: bool, rng: np.random.Generator
+) -> tuple[Labelled, Ints]:
+    """At most MOST of the labelled records, and which columns of the taxonomy their targets have: those in use."""
+    rows, targets = arrays["rows"], arrays["targets"]
+    if len(rows) > MOST:
+        kept = np.sort(rng.choice(len(rows), MOST, replace=False))
+        rows, targets = rows[kept], targets[kept]
+    columns = np.flatnonzero(targets.any(axis=0)) if not multi else np.arange(targets.shape[1])
+    return Labelled(rows, np.asarray(vectors[rows], np.float32), targets[:, columns], multi), columns
+
+
+def out_of_sample(labelled: Labelled, near: Near, rng: np.random.Generator) -> Floats:
+    """(k, labels) probabilities that do not know the record's own label: the mean of two views that err differently.
+
+    Logistic regression without its fold, and its nearest neighbours. Not the head of a round: that one is balanced over
+    the labels, learns from guesses and believes single labels, which is good for learning and bad for judging. The
+    regression of many records runs in parts drawn by lot, of up to PART, so that work grows with their number only.
+    """
+    k = len(labelled.rows)
+    fitted = np.empty(labelled.targets.shape, np.float32)
+    for part in np.array_split(rng.permutation(k), -(-k // PART)):
+        fold = np.arange(len(part)) % FOLDS
+        for number in range(FOLDS):
+            fitted[part[fold == number]] = _fitted(labelled, part[fold != number], part[fold == number])
+    return np.asarray((fitted + _voted(labelled.targets, near)) / 2)
+
+
+def _fitted(labelled: Labelled, known: Ints, asked: Ints) -> Floats:
+    """(asked, labels) probabilities by a head that knows the `known` ones."""
+    loss, squash = (sigmoid_loss, sigmoid) if labelled.multi else (softmax_loss, softmax)
+    weights = np.ones((len(known), 1), np.float32)
+    examples = Examples(labelled.points[known], labelled.targets[known].astype(np.float32), weights)
+    found = fit_linear(examples, loss, STRENGTH)
+    return squash(labelled.points[asked] @ found[:, :-1].T + found[:, -1])
+
+
+def _voted(targets: Mask, near: Near) -> Floats:
+    """(k, labels) shares of the labels among the neighbours, the nearer the heavier."""
+    votes = np.where(near.places >= 0, np.exp(SHARPNESS * near.cosines), 0)
+    sums = np.tile(DOUBT * targets.mean(axis=0), (len(targets), 1))
+    for place, weight in zip(near.places.T, votes.T, strict=True):
+        sums += weight[:, None] * targets[place]
+    return np.asarray(sums / (votes.sum(axis=1, keepdims=True) + DOUBT))
+
+
+def label_errors(labelled: Labelled, probs: Floats) -> Flags:
+    """Confident learning: the records of lowest margin, as many as given and likely labels are at odds.
+
+    Northcutt et al. 2021. Score: how much likelier the best other label is than the given one, 0.5 for a tie; where
+    several may hold, how far the probability of the label that is doubted most lies from what was given.
+    """
+    if labelled.multi:
+        return _multi_label_errors(labelled, probs)
+    from cleanlab.filter import find_label_issues
+
+    given = labelled.targets.argmax(axis=1)
+    issues = np.flatnonzero(find_label_issues(given, probs, filter_by=RULE, n_jobs=1))
+    others = np.where(labelled.targets, -1.0, probs)[issues]
+    own = probs[issues, given[issues]]
+    return Flags(labelled.rows[issues], (others.max(axis=1) - own + 1) / 2, label=others.argmax(axis=1))
+
+
+def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
+    """Each label is a question of its own; one that all or none have cannot be wrong."""
+    from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
+
+    shares = labelled.targets.mean(axis=0)
+    asked = np.flatnonzero((shares > 0) & (shares < 1))
+    if not len(asked):
+        return Flags(np.empty(0, np.int64), np.empty(0))
+    targets, said = labelled.targets[:, asked], probs[:, asked]
+    given = [np.flatnonzero(row).tolist() for row in targets]
+    issues = find_multilabel_issues_per_class(given, said, filter_by=RULE, n_jobs=1)
+    doubt = np.where(issues, np.abs(targets - said), 0)
+    found = np.flatnonzero(doubt.any(axis=1))
+    return Flags(labelled.rows[found], doubt[found].max(axis=1), label=asked[doubt[found].argmax(axis=1)])
+
+
+def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
+    """What people disagree on, and the labelled records where the model cannot tell. The higher score counts."""
+    margin = np.asarray(small_margin(probs, labelled.multi), np.float64)
+    most = np.argsort(-margin, kind="stable")[: int(np.ceil(HARD_SHARE * len(margin)))]
+    most = most[margin[most] >= HARD]
+    rows = np.union1d(disputed, labelled.rows[most])
+    score = np.zeros(len(rows))
+    for numbers, scores in ((disputed, disputes), (labelled.rows[most], margin[most])):
+        place = np.searchsorted(rows, numbers)
+        score[place] = np.maximum(score[place], scores)
+    return _first(Flags(rows, score))
+
+
+def contradictions(labelled: Labelled, near: Near) -> Flags:
+    """Near-duplicates with different labels, each record with the most similar such one; a pair stands once."""
+    alike = (near.places >= 0) & (near.cosines >= ALIKE)
+    at_odds = alike & (labelled.targets[near.places] != labelled.targets[:, None]).any(axis=2)
+    left = np.flatnonzero(at_odds.any(axis=1))
+    closest = np.where(at_odds, near.cosines, -1).argmax(axis=1)[left]
+    right = near.places[left, closest]
+    pairs = np.unique(np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1), axis=0)
+    score = np.einsum("ij,ij->i", labelled.points[pairs[:, 0]], labelled.points[pairs[:, 1]])
+    return _first(Flags(labelled.rows[pairs[:, 0]], np.clip(score, 0, 1), other=labelled.rows[pairs[:, 1]]))
+
+
+def neighbours(points: Floats) -> Near:
+    """Exact up to NODES records; above them those in the nearest cells, which miss few that are alike."""
+    import faiss
+
+    width = min(NEIGHBOURS + 1, len(points))
+    if len(points) <= NODES:
+        cosines, places = faiss.knn(points, points, width, metric=faiss.METRIC_INNER_PRODUCT)
+    else:
+        cells = int(np.sqrt(len(points)))
+        index = faiss.IndexIVFFlat(
+            faiss.IndexFlatIP(points.shape[1]), points.shape[1], cells, faiss.METRIC_INNER_PRODUCT
+        )
+        index.nprobe = CELLS_PROBED
+        index.train(points[:: max(len(points) // (64 * cells), 1)])
+        index.add(points)
+        cosines, places = index.search(points, width)
+    oneself = places == np.arange(len(points))[:, None]
+    return Near(np.where(oneself, -1, places), np.where(places < 0, 0, cosines))
+
+
+def outliers(graph: Graph) -> Flags:
+    """Nodes whose neighbours are far: the mean distance (1 - cosine) stands out. Kuan & Mueller 2022."""
+    if not graph.cosines.size:
+        return Flags(graph.rows[:0], np.empty(0))
+    distance = 1 - graph.cosines.mean(axis=1, dtype=np.float64)
+    low, high = np.percentile(distance, (25, 75))
+    odd = np.argsort(-distance, kind="stable")[: int(ODD_SHARE * len(distance))]
+    odd = odd[distance[odd] > high + ODD_SPREADS * (high - low)]
+    return _first(Flags(graph.rows[odd], np.clip(distance[odd], 0, 1)))
+
+
+def _first(flags: Flags) -> Flags:
+    order = np.argsort(-flags.score, kind="stable")[:LISTED]
+    return Flags(flags.n[order], flags.score[order], None if flags.other is None else flags.other[order])
+
+
+def _write(path: Path, found: Mapping[str, Flags], labels: list[str]) -> None:
+    import polars
+
+    schema = {"n": polars.Int64, "kind": polars.String, "score": polars.Float64}
+    schema |= {"other": polars.Int64, "label": polars.String}
+    tables = [
+        polars.DataFrame(
+            {
+                "n": flags.n,
+                "kind": [kind] * len(flags.n),
+                "score": flags.score.astype(np.float64),
+                "other": flags.other if flags.other is not None else [None] * len(flags.n),
+                "label": [labels[c] for c in flags.label] if flags.label is not None else [None] * len(flags.n),
+            },
+            schema=schema,
+        )
+        for kind, flags in found.items()
+    ]
+    polars.concat(tables).write_parquet(path)

@@ -1,0 +1,267 @@
+"""The records that judge models, as chunks, and what models say of them in common columns. Knows files, no store."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.config.taxonomy import SEPARATOR
+from core.data.ingest import Layout, ingest
+from core.errors import BadInput, Refused
+from gpu_jobs.trainers.training import Progress
+from gpu_jobs.work.evaluated_model import Chunk, Guesses, Subject
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+CHUNK = 512
+MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
+"""records that figures rest on, at most, and their number times that of the labels; of more some are drawn at random"""
+MOST_OF_SEVERAL = 20_000
+"""the same where several labels may hold: hardly two records are alike there, so each is resampled by itself"""
+MOST_UNKNOWN = 200
+"""labels of a file that a model does not know, beyond which it is the wrong column or the wrong model"""
+SHOWN = 400
+"""characters of a text that are shown of a miss"""
+
+
+@dataclass(frozen=True)
+class Records:
+    """What judges: a Parquet table with id, text, label (a file's) or n, id, text, labels, stated (the project's).
+
+    counts: records of each label, by name for a file (by_name), by id for the project. name: for messages.
+    """
+
+    path: Path
+    name: str
+    total: int
+    labelled: int
+    counts: Mapping[str, int]
+    multi: bool
+    by_name: bool
+
+    def chunks(self) -> Iterator[Chunk]:
+        """In order, CHUNK at a time, so that a million never stand in memory."""
+        from pyarrow import parquet  # type: ignore[import-untyped]
+
+        with parquet.ParquetFile(self.path) as file:
+            own = "labels" in file.schema_arrow.names
+            names = ["n", "id", "text", "labels", "stated"] if own else ["id", "text", "label"]
+            for part in file.iter_batches(CHUNK, columns=names):
+                table = part.to_pydict()
+                labels = table["labels"] if own else [self._split(cell) for cell in table["label"]]
+                rows = np.asarray(table["n"], np.int64) if own else None
+                stated = np.asarray(table["stated"], np.float64) if own else None
+                yield Chunk(table["id"], table["text"], labels, rows, stated)
+
+    def rows(self) -> Ints:
+        """(records,) numbers of the project's records, ascending."""
+        from pyarrow import parquet
+
+        return np.asarray(parquet.read_table(self.path, columns=["n"])["n"].to_pylist(), np.int64)
+
+    def _split(self, cell: str | None) -> list[str] | None:
+        if cell is None:
+            return None
+        return cell.split(SEPARATOR) if self.multi and cell else [cell] if cell else []
+
+
+def taught(bundle: Path, records: Records) -> int:
+    """How many of a file's labelled records have the text of one that the project's models could learn from."""
+    from pyarrow import parquet
+
+    known, found = bundle / "in" / "taught.npy", 0
+    if not known.exists():
+        return 0
+    hashes = np.load(known, allow_pickle=False)
+    with parquet.ParquetFile(records.path) as file:
+        for part in file.iter_batches(columns=["hash", "label"]):
+            has = part.column("label").is_valid().to_numpy(zero_copy_only=False)
+            found += int(np.isin(part.column("hash").to_numpy()[has], hashes).sum())
+    return found
+
+
+def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
+    """`in/records.parquet`, as the owner wrote it; all of them have a label."""
+    from pyarrow import parquet
+
+    path = bundle / "in" / "records.parquet"
+    counts = Counter(
+        label for given in parquet.read_table(path, columns=["labels"])["labels"].to_pylist() for label in given
+    )
+    total = parquet.read_metadata(path).num_rows
+    return Records(path, name, total, total, counts, multi, by_name=False)
+
+
+def records_of_file(bundle: Path, given: Mapping[str, Any], report: Progress, *, multi: bool) -> Records:
+    """A person's file, read as for an import. given: `file` and fields of Layout. Raises BadInput."""
+    file, label = Path(given["file"]), given.get("label")
+    layout = Layout(
+        tuple(given["text"]),
+        label,
+        given.get("id"),
+        multi=multi,
+        encoding=given.get("encoding") or "utf-8",
+        known=tuple(given.get("known") or ()),
+    )
+    found = ingest(file, layout, bundle / "ckpt" / "file", report)
+    path = bundle / "ckpt" / "file" / "records.parquet"
+    labelled = _labelled(path) if label else 0
+    return Records(path, file.name, found["records"], labelled, found["labels"], multi, by_name=True)
+
+
+def _labelled(path: Path) -> int:
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:
+        return sum(len(part) - part.column("label").null_count for part in file.iter_batches(columns=["label"]))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The labels that any of the subjects or of the records has. names: by id. place: of what stands in the records.
+
+    by_name: a file's records say names, the project's ids. unknown: labels of the records that no subject has, by name,
+    and how many records have each.
+    """
+
+    labels: tuple[str, ...]
+    names: Mapping[str, str]
+    place: Mapping[str, int]
+    by_name: bool
+    unknown: Mapping[str, int]
+
+    def of(self, subject: Subject) -> list[int]:
+        """The column of each of its labels."""
+        return [self.place[subject.names[label] if self.by_name else label] for label in subject.labels]
+
+
+def columns_of(subjects: Sequence[Subject], records: Records, names: Mapping[str, str]) -> Columns:
+    """names: what the project calls its labels, in their order. Raises BadInput where no subject can give any of the
+    labels of the records."""
+    given: dict[str, str] = {}
+    for subject in subjects:
+        given = {label: subject.names[label] for label in subject.labels} | given
+    given = {label: given[label] for label in names if label in given} | given
+    key_of = given if records.by_name else {label: label for label in given}
+    ids: dict[str, str] = {}
+    for label in given:
+        ids.setdefault(key_of[label], label)
+    place = {key: column for column, key in enumerate(ids)}
+    if records.by_name:
+        place = {label: place[key] for key, label in ids.items()} | place
+    unknown = {label: count for label, count in records.counts.items() if label not in place}
+    _refuse_strangers(unknown, records, [subject.name for subject in subjects], list(given.values()))
+    place |= {label: len(ids) + number for number, label in enumerate(unknown)}
+    every = {label: given[label] for label in ids.values()} | {label: names.get(label, label) for label in unknown}
+    counts = {every[label]: count for label, count in unknown.items()}
+    return Columns((*ids.values(), *unknown), every, place, records.by_name, counts)
+
+
+def _refuse_strangers(unknown: Mapping[str, int], records: Records, who: Sequence[str], known: Sequence[str]) -> None:
+    if records.counts and len(unknown) == len(records.counts):
+        raise BadInput(
+            f"None of the {len(unknown)} labels of {records.name} ({_some(list(unknown))}) is one that "
+            f"{' or '.join(who)} can give ({_some(known)}). Name another label column or another model."
+        )
+    if len(unknown) > MOST_UNKNOWN:
+        raise BadInput(
+            f"{records.name} has {len(unknown):,} labels that {' or '.join(who)} cannot give ({_some(list(unknown))}); "
+            f"at most {MOST_UNKNOWN} are taken for mistakes of the model. Name another label column."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(repr(name[:40]) for name in names[:5]) + (", …" if len(names) > 5 else "")
+
+
+@dataclass(frozen=True)
+class Collected:
+    """The judging records, or those drawn of them. truth: (k, labels). ids, texts: to show. stated: (k,) what was
+    kept of the model's certainty, NaN where nothing was. said: of each subject, in the common columns."""
+
+    truth: Bools
+    ids: list[str]
+    texts: list[str]
+    stated: Floats
+    said: list[Guesses]
+
+
+@dataclass
+class Collector:
+    """Gathers what figures rest on while chunks pass by. kept: numbers of the labelled records that are drawn."""
+
+    columns: Columns
+    subjects: Sequence[Subject]
+    kept: Bools
+    passed: int = 0
+    truth: list[Bools] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    stated: list[Floats] = field(default_factory=list)
+    said: list[list[Guesses]] = field(default_factory=list)
+
+    def pick(self, chunk: Chunk) -> Bools:
+        """(n,) which of the chunk's records judge; each chunk once, in order."""
+        has = np.array([labels is not None for labels in chunk.labels], np.bool_)
+        picked = np.zeros(len(has), np.bool_)
+        picked[has] = self.kept[self.passed : self.passed + int(has.sum())]
+        self.passed += int(has.sum())
+        return picked
+
+    def keep(self, part: Chunk, guesses: Sequence[Guesses]) -> None:
+        """The picked records, and what each subject says of them in its own columns."""
+        self.truth.append(truth_of(part, self.columns))
+        self.ids += part.ids
+        self.texts += [text[:SHOWN] for text in part.texts]
+        self.stated.append(np.full(len(part.ids), np.nan) if part.stated is None else part.stated)
+        self.said.append(
+            [align(one, subject, self.columns) for one, subject in zip(guesses, self.subjects, strict=True)]
+        )
+
+    def collected(self) -> Collected:
+        """All together. Raises Refused where no record has a label."""
+        if not sum(map(len, self.truth)):
+            raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
+        said = [
+            Guesses(*(np.concatenate([getattr(piece[one], name) for piece in self.said]) for name in _PARTS))
+            for one in range(len(self.subjects))
+        ]
+        return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), said)
+
+
+_PARTS = ("probs", "said", "known")
+
+
+def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:
+    """(labelled records,) those that figures rest on: of too many a random part, the same for every subject."""
+    most = MOST_OF_SEVERAL if records.multi else MOST_JUDGED
+    most = max(min(most, MOST_CELLS // (len(columns.labels) * subjects)), 1)
+    kept = np.ones(records.labelled, np.bool_)
+    if records.labelled > most:
+        kept[:] = False
+        kept[np.random.default_rng(seed).choice(records.labelled, most, replace=False)] = True
+    return kept
+
+
+def truth_of(chunk: Chunk, columns: Columns) -> Bools:
+    """(n, labels); a record without a label has none."""
+    truth = np.zeros((len(chunk.texts), len(columns.labels)), np.bool_)
+    for row, labels in enumerate(chunk.labels):
+        for label in labels or ():
+            truth[row, columns.place[label]] = True
+    return truth
+
+
+def align(guesses: Guesses, subject: Subject, columns: Columns) -> Guesses:
+    """In the common columns; labels that the subject does not have get -1."""
+    places = columns.of(subject)
+    probs = np.full((len(guesses.probs), len(columns.labels)), -1, np.float32)
+    said = np.zeros(probs.shape, np.bool_)
+    probs[:, places], said[:, places] = guesses.probs, guesses.said
+    return Guesses(probs, said, guesses.known)

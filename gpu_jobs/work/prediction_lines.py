@@ -1,0 +1,93 @@
+"""One line per record: text, truth, ranked guesses, scores, correctness. Knows chunks and a file, no store."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gpu_jobs.work.evaluated_model import Chunk, Guesses, Subject
+from gpu_jobs.work.judging import Columns, align, truth_of
+
+Bools = npt.NDArray[np.bool_]
+Write = Callable[[Chunk, Guesses], None]
+
+
+@contextmanager
+def writing_lines(path: Path, columns: Columns, subject: Subject, top_k: int) -> Iterator[Write]:
+    """A function that adds the lines of one chunk: JSON, or CSV where the file is called so. The file is there once all
+    lines are."""
+    partial = path.with_name(path.name + ".partial")
+    as_csv = path.suffix == ".csv"
+    with partial.open("w", encoding="utf-8", newline="" if as_csv else None) as file:
+        table = csv.DictWriter(file, _header(top_k), lineterminator="\n")
+        if as_csv:
+            table.writeheader()
+
+        def write(chunk: Chunk, guesses: Guesses) -> None:
+            for line in _lines(chunk, guesses, columns, subject, top_k):
+                if as_csv:
+                    table.writerow(_cells(line))
+                else:
+                    file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        yield write
+    partial.replace(path)
+
+
+def _header(top_k: int) -> list[str]:
+    ranked = [f"{name}_{place}" for place in range(1, top_k + 1) for name in ("guess", "score")]
+    return ["id", "text", "truth", "said", "correct", *(f"top_{k}" for k in range(1, top_k + 1)), *ranked]
+
+
+def _cells(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels of one cell are joined by |, as an import reads them; true and false as in JSON; nothing for None."""
+    cells = {name: value for name, value in line.items() if name not in ("guesses", "scores")}
+    for place, (guess, score) in enumerate(zip(line["guesses"] or (), line["scores"] or (), strict=True), 1):
+        cells |= {f"guess_{place}": guess, f"score_{place}": score}
+    return {name: _cell(value) for name, value in cells.items()}
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "|".join(value) if isinstance(value, list) else value
+
+
+def _lines(chunk: Chunk, guesses: Guesses, columns: Columns, subject: Subject, top_k: int) -> Iterator[dict[str, Any]]:
+    """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
+    None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
+    many likeliest? None where nobody can say."""
+    names = [subject.names[label] for label in subject.labels]
+    said, truth = align(guesses, subject, columns).said, truth_of(chunk, columns)
+    right = (said == truth).all(axis=1)
+    order = np.argsort(-guesses.probs, axis=1, kind="stable")[:, :top_k]
+    scores = np.take_along_axis(guesses.probs, order, axis=1)
+    hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, subject, columns), order, axis=1), axis=1)
+    shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
+    for row, labels in enumerate(chunk.labels):
+        given = None if labels is None else [shown[label] for label in labels]
+        proposed = [names[column] for column in np.flatnonzero(guesses.said[row])]
+        known = bool(guesses.known[row])
+        yield {
+            "id": chunk.ids[row],
+            "text": chunk.texts[row],
+            "truth": given if subject.multi else (given[0] if given else None),
+            "said": proposed if subject.multi else proposed[0],
+            "guesses": [names[column] for column in order[row]] if known else None,
+            "scores": [round(float(score), 6) for score in scores[row]] if known else None,
+            "correct": None if labels is None else bool(right[row]),
+            **{
+                f"top_{k}": bool(hits[row, min(k, hits.shape[1]) - 1]) if labels and known else None
+                for k in range(1, top_k + 1)
+            },
+        }
+
+
+def _own(truth: Bools, subject: Subject, columns: Columns) -> Bools:
+    """(records, labels of the model): the truth in its own order."""
+    return truth[:, columns.of(subject)]
