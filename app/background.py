@@ -11,14 +11,14 @@ from typing import Any, overload
 
 import duckdb
 
-from app.auth.authenticator import TRUSTED, Bound, Entrance
+from app.auth.authenticator import TRUSTED, Binding, Authenticator
 from app.team_watch import TeamWatch
 from core import loop
 from core.auto_label.guarantees import answers_to_check
 from core.config.settings import Settings
 from core.errors import Cancelled, NotAProject, Refused, RondoError
 from core.jobs.bundle import Report
-from core.labelling.queue import Desk
+from core.labelling.queue import LabelQueue
 from core.models.encoders.text_limit import characters_read
 from core.project import Project
 from core.registry.retraining import due
@@ -33,7 +33,7 @@ WATCH_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Activity:
+class TaskProgress:
     """What goes on now. `total` 0 means that nobody knows how much there is."""
 
     what: str
@@ -53,26 +53,26 @@ class Activity:
 
 
 @dataclass
-class Ticket:
+class BackgroundTask:
     """One verb that is running, and the flag that stops it and nothing else."""
 
     verb: str
-    activity: Activity
+    activity: TaskProgress
     run: str = ""
     """by which the command that asked for it names it"""
     stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
-class Office:
+class ProjectServer:
     """An open project with its background work; rounds take turns, encoding goes on beside them."""
 
     project: Project
     secret: bytes
-    entrance: Entrance
+    entrance: Authenticator
     trouble: str | None = None
     """what the last background work ended with, until the next one succeeds"""
-    _tickets: list[Ticket] = field(default_factory=list)
+    _tickets: list[BackgroundTask] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _closing: bool = False
@@ -81,12 +81,12 @@ class Office:
     """responses there were when the promise that stands was last looked at"""
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> LabelQueue:
         """Where people get records and hand in answers."""
         return self.project.desk
 
     @property
-    def activities(self) -> dict[str, Activity]:
+    def activities(self) -> dict[str, TaskProgress]:
         """What goes on now, by verb."""
         return {ticket.verb: ticket.activity for ticket in list(self._tickets)}
 
@@ -100,23 +100,23 @@ class Office:
         return characters_read(project.models, project.vectors / "cache", self.settings().encoder, texts)
 
     @overload
-    def open_ticket(self, verb: str, *, run: str = "") -> Ticket: ...
+    def open_ticket(self, verb: str, *, run: str = "") -> BackgroundTask: ...
 
     @overload
-    def open_ticket(self, verb: str, *, alone: bool) -> Ticket | None: ...
+    def open_ticket(self, verb: str, *, alone: bool) -> BackgroundTask | None: ...
 
-    def open_ticket(self, verb: str, *, alone: bool = False, run: str = "") -> Ticket | None:
+    def open_ticket(self, verb: str, *, alone: bool = False, run: str = "") -> BackgroundTask | None:
         """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
         with self._changing:
             if self._closing:
                 raise Cancelled("The app is being stopped.")
             if alone and any(ticket.verb == verb for ticket in self._tickets):
                 return None
-            ticket = Ticket(verb, Activity("Starting", 0, 0, time.monotonic()), run)
+            ticket = BackgroundTask(verb, TaskProgress("Starting", 0, 0, time.monotonic()), run)
             self._tickets.append(ticket)
             return ticket
 
-    def run(self, ticket: Ticket, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+    def run(self, ticket: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
         """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
         try:
             return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
@@ -200,7 +200,7 @@ class Office:
             thread.join(1)
         self.project.close()
 
-    def _background(self, ticket: Ticket, options: dict[str, Any]) -> None:
+    def _background(self, ticket: BackgroundTask, options: dict[str, Any]) -> None:
         try:
             self.run(ticket, lambda *_: None, **options)
             self.trouble = None
@@ -211,30 +211,30 @@ class Office:
             log.warning("%s: %s", ticket.verb, error)
 
 
-def _following(ticket: Ticket, report: Report) -> Report:
+def _following(ticket: BackgroundTask, report: Report) -> Report:
     """The same report, seen by the pages too, and ended by the ticket's flag."""
     since: dict[str, float] = {}
 
     def told(what: str, done: int, total: int) -> None:
         if ticket.stop.is_set() and not (total and done >= total):  # what is done is told
             raise Cancelled(f"{what}: stopped. What was finished is kept.")
-        ticket.activity = Activity(what, done, total, since.setdefault(what, time.monotonic()))
+        ticket.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
         report(what, done, total)
 
     return told
 
 
-_OPEN: list[Office] = []
+_OPEN: list[ProjectServer] = []
 
 
-def opened() -> Office:
+def opened() -> ProjectServer:
     """The office of this process. Raises NotAProject where none was opened."""
     if not _OPEN:
         raise NotAProject("No project is open in this process. Start the app with `rondo up`.")
     return _OPEN[-1]
 
 
-def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> Office:
+def open_office(open_project: Callable[[], Project], bound: Binding = TRUSTED) -> ProjectServer:
     """Opens a project for this process."""
     project = open_project()
     if project.store.why_read_only:
@@ -243,7 +243,7 @@ def open_office(open_project: Callable[[], Project], bound: Bound = TRUSTED) -> 
     sweep(project)
     secret = read_secret(project.folder)
     try:
-        office = Office(project, secret, Entrance(project.store, secret, bound))
+        office = ProjectServer(project, secret, Authenticator(project.store, secret, bound))
     except RondoError:
         project.close()
         raise

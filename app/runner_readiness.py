@@ -24,7 +24,7 @@ class Place:
     gpu: str = ""
 
 
-def places(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Place]:
+def runner_readiness(settings: Settings, environment: Mapping[str, str] = os.environ) -> list[Place]:
     """This machine first."""
     gpus = GPUS if settings.gpu in GPUS else (settings.gpu, *GPUS)
     return [

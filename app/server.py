@@ -19,7 +19,7 @@ from starlette.routing import Route
 from annotation.workspace import connect
 from app import background, client
 from app.auth.api_token import read_token
-from app.auth.authenticator import Bound, Door, refuse_open_door
+from app.auth.authenticator import Binding, AuthMode, refuse_open_door
 from app.auth.guard import HEADER, NOTHING_HERE, TOKEN, Guard
 from app.auth.identity import SESSION
 from app.auth.oidc import read_auth
@@ -81,7 +81,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
     configure_streamlit()
     load_secrets(folder)
     auth = read_auth(folder)
-    bound = Bound(
+    bound = Binding(
         is_loopback(host) and (public is None or is_loopback(host_name(public.authority))),
         take_shared_code(folder),
         bool(auth),
@@ -98,7 +98,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         app = make_app(office, key, auth)  # before anything is announced: it may refuse
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
         own = f"http://{shown}:{port}"
-        link = _link(bound, own, listening.page, with_token=office.entrance.door() is Door.TRUST)
+        link = _link(bound, own, listening.page, with_token=office.entrance.door() is AuthMode.TRUST)
         client.write_address(folder, own, key, link)
         announce(link)
         office.start("open")
@@ -118,7 +118,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         raise Cancelled("Stopped. What was saved is kept.")
 
 
-def _link(bound: Bound, own: str, page: str, *, with_token: bool) -> str:
+def _link(bound: Binding, own: str, page: str, *, with_token: bool) -> str:
     """What a person opens; the token in it is asked for once in each browser."""
     address = f"{bound.public.url if bound.public else own}{page}"
     sign = "&" if "?" in page else "?"
@@ -132,7 +132,7 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {link}. Use that one, or stop it first.")
 
 
-def make_app(office: background.Office, key: str, auth: Mapping[str, Any] | None = None) -> Any:
+def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> Any:
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
@@ -156,7 +156,7 @@ def make_app(office: background.Office, key: str, auth: Mapping[str, Any] | None
     )
 
 
-def own_routes(office: background.Office, key: str) -> list[Route]:
+def own_routes(office: background.ProjectServer, key: str) -> list[Route]:
     """What we serve beside Streamlit's pages; `app.auth.guard` says who may use which."""
     routes = [
         *sign_in_routes(office.entrance),

@@ -26,7 +26,7 @@ from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
 from core.evaluation.audit import Bools, History, Ints, plain, weigh
 from core.evaluation.scores import FEW, Estimate, Score, macro_f1, score, share
-from core.models.heads.head import Lesson, Surroundings, cross_fit, fit_uncalibrated, predict
+from core.models.heads.head import LabelledVectors, NeighbourGraph, cross_fit, fit_uncalibrated, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Pool
@@ -114,7 +114,7 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
         batch = compose(pool, size, STRATEGIES[plan.strategy], part, rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         asked = np.flatnonzero(left >= 0)
-        lesson = Lesson(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
+        lesson = LabelledVectors(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
         if number + 1 < len(plan.sizes):
             head = fit_uncalibrated(lesson, around(vectors[here]))
         else:
@@ -126,9 +126,9 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
     return Played(vectors, truth, left, audited, (), asked, held_out, probs, (head,)), opens
 
 
-def around(vectors: Floats) -> Surroundings:
+def around(vectors: Floats) -> NeighbourGraph:
     graph = neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
-    return Surroundings(graph, vectors[graph.rows])
+    return NeighbourGraph(graph, vectors[graph.rows])
 
 
 def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
@@ -138,7 +138,7 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     starts, wave = np.unique(opens, return_inverse=True)
     history = History(np.bincount(wave), starts, wave[asked], played.left[asked], played.audited[asked])
     chosen = asked[~history.audited]
-    lesson = Lesson(played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels)
+    lesson = LabelledVectors(played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels)
     nobody = np.zeros(len(chosen), np.bool_)
     untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0)).head
     guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)

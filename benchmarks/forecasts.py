@@ -21,7 +21,7 @@ import numpy.typing as npt
 from benchmarks.recipe import Trial, load_trial
 from core.evaluation.curve import fit_curve, lacking
 from core.evaluation.savings import FEWEST_AUDITS, Savings, Shadow, savings, shadow_arm
-from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Ints, Pool
@@ -56,10 +56,10 @@ class World:
         self.judges = np.concatenate([trial.train[others], trial.test])
         self.judged = np.concatenate([trial.truth[others], trial.test_truth])
         graph = neighbour_graph(self.vectors, np.arange(len(mine)), np.random.default_rng(0))
-        self.around = Surroundings(graph, self.vectors[graph.rows])
+        self.around = NeighbourGraph(graph, self.vectors[graph.rows])
 
-    def lesson(self, rows: Ints) -> Lesson:
-        return Lesson(self.vectors[rows], np.eye(len(self.labels))[self.truth[rows]], self.labels)
+    def lesson(self, rows: Ints) -> LabelledVectors:
+        return LabelledVectors(self.vectors[rows], np.eye(len(self.labels))[self.truth[rows]], self.labels)
 
     def accuracy(self, head: Head) -> float:
         return float((predict(head, self.judges).argmax(axis=1) == self.judged).mean())

@@ -22,7 +22,7 @@ from benchmarks.simulated import Plan, play
 from core.auto_label.guarantees import check_size, limit_of
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import Certificate, Refusal, Wanted, certify
-from core.evaluation.regions import Bools, Evidence, Judged
+from core.evaluation.regions import Bools, Evidence, CheckedRecords
 
 WANTED = (
     Wanted(0.95, None, 0.95),
@@ -59,8 +59,8 @@ def read_replay(file: Path) -> Replay:
         found = {key: kept[key] for key in kept.files}
     labels = tuple(str(number) for number in range(int(max(found["said"].max(), found["psaid"].max())) + 1))
 
-    def judged(which: Bools) -> Judged:
-        return Judged(found["said"][which].astype(np.int64), found["prob"][which].astype(float), found["right"][which])
+    def judged(which: Bools) -> CheckedRecords:
+        return CheckedRecords(found["said"][which].astype(np.int64), found["prob"][which].astype(float), found["right"][which])
 
     pool = found["psaid"].astype(np.int64), found["pprob"].astype(float)
     return Replay(Evidence(labels, judged(found["audit"]), judged(~found["audit"]), *pool), found["pright"])

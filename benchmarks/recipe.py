@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.models.heads.head import Head, Lesson, Surroundings, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.pool import Floats, Ints, Pool, Strategy
 from core.sampling.strategies import STRATEGIES
@@ -36,7 +36,7 @@ class Trial:
     test_truth: Ints
     labels: tuple[str, ...]
     names: Floats
-    surroundings: Surroundings
+    surroundings: NeighbourGraph
 
 
 Teach = Callable[[Trial, Ints], Head]
@@ -54,7 +54,7 @@ def load_trial(folder: Path, name: str, cache: Path) -> Trial:
     names = encode(spoken, cache / f"{name}-names.npy").astype(np.float32)
     train = vectors[~test]
     graph = neighbour_graph(train, np.arange(len(train)), np.random.default_rng(0))
-    return Trial(train, truth[~test], vectors[test], truth[test], labels, names, Surroundings(graph, train[graph.rows]))
+    return Trial(train, truth[~test], vectors[test], truth[test], labels, names, NeighbourGraph(graph, train[graph.rows]))
 
 
 def split_of(column: list[str] | None, records: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -76,8 +76,8 @@ def encode(texts: list[str], file: Path) -> Floats:
     return np.asarray(np.load(file))
 
 
-def lesson_of(trial: Trial, rows: Ints, names: Floats | None = None) -> Lesson:
-    return Lesson(trial.train[rows], np.eye(len(trial.labels))[trial.truth[rows]], trial.labels, names=names)
+def lesson_of(trial: Trial, rows: Ints, names: Floats | None = None) -> LabelledVectors:
+    return LabelledVectors(trial.train[rows], np.eye(len(trial.labels))[trial.truth[rows]], trial.labels, names=names)
 
 
 def plain(trial: Trial, rows: Ints) -> Head:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipe import Trial
-from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Ints, Pool
@@ -60,7 +60,7 @@ def play(trial: Trial, plan: Plan) -> Played:
     members = rng.permutation(len(trial.train))[: plan.records]
     vectors, truth = np.asarray(trial.train[members], np.float32), trial.truth[members]
     graph = neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
-    around = Surroundings(graph, vectors[graph.rows])
+    around = NeighbourGraph(graph, vectors[graph.rows])
     left, audited = np.full(len(vectors), -1), np.zeros(len(vectors), bool)
     heads: list[Head] = []
     pools: list[int] = []
@@ -72,7 +72,7 @@ def play(trial: Trial, plan: Plan) -> Played:
         pools.append(len(rows))
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         asked = np.flatnonzero(left >= 0)
-        lesson = Lesson(vectors[asked], np.eye(len(trial.labels), dtype=np.float32)[truth[asked]], trial.labels)
+        lesson = LabelledVectors(vectors[asked], np.eye(len(trial.labels), dtype=np.float32)[truth[asked]], trial.labels)
         if number + 1 < len(plan.sizes):
             heads.append(fit_head(lesson, around, rng))
         else:

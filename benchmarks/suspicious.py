@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.recipe import Trial, lesson_of, load_trial
-from core.models.heads.head import Lesson, cross_fit, fit_head, predict
+from core.models.heads.head import LabelledVectors, cross_fit, fit_head, predict
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.inspect import Labelled, label_errors, neighbours, out_of_sample
 
@@ -68,7 +68,7 @@ def as_it_comes(trial: Trial, labelled: Labelled, rng: np.random.Generator) -> I
     """cleanlab's default rule on the probabilities of the round's head."""
     from cleanlab.filter import find_label_issues
 
-    lesson = Lesson(labelled.points, labelled.targets.astype(np.float32), trial.labels)
+    lesson = LabelledVectors(labelled.points, labelled.targets.astype(np.float32), trial.labels)
     probs = cross_fit(lesson, trial.surroundings, np.ones(len(labelled.rows), np.bool_), rng).probs
     return np.flatnonzero(find_label_issues(labelled.targets.argmax(axis=1), probs, n_jobs=1))
 

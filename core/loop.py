@@ -41,7 +41,7 @@ from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import status
 from core.rounds.plans import Request
-from core.rounds.play import can_learn, play, take_in_finished
+from core.rounds.play import can_learn, run_round, take_in_finished
 from core.rounds.rechoosing import rechoose
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
@@ -128,21 +128,21 @@ def _accept(project: Project, bundle: Bundle, found: dict[str, Any], *, add_labe
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Chooses records with the model as it is and queues them."""
     encode_if_needed(project, report)
-    return play(project, report, learn=False, request=Request(**request))
+    return run_round(project, report, learn=False, request=Request(**request))
 
 
 def fit(project: Project, report: Report) -> dict[str, Any]:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
     encode_if_needed(project, report)
     check(project, report)
-    return play(project, report, learn=True, request=None)
+    return run_round(project, report, learn=True, request=None)
 
 
 def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
     encode_if_needed(project, report)
     check(project, report)
-    return play(project, report, learn=can_learn(project), request=Request(**request))
+    return run_round(project, report, learn=can_learn(project), request=Request(**request))
 
 
 def export(project: Project, report: Report, *, out: str, file_format: str, **options: Any) -> dict[str, Any]:

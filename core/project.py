@@ -15,7 +15,7 @@ from core.errors import BadInput, RondoError
 from core.exchange.link import Link, nowhere
 from core.exchange.workspace import Connect
 from core.jobs.bundle import UNDER_WAY, Jobs, Runner
-from core.labelling.queue import Desk
+from core.labelling.queue import LabelQueue
 from core.store.database import Store, utc_now
 
 
@@ -94,7 +94,7 @@ class Project:
 
     folder: Path
     store: Store
-    desk: Desk
+    desk: LabelQueue
     jobs: Jobs
     settings: SettingsInForce
     runners: "Runners" = field(default_factory=dict)
@@ -182,7 +182,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
     project = Project(
         folder=folder,
         store=store,
-        desk=Desk(store, settings, utc_now),
+        desk=LabelQueue(store, settings, utc_now),
         jobs=Jobs(store, runner, folder / "jobs"),
         settings=settings,
         runners=runners or {},

@@ -11,7 +11,7 @@ from core import loop
 from core.errors import Refused
 from core.jobs.bundle import Report
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
@@ -46,7 +46,7 @@ def answer(project: Project, truth: Truth, count: int) -> int:
     events: tuple[Event, ...] = ()
     left = count
     while True:
-        reply = project.desk.exchange(ORACLE, Ask(events=events, want=min(left, HANDFUL)))
+        reply = project.desk.exchange(ORACLE, QueueRequest(events=events, want=min(left, HANDFUL)))
         if refused := [reason for reason in reply.statuses.values() if reason not in ("stored", "known")]:
             raise Refused(f"The oracle's answer was refused: {refused[0]}")
         if not reply.cards:

@@ -9,7 +9,7 @@ from uuid import uuid4
 from core.config.settings import Settings
 from core.config.taxonomy import make_taxonomy
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask, Desk, Reply
+from core.labelling.queue import QueueRequest, LabelQueue, QueueReply
 from core.labelling.responses import Event
 from core.store.database import Store
 
@@ -28,7 +28,7 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.desk = Desk(self.store, lambda: self.settings, lambda: self.now)
+        self.desk = LabelQueue(self.store, lambda: self.settings, lambda: self.now)
 
     def fill(self, records: int, queued: Sequence[int] = (), audit: Sequence[int] = (), text: str = "text") -> None:
         with self.desk.changing() as cursor:
@@ -46,8 +46,8 @@ class World:
             )
             cursor.execute("delete from queue where n < 0")
 
-    def ask(self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object) -> Reply:
-        return self.desk.exchange(holder, Ask(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
+    def ask(self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object) -> QueueReply:
+        return self.desk.exchange(holder, QueueRequest(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
 
     def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -69,7 +69,7 @@ class World:
         return {id for (id,) in rows}
 
 
-def ids(reply: Reply) -> list[str]:
+def ids(reply: QueueReply) -> list[str]:
     return [card.id for card in reply.cards]
 
 

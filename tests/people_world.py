@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from app.auth.authenticator import TRUSTED, Bound, Entrance
+from app.auth.authenticator import TRUSTED, Binding, Authenticator
 from app.auth.identity import SESSION
 from core.errors import BadInput
 from core.people.people import add_person
@@ -30,7 +30,7 @@ def add_all(project: Project) -> dict[str, str]:
 class Visit:
     """Somebody who has signed in."""
 
-    entrance: Entrance
+    entrance: Authenticator
     name: str
 
     @property
@@ -50,5 +50,5 @@ class Visit:
         return {SESSION: self.session}
 
 
-def entrance_of(project: Project, bound: Bound = TRUSTED) -> Entrance:
-    return Entrance(project.store, SECRET, bound)
+def entrance_of(project: Project, bound: Binding = TRUSTED) -> Authenticator:
+    return Authenticator(project.store, SECRET, bound)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core import loop
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project, open_project
@@ -89,14 +89,14 @@ def import_latest(project: Project, imported_at: str) -> None:
 def answer(project: Project, wrong: set[str]) -> int:
     """Answers all that waits as the model would, but wrongly for the labels in `wrong`; none was shown a suggestion."""
     given = 0
-    while cards := project.desk.exchange(ANN, Ask(want=50)).cards:
+    while cards := project.desk.exchange(ANN, QueueRequest(want=50)).cards:
         assert all(card.suggestion is None for card in cards if project.store.one(_CHECKS, [card.id]))
         events = []
         for card in cards:
             said = scored(int(card.id[1:]))
             truth = {"spam": "ham", "ham": "spam"}[said] if said in wrong else said
             events.append(Event(f"e{card.id}", card.id, "submit", (truth,)))
-        project.desk.exchange(ANN, Ask(events=tuple(events)))
+        project.desk.exchange(ANN, QueueRequest(events=tuple(events)))
         given += len(events)
         if not project.store.one(f"select count(*) from ({OPEN})"):
             break

@@ -14,7 +14,7 @@ from core import simulate
 from core.config.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import OWN, load_encoder
-from core.models.heads.head import Head, Lesson, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, fit_head, predict
 from core.models.out_of_fold import write_judged
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
@@ -52,7 +52,7 @@ def good_head(project: Project) -> Head:
     """Taught by all records, whoever has labelled them: as good as one can be."""
     vectors = np.asarray(open_vectors(project.vectors, "all-MiniLM-L6-v2")[:60], np.float32)
     targets = np.array([[label in answers()[f"r{n}"] for label in LABELS] for n in range(60)], np.float32)
-    return fit_head(Lesson(vectors, targets, LABELS), None, np.random.default_rng(0))
+    return fit_head(LabelledVectors(vectors, targets, LABELS), None, np.random.default_rng(0))
 
 
 def bad_head(dims: int = 384, seed: int = 0) -> Head:

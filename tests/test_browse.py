@@ -21,7 +21,7 @@ from core.explore.nearest import nearest
 from core.explore.record_detail import neighbours, read_dossier, told_by_models, twins
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.states import STATES
@@ -138,14 +138,14 @@ def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:
     path = project.folder / "rondo.toml"
     path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
     loop.next_batch(project, quiet, size=10, spare=0)
-    tied, skipped, flagged, *_ = [card.id for card in project.desk.exchange(Holder("ann", "a"), Ask(want=10)).cards]
+    tied, skipped, flagged, *_ = [card.id for card in project.desk.exchange(Holder("ann", "a"), QueueRequest(want=10)).cards]
     for who, label in (("ann", "weather"), ("bob", "food")):
         events = [Event(f"{who}0", tied, "submit", (label,)), Event(f"{who}1", skipped, "skip")]
-        project.desk.exchange(Holder(who, who), Ask(events=(*events, Event(f"{who}2", flagged, "flag", note="odd"))))
+        project.desk.exchange(Holder(who, who), QueueRequest(events=(*events, Event(f"{who}2", flagged, "flag", note="odd"))))
     assert ids(project, Search(state="tied")) == [tied]
     assert ids(project, Search(state="skipped")) == [skipped]
     assert ids(project, Search(state="flagged")) == [flagged]
-    project.desk.exchange(Holder("bob", "bob"), Ask(events=(Event("back", skipped, "undo", undoes="bob1"),)))
+    project.desk.exchange(Holder("bob", "bob"), QueueRequest(events=(Event("back", skipped, "undo", undoes="bob1"),)))
     assert set(ids(project, Search(annotator="bob"))) == {tied, flagged}
 
 
@@ -233,7 +233,7 @@ def test_an_audit_record_that_two_shall_answer_stays_blind_after_the_first(playe
     known_to_models(played, n)
     for who in ("ann", "bob"):
         assert hidden_everywhere(played, n)
-        played.desk.exchange(Holder(who, who), Ask(events=(Event(who, record, "submit", ("food",)),)))
+        played.desk.exchange(Holder(who, who), QueueRequest(events=(Event(who, record, "submit", ("food",)),)))
     assert not hidden_everywhere(played, n)
 
 
@@ -243,7 +243,7 @@ def test_what_a_model_says_is_hidden_while_a_record_is_under_review(played: Proj
     assert not hidden_everywhere(played, n)
     assert queue_for_review(played, [n], "ann")["queued"] == 1
     assert hidden_everywhere(played, n)
-    played.desk.exchange(Holder("ann", "a"), Ask(events=(Event("again", record, "submit", ("food",)),)))
+    played.desk.exchange(Holder("ann", "a"), QueueRequest(events=(Event("again", record, "submit", ("food",)),)))
     assert not hidden_everywhere(played, n)
 
 
@@ -260,7 +260,7 @@ def test_a_status_counts_what_the_filters_find(played: Project) -> None:
         Event("3", f"r{known}", "submit", ("weather",)),
         Event("4", waiting[2], "submit", ("food",)),
     ]
-    played.desk.exchange(Holder("ann", "a"), Ask(events=tuple(events)))
+    played.desk.exchange(Holder("ann", "a"), QueueRequest(events=tuple(events)))
     figures = status(played)
     for state in ("labelled", "gold", "queued", "flagged", "skipped", "tied"):
         assert figures[state] == len(ids(played, Search(state=state))), state

@@ -15,7 +15,7 @@ from core.explore.record_detail import read_dossier
 from core.labelling.calibrating import calibrate, share_of
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
 from core.project import Project
@@ -215,9 +215,9 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     known = {id for (id,) in project.store.query(_CALIBRATING)}
     for who in ("ann", "bob"):
         holder = Holder(who, "1")
-        cards = project.desk.exchange(holder, Ask(want=50)).cards
+        cards = project.desk.exchange(holder, QueueRequest(want=50)).cards
         events = [Event(f"{who}{card.id}", card.id, "submit", ("food",)) for card in cards if card.id in known]
-        project.desk.exchange(holder, Ask(events=tuple(events), give_back=tuple(card.id for card in cards)))
+        project.desk.exchange(holder, QueueRequest(events=tuple(events), give_back=tuple(card.id for card in cards)))
         assert len(events) == 4
     simulate.answer(project, truth, 12)
     loop.play_round(project, quiet, size=6)

@@ -11,7 +11,7 @@ from core.errors import BadInput, Refused
 from core.explore.record_detail import read_dossier
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
@@ -31,8 +31,8 @@ def settled(project: Project, record: str) -> tuple[list[str], str, str]:
 def labelled(project: Project) -> str:
     """A record that ann has labelled on the card."""
     loop.next_batch(project, quiet, size=6, spare=0)
-    card = project.desk.exchange(ANN, Ask(want=6)).cards[0]
-    project.desk.exchange(ANN, Ask(events=(Event("e0", card.id, "submit", ("food",)),)))
+    card = project.desk.exchange(ANN, QueueRequest(want=6)).cards[0]
+    project.desk.exchange(ANN, QueueRequest(events=(Event("e0", card.id, "submit", ("food",)),)))
     return card.id
 
 
@@ -75,7 +75,7 @@ def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Pr
 def test_its_author_confirms_a_correction_and_it_stays_one(project: Project, labelled: str) -> None:
     correct(project, labelled, ["music"], "bob")
     again = Event("again", labelled, "submit", ("music",), ts=4e9)
-    project.desk.exchange(Holder("bob", "tab"), Ask(events=(again,)))
+    project.desk.exchange(Holder("bob", "tab"), QueueRequest(events=(again,)))
     assert settled(project, labelled)[:2] == (["music"], "adjudicated")
     with project.store.transaction() as cursor:
         settle(cursor, "select n from records", project.settings())
@@ -84,9 +84,9 @@ def test_its_author_confirms_a_correction_and_it_stays_one(project: Project, lab
 
 def test_a_correction_takes_the_record_from_who_holds_it(project: Project) -> None:
     loop.next_batch(project, quiet, size=6, spare=0)
-    held = [card.id for card in project.desk.exchange(ANN, Ask(want=2)).cards]
+    held = [card.id for card in project.desk.exchange(ANN, QueueRequest(want=2)).cards]
     correct(project, held[0], ["music"], "bob")
-    reply = project.desk.exchange(ANN, Ask(have=tuple(held)))
+    reply = project.desk.exchange(ANN, QueueRequest(have=tuple(held)))
     assert reply.taken == held[:1]
     assert settled(project, held[0])[0] == ["music"]
 
@@ -111,7 +111,7 @@ def test_a_label_given_where_nobody_has_labelled_is_an_ordinary_answer(project: 
 
 def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project) -> None:
     loop.next_batch(project, quiet, size=6, spare=0)
-    card = project.desk.exchange(ANN, Ask(want=6)).cards[0]
+    card = project.desk.exchange(ANN, QueueRequest(want=6)).cards[0]
     with project.store.transaction() as cursor:
         cursor.execute("update queue set audit = false")
         cursor.execute(
@@ -145,4 +145,4 @@ def test_a_corrected_record_is_not_handed_out_again(project: Project) -> None:
     loop.next_batch(project, quiet, size=2, spare=0)
     first = project.store.one("select r.id from records r join queue q using (n) order by position limit 1")
     correct(project, first, ["food"], "bob")
-    assert first not in [card.id for card in project.desk.exchange(ANN, Ask(want=10)).cards]
+    assert first not in [card.id for card in project.desk.exchange(ANN, QueueRequest(want=10)).cards]

@@ -11,7 +11,7 @@ from core import simulate
 from core.config.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project
 from core.reports.card_text import as_markdown, escaped
@@ -23,7 +23,7 @@ Truth = dict[str, tuple[str, ...]]
 
 def say(project: Project, who: str, record: str, label: str, via: str | None = None) -> None:
     event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, via=via)
-    project.desk.exchange(Holder(who, "tab"), Ask(events=(event,)))
+    project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
 def promise(project: Project, state: str, records: int) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.models.encoders.encoder import load_encoder
-from core.models.heads.head import Lesson, decide, fit_head, predict
+from core.models.heads.head import LabelledVectors, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import make_drill, train
 from gpu_jobs.trainers.losses import contrast_batch, match_cosines, part_hardest, part_triplets
@@ -27,7 +27,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def untaught(base: Path) -> float:
     """Macro F1 of a head on the encoder as it is."""
     encoder = load_encoder(str(base), base, 1)
-    lesson = Lesson(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
+    lesson = LabelledVectors(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
     head = fit_head(lesson, None, np.random.default_rng(0))
     right = decide(predict(head, encoder.encode(UNSEEN.texts)), False) & UNSEEN.targets
     return float(right.any(axis=1).mean())

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from annotation.engine.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
-from app.auth.authenticator import LEAST_SHARED, Bound, Door, decide, refuse_open_door
+from app.auth.authenticator import LEAST_SHARED, Binding, AuthMode, decide, refuse_open_door
 from app.auth.tokens import VALID_SECONDS
 from core.errors import BadInput, Refused
 from core.people.people import MANAGER, Person, new_code, remove_person, set_role
@@ -23,18 +23,18 @@ CASES = list(itertools.product([True, False], ["", SHARED], [True, False], [0, 1
 def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_code(
     loopback: bool, shared: str, accounts: bool, people: int
 ) -> None:
-    door = decide(Bound(loopback, shared, accounts), people)
-    assert (door is Door.TRUST) == (loopback and not shared and not accounts and not people)
-    assert (door is Door.SHUT) == (not loopback and not shared and not accounts and not people)
-    assert (door is Door.ACCOUNTS) == accounts
-    assert (door is Door.CODES) == (not accounts and bool(shared or people))
+    door = decide(Binding(loopback, shared, accounts), people)
+    assert (door is AuthMode.TRUST) == (loopback and not shared and not accounts and not people)
+    assert (door is AuthMode.SHUT) == (not loopback and not shared and not accounts and not people)
+    assert (door is AuthMode.ACCOUNTS) == accounts
+    assert (door is AuthMode.CODES) == (not accounts and bool(shared or people))
 
 
 @pytest.mark.parametrize(("shared", "people"), [("", False), (SHARED, False), ("", True)])
 def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
     if people:
         add(project, "Max")
-    entrance = entrance_of(project, Bound(loopback=False, shared=shared))
+    entrance = entrance_of(project, Binding(loopback=False, shared=shared))
     if shared or people:
         refuse_open_door(entrance, "0.0.0.0")
         return
@@ -43,7 +43,7 @@ def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, sha
 
 
 def test_accounts_that_would_let_no_manager_in_are_refused(project: Project) -> None:
-    entrance = entrance_of(project, Bound(accounts=True))
+    entrance = entrance_of(project, Binding(accounts=True))
     with pytest.raises(Refused, match="--email"):
         refuse_open_door(entrance, "127.0.0.1")
     add(project, "Max", email="max@example.org")
@@ -64,7 +64,7 @@ def test_the_shared_code_makes_annotators_but_not_under_a_name_that_is_or_was_so
     codes = add_all(project)
     add(project, "Gone")
     remove_person(project, quiet, name="Gone")
-    entrance = entrance_of(project, Bound(shared=SHARED))
+    entrance = entrance_of(project, Binding(shared=SHARED))
     guest = entrance.try_code("Bob", SHARED)
     assert guest is not None
     assert (guest.name, guest.role) == ("Bob", "annotator")
@@ -76,17 +76,17 @@ def test_the_shared_code_makes_annotators_but_not_under_a_name_that_is_or_was_so
 
 def test_a_shared_code_that_is_soon_guessed_is_refused_without_being_quoted(project: Project) -> None:
     with pytest.raises(BadInput) as told:
-        entrance_of(project, Bound(shared="horse horse"))
+        entrance_of(project, Binding(shared="horse horse"))
     assert str(LEAST_SHARED) in str(told.value)
     assert "horse" not in str(told.value)
 
 
 def test_another_shared_code_ends_what_the_old_one_opened(project: Project) -> None:
-    before = entrance_of(project, Bound(shared=SHARED))
+    before = entrance_of(project, Binding(shared=SHARED))
     session = Visit(before, "Bob").session
     assert before.session(session, time.time()) is not None
-    assert entrance_of(project, Bound(shared=SHARED)).session(session, time.time()) is not None, "a restart"
-    assert entrance_of(project, Bound(shared=SHARED + "!")).session(session, time.time()) is None
+    assert entrance_of(project, Binding(shared=SHARED)).session(session, time.time()) is not None, "a restart"
+    assert entrance_of(project, Binding(shared=SHARED + "!")).session(session, time.time()) is None
 
 
 def test_a_session_ends_with_removal_a_new_code_time_and_signing_out(project: Project) -> None:
@@ -158,7 +158,7 @@ def test_an_account_is_somebody_only_by_an_address_in_the_table(
 ) -> None:
     add_all(project)
     add(project, "No Address")
-    found = entrance_of(project, Bound(accounts=True)).account(claims)
+    found = entrance_of(project, Binding(accounts=True)).account(claims)
     assert (found.name if found else None) == name
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.evaluation.audit import Weights, plain
-from core.evaluation.known_truth import Judged, confusion, evaluate, rank_of_truth, reliability, top_accuracy
+from core.evaluation.known_truth import ScoredRecords, confusion, evaluate, rank_of_truth, reliability, top_accuracy
 from core.evaluation.scores import MANY, Bools, alike, score
 
 Probs = np.ndarray
@@ -18,11 +18,11 @@ def one_hot(labels: list[int] | np.ndarray, count: int) -> Bools:
     return np.eye(count, dtype=np.bool_)[np.asarray(labels, np.int64)]
 
 
-def judged(truth: Bools, probs: Probs) -> Judged:
+def judged(truth: Bools, probs: Probs) -> ScoredRecords:
     """As a model with one label per record says."""
     probs = np.asarray(probs, np.float32)
     best = one_hot(probs.argmax(axis=1), probs.shape[1])
-    return Judged(truth, best, probs, probs.max(axis=1).astype(np.float64), plain(len(truth)))
+    return ScoredRecords(truth, best, probs, probs.max(axis=1).astype(np.float64), plain(len(truth)))
 
 
 @settings(deadline=None, max_examples=40)
@@ -56,14 +56,14 @@ def test_a_label_that_the_model_does_not_know_is_never_among_its_guesses() -> No
 def test_of_several_true_labels_the_likeliest_counts_and_records_without_any_are_left_out() -> None:
     truth = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]], np.bool_)
     probs = np.array([[0.2, 0.3, 0.9], [0.1, 0.1, 0.1], [0.5, 0.8, 0.6]], np.float32)
-    one = Judged(truth, probs >= 0.5, probs, None, plain(3))
+    one = ScoredRecords(truth, probs >= 0.5, probs, None, plain(3))
     assert rank_of_truth(truth, probs).tolist()[::2] == [1, 3]
     assert [top.value for top in top_accuracy(one, 3)] == pytest.approx([0.5, 0.5, 1.0])
 
 
 def test_where_only_decisions_are_known_top_k_and_calibration_are_not_told() -> None:
     truth = one_hot([0, 1, 1], 2)
-    found = evaluate(Judged(truth, truth, None, None, plain(3)))
+    found = evaluate(ScoredRecords(truth, truth, None, None, plain(3)))
     assert found.top == ()
     assert found.reliability is None
     assert found.score.accuracy.value == 1
@@ -102,7 +102,7 @@ def test_a_model_that_is_too_sure_is_found_out() -> None:
 @given(some.lists(some.tuples(some.integers(0, 2), some.integers(0, 2)), min_size=1))
 def test_the_cells_of_a_confusion_add_up_to_the_records(pairs: list[tuple[int, int]]) -> None:
     truth, said = (one_hot(list(side), 3) for side in zip(*pairs, strict=True))
-    cells = confusion(Judged(truth, said, None, None, plain(len(pairs))))
+    cells = confusion(ScoredRecords(truth, said, None, None, plain(len(pairs))))
     assert sum(cell.records for cell in cells) == len(pairs)
     assert sum(cell.share for cell in cells) == pytest.approx(1)
     assert {(cell.truth, cell.said): cell.records for cell in cells} == {pair: pairs.count(pair) for pair in set(pairs)}
@@ -111,7 +111,7 @@ def test_the_cells_of_a_confusion_add_up_to_the_records(pairs: list[tuple[int, i
 def test_a_missed_label_is_paired_with_what_was_said_instead_or_with_none() -> None:
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], np.bool_)
     said = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]], np.bool_)
-    cells = confusion(Judged(truth, said, None, None, plain(3)))
+    cells = confusion(ScoredRecords(truth, said, None, None, plain(3)))
     assert {(cell.truth, cell.said) for cell in cells} == {(0, 0), (1, 2), (0, None), (None, None)}
 
 
@@ -120,7 +120,7 @@ def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
     weights = Weights(weight, np.zeros(12), np.ones(12, np.bool_), 6.0, 120, 0)
     truth, said = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))
     probs = np.where(said, 0.9, 0.1).astype(np.float32)
-    found = evaluate(Judged(truth, said, probs, probs.max(axis=1).astype(np.float64), weights))
+    found = evaluate(ScoredRecords(truth, said, probs, probs.max(axis=1).astype(np.float64), weights))
     assert found.score.accuracy.value == found.top[0].value == pytest.approx(0.7)
     assert {(cell.truth, cell.said): cell.share for cell in found.confusion}[0, 0] == pytest.approx(0.7)
     assert found.reliability is not None

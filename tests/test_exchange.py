@@ -18,7 +18,7 @@ from core.exchange.workspace import LAST
 from core.explore.record_detail import read_dossier
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
 from core.project import Project
@@ -178,7 +178,7 @@ def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, proje
     for record in answered:
         team.answer(who, place[record], ["food"])
     sync(project)
-    cards = project.desk.exchange(Holder("bob", "1"), Ask(want=50)).cards
+    cards = project.desk.exchange(Holder("bob", "1"), QueueRequest(want=50)).cards
     assert not {card.id for card in cards} & set(answered)
 
 
@@ -186,7 +186,7 @@ def test_what_was_answered_here_goes_last_there_and_is_marked(team: Team, projec
     push(project)
     record, place = next(iter(where(project).items()))
     event = Event("e1", record, "submit", ("food",))
-    project.desk.exchange(Holder("bob", "1"), Ask(events=(event,)))
+    project.desk.exchange(Holder("bob", "1"), QueueRequest(events=(event,)))
     push(project)
     metadata = team.record(place)["metadata"]
     assert (metadata["queue_rank"], metadata["rondo_state"]) == (LAST, "answered in Rondo")
@@ -200,7 +200,7 @@ def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(te
     sync(project)
     given = project.store.one("select event_id from responses where annotator = ?", [who])
     undo = Event("u1", record, "undo", undoes=given)
-    project.desk.exchange(Holder(who, "1"), Ask(events=(undo,)))
+    project.desk.exchange(Holder(who, "1"), QueueRequest(events=(undo,)))
     sync(project)
     assert standing(project) == {}
     team.answer(who, place, ["music"])

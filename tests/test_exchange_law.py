@@ -17,7 +17,7 @@ from core.config.changes import change_settings
 from core.errors import Cancelled, RondoError
 from core.exchange.pull import hear_now, place_of
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -135,7 +135,7 @@ class Played:
 
     def _card(self, record: int, label: str) -> None:
         event = Event(f"card-{self.acts}-{record}-{label}", self.records[record], "submit", (label,))
-        self.project.desk.exchange(Holder("dora", "1"), Ask(events=(event,)))
+        self.project.desk.exchange(Holder("dora", "1"), QueueRequest(events=(event,)))
 
     def _relabel(self) -> None:
         if self.labels < 2:

@@ -23,14 +23,14 @@ from tests.exchange_world import Team, standing, where
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
+def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     shutil.copytree(encoded, tmp_path / "project")
     yield background.open_office(lambda: open_project(tmp_path / "project", InProcessRunner()))
     background.close_office()
 
 
 @pytest.fixture
-def team(argilla: ArgillaServer, office: background.Office) -> Iterator[Team]:
+def team(argilla: ArgillaServer, office: background.ProjectServer) -> Iterator[Team]:
     """A workspace for the project that the office holds; ten records wait."""
     made = Team(argilla)
     made.join(office.project)
@@ -51,7 +51,7 @@ def drawn() -> AppTest:
     return AppTest.from_function(script, default_timeout=60).run()
 
 
-def settled(office: background.Office) -> None:
+def settled(office: background.ProjectServer) -> None:
     """Nothing goes on any more."""
     wait_for(lambda: not office.activities)
 
@@ -65,19 +65,19 @@ def wait_for(holds: Callable[[], Any]) -> None:
     raise AssertionError("it did not happen")
 
 
-def test_before_the_first_push_the_page_says_how_to_begin(office: background.Office) -> None:
+def test_before_the_first_push_the_page_says_how_to_begin(office: background.ProjectServer) -> None:
     page = drawn()
     assert not page.exception
     assert "rondo team start" in page.text[0].value
 
 
-def test_without_a_server_the_page_says_what_to_do_and_goes_on(office: background.Office) -> None:
+def test_without_a_server_the_page_says_what_to_do_and_goes_on(office: background.ProjectServer) -> None:
     drawn().button(key="team-push").click().run()
     settled(office)
     assert "Argilla" in drawn().warning[0].value
 
 
-def test_the_buttons_push_and_sync(office: background.Office, team: Team) -> None:
+def test_the_buttons_push_and_sync(office: background.ProjectServer, team: Team) -> None:
     (who,) = team.add("ann")
     drawn().button(key="team-push").click().run()
     settled(office)
@@ -90,7 +90,7 @@ def test_the_buttons_push_and_sync(office: background.Office, team: Team) -> Non
     assert [metric.value for metric in page.metric][1:3] == ["1", "1"]
 
 
-def test_a_changed_label_and_a_replaced_dataset_are_announced(office: background.Office, team: Team) -> None:
+def test_a_changed_label_and_a_replaced_dataset_are_announced(office: background.ProjectServer, team: Team) -> None:
     loop.VERBS["team_push"](office.project, quiet)
     change_settings(office.project, add_label="sport")
     assert "new dataset" in drawn().info[0].value
@@ -99,7 +99,7 @@ def test_a_changed_label_and_a_replaced_dataset_are_announced(office: background
     assert office.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
 
 
-def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: background.Office, team: Team) -> None:
+def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: background.ProjectServer, team: Team) -> None:
     (who,) = team.add("ann")
     loop.VERBS["team_push"](office.project, quiet)
     watch, closed = TeamWatch(office), threading.Event()
@@ -117,7 +117,7 @@ def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: 
         thread.join()
 
 
-def test_a_dead_server_is_told_and_asked_again(office: background.Office, team: Team) -> None:
+def test_a_dead_server_is_told_and_asked_again(office: background.ProjectServer, team: Team) -> None:
     loop.VERBS["team_push"](office.project, quiet)
     place = next(iter(where(office.project).values()))
     right, team.url = team.url, "http://127.0.0.1:9"

@@ -19,7 +19,7 @@ from core.config.taxonomy import clean_name, number_key
 from core.errors import BadInput, Refused
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project
 from core.reports.export import CAPTIONS, count_rows, first_rows, stamp, write_export
@@ -166,7 +166,7 @@ def test_a_link_keeps_pointing_at_the_file_that_is_written(tmp_path: Path) -> No
 def say(project: Project, who: str, record: str, label: str, undoes: str | None = None) -> None:
     eid = f"{who}-{record}-{label}{'-undo' if undoes else ''}"
     event = Event(eid, record, "undo" if undoes else "submit", () if undoes else (label,), undoes=undoes, ts=2e9)
-    project.desk.exchange(Holder(who, "tab"), Ask(events=(event,)))
+    project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
 def promised(project: Project, records: str) -> None:

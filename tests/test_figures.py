@@ -25,7 +25,7 @@ WORDS = "too few audit records yet (3 of 10)"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.Office]:
+def office(project: Project) -> Iterator[background.ProjectServer]:
     yield background.open_office(lambda: project)
     background._OPEN.clear()
 
@@ -35,7 +35,7 @@ def texts(page: AppTest) -> str:
 
 
 def test_three_audit_records_are_too_few_to_say_everywhere(
-    office: background.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+    office: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
@@ -64,7 +64,7 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
 
 
 def test_an_exhausted_pool_is_not_asked_to_label_more(
-    office: background.Office, truth: Truth, capsys: pytest.CaptureFixture[str]
+    office: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
@@ -87,7 +87,7 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     assert "label on" not in texts(page_of("rounds.py"))
 
 
-def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: background.Office, truth: Truth) -> None:
+def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: background.ProjectServer, truth: Truth) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
     found, counts, card = status(project), label_counts(project), data_card(project)

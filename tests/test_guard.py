@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from app import background
 from app.auth.api_token import read_token
-from app.auth.authenticator import TRUSTED, Bound
+from app.auth.authenticator import TRUSTED, Binding
 from app.auth.guard import FREE, HEADER, RIGHTS, Guard
 from app.server import own_routes
 from core.people.people import Person, remove_person, set_role
@@ -29,7 +29,7 @@ SHUT_TO_ALL = "/api/something/new"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.Office]:
+def office(project: Project) -> Iterator[background.ProjectServer]:
     """With one person of each role."""
     add_all(project)
     yield background.open_office(lambda: project)
@@ -41,7 +41,7 @@ async def page(request: Request) -> Response:
     return JSONResponse({"session": request.headers.get(HEADER.decode())})
 
 
-def client(office: background.Office, who: str | None = None, **options: Any) -> TestClient:
+def client(office: background.ProjectServer, who: str | None = None, **options: Any) -> TestClient:
     """Our routes behind the guard, and a browser that somebody of this role has signed in with."""
     routes = [
         *own_routes(office, KEY),
@@ -53,12 +53,12 @@ def client(office: background.Office, who: str | None = None, **options: Any) ->
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
 
 
-def routes_of(office: background.Office) -> set[tuple[str, str]]:
+def routes_of(office: background.ProjectServer) -> set[tuple[str, str]]:
     routes = [one for one in own_routes(office, KEY) if one.path != "/api/{rest:path}"]
     return {(method, one.path) for one in routes for method in (one.methods or ()) if method != "HEAD"}
 
 
-def test_every_route_has_a_decision(office: background.Office) -> None:
+def test_every_route_has_a_decision(office: background.ProjectServer) -> None:
     paths = {path for _, path in routes_of(office)}
     assert not {path for path in paths if path not in FREE and path not in RIGHTS}
     assert not FREE.keys() & RIGHTS.keys()
@@ -67,7 +67,7 @@ def test_every_route_has_a_decision(office: background.Office) -> None:
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_route_asks_every_role(office: background.Office, who: str | None) -> None:
+def test_every_route_asks_every_role(office: background.ProjectServer, who: str | None) -> None:
     for method, path in sorted(routes_of(office)):
         with client(office, who) as browser:
             headers = card(office, NAMES[who]) if who else {}
@@ -86,7 +86,7 @@ def test_every_route_asks_every_role(office: background.Office, who: str | None)
             assert status == 200, path
 
 
-def test_the_key_and_the_token_work_as_before(office: background.Office) -> None:
+def test_the_key_and_the_token_work_as_before(office: background.ProjectServer) -> None:
     bearer = {"authorization": f"Bearer {read_token(office.project.folder)}"}
     with client(office) as program:
         assert program.post("/api/verbs/people", json={}, headers={"x-rondo-key": KEY}).status_code == 200
@@ -97,7 +97,7 @@ def test_the_key_and_the_token_work_as_before(office: background.Office) -> None
 
 @pytest.mark.parametrize("who", WHO)
 def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
-    office: background.Office, who: str | None
+    office: background.ProjectServer, who: str | None
 ) -> None:
     event = {"eid": "e", "record": "r0", "action": "submit", "labels": ["food"], "seq": 1, "ts": 1.0}
     with client(office, who) as browser:
@@ -117,13 +117,13 @@ def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_a_route_without_a_decision_is_open_to_nobody(office: background.Office, who: str | None) -> None:
+def test_a_route_without_a_decision_is_open_to_nobody(office: background.ProjectServer, who: str | None) -> None:
     with client(office, who) as browser:
         assert browser.get(SHUT_TO_ALL).status_code == 404
         assert browser.get("/api").status_code == 404
 
 
-def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(office: background.Office) -> None:
+def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(office: background.ProjectServer) -> None:
     with client(office, "manager") as browser:
         for path in ("/api", "/api/", "/api/nothing", "/api/jobs/x/y", "/api/health/", "/api/label/events/"):
             answer = browser.get(path, headers={"accept": "text/html"})
@@ -145,7 +145,7 @@ TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/h
 
 
 @pytest.mark.parametrize("path", PATHS + TRICKS)
-def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.Office, path: str) -> None:
+def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.ProjectServer, path: str) -> None:
     with client(office) as browser:
         answer = browser.get(path, headers={"accept": "text/html"})
         nothing = 404 if path.startswith("/api/") else 401
@@ -157,7 +157,7 @@ def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.Offic
         assert answer.headers["location"].removeprefix("../" * (path.count("/") - 1)).lstrip("./").startswith("sign-in")
 
 
-def test_a_page_learns_the_session_from_the_guard_alone(office: background.Office) -> None:
+def test_a_page_learns_the_session_from_the_guard_alone(office: background.ProjectServer) -> None:
     liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
     with client(office, "annotator") as browser:
         told = browser.get("/label", headers=liar).json()["session"]
@@ -172,7 +172,7 @@ def test_a_page_learns_the_session_from_the_guard_alone(office: background.Offic
         assert anybody.get("/label", headers=liar).json()["session"] is None
 
 
-def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: background.Office) -> None:
+def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: background.ProjectServer) -> None:
     with client(office, "manager") as browser:
         assert browser.put("/_stcore/upload_file/x/y", headers={"origin": "http://evil.example"}).status_code == 403
         headers = card(office, "Max")
@@ -181,14 +181,14 @@ def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(offic
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 200
 
 
-def test_removal_ends_the_browsers_session_at_once(office: background.Office) -> None:
+def test_removal_ends_the_browsers_session_at_once(office: background.ProjectServer) -> None:
     with client(office, "annotator") as browser:
         assert browser.get("/label").status_code == 200
         remove_person(office.project, quiet, name="Ann")
         assert browser.get("/label").status_code == 401
 
 
-def test_a_change_of_role_holds_from_the_next_request_on(office: background.Office) -> None:
+def test_a_change_of_role_holds_from_the_next_request_on(office: background.ProjectServer) -> None:
     with client(office, "annotator") as browser:
         headers = card(office, "Ann")
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
@@ -198,13 +198,13 @@ def test_a_change_of_role_holds_from_the_next_request_on(office: background.Offi
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
 
 
-def card(office: background.Office, name: str) -> dict[str, str]:
+def card(office: background.ProjectServer, name: str) -> dict[str, str]:
     person = office.entrance.person(name)
     assert person
     return {"x-rondo-token": office.entrance.label_token(person, time.time()), "x-rondo-tab": "tab"}
 
 
-def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: background.Office) -> None:
+def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: background.ProjectServer) -> None:
     with client(office, "annotator") as browser:
         assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 200
         other = browser.post("/api/label/events", json={}, headers=card(office, "Max"))
@@ -215,16 +215,16 @@ def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: back
         assert stranger.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 401
 
 
-def test_a_role_that_there_is_no_more_may_do_nothing(office: background.Office) -> None:
+def test_a_role_that_there_is_no_more_may_do_nothing(office: background.ProjectServer) -> None:
     with office.project.store.transaction() as cursor:
         cursor.execute("update people set role = 'king' where name = 'Ann'")
     with client(office, "annotator") as browser:
         assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 403
 
 
-@pytest.mark.parametrize(("bound", "status"), [(TRUSTED, 200), (Bound(loopback=False), 403)])
+@pytest.mark.parametrize(("bound", "status"), [(TRUSTED, 200), (Binding(loopback=False), 403)])
 def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
-    project: Project, bound: Bound, status: int
+    project: Project, bound: Binding, status: int
 ) -> None:
     office = background.open_office(lambda: project, bound)
     try:
@@ -238,7 +238,7 @@ def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
 
 
 def test_a_shared_code_lets_in_annotators(project: Project) -> None:
-    office = background.open_office(lambda: project, Bound(loopback=False, shared="correct horse battery"))
+    office = background.open_office(lambda: project, Binding(loopback=False, shared="correct horse battery"))
     try:
         guest = Person("Bob", "annotator")
         assert office.entrance.person("Bob") != guest, "it has the stamp of the code"

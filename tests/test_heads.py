@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error
-from core.models.heads.head import Head, Lesson, Surroundings, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.logistic import Examples, fit_linear, softmax_loss
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 from core.sampling.pool import Floats, Ints
@@ -27,16 +27,16 @@ def texts(records: int, labels: int, noise: float = 0.6, seed: int = 0) -> tuple
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), truth, centres
 
 
-def lesson_of(vectors: Floats, truth: Ints, labels: int, multi: bool = False, names: Floats | None = None) -> Lesson:
-    return Lesson(vectors, np.eye(labels)[truth], tuple(f"label-{n}" for n in range(labels)), multi, names)
+def lesson_of(vectors: Floats, truth: Ints, labels: int, multi: bool = False, names: Floats | None = None) -> LabelledVectors:
+    return LabelledVectors(vectors, np.eye(labels)[truth], tuple(f"label-{n}" for n in range(labels)), multi, names)
 
 
-def around(vectors: Floats) -> Surroundings:
+def around(vectors: Floats) -> NeighbourGraph:
     graph = neighbour_graph(vectors, np.arange(len(vectors)), np.random.default_rng(0))
-    return Surroundings(graph, vectors[graph.rows].astype(np.float32))
+    return NeighbourGraph(graph, vectors[graph.rows].astype(np.float32))
 
 
-def taught(lesson: Lesson, surroundings: Surroundings | None = None) -> Head:
+def taught(lesson: LabelledVectors, surroundings: NeighbourGraph | None = None) -> Head:
     return fit_head(lesson, surroundings, np.random.default_rng(0))
 
 
@@ -129,7 +129,7 @@ def test_several_labels_may_hold_at_once() -> None:
     both = (vectors + centres[other]).astype(np.float32)
     both /= np.linalg.norm(both, axis=1, keepdims=True)
     targets = np.eye(4)[truth] + np.eye(4)[other]
-    head = taught(Lesson(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
+    head = taught(LabelledVectors(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
     right = (predict(head, both[200:]) >= 0.5) == (targets[200:] == 1)
     assert right.mean() > 0.85
 
@@ -172,7 +172,7 @@ def test_vectors_that_do_not_fit_are_refused() -> None:
     with pytest.raises(BadInput, match="vectors of 16 numbers"):
         predict(head, vectors[:, :8])
     with pytest.raises(BadInput, match="do not fit"):
-        taught(Lesson(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
+        taught(LabelledVectors(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
     vectors[3, 2] = np.nan
     with pytest.raises(BadInput, match="NaN or infinity"):
         taught(lesson_of(vectors, truth, 3))

@@ -36,7 +36,7 @@ TOKEN = "a token of this project"
 
 
 @pytest.fixture
-def office(played: Path, tmp_path: Path) -> Iterator[background.Office]:
+def office(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A copy of it, open as in a server."""
     shutil.copytree(played, tmp_path / "project")
     runners: Runners = {"local": lambda _: InProcessRunner(), "beside": lambda _: LocalRunner(1)}
@@ -45,7 +45,7 @@ def office(played: Path, tmp_path: Path) -> Iterator[background.Office]:
 
 
 @pytest.fixture
-def client(office: background.Office) -> Iterator[TestClient]:
+def client(office: background.ProjectServer) -> Iterator[TestClient]:
     with TestClient(Starlette(routes=api_routes(lambda: office, TOKEN))) as client:
         client.headers["authorization"] = f"Bearer {TOKEN}"
         yield client
@@ -55,7 +55,7 @@ def client(office: background.Office) -> Iterator[TestClient]:
 def closed() -> Iterator[TestClient]:
     """Routes without a project: what they refuse, they refuse before they look at one."""
 
-    def opened() -> background.Office:
+    def opened() -> background.ProjectServer:
         raise AssertionError("The project was asked for.")
 
     with TestClient(Starlette(routes=api_routes(opened, TOKEN))) as client:
@@ -75,7 +75,7 @@ def asked(client: TestClient, method: str, path: str, body: Any = None, wanted: 
     return response.json()
 
 
-def test_what_is_described_is_what_there_is(office: background.Office) -> None:
+def test_what_is_described_is_what_there_is(office: background.ProjectServer) -> None:
     routes = api_routes(lambda: office, TOKEN)
     there = {(method.lower(), route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     described = {
@@ -116,7 +116,7 @@ def test_what_is_described_is_shown_as_text() -> None:
     assert "&lt;b&gt;<code>bold</code>&lt;/b&gt;" in page(described)
 
 
-def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, office: background.Office) -> None:
+def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, office: background.ProjectServer) -> None:
     started = asked(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
     loop.VERBS["follow"](office.project, quiet)
     job = asked(client, "GET", f"/api/jobs/{started['id']}")
@@ -128,7 +128,7 @@ def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, offic
     assert asked(client, "GET", f"/api/models/{started['id']}")["state"] == "challenger"
 
 
-def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, office: background.Office) -> None:
+def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, office: background.ProjectServer) -> None:
     model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](office.project, quiet)
     place = f"/api/models/{model}/activate"
@@ -142,7 +142,7 @@ def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, offic
     ]
 
 
-def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(client: TestClient, office: background.Office) -> None:
+def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(client: TestClient, office: background.ProjectServer) -> None:
     model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](office.project, quiet)
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
@@ -156,14 +156,14 @@ def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(client: TestCli
     assert found["champion"] == model
 
 
-def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: background.Office) -> None:
+def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: background.ProjectServer) -> None:
     champion = asked(client, "GET", "/api/models")["champion"]
     assert office.open_ticket("promote") is not None
     assert "Wait" in asked(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
     assert asked(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
 
 
-def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, office: background.Office) -> None:
+def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, office: background.ProjectServer) -> None:
     job = asked(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
     assert asked(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] in ("cancelling", "cancelled")
     ended = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
@@ -200,7 +200,7 @@ def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
     assert values == ["epochs=3", "learning_rate=2e-05", "head=logistic", "oversample=true", "batch_size=8,16"]
 
 
-def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, office: background.Office) -> None:
+def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, office: background.ProjectServer) -> None:
     job = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     with (office.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"done": 9, "total": 9, "at": 0.0, "loss": NaN, "eval_loss": -Infinity}\n')
@@ -229,7 +229,7 @@ def test_a_body_that_is_no_object_is_refused(closed: TestClient, content: bytes)
     assert "body" in response.json()["error"]
 
 
-def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, office: background.Office) -> None:
+def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, office: background.ProjectServer) -> None:
     with office.project.store.transaction() as cursor:
         cursor.execute("delete from settled")
     assert asked(client, "POST", "/api/jobs", {"trainer": "head"}, 409)["error"]

@@ -16,7 +16,7 @@ from app.charts.evaluation import gate_chart, reach_of
 from app.charts.training import LOSSES, evaluation_chart, loss_chart, points_of
 from app.pages.parts.jobs_rows import STATES, figures_of, how_far, run_rows
 from app.pages.parts.models_rows import score_rows, version_rows, what_promoting_does
-from app.runner_readiness import places
+from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.jobs.bundle import ENDED, UNDER_WAY, Sight
 from core.project import open_project
@@ -49,7 +49,7 @@ JOB: dict[str, Any] = {
 
 
 @pytest.fixture
-def office(played: Path, tmp_path: Path) -> Iterator[background.Office]:
+def office(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """Two rounds were played, and jobs end before they have started."""
     folder = tmp_path / "project"
     shutil.copytree(played, folder)
@@ -92,7 +92,7 @@ def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_r
 
 
 def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
-    told = {place.on: place.missing for place in places(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})}
+    told = {place.on: place.missing for place in runner_readiness(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})}
     assert told["local"] == ""
     assert "modal" in told["modal"]
     assert "ray" in told["ray"]
@@ -100,7 +100,7 @@ def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget(
-    office: background.Office, trainer: str
+    office: background.ProjectServer, trainer: str
 ) -> None:
     page = shown("jobs.py")
     page.radio(key="trainer").set_value(trainer).run()
@@ -109,7 +109,7 @@ def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget
     assert {f"set-{trainer}-{name}" for name in TRAINERS[trainer].parameters} <= keys
 
 
-def test_a_job_is_started_ends_and_names_its_model(office: background.Office) -> None:
+def test_a_job_is_started_ends_and_names_its_model(office: background.ProjectServer) -> None:
     page = shown("jobs.py")
     page.button(key="start").click().run()
     follow(office.project, quiet)
@@ -146,7 +146,7 @@ class Endless:
         return 0.0001 * seconds
 
 
-def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: background.Office) -> None:
+def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: background.ProjectServer) -> None:
     machine = Endless()
     office.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
@@ -163,7 +163,7 @@ def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: backgroun
     assert not page.exception
 
 
-def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: background.Office) -> None:
+def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: background.ProjectServer) -> None:
     machine = Endless()
     office.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
@@ -179,7 +179,7 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: backgrou
     assert sorted(table["epochs"]) == [1, 2]
 
 
-def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: background.Office) -> None:
+def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: background.ProjectServer) -> None:
     office.project.runners = {}
     page = shown("jobs.py")
     page.button(key="start").click().run()
@@ -187,7 +187,7 @@ def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: backgro
     assert listing(office.project)["jobs"] == []
 
 
-def test_a_job_is_started_while_a_command_waits_for_another(office: background.Office) -> None:
+def test_a_job_is_started_while_a_command_waits_for_another(office: background.ProjectServer) -> None:
     office.open_ticket("train")
     page = shown("jobs.py")
     page.button(key="start").click().run()
@@ -196,13 +196,13 @@ def test_a_job_is_started_while_a_command_waits_for_another(office: background.O
 
 
 @pytest.fixture
-def challenged(office: background.Office) -> background.Office:
+def challenged(office: background.ProjectServer) -> background.ProjectServer:
     """A trained head wants the place of the round's."""
     train(office.project, quiet, trainer="head")
     return office
 
 
-def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: background.Office) -> None:
+def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: background.ProjectServer) -> None:
     page = shown("models.py")
     before, model = active_model(challenged.project), page.selectbox(key="model").value
     for reason, champion in (("", before), ("I know better.", model)):
@@ -216,7 +216,7 @@ def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: b
     assert active_model(challenged.project) == before
 
 
-def test_a_second_promotion_says_that_one_goes_on(challenged: background.Office) -> None:
+def test_a_second_promotion_says_that_one_goes_on(challenged: background.ProjectServer) -> None:
     page, before = shown("models.py"), active_model(challenged.project)
     challenged.open_ticket("promote")
     page.text_input(key="promote-reason").set_value("I know better.")
@@ -227,7 +227,7 @@ def test_a_second_promotion_says_that_one_goes_on(challenged: background.Office)
 
 @pytest.mark.parametrize(("verb", "button"), [("evaluate", "evaluate"), ("compare", "compare")])
 def test_a_model_is_judged_while_a_command_judges_another(
-    challenged: background.Office, verb: str, button: str
+    challenged: background.ProjectServer, verb: str, button: str
 ) -> None:
     challenged.open_ticket(verb)
     page = shown("models.py")
@@ -237,7 +237,7 @@ def test_a_model_is_judged_while_a_command_judges_another(
     assert len(page.dataframe) > tables or page.error
 
 
-def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.Office) -> None:
+def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.ProjectServer) -> None:
     page = shown("models.py")
     model = page.selectbox(key="model").value
     page.query_params["annotator"] = "x" * 1_000
@@ -248,13 +248,13 @@ def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.
     assert challenged.activities == {}
 
 
-def finish(office: background.Office) -> None:
+def finish(office: background.ProjectServer) -> None:
     """Waits for what goes on in the background."""
     for thread in office._threads:
         thread.join()
 
 
-def test_a_note_that_is_markup_is_kept_and_not_followed(challenged: background.Office) -> None:
+def test_a_note_that_is_markup_is_kept_and_not_followed(challenged: background.ProjectServer) -> None:
     page = shown("models.py")
     model = page.selectbox(key="model").value
     page.text_area(key=f"note-of-{model}").set_value(HOSTILE[0])

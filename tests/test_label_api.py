@@ -10,12 +10,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.auth.authenticator import Bound, Entrance
+from app.auth.authenticator import Binding, Authenticator
 from app.auth.tokens import VALID_SECONDS, project_id, sign, verify
 from app.http.label_routes import MOST_BYTES, card_setup, label_routes
 from core.config.settings import Settings
 from core.config.taxonomy import make_taxonomy
-from core.labelling.queue import Desk
+from core.labelling.queue import LabelQueue
 from core.store.database import Store
 
 SECRET = b"a secret of this project"
@@ -30,7 +30,7 @@ class Opened:
     told: int = 0
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.store, self.settings)
+        self.desk = LabelQueue(self.store, self.settings)
 
     def settings(self) -> Settings:
         return Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]))
@@ -56,7 +56,7 @@ def project(tmp_path: Path) -> Iterator[Opened]:
 
 @pytest.fixture
 def client(project: Opened) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=label_routes(lambda: project, Entrance(project.store, SECRET)))) as client:
+    with TestClient(Starlette(routes=label_routes(lambda: project, Authenticator(project.store, SECRET)))) as client:
         token = client.post("/api/label/token", json={"annotator": "ann"}).json()["token"]
         client.headers.update({"x-rondo-token": token, "x-rondo-tab": "tab-1"})
         yield client
@@ -148,7 +148,7 @@ def test_names_are_taken_on_trust_only_in_local_mode(client: TestClient, project
     for name in ("", " ", "x" * 81, "a\u0000b", 5, None):
         assert client.post("/api/label/token", json={"annotator": name}).status_code == 400
     with TestClient(
-        Starlette(routes=label_routes(lambda: project, Entrance(project.store, SECRET, Bound(loopback=False))))
+        Starlette(routes=label_routes(lambda: project, Authenticator(project.store, SECRET, Binding(loopback=False))))
     ) as remote:
         assert remote.post("/api/label/token", json={"annotator": "ann"}).status_code == 403
 

@@ -12,7 +12,7 @@ from core.config.changes import change_settings
 from core.config.settings import FILE
 from core.errors import BadInput
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
 from core.reports.export import write_export
@@ -30,7 +30,7 @@ def answer(project: Project, holder: Holder, record: str, action: str = "submit"
     eid = f"{holder.annotator}-{record}-{action}-{label}"
     labels = (label,) if action == "submit" else ()
     undoes = label if action == "undo" else None
-    project.desk.exchange(holder, Ask(events=(Event(eid, record, action, labels, undoes=undoes, ts=2e9),)))
+    project.desk.exchange(holder, QueueRequest(events=(Event(eid, record, action, labels, undoes=undoes, ts=2e9),)))
     return eid
 
 
@@ -214,14 +214,14 @@ def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> N
 def test_a_joint_probability_is_never_shown_as_a_labels(project: Project) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("insert into suggestions select n, 'food', 0.2, 0.5, ['food', 'music'], 'm' from records")
-    single = project.desk.exchange(ANN, Ask(want=3)).cards
+    single = project.desk.exchange(ANN, QueueRequest(want=3)).cards
     assert [card.suggestion for card in single] == [{"labels": [{"id": "food", "probability": 0.2}], "model": "m"}] * 3
     path = project.folder / FILE
     path.write_text(path.read_text().replace("multi = false", "multi = true"))
     with project.desk.changing() as cursor:
         cursor.execute("delete from queue")
         cursor.execute("delete from leases")
-    assert [card.suggestion for card in project.desk.exchange(BOB, Ask(want=3)).cards] == [None] * 3
+    assert [card.suggestion for card in project.desk.exchange(BOB, QueueRequest(want=3)).cards] == [None] * 3
 
 
 def test_an_answer_with_several_labels_keeps_those_that_were_not_retired(tmp_path: Path) -> None:

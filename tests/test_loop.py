@@ -8,7 +8,7 @@ from core import loop, simulate
 from core.config.changes import change_settings
 from core.errors import BadInput, Refused
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.models.encoders.encoding import encode
 from core.project import Project
@@ -71,7 +71,7 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     judged = project.store.query("select stratum, count(*), sum(weight) from judged group by 1 order by 1")
     assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
     assert sum(weight for *_, weight in judged) == pytest.approx(1)
-    cards = project.desk.exchange(Holder("ana", "tab"), Ask(want=12)).cards
+    cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=12)).cards
     blind = {card.id for card in cards if card.suggestion is None}
     rows = project.store.query("select r.id from queue q join records r using (n) where q.audit and q.batch = 2")
     assert {row[0] for row in rows} & {card.id for card in cards} <= blind
@@ -89,7 +89,7 @@ def test_waiting_records_are_ranked_again_and_those_on_a_screen_stay(project: Pr
     change_settings(project, audit_share=0.0)
     loop.next_batch(project, quiet, size=30, strategy="random")
     simulate.answer(project, truth, 9)
-    held = project.desk.exchange(Holder("ana", "tab"), Ask(want=2)).cards
+    held = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     before = dict(project.store.query("select n, position from queue"))
     loop.fit(project, quiet)
     after = dict(project.store.query("select n, position from queue"))
@@ -111,7 +111,7 @@ def test_retiring_a_label_keeps_responses_and_asks_its_records_again(project: Pr
     change_settings(project, retire_label="food")
     assert project.store.one("select count(*) from responses") == responses
     assert project.store.one("select count(*) from settled where list_contains(labels, 'food')") == 0
-    again = project.desk.exchange(Holder("oracle", "replay"), Ask(want=3)).cards
+    again = project.desk.exchange(Holder("oracle", "replay"), QueueRequest(want=3)).cards
     assert {truth[card.id] for card in again} == {("food",)}
     change_settings(project, add_label="food")
     assert status(project)["labelled"] == 12
@@ -126,9 +126,9 @@ def test_learning_without_a_label_is_refused_with_what_to_do(project: Project) -
 def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Project) -> None:
     change_settings(project, add_label="never used")
     loop.next_batch(project, quiet, size=2, strategy="random")
-    cards = project.desk.exchange(Holder("ana", "tab"), Ask(want=2)).cards
+    cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     events = tuple(Event(f"e{card.id}", card.id, "submit", ("food",)) for card in cards)
-    project.desk.exchange(Holder("ana", "tab"), Ask(events=events))
+    project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
     told = loop.play_round(project, quiet, size=3)
     assert told["queued"] == 3
 

@@ -16,7 +16,7 @@ from core.data.records import AUDIT_POOL, POOL
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted
 from core.labelling.corrections import correct
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -110,13 +110,13 @@ def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Projec
 
 def test_a_promise_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
     auto(world, quiet, accept=True, **PROMISE)
-    [card] = world.desk.exchange(ANN, Ask(want=1)).cards
+    [card] = world.desk.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, who="ann")
     assert history(world)[0]["why"] == "withdrawn by a person"
     assert world.store.one("select who from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
-    world.desk.exchange(ANN, Ask(events=(Event("e1", card.id, "submit", ("spam",)),)))
+    world.desk.exchange(ANN, QueueRequest(events=(Event("e1", card.id, "submit", ("spam",)),)))
     assert count(world, "settled where stratum = 'check'") == 1
     with pytest.raises(Refused, match="No promise stands"):
         withdraw(world, quiet)

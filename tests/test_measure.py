@@ -10,7 +10,7 @@ from core.evaluation.audit import History, weigh
 from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
-from gpu_jobs.work.measure import MOST_JUDGED, Asked, keep_verdicts, rejudge, thin
+from gpu_jobs.work.measure import MOST_JUDGED, Asked, save_out_of_fold, rescore_past_models, subsample
 
 
 def history(asked: int, audits: int, records: int = 20_000) -> History:
@@ -21,7 +21,7 @@ def history(asked: int, audits: int, records: int = 20_000) -> History:
 
 def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:
     weights = weigh(history(9000, 900))
-    rows, thinned = thin(np.arange(9000), weights)
+    rows, thinned = subsample(np.arange(9000), weights)
     assert len(rows) == MOST_JUDGED
     assert thinned.drawn.sum() == 900
     assert thinned.weight.sum() == pytest.approx(weights.weight.sum())
@@ -29,15 +29,15 @@ def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:
 
 def test_what_a_later_round_judges_was_judged_before_too() -> None:
     """Else an earlier model, which learnt from it, would be asked of it directly."""
-    early = thin(np.arange(7000), weigh(history(7000, 700)))[0]
-    late = thin(np.arange(9000), weigh(history(9000, 900)))[0]
+    early = subsample(np.arange(7000), weigh(history(7000, 700)))[0]
+    late = subsample(np.arange(9000), weigh(history(9000, 900)))[0]
     older = late[late < 7000]
     assert set(older[older >= 900].tolist()) <= set(early.tolist())
 
 
 def test_few_records_are_all_kept() -> None:
     weights = weigh(history(300, 30))
-    rows, thinned = thin(np.arange(300), weights)
+    rows, thinned = subsample(np.arange(300), weights)
     assert len(rows) == 300
     assert thinned is weights
 
@@ -51,12 +51,12 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
     save_head(tmp_path / "m1", head, {})
     asked = Asked(np.arange(4), truth, truth, truth.astype(np.float32), np.full(4, 3), weigh(history(4, 4)))
     learnt = Asked(asked.rows[:2], truth[:2], ~truth[:2], asked.probs[:2], np.array([1, 0]), weigh(history(2, 2)))
-    keep_verdicts(tmp_path / "m1", learnt)
+    save_out_of_fold(tmp_path / "m1", learnt)
     models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 2, "round": 1}]
-    judged = rejudge(models, asked, vectors, ("no", "yes"))
+    judged = rescore_past_models(models, asked, vectors, ("no", "yes"))
     assert (judged.said[0] == truth).all(axis=1).tolist() == [False, False, True, True]
     assert judged.labels[0].tolist() == [1, 0, 2, 2]
-    assert len(rejudge(models, asked, vectors, ("no", "maybe")).entries) == 0
+    assert len(rescore_past_models(models, asked, vectors, ("no", "maybe")).entries) == 0
 
 
 def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp
     save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
     asked = Asked(np.arange(2), truth, truth, truth.astype(np.float32), np.ones(2, np.int64), weigh(history(2, 2)))
     models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 10, "round": 1}]
-    assert rejudge(models, asked, np.eye(2, dtype=np.float32), ("no", "yes")).labels[0].tolist() == [9.6, 9.6]
+    assert rescore_past_models(models, asked, np.eye(2, dtype=np.float32), ("no", "yes")).labels[0].tolist() == [9.6, 9.6]

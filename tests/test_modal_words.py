@@ -14,7 +14,7 @@ from gpu_jobs.runners.modal.modal_app import LOCK
 from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, in_words, reason
 from gpu_jobs.runners.modal.modal_prices import PRICES
 from gpu_jobs.runners.modal.modal_runner import ModalRunner
-from gpu_jobs.runners.timeouts import Broke, Errands, TooSlow
+from gpu_jobs.runners.timeouts import Broke, TimedCalls, TooSlow
 
 modal = pytest.importorskip("modal")
 ROOT = Path(__file__).parent.parent
@@ -108,7 +108,7 @@ def test_the_lock_names_the_versions_that_were_tested() -> None:
 
 
 def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> None:
-    errands, open_now, runs = Errands(), threading.Event(), []
+    errands, open_now, runs = TimedCalls(), threading.Event(), []
 
     def work() -> str:
         runs.append(1)
@@ -128,6 +128,6 @@ def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> N
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_errand_that_a_bug_ends_says_so() -> None:
     with pytest.raises(Broke):
-        Errands().ask("bug", lambda: [][1], 10)
+        TimedCalls().ask("bug", lambda: [][1], 10)
     for thread in [thread for thread in threading.enumerate() if thread.name == "errand-bug"]:
         thread.join(10)

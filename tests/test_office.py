@@ -25,7 +25,7 @@ Truth = dict[str, tuple[str, ...]]
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
+def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A project with jobs in processes of their own."""
     import shutil
 
@@ -34,14 +34,14 @@ def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
     background.close_office()
 
 
-def run(office: background.Office, verb: str, **options: Any) -> dict[str, object]:
+def run(office: background.ProjectServer, verb: str, **options: Any) -> dict[str, object]:
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None
     return office.run(ticket, quiet, **options)
 
 
-def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.Office) -> None:
+def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.ProjectServer) -> None:
     threads = [threading.Thread(target=run, args=(office, "next"), kwargs={"size": 6}) for _ in range(3)]
     for thread in threads:
         thread.start()
@@ -53,7 +53,7 @@ def test_two_rounds_at_once_take_turns_and_choose_different_records(office: back
     assert len(queued) == len(set(queued)) == 18
 
 
-def test_stopping_one_verb_stops_no_other(office: background.Office) -> None:
+def test_stopping_one_verb_stops_no_other(office: background.ProjectServer) -> None:
     office.start("next")
     ticket = office.open_ticket("export")
     assert ticket is not None
@@ -66,7 +66,7 @@ def test_stopping_one_verb_stops_no_other(office: background.Office) -> None:
     assert office.project.store.one("select count(*) from batches") == 1
 
 
-def test_a_verb_that_runs_alone_is_not_started_twice(office: background.Office) -> None:
+def test_a_verb_that_runs_alone_is_not_started_twice(office: background.ProjectServer) -> None:
     office.start("next")
     office.start("next")
     while office.activities:
@@ -74,7 +74,7 @@ def test_a_verb_that_runs_alone_is_not_started_twice(office: background.Office) 
     assert office.project.store.one("select count(*) from batches") == 1
 
 
-def test_closing_stops_what_runs_and_starts_nothing_more(office: background.Office) -> None:
+def test_closing_stops_what_runs_and_starts_nothing_more(office: background.ProjectServer) -> None:
     office.start("round")
     office.close()
     with pytest.raises(Cancelled):

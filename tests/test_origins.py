@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from app import background
-from app.auth.authenticator import TRUSTED, Bound
+from app.auth.authenticator import TRUSTED, Binding
 from app.auth.guard import Guard
 from app.auth.public_address import Behind, parse_address
 from app.server import own_routes
@@ -35,7 +35,7 @@ async def page(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "host": request.headers["host"], "scheme": request.url.scheme})
 
 
-def client(office: background.Office, who: str | None = None, base: str = OWN) -> TestClient:
+def client(office: background.ProjectServer, who: str | None = None, base: str = OWN) -> TestClient:
     routes = [*own_routes(office, "key"), Route("/{rest:path}", page, methods=["GET", "POST"])]
     public = office.entrance.bound.public
     behind = [Middleware(Behind, address=public)] if public else []
@@ -99,13 +99,13 @@ def test_an_origin_is_known_once_the_browser_said_that_it_leads_here(opened: Any
     answer = browser.get("/_stcore/stream", headers=line)
     assert (answer.status_code, answer.json()["host"]) == (200, "127.0.0.1:9000"), "Streamlit compares them again"
     assert browser.get("/x", headers={"origin": OTHER}).status_code == 403
-    stranger = client(opened(Bound(token=TOKEN)))
+    stranger = client(opened(Binding(token=TOKEN)))
     stranger.get("/label", headers={"referer": f"{through}/label", **SAME})
     assert stranger.get("/x", headers=line).status_code == 403, "somebody without the token teaches it nothing"
 
 
 def test_the_link_is_exchanged_for_a_cookie_and_is_no_way_in_where_people_sign_in(opened: Any) -> None:
-    office = opened(Bound(token=TOKEN))
+    office = opened(Binding(token=TOKEN))
     browser = client(office)
     page = {"accept": "text/html"}
     assert browser.get("/label", headers=page).headers["location"] == "./sign-in?next=%2Flabel"
@@ -133,7 +133,7 @@ def test_the_first_page_is_found_under_its_own_address(opened: Any) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "/rondo"])
 def test_behind_a_proxy_all_is_as_people_see_it_whether_or_not_it_cuts_the_prefix(opened: Any, prefix: str) -> None:
-    office = opened(Bound(loopback=False, public=parse_address(PUBLIC)))
+    office = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
     add_all(office.project)
     browser = client(office, "manager", "http://127.0.0.1:8501")
     seen = browser.post(f"{prefix}/x", headers={"origin": "https://label.example"}).json()
@@ -181,6 +181,6 @@ def test_what_no_browser_opens_is_no_address(text: str) -> None:
 def test_a_public_address_asks_for_people_since_this_machine_alone_no_longer_reaches_it(opened: Any) -> None:
     from app.auth.authenticator import refuse_open_door
 
-    office = opened(Bound(loopback=False, public=parse_address(PUBLIC)))
+    office = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
     with pytest.raises(Refused, match=r"On https://label\.example/rondo anyone who reaches"):
         refuse_open_door(office.entrance, "127.0.0.1")

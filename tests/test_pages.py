@@ -22,7 +22,7 @@ PAGES = sorted(path.name for path in (MAIN.parent / "pages").glob("[a-z]*.py"))
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.Office]:
+def office(project: Project) -> Iterator[background.ProjectServer]:
     """The project, open in this process as the server would have it."""
     opened = background.open_office(lambda: project)
     yield opened
@@ -48,14 +48,14 @@ def test_a_page_opens_on_a_new_project(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_a_project_with_a_model(
-    office: background.Office, truth: dict[str, tuple[str, ...]], name: str
+    office: background.ProjectServer, truth: dict[str, tuple[str, ...]], name: str
 ) -> None:
     simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
     shown(name)
 
 
 def test_the_rounds_page_tells_what_each_self_test_found(
-    office: background.Office, truth: dict[str, tuple[str, ...]]
+    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
     simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
     page = shown("rounds.py")
@@ -63,11 +63,11 @@ def test_the_rounds_page_tells_what_each_self_test_found(
     assert any("in random batches it is" in text.value for text in page.text)
 
 
-def test_the_overview_says_the_one_next_thing(office: background.Office) -> None:
+def test_the_overview_says_the_one_next_thing(office: background.ProjectServer) -> None:
     assert any("Choose the first batch" in text.value for text in shown("overview.py").text)
 
 
-def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: background.Office) -> None:
+def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
@@ -80,7 +80,7 @@ def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: b
 
 
 def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
-    office: background.Office, truth: dict[str, tuple[str, ...]]
+    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
     loop.next_batch(office.project, quiet, size=6)
     simulate.answer(office.project, truth, 6)
@@ -95,7 +95,7 @@ def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
     assert office.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
 
 
-def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: background.Office) -> None:
+def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("a|b")
     page.button(key="add-label").click().run()
@@ -113,7 +113,7 @@ def said(page: AppTest) -> str:
 
 
 @pytest.fixture
-def hostile(tmp_path: Path) -> Iterator[background.Office]:
+def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A project in a folder, with labels and with trouble that a browser would follow."""
     loop.create_project(tmp_path / HOSTILE[1], list(HOSTILE))
     office = background.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
@@ -137,13 +137,13 @@ def hostile(tmp_path: Path) -> Iterator[background.Office]:
 
 
 @pytest.mark.parametrize("name", ["overview.py", "machine.py"])
-def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: background.Office, name: str) -> None:
+def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: background.ProjectServer, name: str) -> None:
     page = shown(name)
     assert sum("http://x/y" in one.value for kind in SAID for one in getattr(page, kind)) >= 2
     assert "](" not in said(page)
 
 
-def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: background.Office) -> None:
+def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input(f"{HOSTILE[0]}|b")
     page.button(key="add-label").click().run()
@@ -151,7 +151,7 @@ def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: backgroun
     assert "](" not in said(page)
 
 
-def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: background.Office) -> None:
+def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: background.ProjectServer) -> None:
     with (hostile.project.folder / "rondo.toml").open("a") as file:
         file.write(f"\n['{HOSTILE[0]}']\n")
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()

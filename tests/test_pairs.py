@@ -20,7 +20,7 @@ from gpu_jobs.trainers.pairs import (
     make_pairs,
     make_triplets,
     mine,
-    mingle,
+    interleave,
 )
 from gpu_jobs.trainers.splitting import KEPT, split
 
@@ -82,7 +82,7 @@ def test_a_draw_for_triplets_takes_that_many_different_texts_of_a_label(
 
 def test_texts_of_a_label_follow_each_other_as_many_as_are_drawn_together() -> None:
     targets = np.eye(3, dtype=np.bool_)[np.repeat([0, 1, 2], 8)]
-    order = mingle(targets, np.random.default_rng(0), 4)
+    order = interleave(targets, np.random.default_rng(0), 4)
     assert sorted(order) == list(range(24))
     assert all(len(set(order[first : first + 4] // 8)) == 1 for first in range(0, 24, 4))
 
@@ -145,7 +145,7 @@ def test_records_that_cannot_be_paired_are_refused(targets: Bools) -> None:
 
 @given(targets=any_targets, seed=st.integers(0, 9))
 def test_a_mingled_order_holds_each_record_once_and_likes_side_by_side(targets: Bools, seed: int) -> None:
-    order = mingle(targets, np.random.default_rng(seed))
+    order = interleave(targets, np.random.default_rng(seed))
     assert sorted(order) == list(range(len(targets)))
     if (targets.sum(axis=1) == 1).all():
         alone = (targets.sum(axis=0) % 2).sum()  # one of each label of an odd number has no like left

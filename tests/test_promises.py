@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.evaluation.exact_tests import chance_of_so_few, evidence_against, lower_bound
+from core.evaluation.exact_tests import hypergeometric_p_value, evidence_against, lower_bound
 from core.evaluation.guarantee import (
     Certificate,
     Refusal,
@@ -15,7 +15,7 @@ from core.evaluation.guarantee import (
     check_wanted,
     fewest,
 )
-from core.evaluation.regions import Evidence, Judged, read_regions
+from core.evaluation.regions import Evidence, CheckedRecords, read_regions
 
 LABELS = ("a", "b", "c")
 
@@ -23,9 +23,9 @@ LABELS = ("a", "b", "c")
 def world(rng: np.random.Generator, audits: int, pool: int, bend: float) -> tuple[Evidence, np.ndarray]:
     """Suggestions in three labels that are right with chance ** bend, and whether those of the pool are."""
 
-    def some_of(count: int) -> Judged:
+    def some_of(count: int) -> CheckedRecords:
         label, chance = rng.integers(0, 3, count), rng.uniform(0.4, 1, count)
-        return Judged(label, chance, rng.random(count) < chance ** (bend * (1 + label)))
+        return CheckedRecords(label, chance, rng.random(count) < chance ** (bend * (1 + label)))
 
     audit, guide, rest = some_of(audits), some_of(100), some_of(pool)
     return Evidence(LABELS, audit, guide, rest.label, rest.chance), rest.right
@@ -43,7 +43,7 @@ def test_for_a_large_pool_it_is_the_binomial_test(audits: int, share: float, pro
     from scipy.stats import binom
 
     wrong = int(audits * share)
-    found = float(chance_of_so_few(audits, wrong, 10**8, promised))
+    found = float(hypergeometric_p_value(audits, wrong, 10**8, promised))
     assert found == pytest.approx(binom.cdf(wrong, audits, 1 - promised), rel=1e-3)
 
 
@@ -54,7 +54,7 @@ def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, promise
     from scipy.stats import hypergeom
 
     risk = 0.1
-    passing = [w for w in range(audits + 1) if chance_of_so_few(audits, w, pool, promised) <= risk]
+    passing = [w for w in range(audits + 1) if hypergeometric_p_value(audits, w, pool, promised) <= risk]
     for total in range(audits + pool + 1):
         bad = [w for w in passing if total - w > (1 - promised) * pool + 1e-9]
         assert np.sum(hypergeom.pmf(bad, audits + pool, total, audits)) <= risk + 1e-9
@@ -62,7 +62,7 @@ def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, promise
 
 def test_fifty_nine_right_ones_prove_95_percent_and_58_do_not() -> None:
     assert fewest(Wanted(0.95, None, 0.95)) == 59
-    assert chance_of_so_few(59, 0, 10**7, 0.95) <= 0.05 < chance_of_so_few(58, 0, 10**7, 0.95)
+    assert hypergeometric_p_value(59, 0, 10**7, 0.95) <= 0.05 < hypergeometric_p_value(58, 0, 10**7, 0.95)
     assert lower_bound(59, 0, 10**6, 0.05) == pytest.approx(0.95, abs=1e-3)
     assert lower_bound(0, 0, 100, 0.05) == lower_bound(10, 10, 100, 0.05) == 0
 
@@ -89,7 +89,7 @@ def test_the_promise_is_kept_as_often_as_promised(wanted: Wanted) -> None:
 def test_where_regions_lie_does_not_depend_on_whether_audits_are_right() -> None:
     evidence, _ = world(np.random.default_rng(0), 80, 300, bend=1)
     audit = evidence.audit
-    turned = Evidence(LABELS, Judged(audit.label, audit.chance, ~audit.right), evidence.guide, *_pool(evidence))
+    turned = Evidence(LABELS, CheckedRecords(audit.label, audit.chance, ~audit.right), evidence.guide, *_pool(evidence))
     assert (read_regions(turned).thresholds == read_regions(evidence).thresholds).all()
 
 

@@ -17,7 +17,7 @@ from core.auto_label.evidence import trusted_model
 from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.models.encoders.encoder import OWN, encoder_source
 from core.models.encoders.encoding import encode
 from core.models.vectors import encoded_rows
@@ -80,7 +80,7 @@ def test_after_a_rollback_answered_and_held_records_stay_as_they_are_and_the_res
     order = waiting(two)
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     simulate.answer(two, answers(), 2)
-    two.desk.exchange(Holder("ana", "tab"), Ask(want=4))
+    two.desk.exchange(Holder("ana", "tab"), QueueRequest(want=4))
     on_screen = {n for (n,) in two.store.query("select n from leases where annotator = 'ana'")}
     seen = {n: place for n, place in waiting(two) if n in on_screen}
     assert seen != {n: place for n, place in order if n in on_screen}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.jobs.bundle import Jobs
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import CORRECTION, Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.waiting import ASKED, asked_parameters, read_waiting
@@ -228,7 +228,7 @@ def test_what_was_sent_or_is_under_review_survives_the_next_round(
     assert send_to_queue(project, [sent], "ann")["queued"] == 1
     assert queue_for_review(project, [labelled], "ann")["queued"] == 1
     loop.play_round(project, quiet, size=6)
-    first = [card.id for card in project.desk.exchange(ANN, Ask(want=2)).cards]
+    first = [card.id for card in project.desk.exchange(ANN, QueueRequest(want=2)).cards]
     assert set(first) == {f"r{sent}", f"r{labelled}"}
 
 

@@ -10,7 +10,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from app import background
-from app.auth.authenticator import Bound
+from app.auth.authenticator import Binding
 from app.pages.parts.navigation import ENTRIES, Entry, home
 from core.people.people import remove_person, set_role
 from core.people.roles import ROLES
@@ -34,7 +34,7 @@ def frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.Office]:
+def office(project: Project) -> Iterator[background.ProjectServer]:
     """With one person of each role."""
     add_all(project)
     yield background.open_office(lambda: project)
@@ -42,10 +42,10 @@ def office(project: Project) -> Iterator[background.Office]:
 
 
 @pytest.fixture
-def accounts(project: Project) -> Iterator[background.Office]:
+def accounts(project: Project) -> Iterator[background.ProjectServer]:
     """The same, where an organisation's accounts let people in."""
     add_all(project)
-    yield background.open_office(lambda: project, Bound(loopback=False, accounts=True))
+    yield background.open_office(lambda: project, Binding(loopback=False, accounts=True))
     background._OPEN.clear()
 
 
@@ -60,7 +60,7 @@ def opened(page: str | None, user: dict[str, object]) -> AppTest:
     return test
 
 
-def as_(office: background.Office, role: str, page: str | None = None) -> AppTest:
+def as_(office: background.ProjectServer, role: str, page: str | None = None) -> AppTest:
     return opened(page, dict(Visit(office.entrance, NAMES[role]).user))
 
 
@@ -84,7 +84,7 @@ def test_every_page_has_an_entry_with_a_right() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.file)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
-    office: background.Office, role: str, entry: Entry
+    office: background.ProjectServer, role: str, entry: Entry
 ) -> None:
     page = as_(office, role, entry.file)
     allowed = entry.right in ROLES[role]
@@ -96,7 +96,7 @@ def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
 @pytest.mark.parametrize(
     "user", [{}, {"rondo_session": "forged"}, {"rondo_session": None}, {"email": "Max@example.org"}]
 )
-def test_a_stranger_sees_nothing_of_the_project(office: background.Office, user: dict[str, object]) -> None:
+def test_a_stranger_sees_nothing_of_the_project(office: background.ProjectServer, user: dict[str, object]) -> None:
     page = opened(None, user)
     assert not (page.title)
     assert not (page.text)
@@ -105,7 +105,7 @@ def test_a_stranger_sees_nothing_of_the_project(office: background.Office, user:
     assert not (page.dataframe)
 
 
-def test_a_page_shows_nothing_more_once_its_person_is_removed(office: background.Office) -> None:
+def test_a_page_shows_nothing_more_once_its_person_is_removed(office: background.ProjectServer) -> None:
     page = as_(office, "annotator", "label")
     assert page.get("bidi_component")
     remove_person(office.project, quiet, name="Ann")
@@ -121,7 +121,7 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(office: background.Office, name: str) -> None:
+def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(office: background.ProjectServer, name: str) -> None:
     page = as_(office, "manager", name)
     set_role(office.project, quiet, name="Joy", role="manager")
     set_role(office.project, quiet, name="Max", role="annotator")
@@ -138,7 +138,7 @@ def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(office: b
     assert len(office.settings().taxonomy.labels) == 3
 
 
-def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: background.Office) -> None:
+def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: background.ProjectServer) -> None:
     page = as_(office, "manager", "settings")
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
@@ -146,7 +146,7 @@ def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: backgro
     assert office.project.store.one("select who from audit_log where what = 'settings'") == "Max"
 
 
-def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: background.Office) -> None:
+def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: background.ProjectServer) -> None:
     page = as_(office, "adjudicator")
     page.query_params["record"] = "r4"  # gold: it has a label
     page.switch_page("pages/records.py").run()
@@ -159,7 +159,7 @@ def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: backgro
     assert office.project.store.query("select who from audit_log where what = 'correct'") == [("Joy",)]
 
 
-def test_nobody_labels_under_the_name_of_another(office: background.Office) -> None:
+def test_nobody_labels_under_the_name_of_another(office: background.ProjectServer) -> None:
     page = as_(office, "annotator")
     page.query_params["annotator"] = "Max"
     page.switch_page("pages/label.py").run()
@@ -167,7 +167,7 @@ def test_nobody_labels_under_the_name_of_another(office: background.Office) -> N
     assert not page.get("bidi_component")
 
 
-def test_an_annotator_sees_own_figures_and_no_others(office: background.Office) -> None:
+def test_an_annotator_sees_own_figures_and_no_others(office: background.ProjectServer) -> None:
     with office.project.store.transaction() as cursor:
         cursor.execute(
             """insert into responses select who || n, n, who, 'submit', ['food'], null, null, now()::timestamp, n,
@@ -179,7 +179,7 @@ def test_an_annotator_sees_own_figures_and_no_others(office: background.Office) 
     assert page.dataframe[0].value["labels"].tolist() == [3]
 
 
-def test_only_a_manager_stops_what_goes_on(office: background.Office) -> None:
+def test_only_a_manager_stops_what_goes_on(office: background.ProjectServer) -> None:
     ticket = office.open_ticket("round")
     assert "stop-round" in {button.key for button in as_(office, "manager", "rounds").button}
     assert "stop-round" not in {button.key for button in as_(office, "adjudicator", "rounds").button}
@@ -193,7 +193,7 @@ def test_only_a_manager_stops_what_goes_on(office: background.Office) -> None:
 HOSTILE = "<b>![x](http://x/y)</b>"
 
 
-def test_a_name_that_is_markup_is_shown_and_not_followed(office: background.Office) -> None:
+def test_a_name_that_is_markup_is_shown_and_not_followed(office: background.ProjectServer) -> None:
     with office.project.store.transaction() as cursor:
         cursor.execute("update people set name = ? where name = 'Ann'", [HOSTILE])
     page = opened("settings", dict(Visit(office.entrance, HOSTILE).user))
@@ -205,14 +205,14 @@ def account(name: str, **claims: object) -> dict[str, object]:
     return {"is_logged_in": True, "email": f"{name}@example.org", **claims}
 
 
-def test_an_account_of_the_table_opens_what_its_role_may(accounts: background.Office) -> None:
+def test_an_account_of_the_table_opens_what_its_role_may(accounts: background.ProjectServer) -> None:
     assert not refused(opened("label", account("ann")))
     assert refused(opened("settings", account("ann")))
     assert not refused(opened("settings", account("MAX")))
 
 
 @pytest.mark.parametrize("user", [account("stranger"), account("ann", email_verified=False)])
-def test_an_account_that_is_nobodys_gets_one_sentence(accounts: background.Office, user: dict[str, object]) -> None:
+def test_an_account_that_is_nobodys_gets_one_sentence(accounts: background.ProjectServer, user: dict[str, object]) -> None:
     page = opened(None, user)
     assert len(page.text) == 1
     assert "not let in" in page.text[0].value
@@ -223,7 +223,7 @@ def test_an_account_that_is_nobodys_gets_one_sentence(accounts: background.Offic
 
 
 def test_the_session_of_an_access_code_is_worth_nothing_where_accounts_are_asked_for(
-    accounts: background.Office,
+    accounts: background.ProjectServer,
 ) -> None:
     user = dict(Visit(accounts.entrance, "Max").user)
     page = AppTest.from_file(str(MAIN), default_timeout=30)

@@ -12,7 +12,7 @@ from core.errors import BadInput
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.settling import RULES
 from core.project import Project, open_project
 from core.reports.card_text import as_markdown
@@ -82,7 +82,7 @@ def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answer
 ) -> None:
     agreed, outvoted, tied = asked
     change_settings(project, settle="adjudicated")
-    given = {card.id for card in project.desk.exchange(Holder("dan", "1"), Ask(want=50)).cards}
+    given = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
     assert {agreed, tied} <= given
     assert outvoted not in given
     assert status(project)["tied"] == 1

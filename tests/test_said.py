@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from core.errors import Damaged
-from core.models.out_of_fold import JUDGED, VERDICTS, Crossed, read_crossed, read_judged, write_crossed, write_judged
+from core.models.out_of_fold import JUDGED, VERDICTS, OutOfFold, read_crossed, read_judged, write_crossed, write_judged
 
 ROWS = st.lists(st.integers(0, 2**40), max_size=20, unique=True)
 
@@ -29,7 +29,7 @@ def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int]
     order = np.argsort(numbers)
     assert judged.rows.tolist() == sorted(rows)
     assert np.array_equal(judged.probs, probs[order])
-    kept = Crossed(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order)
+    kept = OutOfFold(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order)
     write_crossed(folder, kept)
     crossed = read_crossed(folder, labels)
     assert crossed is not None

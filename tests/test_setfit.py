@@ -10,14 +10,14 @@ import pytest
 
 from core.errors import BadInput, Refused
 from core.models.encoders.encoder import load_encoder
-from core.models.heads.head import Lesson, decide, fit_head, predict
+from core.models.heads.head import LabelledVectors, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import is_whole, keep_only, mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import FIGURES
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
-from gpu_jobs.trainers.training import Material, Progress, Run, Trained
+from gpu_jobs.trainers.training import TrainingSet, Progress, TrainingRun, TrainedModel
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")
@@ -42,17 +42,17 @@ def kill_at(step: int) -> Progress:
     return report
 
 
-def weights_of(run: Run) -> str:
+def weights_of(run: TrainingRun) -> str:
     return hashlib.sha256((run.work / "encoder" / "model.safetensors").read_bytes()).hexdigest()
 
 
-def frozen(base: Path) -> Trained:
+def frozen(base: Path) -> TrainedModel:
     """The head on the encoder as it is."""
     encoder = load_encoder(str(base), base, 1)
     vectors = encoder.encode(LEARN.texts)
-    head = fit_head(Lesson(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0))
+    head = fit_head(LabelledVectors(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0))
     probs = np.empty((0, 3), np.float32)
-    return Trained(lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
+    return TrainedModel(lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +203,7 @@ REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
 
 @pytest.mark.parametrize(("material", "given", "kind", "words"), REFUSALS, ids=[words for *_, words in REFUSALS])
 def test_what_cannot_work_is_refused_in_a_sentence(
-    base: Path, tmp_path: Path, material: Material, given: tuple[str, ...], kind: type[Exception], words: str
+    base: Path, tmp_path: Path, material: TrainingSet, given: tuple[str, ...], kind: type[Exception], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
         train(material, make_run("setfit", base, tmp_path, *SHORT, *given))

@@ -15,7 +15,7 @@ from core.config.settings import FILE, LAST_GOOD, Settings, read_settings, with_
 from core.config.taxonomy import make_taxonomy
 from core.errors import BadInput, Damaged
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -150,20 +150,20 @@ def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Pro
         assert answered.settings.trouble
         assert (answered.folder / LAST_GOOD).read_text() == good
     event = Event("e", answered.store.one("select id from records where n = 1"), "submit", ("food",), ts=2e9)
-    assert answered.desk.exchange(Holder("ann", "tab"), Ask(events=(event,))).statuses == {"e": "stored"}
+    assert answered.desk.exchange(Holder("ann", "tab"), QueueRequest(events=(event,))).statuses == {"e": "stored"}
     shutil.copyfile(answered.folder / LAST_GOOD, file)
     assert change_settings(answered, batch_size=9).batch_size == 9
     assert answered.settings.trouble is None
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.Office]:
+def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     shutil.copytree(encoded, tmp_path / "served")
     yield background.open_office(lambda: open_project(tmp_path / "served", InProcessRunner()))
     background.close_office()
 
 
-def test_a_running_app_adopts_labels_from_the_file_by_itself(office: background.Office) -> None:
+def test_a_running_app_adopts_labels_from_the_file_by_itself(office: background.ProjectServer) -> None:
     file = office.project.folder / FILE
     file.write_text(file.read_text() + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n')
     office.watch()

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from annotation.engine.throttle import FREE_TRIES
-from app.auth.authenticator import Entrance
+from app.auth.authenticator import Authenticator
 from app.auth.guard import Guard
 from app.auth.sign_in import MOST_BYTES, safe_next, sign_in_routes
 from core.people.people import remove_person
@@ -31,7 +31,7 @@ class World:
     """A server with the sign-in page and a page behind it."""
 
     project: Project
-    entrance: Entrance
+    entrance: Authenticator
     codes: dict[str, str]
 
     def __post_init__(self) -> None:

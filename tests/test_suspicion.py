@@ -16,7 +16,7 @@ from core.explore.browse import find
 from core.explore.filters import Search
 from core.explore.label_errors import KINDS, inspect, inspected_at, pair, word_diff
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask
+from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
 from core.models.heads.neighbour_graph import neighbour_graph
@@ -39,7 +39,7 @@ WRONG = ("r6", "r20", "r33")
 
 def answer(project: Project, holder: Holder, record: str, label: str) -> None:
     event = Event(f"{holder.annotator}-{record}-{label}", record, "submit", (label,), ts=4e9)
-    assert set(project.desk.exchange(holder, Ask(events=(event,))).statuses.values()) == {"stored"}
+    assert set(project.desk.exchange(holder, QueueRequest(events=(event,))).statuses.values()) == {"stored"}
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_flagged_records_can_be_sent_to_be_looked_at_again(flawed: Project) -> N
     inspect(flawed, quiet)
     lines = find(flawed, Search(kind="label_error")).lines
     assert queue_for_review(flawed, [line.n for line in lines], "ann")["queued"] == len(lines)
-    assert [card.id for card in flawed.desk.exchange(BOB, Ask(want=1)).cards] == [lines[0].id]
+    assert [card.id for card in flawed.desk.exchange(BOB, QueueRequest(want=1)).cards] == [lines[0].id]
 
 
 def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Project) -> None:

@@ -21,7 +21,7 @@ HOSTILE = "![x](http://x/y) :red[hi]"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.Office]:
+def office(project: Project) -> Iterator[background.ProjectServer]:
     opened = background.open_office(lambda: project)
     yield opened
     background._OPEN.clear()
@@ -39,11 +39,11 @@ def texts(page: AppTest) -> str:
     return "\n".join(one.value for one in [*page.text, *page.info, *page.warning, *page.caption])
 
 
-def test_without_answers_it_says_so(office: background.Office) -> None:
+def test_without_answers_it_says_so(office: background.ProjectServer) -> None:
     assert "Nobody has labelled yet." in texts(team())
 
 
-def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: background.Office) -> None:
+def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: background.ProjectServer) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
     shown = texts(team())
     assert "Agreement cannot be told: no record has answers of two people." in shown
@@ -51,7 +51,7 @@ def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: ba
     assert "There is no conflict" in shown
 
 
-def test_a_crowd_is_shown_measured_and_warned_of(office: background.Office, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_crowd_is_shown_measured_and_warned_of(office: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
     answer(office.project, crowd_answers(truth, list(TOPICS)))
     page = team()
     work = page.dataframe[0].value
@@ -67,7 +67,7 @@ def test_a_crowd_is_shown_measured_and_warned_of(office: background.Office, trut
     assert any(one.value.startswith("contrarian answers against the others") for one in page.warning)
 
 
-def test_two_people_can_be_chosen(office: background.Office) -> None:
+def test_two_people_can_be_chosen(office: background.ProjectServer) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"]), ("cat", "r1", ["food"])])
     page = team()
     assert page.dataframe[4].value.to_dict("records") == [{"first": "food", "second": "music", "records": 1}]
@@ -75,7 +75,7 @@ def test_two_people_can_be_chosen(office: background.Office) -> None:
     assert "They share no record." in texts(page)
 
 
-def test_a_name_is_asked_for_before_the_card_comes(office: background.Office) -> None:
+def test_a_name_is_asked_for_before_the_card_comes(office: background.ProjectServer) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"])])
     page = team()
     assert not page.get("bidi_component")
@@ -83,7 +83,7 @@ def test_a_name_is_asked_for_before_the_card_comes(office: background.Office) ->
     assert page.get("bidi_component")
 
 
-def test_a_persons_name_is_no_markup(office: background.Office, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_persons_name_is_no_markup(office: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
     crowd = crowd_answers(truth, list(TOPICS))
     answer(office.project, [(HOSTILE if who == "contrarian" else who, record, said) for who, record, said in crowd])
     loop.VERBS["quality"](office.project, quiet)

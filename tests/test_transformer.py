@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED, load_encoder
-from core.models.heads.head import Lesson, predict
+from core.models.heads.head import LabelledVectors, predict
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
-from gpu_jobs.trainers.training import Progress, Run
+from gpu_jobs.trainers.training import Progress, TrainingRun
 from gpu_jobs.trainers.transformer import choose_base, choose_rows, train
 from tests.tiny_models import Heard, lessons, make_bert, make_classifier, make_run, score, unheard
 
@@ -32,7 +32,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bert(tmp_path_factory.mktemp("base") / "tiny")
 
 
-def order(base: Path, folder: Path, *given: str, report: Progress = unheard) -> Run:
+def order(base: Path, folder: Path, *given: str, report: Progress = unheard) -> TrainingRun:
     return make_run("transformer", base, folder, f"base={base}", *given, report=report)
 
 
@@ -40,7 +40,7 @@ class Killed(Exception):
     """The attempt ends here."""
 
 
-def weights_of(run: Run) -> str:
+def weights_of(run: TrainingRun) -> str:
     return hashlib.sha256((run.work / "encoder" / "model.safetensors").read_bytes()).hexdigest()
 
 
@@ -259,9 +259,9 @@ def test_the_head_of_all_is_not_the_judge_of_those_held_out(seed: int) -> None:
     targets = np.eye(3, dtype=np.float32)[np.arange(60) % 3]
     vectors = (targets + rng.normal(0, 1.0, (60, 3))).astype(np.float32)
     held_out = np.arange(60) % 5 == 0
-    head, probs = fit_on_split(Lesson(vectors, targets, ("a", "b", "c")), held_out)
+    head, probs = fit_on_split(LabelledVectors(vectors, targets, ("a", "b", "c")), held_out)
     swapped = targets.copy()
     swapped[held_out] = np.roll(swapped[held_out], 1, axis=1)
-    _, others = fit_on_split(Lesson(vectors, swapped, ("a", "b", "c")), held_out)
+    _, others = fit_on_split(LabelledVectors(vectors, swapped, ("a", "b", "c")), held_out)
     assert (probs.argmax(axis=1) == others.argmax(axis=1)).all()  # it did not learn from their labels
     assert head.temperature > 0

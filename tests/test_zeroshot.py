@@ -13,7 +13,7 @@ from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED, load_encoder
 from core.models.heads.head import decide, predict
 from gpu_jobs.trainers.entailment import load_reader
-from gpu_jobs.trainers.training import Floats, Material, Run
+from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun
 from gpu_jobs.trainers.zeroshot import aim, train
 from tests.conftest import TOPICS, sentences
 from tests.tiny_models import make_classifier, make_run, unheard
@@ -21,14 +21,14 @@ from tests.tiny_models import make_classifier, make_run, unheard
 NLI = ("entailment", "neutral", "contradiction")
 
 
-def material(count: int, *, multi: bool = False, descriptions: tuple[str, ...] = ("", "", "")) -> Material:
+def material(count: int, *, multi: bool = False, descriptions: tuple[str, ...] = ("", "", "")) -> TrainingSet:
     """Sentences of the three topics. count: 0 for what nobody has labelled."""
     names, rows = tuple(TOPICS), sentences(count)
     targets = np.array([[topic == name for name in names] for _, topic in rows], np.bool_).reshape(count, 3)
-    return Material([text for text, _ in rows], targets, names, names, descriptions, multi)
+    return TrainingSet([text for text, _ in rows], targets, names, names, descriptions, multi)
 
 
-def order(folder: Path, *given: str, base: str = EMBEDDED) -> Run:
+def order(folder: Path, *given: str, base: str = EMBEDDED) -> TrainingRun:
     return replace(make_run("zeroshot", folder, folder, *given, report=unheard), base=base)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluation.scores import macro_f1
 from core.models.heads.head import decide
 from core.training.trainers import TRAINERS, read_values
-from gpu_jobs.trainers.training import Material, Progress, Run, Trained
+from gpu_jobs.trainers.training import TrainingSet, Progress, TrainingRun, TrainedModel
 from tests.conftest import TOPICS
 
 WORDS = (
@@ -121,7 +121,7 @@ def puzzles(count: int, seed: int = 0) -> list[tuple[str, str]]:
     return found
 
 
-def lessons(count: int, seed: int = 0, *, multi: bool = False) -> Material:
+def lessons(count: int, seed: int = 0, *, multi: bool = False) -> TrainingSet:
     """The puzzles with their topics as labels; where several may hold, every fourth text has two topics' words."""
     names, rows = tuple(TOPICS), puzzles(count, seed)
     texts, topics = [text for text, _ in rows], [{topic} for _, topic in rows]
@@ -129,27 +129,27 @@ def lessons(count: int, seed: int = 0, *, multi: bool = False) -> Material:
         texts[number] += " " + texts[number + 1]
         topics[number] |= topics[number + 1]
     targets = np.array([[name in held for name in names] for held in topics])
-    return Material(texts, targets, tuple(f"id-{name}" for name in names), names, ("",) * len(names), multi)
+    return TrainingSet(texts, targets, tuple(f"id-{name}" for name in names), names, ("",) * len(names), multi)
 
 
-def make_run(trainer: str, base: Path, folder: Path, *given: str, report: Progress = unheard, seed: int = 3) -> Run:
+def make_run(trainer: str, base: Path, folder: Path, *given: str, report: Progress = unheard, seed: int = 3) -> TrainingRun:
     """How a job would call that trainer, in a folder of its own. given: "key=value"."""
     for name in ("work", "checkpoints"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     few = ["fewest_held_out=10"] if "fewest_held_out" in TRAINERS[trainer].parameters else []
     values = read_values(trainer, [*few, *given])
-    return Run(values, str(base), folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
+    return TrainingRun(values, str(base), folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
 
 
 @dataclass(frozen=True)
 class Heard:
     """A training and all that was told of it: (done, total, figures)."""
 
-    run: Run
-    trained: Trained
+    run: TrainingRun
+    trained: TrainedModel
     told: list[tuple[int, int, dict[str, float]]]
 
 
-def score(trained: Trained, material: Material) -> float:
+def score(trained: TrainedModel, material: TrainingSet) -> float:
     """Macro F1 on that material."""
     return macro_f1(material.targets, decide(trained.predict(material.texts), material.multi))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.background import Office
+from app.background import ProjectServer
 from app.card import card_data
 
 _SHARED = ("tab", "outbox", "past", "line", "listening", "label_keys", "elements", "record")
 _OWN = ("bench", "view", "adjudication")
 
 
-def draw_adjudication(office: Office, who: str) -> None:
+def draw_adjudication(office: ProjectServer, who: str) -> None:
     """The card on the most instructive conflict, decided under this person's name."""
     html, css, js = _sources()
     card = st.components.v2.component("rondo_adjudication", html=html, css=css, js=js)

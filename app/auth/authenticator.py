@@ -24,7 +24,7 @@ LINK_SECONDS = 30 * 86_400
 """that a browser is known by, once it has opened the link"""
 
 
-class Door(Enum):
+class AuthMode(Enum):
     """The value says how one gets in."""
 
     TRUST = "this machine alone: whoever reaches it is a manager, under any name"
@@ -34,7 +34,7 @@ class Door(Enum):
 
 
 @dataclass(frozen=True)
-class Bound:
+class Binding:
     """How the server was started. loopback: only this machine reaches it; shared: a code for all, or empty; accounts:
     [auth] stands in secrets.toml; token: what the link holds that opens the app where names are taken on trust, empty
     where anybody on this machine may come in; host: that it listens on."""
@@ -53,25 +53,25 @@ class Bound:
         return frozenset({self.host.lower(), *OWN_NAMES, *public})
 
 
-TRUSTED = Bound()
+TRUSTED = Binding()
 
 
-def decide(bound: Bound, people: int) -> Door:
+def decide(bound: Binding, people: int) -> AuthMode:
     """The one place. people: how many there are in the table; each has a code."""
     if bound.accounts:
-        return Door.ACCOUNTS
+        return AuthMode.ACCOUNTS
     if people or bound.shared:
-        return Door.CODES
-    return Door.TRUST if bound.loopback else Door.SHUT
+        return AuthMode.CODES
+    return AuthMode.TRUST if bound.loopback else AuthMode.SHUT
 
 
 @dataclass
-class Entrance:
+class Authenticator:
     """Asks the table of people each time, so that whoever is removed is out at once."""
 
     store: Store
     secret: bytes
-    bound: Bound = TRUSTED
+    bound: Binding = TRUSTED
     _shared: str = ""
     """the hash of the code that all share"""
     _ended: set[str] = field(default_factory=set)
@@ -111,7 +111,7 @@ class Entrance:
         """Did this browser open the link, or need none?"""
         return not self.bound.token or verify(cookie, key_for(self.secret, "link", ""), now) is not None
 
-    def door(self) -> Door:
+    def door(self) -> AuthMode:
         """As things stand now."""
         return decide(self.bound, len(everybody(self.store)))
 
@@ -174,7 +174,7 @@ class Entrance:
         name = claimed(token)
         if not name:
             return None
-        person = Person(name, MANAGER) if self.door() is Door.TRUST else self.person(name)
+        person = Person(name, MANAGER) if self.door() is AuthMode.TRUST else self.person(name)
         if person is None or verify(token, self._label_key(person), now) is None:
             return None
         return person
@@ -183,16 +183,16 @@ class Entrance:
         return self.secret if not person.code and not person.since else key_for(self.secret, "label", person.stamp)
 
 
-def refuse_open_door(entrance: Entrance, host: str) -> None:
+def refuse_open_door(entrance: Authenticator, host: str) -> None:
     """Raises Refused where anybody, or nobody, would get in."""
     people = everybody(entrance.store)
     place = entrance.bound.public.url if entrance.bound.public else host
-    if entrance.door() is Door.SHUT:
+    if entrance.door() is AuthMode.SHUT:
         raise Refused(
             f"On {place} anyone who reaches this machine could label and change everything. Give people access codes "
             "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
         )
-    if entrance.door() is Door.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
+    if entrance.door() is AuthMode.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
         raise Refused(
             "[auth] in .streamlit/secrets.toml lets in only people with an address, and no manager has one: "
             "`rondo people add NAME --role manager --email ADDRESS`."

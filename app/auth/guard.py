@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 
-from app.auth.authenticator import LINK_SECONDS, Door, Entrance
+from app.auth.authenticator import LINK_SECONDS, AuthMode, Authenticator
 from app.auth.oidc import claims_of
 from app.auth.public_address import host_name
 from app.pages.parts.navigation import ENTRIES, home
@@ -65,27 +65,27 @@ _RIGHTS = [(compile_path(path)[0], right) for path, right in RIGHTS.items()]
 
 
 @dataclass(frozen=True)
-class Seen:
+class Identity:
     """Who asks, and at what kind of door. known: False where the link has not been opened in this browser."""
 
-    door: Door
+    door: AuthMode
     person: Person | None
     session: str
     known: bool = True
 
 
-def look(entrance: Entrance, cookies: Mapping[str, str]) -> Seen:
+def authenticate(entrance: Authenticator, cookies: Mapping[str, str]) -> Identity:
     """Asks the database: not for the event loop. Where names are taken on trust, nobody is anybody."""
     door, session = entrance.door(), cookies.get(entrance.cookie, "")
-    if door is Door.CODES:
-        return Seen(door, entrance.session(session, time.time()), session)
-    if door is Door.ACCOUNTS:
-        return Seen(door, entrance.account(claims_of(cookies)), "")
-    known = door is not Door.TRUST or entrance.knows_link(cookies.get(entrance.link_cookie, ""), time.time())
-    return Seen(door, None, "", known)
+    if door is AuthMode.CODES:
+        return Identity(door, entrance.session(session, time.time()), session)
+    if door is AuthMode.ACCOUNTS:
+        return Identity(door, entrance.account(claims_of(cookies)), "")
+    known = door is not AuthMode.TRUST or entrance.knows_link(cookies.get(entrance.link_cookie, ""), time.time())
+    return Identity(door, None, "", known)
 
 
-def link_cookie(answer: Response, entrance: Entrance, value: str, connection: HTTPConnection) -> None:
+def link_cookie(answer: Response, entrance: Authenticator, value: str, connection: HTTPConnection) -> None:
     """Keeps in the browser that it has opened the link. Lax: the link may be clicked in a page of another site."""
     secure = connection.url.scheme == "https"
     answer.set_cookie(entrance.link_cookie, value, max_age=LINK_SECONDS, httponly=True, samesite="lax", secure=secure)
@@ -113,13 +113,13 @@ class Origins:
         if found and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
-    def are_own(self, connection: HTTPConnection, entrance: Entrance, door: Door) -> bool:
+    def are_own(self, connection: HTTPConnection, entrance: Authenticator, door: AuthMode) -> bool:
         """Is it no page that asks, or one of ours?"""
         origin = connection.headers.get("origin", "")
         if not origin or (entrance.bound.public and origin == entrance.bound.public.origin):
             return True
         authority = origin.partition("://")[2]
-        if door is Door.TRUST and host_name(authority) not in entrance.bound.names:
+        if door is AuthMode.TRUST and host_name(authority) not in entrance.bound.names:
             return False  # a name that somebody pointed at this machine
         here = authority == connection.headers.get("host", "").lower()
         return here or _from_same_address(connection) or origin in self._led_here
@@ -132,7 +132,7 @@ def _from_same_address(connection: HTTPConnection) -> bool:
 class Guard:
     """Plain ASGI, around everything."""
 
-    def __init__(self, app: Any, entrance: Callable[[], Entrance]) -> None:
+    def __init__(self, app: Any, entrance: Callable[[], Authenticator]) -> None:
         self._app = app
         self._entrance = entrance
         self._origins = Origins()
@@ -143,8 +143,8 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        seen = await run_in_threadpool(look, self._entrance(), connection.cookies)
-        if seen.person or (seen.door is Door.TRUST and seen.known):
+        seen = await run_in_threadpool(authenticate, self._entrance(), connection.cookies)
+        if seen.person or (seen.door is AuthMode.TRUST and seen.known):
             self._origins.remember(connection)
         refusal = (
             _from_elsewhere(connection, self._entrance(), seen.door, self._origins)
@@ -155,7 +155,7 @@ class Guard:
         if refusal is None:
             scope = {**scope, "headers": _headers(scope["headers"], seen)}
             if scope["type"] == "websocket":
-                wire = Wire(self._entrance(), dict(connection.cookies), seen, receive, send)
+                wire = GuardedSocket(self._entrance(), dict(connection.cookies), seen, receive, send)
                 receive, send = wire.receive, wire.send
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -166,12 +166,12 @@ class Guard:
 
 
 @dataclass
-class Wire:
+class GuardedSocket:
     """An open page's line: it is cut as soon as who opened it is somebody else, or may do other things."""
 
-    entrance: Entrance
+    entrance: Authenticator
     cookies: dict[str, str]
-    seen: Seen
+    seen: Identity
     _receive: Any
     _send: Any
     _cut: bool = False
@@ -181,7 +181,7 @@ class Wire:
         message = await self._receive()
         if message["type"] != "websocket.receive" or self._cut:
             return message
-        if _standing(await run_in_threadpool(look, self.entrance, self.cookies)) == _standing(self.seen):
+        if _standing(await run_in_threadpool(authenticate, self.entrance, self.cookies)) == _standing(self.seen):
             return message
         self._cut = True
         await self._send({"type": "websocket.close", "code": 1008})
@@ -193,11 +193,11 @@ class Wire:
             await self._send(message)
 
 
-def _standing(seen: Seen) -> tuple[object, ...]:
+def _standing(seen: Identity) -> tuple[object, ...]:
     return seen.door, seen.known, seen.person and (seen.person.name, seen.person.role)
 
 
-def _headers(headers: list[tuple[bytes, bytes]], seen: Seen) -> list[tuple[bytes, bytes]]:
+def _headers(headers: list[tuple[bytes, bytes]], seen: Identity) -> list[tuple[bytes, bytes]]:
     """As the app gets them: with who has signed in, and where a page asks, with the Host that it knows us by. Streamlit
     compares the two again, and would ask the network for this machine's address where they differ."""
     passed = [(name, value) for name, value in headers if name.lower() != HEADER]
@@ -207,18 +207,18 @@ def _headers(headers: list[tuple[bytes, bytes]], seen: Seen) -> list[tuple[bytes
     return [*passed, (HEADER, seen.session.encode("latin-1", "replace"))] if seen.person else passed
 
 
-def _from_elsewhere(connection: HTTPConnection, entrance: Entrance, door: Door, origins: Origins) -> Response | None:
+def _from_elsewhere(connection: HTTPConnection, entrance: Authenticator, door: AuthMode, origins: Origins) -> Response | None:
     """Refuses what another site's page asks for, and on trust whoever calls us by a name that is not ours."""
-    if door is Door.TRUST and host_name(connection.headers.get("host", "")) not in entrance.bound.names:
+    if door is AuthMode.TRUST and host_name(connection.headers.get("host", "")) not in entrance.bound.names:
         return JSONResponse({"error": OTHER_NAME}, 400)
     return None if origins.are_own(connection, entrance, door) else JSONResponse({"error": ELSEWHERE}, 403)
 
 
-def _with_token(connection: HTTPConnection, entrance: Entrance, seen: Seen) -> Response | None:
+def _with_token(connection: HTTPConnection, entrance: Authenticator, seen: Identity) -> Response | None:
     """The link was opened: the browser is known from here on, and its address bar shows no token."""
     query = parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     token = dict(query).get(TOKEN)
-    if seen.door is not Door.TRUST or token is None or not _is_page(connection):
+    if seen.door is not AuthMode.TRUST or token is None or not _is_page(connection):
         return None
     rest = urlencode([pair for pair in query if pair[0] != TOKEN])
     place = connection.scope["path"] + (f"?{rest}" if rest else "")
@@ -229,7 +229,7 @@ def _with_token(connection: HTTPConnection, entrance: Entrance, seen: Seen) -> R
     return answer
 
 
-def _home(connection: HTTPConnection, seen: Seen) -> Response | None:
+def _home(connection: HTTPConnection, seen: Identity) -> Response | None:
     """The page that comes first stands at `/` for Streamlit, and nowhere else; its own address leads there."""
     first = home(seen.person.rights) if seen.person else ENTRIES[0].file
     if connection.scope["path"] != f"/{first}" or not _is_page(connection):
@@ -238,7 +238,7 @@ def _home(connection: HTTPConnection, seen: Seen) -> Response | None:
     return RedirectResponse(f"./?{query}" if query else "./", 303)
 
 
-def _refusal(connection: HTTPConnection, seen: Seen) -> Response | None:
+def _refusal(connection: HTTPConnection, seen: Identity) -> Response | None:
     """None where this may go on."""
     path = connection.scope["path"]
     if any(free.match(path) for free in _FREE):
@@ -246,16 +246,16 @@ def _refusal(connection: HTTPConnection, seen: Seen) -> Response | None:
     right = next((right for route, right in _RIGHTS if route.match(path)), None)
     if right is None and (path.startswith("/api/") or path == "/api"):
         return JSONResponse({"error": NOTHING_HERE}, 404)
-    if seen.door is Door.TRUST:
+    if seen.door is AuthMode.TRUST:
         return None if seen.known else _not_signed_in(connection, seen.door)
-    if seen.door is Door.SHUT:
+    if seen.door is AuthMode.SHUT:
         return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
     if right is not None:
         return _without_right(seen, right)
     return _not_signed_in(connection, seen.door) if seen.person is None else None
 
 
-def _without_right(seen: Seen, right: str) -> Response | None:
+def _without_right(seen: Identity, right: str) -> Response | None:
     if seen.person is None:
         return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
     if right not in seen.person.rights:
@@ -263,15 +263,15 @@ def _without_right(seen: Seen, right: str) -> Response | None:
     return None
 
 
-def _not_signed_in(connection: HTTPConnection, door: Door) -> Response | None:
+def _not_signed_in(connection: HTTPConnection, door: AuthMode) -> Response | None:
     path, query = connection.scope["path"], connection.scope["query_string"].decode("latin-1")
-    if door is Door.ACCOUNTS:
+    if door is AuthMode.ACCOUNTS:
         closed = path.startswith(ACCOUNTS_CLOSED)
         return JSONResponse({"error": "Nobody is signed in here."}, 401) if closed else None
     if _is_page(connection):
         wanted = f"{path}?{query}" if query else path
         return RedirectResponse(from_here(connection, f"/sign-in?next={quote(wanted, safe='')}"), 303)
-    word = "Open the link that `rondo up` printed." if door is Door.TRUST else "Nobody is signed in here."
+    word = "Open the link that `rondo up` printed." if door is AuthMode.TRUST else "Nobody is signed in here."
     return JSONResponse({"error": word}, 401)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.auth.authenticator import Door
+from app.auth.authenticator import AuthMode
 from app.background import opened
 from core.errors import Refused
 from core.people.names import check_name
@@ -24,9 +24,9 @@ def who_am_i() -> Person | None:
 
     entrance = opened().entrance
     door, user = entrance.door(), st.user
-    if door is Door.TRUST:
+    if door is AuthMode.TRUST:
         return Person(NOBODY, MANAGER)
-    if door is Door.ACCOUNTS:
+    if door is AuthMode.ACCOUNTS:
         return entrance.account(dict(user)) if "is_logged_in" in user and user.is_logged_in else None
     session = user.get(SESSION)
     return entrance.session(session, time.time()) if isinstance(session, str) else None
@@ -34,7 +34,7 @@ def who_am_i() -> Person | None:
 
 def is_signed_in() -> bool:
     """Whether names are more than what somebody has typed."""
-    return opened().entrance.door() is not Door.TRUST
+    return opened().entrance.door() is not AuthMode.TRUST
 
 
 def whoami() -> str:

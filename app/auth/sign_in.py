@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from annotation.engine.throttle import Throttle
-from app.auth.authenticator import Door, Entrance
-from app.auth.guard import TOKEN, Seen, from_here, link_cookie, look
+from app.auth.authenticator import AuthMode, Authenticator
+from app.auth.guard import TOKEN, Identity, from_here, link_cookie, authenticate
 from app.auth.tokens import VALID_SECONDS
 from app.http.bodies import read_at_most
 from core.people.names import NAME_LIMIT
@@ -55,7 +55,7 @@ HEADERS = {
 }
 
 
-def sign_in_routes(entrance: Entrance) -> list[Route]:
+def sign_in_routes(entrance: Authenticator) -> list[Route]:
     """`/sign-in` and `/sign-out`, each to see and to send."""
     throttle = Throttle()
 
@@ -79,21 +79,21 @@ def safe_next(wanted: str) -> str:
     return "/" if wanted.startswith(("/sign-", "/api", "/_stcore")) else wanted
 
 
-def _show(request: Request, entrance: Entrance) -> Response:
+def _show(request: Request, entrance: Authenticator) -> Response:
     wanted = safe_next(request.query_params.get("next", "/"))
     if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
         return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(wanted, safe="")}">')
-    seen = look(entrance, request.cookies)
+    seen = authenticate(entrance, request.cookies)
     if _is_in(seen):
         return RedirectResponse(from_here(request, wanted), 303)
-    return _form(wanted) if seen.door is not Door.TRUST else _token_form(wanted)
+    return _form(wanted) if seen.door is not AuthMode.TRUST else _token_form(wanted)
 
 
-def _is_in(seen: Seen) -> bool:
-    return bool(seen.person) or seen.door is Door.ACCOUNTS or (seen.door is Door.TRUST and seen.known)
+def _is_in(seen: Identity) -> bool:
+    return bool(seen.person) or seen.door is AuthMode.ACCOUNTS or (seen.door is AuthMode.TRUST and seen.known)
 
 
-def _open_link(request: Request, entrance: Entrance, wanted: str, token: str) -> Response:
+def _open_link(request: Request, entrance: Authenticator, wanted: str, token: str) -> Response:
     """Whoever has the terminal before him can copy the token from it."""
     value = entrance.open_link(token.strip(), time.time())
     if value is None:
@@ -103,12 +103,12 @@ def _open_link(request: Request, entrance: Entrance, wanted: str, token: str) ->
     return answer
 
 
-def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict[str, str]) -> Response:
+def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form: dict[str, str]) -> Response:
     """Runs in a thread: a check takes 50 ms."""
     name, wanted = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
-    if (door := entrance.door()) is Door.TRUST and not _is_in(look(entrance, request.cookies)):
+    if (door := entrance.door()) is AuthMode.TRUST and not _is_in(authenticate(entrance, request.cookies)):
         return _open_link(request, entrance, wanted, form.get(TOKEN, ""))
-    if door is not Door.CODES:
+    if door is not AuthMode.CODES:
         return RedirectResponse(from_here(request, wanted), 303)
     address = request.client.host if request.client else ""
     known = entrance.person(name) if name else None
@@ -140,14 +140,14 @@ def _let_in(request: Request, entrance: Entrance, throttle: Throttle, form: dict
     return answer
 
 
-def _let_out(request: Request, entrance: Entrance) -> Response:
-    seen = look(entrance, request.cookies)
-    if request.method == "GET" and seen.person and seen.door is Door.CODES:
+def _let_out(request: Request, entrance: Authenticator) -> Response:
+    seen = authenticate(entrance, request.cookies)
+    if request.method == "GET" and seen.person and seen.door is AuthMode.CODES:
         return _page(
             f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
             '<form method="post" action="sign-out"><button>Sign out</button></form>'
         )
-    if seen.person and seen.door is Door.CODES:
+    if seen.person and seen.door is AuthMode.CODES:
         entrance.end_session(seen.session, time.time())
         with entrance.store.transaction() as cursor:
             note(cursor, seen.person.name, "signed out", {})

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.tokens import project_id
-from app.background import Office
+from app.background import ProjectServer
 from app.http.label_routes import card_setup
 from core.people.people import MANAGER, Person
 
@@ -29,14 +29,14 @@ _PARTS = (
 )
 
 
-def draw_card(office: Office, annotator: str) -> None:
+def draw_card(office: ProjectServer, annotator: str) -> None:
     """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
     html, css, js = _sources()
     card = st.components.v2.component("rondo_card", html=html, css=css, js=js)
     card(key="card", data=card_data(office, annotator))
 
 
-def card_data(office: Office, annotator: str) -> dict[str, Any]:
+def card_data(office: ProjectServer, annotator: str) -> dict[str, Any]:
     """What a card in the browser begins with; the token says who answers."""
     person = office.entrance.person(annotator) or Person(annotator, MANAGER)
     return {

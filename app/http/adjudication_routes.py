@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.auth.authenticator import Entrance
-from app.background import Office
+from app.auth.authenticator import Authenticator
+from app.background import ProjectServer
 from app.http.label_routes import (
     TooLong,
     author,
@@ -30,7 +30,7 @@ from core.labelling.responses import Event
 MOST_CONFLICTS = 50
 
 
-def adjudicate_routes(opened: Callable[[], Office], entrance: Entrance) -> list[Route]:
+def adjudicate_routes(opened: Callable[[], ProjectServer], entrance: Authenticator) -> list[Route]:
     """`POST /api/adjudicate`, with the token that the page has made for this person."""
 
     async def adjudicate(request: Request) -> Response:
@@ -51,7 +51,7 @@ def adjudicate_routes(opened: Callable[[], Office], entrance: Entrance) -> list[
     return [Route("/api/adjudicate", adjudicate, methods=["POST"])]
 
 
-def _exchange(office: Office, who: str, body: dict[str, Any]) -> dict[str, Any]:
+def _exchange(office: ProjectServer, who: str, body: dict[str, Any]) -> dict[str, Any]:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
     events, statuses = read_events(body.get("events", []))
     have, want = ids_in(body, "have"), min(whole_in(body, "want"), MOST_CONFLICTS)
@@ -70,7 +70,7 @@ def _exchange(office: Office, who: str, body: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _status(office: Office, event: Event, who: str) -> str:
+def _status(office: ProjectServer, event: Event, who: str) -> str:
     """'stored', 'known', or a sentence on why not: one decision never blocks the rest."""
     try:
         return decide(office.project, event, who)

@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.auth.authenticator import Door, Entrance
-from app.auth.guard import look
+from app.auth.authenticator import AuthMode, Authenticator
+from app.auth.guard import authenticate
 from app.http.bodies import read_at_most
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.labelling.leases import Holder
-from core.labelling.queue import Ask, Desk
+from core.labelling.queue import QueueRequest, LabelQueue
 from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person
@@ -37,7 +37,7 @@ class LabelProject(Protocol):
     """What the routes need of an open project."""
 
     @property
-    def desk(self) -> Desk:
+    def desk(self) -> LabelQueue:
         """Where people get records and hand in answers."""
 
     @property
@@ -54,7 +54,7 @@ class LabelProject(Protocol):
         """Starts a round when one is due; returns at once."""
 
 
-def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list[Route]:
+def label_routes(opened: Callable[[], LabelProject], entrance: Authenticator) -> list[Route]:
     """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens where names are taken on trust."""
 
     async def events(request: Request) -> Response:
@@ -76,7 +76,7 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list
         return JSONResponse(answer)
 
     async def token(request: Request) -> Response:
-        if await run_in_threadpool(entrance.door) is not Door.TRUST:
+        if await run_in_threadpool(entrance.door) is not AuthMode.TRUST:
             return refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
             annotator = check_name((await read_body(request)).get("annotator"))
@@ -91,13 +91,13 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Entrance) -> list
     ]
 
 
-def author(request: Request, entrance: Entrance, right: str) -> str | Response:
+def author(request: Request, entrance: Authenticator, right: str) -> str | Response:
     """Whose answers these are: the token says it, and where people sign in, who is signed in must be the same."""
     person = entrance.annotator(request.headers.get("x-rondo-token", ""), time.time())
     if person is None:
         return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
-    seen = look(entrance, request.cookies)
-    if seen.door is not Door.TRUST and (seen.person is None or seen.person.name != person.name):
+    seen = authenticate(entrance, request.cookies)
+    if seen.door is not AuthMode.TRUST and (seen.person is None or seen.person.name != person.name):
         return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
     if right not in person.rights:
         return refused(403, f"Only {holders(right)} may {right}.")
@@ -145,7 +145,7 @@ async def read_body(request: Request) -> dict[str, Any]:
 def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> dict[str, Any]:
     """Runs in a thread: it waits for the disk."""
     events, broken = read_events(body.get("events", []))
-    ask = Ask(
+    ask = QueueRequest(
         events=tuple(events),
         have=ids_in(body, "have"),
         give_back=ids_in(body, "give_back"),

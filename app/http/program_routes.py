@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from app.background import Office
+from app.background import ProjectServer
 from app.http.finite import finite
 from app.http.job_requests import (
     MOST_LINES,
@@ -55,10 +55,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Act = Callable[[Office, Sent], Answer]
+Act = Callable[[ProjectServer, Sent], Answer]
 
 
-def api_routes(opened: Callable[[], Office], token: str) -> list[Route]:
+def api_routes(opened: Callable[[], ProjectServer], token: str) -> list[Route]:
     """Everything that `document` describes. What it says about the routes themselves needs no token."""
 
     async def described(_: Request) -> Response:
@@ -74,7 +74,7 @@ def api_routes(opened: Callable[[], Office], token: str) -> list[Route]:
     ]
 
 
-def _guarded(act: Act, opened: Callable[[], Office], token: str) -> Callable[[Request], Any]:
+def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Callable[[Request], Any]:
     async def endpoint(request: Request) -> Response:
         if (refusal := _refusal(request, token)) is not None:
             return refusal
@@ -114,39 +114,39 @@ def _status(error: RondoError) -> int:
     return 409 if isinstance(error, Refused | Cancelled) else 500
 
 
-def _launch(office: Office, asked: Sent) -> Answer:
+def _launch(office: ProjectServer, asked: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(asked.body)
     told = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
     return Answer(_brief(told), 202, {"Location": f"jobs/{told['id']}"})
 
 
-def _list_jobs(office: Office, asked: Sent) -> Answer:
+def _list_jobs(office: ProjectServer, asked: Sent) -> Answer:
     return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
 
 
-def _show_job(office: Office, asked: Sent) -> Answer:
+def _show_job(office: ProjectServer, asked: Sent) -> Answer:
     lines = read_whole(asked.query, "lines", 200, MOST_LINES)
     found = _find_job(office, asked.path["id"])
     said = Bundle(office.project.folder / "jobs" / found["id"]).log(lines) if lines else []
     return Answer({**_brief(found), "events": found["events"], "log": said})
 
 
-def _cancel(office: Office, asked: Sent) -> Answer:
+def _cancel(office: ProjectServer, asked: Sent) -> Answer:
     job = _find_job(office, asked.path["id"])["id"]
     return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
-def _list_models(office: Office, asked: Sent) -> Answer:
+def _list_models(office: ProjectServer, asked: Sent) -> Answer:
     now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
     return Answer({**_tell(office, "models"), **now})
 
 
-def _show_model(office: Office, asked: Sent) -> Answer:
+def _show_model(office: ProjectServer, asked: Sent) -> Answer:
     return Answer(_tell(office, "model", model=_find_model(office, asked.path["id"])))
 
 
-def _activate(office: Office, asked: Sent) -> Answer:
+def _activate(office: ProjectServer, asked: Sent) -> Answer:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
     model, options = _find_model(office, asked.path["id"]), read_activation(asked.body)
     patience = read_whole(asked.query, "wait", 10, MOST_SECONDS)
@@ -163,7 +163,7 @@ def _activate(office: Office, asked: Sent) -> Answer:
         return Answer({"model": model, "promoted": False, "activating": _activating(office)}, 202)
 
 
-def _keep_trouble(office: Office, ended: "Future[Value]") -> None:
+def _keep_trouble(office: ProjectServer, ended: "Future[Value]") -> None:
     """Nobody waits for it any more, so it is told where a later question finds it."""
     error = ended.exception()
     office.trouble = str(error) if error else None
@@ -186,7 +186,7 @@ def _quiet(what: str, done: int, total: int) -> None:
     """Nobody watches: progress is asked for."""
 
 
-def _tell(office: Office, verb: str, **options: Any) -> Value:
+def _tell(office: ProjectServer, verb: str, **options: Any) -> Value:
     """What a verb that only reads says: without a ticket, so that no page shows it as work."""
     return VERBS[verb](office.project, _quiet, **options)
 
@@ -198,21 +198,21 @@ def _brief(job: Value) -> Value:
     return {**{name: value for name, value in job.items() if name != "events"}, "figures": figures}
 
 
-def _find_job(office: Office, job: str) -> Value:
+def _find_job(office: ProjectServer, job: str) -> Value:
     try:
         return entry(office.project, job)
     except BadInput as error:
         raise Unknown(str(error)) from None
 
 
-def _find_model(office: Office, model: str) -> str:
+def _find_model(office: ProjectServer, model: str) -> str:
     try:
         return find_model(office.project, model)
     except BadInput as error:
         raise Unknown(str(error)) from None
 
 
-def _activating(office: Office) -> Value | None:
+def _activating(office: ProjectServer) -> Value | None:
     """How far the promotion is that goes on now, if one does."""
     activity = office.activities.get("promote")
     return {"what": activity.what, "done": activity.done, "total": activity.total} if activity else None

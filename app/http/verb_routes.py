@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.background import Office
+from app.background import ProjectServer
 from app.http.bodies import read_at_most
 from core.errors import RondoError
 from core.loop import VERBS
@@ -22,7 +22,7 @@ STOP = "stop"
 """no verb: stops the run that the header x-rondo-run names, at its next report"""
 
 
-def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
+def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
     """`POST /api/verbs/{verb}` with the verb's options as JSON: lines of JSON, the last a result or an error."""
 
     async def verb(request: Request) -> Response:
@@ -55,7 +55,7 @@ def verb_routes(opened: Callable[[], Office], key: str) -> list[Route]:
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
 
 
-def _stream(office: Office, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
+def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
     """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
     lines: queue.Queue[dict[str, Any]] = queue.Queue()
     ticket = office.open_ticket(verb, run=run)

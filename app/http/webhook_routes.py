@@ -46,7 +46,7 @@ class HearingOffice(Protocol):
 
 
 @dataclass
-class Ear:
+class WebhookBuffer:
     """Records that Argilla has called about, heard together: it calls once per answer, one call after the other.
 
     What is lost with the process, or while Argilla does not answer, the next sync finds.
@@ -80,7 +80,7 @@ class Ear:
 
 def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
     """`POST /api/webhooks/argilla`: 204 when the record will be looked at; 503 asks to be called again."""
-    ear = Ear()
+    ear = WebhookBuffer()
 
     async def argilla(request: Request) -> Response:
         office = opened()
@@ -110,7 +110,7 @@ def _is_signed(project: Path, body: bytes, headers: Mapping[str, str]) -> bool:
     return True
 
 
-def _note(project: Project, ear: Ear, body: bytes) -> int:
+def _note(project: Project, ear: WebhookBuffer, body: bytes) -> int:
     """The HTTP status to answer with. A record that was just pushed may not be written down yet."""
     record, dataset = _named(body)
     n = place_of(project, record)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core.data.records import AUDIT_POOL, HELD
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted, fewest
-from core.evaluation.regions import Bools, Evidence, Ints, Judged
+from core.evaluation.regions import Bools, Evidence, Ints, CheckedRecords
 from core.project import Project
 from core.rounds.plans import active_model
 
@@ -87,8 +87,8 @@ def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, .
     return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
 
 
-def _judged(rows: dict[str, npt.NDArray[Any]], kept: Bools) -> Judged:
-    return Judged(rows["place"][kept], rows["probability"][kept], rows["is_right"][kept].astype(bool))
+def _judged(rows: dict[str, npt.NDArray[Any]], kept: Bools) -> CheckedRecords:
+    return CheckedRecords(rows["place"][kept], rows["probability"][kept], rows["is_right"][kept].astype(bool))
 
 
 def _counts(audit: dict[str, npt.NDArray[Any]], end: float) -> Bools:

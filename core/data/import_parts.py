@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import PLACES, RECORDS, Part, take_in
+from core.data.records import PLACES, RECORDS, Part, store_records
 from core.errors import Cancelled, Refused
 from core.jobs.bundle import Bundle, Report
 from core.labelling.responses import first_stamp
@@ -98,7 +98,7 @@ def _part(
     source, names, stamp, done, fresh, total, written = cursor.execute(query, [job]).fetchall()[0]
     end = min(done + size, fresh if done < fresh else total)
     as_in_file = _named(settings, json.loads(names))
-    new = take_in(cursor, bundle.path / "out", source, as_in_file, Part(done, end, stamp))
+    new = store_records(cursor, bundle.path / "out", source, as_in_file, Part(done, end, stamp))
     before = json.loads(written)
     counts = {name: before.get(name, 0) + value for name, value in new.items()}
     stamp += new["labelled"] + new["answers"]

@@ -123,7 +123,7 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
     return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
 
 
-def take_in(
+def store_records(
     cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: Part
 ) -> dict[str, int]:
     """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.

@@ -6,7 +6,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, promised: float) -> Floats:
+def hypergeometric_p_value(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, promised: float) -> Floats:
     """p-value of "fewer than `promised` of the pool's records are right" when so few of the audits were wrong.
 
     Audits and the rest of a region are one population without order, so the audits among it are a draw without

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import BadInput
-from core.evaluation.exact_tests import chance_of_so_few, lower_bound
+from core.evaluation.exact_tests import hypergeometric_p_value, lower_bound
 from core.evaluation.regions import Evidence, Floats, Ints, Regions, read_regions
 
 LIKELY = 0.8
@@ -167,7 +167,7 @@ def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]
     high = np.minimum(audits, np.ceil(audits * (1 - test[0])).astype(np.int64) + 1)
     while (high - low > 1).any():
         middle = (low + high) // 2
-        passed = (chance_of_so_few(audits, np.maximum(middle, 0), pool, test[0]) <= test[1]) & (middle >= 0)
+        passed = (hypergeometric_p_value(audits, np.maximum(middle, 0), pool, test[0]) <= test[1]) & (middle >= 0)
         low, high = np.where(passed, middle, low), np.where(passed, high, np.maximum(middle, low + 1))
     return np.where(low >= 0, bdtr(np.maximum(low, 0), np.maximum(audits, 1), np.clip(1 - expected, 1e-6, 1)), 0.0)
 
@@ -175,9 +175,9 @@ def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]
 def _doubt(regions: Regions, region: _Candidate, wanted: Wanted) -> float:
     """The largest p-value of the region's tests."""
     audits, wrong, pool = (part[region.row, region.labels] for part in (regions.audits, regions.wrong, regions.pool))
-    doubts = [chance_of_so_few(audits.sum(), wrong.sum(), pool.sum(), wanted.precision)]
+    doubts = [hypergeometric_p_value(audits.sum(), wrong.sum(), pool.sum(), wanted.precision)]
     if wanted.per_label is not None:
-        doubts.append(chance_of_so_few(audits, wrong, pool, wanted.per_label))
+        doubts.append(hypergeometric_p_value(audits, wrong, pool, wanted.per_label))
     return float(max(part.max() for part in doubts))
 
 

@@ -20,7 +20,7 @@ CHANCES = 200
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredRecords:
     """What a model says of k records. truth, said: (k, labels). weights: what each stands for.
 
     probs: (k, labels), -1 for labels that the model does not know; None where only its decisions are known. stated:
@@ -87,7 +87,7 @@ class Evaluation:
     confusion: tuple[Cell, ...]
 
 
-def evaluate(judged: Judged, most: int = 3, seed: int = 0) -> Evaluation:
+def evaluate(judged: ScoredRecords, most: int = 3, seed: int = 0) -> Evaluation:
     """most: the largest k of top k."""
     drawn, certain = judged.weights.drawn, None
     if judged.stated is not None:
@@ -100,7 +100,7 @@ def evaluate(judged: Judged, most: int = 3, seed: int = 0) -> Evaluation:
     )
 
 
-def top_accuracy(judged: Judged, most: int) -> Iterator[Estimate]:
+def top_accuracy(judged: ScoredRecords, most: int) -> Iterator[Estimate]:
     """For k = 1 to `most`, as far as there are labels to choose from."""
     if judged.probs is None or not len(judged.probs):
         return
@@ -154,7 +154,7 @@ def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
     return Bin(certainty, found.value, found.low, found.high, len(stated))
 
 
-def confusion(judged: Judged) -> list[Cell]:
+def confusion(judged: ScoredRecords) -> list[Cell]:
     """One cell per pair that occurs, the most frequent first.
 
     A record with one true and one said label is one cell. Where several may hold, a label that is right is a cell of

@@ -19,7 +19,7 @@ PULL = 2.0
 
 
 @dataclass(frozen=True)
-class Judged:
+class CheckedRecords:
     """Records whose label a head that did not see them suggests. label: (k,) numbers. chance: (k,) its probability.
     right: (k,) whether people say the same."""
 
@@ -34,8 +34,8 @@ class Evidence:
     which order records are looked at. pool_label, pool_chance: (N,) what the model suggests for the pool."""
 
     labels: tuple[str, ...]
-    audit: Judged
-    guide: Judged
+    audit: CheckedRecords
+    guide: CheckedRecords
     pool_label: Ints
     pool_chance: Floats
 

@@ -26,7 +26,7 @@ Key = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Spoken:
+class RemoteAnswer:
     """What a person says of a record, where, and with whose suggestion in view (None: certainly none)."""
 
     said: Said
@@ -35,7 +35,7 @@ class Spoken:
 
 
 @dataclass(frozen=True)
-class Logged:
+class LoggedEvent:
     """An event from Argilla that stands."""
 
     eid: str
@@ -68,7 +68,7 @@ def sync_with(project: Project, workspace: Workspace, report: Report, *, changed
         project.team.unreadable = {}
         for part in parts(ns, PART):
             report("Reading answers", counts["records"], len(ns))
-            stored, refused = hear(project, workspace, part)
+            stored, refused = reconcile(project, workspace, part)
             counts["records"] += len(part)
             counts["stored"] += stored
             counts["refused"] += refused
@@ -94,7 +94,7 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
 def hear_now(project: Project, ns: Sequence[int]) -> int:
     """Hears these records, at most PART; how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
-        return hear(project, workspace, ns)[0]
+        return reconcile(project, workspace, ns)[0]
 
 
 def place_of(project: Project, record: str) -> int | None:
@@ -109,20 +109,20 @@ def is_ours(project: Project, dataset: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Heard:
+class RemoteAnswers:
     """What each person says, which records are still there, and what was said in a dataset after it was replaced.
 
     late: (place of the record in the dataset that was made next, what was said in the older one after that).
     """
 
-    spoken: dict[Key, Spoken]
+    spoken: dict[Key, RemoteAnswer]
     found: set[int]
     late: list[tuple[Place, Said]]
     ids: dict[int, str]
     datasets: dict[str, Dataset]
 
 
-def hear(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int, int]:
+def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int, int]:
     """Makes the log agree with what stands there of these records; (events stored, answers refused).
 
     One at a time: what was asked first must not be stored last.
@@ -140,12 +140,12 @@ def hear(project: Project, workspace: Workspace, ns: Sequence[int]) -> tuple[int
     return sum(status == STORED for status in statuses.values()), len(refused)
 
 
-def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
+def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> RemoteAnswers:
     """A record, a dataset or a person that is not there any more says nothing, but takes nothing back either."""
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
-        heard = Heard({}, set(), [], _ids(cursor, ns), datasets)
+        heard = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
         here = {heard.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
@@ -154,7 +154,7 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
             model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
             successor = _successor(place, places, datasets)
             for said in standing.said:
-                spoken, key = Spoken(said, dataset, model), (place.n, said.annotator)
+                spoken, key = RemoteAnswer(said, dataset, model), (place.n, said.annotator)
                 if successor and said.at <= successor.made_at and _fits(said, datasets[successor.dataset]):
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and said.at > successor.made_at:
@@ -164,7 +164,7 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Heard:
     return heard
 
 
-def _silent(workspace: Workspace, heard: Heard, logged: Mapping[Key, list[Logged]]) -> set[Key]:
+def _silent(workspace: Workspace, heard: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
     """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
     missing = {key for key in logged if key[0] in heard.found and key not in heard.spoken}
     known = set(workspace.people()) if missing else set()
@@ -182,7 +182,7 @@ def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dat
     return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
 
 
-def _carry(project: Project, workspace: Workspace, heard: Heard) -> None:
+def _carry(project: Project, workspace: Workspace, heard: RemoteAnswers) -> None:
     """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
     moved: dict[str, list[tuple[str, Said]]] = {}
     for place, said in heard.late:
@@ -198,11 +198,11 @@ def _carry(project: Project, workspace: Workspace, heard: Heard) -> None:
             )
 
 
-def _is_newer(spoken: Spoken, other: Spoken | None) -> bool:
+def _is_newer(spoken: RemoteAnswer, other: RemoteAnswer | None) -> bool:
     return other is None or spoken.said.at >= other.said.at
 
 
-def _differences(heard: Heard, logged: Mapping[Key, list[Logged]], silent: set[Key]) -> list[tuple[str, Event]]:
+def _differences(heard: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key]) -> list[tuple[str, Event]]:
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
     for key, one in heard.spoken.items():
@@ -222,7 +222,7 @@ def _content(said: Said) -> tuple[str, tuple[str, ...], str | None]:
     return "skip", (), said.note
 
 
-def _event(record: str, spoken: Spoken, standing: Sequence[Logged]) -> Event:
+def _event(record: str, spoken: RemoteAnswer, standing: Sequence[LoggedEvent]) -> Event:
     """Dated as Argilla does; it holds from when it is heard here, as every answer does."""
     action, labels, told = _content(spoken.said)
     return Event(
@@ -238,7 +238,7 @@ def _event(record: str, spoken: Spoken, standing: Sequence[Logged]) -> Event:
     )
 
 
-def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[Logged], dataset: str) -> list[tuple[str, Event]]:
+def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[LoggedEvent], dataset: str) -> list[tuple[str, Event]]:
     """All of it: else what was said before would hold again."""
     via, now = f"{ARGILLA}{dataset}", datetime.now(UTC).timestamp()
     return [
@@ -251,7 +251,7 @@ def _eid(*parts: Any) -> str:
     return ARGILLA + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
-def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[Logged]]:
+def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
         """select n, annotator, event_id, action, labels, note from responses as answer
@@ -261,9 +261,9 @@ def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, l
            order by stamp""",
         [list(ns), ARGILLA],
     ).fetchall()
-    found: dict[Key, list[Logged]] = {}
+    found: dict[Key, list[LoggedEvent]] = {}
     for n, who, eid, action, labels, told in rows:
-        found.setdefault((n, who), []).append(Logged(eid, action, tuple(labels), told))
+        found.setdefault((n, who), []).append(LoggedEvent(eid, action, tuple(labels), told))
     return found
 
 

@@ -27,7 +27,7 @@ def calibrate(project: Project, report: Report, *, size: int, who: str = "local"
                 f"Asked for {size:,} calibration records, but only {unused:,} records with a known answer were not "
                 "slipped in yet. Ask for fewer, or bring more: `rondo import FILE --label COLUMN --split COLUMN`."
             )
-        queued = slip_in(cursor, size, project.settings().seed)
+        queued = insert_gold_checks(cursor, size, project.settings().seed)
         note(cursor, who, "calibrate", {"queued": queued})
     return {"queued": queued, "left": unused - queued}
 
@@ -37,7 +37,7 @@ def share_of(batch: int, share: float, seed: int) -> int:
     return int(batch * share + np.random.default_rng([seed, batch]).random()) if share else 0
 
 
-def slip_in(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
+def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
     """Up to `size` of them at random places, both by the seed, in the caller's transaction (of `Desk.changing`)."""
     cursor.execute(f"{_UNUSED} order by hash(n, $seed::bigint), n limit $size::bigint", {"seed": seed, "size": size})
     drawn = [n for (n,) in cursor.fetchall()]

@@ -27,7 +27,7 @@ HUNGRY_SECONDS = 5
 
 
 @dataclass(frozen=True)
-class Ask:
+class QueueRequest:
     """One request of a tab. have: ids of the records it holds; give_back: ids it holds no more; want: how many cards.
 
     turn: counts the tab's requests; one that was overtaken by a later one still stores its events but moves no lease.
@@ -43,7 +43,7 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Reply:
+class QueueReply:
     """statuses: eid -> 'stored', 'known' or a reason. taken: records of `have` that are no longer this holder's.
 
     recall: somebody else has nothing to do; give back up to so many records that nobody has seen, the last ones first.
@@ -57,7 +57,7 @@ class Reply:
     progress: dict[str, int]
 
 
-class Desk:
+class LabelQueue:
     """One per open project, safe to call from several threads, but not inside a transaction (`reload` may be).
 
     Every exchange is one transaction: what a reply says is stored is durable, and leases are as durable as answers.
@@ -98,7 +98,7 @@ class Desk:
             finally:
                 self.reload()
 
-    def exchange(self, holder: Holder, ask: Ask) -> Reply:
+    def exchange(self, holder: Holder, ask: QueueRequest) -> QueueReply:
         """Stores the events, takes back, renews, lends. When it raises, nothing was done."""
         with self._lock, self._transaction() as cursor:
             return self._serve(cursor, holder, ask)
@@ -161,7 +161,7 @@ class Desk:
         self._records = cursor.execute("select count(*) from records").fetchall()[0][0]
         self._version += 1
 
-    def _serve(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, ask: Ask) -> Reply:
+    def _serve(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, ask: QueueRequest) -> QueueReply:
         now, settings = self._clock(), self._settings()
         numbers = self._numbers(cursor, [*(event.record for event in ask.events), *ask.have, *ask.give_back])
         statuses = self._take_in(cursor, holder, ask.events, numbers)
@@ -184,7 +184,7 @@ class Desk:
         self._leases.save(cursor)
         recall = len(ask.have) // 2 if self._is_hungry(other_than=holder) else 0
         cards = read_cards(cursor, rows, settings)
-        return Reply(statuses, cards, taken, recall, self._version, self._progress())
+        return QueueReply(statuses, cards, taken, recall, self._version, self._progress())
 
     def _numbers(self, cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, int]:
         """id -> n of the records that exist; queued ones are known without asking the database."""
@@ -281,7 +281,7 @@ class Desk:
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
 
-    def _note_hunger(self, holder: Holder, ask: Ask, rows: Sequence[Row]) -> None:
+    def _note_hunger(self, holder: Holder, ask: QueueRequest, rows: Sequence[Row]) -> None:
         """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
         self._hungry.pop(holder, None)
         if ask.want and not rows and not ask.have:

@@ -19,7 +19,7 @@ VERDICTS = "verdicts.safetensors"
 
 
 @dataclass(frozen=True)
-class Judged:
+class HeldOut:
     """What a trained model said of what judged it when it was made. rows: (k,) ascending. probs: (k, labels). held_out:
     those of the rows that were held out of training; none in a model from before that was kept here."""
 
@@ -29,7 +29,7 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Crossed:
+class OutOfFold:
     """What heads that had not seen a record said of those that a round's head learnt from.
 
     rows: (k,) ascending. said: (k, labels). label: (k,) column of the likeliest. probability, weight: (k,). labels:
@@ -58,7 +58,7 @@ def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None 
     save_file(kept, folder / JUDGED)
 
 
-def read_judged(folder: Path, labels: int) -> Judged | None:
+def read_judged(folder: Path, labels: int) -> HeldOut | None:
     """None for a model that kept nothing, as a round's. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / JUDGED)
     if stored is None:
@@ -69,10 +69,10 @@ def read_judged(folder: Path, labels: int) -> Judged | None:
     held_out = stored.get("held_out", np.empty(0, np.int64))
     if not _are_rows(held_out) or not np.isin(held_out, rows).all():
         raise _unreadable(folder / JUDGED, "it holds out records that it does not judge")
-    return Judged(rows, probs, held_out)
+    return HeldOut(rows, probs, held_out)
 
 
-def write_crossed(folder: Path, crossed: Crossed) -> None:
+def write_crossed(folder: Path, crossed: OutOfFold) -> None:
     """So that the head can be judged later without asking it of what it learnt from."""
     from safetensors.numpy import save_file
 
@@ -87,7 +87,7 @@ def write_crossed(folder: Path, crossed: Crossed) -> None:
     save_file(kept, folder / VERDICTS)
 
 
-def read_crossed(folder: Path, labels: int) -> Crossed | None:
+def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
     """None for a model that kept nothing, as a trained one. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / VERDICTS)
     if stored is None:
@@ -100,7 +100,7 @@ def read_crossed(folder: Path, labels: int) -> Crossed | None:
         raise _unreadable(folder / VERDICTS, f"it does not say as much of each of its {len(rows)} records")
     label, probability, weight, learnt = more
     bits = np.unpackbits(said, axis=1, count=labels).astype(np.bool_)
-    return Crossed(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
+    return OutOfFold(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:

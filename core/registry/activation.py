@@ -20,7 +20,7 @@ from core.project import Project
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.held_out import judged_rows, read_truth, unseen
-from core.rounds.champion_log import Succession, enter_verdicts, load_suggestions, rank_again, succeed
+from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, rank_again, log_activation
 from core.rounds.plans import active_model
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
@@ -29,7 +29,7 @@ LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promot
 
 
 @dataclass(frozen=True)
-class Overruling:
+class GateOverride:
     """A person's word against the gate: force lets in what it would not, for a reason that is kept."""
 
     reason: str | None = None
@@ -43,7 +43,7 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
     Raises Refused with the evidence where the gate says no. Whatever goes wrong, the champion stays in place.
     overruling: as `Overruling` names them.
     """
-    word = Overruling(**overruling)
+    word = GateOverride(**overruling)
     reason = _said(word.reason)
     found = find_model(project, model)
     check_usable(project, found)
@@ -55,7 +55,7 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
         )
     if not evidence["passes"] and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
-    heir = Succession(found, _encoder_of(project, found), "promoted", who, reason, evidence)
+    heir = Activation(found, _encoder_of(project, found), "promoted", who, reason, evidence)
     told = activate(project, report, heir, force=word.force)
     return {"promoted": True} | told | {"gate": evidence, "rollback": rollback_offer(project)}
 
@@ -81,7 +81,7 @@ def rollback(
     if found not in {row["model"] for row in history(project)}:
         raise Refused(f"{found} was never champion. To put it to use: `rondo models promote {found}`.")
     check_usable(project, found)
-    return activate(project, report, Succession(found, _encoder_of(project, found), "rolled back", who, reason))
+    return activate(project, report, Activation(found, _encoder_of(project, found), "rolled back", who, reason))
 
 
 def log_refusal(project: Project, who: str, evidence: Mapping[str, Any]) -> None:
@@ -128,12 +128,12 @@ def _encoder_of(project: Project, model: str) -> str:
 class _Change:
     """A promotion under way. before: the champion, as it was when the gate was asked."""
 
-    heir: Succession
+    heir: Activation
     before: str | None
     settings: Settings
 
 
-def activate(project: Project, report: Report, heir: Succession, *, force: bool = False) -> dict[str, Any]:
+def activate(project: Project, report: Report, heir: Activation, *, force: bool = False) -> dict[str, Any]:
     """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
     started, before = time.monotonic(), active_model(project)
     encode_for(project, report, replace(project.settings(), encoder=heir.encoder))
@@ -150,7 +150,7 @@ def activate(project: Project, report: Report, heir: Succession, *, force: bool 
     return told | {"seconds": round(time.monotonic() - started, 3)}
 
 
-def _asked_again(project: Project, heir: Succession) -> Succession:
+def _asked_again(project: Project, heir: Activation) -> Activation:
     """A round came between: its head is the champion now."""
     evidence = gate(project, model=heir.model)
     if not evidence["passes"]:
@@ -206,7 +206,7 @@ def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict[str, Any]:
     heir = change.heir
     left = _left_by(cursor, heir.model) if heir.how == "rolled back" else None
-    succeed(cursor, heir, change.before)
+    log_activation(cursor, heir, change.before)
     rank_again(cursor, str(out / "ranked.parquet"), heir.model)
     enter_verdicts(cursor, str(out / "judged.parquet"), heir.model)
     restored = _put_back(cursor, left) if left else 0
@@ -275,7 +275,7 @@ def _promise(cursor: duckdb.DuckDBPyConnection, heir: str) -> dict[str, Any] | N
     return {"id": promise, "model": model, "labels": labels, "sentence": sentence}
 
 
-def _sentence(heir: Succession, before: str | None, promise: Mapping[str, Any] | None) -> str:
+def _sentence(heir: Activation, before: str | None, promise: Mapping[str, Any] | None) -> str:
     did = f"Back to {heir.model}" if heir.how == "rolled back" else f"{heir.model} is the champion now"
     parts = [f"{did}{f', in place of {before}' if before else ''}."]
     if heir.reason and heir.evidence and not heir.evidence["passes"]:

@@ -11,7 +11,7 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders.encoder import OWN
-from core.models.out_of_fold import VERDICTS, Judged, read_judged
+from core.models.out_of_fold import VERDICTS, HeldOut, read_judged
 from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
@@ -114,7 +114,7 @@ def held_out_rows(model: Model) -> Ints:
     return rows
 
 
-def _held_out_before(folder: Path, kept: Judged) -> Ints:
+def _held_out_before(folder: Path, kept: HeldOut) -> Ints:
     """Earlier versions named them in the training info."""
     told = json.loads((folder / INFO).read_text(encoding="utf-8")) if (folder / INFO).exists() else {}
     named = told.get("held_out")

@@ -11,7 +11,7 @@ from core.jobs.bundle import UNDER_WAY, Report
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
-from core.rounds.champion_log import Succession
+from core.rounds.champion_log import Activation
 from core.rounds.plans import active_model
 from core.store.database import note, utc_now
 from core.training.launch import train
@@ -190,7 +190,7 @@ def _decide(project: Project, report: Report, model: str, who: str) -> dict[str,
         return _told(project, model, evidence, f"The gate keeps the champion. {evidence['sentence']}")
     encoder = project.store.one("select encoder from models where id = ?", [model])
     try:
-        told = activate(project, report, Succession(model, encoder, "retrained", who, None, evidence))
+        told = activate(project, report, Activation(model, encoder, "retrained", who, None, evidence))
     except Cancelled:
         raise
     except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it

@@ -15,7 +15,7 @@ from core.store.database import utc_now
 
 
 @dataclass(frozen=True)
-class Succession:
+class Activation:
     """Who comes into use, on which vectors, by whom and how: 'round', 'promoted', 'rolled back' or 'retrained'.
 
     reason: a person's, where the gate said no. evidence: what the gate saw.
@@ -38,7 +38,7 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
         )
 
 
-def succeed(cursor: duckdb.DuckDBPyConnection, heir: Succession, before: str | None) -> None:
+def log_activation(cursor: duckdb.DuckDBPyConnection, heir: Activation, before: str | None) -> None:
     """Logs what the model before said and how it left the queue, then swaps the suggestions that were loaded.
 
     before: the champion so far. Where it came before this was written down, its own row is added first.

@@ -10,16 +10,16 @@ import duckdb
 from core.config.settings import Settings
 from core.data.records import FREE_SPARE
 from core.jobs.bundle import Bundle
-from core.labelling.calibrating import share_of, slip_in
+from core.labelling.calibrating import share_of, insert_gold_checks
 from core.labelling.gold import ask_test_records
 from core.project import Project
-from core.rounds.champion_log import Succession, enter_verdicts, load_suggestions, rank_again, succeed
+from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, rank_again, log_activation
 from core.rounds.plans import Choice, Plan, active_model
 from core.rounds.rechoosing import keep_choice
 from core.store.database import utc_now
 
 
-def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def apply_result(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings) -> dict[str, Any]:
     """Once per job; a second call changes nothing. Returns what a person is told."""
     out = bundle.path / "out"
     told: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
@@ -38,7 +38,7 @@ def take_in(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any]
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
                 told |= _insert_batch(cursor, plan.choose, chosen, model)
                 known = share_of(told["queued"], settings.calibration_share, plan.choose.seed)
-                told |= {"calibration": slip_in(cursor, known, plan.choose.seed)} if known else {}
+                told |= {"calibration": insert_gold_checks(cursor, known, plan.choose.seed)} if known else {}
             if plan.test:
                 told["test"] = ask_test_records(cursor, plan.test, settings.seed)
                 told["queued"] += told["test"]
@@ -73,7 +73,7 @@ def _enter_model(
     """A round's head follows the champion without a gate: the same recipe, taught by more labels."""
     model, out = bundle.path.name, bundle.path / "out"
     told = _insert_model(cursor, model, result, settings, before)
-    succeed(cursor, Succession(model, settings.encoder, "round"), before)
+    log_activation(cursor, Activation(model, settings.encoder, "round"), before)
     rank_again(cursor, str(out / "ranked.parquet"), model)
     enter_verdicts(cursor, str(out / "judged.parquet"), model)
     return told

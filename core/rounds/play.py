@@ -20,7 +20,7 @@ from core.models.encoders.encoder import encoder_source
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
-from core.rounds.outcomes import queue_test_records, take_in
+from core.rounds.outcomes import queue_test_records, apply_result
 from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
 from core.store.database import count
 
@@ -32,7 +32,7 @@ def can_learn(project: Project) -> bool:
     return bool(project.store.one("select count(*) from settled where stratum <> 'gold'"))
 
 
-def play(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
+def run_round(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
     """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
     with take_turn(project, report):
         settings = project.settings()
@@ -47,7 +47,7 @@ def play(project: Project, report: Report, *, learn: bool, request: Request | No
         bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"sources": sources})
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
-        return take_in(project, bundle, plan, result, settings)
+        return apply_result(project, bundle, plan, result, settings)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def take_in_finished(project: Project, report: Report) -> int:
             plan = Plan(params["learn"], chosen, params.get("test", 0))
             with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
                 result = project.jobs.run(bundle, report, "Finishing a round")
-                take_in(project, bundle, plan, result, project.settings())
+                apply_result(project, bundle, plan, result, project.settings())
                 taken += 1
     return taken
 

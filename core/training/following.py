@@ -14,7 +14,7 @@ from core.jobs.bundle import ENDED, UNDER_WAY, Bundle, JobBroke, Report, Runner
 from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry, read_row, set_state
-from core.training.outcomes import take_in
+from core.training.outcomes import apply_result
 
 GRID = "grid"
 """not a trainer but a search over one's parameters, and the kind of its row"""
@@ -78,7 +78,7 @@ def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any
         else:
             set_state(project, job, "cancelled", sight.message, before="cancelling")
     elif sight.state == "succeeded":
-        take_in(project, bundle)
+        apply_result(project, bundle)
     elif (sight.state, sight.message) != (row["state"], row["error"] or ""):
         set_state(project, job, sight.state, sight.message, before=row["state"])
 

@@ -26,7 +26,7 @@ _BEGAN = "(select made_at from jobs where id = ?)"
 """what came later it could not know"""
 
 
-def take_in(project: Project, bundle: Bundle) -> None:
+def apply_result(project: Project, bundle: Bundle) -> None:
     """Once per job; a second call changes nothing, nor does one for a job that was cancelled. What cannot be used makes
     the job `failed`; what it was given stays, so that it can be tried again."""
     job = bundle.path.name

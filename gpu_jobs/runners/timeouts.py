@@ -17,7 +17,7 @@ class Broke(RondoError):
 
 
 @dataclass
-class Errands:
+class TimedCalls:
     """An errand that nobody waits for ends with the process: its threads hold nothing up."""
 
     _under_way: dict[str, "_Errand"] = field(default_factory=dict)

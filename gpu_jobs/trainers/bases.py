@@ -8,10 +8,10 @@ from core.errors import BadInput
 from core.models.encoders.embedded import embedded_folder
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.torch_encoder import fetch_model, fingerprint_of
-from gpu_jobs.trainers.training import Run
+from gpu_jobs.trainers.training import TrainingRun
 
 
-def find_base(run: Run) -> tuple[str, Path]:
+def find_base(run: TrainingRun) -> tuple[str, Path]:
     """(name, folder) of the encoder to start from; of a folder the name alone, for paths differ. Raises BadInput."""
     name = str(run.values["base"] or run.base)
     if name == EMBEDDED:
@@ -21,7 +21,7 @@ def find_base(run: Run) -> tuple[str, Path]:
     return name, fetch_model(name if "/" in name else f"sentence-transformers/{name}", run.cache)
 
 
-def open_base(folder: Path, run: Run) -> Any:
+def open_base(folder: Path, run: TrainingRun) -> Any:
     """A SentenceTransformer in float32, on the GPU where one is. Raises BadInput for a folder that holds none."""
     import torch
     from sentence_transformers import SentenceTransformer

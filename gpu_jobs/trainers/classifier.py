@@ -18,7 +18,7 @@ from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import count_steps
 from gpu_jobs.trainers.memory import check_memory
 from gpu_jobs.trainers.pretrained import Pretrained
-from gpu_jobs.trainers.training import Bools, Floats, Material, Run
+from gpu_jobs.trainers.training import Bools, Floats, TrainingSet, TrainingRun
 
 Ints = npt.NDArray[np.int64]
 Tensor = Any
@@ -35,7 +35,7 @@ TOLD = ("loss", "learning_rate", "epoch", "eval_loss", "eval_macro_f1", "eval_ac
 class Practice:
     """The material, the rows of it that teach and those held out, to stop early and to keep the best checkpoint."""
 
-    material: Material
+    material: TrainingSet
     taught: Ints
     held_out: Ints
 
@@ -47,7 +47,7 @@ class Practice:
         return list(zip(texts, answers, strict=True))
 
 
-def fine_tune(loaded: Pretrained, practice: Practice, run: Run) -> tuple[Floats, dict[str, Any]]:
+def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple[Floats, dict[str, Any]]:
     """Trains the model in place, the best weights in the end; (held out, labels) what it says, and how training went.
 
     Goes on from the newest whole checkpoint. The best: of the highest macro F1 on what is held out.
@@ -99,7 +99,7 @@ def _truth(seen: Any, multi: bool) -> Bools:
     return np.asarray(answers > 0 if multi else answers[:, None] == np.arange(seen.predictions.shape[1]))
 
 
-def _arguments(practice: Practice, run: Run) -> Any:
+def _arguments(practice: Practice, run: TrainingRun) -> Any:
     import torch
     from transformers import TrainingArguments
 
@@ -171,7 +171,7 @@ def _loss(practice: Practice, *, weighted: bool) -> Callable[..., Tensor]:
     return measure
 
 
-def _callbacks(practice: Practice, run: Run) -> list[Any]:
+def _callbacks(practice: Practice, run: TrainingRun) -> list[Any]:
     from transformers import EarlyStoppingCallback, TrainerCallback
 
     class Follow(TrainerCallback):  # type: ignore[misc]

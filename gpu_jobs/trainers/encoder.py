@@ -7,18 +7,18 @@ import numpy as np
 
 from core.models.heads.head import fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import Course, Drill, Stage, by_lot, count_steps, fine_tune
+from gpu_jobs.trainers.fine_tuning import FitConfig, TrainingBatches, Phase, shuffled, count_steps, fine_tune
 from gpu_jobs.trainers.losses import contrast_batch, make_classifier, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.pairs import Ints, mingle
-from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, tell
-from gpu_jobs.trainers.training import Bools, Material, Run, Trained
+from gpu_jobs.trainers.pairs import Ints, interleave
+from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, training_info
+from gpu_jobs.trainers.training import Bools, TrainingSet, TrainingRun, TrainedModel
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""
 
 
-def train(material: Material, run: Run) -> Trained:
+def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The encoder with a logistic head on it, calibrated on texts that the encoder has not learnt from.
 
     Raises Refused for too few labels or too little memory, BadInput for a base that is no encoder.
@@ -30,16 +30,16 @@ def train(material: Material, run: Run) -> Trained:
     with memory_limit(values["max_memory_mb"]):
         model = open_base(folder, run)
         drill = make_drill(model, material, run, parts)
-        stage = Stage("texts", 0, count_steps(drill.taught, values))
-        course = Course(run, stage, make_probe(material, parts, run.seed))
+        stage = Phase("texts", 0, count_steps(drill.taught, values))
+        course = FitConfig(run, stage, make_probe(material, parts, run.seed))
         outcome = fine_tune(model, material.texts, drill, course)
         save_encoder(model, run.work / "encoder")
         trained = finish(material, run, parts, None)
     facts = {"base": base, "texts": drill.taught, "seconds_training": round(time.monotonic() - started, 3)}
-    return tell(trained, material, parts, {"texts": outcome}, facts)
+    return training_info(trained, material, parts, {"texts": outcome}, facts)
 
 
-def make_drill(model: Any, material: Material, run: Run, parts: Parts) -> Drill:
+def make_drill(model: Any, material: TrainingSet, run: TrainingRun, parts: Parts) -> TrainingBatches:
     """The texts that teach, those of small labels repeated if so asked, then those held out."""
     taught = parts.taught
     if run.values["oversample"]:
@@ -49,9 +49,9 @@ def make_drill(model: Any, material: Material, run: Run, parts: Parts) -> Drill:
     if run.values["loss"] in IN_BATCH:
         together = int(run.values["samples_per_label"])
         objective = IN_BATCH[run.values["loss"]]
-        return Drill(rows[:, None], marks, len(taught), objective, lambda rng: mingle(targets, rng, together))
+        return TrainingBatches(rows[:, None], marks, len(taught), objective, lambda rng: interleave(targets, rng, together))
     start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
-    return Drill(rows[:, None], marks, len(taught), make_classifier(start, None), by_lot(len(taught)))
+    return TrainingBatches(rows[:, None], marks, len(taught), make_classifier(start, None), shuffled(len(taught)))
 
 
 def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:

@@ -17,7 +17,7 @@ from core.models.encoders.encoder import without_surrogates
 from gpu_jobs.trainers.checkpoints import keep_only, mark_whole, newest
 from gpu_jobs.trainers.losses import Objective, make_loss
 from gpu_jobs.trainers.memory import check_memory
-from gpu_jobs.trainers.training import Run
+from gpu_jobs.trainers.training import TrainingRun
 
 Ints = npt.NDArray[np.int64]
 FIGURES = ("loss", "eval_loss", "eval_macro_f1", "epoch", "learning_rate")
@@ -27,7 +27,7 @@ HEAD_SPEED = 100.0  # the step size of a layer that starts from little, as a mul
 
 
 @dataclass(frozen=True)
-class Drill:
+class TrainingBatches:
     """What is practised. rows: (k, m) texts that belong together; marks: (k, ...) float32, what the objective is told.
 
     The first `taught` of the k are trained on, the loss of the others is shown. order: those of one epoch, by lot.
@@ -40,13 +40,13 @@ class Drill:
     order: Callable[[np.random.Generator], Ints]
 
 
-def by_lot(count: int) -> Callable[[np.random.Generator], Ints]:
+def shuffled(count: int) -> Callable[[np.random.Generator], Ints]:
     """The order of an epoch that takes them as they come."""
     return lambda rng: rng.permutation(count)
 
 
 @dataclass(frozen=True)
-class Stage:
+class Phase:
     """One of the phases of a training. before: steps of the phases before it; total: of all phases, at most."""
 
     name: str
@@ -65,17 +65,17 @@ class Outcome:
     evaluations: Sequence[Mapping[str, float]]
 
 
-Probe = Callable[[Any], dict[str, float]]
+Validation = Callable[[Any], dict[str, float]]
 """(model) -> macro_f1, and score, of which the best checkpoint has the most"""
 
 
 @dataclass(frozen=True)
-class Course:
+class FitConfig:
     """Where a stage belongs. probe: asked at each evaluation; None where nothing is held out."""
 
-    run: Run
-    stage: Stage
-    probe: Probe | None
+    run: TrainingRun
+    stage: Phase
+    probe: Validation | None
 
     @property
     def folder(self) -> Path:
@@ -89,7 +89,7 @@ def count_steps(taught: int, values: Mapping[str, Any]) -> int:
     return min(steps, int(values["max_steps"]) or steps)
 
 
-def fine_tune(model: Any, texts: Sequence[str], drill: Drill, course: Course) -> Outcome:
+def fine_tune(model: Any, texts: Sequence[str], drill: TrainingBatches, course: FitConfig) -> Outcome:
     """Trains the model in place and leaves the weights in it that did best on what is held out, maybe those it had.
 
     Where nothing is held out, the last ones. Goes on from the newest whole checkpoint of an attempt that was killed; a
@@ -112,7 +112,7 @@ def fine_tune(model: Any, texts: Sequence[str], drill: Drill, course: Course) ->
     return Outcome(**json.loads(ended.read_text(encoding="utf-8")))
 
 
-def _make_trainer(loss: Any, texts: list[str], drill: Drill, course: Course) -> Any:
+def _make_trainer(loss: Any, texts: list[str], drill: TrainingBatches, course: FitConfig) -> Any:
     from datasets import Dataset
     from sentence_transformers import SentenceTransformerTrainer
     from sentence_transformers.base.sampler import DefaultBatchSampler
@@ -161,7 +161,7 @@ class Collator:
 
     preprocess: Callable[[list[str]], dict[str, Any]]
     texts: list[str]
-    drill: Drill
+    drill: TrainingBatches
     valid_label_columns: tuple[str, ...] = ("label",)
 
     def __call__(self, found: list[dict[str, int]]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class Collator:
         return {"label": torch.from_numpy(told.astype(np.float32)), **{f"text_{key}": tokens[key] for key in tokens}}
 
 
-def _arguments(drill: Drill, course: Course) -> Any:
+def _arguments(drill: TrainingBatches, course: FitConfig) -> Any:
     import torch
     from sentence_transformers import SentenceTransformerTrainingArguments
 
@@ -215,7 +215,7 @@ def _steps_between(taught: int, values: Mapping[str, Any]) -> int:
     return int(values["eval_steps"]) or ceil(taught / int(values["batch_size"]))
 
 
-def _evaluator(probe: Probe) -> Any:
+def _evaluator(probe: Validation) -> Any:
     from sentence_transformers.base.evaluation import BaseEvaluator
 
     class Judge(BaseEvaluator):  # type: ignore[misc, unused-ignore]
@@ -225,7 +225,7 @@ def _evaluator(probe: Probe) -> Any:
     return Judge()
 
 
-def _follower(loss: Any, course: Course) -> Any:
+def _follower(loss: Any, course: FitConfig) -> Any:
     from transformers import TrainerCallback
 
     run, stage, folder = course.run, course.stage, course.folder

@@ -7,14 +7,14 @@ import numpy as np
 
 from core.config.taxonomy import spoken
 from core.models.encoders.encoder import load_encoder
-from core.models.heads.head import Lesson, fit_head, predict
-from gpu_jobs.trainers.training import Floats, Material, Run, Trained
+from core.models.heads.head import LabelledVectors, fit_head, predict
+from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
 
 PIECE = 512
 """texts between two reports"""
 
 
-def train(material: Material, run: Run) -> Trained:
+def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     """Encodes the texts and fits: the same head as a round's, but without the pool's help. Seconds, no GPU."""
     started = time.monotonic()
     encoder = load_encoder(run.base, run.cache, run.threads)
@@ -25,13 +25,13 @@ def train(material: Material, run: Run) -> Trained:
     told = [spoken(f"{name} {more}") for name, more in zip(material.names, material.descriptions, strict=True)]
     names = encoder.encode(told) if run.values["label_names"] else None
     targets = material.targets.astype(np.float32)
-    lesson = Lesson(np.concatenate(rows), targets, material.labels, material.multi, names)
+    lesson = LabelledVectors(np.concatenate(rows), targets, material.labels, material.multi, names)
     head = fit_head(lesson, None, np.random.default_rng(run.seed))
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
 
-    return Trained(
+    return TrainedModel(
         predict=judge,
         head=head,
         encoder=None,

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 
 from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import Head, Lesson, fit_uncalibrated, predict
+from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated, predict
 from gpu_jobs.trainers.training import Bools, Floats
 
 
-def fit_on_split(lesson: Lesson, held_out: Bools) -> tuple[Head, Floats]:
+def fit_on_split(lesson: LabelledVectors, held_out: Bools) -> tuple[Head, Floats]:
     """The head of all texts, and what a head of the others says of those held out: (held out, labels) probabilities.
 
     held_out: (n,) texts that the encoder has not learnt from. They give the temperature; without any it is 1: of the
@@ -24,7 +24,7 @@ def fit_on_split(lesson: Lesson, held_out: Bools) -> tuple[Head, Floats]:
     return replace(judge, weights=full.weights, bias=full.bias), predict(judge, unseen.vectors)
 
 
-def calibrated(head: Head, unseen: Lesson) -> Head:
+def calibrated(head: Head, unseen: LabelledVectors) -> Head:
     """With the temperature that texts call for which it has not learnt from."""
     logits, even = unseen.vectors @ head.weights.T + head.bias, np.ones(len(unseen.vectors), np.float32)
     warm = replace(head, temperature=fit_temperature(logits, unseen.targets, even, head.multi))
@@ -39,6 +39,6 @@ def log_loss(probs: Floats, targets: Floats, multi: bool) -> float:
     return float(losses.sum(axis=1).mean())
 
 
-def part_of(lesson: Lesson, rows: Bools) -> Lesson:
+def part_of(lesson: LabelledVectors, rows: Bools) -> LabelledVectors:
     """Some of its texts."""
     return replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])

@@ -139,7 +139,7 @@ def check_plan(targets: Bools, plan: Plan, hard: int, *, triplets: bool) -> None
         )
 
 
-def mingle(targets: Bools, rng: np.random.Generator, together: int = 2) -> Ints:
+def interleave(targets: Bools, rng: np.random.Generator, together: int = 2) -> Ints:
     """(n,) an order by lot in which each record is followed by `together - 1`, as far as they are left, that have a
     label in common with it.
 

@@ -10,12 +10,12 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import load_encoder, without_surrogates
-from core.models.heads.head import Head, Lesson, decide, fit_uncalibrated, predict
-from gpu_jobs.trainers.fine_tuning import Outcome, Probe
+from core.models.heads.head import Head, LabelledVectors, decide, fit_uncalibrated, predict
+from gpu_jobs.trainers.fine_tuning import Outcome, Validation
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, Material, Run, Trained
+from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
 
 Ints = npt.NDArray[np.int64]
 
@@ -32,7 +32,7 @@ class Parts:
     held_out: Ints
 
 
-def check_material(material: Material) -> None:
+def check_material(material: TrainingSet) -> None:
     """Raises Refused where there are not two labels to tell apart, or where several may hold not one."""
     counts = material.targets.sum(axis=0)
     enough, needed = int((counts >= EACH).sum()), 1 if material.multi else 2
@@ -44,7 +44,7 @@ def check_material(material: Material) -> None:
         )
 
 
-def choose_rows(material: Material, run: Run) -> Parts:
+def choose_rows(material: TrainingSet, run: TrainingRun) -> Parts:
     """The split by `test_size`, and of the rows that teach at most `max_per_label` of each label, if set."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
@@ -57,7 +57,7 @@ def choose_rows(material: Material, run: Run) -> Parts:
     return Parts(taught, held_out)
 
 
-def encode(model: Any, material: Material, rows: Ints) -> Floats:
+def encode(model: Any, material: TrainingSet, rows: Ints) -> Floats:
     """(rows, dims) unit vectors by the model as it stands."""
     texts = [without_surrogates(material.texts[row]) for row in rows]
     found = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
@@ -66,12 +66,12 @@ def encode(model: Any, material: Material, rows: Ints) -> Floats:
     return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
-def lesson_of(material: Material, rows: Ints, vectors: Floats) -> Lesson:
+def lesson_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
     """What a head learns from these rows."""
-    return Lesson(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
+    return LabelledVectors(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
 
 
-def make_probe(material: Material, parts: Parts, seed: int, layer: Callable[[], Head] | None = None) -> Probe | None:
+def make_probe(material: TrainingSet, parts: Parts, seed: int, layer: Callable[[], Head] | None = None) -> Validation | None:
     """The layer as it stands, or a head on the taught texts, judged on those held out; None: there are none."""
     if not len(parts.held_out):
         return None
@@ -88,11 +88,11 @@ def make_probe(material: Material, parts: Parts, seed: int, layer: Callable[[], 
     return probe
 
 
-def _fit(model: Any, material: Material, rows: Ints) -> Head:
+def _fit(model: Any, material: TrainingSet, rows: Ints) -> Head:
     return fit_uncalibrated(lesson_of(material, rows, encode(model, material, rows)), None)
 
 
-def finish(material: Material, run: Run, parts: Parts, linear: Head | None) -> Trained:
+def finish(material: TrainingSet, run: TrainingRun, parts: Parts, linear: Head | None) -> TrainedModel:
     """The encoder as the loop will load it from `run.work/encoder`, with the head that goes with it, calibrated.
 
     linear: the layer that was trained with the encoder; where it is None a logistic head is fitted on all records. The
@@ -113,12 +113,12 @@ def finish(material: Material, run: Run, parts: Parts, linear: Head | None) -> T
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
 
-    return Trained(judge, head, folder, parts.held_out, probs, {})
+    return TrainedModel(judge, head, folder, parts.held_out, probs, {})
 
 
-def tell(
-    trained: Trained, material: Material, parts: Parts, outcomes: Mapping[str, Outcome], facts: dict[str, Any]
-) -> Trained:
+def training_info(
+    trained: TrainedModel, material: TrainingSet, parts: Parts, outcomes: Mapping[str, Outcome], facts: dict[str, Any]
+) -> TrainedModel:
     """With what a person wants to know of it: counts, each stage, before and after on the texts held out, memory."""
     import torch
 

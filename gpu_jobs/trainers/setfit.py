@@ -11,17 +11,17 @@ import numpy as np
 from core.errors import BadInput
 from core.models.heads.head import Head, fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import Course, Drill, Outcome, Stage, by_lot, count_steps, fine_tune
+from gpu_jobs.trainers.fine_tuning import FitConfig, TrainingBatches, Outcome, Phase, shuffled, count_steps, fine_tune
 from gpu_jobs.trainers.losses import make_classifier, match_cosines, part_triplets
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pairs import Hard, Ints, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
-from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, tell
-from gpu_jobs.trainers.training import Bools, Material, Run, Trained
+from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, training_info
+from gpu_jobs.trainers.training import Bools, TrainingSet, TrainingRun, TrainedModel
 
 JUDGED = 2  # pairs of each kind per held-out record, for the loss on them
 
 
-def train(material: Material, run: Run) -> Trained:
+def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     """An encoder taught by pairs or triplets, and a head on it, calibrated on texts that the encoder has not learnt.
 
     Raises Refused for too few labels, too many pairs or too little memory, BadInput for a base that is no encoder or
@@ -42,10 +42,10 @@ def train(material: Material, run: Run) -> Trained:
         trained = finish(material, run, parts, linear)
     counted = {"triplets" if drill.rows.shape[1] == 3 else "pairs": drill.taught, "hard_negatives": len(hard.anchors)}
     facts = {"base": base, **counted, "seconds_training": round(time.monotonic() - started, 3)}
-    return tell(trained, material, parts, outcomes, facts)
+    return training_info(trained, material, parts, outcomes, facts)
 
 
-def find_anchors(material: Material, rows: Ints, wanted: str) -> Ints:
+def find_anchors(material: TrainingSet, rows: Ints, wanted: str) -> Ints:
     """Places in `rows` of the records with one of the labels wanted: names or ids, comma-separated; all where ''.
 
     Raises BadInput for a label that there is not.
@@ -63,7 +63,7 @@ def find_anchors(material: Material, rows: Ints, wanted: str) -> Ints:
     return np.flatnonzero(material.targets[rows][:, chosen].any(axis=1))
 
 
-def make_drill(material: Material, run: Run, parts: Parts, hard: Hard) -> Drill:
+def make_drill(material: TrainingSet, run: TrainingRun, parts: Parts, hard: Hard) -> TrainingBatches:
     """The pairs or triplets of what teaches, then some of what is held out."""
     rng, triplets = np.random.default_rng(run.seed), run.values["loss"] == "triplet"
     make = _triplets if triplets else _pairs
@@ -74,35 +74,35 @@ def make_drill(material: Material, run: Run, parts: Parts, hard: Hard) -> Drill:
         rows, marks = make(unseen, Plan(JUDGED, len(unseen) * 4), NO_HARD, rng)
         kept.append((parts.held_out[rows], marks))
     every, told = (np.concatenate(column) for column in zip(*kept, strict=True))
-    return Drill(every, told, taught, part_triplets if triplets else match_cosines, by_lot(taught))
+    return TrainingBatches(every, told, taught, part_triplets if triplets else match_cosines, shuffled(taught))
 
 
 def _fine_tune(
-    model: Any, material: Material, run: Run, parts: Parts, drill: Drill
+    model: Any, material: TrainingSet, run: TrainingRun, parts: Parts, drill: TrainingBatches
 ) -> tuple[Head | None, dict[str, Outcome]]:
     """The encoder by pairs; then, if asked for, together with a linear layer."""
     probe = make_probe(material, parts, run.seed)
     steps = count_steps(drill.taught, run.values)
     if run.values["head"] == "logistic":
-        return None, {"pairs": fine_tune(model, material.texts, drill, Course(run, Stage("pairs", 0, steps), probe))}
+        return None, {"pairs": fine_tune(model, material.texts, drill, FitConfig(run, Phase("pairs", 0, steps), probe))}
     total = steps + count_steps(len(parts.taught), run.values)
-    first = fine_tune(model, material.texts, drill, Course(run, Stage("pairs", 0, total), probe))
+    first = fine_tune(model, material.texts, drill, FitConfig(run, Phase("pairs", 0, total), probe))
     start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
     layer = make_classifier(start, material.targets[parts.taught])
     rows = np.concatenate([parts.taught, parts.held_out])
     marks = material.targets[rows].astype(np.float32)
-    texts = Drill(rows[:, None], marks, len(parts.taught), layer, by_lot(len(parts.taught)))
-    course = Course(run, Stage("layer", steps, total), make_probe(material, parts, run.seed, layer.head))
+    texts = TrainingBatches(rows[:, None], marks, len(parts.taught), layer, shuffled(len(parts.taught)))
+    course = FitConfig(run, Phase("layer", steps, total), make_probe(material, parts, run.seed, layer.head))
     second = fine_tune(model, material.texts, texts, course)
     return layer.head(), {"pairs": first, "layer": second}
 
 
-def _plan(run: Run) -> Plan:
+def _plan(run: TrainingRun) -> Plan:
     values = run.values
     return Plan(*(int(values[name]) for name in ("iterations", "max_pairs", "oversampling", "samples_per_label")))
 
 
-def _mine(model: Any, material: Material, rows: Ints, anchors: Ints, run: Run) -> Hard:
+def _mine(model: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> Hard:
     k = int(run.values["hard_negatives"])
     if not k and run.values["hard_labels"]:
         raise BadInput("hard_labels says whose hard negatives to take, but hard_negatives is 0. Set hard_negatives=2.")

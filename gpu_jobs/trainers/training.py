@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Material:
+class TrainingSet:
     """Labelled texts to learn from. targets: (texts, labels). labels: ids; names, descriptions: of the same labels."""
 
     texts: Sequence[str]
@@ -33,7 +33,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """How to train. values: every parameter of the trainer. base: the project's encoder, as `load_encoder` takes it.
 
     cache: where fetched models are kept. checkpoints: a folder that outlives an attempt: when it holds one, training
@@ -51,7 +51,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """What came out. encoder: folder with the fine-tuned encoder (safetensors and JSON only), None where the base is
     unchanged. head: on that encoder's unit vectors, calibrated; None where texts are judged otherwise.
 
@@ -67,4 +67,4 @@ class Trained:
     info: dict[str, Any]
 
 
-Train = Callable[[Material, Run], Trained]
+Train = Callable[[TrainingSet, TrainingRun], TrainedModel]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from core.errors import Refused, Unreachable
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
-from core.models.heads.head import Head, Lesson, predict
+from core.models.heads.head import Head, LabelledVectors, predict
 from core.training.trainers import TRAINERS
 from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
@@ -20,12 +20,12 @@ from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.probing import check_material
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, Material, Run, Trained
+from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
 
 Ints = npt.NDArray[np.int64]
 
 
-def train(material: Material, run: Run) -> Trained:
+def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The fine-tuned classifier as an encoder, with a head in place of its last layer.
 
     The folder stays a classifier that transformers loads as well. info tells how both do on the held-out texts, so
@@ -55,7 +55,7 @@ def train(material: Material, run: Run) -> Trained:
         return _with_head(material, run, (taught, held_out), info)
 
 
-def choose_base(run: Run) -> tuple[str, Path, str]:
+def choose_base(run: TrainingRun) -> tuple[str, Path, str]:
     """(name, folder, note) of the model to start from: the embedded one, and why, where the usual one cannot be
     fetched.
 
@@ -72,7 +72,7 @@ def choose_base(run: Run) -> tuple[str, Path, str]:
     return EMBEDDED, find_model(EMBEDDED, run.cache), note
 
 
-def choose_rows(material: Material, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
+def choose_rows(material: TrainingSet, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
     """(rows that teach, rows held out); of a downsampled material both come from the sample."""
     rng = np.random.default_rng(seed)
     rows, wanted = np.arange(len(material.texts)), values["downsample"]
@@ -83,7 +83,7 @@ def choose_rows(material: Material, values: Mapping[str, Any], seed: int) -> tup
     return rows[taught], rows[held_out]
 
 
-def _with_head(material: Material, run: Run, parts: tuple[Ints, Ints], info: dict[str, Any]) -> Trained:
+def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints], info: dict[str, Any]) -> TrainedModel:
     """The head is the better of two by their log loss on what is held out: a logistic one, and the model's own layer.
 
     From few labels the first is far better, from a thousand the second can be (davidson_hate: .74 against .70).
@@ -94,7 +94,7 @@ def _with_head(material: Material, run: Run, parts: tuple[Ints, Ints], info: dic
     if not np.isfinite(features).all():
         rate = run.values["learning_rate"]
         raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
-    lesson = Lesson(unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi)
+    lesson = LabelledVectors(unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi)
     out = np.isin(rows, held_out)
     head, probs = fit_on_split(lesson, out)
     info["head"] = "logistic"
@@ -109,10 +109,10 @@ def _with_head(material: Material, run: Run, parts: tuple[Ints, Ints], info: dic
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
 
-    return Trained(judge, head, run.work / "encoder", held_out, probs, info)
+    return TrainedModel(judge, head, run.work / "encoder", held_out, probs, info)
 
 
-def _own_layer(encoder: FeatureEncoder, features: Floats, lesson: Lesson) -> Head:
+def _own_layer(encoder: FeatureEncoder, features: Floats, lesson: LabelledVectors) -> Head:
     """The model's last layer as a head of unit vectors: what it lost with their lengths is their mean length again."""
     length = np.float32(np.linalg.norm(features, axis=1).mean())
     weights = encoder.layer.weight.detach().float().cpu().numpy() * length

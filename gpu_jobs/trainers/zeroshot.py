@@ -14,7 +14,7 @@ from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import FEWEST, Head, predict
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
-from gpu_jobs.trainers.training import Floats, Material, Run, Trained
+from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
 
 SHARPNESS = 12.0
 """what a label's own text is ahead of another label's, as logits: near the least log loss on snips and hwu64"""
@@ -28,7 +28,7 @@ PIECE = 256
 MARK = "{}"
 
 
-def train(material: Material, run: Run) -> Trained:
+def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     """The baseline that needs no label: each label's name in the template, and its description, against the texts.
 
     Labelled texts only set the temperature, so all of them are held out. Raises BadInput for a template without {},
@@ -46,7 +46,7 @@ def train(material: Material, run: Run) -> Trained:
     return _WAYS[str(run.values["by"])](material, run, said)
 
 
-def _by_cosine(material: Material, run: Run, said: list[list[str]]) -> Trained:
+def _by_cosine(material: TrainingSet, run: TrainingRun, said: list[list[str]]) -> TrainedModel:
     started = time.monotonic()
     base = str(run.values["base"]) or run.base
     encoder = load_encoder(base, run.cache, run.threads)
@@ -60,10 +60,10 @@ def _by_cosine(material: Material, run: Run, said: list[list[str]]) -> Trained:
         return predict(head, encoder.encode(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
-    return Trained(judge, head, None, np.arange(len(vectors)), predict(head, vectors), info)
+    return TrainedModel(judge, head, None, np.arange(len(vectors)), predict(head, vectors), info)
 
 
-def aim(said: Sequence[Floats], material: Material) -> Head:
+def aim(said: Sequence[Floats], material: TrainingSet) -> Head:
     """The head whose weights are the labels' vectors. said: for each label (texts, dims) unit rows; their mean counts.
 
     The mean label is taken off: what all have in common (the template, the language) says nothing. Where several may
@@ -78,14 +78,14 @@ def aim(said: Sequence[Floats], material: Material) -> Head:
     return Head((scale * centred).astype(np.float32), bias.astype(np.float32), 1.0, material.labels, material.multi)
 
 
-def _calibrated(head: Head, vectors: Floats, material: Material) -> Head:
+def _calibrated(head: Head, vectors: Floats, material: TrainingSet) -> Head:
     targets, even = material.targets.astype(np.float32), np.ones(len(vectors), np.float32)
     temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
     warm = replace(head, temperature=temperature)
     return replace(warm, calibration_error=expected_error(predict(warm, vectors), targets, even, head.multi))
 
 
-def _by_entailment(material: Material, run: Run, said: list[list[str]]) -> Trained:
+def _by_entailment(material: TrainingSet, run: TrainingRun, said: list[list[str]]) -> TrainedModel:
     """Yin et al. 2019: the labels' entailments against each other, or where several may hold against contradiction."""
     started = time.monotonic()
     base = str(run.values["base"]) or NLI_MODEL
@@ -104,7 +104,7 @@ def _by_entailment(material: Material, run: Run, said: list[list[str]]) -> Train
 
     probs = judge(material.texts)
     info = {"base": _plain(base), "by": "nli", "seconds_training": round(time.monotonic() - started, 3)}
-    return Trained(judge, None, None, np.arange(len(material.texts)), probs, info)
+    return TrainedModel(judge, None, None, np.arange(len(material.texts)), probs, info)
 
 
 def _plain(base: str) -> str:
@@ -112,4 +112,4 @@ def _plain(base: str) -> str:
     return Path(base).name if Path(base).is_dir() else base
 
 
-_WAYS: dict[str, Callable[[Material, Run, list[list[str]]], Trained]] = {"cosine": _by_cosine, "nli": _by_entailment}
+_WAYS: dict[str, Callable[[TrainingSet, TrainingRun, list[list[str]]], TrainedModel]] = {"cosine": _by_cosine, "nli": _by_entailment}

@@ -11,7 +11,7 @@ from core.errors import Refused
 from core.evaluation.audit import drawn_only, weigh
 from core.models.artifacts import load_head
 from core.models.heads.head import predict
-from core.models.out_of_fold import Crossed, read_crossed
+from core.models.out_of_fold import OutOfFold, read_crossed
 from core.models.vectors import open_vectors
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.measure import read_history
@@ -62,7 +62,7 @@ def _verdicts(folder: Path, scored: Scored, arrays: Arrays) -> Verdicts:
     return joined(_of_audit(scored, arrays), known)
 
 
-def _kept(crossed: Crossed, arrays: Arrays) -> Verdicts:
+def _kept(crossed: OutOfFold, arrays: Arrays) -> Verdicts:
     """Those of a round, with the labels as they are settled today. Rounds from before all was kept have none."""
     rows = np.intersect1d(crossed.rows[: len(crossed.label)], arrays["train_rows"])
     there = np.searchsorted(crossed.rows, rows)

@@ -17,7 +17,7 @@ from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluate import open_all, place_of, who_judges
 from gpu_jobs.work.evaluated_model import part_of
 from gpu_jobs.work.judging import Collected, Collector, Columns, Records, columns_of, taught
-from gpu_jobs.work.score_dict import flattery, named, strangers
+from gpu_jobs.work.score_dict import leakage_notes, named, unknown_label_notes
 
 Bools = npt.NDArray[np.bool_]
 MOST_EXAMPLES = 20
@@ -52,7 +52,7 @@ def compare(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[s
         "multi": subjects[0].multi,
         "notes": [
             *_notes(gathered, records, params["on"]),
-            *flattery(taught(bundle, records), records.labelled),
+            *leakage_notes(taught(bundle, records), records.labelled),
         ],
         "seconds": round(time.monotonic() - started, 3),
     }
@@ -129,4 +129,4 @@ def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
         own = set(columns.of(subject))
         strange = [label for label in records.counts if columns.place[label] not in own]
         unknown = {columns.names[columns.labels[columns.place[label]]]: records.counts[label] for label in strange}
-        yield from (f"{subject.name}: {sentence}" for sentence in strangers(unknown))
+        yield from (f"{subject.name}: {sentence}" for sentence in unknown_label_notes(unknown))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.evaluation.audit import Weights, weigh
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import BASELINE, Place, Subject, open_subject, part_of, some_of
+from gpu_jobs.work.evaluated_model import BASELINE, Place, EvaluatedModel, open_subject, part_of, some_of
 from gpu_jobs.work.judging import (
     Collector,
     Columns,
@@ -24,9 +24,9 @@ from gpu_jobs.work.judging import (
     records_of_project,
     taught,
 )
-from gpu_jobs.work.measure import read_history, thin
+from gpu_jobs.work.measure import read_history, subsample
 from gpu_jobs.work.prediction_lines import writing_lines
-from gpu_jobs.work.score_dict import figures_of, flattery, judged_of, strangers
+from gpu_jobs.work.score_dict import figures_of, leakage_notes, judged_of, unknown_label_notes
 from gpu_jobs.work.train import audit_weights
 
 Bools = npt.NDArray[np.bool_]
@@ -63,7 +63,7 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
     found = _figures(params, gathered, weights) if records.labelled else {}
     notes = [*found.pop("sentences", ()), *_notes(params, records, columns, kept)]
     if subject.name != BASELINE:
-        notes += flattery(taught(bundle, records), records.labelled)
+        notes += leakage_notes(taught(bundle, records), records.labelled)
     return found | {
         "trainer": subject.trainer,
         "multi": subject.multi,
@@ -91,7 +91,7 @@ def place_of(bundle: Path, params: Mapping[str, Any]) -> Place:
     )
 
 
-def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Progress) -> tuple[list[Subject], Records]:
+def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Progress) -> tuple[list[EvaluatedModel], Records]:
     """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
     wanted = params["subjects"]
     models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in wanted if one["folder"]}
@@ -128,7 +128,7 @@ def who_judges(
         return kept, weights
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
-    judging, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
+    judging, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     return np.isin(rows, judging), weights
 
 
@@ -140,7 +140,7 @@ def _notes(params: Mapping[str, Any], records: Records, columns: Columns, kept: 
         yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
     if params["on"] != "audit" and kept.sum() < len(kept):
         yield f"The figures rest on {kept.sum():,} of {len(kept):,} records, drawn at random; all were guessed."
-    yield from strangers(columns.unknown)
+    yield from unknown_label_notes(columns.unknown)
     if params["on"] == "split":
         yield (
             "These records were held out of training, but they chose when it stopped, and they were picked to be "

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import load_encoder
 from core.models.heads.head import decide, predict
-from core.models.out_of_fold import Crossed, Judged, read_crossed, read_judged
+from core.models.out_of_fold import OutOfFold, HeldOut, read_crossed, read_judged
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.training.trainers import read_values
-from gpu_jobs.trainers.training import Material, Run
+from gpu_jobs.trainers.training import TrainingSet, TrainingRun
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -38,7 +38,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Guesses:
+class Predictions:
     """What a model says of a chunk. probs, said: (n, labels). known: (n,) False where the model learnt from the record,
     and only what heads that had not seen it decided is known; the probs of such a row mean nothing."""
 
@@ -48,7 +48,7 @@ class Guesses:
 
 
 @dataclass(frozen=True)
-class Subject:
+class EvaluatedModel:
     """A model to be judged. names: label id to what people call it. crossed: it kept what heads said that did not see
     the records that it learnt from, so all asked records can judge it."""
 
@@ -57,7 +57,7 @@ class Subject:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     multi: bool
-    guess: Callable[[Chunk], Guesses]
+    guess: Callable[[Chunk], Predictions]
     crossed: bool = False
 
 
@@ -77,7 +77,7 @@ class Place:
     bases: Mapping[str, str]
 
 
-def open_subject(name: str, folder: str | None, place: Place) -> Subject:
+def open_subject(name: str, folder: str | None, place: Place) -> EvaluatedModel:
     """The model in the folder, or the baseline where there is none. Raises Damaged, Refused or BadInput."""
     if folder is None:
         return _baseline(name, place)
@@ -95,7 +95,7 @@ def open_subject(name: str, folder: str | None, place: Place) -> Subject:
         guess = _stored(judged, guess, multi)
     if crossed:
         guess = _crossed(crossed, guess)
-    return Subject(name, manifest["trainer"], labels, names, multi, guess, crossed is not None)
+    return EvaluatedModel(name, manifest["trainer"], labels, names, multi, guess, crossed is not None)
 
 
 Says = Callable[[Chunk], Floats]
@@ -132,11 +132,11 @@ def _headless(folder: Path, manifest: Mapping[str, Any], place: Place) -> Says:
     return says
 
 
-def _baseline(name: str, place: Place) -> Subject:
+def _baseline(name: str, place: Place) -> EvaluatedModel:
     labels = tuple(place.names)
     judge = _zeroshot({"base": place.encoder}, labels, place.names, place.multi, place)
     guess = _guesser(lambda chunk: judge(chunk.texts), place.multi)
-    return Subject(name, "zeroshot", labels, place.names, place.multi, guess)
+    return EvaluatedModel(name, "zeroshot", labels, place.names, place.multi, guess)
 
 
 def _zeroshot(
@@ -147,9 +147,9 @@ def _zeroshot(
 
     spoken = tuple(names.get(label, label) for label in labels)
     described = tuple(place.descriptions.get(label, "") for label in labels)
-    nothing = Material([], np.zeros((0, len(labels)), np.bool_), labels, spoken, described, multi)
+    nothing = TrainingSet([], np.zeros((0, len(labels)), np.bool_), labels, spoken, described, multi)
     place.work.mkdir(parents=True, exist_ok=True)
-    run = Run(
+    run = TrainingRun(
         values={**read_values("zeroshot", []), **values},
         base=place.encoder,
         cache=place.cache,
@@ -162,18 +162,18 @@ def _zeroshot(
     return train(nothing, run).predict
 
 
-def _guesser(says: Says, multi: bool) -> Callable[[Chunk], Guesses]:
-    def guess(chunk: Chunk) -> Guesses:
+def _guesser(says: Says, multi: bool) -> Callable[[Chunk], Predictions]:
+    def predict(chunk: Chunk) -> Predictions:
         probs = says(chunk)
-        return Guesses(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
+        return Predictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
 
-    return guess
+    return predict
 
 
-def _stored(judged: Judged, guess: Callable[[Chunk], Guesses], multi: bool) -> Callable[[Chunk], Guesses]:
+def _stored(judged: HeldOut, guess: Callable[[Chunk], Predictions], multi: bool) -> Callable[[Chunk], Predictions]:
     """What a trained model said of gold and audit records when it was made need not be asked again."""
 
-    def stored_or_guessed(chunk: Chunk) -> Guesses:
+    def stored_or_guessed(chunk: Chunk) -> Predictions:
         there = np.isin(chunk.rows, judged.rows) if chunk.rows is not None else np.zeros(len(chunk.texts), np.bool_)
         if chunk.rows is None or not there.any():
             return guess(chunk)
@@ -181,15 +181,15 @@ def _stored(judged: Judged, guess: Callable[[Chunk], Guesses], multi: bool) -> C
         probs[there] = judged.probs[np.searchsorted(judged.rows, chunk.rows[there])]
         if not there.all():
             probs[~there] = guess(part_of(chunk, ~there)).probs
-        return Guesses(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
+        return Predictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
 
     return stored_or_guessed
 
 
-def _crossed(kept: Crossed, guess: Callable[[Chunk], Guesses]) -> Callable[[Chunk], Guesses]:
+def _crossed(kept: OutOfFold, guess: Callable[[Chunk], Predictions]) -> Callable[[Chunk], Predictions]:
     """Of what the model learnt from, the verdicts that it kept."""
 
-    def kept_or_guessed(chunk: Chunk) -> Guesses:
+    def kept_or_guessed(chunk: Chunk) -> Predictions:
         found = guess(chunk)
         if chunk.rows is None:
             return found
@@ -213,6 +213,6 @@ def part_of(chunk: Chunk, kept: Bools) -> Chunk:
     )
 
 
-def some_of(guesses: Guesses, kept: Bools) -> Guesses:
+def some_of(guesses: Predictions, kept: Bools) -> Predictions:
     """Those where `kept` is True."""
-    return Guesses(guesses.probs[kept], guesses.said[kept], guesses.known[kept])
+    return Predictions(guesses.probs[kept], guesses.said[kept], guesses.known[kept])

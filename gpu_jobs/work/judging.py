@@ -13,7 +13,7 @@ from core.config.taxonomy import SEPARATOR
 from core.data.ingest import Layout, ingest
 from core.errors import BadInput, Refused
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import Chunk, Guesses, Subject
+from gpu_jobs.work.evaluated_model import Chunk, Predictions, EvaluatedModel
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -136,12 +136,12 @@ class Columns:
     by_name: bool
     unknown: Mapping[str, int]
 
-    def of(self, subject: Subject) -> list[int]:
+    def of(self, subject: EvaluatedModel) -> list[int]:
         """The column of each of its labels."""
         return [self.place[subject.names[label] if self.by_name else label] for label in subject.labels]
 
 
-def columns_of(subjects: Sequence[Subject], records: Records, names: Mapping[str, str]) -> Columns:
+def columns_of(subjects: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
     """names: what the project calls its labels, in their order. Raises BadInput where no subject can give any of the
     labels of the records."""
     given: dict[str, str] = {}
@@ -189,7 +189,7 @@ class Collected:
     ids: list[str]
     texts: list[str]
     stated: Floats
-    said: list[Guesses]
+    said: list[Predictions]
 
 
 @dataclass
@@ -197,14 +197,14 @@ class Collector:
     """Gathers what figures rest on while chunks pass by. kept: numbers of the labelled records that are drawn."""
 
     columns: Columns
-    subjects: Sequence[Subject]
+    subjects: Sequence[EvaluatedModel]
     kept: Bools
     passed: int = 0
     truth: list[Bools] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     stated: list[Floats] = field(default_factory=list)
-    said: list[list[Guesses]] = field(default_factory=list)
+    said: list[list[Predictions]] = field(default_factory=list)
 
     def pick(self, chunk: Chunk) -> Bools:
         """(n,) which of the chunk's records judge; each chunk once, in order."""
@@ -214,7 +214,7 @@ class Collector:
         self.passed += int(has.sum())
         return picked
 
-    def keep(self, part: Chunk, guesses: Sequence[Guesses]) -> None:
+    def keep(self, part: Chunk, guesses: Sequence[Predictions]) -> None:
         """The picked records, and what each subject says of them in its own columns."""
         self.truth.append(truth_of(part, self.columns))
         self.ids += part.ids
@@ -229,7 +229,7 @@ class Collector:
         if not sum(map(len, self.truth)):
             raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
         said = [
-            Guesses(*(np.concatenate([getattr(piece[one], name) for piece in self.said]) for name in _PARTS))
+            Predictions(*(np.concatenate([getattr(piece[one], name) for piece in self.said]) for name in _PARTS))
             for one in range(len(self.subjects))
         ]
         return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), said)
@@ -258,10 +258,10 @@ def truth_of(chunk: Chunk, columns: Columns) -> Bools:
     return truth
 
 
-def align(guesses: Guesses, subject: Subject, columns: Columns) -> Guesses:
+def align(guesses: Predictions, subject: EvaluatedModel, columns: Columns) -> Predictions:
     """In the common columns; labels that the subject does not have get -1."""
     places = columns.of(subject)
     probs = np.full((len(guesses.probs), len(columns.labels)), -1, np.float32)
     said = np.zeros(probs.shape, np.bool_)
     probs[:, places], said[:, places] = guesses.probs, guesses.said
-    return Guesses(probs, said, guesses.known)
+    return Predictions(probs, said, guesses.known)

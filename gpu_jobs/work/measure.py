@@ -17,8 +17,8 @@ from core.evaluation.scores import Score, score
 from core.evaluation.stopping import agreement, unsure
 from core.jobs.bundle import write_json
 from core.models.artifacts import load_head
-from core.models.heads.head import FOLDS, Head, Lesson, Surroundings, decide, fit_uncalibrated, predict
-from core.models.out_of_fold import VERDICTS, Crossed, read_crossed, write_crossed
+from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
+from core.models.out_of_fold import VERDICTS, OutOfFold, read_crossed, write_crossed
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored
 
@@ -74,7 +74,7 @@ def read_history(arrays: Mapping[str, npt.NDArray[Any]]) -> History:
     return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
 
 
-def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
+def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     """All drawn records and some of the others, about MOST_JUDGED in all; those kept stand for those left out.
 
     Always the same others first, so that whatever a later round judges was judged before. The chance in leaving some
@@ -94,10 +94,10 @@ def thin(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     return rows[kept], replace(weights, weight=weight, known=known, drawn=weights.drawn[kept])
 
 
-def keep_verdicts(folder: Path, asked: Asked, multi: bool = False) -> None:
+def save_out_of_fold(folder: Path, asked: Asked, multi: bool = False) -> None:
     """Beside the head."""
     likeliest, chance = asked.probs.argmax(axis=1), chances(asked.probs, asked.said, multi)
-    write_crossed(folder, Crossed(asked.rows, asked.said, likeliest, chance, asked.weights.weight, asked.labels))
+    write_crossed(folder, OutOfFold(asked.rows, asked.said, likeliest, chance, asked.weights.weight, asked.labels))
 
 
 def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:
@@ -140,7 +140,7 @@ class Rejudged:
     unreadable: list[str]
 
 
-def rejudge(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, labels: Sequence[str]) -> Rejudged:
+def rescore_past_models(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, labels: Sequence[str]) -> Rejudged:
     """Each earlier model on all asked records: on those it learnt from by its stored verdicts, on the rest directly.
 
     Models of another taxonomy, and those from before verdicts were kept, are left out.
@@ -209,7 +209,7 @@ def _on_audit(judged: Rejudged, asked: Asked) -> tuple[Bools, Floats, Floats]:
     return right, judged.labels[:, asked.audited], asked.weights.weight[asked.audited]
 
 
-def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[str, Any]:
+def forecast(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[str, Any]:
     """What more labels would buy, or a sentence on what is missing; the fitted curve goes beside the head."""
     right, labels, weight = _on_audit(judged, asked)
     if missing := lacking(right, labels):
@@ -221,7 +221,7 @@ def look_ahead(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[
 
 
 def count_savings(
-    judged: Rejudged, asked: Asked, lesson: Lesson, around: Surroundings | None, seed: int
+    judged: Rejudged, asked: Asked, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
 ) -> dict[str, Any]:
     """Labels saved against random labelling, or a sentence on what is missing. lesson: the audit records alone."""
     truth = asked.truth[asked.audited]

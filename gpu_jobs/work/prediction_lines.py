@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpu_jobs.work.evaluated_model import Chunk, Guesses, Subject
+from gpu_jobs.work.evaluated_model import Chunk, Predictions, EvaluatedModel
 from gpu_jobs.work.judging import Columns, align, truth_of
 
 Bools = npt.NDArray[np.bool_]
-Write = Callable[[Chunk, Guesses], None]
+Write = Callable[[Chunk, Predictions], None]
 
 
 @contextmanager
-def writing_lines(path: Path, columns: Columns, subject: Subject, top_k: int) -> Iterator[Write]:
+def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: int) -> Iterator[Write]:
     """A function that adds the lines of one chunk: JSON, or CSV where the file is called so. The file is there once all
     lines are."""
     partial = path.with_name(path.name + ".partial")
@@ -28,7 +28,7 @@ def writing_lines(path: Path, columns: Columns, subject: Subject, top_k: int) ->
         if as_csv:
             table.writeheader()
 
-        def write(chunk: Chunk, guesses: Guesses) -> None:
+        def write(chunk: Chunk, guesses: Predictions) -> None:
             for line in _lines(chunk, guesses, columns, subject, top_k):
                 if as_csv:
                     table.writerow(_cells(line))
@@ -58,7 +58,7 @@ def _cell(value: Any) -> Any:
     return "|".join(value) if isinstance(value, list) else value
 
 
-def _lines(chunk: Chunk, guesses: Guesses, columns: Columns, subject: Subject, top_k: int) -> Iterator[dict[str, Any]]:
+def _lines(chunk: Chunk, guesses: Predictions, columns: Columns, subject: EvaluatedModel, top_k: int) -> Iterator[dict[str, Any]]:
     """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
     None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
     many likeliest? None where nobody can say."""
@@ -88,6 +88,6 @@ def _lines(chunk: Chunk, guesses: Guesses, columns: Columns, subject: Subject, t
         }
 
 
-def _own(truth: Bools, subject: Subject, columns: Columns) -> Bools:
+def _own(truth: Bools, subject: EvaluatedModel, columns: Columns) -> Bools:
     """(records, labels of the model): the truth in its own order."""
     return truth[:, columns.of(subject)]

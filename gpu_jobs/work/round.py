@@ -17,7 +17,7 @@ from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.scores import score
 from core.models.artifacts import load_head, save_head
 from core.models.encoders.encoder import OWN
-from core.models.heads.head import CrossFit, Head, Lesson, Surroundings, cross_fit, decide, predict
+from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, decide, predict
 from core.models.vectors import encoder_folder, open_vectors
 from core.sampling.pool import Floats
 from gpu_jobs.work.choose import Scored, Task, choose
@@ -29,13 +29,13 @@ from gpu_jobs.work.measure import (
     count_savings,
     curve_entries,
     find_drift,
-    keep_verdicts,
-    look_ahead,
+    save_out_of_fold,
+    forecast,
     measure_gold,
     mix_by_source,
     read_history,
-    rejudge,
-    thin,
+    rescore_past_models,
+    subsample,
     told,
 )
 from gpu_jobs.work.round_tables import joined, verdicts_of, write_judged, write_ranked, write_suggestions
@@ -51,8 +51,8 @@ class Learnt:
     """
 
     fitted: CrossFit
-    lesson: Lesson
-    around: Surroundings
+    lesson: LabelledVectors
+    around: NeighbourGraph
     judged: npt.NDArray[np.bool_]
     weights: Weights
 
@@ -97,7 +97,7 @@ def _learn(task: Task) -> Learnt:
     params, arrays, vectors = task.params, task.arrays, task.vectors
     rows = arrays["train_rows"]
     names = _name_vectors(params) if params["use_names"] else None
-    lesson = Lesson(
+    lesson = LabelledVectors(
         vectors=np.asarray(vectors[rows], np.float32),
         targets=arrays["train_targets"].astype(np.float32),
         labels=tuple(params["labels"]),
@@ -106,9 +106,9 @@ def _learn(task: Task) -> Learnt:
     )
     graph = make_graph(params, vectors)
     keep_graph(params, vectors, graph)
-    around = Surroundings(graph, np.asarray(vectors[graph.rows], np.float32))
+    around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params["seed"])
-    asked, weights = thin(arrays["asked_rows"], weigh(read_history(arrays)))
+    asked, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     if params["encoder"].startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         asked, weights = asked[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, asked)
@@ -183,15 +183,15 @@ def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
-    keep_verdicts(folder, asked, learnt.fitted.head.multi)
+    save_out_of_fold(folder, asked, learnt.fitted.head.multi)
     if not asked.audited.any():
         return {}
     now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
-    judged = rejudge([*params["models"], now], asked, task.vectors, labels)
+    judged = rescore_past_models([*params["models"], now], asked, task.vectors, labels)
     found: dict[str, Any] = {
         "audit": told(score(asked.truth, asked.said, asked.weights, seed), labels),
         "curve": curve_entries(judged, asked, seed),
-        "forecast": look_ahead(judged, asked, folder, seed),
+        "forecast": forecast(judged, asked, folder, seed),
         "drift": find_drift(task.arrays, params, asked),
         "unreadable": judged.unreadable,
     }

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.evaluation.audit import Weights, plain
-from core.evaluation.known_truth import Cell, Judged, evaluate
-from gpu_jobs.work.evaluated_model import Subject
+from core.evaluation.known_truth import Cell, ScoredRecords, evaluate
+from gpu_jobs.work.evaluated_model import EvaluatedModel
 from gpu_jobs.work.judging import Collected, Columns
 from gpu_jobs.work.measure import chances, told
 
@@ -19,7 +19,7 @@ MOST_WORST = 20
 NONE = "none of them"
 
 
-def judged_of(subject: Subject, columns: Columns, gathered: Collected, weights: Weights | None) -> Judged:
+def judged_of(subject: EvaluatedModel, columns: Columns, gathered: Collected, weights: Weights | None) -> ScoredRecords:
     """Of one model. Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
     guesses = gathered.said[0]
     known = bool(guesses.known.all())
@@ -27,7 +27,7 @@ def judged_of(subject: Subject, columns: Columns, gathered: Collected, weights: 
     stated = gathered.stated
     if known:
         stated = np.asarray(chances(guesses.probs[:, own], guesses.said[:, own], subject.multi), np.float64)
-    return Judged(
+    return ScoredRecords(
         truth=gathered.truth,
         said=guesses.said,
         probs=guesses.probs if known else None,
@@ -36,7 +36,7 @@ def judged_of(subject: Subject, columns: Columns, gathered: Collected, weights: 
     )
 
 
-def figures_of(judged: Judged, columns: Columns, gathered: Collected, top_k: int, seed: int) -> dict[str, Any]:
+def figures_of(judged: ScoredRecords, columns: Columns, gathered: Collected, top_k: int, seed: int) -> dict[str, Any]:
     """Scores as in a model's metrics, top, calibration, confusion and the worst misses."""
     found = evaluate(judged, top_k, seed)
     return {
@@ -58,7 +58,7 @@ def _cell(cell: Cell, columns: Columns) -> dict[str, Any]:
     return {**named, **ids, "records": cell.records, "share": cell.share}
 
 
-def _worst(judged: Judged, columns: Columns, gathered: Collected) -> Iterator[dict[str, Any]]:
+def _worst(judged: ScoredRecords, columns: Columns, gathered: Collected) -> Iterator[dict[str, Any]]:
     """The misses of which the model was surest; where that is not known, the first."""
     wrong = np.flatnonzero(~judged.right & judged.weights.drawn)
     if judged.stated is not None:
@@ -78,7 +78,7 @@ def named(row: Bools, columns: Columns) -> list[str]:
     return [columns.names[columns.labels[column]] for column in np.flatnonzero(row)]
 
 
-def _sentences(judged: Judged) -> Iterator[str]:
+def _sentences(judged: ScoredRecords) -> Iterator[str]:
     """What the figures cannot tell, and why."""
     if judged.probs is None:
         lost = "top-k accuracy" if judged.stated is not None else "top-k accuracy and calibration"
@@ -90,7 +90,7 @@ def _sentences(judged: Judged) -> Iterator[str]:
         yield "All judged records have the same label, so nothing is said of how labels are told apart."
 
 
-def strangers(unknown: Mapping[str, int]) -> Iterator[str]:
+def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
     """The labels that a model cannot give, in words."""
     if unknown:
         shown = ", ".join(f"{name!r} ({count:,})" for name, count in list(unknown.items())[:5])
@@ -101,7 +101,7 @@ def strangers(unknown: Mapping[str, int]) -> Iterator[str]:
         )
 
 
-def flattery(seen: int, labelled: int) -> Iterator[str]:
+def leakage_notes(seen: int, labelled: int) -> Iterator[str]:
     """That models may have learnt from the records that judge them."""
     if seen:
         yield (

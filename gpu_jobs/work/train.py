@@ -22,7 +22,7 @@ from core.models.out_of_fold import write_judged
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
-from gpu_jobs.trainers.training import Floats, Material, Progress, Run, Train, Trained
+from gpu_jobs.trainers.training import Floats, TrainingSet, Progress, TrainingRun, Train, TrainedModel
 from gpu_jobs.work.measure import read_history, told
 
 Ints = npt.NDArray[np.int64]
@@ -45,8 +45,8 @@ class Judging:
 def _in(module: str) -> Train:
     """The trainer of that module, imported when it is called."""
 
-    def train(material: Material, run: Run) -> Trained:
-        made: Trained = import_module(f"gpu_jobs.trainers.{module}").train(material, run)
+    def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
+        made: TrainedModel = import_module(f"gpu_jobs.trainers.{module}").train(material, run)
         return made
 
     return train
@@ -97,7 +97,7 @@ def _train(bundle: Path, params: Mapping[str, Any], report: Progress, started: f
     }
 
 
-def _material(bundle: Path, params: Mapping[str, Any]) -> tuple[Material, Ints]:
+def _material(bundle: Path, params: Mapping[str, Any]) -> tuple[TrainingSet, Ints]:
     """What teaches, and the numbers of its records."""
     table = _read(bundle / "in" / "train.parquet")
     labels = tuple(params["labels"])
@@ -105,7 +105,7 @@ def _material(bundle: Path, params: Mapping[str, Any]) -> tuple[Material, Ints]:
     if params["trainer"] != "zeroshot" and (targets.any(axis=0).sum() < 2 and not params["multi"]):
         raise Refused("All labelled records have the same label, so there is nothing to tell apart. Label some more.")
     names, descriptions = tuple(params["label_names"]), tuple(params["descriptions"])
-    material = Material(table["text"], targets, labels, names, descriptions, params["multi"])
+    material = TrainingSet(table["text"], targets, labels, names, descriptions, params["multi"])
     return material, np.asarray(table["n"], np.int64)
 
 
@@ -132,7 +132,7 @@ def _targets(found: list[list[str]], labels: tuple[str, ...]) -> Bools:
     return targets
 
 
-def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
+def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> TrainingRun:
     own = bundle / "in" / "encoder"
     work = bundle / "ckpt" / "work"
     work.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
     defaults = {name: parameter.default for name, parameter in TRAINERS[params["trainer"]].parameters.items()}
     carried = {"base": base} if own.is_dir() and "base" in defaults else {}
     values = {**defaults, **in_todays_names(params["values"]), **carried}
-    return Run(
+    return TrainingRun(
         values=values,
         base=base,
         cache=Path(params.get("cache") or bundle.parent / "cache"),
@@ -152,7 +152,7 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> Run:
     )
 
 
-def _judge(bundle: Path, material: Material, judging: Judging, probs: Floats, seed: int) -> dict[str, Any]:
+def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats, seed: int) -> dict[str, Any]:
     """Scores on gold and on the audit; a stratum without a record has none."""
     said, found = decide(probs, material.multi) if len(probs) else np.empty(judging.truth.shape, np.bool_), {}
     gold = ~judging.audit
@@ -173,7 +173,7 @@ def audit_weights(path: Path, rows: Ints) -> tuple[Weights, Bools]:
     return drawn_only(weights), np.isin(rows, arrays["asked_rows"][weights.drawn])
 
 
-def _held_out(material: Material, trained: Trained, seed: int) -> dict[str, Any]:
+def _held_out(material: TrainingSet, trained: TrainedModel, seed: int) -> dict[str, Any]:
     """On what the weights did not learn from. It chose the checkpoint, and labels were chosen to be learnt from: it
     says how training went, nothing about the pool."""
     if not len(trained.held_out):
@@ -182,7 +182,7 @@ def _held_out(material: Material, trained: Trained, seed: int) -> dict[str, Any]
     return {"held_out": told(score(material.targets[trained.held_out], said, seed=seed), material.labels)}
 
 
-def _training_info(material: Material, params: Mapping[str, Any], trained: Trained) -> dict[str, Any]:
+def _training_info(material: TrainingSet, params: Mapping[str, Any], trained: TrainedModel) -> dict[str, Any]:
     """Counts and no numbers of records: it goes out with the model."""
     counts = dict(zip(material.labels, material.targets.sum(axis=0).tolist(), strict=True))
     told = {name: value for name, value in trained.info.items() if name not in ("taught", "held_out")}
@@ -203,7 +203,7 @@ def _training_info(material: Material, params: Mapping[str, Any], trained: Train
     }
 
 
-def _seal(bundle: Path, params: Mapping[str, Any], trained: Trained, info: dict[str, Any], judged: Judged) -> None:
+def _seal(bundle: Path, params: Mapping[str, Any], trained: TrainedModel, info: dict[str, Any], judged: Judged) -> None:
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)

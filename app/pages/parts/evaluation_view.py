@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.errors import calibration_chart, confusion_chart
 from app.charts.evaluation import (
     difference_chart,
@@ -27,7 +27,7 @@ GOLD, AUDIT, SPLIT = "gold", "audit", "split"
 WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that training held out"}
 
 
-def draw_evaluations(office: Office, model: str) -> None:
+def draw_evaluations(office: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
     _draw_asking(office, model)
@@ -39,7 +39,7 @@ def draw_evaluations(office: Office, model: str) -> None:
     draw_evaluation(office, kept[chosen or next(iter(kept))])
 
 
-def _draw_asking(office: Office, model: str) -> None:
+def _draw_asking(office: ProjectServer, model: str) -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
     if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
@@ -52,7 +52,7 @@ def _draw_asking(office: Office, model: str) -> None:
         st.error(escaped(error))
 
 
-def draw_evaluation(office: Office, told: Told) -> None:
+def draw_evaluation(office: ProjectServer, told: Told) -> None:
     """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
     st.caption(escaped(f"{told['n']:,} records that judge; {told['made_at']}. Intervals are 95 %."))
     for note in [*told["notes"], *told["unsaid"]]:
@@ -83,7 +83,7 @@ def _draw_figures(told: Told) -> None:
     st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
 
 
-def _draw_confusion(office: Office, told: Told) -> None:
+def _draw_confusion(office: ProjectServer, told: Told) -> None:
     shown = errors.heat(told["confusion"], "records")
     if not shown:
         return

@@ -5,7 +5,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from core.exchange.exchange_state import Exchange, read_exchange
 from core.reports.card_text import escaped
 
@@ -13,7 +13,7 @@ SHOWN = 20
 """refused records that are named"""
 
 
-def draw_exchange(office: Office) -> None:
+def draw_exchange(office: ProjectServer) -> None:
     """Where people answer, how much, and the buttons that push and sync now."""
     exchange = read_exchange(office.project)
     st.header("Argilla")

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from core.errors import RondoError
 from core.project import Project
 from core.reports.card_text import as_markdown, escaped
@@ -43,7 +43,7 @@ def draw_preview(project: Project, what: str) -> int:
     return count
 
 
-def write_file(office: Office, what: str, file_format: str, *, card: bool, excel: bool) -> None:
+def write_file(office: ProjectServer, what: str, file_format: str, *, card: bool, excel: bool) -> None:
     """Into the project's `exports/`, under a name that says what and when."""
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from core.errors import RondoError
 from core.people.audit_log import PAGE, Line
 from core.reports.card_text import escaped
@@ -45,7 +45,7 @@ def draw_paging(shown: Sequence[Line], places: list[Place]) -> None:
         st.text(f"Page {len(places)}, {len(shown)} lines")
 
 
-def draw_export(office: Office, who: str | None, what: str | None, since: datetime | None) -> None:
+def draw_export(office: ProjectServer, who: str | None, what: str | None, since: datetime | None) -> None:
     """Every line that the filter lets through, as a file in `exports/`."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key="history-format")
@@ -57,7 +57,7 @@ def draw_export(office: Office, who: str | None, what: str | None, since: dateti
             st.download_button(f"Fetch {target.name}", target.read_bytes, target.name, key="history-fetch")
 
 
-def _write(office: Office, file_format: str, **asked: str | None) -> None:
+def _write(office: ProjectServer, file_format: str, **asked: str | None) -> None:
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"history-{utc_now():%Y%m%d-%H%M%S}.{file_format}"

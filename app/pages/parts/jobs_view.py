@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
 from app.pages.parts.jobs_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
 from app.runner_readiness import Place
@@ -24,7 +24,7 @@ LOG_LINES = 200
 MODELS = "pages/models.py"
 
 
-def act(office: Office, verb: str, **options: Any) -> None:
+def act(office: ProjectServer, verb: str, **options: Any) -> None:
     """Does it at once, beside whatever else goes on; what was wrong, if anything was, is kept until it is drawn."""
     try:
         who = demand("manage")
@@ -58,7 +58,7 @@ def draw_places(places: Sequence[Place]) -> tuple[str, str | None]:
     return chosen.on, gpu
 
 
-def draw_price(office: Office, on: str, gpu: str | None) -> None:
+def draw_price(office: ProjectServer, on: str, gpu: str | None) -> None:
     """What it will cost, said before it is started."""
     try:
         words = price_line(office.project, on, gpu)
@@ -68,7 +68,7 @@ def draw_price(office: Office, on: str, gpu: str | None) -> None:
     st.text(words or "It costs nothing: it runs on a machine of yours.")
 
 
-def draw_job(office: Office, job: Job) -> None:
+def draw_job(office: ProjectServer, job: Job) -> None:
     """One job: how far it is, its curves, what it printed, and what can be done about it."""
     if how := how_far(job):
         share, line = how
@@ -109,7 +109,7 @@ def _draw_runs(job: Job, runs: Sequence[Job]) -> None:
     st.dataframe(shown, key=f"runs-{job['id']}", hide_index=True, alt="The runs of this search")
 
 
-def _draw_ways(office: Office, job: Job) -> None:
+def _draw_ways(office: ProjectServer, job: Job) -> None:
     """Cancel what goes on, try again what broke, open what came out."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if job["state"] in UNDER_WAY:
@@ -136,7 +136,7 @@ def _draw_ways(office: Office, job: Job) -> None:
             st.page_link(MODELS, label="Its model", query_params=query, icon=":material/model_training:")
 
 
-def _draw_facts(office: Office, job: Job) -> None:
+def _draw_facts(office: ProjectServer, job: Job) -> None:
     """What it printed last, and what it was started with."""
     if lines := Bundle(office.project.folder / "jobs" / job["id"]).log(LOG_LINES):
         with st.expander("What it printed", job["state"] != "succeeded", key=f"log-{job['id']}"):
@@ -147,13 +147,13 @@ def _draw_facts(office: Office, job: Job) -> None:
         st.dataframe(rows, key=f"values-{job['id']}", hide_index=True)
 
 
-def _in_full(office: Office, job: Job) -> Job:
+def _in_full(office: ProjectServer, job: Job) -> Job:
     """With its progress, and of a search with its runs."""
     return told(office.project, job["id"]) if job["kind"] == GRID else entry(office.project, job["id"])
 
 
 @st.fragment(run_every=2)
-def draw_jobs(office: Office, opened: str | None) -> None:
+def draw_jobs(office: ProjectServer, opened: str | None) -> None:
     """What goes on in full, what has ended folded, newest first; looked at again every two seconds.
 
     opened: the id of the job that the address names.

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.auth.identity import demand, is_signed_in
-from app.background import Office, opened
+from app.background import ProjectServer, opened
 from core.config.settings import Settings
 from core.errors import RondoError
 from core.explore.map_points import Points, summary
@@ -32,7 +32,7 @@ def draw_news() -> None:
         st.success(escaped(words))
 
 
-def draw_selection(office: Office, shown: Points, ns: Ints) -> None:
+def draw_selection(office: ProjectServer, shown: Points, ns: Ints) -> None:
     """What was picked, and what can be done with it."""
     project = office.project
     told = summary(project, shown, ns)
@@ -69,7 +69,7 @@ def _pick_labels(settings: Settings) -> list[str]:
     return [one] if one else []
 
 
-def _confirm_bulk(office: Office, ns: Ints, chosen: list[str]) -> None:
+def _confirm_bulk(office: ProjectServer, ns: Ints, chosen: list[str]) -> None:
     """Names the label and the number of records before anything is done."""
     project, names = office.project, office.settings().taxonomy.names
     choice = preview(project, ns.tolist())
@@ -89,7 +89,7 @@ def _confirm_bulk(office: Office, ns: Ints, chosen: list[str]) -> None:
     )
 
 
-def draw_bulks(office: Office) -> None:
+def draw_bulks(office: ProjectServer) -> None:
     """The newest bulk answers, each with its undo."""
     project, names = office.project, office.settings().taxonomy.names
     given_at_once = bulks(project, 5)

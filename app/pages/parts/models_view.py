@@ -7,7 +7,7 @@ from urllib.parse import quote
 import streamlit as st
 
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.evaluation import gate_chart
 from app.charts.versions import over_time_chart, versions_chart
 from app.pages.parts.evaluation_view import draw_comparison, draw_encoders
@@ -38,7 +38,7 @@ _MISSES = {
 }
 
 
-def draw_standing(office: Office) -> None:
+def draw_standing(office: ProjectServer) -> None:
     """One line for the Overview: which model is in use, and whether another waits."""
     told = standing(office.project)
     if not told["champion"]:
@@ -52,7 +52,7 @@ def draw_standing(office: Office) -> None:
         right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
 
 
-def set_going(office: Office, verb: str, **options: Any) -> None:
+def set_going(office: ProjectServer, verb: str, **options: Any) -> None:
     """In the background, under the name of who is here; the page is drawn again when it is done."""
     if busy(office):
         st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
@@ -64,7 +64,7 @@ def set_going(office: Office, verb: str, **options: Any) -> None:
         st.session_state["models-trouble"] = str(error)
 
 
-def watch(office: Office) -> None:
+def watch(office: ProjectServer) -> None:
     """Draws the page again once the change that was asked for is there. A run of the page that comes first needs no
     other: one more would drop the click that it was run for."""
     if _done(office):
@@ -73,21 +73,21 @@ def watch(office: Office) -> None:
 
 
 @st.fragment(run_every=1)
-def _watch(office: Office) -> None:
+def _watch(office: ProjectServer) -> None:
     if _done(office):
         st.rerun()
 
 
-def _done(office: Office) -> bool:
+def _done(office: ProjectServer) -> bool:
     return "models-busy" in st.session_state and not busy(office)
 
 
-def busy(office: Office) -> bool:
+def busy(office: ProjectServer) -> bool:
     """Whether the model in use is being changed now, here or by a command."""
     return any(verb in office.activities for verb in CHANGING)
 
 
-def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: Office) -> None:
+def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: ProjectServer) -> None:
     """The model in use with its figures, and the way back to the one before."""
     st.header(escaped(f"In use: {name_of(champion)}"))
     score_metrics(champion.get("metrics"))
@@ -125,7 +125,7 @@ def _name_it() -> None:
     st.query_params["model"] = st.session_state["model"]
 
 
-def draw_challenge(office: Office, model: Model, champion: Model | None) -> None:
+def draw_challenge(office: ProjectServer, model: Model, champion: Model | None) -> None:
     """What the gate says of this model against the champion, and putting it in use."""
     st.header("Against the champion")
     try:
@@ -149,7 +149,7 @@ def draw_challenge(office: Office, model: Model, champion: Model | None) -> None
         draw_comparison(told)
 
 
-def _draw_promotion(office: Office, model: Model, champion: Model | None, *, passes: bool) -> None:
+def _draw_promotion(office: ProjectServer, model: Model, champion: Model | None, *, passes: bool) -> None:
     title = "Promote" if passes else "Promote all the same"
     with (
         st.popover(title, type="primary" if passes else "secondary", key="promote-box"),
@@ -167,7 +167,7 @@ def _draw_promotion(office: Office, model: Model, champion: Model | None, *, pas
             st.rerun()
 
 
-def _compare(office: Office, kept: str, **options: Any) -> None:
+def _compare(office: ProjectServer, kept: str, **options: Any) -> None:
     """In a job of its own, waited for; what it tells stays for this visit."""
     try:
         with st.spinner("Comparing"):
@@ -194,7 +194,7 @@ def draw_lineage(told: Model) -> None:
         st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
 
 
-def draw_note(office: Office, told: Model) -> None:
+def draw_note(office: ProjectServer, told: Model) -> None:
     """What a person wants to remember of this model."""
     with st.form(f"note-{told['id']}", border=False):
         text = st.text_area("Note", told["notes"] or "", key=f"note-of-{told['id']}", max_chars=2_000, height=80)
@@ -202,7 +202,7 @@ def draw_note(office: Office, told: Model) -> None:
             st.toast("Kept")
 
 
-def set_note(office: Office, model: str, text: str) -> bool:
+def set_note(office: ProjectServer, model: str, text: str) -> bool:
     """True when it was written; else the page says why not."""
     try:
         who = demand("manage")
@@ -213,7 +213,7 @@ def set_note(office: Office, model: str, text: str) -> bool:
     return True
 
 
-def draw_removal(office: Office, told: Model) -> None:
+def draw_removal(office: ProjectServer, told: Model) -> None:
     """Deleting the files of a model that is not in use."""
     with st.popover("Remove", icon=":material/delete:", key="remove-box"):
         st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
@@ -227,7 +227,7 @@ def draw_removal(office: Office, told: Model) -> None:
             st.rerun()
 
 
-def draw_predictions(office: Office) -> None:
+def draw_predictions(office: ProjectServer) -> None:
     """Did what the champions said of records prove right when people answered?"""
     st.header("What it said, and what proved true")
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
@@ -252,7 +252,7 @@ def _opened_by(row: Mapping[str, Any]) -> dict[str, Any]:
     return {"open": f"records?record={quote(str(row['id']), safe='')}", **{k: v for k, v in row.items() if k != "n"}}
 
 
-def draw_encoder_choice(office: Office, models: Sequence[Model]) -> None:
+def draw_encoder_choice(office: ProjectServer, models: Sequence[Model]) -> None:
     """Two encoders on the same labelled records: does one put records of one label nearer to each other?"""
     names = list(dict.fromkeys([office.settings().encoder, *(one["encoder"] for one in models if one.get("encoder"))]))
     if len(names) < 2:

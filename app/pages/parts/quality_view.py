@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.quality import forecast_chart, gain_chart, learning_chart, savings_chart
 from app.pages.parts.widgets import score_metrics
 from core.config.changes import change_settings
@@ -17,7 +17,7 @@ SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""
 
 
-def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
+def draw_scores(office: ProjectServer, figures: Mapping[str, Any]) -> None:
     """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve. figures: status."""
     model = figures["model"]
     st.header("How good is the model?")
@@ -36,7 +36,7 @@ def draw_scores(office: Office, figures: Mapping[str, Any]) -> None:
         st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)
 
 
-def draw_prospects(office: Office) -> None:
+def draw_prospects(office: ProjectServer) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
     found = model_quality.prospects(office.project)
     forecast, savings = found["forecast"] or {}, found["savings"] or {}
@@ -75,7 +75,7 @@ def _draw_forecast(forecast: Mapping[str, Any]) -> None:
         st.dataframe([{**gain, "sentence": None} for gain in gains], key="forecast-table", hide_index=True)
 
 
-def _draw_worth(office: Office, worth: Mapping[str, Any] | None) -> None:
+def _draw_worth(office: ProjectServer, worth: Mapping[str, Any] | None) -> None:
     """The prices are a person's; without them nothing is claimed."""
     st.markdown("**What is it worth?**")
     settings = office.settings()

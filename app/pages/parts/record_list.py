@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand, is_signed_in, may
-from app.background import Office
+from app.background import ProjectServer
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
 from core.explore.browse import PAGE, Found, Line
@@ -61,7 +61,7 @@ def draw_lines(lines: Sequence[Line]) -> list[Line]:
     return [lines[place] for place in ticked if place < len(lines)]
 
 
-def offer_inspection(office: Office) -> None:
+def offer_inspection(office: ProjectServer) -> None:
     """Where nobody has looked for suspicious labels yet."""
     st.info("Nobody has looked for suspicious labels yet: `rondo inspect`")
     activity(office)
@@ -73,7 +73,7 @@ def offer_inspection(office: Office) -> None:
 
 
 @st.fragment(run_every=1)
-def _wait_for_inspection(office: Office) -> None:
+def _wait_for_inspection(office: ProjectServer) -> None:
     if "inspect" not in office.activities:
         st.rerun()
 
@@ -137,7 +137,7 @@ def _position(found: Found, page: int) -> str:
     return shown if found.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
 
 
-def draw_picked(office: Office, picked: Sequence[Line]) -> None:
+def draw_picked(office: ProjectServer, picked: Sequence[Line]) -> None:
     """What can be done with the ticked records."""
     if not picked:
         st.text("Click a record to open it; tick some to queue them.")
@@ -151,7 +151,7 @@ def draw_picked(office: Office, picked: Sequence[Line]) -> None:
             tell(queue_for_review(office.project, ns, who))
 
 
-def draw_kind(office: Office, kind: str) -> None:
+def draw_kind(office: ProjectServer, kind: str) -> None:
     """A review batch of what looks most suspicious of a kind."""
     ns = flagged(office.project, kind)
     if not ns:

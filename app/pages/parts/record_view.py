@@ -3,7 +3,7 @@
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from app.background import Office
+from app.background import ProjectServer
 from app.pages.parts.record_list import draw_openable, name_box, rows_of, tell
 from app.pages.parts.record_twins import draw_twins
 from core.errors import RondoError
@@ -17,7 +17,7 @@ LONG = 1_500
 """characters from which a text scrolls in a box of its own"""
 
 
-def draw_record(office: Office, record: str) -> None:
+def draw_record(office: ProjectServer, record: str) -> None:
     """Text and label side by side, the rest below. Raises BadInput where there is no such record."""
     _draw_ways(record)
     dossier = read_dossier(office.project, record)
@@ -68,7 +68,7 @@ def _draw_text(dossier: Dossier) -> None:
     st.dataframe(named, key="facts", hide_index=True)
 
 
-def _draw_label(office: Office, dossier: Dossier) -> None:
+def _draw_label(office: ProjectServer, dossier: Dossier) -> None:
     line = dossier.line
     label, machine = st.columns(2)
     _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
@@ -88,7 +88,7 @@ def _draw_label(office: Office, dossier: Dossier) -> None:
         st.rerun()
 
 
-def _draw_asking(office: Office, dossier: Dossier, who: str) -> None:
+def _draw_asking(office: ProjectServer, dossier: Dossier, who: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
     why = None if who else "Write your name first."
     if dossier.labels is None:
@@ -107,7 +107,7 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
         box.text(note)
 
 
-def _draw_correction(office: Office, dossier: Dossier, who: str) -> None:
+def _draw_correction(office: ProjectServer, dossier: Dossier, who: str) -> None:
     settings, given = office.settings(), dossier.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     kept = [label for label in given if label in names]
@@ -128,7 +128,7 @@ def _draw_correction(office: Office, dossier: Dossier, who: str) -> None:
             _correct(office, dossier.line, chosen, who, note)
 
 
-def _correct(office: Office, line: Line, labels: list[str], who: str, note: str) -> None:
+def _correct(office: ProjectServer, line: Line, labels: list[str], who: str, note: str) -> None:
     try:
         if not who:
             st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
@@ -141,7 +141,7 @@ def _correct(office: Office, line: Line, labels: list[str], who: str, note: str)
     st.rerun()
 
 
-def _draw_models(office: Office, dossier: Dossier) -> None:
+def _draw_models(office: ProjectServer, dossier: Dossier) -> None:
     rows = told_by_models(office.project, dossier.line.id)
     empty = "Hidden until it is labelled." if dossier.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
@@ -151,7 +151,7 @@ def _draw_models(office: Office, dossier: Dossier) -> None:
         _draw_table("Machine label", dossier.promises, "promises", "")
 
 
-def _draw_neighbours(office: Office, record: str) -> None:
+def _draw_neighbours(office: ProjectServer, record: str) -> None:
     st.header("Nearest records")
     near = neighbours(office.project, record)
     if not near:

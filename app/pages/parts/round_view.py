@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 import streamlit as st
 
 from app.auth.identity import demand, may
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.errors import calibration_chart, confusion_chart, prevalence_chart
 from app.charts.quality import balance_chart, learning_chart
 from core.errors import RondoError
@@ -43,7 +43,7 @@ def _how_few(curve: Rows) -> str:
     return ", ".join(parts) or "no audit or gold record has a label yet"
 
 
-def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None) -> None:
+def draw_labels(office: ProjectServer, metrics: Mapping[str, Any], stratum: str | None) -> None:
     """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
     st.header("Labels")
     rows = errors.label_scores(metrics, stratum, office.settings().taxonomy) if stratum else []
@@ -65,7 +65,7 @@ def draw_labels(office: Office, metrics: Mapping[str, Any], stratum: str | None)
         st.dataframe(counts, key="balance-table", hide_index=True)
 
 
-def draw_confusion(office: Office, stratum: str) -> None:
+def draw_confusion(office: ProjectServer, stratum: str) -> None:
     """Which labels are taken for which; a click on a cell or a link opens its records."""
     st.header("Confused labels")
     cells = errors.confusion(office.project, stratum)
@@ -107,7 +107,7 @@ def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
     return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
 
 
-def draw_calibration(office: Office, stratum: str) -> None:
+def draw_calibration(office: ProjectServer, stratum: str) -> None:
     """Is the model as often right as it says?"""
     st.header("Calibration")
     found = errors.calibration(office.project, stratum)
@@ -120,7 +120,7 @@ def draw_calibration(office: Office, stratum: str) -> None:
         st.dataframe(found["bins"], key="calibration-table", hide_index=True)
 
 
-def draw_round(office: Office, entry: dict[str, Any], facts: Mapping[str, Any], *, opened: bool) -> None:
+def draw_round(office: ProjectServer, entry: dict[str, Any], facts: Mapping[str, Any], *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
     number, warnings = entry["round"], entry["self_test"]["warnings"]
     title = f"Round {number}: {entry['strategy']}, {entry['size']} records, {entry['answered']} labelled"
@@ -143,7 +143,7 @@ def draw_round(office: Office, entry: dict[str, Any], facts: Mapping[str, Any], 
         )
 
 
-def _choose_again(office: Office, number: int) -> None:
+def _choose_again(office: ProjectServer, number: int) -> None:
     try:
         who = demand("manage")
         ticket = office.open_ticket("rechoose")

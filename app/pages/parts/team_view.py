@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.adjudication import draw_adjudication
 from app.auth.identity import demand
-from app.background import Office
+from app.background import ProjectServer
 from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
 from app.pages.parts.record_list import name_box
 from core.agreement import agreement
@@ -19,7 +19,7 @@ MOST_COLOURS = 9
 """people with a colour of their own"""
 
 
-def draw_work(office: Office) -> bool:
+def draw_work(office: ProjectServer) -> bool:
     """Who labelled what, how fast and when; whether anybody has."""
     st.header("Work")
     rows = pace.work(office.project)
@@ -41,11 +41,11 @@ def draw_work(office: Office) -> bool:
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing answers …")
-def _agreement(_office: Office, stamp: tuple[object, ...]) -> dict[str, Any]:
+def _agreement(_office: ProjectServer, stamp: tuple[object, ...]) -> dict[str, Any]:
     return agreement.agreement(_office.project)
 
 
-def draw_agreement(office: Office) -> None:
+def draw_agreement(office: ProjectServer) -> None:
     """Alpha over all and per label, kappa of each two people, and two people side by side."""
     st.header("Agreement")
     told = _agreement(office, agreement.stamp(office.project))
@@ -74,7 +74,7 @@ def _draw_pairs(told: dict[str, Any]) -> None:
         st.dataframe(told["pairs"], key="kappa-table", hide_index=True)
 
 
-def _draw_two(office: Office, people: list[str]) -> None:
+def _draw_two(office: ProjectServer, people: list[str]) -> None:
     left, right = st.columns(2)
     first = left.selectbox("One person (down)", people, 0, key="first")
     second = right.selectbox("Another (across)", people, min(1, len(people) - 1), key="second")
@@ -87,7 +87,7 @@ def _draw_two(office: Office, people: list[str]) -> None:
         st.dataframe(rows, key="two-table", hide_index=True)
 
 
-def draw_quality(office: Office) -> None:
+def draw_quality(office: ProjectServer) -> None:
     """As measured last, and a button that measures anew."""
     st.header("Quality")
     people, at = measured(office.project), measured_at(office.project)
@@ -135,7 +135,7 @@ def _two(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def draw_conflicts(office: Office) -> None:
+def draw_conflicts(office: ProjectServer) -> None:
     """How many records wait for a decision, and the card that takes it."""
     st.header("Conflicts", anchor="conflicts")
     _, total = read_conflicts(office.project, 0)

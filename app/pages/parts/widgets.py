@@ -6,7 +6,7 @@ from typing import Any
 import streamlit as st
 
 from app.auth.identity import demand, may
-from app.background import Office
+from app.background import ProjectServer
 from app.cli.terminal import progress_line
 from core.evaluation.reporting import FEWEST, TOO_FEW, shown_scores, too_few
 from core.reports.card_text import escaped
@@ -15,7 +15,7 @@ SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
 
 
 @st.fragment(run_every=2)
-def activity(office: Office) -> None:
+def activity(office: ProjectServer) -> None:
     """What goes on in the background, with rate, time to go and a button to stop it; nothing where nothing does."""
     for verb, one in list(office.activities.items()):
         left, right = st.columns([5, 1], vertical_alignment="center")

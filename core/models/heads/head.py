@@ -8,7 +8,7 @@ import numpy.typing as npt
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
 from core.models.heads.logistic import Examples, Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
-from core.models.heads.neighbour_graph import Graph, Ground, spread, tie
+from core.models.heads.neighbour_graph import Graph, AnchoredGraph, propagate_labels, attach
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -42,7 +42,7 @@ class Head:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class LabelledVectors:
     """What a head is taught. vectors: (n, dims) unit rows. targets: (n, labels) 0/1, one 1 a row unless `multi`.
 
     names: (labels, dims) encoded label names as extra examples, or None.
@@ -69,7 +69,7 @@ class CrossFit:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class NeighbourGraph:
     """The unlabelled side of a lesson: the neighbour graph and the vectors of its nodes, (nodes, dims) float32."""
 
     graph: Graph
@@ -103,7 +103,7 @@ def decide(probs: Floats, multi: bool) -> Bools:
     return best
 
 
-def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.Generator) -> Head:
+def fit_head(lesson: LabelledVectors, surroundings: NeighbourGraph | None, rng: np.random.Generator) -> Head:
     """Logistic regression, refitted with pseudo-labels where graph and head agree, calibrated on held-out records.
 
     Zhou et al. 2004 (label spreading), Guo et al. 2017 (temperature). Without a label the head is uniform. A label
@@ -115,11 +115,11 @@ def fit_head(lesson: Lesson, surroundings: Surroundings | None, rng: np.random.G
     n = len(lesson.vectors)
     fold = rng.permutation(np.arange(n) % FOLDS)
     few = min(FOLDS, max(1, HELD_OUT * FOLDS // max(n, 1)))  # a thousand labels cost one extra fit, not five
-    return _calibrated(_teach(lesson, ground), _held_out(lesson, ground, np.where(fold < few, fold, -1)))[0]
+    return _calibrated(_fit_once(lesson, ground), _held_out(lesson, ground, np.where(fold < few, fold, -1)))[0]
 
 
 def cross_fit(
-    lesson: Lesson, surroundings: Surroundings | None, judged: npt.NDArray[np.bool_], rng: np.random.Generator
+    lesson: LabelledVectors, surroundings: NeighbourGraph | None, judged: npt.NDArray[np.bool_], rng: np.random.Generator
 ) -> CrossFit:
     """The head of all records, and the `judged` ones (mask over the lesson) by heads fitted without their fold.
 
@@ -132,7 +132,7 @@ def cross_fit(
         out[rng.choice(others, missing, replace=False)] = True
     fold = np.full(n, -1)
     fold[out] = rng.permutation(np.arange(int(out.sum())) % (folds_of(n) if out.mean() > 1 / FOLDS else 2))
-    head, held_out = _calibrated(_teach(lesson, ground), _held_out(lesson, ground, fold))
+    head, held_out = _calibrated(_fit_once(lesson, ground), _held_out(lesson, ground, fold))
     sizes = np.bincount(fold[out], minlength=1)
     return CrossFit(head, None if held_out is None else held_out[judged[out]], n - sizes[fold[judged]])
 
@@ -142,16 +142,16 @@ def folds_of(records: int) -> int:
     return max(FOLDS, min(FOLD_WORK // max(records, 1), MOST_FOLDS))
 
 
-def fit_uncalibrated(lesson: Lesson, surroundings: Surroundings | None) -> Head:
+def fit_uncalibrated(lesson: LabelledVectors, surroundings: NeighbourGraph | None) -> Head:
     """The same head at temperature 1: what it proposes is the same, its probabilities are not to be believed."""
-    return _teach(lesson, _ground(lesson, surroundings))
+    return _fit_once(lesson, _ground(lesson, surroundings))
 
 
-def _ground(lesson: Lesson, surroundings: Surroundings | None) -> Ground | None:
+def _ground(lesson: LabelledVectors, surroundings: NeighbourGraph | None) -> AnchoredGraph | None:
     _check(lesson)
     if surroundings is None or not len(lesson.vectors) or lesson.multi:
         return None
-    return tie(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
+    return attach(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
 
 
 def _calibrated(head: Head, held_out: tuple[Floats, Floats, Floats] | None) -> tuple[Head, Floats | None]:
@@ -165,7 +165,7 @@ def _calibrated(head: Head, held_out: tuple[Floats, Floats, Floats] | None) -> t
     return replace(head, temperature=temperature, calibration_error=error), probs
 
 
-def _check(lesson: Lesson) -> None:
+def _check(lesson: LabelledVectors) -> None:
     shape = (len(lesson.vectors), len(lesson.labels))
     if lesson.targets.shape != shape or not lesson.labels:
         raise BadInput(f"Targets of shape {lesson.targets.shape} do not fit {shape[0]} records and {shape[1]} labels.")
@@ -173,7 +173,7 @@ def _check(lesson: Lesson) -> None:
         raise BadInput("Some vectors of labelled records hold NaN or infinity. Encode those records again.")
 
 
-def _teach(lesson: Lesson, ground: Ground | None) -> Head:
+def _fit_once(lesson: LabelledVectors, ground: AnchoredGraph | None) -> Head:
     """The head before calibration."""
     examples = _examples(lesson)
     used = examples.targets.sum(axis=0) > 0
@@ -181,13 +181,13 @@ def _teach(lesson: Lesson, ground: Ground | None) -> Head:
         return _by_counting(lesson)
     fitted = _fit(examples, lesson.multi)
     if ground is not None:
-        examples = _with_guesses(examples, _guess(lesson, ground, fitted))
+        examples = _with_guesses(examples, _pseudo_labels(lesson, ground, fitted))
         fitted = _fit(examples, lesson.multi)
     weights = np.where(used[:, None], fitted[:, :-1], np.float32(0))
-    return Head(weights, _quiet(fitted, examples, used, lesson), 1.0, lesson.labels, lesson.multi)
+    return Head(weights, _damp_unused_labels(fitted, examples, used, lesson), 1.0, lesson.labels, lesson.multi)
 
 
-def _by_counting(lesson: Lesson) -> Head:
+def _by_counting(lesson: LabelledVectors) -> Head:
     """No text tells labels apart yet: every record gets the counts plus one. Without any label that is uniform."""
     labels = len(lesson.labels)
     share = (lesson.targets.sum(axis=0) + 1) / (len(lesson.vectors) + labels)
@@ -197,7 +197,7 @@ def _by_counting(lesson: Lesson) -> Head:
     return Head(weights, bias.astype(np.float32), 1.0, lesson.labels, lesson.multi)
 
 
-def _examples(lesson: Lesson) -> Examples:
+def _examples(lesson: LabelledVectors) -> Examples:
     """The labelled records, balanced over the labels, then the names of the labels, which fade as labels come in."""
     targets = lesson.targets.astype(np.float32)
     weights = _balance_each(targets) if lesson.multi else _balance(targets)
@@ -232,11 +232,11 @@ def _fit(examples: Examples, multi: bool) -> Floats:
     return fit_linear(examples, loss, STRENGTH)
 
 
-def _guess(lesson: Lesson, ground: Ground, fitted: Floats) -> tuple[Floats, Floats]:
+def _pseudo_labels(lesson: LabelledVectors, ground: AnchoredGraph, fitted: Floats) -> tuple[Floats, Floats]:
     """(inputs, targets) of nodes where head and graph name the same label: of each label those of widest margin."""
     targets = lesson.targets.astype(np.float32)
     points, labels = ground.points, targets.shape[1]
-    flow = spread(ground, targets / np.maximum(targets.sum(axis=0), 1))
+    flow = propagate_labels(ground, targets / np.maximum(targets.sum(axis=0), 1))
     logits = points @ fitted[:, :-1].T + fitted[:, -1]
     named = logits.argmax(axis=1)
     agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
@@ -257,7 +257,7 @@ def _with_guesses(examples: Examples, guesses: tuple[Floats, Floats]) -> Example
     )
 
 
-def _quiet(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], lesson: Lesson) -> Floats:
+def _damp_unused_labels(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], lesson: LabelledVectors) -> Floats:
     """The bias, with labels that no example has at about 1 / (records + labels) instead of where they drifted."""
     weights, bias = fitted[:, :-1], fitted[:, -1]
     rare = 1.0 / (len(lesson.vectors) + len(lesson.labels))
@@ -268,7 +268,7 @@ def _quiet(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], less
     return np.where(used, bias, level + np.log(rare)).astype(np.float32)
 
 
-def _held_out(lesson: Lesson, ground: Ground | None, fold: Ints) -> tuple[Floats, Floats, Floats] | None:
+def _held_out(lesson: LabelledVectors, ground: AnchoredGraph | None, fold: Ints) -> tuple[Floats, Floats, Floats] | None:
     """(logits, targets, weights) of the records that have a fold, in order, each by a head fitted without its fold.
 
     fold: (n,) number from 0, -1 for records that only teach. None for fewer than FEWEST records or two labels.
@@ -282,7 +282,7 @@ def _held_out(lesson: Lesson, ground: Ground | None, fold: Ints) -> tuple[Floats
         out = fold == number
         part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
         base = None if ground is None else replace(ground, place=ground.place[~out], same=ground.same[~out])
-        head = _teach(part, base)
+        head = _fit_once(part, base)
         logits[out] = _logits(head, lesson.vectors[out])
         pool = None if ground is None else _margins(_logits(head, ground.points))
         weights[out] = 1 if pool is None else weights_by_doubt(_margins(logits[out]), pool)

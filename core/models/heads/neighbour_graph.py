@@ -56,7 +56,7 @@ def _without_oneself(found: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int32
 
 
 @dataclass(frozen=True)
-class Ground:
+class AnchoredGraph:
     """A graph with labelled records tied in, ready for their labels to flow.
 
     points: (g, dims) float32, the graph's nodes. flow: sparse (g + n, g + n), the nodes first, then the n records.
@@ -69,7 +69,7 @@ class Ground:
     same: Ints
 
 
-def tie(graph: Graph, points: Floats, records: Floats) -> Ground:
+def attach(graph: Graph, points: Floats, records: Floats) -> AnchoredGraph:
     """Records (n, dims) tied to their nearest nodes. Ties weigh their cosine, never below zero, both ways."""
     from scipy import sparse
 
@@ -83,7 +83,7 @@ def tie(graph: Graph, points: Floats, records: Floats) -> Ground:
     both = one_way.maximum(one_way.T)
     scale = sparse.diags(1 / np.sqrt(np.maximum(np.asarray(both.sum(axis=1)).ravel(), 1e-12)))
     same = np.where(closeness[:, 0] >= IDENTICAL, near[:, 0], -1) if near.shape[1] else np.full(len(records), -1)
-    return Ground(points, (scale @ both @ scale).tocsr().astype(np.float32), np.arange(g, total), same)
+    return AnchoredGraph(points, (scale @ both @ scale).tocsr().astype(np.float32), np.arange(g, total), same)
 
 
 def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Floats]:
@@ -96,7 +96,7 @@ def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Float
     return near, closeness
 
 
-def spread(ground: Ground, seeds: Floats) -> Floats:
+def propagate_labels(ground: AnchoredGraph, seeds: Floats) -> Floats:
     """(g, labels) float32 label mass of the nodes after STEPS of label spreading. Zhou et al. 2004.
 
     seeds: (k, labels) of the records at `ground.place`. Twenty steps sort no better than six.

@@ -15,7 +15,7 @@ from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, ends, in_words
 from gpu_jobs.runners.modal.modal_job import CALL, CANCELLED, STARTED
 from gpu_jobs.runners.modal.modal_prices import PRICES, parse_gpu, price_of
 from gpu_jobs.runners.modal.modal_volume import FarBundle, Stamp
-from gpu_jobs.runners.timeouts import Errands, TooSlow
+from gpu_jobs.runners.timeouts import TimedCalls, TooSlow
 
 _SILENT = "Modal has not answered yet. Is this machine online? Jobs go on without it."
 
@@ -26,7 +26,7 @@ class ModalRunner:
 
     prices: Mapping[str, float] = field(default_factory=lambda: PRICES)
     patience: float = 10.0
-    _errands: Errands = field(default_factory=Errands)
+    _errands: TimedCalls = field(default_factory=TimedCalls)
     _brought: dict[str, dict[str, Stamp]] = field(default_factory=dict)
 
     def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
