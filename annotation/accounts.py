@@ -14,14 +14,14 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,49}")
 def list_users(connection: Connection, workspace: str) -> list[dict[str, Any]]:
     """name, role, and whether they belong to the workspace (an owner sees all)."""
     with _client(connection) as client:
-        found = _asked(client, "GET", "/users")["items"]
+        items = _asked(client, "GET", "/users")["items"]
         place = _workspace(client, workspace)
         members = (
             {one["id"] for one in _asked(client, "GET", f"/workspaces/{place}/users")["items"]} if place else set()
         )
     users = [
         {"name": one["username"], "role": one["role"], "member": one["role"] == "owner" or one["id"] in members}
-        for one in found
+        for one in items
     ]
     return sorted(users, key=lambda one: (ROLES.index(one["role"]), one["name"]))
 
@@ -54,8 +54,8 @@ def _client(connection: Connection) -> Any:
 
 
 def _workspace(client: Any, name: str) -> str | None:
-    found = _asked(client, "GET", "/me/workspaces")["items"]
-    return next((str(one["id"]) for one in found if one["name"] == name), None)
+    items = _asked(client, "GET", "/me/workspaces")["items"]
+    return next((str(one["id"]) for one in items if one["name"] == name), None)
 
 
 def _asked(client: Any, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -71,9 +71,9 @@ def question_bodies(setup: Setup) -> list[Json]:
     """The label or labels, and a note that nobody must write."""
     kind = "multi_label_selection" if setup.multi else "label_selection"
     title = "Which labels fit?" if setup.multi else "Which label fits?"
-    asked = {"name": LABEL, "title": title, "required": True, "settings": {"type": kind, "options": options(setup)}}
+    entries = {"name": LABEL, "title": title, "required": True, "settings": {"type": kind, "options": options(setup)}}
     note = {"name": NOTE, "title": "Note", "required": False, "settings": {"type": "text", "use_markdown": False}}
-    return [asked, note]
+    return [entries, note]
 
 
 def label_change(setup: Setup) -> Json:
@@ -84,12 +84,12 @@ def label_change(setup: Setup) -> Json:
 
 def options(setup: Setup) -> list[Json]:
     """An option's value is the label's id, so that a rename touches no answer."""
-    told = [
+    result = [
         {"value": id, "text": cut(name, "text"), "description": cut(description, "description")}
         for id, name, description in setup.labels
     ]
     none = {"value": NONE, "text": "None of these", "description": None}
-    return [*told, none] if setup.multi else told
+    return [*result, none] if setup.multi else result
 
 
 def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, Any]) -> Json:
@@ -142,14 +142,14 @@ def carried_body(record: str, answers: Sequence[tuple[str, Said]], setup: Setup)
     return {"external_id": record, "responses": responses}
 
 
-def said(response: Json, annotator: str) -> Said:
+def remote_answer(response: Json, annotator: str) -> Said:
     """What a person says. Of 'none of these' beside labels the labels count."""
     values = response["values"] or {}
-    given = values.get(LABEL, {}).get("value")
-    labels = [given] if isinstance(given, str) else list(given or [])
+    supplied = values.get(LABEL, {}).get("value")
+    labels = [supplied] if isinstance(supplied, str) else list(supplied or [])
     note = (values.get(NOTE, {}).get("value") or "").strip()[:NOTE_LIMIT].rstrip()
-    kept = tuple(sorted({label for label in labels if label != NONE}))
-    return Said(annotator, response["status"], kept, note or None, moment(response["updated_at"]))
+    retained = tuple(sorted({label for label in labels if label != NONE}))
+    return Said(annotator, response["status"], retained, note or None, moment(response["updated_at"]))
 
 
 def placed(record: Json) -> Placed:
@@ -168,10 +168,10 @@ def copied_body(record: Json, setup: Setup, question: str, old_question: str) ->
         "responses": [_copied_response(one) for one in record.get("responses") or [] if fits(one, setup)],
     }
     body["fields"] = {setup.fields[0]: "", **body["fields"]}
-    kept = [one for one in record.get("suggestions") or [] if one["question_id"] == old_question]
+    retained = [one for one in record.get("suggestions") or [] if one["question_id"] == old_question]
     body["suggestions"] = [
         {"question_id": question, **{key: one.get(key) for key in ("value", "score", "agent", "type")}}
-        for one in kept
+        for one in retained
         if set(_listed(one["value"])) <= set(setup.label_ids)
     ]
     return body
@@ -179,8 +179,8 @@ def copied_body(record: Json, setup: Setup, question: str, old_question: str) ->
 
 def fits(response: Json, setup: Setup) -> bool:
     """Whether a response can be given in a dataset of this setup."""
-    given = _listed(((response["values"] or {}).get(LABEL) or {}).get("value"))
-    return set(given) <= {*setup.label_ids, *([NONE] if setup.multi else [])}
+    supplied = _listed(((response["values"] or {}).get(LABEL) or {}).get("value"))
+    return set(supplied) <= {*setup.label_ids, *([NONE] if setup.multi else [])}
 
 
 def _copied_response(response: Json) -> Json:

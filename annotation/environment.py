@@ -98,8 +98,8 @@ def _fitting_python() -> str:
     if low <= sys.version_info[:2] <= high:
         return sys.executable
     for minor in range(high[1], low[1] - 1, -1):
-        if found := shutil.which(f"python3.{minor}"):
-            return found
+        if result := shutil.which(f"python3.{minor}"):
+            return result
     raise Refused(
         f"Argilla's server needs Python {low[0]}.{low[1]} to {high[0]}.{high[1]}; none was found. Install one."
     )
@@ -112,5 +112,5 @@ def _why(lines: list[str]) -> str:
             "Argilla could not be installed, because no package index can be reached. Connect this machine once, or "
             f"copy {environment_folder()} from one of the same kind; later starts need no network."
         )
-    said = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "nothing")
-    return f"Argilla could not be installed. pip said: {said}"
+    answer = next((line for line in reversed(lines) if line.startswith("ERROR")), lines[-1] if lines else "nothing")
+    return f"Argilla could not be installed. pip said: {answer}"

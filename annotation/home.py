@@ -52,21 +52,21 @@ def running(project: Path) -> Running | None:
 
     path = project / FOLDER / "team" / RUNNING
     try:
-        found = Running(**json.loads(path.read_text(encoding="utf-8")))
-        process = psutil.Process(found.pid)
-        alive = process.create_time() == found.began and process.status() != psutil.STATUS_ZOMBIE
+        matches = Running(**json.loads(path.read_text(encoding="utf-8")))
+        process = psutil.Process(matches.pid)
+        alive = process.create_time() == matches.began and process.status() != psutil.STATUS_ZOMBIE
     except (FileNotFoundError, ValueError, TypeError, psutil.NoSuchProcess):
         return None
-    return found if alive else None
+    return matches if alive else None
 
 
-def note_running(project: Path, found: Running | None) -> None:
+def note_running(project: Path, matches: Running | None) -> None:
     """Says who runs, or that nobody does."""
     path = team_folder(project) / RUNNING
-    if found is None:
+    if matches is None:
         path.unlink(missing_ok=True)
     else:
-        written(path, json.dumps(asdict(found)))
+        written(path, json.dumps(asdict(matches)))
 
 
 def api_key(project: Path) -> str | None:

@@ -42,13 +42,13 @@ def find_connection(project: Path, settings: Settings) -> Connection:
                 f'environment or into .streamlit/secrets.toml: {KEY_VARIABLE} = "your key".'
             )
         return Connection(settings.team_url.rstrip("/"), key, embedded=False)
-    found, key = running(project), api_key(project) or ""
-    if found is None or not key:
+    matches, key = running(project), api_key(project) or ""
+    if matches is None or not key:
         raise Refused(
             "No Argilla server runs for this project. Start one with `rondo team start`, or name your own in "
             "rondo.toml: [team] team_url."
         )
-    return Connection(found.url, key, embedded=True)
+    return Connection(matches.url, key, embedded=True)
 
 
 def start(project: Path, host: str, port: int, report: Report, *, speedups: bool = True) -> dict[str, Any]:
@@ -66,14 +66,14 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
     home = team_folder(project)
     password, key = owner_credentials(project)
     report("Starting Argilla", 0, 2)
-    wanted = {"home": str(home), "host": host, "port": port, "owner": OWNER, "password": password, "api_key": key}
-    wanted |= {"workspace": settings.team_workspace, "speedups": speedups}
-    process = _launch(python, home, wanted)
+    requested = {"home": str(home), "host": host, "port": port, "owner": OWNER, "password": password, "api_key": key}
+    requested |= {"workspace": settings.team_workspace, "speedups": speedups}
+    process = _launch(python, home, requested)
     try:
         made = _answer(process, home)
-        found = _noted(project, process, host, port)
+        matches = _noted(project, process, host, port)
         report("Starting Argilla", 1, 2)
-        _wait_until_healthy(found.url, process, home)
+        _wait_until_healthy(matches.url, process, home)
     except BaseException:
         process.kill()
         process.wait()
@@ -81,10 +81,10 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
         raise
     report("Starting Argilla", 2, 2)
     owner = {"username": OWNER, "password": password, "api_key": key} if made["owner_made"] else None
-    return {**_told(found), "already": False, "owner": owner}
+    return {**_told(matches), "already": False, "owner": owner}
 
 
-def _launch(python: Path, home: Path, wanted: dict[str, Any]) -> "subprocess.Popen[str]":
+def _launch(python: Path, home: Path, requested: dict[str, Any]) -> "subprocess.Popen[str]":
     """A process that outlives this one. What it needs to know goes through a pipe: `ps` shows none of it."""
     inherited = without_secrets(os.environ)
     environment = {name: value for name, value in inherited.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
@@ -101,22 +101,22 @@ def _launch(python: Path, home: Path, wanted: dict[str, Any]) -> "subprocess.Pop
             text=True,
         )
     with suppress(BrokenPipeError):  # it fell over at once: `_answer` tells
-        told = cast(IO[str], process.stdin)
-        told.write(json.dumps(wanted) + "\n")
-        told.close()
+        result = cast(IO[str], process.stdin)
+        result.write(json.dumps(requested) + "\n")
+        result.close()
     return process
 
 
 def _answer(process: "subprocess.Popen[str]", home: Path) -> dict[str, Any]:
     """What the process says of its start. Raises Refused with its reason."""
-    with cast(IO[str], process.stdout) as said:
-        while select.select([said], [], [], START_SECONDS)[0]:
-            line = said.readline()
+    with cast(IO[str], process.stdout) as answer:
+        while select.select([answer], [], [], START_SECONDS)[0]:
+            line = answer.readline()
             if line.startswith("{"):
-                told = dict(json.loads(line))
-                if "refused" in told:
-                    raise Refused(told["refused"])
-                return told
+                result = dict(json.loads(line))
+                if "refused" in result:
+                    raise Refused(result["refused"])
+                return result
             if not line:
                 raise Refused(f"Argilla fell over while it started; {home / 'start.log'} says why.")
     raise Refused(f"Argilla did not start within {START_SECONDS:.0f} s; {home / 'log.txt'} may say why.")
@@ -128,9 +128,9 @@ def _noted(project: Path, process: "subprocess.Popen[str]", host: str, port: int
     from annotation.engine.serve import PROVEN
 
     began = psutil.Process(process.pid).create_time()
-    found = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
-    note_running(project, found)
-    return found
+    result = Running(process.pid, began, host, port, PROVEN, f"{utc_now():%Y-%m-%dT%H:%M:%SZ}")
+    note_running(project, result)
+    return result
 
 
 def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path) -> None:
@@ -153,15 +153,15 @@ def stop(project: Path) -> dict[str, Any]:
     """Ends the embedded server; requests under way end first. Tells whether one ran."""
     import psutil
 
-    found = running(project)
-    if found is not None:
-        process = psutil.Process(found.pid)
+    matches = running(project)
+    if matches is not None:
+        process = psutil.Process(matches.pid)
         process.terminate()
         if psutil.wait_procs([process], STOP_SECONDS)[1]:
             process.kill()
             process.wait(STOP_SECONDS)
     note_running(project, None)
-    return {"stopped": found is not None}
+    return {"stopped": matches is not None}
 
 
 def status(project: Path) -> dict[str, Any]:
@@ -169,27 +169,27 @@ def status(project: Path) -> dict[str, Any]:
     import httpx
     import psutil
 
-    found, key = running(project), api_key(project)
-    if found is None or key is None:
+    matches, key = running(project), api_key(project)
+    if matches is None or key is None:
         return {"running": False}
-    told = {**_told(found), "memory_mb": round(psutil.Process(found.pid).memory_info().rss / 1e6)}
+    result = {**_told(matches), "memory_mb": round(psutil.Process(matches.pid).memory_info().rss / 1e6)}
     headers = {"X-Argilla-Api-Key": key}
     try:
-        with httpx.Client(base_url=found.url, headers=headers, timeout=10, trust_env=False) as client:
-            told["users"] = len(client.get("/api/v1/users").raise_for_status().json()["items"])
-            told["datasets"] = len(client.get("/api/v1/me/datasets").raise_for_status().json()["items"])
-            told["answers"] = True
+        with httpx.Client(base_url=matches.url, headers=headers, timeout=10, trust_env=False) as client:
+            result["users"] = len(client.get("/api/v1/users").raise_for_status().json()["items"])
+            result["datasets"] = len(client.get("/api/v1/me/datasets").raise_for_status().json()["items"])
+            result["answers"] = True
     except httpx.HTTPError:
-        told |= {"users": None, "datasets": None, "answers": False}
-    return told
+        result |= {"users": None, "datasets": None, "answers": False}
+    return result
 
 
-def _told(found: Running) -> dict[str, Any]:
+def _told(matches: Running) -> dict[str, Any]:
     warning = None
-    if found.host not in LOOPBACK:
+    if matches.host not in LOOPBACK:
         warning = (
-            f"On {found.host} others reach Argilla too. It asks everybody to sign in, but what it sends is not "
+            f"On {matches.host} others reach Argilla too. It asks everybody to sign in, but what it sends is not "
             "encrypted: put a proxy with TLS before it, or use a network that you trust."
         )
-    fields = {"url": found.url, "pid": found.pid, "version": found.version, "since": found.since}
+    fields = {"url": matches.url, "pid": matches.pid, "version": matches.version, "since": matches.since}
     return {"running": True, **fields, "warning": warning}

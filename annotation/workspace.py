@@ -109,9 +109,9 @@ class ArgillaWorkspace:
         if old.labels != new.labels:
             self._ask("PATCH", f"/questions/{self._question(dataset)}", json=convert.label_change(new))
 
-    def retire_dataset(self, dataset: str, name: str, told: str) -> None:
+    def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Another name, and guidelines that say where to go on."""
-        body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(told, "guidelines")}
+        body = {"name": convert.cut(name, "name"), "guidelines": convert.cut(result, "guidelines")}
         self._ask("PATCH", f"/datasets/{dataset}", json=body)
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
@@ -137,31 +137,31 @@ class ArgillaWorkspace:
 
     def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
         """At most MOST at once. Answers of people whom the server never named are left out."""
-        found = self._found(dataset, ids, ("responses", "suggestions"))
-        return [Standing(convert.placed(record), tuple(self._said(record))) for record in found]
+        matches = self._found(dataset, ids, ("responses", "suggestions"))
+        return [Standing(convert.placed(record), tuple(self._said(record))) for record in matches]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
         """At most MOST at once. Copied again as long as somebody answers meanwhile, so that no answer is overtaken."""
         sent, seen = Sent(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):
-            found = self._found(old, ids, ("responses", "suggestions"))
-            now = sorted((one["id"], one["updated_at"]) for record in found for one in record.get("responses") or [])
+            matches = self._found(old, ids, ("responses", "suggestions"))
+            now = sorted((one["id"], one["updated_at"]) for record in matches for one in record.get("responses") or [])
             if now == seen:
                 break
-            bodies = [convert.copied_body(record, setup, *questions) for record in found]
+            bodies = [convert.copied_body(record, setup, *questions) for record in matches]
             sent, seen = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
 
     def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
         """What does not fit there stays where it is."""
         users = {name: id for id, name in self._read_people().items()}
-        given: dict[str, list[tuple[str, Said]]] = {}
+        entries: dict[str, list[tuple[str, Said]]] = {}
         for record, one in answers:
             if one.annotator not in users:  # removed meanwhile
                 continue
-            given.setdefault(record, []).append((users[one.annotator], one))
-        bodies = [convert.carried_body(record, said, setup) for record, said in given.items()]
+            entries.setdefault(record, []).append((users[one.annotator], one))
+        bodies = [convert.carried_body(record, answer, setup) for record, answer in entries.items()]
         _in_parts(lambda part: self._upsert(dataset, part), bodies)
 
     def activity(self, dataset: str) -> str:
@@ -182,8 +182,8 @@ class ArgillaWorkspace:
     def _upsert(self, dataset: str, bodies: list[Json]) -> list[Placed]:
         if not bodies:
             return []
-        told = self._ask("PUT", f"/datasets/{dataset}/records/bulk", json={"items": bodies})
-        return [convert.placed(one) for one in told["items"]]
+        result = self._ask("PUT", f"/datasets/{dataset}/records/bulk", json={"items": bodies})
+        return [convert.placed(one) for one in result["items"]]
 
     def _found(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
         """Of our ids those that are there, as the server tells them."""
@@ -192,23 +192,27 @@ class ArgillaWorkspace:
         scope = {"entity": "record", "property": "external_id"}
         query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": list(ids)}]}}
         params: dict[str, Any] = {"limit": len(ids), "include": list(include)}
-        told = self._ask("POST", f"/datasets/{dataset}/records/search", json=query, params=params)
-        return [one["record"] for one in told["items"]]
+        result = self._ask("POST", f"/datasets/{dataset}/records/search", json=query, params=params)
+        return [one["record"] for one in result["items"]]
 
     def _said(self, record: Json) -> list[Said]:
         responses = record.get("responses") or []
         if any(one["user_id"] not in self._names for one in responses):
             self._read_people()  # somebody new
-        return [convert.said(one, self._names[one["user_id"]]) for one in responses if one["user_id"] in self._names]
+        return [
+            convert.remote_answer(one, self._names[one["user_id"]])
+            for one in responses
+            if one["user_id"] in self._names
+        ]
 
     def _read_people(self) -> dict[str, str]:
         """id -> name. Only an owner may ask for all of them."""
-        found = [self._ask("GET", "/me")]
+        matches = [self._ask("GET", "/me")]
         try:
-            found += self._ask("GET", "/users")["items"]
+            matches += self._ask("GET", "/users")["items"]
         except Refused:
-            found += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
-        people = {str(one["id"]): str(one["username"]) for one in found}
+            matches += self._ask("GET", f"/workspaces/{self._workspace}/users")["items"]
+        people = {str(one["id"]): str(one["username"]) for one in matches}
         self._names.update(people)
         return people
 
@@ -223,8 +227,8 @@ class ArgillaWorkspace:
     def _question(self, dataset: str) -> str:
         """The one that asks for labels."""
         if dataset not in self._questions:
-            asked = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
-            self._questions[dataset] = next(one["id"] for one in asked if one["name"] == convert.LABEL)
+            items = self._ask("GET", f"/datasets/{dataset}/questions")["items"]
+            self._questions[dataset] = next(one["id"] for one in items if one["name"] == convert.LABEL)
         return self._questions[dataset]
 
     def _count(self, dataset: str) -> int:
@@ -277,13 +281,15 @@ def _reason(reply: httpx.Response) -> str:
     """What the server says is wrong, in one line."""
     detail: Any = reply.text
     with suppress(ValueError):
-        told = reply.json()
-        detail = told.get("detail", told) if isinstance(told, dict) else told
+        result = reply.json()
+        detail = result.get("detail", result) if isinstance(result, dict) else result
     return " ".join(str(detail).split())[:500]
 
 
 def connect(project: Path, settings: Settings) -> ArgillaWorkspace:
     """The server that the project works with. Raises Refused, saying what to do, where none is found."""
-    found = find_connection(project, settings)
-    home = team_folder(project) if found.embedded else None
-    return ArgillaWorkspace(found.url, found.api_key, settings.team_workspace, embedded=found.embedded, home=home)
+    connection = find_connection(project, settings)
+    home = team_folder(project) if connection.embedded else None
+    return ArgillaWorkspace(
+        connection.url, connection.api_key, settings.team_workspace, embedded=connection.embedded, home=home
+    )

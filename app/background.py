@@ -11,7 +11,7 @@ from typing import Any, overload
 
 import duckdb
 
-from app.auth.authenticator import TRUSTED, Binding, Authenticator
+from app.auth.authenticator import TRUSTED, Authenticator, Binding
 from app.team_watch import TeamWatch
 from core import loop
 from core.auto_label.guarantees import answers_to_check

@@ -30,8 +30,8 @@ def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, A
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         address = read_address(folder)
-        if address and (told := _remote(address, verb, report, options)) is not None:
-            return told
+        if address and (result := _remote(address, verb, report, options)) is not None:
+            return result
         try:
             return _here(folder, verb, report, options)
         except StoreHeld:

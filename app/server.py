@@ -19,7 +19,7 @@ from starlette.routing import Route
 from annotation.workspace import connect
 from app import background, client
 from app.auth.api_token import read_token
-from app.auth.authenticator import Binding, AuthMode, refuse_open_door
+from app.auth.authenticator import AuthMode, Binding, refuse_open_door
 from app.auth.guard import HEADER, NOTHING_HERE, TOKEN, Guard
 from app.auth.identity import SESSION
 from app.auth.oidc import read_auth
@@ -193,9 +193,9 @@ class SecurityHeaders:
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                given = list(message.get("headers", []))
-                there = {name for name, _ in given}
-                message["headers"] = [*given, *(one for one in HEADERS if one[0] not in there)]
+                supplied = list(message.get("headers", []))
+                there = {name for name, _ in supplied}
+                message["headers"] = [*supplied, *(one for one in HEADERS if one[0] not in there)]
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
@@ -231,8 +231,8 @@ def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 def is_loopback(host: str) -> bool:
     """Can only this machine reach it? A name is what it resolves to, all of it."""
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)} if host else set()
-        return bool(found) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in found)
+        entries = {str(info[4][0]) for info in socket.getaddrinfo(host, None)} if host else set()
+        return bool(entries) and all(ipaddress.ip_address(one.partition("%")[0]).is_loopback for one in entries)
     except (OSError, ValueError, UnicodeError):
         return False
 

@@ -93,12 +93,12 @@ class TeamWatch:
 
     def _sync(self, now: float) -> None:
         whole = now >= self._whole
-        told = self._do("team_sync", changed_only=not whole)
+        result = self._do("team_sync", changed_only=not whole)
         took = time.monotonic() - now
         self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
-        if whole and told is not None:
+        if whole and result is not None:
             self._whole = now + WHOLE_SECONDS
-        if told and told["stored"]:
+        if result and result["stored"]:
             self._office.after_events()
         self._answers = answers_from_elsewhere(self._office.project)
 

@@ -27,7 +27,7 @@ from annotation import server
 from annotation.home import running
 from core import loop
 from tests.argilla_server import ArgillaServer, free_port, quiet
-from tests.argilla_world import annotator, asked, make_dataset
+from tests.argilla_world import annotator, make_dataset, request
 
 PEOPLE, ANSWERS, PAGE = 6, 240, 10
 WORDS = [f"word{number}" for number in range(3000)]
@@ -44,9 +44,9 @@ class Started:
     @property
     def process(self) -> psutil.Process:
         """The server's."""
-        found = running(self.server.project)
-        assert found
-        return psutil.Process(found.pid)
+        matches = running(self.server.project)
+        assert matches
+        return psutil.Process(matches.pid)
 
 
 @contextmanager
@@ -56,11 +56,11 @@ def started(*, speedups: bool) -> Iterator[Started]:
         project = Path(folder) / "project"
         loop.create_project(project, ["a", "b"])
         began = time.perf_counter()
-        told = server.start(project, "127.0.0.1", free_port(), quiet, speedups=speedups)
+        result = server.start(project, "127.0.0.1", free_port(), quiet, speedups=speedups)
         seconds = time.perf_counter() - began
-        made = ArgillaServer(told["url"], told["owner"]["api_key"], told["owner"]["password"], project)
+        made = ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project)
         try:
-            yield Started(made, seconds, psutil.Process(told["pid"]).memory_info().rss / 1e6)
+            yield Started(made, seconds, psutil.Process(result["pid"]).memory_info().rss / 1e6)
         finally:
             server.stop(project)
 
@@ -70,9 +70,9 @@ def full_dataset(server: ArgillaServer, name: str) -> tuple[str, str]:
     dataset = make_dataset(server, name, ranked=True, publish=False)
     for title, kind in (("uncertainty", "float"), ("source", "terms")):
         body = {"name": title, "title": title, "settings": {"type": kind}}
-        asked(server, "POST", f"/datasets/{dataset}/metadata-properties", body)
-    asked(server, "PUT", f"/datasets/{dataset}/publish")
-    questions = asked(server, "GET", f"/datasets/{dataset}/questions")["items"]
+        request(server, "POST", f"/datasets/{dataset}/metadata-properties", body)
+    request(server, "PUT", f"/datasets/{dataset}/publish")
+    questions = request(server, "GET", f"/datasets/{dataset}/questions")["items"]
     return dataset, str(questions[0]["id"])
 
 
@@ -94,11 +94,11 @@ def push_rate(one: Started, count: int, batch: int) -> tuple[float, float]:
     """Records per second on the clock, and per second of the server's CPU; 200 are pushed before, for warmth."""
     dataset, question = full_dataset(one.server, f"push-{batch}")
     place = f"/datasets/{dataset}/records/bulk"
-    asked(one.server, "PUT", place, {"items": full_items(200, question, 10**6)})
+    request(one.server, "PUT", place, {"items": full_items(200, question, 10**6)})
     batches = [full_items(batch, question, start) for start in range(0, count, batch)]
     cpu, clock = sum(one.process.cpu_times()[:2]), time.perf_counter()
     for items in batches:
-        asked(one.server, "PUT", place, {"items": items})
+        request(one.server, "PUT", place, {"items": items})
     return count / (time.perf_counter() - clock), count / (sum(one.process.cpu_times()[:2]) - cpu)
 
 
@@ -111,16 +111,16 @@ class Team:
     keys: list[str]
     shuffled: bool = False
     errors: list[str] = field(default_factory=list)
-    given: list[str] = field(default_factory=list)
+    supplied: list[str] = field(default_factory=list)
 
     def page(self, person: int, client: httpx.Client) -> list[str]:
         """The ids that Argilla's page loads next: ten that wait for this person."""
         scope = {"entity": "response", "property": "status"}
-        wanted = [{"type": "terms", "scope": scope, "values": ["pending"]}]
-        wanted.append({"type": "terms", "scope": {"entity": "record", "property": "status"}, "values": ["pending"]})
+        requested = [{"type": "terms", "scope": scope, "values": ["pending"]}]
+        requested.append({"type": "terms", "scope": {"entity": "record", "property": "status"}, "values": ["pending"]})
         limit = 500 if self.shuffled else PAGE
         path = f"/me/datasets/{self.dataset}/records/search?limit={limit}"
-        answer = client.post(path, json={"filters": {"and": wanted}}).raise_for_status()
+        answer = client.post(path, json={"filters": {"and": requested}}).raise_for_status()
         records = [item["record"] for item in answer.json()["items"]]
         if self.shuffled:  # the prototype's order
             lot = {one["id"]: random.Random(f"{person}{one['id']}").random() for one in records}
@@ -132,7 +132,7 @@ class Team:
         body = {"values": {"label": {"value": "a"}}, "status": "submitted"}
         try:
             client.post(f"/records/{record}/responses", json=body).raise_for_status()
-            self.given.append(record)
+            self.supplied.append(record)
         except httpx.HTTPError as error:
             self.errors.append(str(error)[:200])
 
@@ -153,7 +153,7 @@ def while_pushing(one: Started) -> str:
     """Six people answer 40 records each while 2,000 more are pushed in batches of 250."""
     team, question = make_team(one.server, "busy")
     place = f"/datasets/{team.dataset}/records/bulk"
-    asked(one.server, "PUT", place, {"items": full_items(400, question)})
+    request(one.server, "PUT", place, {"items": full_items(400, question)})
 
     def work(person: int) -> None:
         with team.client(person) as client:
@@ -168,27 +168,27 @@ def while_pushing(one: Started) -> str:
     for thread in threads:
         thread.start()
     for start in range(1000, 3000, 250):
-        asked(one.server, "PUT", place, {"items": full_items(250, question, start)})
+        request(one.server, "PUT", place, {"items": full_items(250, question, start)})
     for thread in threads:
         thread.join()
     seconds = time.perf_counter() - began
     stored = stored_answers(one.server, team.dataset)
     return (
-        f"{len(team.given)} answers acknowledged in {seconds:.1f} s, {len(team.errors)} errors, "
-        f"{stored.total()} stored, {stored.total() - len(team.given)} too many or lost"
+        f"{len(team.supplied)} answers acknowledged in {seconds:.1f} s, {len(team.errors)} errors, "
+        f"{stored.total()} stored, {stored.total() - len(team.supplied)} too many or lost"
     )
 
 
 def stored_answers(server: ArgillaServer, dataset: str) -> Counter[str]:
     """Answers per record."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for offset in range(0, 10_000, 500):
         path = f"/datasets/{dataset}/records?include=responses&limit=500&offset={offset}"
-        items = asked(server, "GET", path)["items"]
-        found.update({item["id"]: len(item["responses"]) for item in items if item["responses"]})
+        items = request(server, "GET", path)["items"]
+        counts.update({item["id"]: len(item["responses"]) for item in items if item["responses"]})
         if len(items) < 500:
             break
-    return found
+    return counts
 
 
 def completed(one: Started, tier: int, *, shuffled: bool) -> int:
@@ -197,7 +197,7 @@ def completed(one: Started, tier: int, *, shuffled: bool) -> int:
     items = full_items(400, question)
     for number, item in enumerate(items):
         item["metadata"]["queue_rank"] = number // tier
-    asked(one.server, "PUT", f"/datasets/{team.dataset}/records/bulk", {"items": items})
+    request(one.server, "PUT", f"/datasets/{team.dataset}/records/bulk", {"items": items})
     clients = [team.client(person) for person in range(PEOPLE)]
     pages: list[list[str]] = [[] for _ in clients]
     with ThreadPoolExecutor(PEOPLE) as pool:
@@ -208,7 +208,7 @@ def completed(one: Started, tier: int, *, shuffled: bool) -> int:
             list(pool.map(team.answer, turn, clients))
     for client in clients:
         client.close()
-    return len({*team.given})
+    return len({*team.supplied})
 
 
 def main() -> None:

@@ -58,9 +58,9 @@ class Seen:
     right, fresh: share of the pool, and of texts that were in no project, that the two heads get right."""
 
     truth: Bools
-    said: Bools
+    predicted: Bools
     said_untaught: Bools
-    asked: Ints
+    requested: Ints
     history: History
     right: tuple[float, float]
     fresh: tuple[float, float]
@@ -113,17 +113,17 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
         pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
         batch = compose(pool, size, STRATEGIES[plan.strategy], part, rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
-        asked = np.flatnonzero(left >= 0)
-        lesson = LabelledVectors(vectors[asked], one_hot(truth[asked], labels).astype(np.float32), trial.labels)
+        indices = np.flatnonzero(left >= 0)
+        lesson = LabelledVectors(vectors[indices], one_hot(truth[indices], labels).astype(np.float32), trial.labels)
         if number + 1 < len(plan.sizes):
             head = fit_uncalibrated(lesson, around(vectors[here]))
         else:
-            fitted = cross_fit(lesson, around(vectors[here]), np.ones(len(asked), np.bool_), rng)
+            fitted = cross_fit(lesson, around(vectors[here]), np.ones(len(indices), np.bool_), rng)
             head, held_out = fitted.head, fitted.probs
         probs = predict(head, vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")
-    return Played(vectors, truth, left, audited, (), asked, held_out, probs, (head,)), opens
+    return Played(vectors, truth, left, audited, (), indices, held_out, probs, (head,)), opens
 
 
 def around(vectors: Floats) -> NeighbourGraph:
@@ -134,11 +134,13 @@ def around(vectors: Floats) -> NeighbourGraph:
 def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     """Plays the project."""
     played, opens = play_project(trial, plan, waves)
-    labels, asked = len(trial.labels), played.asked
+    labels, query = len(trial.labels), played.requested
     starts, wave = np.unique(opens, return_inverse=True)
-    history = History(np.bincount(wave), starts, wave[asked], played.left[asked], played.audited[asked])
-    chosen = asked[~history.audited]
-    lesson = LabelledVectors(played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels)
+    history = History(np.bincount(wave), starts, wave[query], played.left[query], played.audited[query])
+    chosen = query[~history.audited]
+    lesson = LabelledVectors(
+        played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels
+    )
     nobody = np.zeros(len(chosen), np.bool_)
     untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0)).head
     guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
@@ -148,10 +150,10 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
         for head in (*played.heads, untaught)
     )
     held_out = played.held_out.argmax(axis=1)
-    guess[asked], other[chosen] = held_out, held_out[~history.audited]
-    truth, said, said_untaught = (one_hot(one, labels) for one in (played.truth, guess, other))
+    guess[query], other[chosen] = held_out, held_out[~history.audited]
+    truth, predicted, said_untaught = (one_hot(one, labels) for one in (played.truth, guess, other))
     pool_and_fresh = (right, right_untaught), (fresh, fresh_untaught)
-    return Seen(truth, said, said_untaught, asked, history, *pool_and_fresh)
+    return Seen(truth, predicted, said_untaught, query, history, *pool_and_fresh)
 
 
 def one_hot(labels: Ints, count: int) -> Bools:
@@ -160,40 +162,40 @@ def one_hot(labels: Ints, count: int) -> Bools:
 
 def tell(seen: Seen) -> Iterator[Told]:
     """(way, figure, estimate, truth) of one project."""
-    asked, drawn = seen.asked, seen.asked[seen.history.audited]
-    ours = score(seen.truth[asked], seen.said[asked], weigh(seen.history))
-    mean = _plain(seen.truth[drawn], seen.said[drawn])
+    query, drawn = seen.requested, seen.requested[seen.history.audited]
+    ours = score(seen.truth[query], seen.predicted[query], weigh(seen.history))
+    mean = _plain(seen.truth[drawn], seen.predicted[drawn])
     untaught = _plain(seen.truth[drawn], seen.said_untaught[drawn])
-    yield from _told("ours", ours, seen.truth, seen.said, len(drawn))
-    yield from _told("plain mean", mean, seen.truth, seen.said, len(drawn))
+    yield from _told("ours", ours, seen.truth, seen.predicted, len(drawn))
+    yield from _told("plain mean", mean, seen.truth, seen.predicted, len(drawn))
     yield from _told("never teach", untaught, seen.truth, seen.said_untaught, len(drawn))
     estimates = (("ours", ours, 0), ("plain mean", mean, 0), ("never teach", untaught, 1))
-    for way, told, head in estimates:
-        yield way, "accuracy on fresh texts", told.accuracy, seen.fresh[head]
+    for way, result, head in estimates:
+        yield way, "accuracy on fresh texts", result.accuracy, seen.fresh[head]
     for way, right in zip(("ours", "never teach"), seen.right, strict=True):
         yield way, "right in the pool", Estimate(right, right, right), right
 
 
-def _plain(truth: Bools, said: Bools) -> Score:
+def _plain(truth: Bools, predicted: Bools) -> Score:
     """Every audit record weighs the same; accuracy by Wilson's interval."""
-    right = share(int((truth & said).any(axis=1).sum()), len(truth))
-    return replace(score(truth, said, plain(len(truth))), accuracy=right, micro_f1=right)
+    right = share(int((truth & predicted).any(axis=1).sum()), len(truth))
+    return replace(score(truth, predicted, plain(len(truth))), accuracy=right, micro_f1=right)
 
 
-def _told(way: str, told: Score, truth: Bools, said: Bools, drawn: int) -> Iterator[Told]:
-    right = float((truth & said).any(axis=1).mean())
+def _told(way: str, result: Score, truth: Bools, predicted: Bools, drawn: int) -> Iterator[Told]:
+    right = float((truth & predicted).any(axis=1).mean())
     rare = truth.mean(axis=0) * drawn < FEW
     kind = ", with rare labels" if (rare & truth.any(axis=0)).any() else ""
-    yield way, "accuracy", told.accuracy, right
-    yield way, "micro F1", told.micro_f1, right
+    yield way, "accuracy", result.accuracy, right
+    yield way, "micro F1", result.micro_f1, right
     yield (
         way,
         f"macro F1{kind}",
-        told.macro_f1 if told.macro_f1.low or told.macro_f1.high < 1 else None,
-        macro_f1(truth, said),
+        result.macro_f1 if result.macro_f1.low or result.macro_f1.high < 1 else None,
+        macro_f1(truth, predicted),
     )
-    hit, have, has = ((truth & said).sum(axis=0), truth.sum(axis=0), said.sum(axis=0))
-    for c, label in enumerate(told.per_label):
+    hit, have, has = ((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0))
+    for c, label in enumerate(result.per_label):
         kind = ", rare label" if rare[c] else ""
         yield way, f"prevalence{kind}", label.prevalence, have[c] / len(truth)
         if have[c]:
@@ -204,12 +206,12 @@ def _told(way: str, told: Score, truth: Bools, said: Bools, drawn: int) -> Itera
             yield way, f"F1{kind}", label.f1, 2 * hit[c] / (have[c] + has[c])
 
 
-def table_of(told: dict[tuple[str, str], list[tuple[Estimate | None, float]]]) -> Iterator[str]:
+def table_of(result: dict[tuple[str, str], list[tuple[Estimate | None, float]]]) -> Iterator[str]:
     heads = (f"{head:>9}" for head in ("said", "unsaid", "held", "too high", "too low", "width", "error"))
     yield f"{'':<27}{'way':<13}" + "".join(heads)
-    for figure, way in sorted((figure, way) for way, figure in told):
-        pairs = [(one, truth) for one, truth in told[way, figure] if one is not None]
-        unsaid = len(told[way, figure]) - len(pairs)
+    for figure, way in sorted((figure, way) for way, figure in result):
+        pairs = [(one, truth) for one, truth in result[way, figure] if one is not None]
+        unsaid = len(result[way, figure]) - len(pairs)
         if not pairs:
             yield f"{figure:<27}{way:<13}{0:>9}{unsaid:>9}"
             continue
@@ -247,12 +249,12 @@ def main() -> None:
     options = parser.parse_args()
     sets = [name for name, _ in FEW_TURN] if options.few_answers else TURN
     trials = {name: load_trial(options.folder, name, options.cache) for name in dict.fromkeys(sets)}
-    told: dict[tuple[str, str], list[tuple[Estimate | None, float]]] = defaultdict(list)
+    result: dict[tuple[str, str], list[tuple[Estimate | None, float]]] = defaultdict(list)
     with threadpool_limits(1):
         for number in range(options.first, options.first + options.projects):
             for way, figure, estimate, truth in tell(played_project(trials, number, few=options.few_answers)):
-                told[way, figure].append((estimate, truth))
-    print("\n".join(table_of(told)))
+                result[way, figure].append((estimate, truth))
+    print("\n".join(table_of(result)))
 
 
 if __name__ == "__main__":

@@ -57,13 +57,13 @@ def _coarse(value: "pl.Expr") -> "pl.Expr":  # type: ignore[name-defined]  # noq
 
 def crowd_of(name: str, *columns: object) -> Crowd:
     """columns: record, person, label, gold, one entry per answer."""
-    record, who, said, gold = (np.asarray(column) for column in columns)
-    labels = np.unique(np.concatenate([said, gold]))
+    record, who, answer, gold = (np.asarray(column) for column in columns)
+    labels = np.unique(np.concatenate([answer, gold]))
     names, place = np.unique(record, return_inverse=True)
     people, person = np.unique(who, return_inverse=True)
     truth = np.zeros(len(names), np.int64)
     truth[place] = np.searchsorted(labels, gold)
-    votes = Votes(place, person, np.searchsorted(labels, said), len(names), len(people), len(labels))
+    votes = Votes(place, person, np.searchsorted(labels, answer), len(names), len(people), len(labels))
     return Crowd(name, votes, truth)
 
 
@@ -71,15 +71,15 @@ def drawn(votes: Votes, most: int, rng: np.random.Generator) -> Votes:
     """At most so many answers of each record, at random."""
     order = np.lexsort((rng.random(len(votes.record)), votes.record))
     rank = np.arange(len(order)) - np.searchsorted(votes.record[order], votes.record[order])
-    kept = np.sort(order[rank < most])
-    record, who, said = (values[kept] for values in (votes.record, votes.who, votes.said))
-    return Votes(record, who, said, votes.records, votes.people, votes.categories)
+    retained = np.sort(order[rank < most])
+    record, who, answer = (values[retained] for values in (votes.record, votes.who, votes.answer))
+    return Votes(record, who, answer, votes.records, votes.people, votes.categories)
 
 
 def by_votes(votes: Votes, weight: Floats) -> Floats:
     """(records, categories) sums of weights."""
     sums = np.zeros((votes.records, votes.categories))
-    np.add.at(sums, (votes.record, votes.said), weight[votes.who])
+    np.add.at(sums, (votes.record, votes.answer), weight[votes.who])
     return sums
 
 
@@ -105,10 +105,10 @@ def accuracy(scores: Floats, truth: Ints) -> float:
 def report(crowd: Crowd, seeds: int) -> None:
     """A line per rule."""
     votes = crowd.votes
-    found = alpha(count_categories(votes), np.random.default_rng(0))
+    matches = alpha(count_categories(votes), np.random.default_rng(0))
     print(
-        f"\n{crowd.name}: {votes.records} records, {votes.people} people, {len(votes.said):,} answers; "
-        f"alpha {found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+        f"\n{crowd.name}: {votes.records} records, {votes.people} people, {len(votes.answer):,} answers; "
+        f"alpha {matches.value:.3f} ({matches.low:.3f} to {matches.high:.3f})"
     )
     print(f"{'':<14}{'all answers':>12}" + "".join(f"{f'{most} answers':>18}" for most in DRAWN) + f"{'seconds':>10}")
     for name, rule in RULES.items():
@@ -127,9 +127,9 @@ def report_bootstrap() -> None:
     """What an interval around alpha takes."""
     rng = np.random.default_rng(0)
     truth = rng.integers(5, size=100_000)
-    said = np.where(rng.random((3, len(truth))) < 0.7, truth, rng.integers(5, size=(3, len(truth))))
-    who, record = np.indices(said.shape)
-    votes = Votes(record.ravel(), who.ravel(), said.ravel(), len(truth), 3, 5)
+    answer = np.where(rng.random((3, len(truth))) < 0.7, truth, rng.integers(5, size=(3, len(truth))))
+    who, record = np.indices(answer.shape)
+    votes = Votes(record.ravel(), who.ravel(), answer.ravel(), len(truth), 3, 5)
     started = time.perf_counter()
     alpha(count_categories(votes), rng)
     print(

@@ -99,7 +99,7 @@ def compare_heads(data: Labelled, ours: Encode, usual: Encode) -> None:
         cross_val_predict(LogisticRegression(C=10, max_iter=200), encode(data.texts), data.labels, cv=folds)
         for encode in (usual, ours)
     ]
-    before, after = (float(np.mean(found == data.labels)) for found in predicted)
+    before, after = (float(np.mean(matches == data.labels)) for matches in predicted)
     changed = float(np.mean(predicted[0] != predicted[1]))
     print(
         f"{data.name:20} {len(data.texts):6} {before:7.4f} {after:7.4f} {100 * (after - before):+7.2f} {changed:20.1%}"
@@ -124,14 +124,14 @@ def labelled_sets(folder: Path | None) -> list[Labelled]:
         if folder is None
         else {name: list(read(folder, name)) for name in LABELLED}
     )
-    found = []
+    result = []
     for name, (texts, labels) in sets.items():
         order = np.random.default_rng(0).permutation(len(texts))[:HEAD_TEXTS]
-        kept = np.array([labels[row] for row in order])
-        names, counts = np.unique(kept, return_counts=True)
-        enough = np.isin(kept, names[counts >= 10])
-        found.append(Labelled(name, [texts[row] for row in order[enough]], kept[enough]))
-    return found
+        retained = np.array([labels[row] for row in order])
+        names, counts = np.unique(retained, return_counts=True)
+        enough = np.isin(retained, names[counts >= 10])
+        result.append(Labelled(name, [texts[row] for row in order[enough]], retained[enough]))
+    return result
 
 
 def read(folder: Path, name: str) -> tuple[list[str], list[str]]:

@@ -73,28 +73,28 @@ def replay(trial: Trial, seed: int) -> Arrays:
     world = World(trial, rng)
     left, audited = np.full(len(world.truth), -1), np.zeros(len(world.truth), bool)
     right, accuracy, probs = [], [], None
-    told: Arrays = {}
+    result: Arrays = {}
     for number in range(ROUNDS):
         rows = np.flatnonzero(left < 0)
         pool = Pool(world.vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
         batch = compose(pool, BATCH, STRATEGIES["default"], SHARES[seed % 2], rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
-        asked = np.flatnonzero(left >= 0)
-        fitted = cross_fit(world.lesson(asked), world.around, audited[asked], rng)
+        indices = np.flatnonzero(left >= 0)
+        fitted = cross_fit(world.lesson(indices), world.around, audited[indices], rng)
         head, held_out = fitted.head, fitted.probs
         probs = predict(head, world.vectors)
-        said = probs.argmax(axis=1)
+        predicted = probs.argmax(axis=1)
         if held_out is not None:
-            said[asked[audited[asked]]] = held_out.argmax(axis=1)
-        right.append(said == world.truth)
+            predicted[indices[audited[indices]]] = held_out.argmax(axis=1)
+        right.append(predicted == world.truth)
         accuracy.append(world.accuracy(head))
         if (number + 1) * BATCH in METERED and audited.sum() >= FEWEST_AUDITS:
             shadow = shade(world, np.flatnonzero(audited), rng)
-            told |= {f"sizes{(number + 1) * BATCH}": np.array(shadow.labels)}
-            told |= {f"shadow{(number + 1) * BATCH}": shadow.right}
+            result |= {f"sizes{(number + 1) * BATCH}": np.array(shadow.labels)}
+            result |= {f"shadow{(number + 1) * BATCH}": shadow.right}
     random = random_arm(world, rng) if seed < RANDOM_ARMS else []
     table = np.array(right)[:, audited]
-    return {"right": table, "left": left[audited], "accuracy": np.array(accuracy), "random": np.array(random), **told}
+    return {"right": table, "left": left[audited], "accuracy": np.array(accuracy), "random": np.array(random), **result}
 
 
 def shade(world: World, audits: Ints, rng: np.random.Generator) -> Shadow:
@@ -148,8 +148,8 @@ def least_squares(accuracy: Floats, labels: Ints, more: int) -> float:
     bounds = ([0, 0, 0.05], [1, 10, 2])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a flat curve has no covariance
-        found, _ = curve_fit(law, labels.astype(float), accuracy, p0=(0.9, 1, 0.5), bounds=bounds, maxfev=20_000)
-    ends = law(np.array([labels[-1], labels[-1] + more], float), *found)
+        matches, _ = curve_fit(law, labels.astype(float), accuracy, p0=(0.9, 1, 0.5), bounds=bounds, maxfev=20_000)
+    ends = law(np.array([labels[-1], labels[-1] + more], float), *matches)
     return float(ends[1] - ends[0])
 
 
@@ -164,17 +164,18 @@ def true_savings(projects: list[Arrays]) -> Floats:
 
 def savings_rows(projects: list[Arrays]) -> Iterator[str]:
     for count, true in zip(METERED, true_savings(projects), strict=True):
-        found = [meter(one, count) for one in projects if f"sizes{count}" in one]
-        if not found:
+        matches = [meter(one, count) for one in projects if f"sizes{count}" in one]
+        if not matches:
             continue
-        most = [np.inf if one.saved_high is None else one.saved_high for one in found]
+        most = [np.inf if one.saved_high is None else one.saved_high for one in matches]
         held = [
-            one.saved_low <= true and min(true, GRID[-1] - count) <= high for one, high in zip(found, most, strict=True)
+            one.saved_low <= true and min(true, GRID[-1] - count) <= high
+            for one, high in zip(matches, most, strict=True)
         ]
-        verdicts = ", ".join(f"{name} {number}" for name, number in Counter(one.verdict for one in found).items())
-        span = f"{np.median([one.saved_low for one in found]):.0f} to {np.median(most):.0f}"
+        verdicts = ", ".join(f"{name} {number}" for name, number in Counter(one.verdict for one in matches).items())
+        span = f"{np.median([one.saved_low for one in matches]):.0f} to {np.median(most):.0f}"
         truth = f"over {GRID[-1] - count}" if np.isinf(true) else f"{true:.0f}"
-        yield f"| {count} | {len(found)} | {truth} | {sum(held)} of {len(held)} | {span} | {verdicts} |"
+        yield f"| {count} | {len(matches)} | {truth} | {sum(held)} of {len(held)} | {span} | {verdicts} |"
 
 
 def meter(project: Arrays, count: int) -> Savings:

@@ -81,26 +81,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--file", type=Path, help="made by benchmarks.make_large with as many rows; else one is made")
     parser.add_argument("--near-duplicates", action="store_true")
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = given.file or folder / "large.csv"
-        if not given.file:
-            make_large(file, given.rows)
-        reading, storing, counts = measure_import(folder / "project", file, near_duplicates=given.near_duplicates)
-        peer = measure_peer(folder, file) * given.rows
+        file = args.file or folder / "large.csv"
+        if not args.file:
+            make_large(file, args.rows)
+        reading, storing, counts = measure_import(folder / "project", file, near_duplicates=args.near_duplicates)
+        peer = measure_peer(folder, file) * args.rows
         size = file.stat().st_size / 1e6
     total = reading.seconds + storing.seconds
-    print(f"{given.rows:,} rows, {size:.0f} MB")
+    print(f"{args.rows:,} rows, {size:.0f} MB")
     print("| importer | seconds | processor seconds | peak MB | rows per second | times faster |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, part in {"reading (job)": reading, "storing (owner)": storing}.items():
         print(f"| {name} | {part.seconds:.1f} | {part.processor:.1f} | {part.megabytes:,.0f} | | |")
     print(
-        f"| **both** | {total:.1f} | {reading.processor + storing.processor:.1f} | | {given.rows / total:,.0f} |"
+        f"| **both** | {total:.1f} | {reading.processor + storing.processor:.1f} | | {args.rows / total:,.0f} |"
         f" {peer / total:.0f} |"
     )
-    print(f"| csv.DictReader and executemany, scaled up from 20,000 | {peer:.0f} | | | {given.rows / peer:,.0f} | 1 |")
+    print(f"| csv.DictReader and executemany, scaled up from 20,000 | {peer:.0f} | | | {args.rows / peer:,.0f} | 1 |")
     print({key: value for key, value in counts.items() if key != "report"}, counts["report"]["near_duplicates"])
 
 

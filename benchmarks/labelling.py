@@ -74,8 +74,8 @@ async def type_keys(page: Page, keys: int, rate: float, rng: random.Random) -> S
         await asyncio.sleep(max(0.0, start + (number + rng.uniform(-0.2, 0.2)) / rate - loop.time()))
         await page.keyboard.press(rng.choice("1234"))
     await page.locator("[data-testid=saved][data-pending='0']").wait_for(timeout=60_000)
-    found = await page.evaluate("JSON.stringify(globalThis.seen)")
-    values = json.loads(found)
+    matches = await page.evaluate("JSON.stringify(globalThis.seen)")
+    values = json.loads(matches)
     return Seen([(record, key) for record, key in values["keys"]], values["painted"], values["saved"])
 
 
@@ -117,10 +117,10 @@ def cpu_seconds(server: Server) -> float:
     return times.user + times.system
 
 
-def show(name: str, values: list[float], wanted: float) -> None:
+def show(name: str, values: list[float], requested: float) -> None:
     """One line of the table."""
     p50, p95, worst = (float(np.percentile(values, share)) for share in (50, 95, 100))
-    print(f"| {name} | {p50:.0f} | {p95:.0f} | {worst:.0f} | {wanted:.0f} |")
+    print(f"| {name} | {p50:.0f} | {p95:.0f} | {worst:.0f} | {requested:.0f} |")
 
 
 def main() -> None:
@@ -140,15 +140,15 @@ def main() -> None:
         try:
             names = [f"person{number}" for number in range(wish.people)]
             seen, used = asyncio.run(run(server, names, wish.keys, wish.rate))
-            found = faults(server, seen)
+            matches = faults(server, seen)
         finally:
             server.kill()
     print(f"{wish.people} people, {wish.rate:g} keys/s each, {wish.keys} keys each, learning: {wish.learning}\n")
     print("| from key press to | p50 ms | p95 ms | worst ms | wanted p95 |\n|---|---|---|---|---|")
     show("next record painted", [time for one in seen.values() for time in one.painted], 50)
     show("saved", [time for one in seen.values() for time in one.saved], 250)
-    print(f"\nserver: {1000 * used / max(1, found['stored']):.0f} ms of CPU per answer")
-    print(", ".join(f"{name}: {count}" for name, count in found.items()))
+    print(f"\nserver: {1000 * used / max(1, matches['stored']):.0f} ms of CPU per answer")
+    print(", ".join(f"{name}: {count}" for name, count in matches.items()))
 
 
 if __name__ == "__main__":

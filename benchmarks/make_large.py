@@ -48,8 +48,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    given = parser.parse_args()
-    make_large(given.file, given.rows)
+    args = parser.parse_args()
+    make_large(args.file, args.rows)
 
 
 if __name__ == "__main__":

@@ -41,9 +41,9 @@ def read_set(folder: Path, name: str, cache: Path) -> tuple[Any, Any]:
     return np.asarray(vectors, np.float32), np.unique(table["label"].to_numpy(), return_inverse=True)[1]
 
 
-def agreement(found: Any, labels: Any, own: Any) -> float:
+def agreement(matches: Any, labels: Any, own: Any) -> float:
     """Share of records whose neighbours' most frequent label is their own."""
-    return float(np.mean([np.bincount(labels[row]).argmax() == mine for row, mine in zip(found, own, strict=True)]))
+    return float(np.mean([np.bincount(labels[row]).argmax() == mine for row, mine in zip(matches, own, strict=True)]))
 
 
 def neighbours(xy: Any) -> Any:
@@ -55,9 +55,11 @@ def quality(vectors: Any, labels: Any) -> str:
     xy = lay_out(vectors, 1, 0, lambda done, total: None)
     seconds = time.process_time() - before
     true, drawn, plane = neighbours(vectors), neighbours(xy), neighbours(principal_plane(vectors))
-    agree = [agreement(found, labels, labels) for found in (true, drawn, plane)]
-    kept = [np.mean([len({*a} & {*b}) / NEAR for a, b in zip(true, found, strict=True)]) for found in (drawn, plane)]
-    numbers = "".join(f"{value:>9.3f}" for value in (*agree, *kept))
+    agree = [agreement(matches, labels, labels) for matches in (true, drawn, plane)]
+    retained = [
+        np.mean([len({*a} & {*b}) / NEAR for a, b in zip(true, matches, strict=True)]) for matches in (drawn, plane)
+    ]
+    numbers = "".join(f"{value:>9.3f}" for value in (*agree, *retained))
     return f"{len(vectors):>8,}{seconds:>8.1f}{numbers}"
 
 
@@ -65,8 +67,8 @@ def placed(vectors: Any, labels: Any) -> float:
     """Agreement of the last fifth, put among the others as later records are."""
     cut = len(vectors) * 4 // 5
     xy = lay_out(vectors[:cut], 1, 0, lambda done, total: None)
-    found = _nearest(place(vectors[cut:], vectors[:cut], xy), xy, NEAR)[0]
-    return agreement(found, labels[:cut], labels[cut:])
+    matches = _nearest(place(vectors[cut:], vectors[:cut], xy), xy, NEAR)[0]
+    return agreement(matches, labels[:cut], labels[cut:])
 
 
 def compare_layouts(folder: Path, cache: Path) -> None:
@@ -108,13 +110,13 @@ def clock_page(records: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         create_project(Path(folder) / "p", ["a", "b"])
         project = open_project(Path(folder) / "p", InProcessRunner())
-        found = fill(project, records)
-        took, shown = clock(lambda: points(project, found, "suggestion"))
+        matches = fill(project, records)
+        took, shown = clock(lambda: points(project, matches, "suggestion"))
         circle = [(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 6.2, 200)]
         picked_in, ns = clock(lambda: inside(shown, [circle]))
         told_in, _ = clock(lambda: summary(project, shown, ns))
         before = time.process_time()
-        done = label_many(project, found.n[:10_000].tolist(), ["a"], "bench")
+        done = label_many(project, matches.n[:10_000].tolist(), ["a"], "bench")
         between = time.process_time()
         undo_bulk(project, done["bulk"], "bench")
         after = time.process_time()

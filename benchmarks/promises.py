@@ -22,7 +22,7 @@ from benchmarks.simulated import Plan, play
 from core.auto_label.guarantees import check_size, limit_of
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import Certificate, Refusal, Wanted, certify
-from core.evaluation.regions import Bools, Evidence, CheckedRecords
+from core.evaluation.regions import Bools, CheckedRecords, Evidence
 
 WANTED = (
     Wanted(0.95, None, 0.95),
@@ -55,15 +55,17 @@ def load_replays(folder: Path, name: str, count: int, cache: Path) -> list[Repla
 
 def read_replay(file: Path) -> Replay:
     """Labels by number; those that nobody suggests have no place."""
-    with np.load(file) as kept:
-        found = {key: kept[key] for key in kept.files}
-    labels = tuple(str(number) for number in range(int(max(found["said"].max(), found["psaid"].max())) + 1))
+    with np.load(file) as retained:
+        entries = {key: retained[key] for key in retained.files}
+    labels = tuple(str(number) for number in range(int(max(entries["said"].max(), entries["psaid"].max())) + 1))
 
     def judged(which: Bools) -> CheckedRecords:
-        return CheckedRecords(found["said"][which].astype(np.int64), found["prob"][which].astype(float), found["right"][which])
+        return CheckedRecords(
+            entries["said"][which].astype(np.int64), entries["prob"][which].astype(float), entries["right"][which]
+        )
 
-    pool = found["psaid"].astype(np.int64), found["pprob"].astype(float)
-    return Replay(Evidence(labels, judged(found["audit"]), judged(~found["audit"]), *pool), found["pright"])
+    pool = entries["psaid"].astype(np.int64), entries["pprob"].astype(float)
+    return Replay(Evidence(labels, judged(entries["audit"]), judged(~entries["audit"]), *pool), entries["pright"])
 
 
 def play_replay(trial: Trial, seed: int) -> dict[str, npt.NDArray[Any]]:
@@ -72,25 +74,25 @@ def play_replay(trial: Trial, seed: int) -> dict[str, npt.NDArray[Any]]:
     records, last = int(rng.integers(1200, 3001)), int(rng.choice([40, 100, 160, 240]))
     share = float(rng.choice([0.1, 0.2, 0.3]))
     played = play(trial, Plan(records, (30, 30, 40, 50, 50, last), (*[share] * 5, 1.0), "default", seed))
-    pool, said = np.flatnonzero(played.pool), played.held_out.argmax(axis=1)
+    pool, predicted = np.flatnonzero(played.pool), played.held_out.argmax(axis=1)
     guess = played.probs[pool].argmax(axis=1)
     return {
-        "said": said.astype(np.int8),
+        "said": predicted.astype(np.int8),
         "prob": played.held_out.max(axis=1),
-        "right": said == played.truth[played.asked],
-        "audit": played.audited[played.asked],
+        "right": predicted == played.truth[played.requested],
+        "audit": played.audited[played.requested],
         "psaid": guess.astype(np.int8),
         "pprob": played.probs[pool].max(axis=1),
         "pright": guess == played.truth[pool],
     }
 
 
-def kept(replay: Replay, certificate: Certificate, wanted: Wanted) -> bool:
+def is_right(replay: Replay, certificate: Certificate, requested: Wanted) -> bool:
     """Whether the truth bears the promise out."""
     right = accepted(replay, certificate)
     parts = [right_of for right_of in right if len(right_of)]
-    whole = np.concatenate(parts).mean() >= wanted.precision - 1e-12
-    each = wanted.per_label is None or all(part.mean() >= wanted.per_label - 1e-12 for part in parts)
+    whole = np.concatenate(parts).mean() >= requested.precision - 1e-12
+    each = requested.per_label is None or all(part.mean() >= requested.per_label - 1e-12 for part in parts)
     return bool(whole and each)
 
 
@@ -103,60 +105,60 @@ def accepted(replay: Replay, certificate: Certificate) -> list[Bools]:
     ]
 
 
-def naive(replay: Replay, wanted: Wanted) -> tuple[float, bool] | None:
+def naive(replay: Replay, requested: Wanted) -> tuple[float, bool] | None:
     """(share covered, kept) with the lowest threshold at which the audit's plain precision is as wanted."""
     audit, evidence = replay.evidence.audit, replay.evidence
     best = None
     for threshold in np.unique(audit.chance):
         right = audit.right[audit.chance >= threshold]
-        if len(right) >= 10 and right.mean() >= wanted.precision:
+        if len(right) >= 10 and right.mean() >= requested.precision:
             best = threshold
             break
     if best is None:
         return None
     taken = evidence.pool_chance >= best
-    return float(taken.mean()), bool(not taken.any() or replay.right[taken].mean() >= wanted.precision - 1e-12)
+    return float(taken.mean()), bool(not taken.any() or replay.right[taken].mean() >= requested.precision - 1e-12)
 
 
-def answers_until_noticed(right: Bools, wanted: Wanted, rng: np.random.Generator) -> int | None:
+def answers_until_noticed(right: Bools, requested: Wanted, rng: np.random.Generator) -> int | None:
     """How many blind answers in random order it takes; None where the check ends before."""
-    order = right[rng.permutation(len(right))][: check_size(wanted)]
+    order = right[rng.permutation(len(right))][: check_size(requested)]
     wrong = np.cumsum(~order)
     for seen in range(1, len(order) + 1):
-        against = evidence_against(seen - int(wrong[seen - 1]), int(wrong[seen - 1]), len(right), wanted.precision)
-        if against >= limit_of(wanted, 0):
+        against = evidence_against(seen - int(wrong[seen - 1]), int(wrong[seen - 1]), len(right), requested.precision)
+        if against >= limit_of(requested, 0):
             return seen
     return None
 
 
-def shifted(size: int, wanted: Wanted, rng: np.random.Generator) -> Bools:
+def shifted(size: int, requested: Wanted, rng: np.random.Generator) -> Bools:
     """Accepted labels of which three times as many are wrong as allowed: texts have changed since."""
-    return np.asarray(rng.random(size) >= 3 * (1 - wanted.precision), bool)
+    return np.asarray(rng.random(size) >= 3 * (1 - requested.precision), bool)
 
 
-def report(name: str, replays: list[Replay], wanted: Wanted) -> None:
+def report(name: str, replays: list[Replay], requested: Wanted) -> None:
     """One line: the promise, the usual way, and the watch."""
     rng = np.random.default_rng(0)
-    verdicts = [certify(replay.evidence, wanted) for replay in replays]
-    given = [(r, v) for r, v in zip(replays, verdicts, strict=True) if isinstance(v, Certificate)]
-    broken = sum(not kept(replay, verdict, wanted) for replay, verdict in given)
-    covered = sum(verdict.covered / verdict.pool for _, verdict in given)
-    plain = [found for replay in replays if (found := naive(replay, wanted)) is not None]
+    verdicts = [certify(replay.evidence, requested) for replay in replays]
+    supplied = [(r, v) for r, v in zip(replays, verdicts, strict=True) if isinstance(v, Certificate)]
+    broken = sum(not is_right(replay, verdict, requested) for replay, verdict in supplied)
+    covered = sum(verdict.covered / verdict.pool for _, verdict in supplied)
+    plain = [matches for replay in replays if (matches := naive(replay, requested)) is not None]
     plain_broken = sum(not fine for _, fine in plain)
-    sound = [np.concatenate(accepted(r, v)) for r, v in given if kept(r, v, wanted)]
-    alarms = sum(answers_until_noticed(right, wanted, rng) is not None for right in sound)
-    noticed = [answers_until_noticed(shifted(v.covered, wanted, rng), wanted, rng) for _, v in given]
+    sound = [np.concatenate(accepted(r, v)) for r, v in supplied if is_right(r, v, requested)]
+    alarms = sum(answers_until_noticed(right, requested, rng) is not None for right in sound)
+    noticed = [answers_until_noticed(shifted(v.covered, requested, rng), requested, rng) for _, v in supplied]
     seen = [count for count in noticed if count is not None]
     missing = [v.missing for v in verdicts if isinstance(v, Refusal) and v.missing is not None]
     total = len(replays)
-    each = "-" if wanted.per_label is None else f"{wanted.per_label:.2f}"
+    each = "-" if requested.per_label is None else f"{requested.per_label:.2f}"
     print(
-        f"{name:<14}{wanted.precision:>6.2f}{each:>6}{wanted.confidence:>6.2f}{total:>6}{len(given) / total:>7.0%}"
-        f"{1 - broken / total:>8.1%}{1 - broken / max(len(given), 1):>8.1%}{covered / total:>8.0%}"
+        f"{name:<14}{requested.precision:>6.2f}{each:>6}{requested.confidence:>6.2f}{total:>6}{len(supplied) / total:>7.0%}"
+        f"{1 - broken / total:>8.1%}{1 - broken / max(len(supplied), 1):>8.1%}{covered / total:>8.0%}"
         f"{np.median(missing) if missing else 0:>8.0f} |"
         f"{len(plain) / total:>6.0%}{1 - plain_broken / total:>8.1%}{sum(s for s, _ in plain) / total:>6.0%} |"
         f"{alarms / max(len(sound), 1):>7.1%}{len(seen) / max(len(noticed), 1):>7.0%}"
-        f"{np.median(seen) if seen else 0:>6.0f}{check_size(wanted):>6}",
+        f"{np.median(seen) if seen else 0:>6.0f}{check_size(requested):>6}",
         flush=True,
     )
 
@@ -175,8 +177,8 @@ def main() -> None:
     )
     for name in options.sets.split(","):
         replays = load_replays(options.folder, name, options.replays, options.cache)
-        for wanted in WANTED:
-            report(name, replays, wanted)
+        for requested in WANTED:
+            report(name, replays, requested)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ def load_trial(folder: Path, name: str, cache: Path) -> Trial:
     names = encode(spoken, cache / f"{name}-names.npy").astype(np.float32)
     train = vectors[~test]
     graph = neighbour_graph(train, np.arange(len(train)), np.random.default_rng(0))
-    return Trial(train, truth[~test], vectors[test], truth[test], labels, names, NeighbourGraph(graph, train[graph.rows]))
+    return Trial(
+        train, truth[~test], vectors[test], truth[test], labels, names, NeighbourGraph(graph, train[graph.rows])
+    )
 
 
 def split_of(column: list[str] | None, records: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -109,7 +109,7 @@ def cases(project: Project) -> Iterator[Case]:
     yield from ((f"flag: {kind}", Search(kind=kind)) for kind in ("label_error", "near_duplicate"))
     yield from ((f"state: {state}", Search(state=state)) for state in STATES)
     yield "machine-labelled", Search(machine=True)
-    yield "confusion matrix cell", Search(truth="praise", said="other")
+    yield "confusion matrix cell", Search(truth="praise", predicted="other")
     yield "label and suggestion", Search(label="praise", suggestion="other", sure=(0.4, 0.6))
     yield "common word", Search(words="e")
     yield "word", Search(words=first)
@@ -180,9 +180,9 @@ def report(project: Project) -> None:
     for name, search in cases(project):
         ours = clock(lambda search=search: find(project, search), RUNS)  # type: ignore[misc]
         theirs = median(clock(peer(project, search), PEER_RUNS).cpu)
-        found = find(project, search)
-        told = f"{len(found.lines)}" + (f" in {found.searched:,} texts" if found.searched else "")
-        print(f"{ours.row(name)}{theirs:>9.0f}{theirs / median(ours.cpu):>8.1f}  {told}", flush=True)
+        matches = find(project, search)
+        result = f"{len(matches.lines)}" + (f" in {matches.searched:,} texts" if matches.searched else "")
+        print(f"{ours.row(name)}{theirs:>9.0f}{theirs / median(ours.cpu):>8.1f}  {result}", flush=True)
     record = find(project, Search(label="praise")).lines[0].id
     for name, act in (("one record", read_dossier), ("its neighbours", neighbours)):
         print(clock(lambda act=act: act(project, record), RUNS).row(name))  # type: ignore[misc]
@@ -200,11 +200,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--folder", type=Path)
-    given = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = given.folder or Path(temporary) / "project"
+        folder = args.folder or Path(temporary) / "project"
         if not (folder / "rondo.toml").exists():
-            make_project(folder, given.rows)
+            make_project(folder, args.rows)
         project = open_project(folder, InProcessRunner())
         report(project)
         project.close()

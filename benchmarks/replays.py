@@ -26,13 +26,13 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for name, (batch, budget) in SETS.items():
         started = time.monotonic()
-        wanted = Wanted(folder / f"{name}.parquet", ("text",), "label", "split", STRATEGIES, budget, batch, seeds)
-        told = run_replay(wanted, Ticker())
-        replay_chart(told).properties(title=name).save(str(CHARTS / f"{name}.svg"))
+        requested = Wanted(folder / f"{name}.parquet", ("text",), "label", "split", STRATEGIES, budget, batch, seeds)
+        result = run_replay(requested, Ticker())
+        replay_chart(result).properties(title=name).save(str(CHARTS / f"{name}.svg"))
         spent = time.monotonic() - started
-        for strategy, one in told["strategies"].items():
+        for strategy, one in result["strategies"].items():
             print(
-                f"| {name} ({batch}, {budget}) | {told['full']['macro_f1']:.3f} | {strategy} | {one['aulc']:.3f} "
+                f"| {name} ({batch}, {budget}) | {result['full']['macro_f1']:.3f} | {strategy} | {one['aulc']:.3f} "
                 f"| {one['aulc_sd']:.3f} | {one['to90'] or '-'} | {one['to95'] or '-'} "
                 f"| {one['against_random']['mean']:+.3f} | {spent:.0f} |",
                 flush=True,

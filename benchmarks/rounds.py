@@ -59,9 +59,9 @@ def main() -> None:
             spent, inside = [], []
             for _ in range(4):
                 started = time.monotonic()
-                told = loop.play_round(project, lambda *_: None, size=100)
+                result = loop.play_round(project, lambda *_: None, size=100)
                 spent.append(time.monotonic() - started)
-                inside.append(told["seconds"])
+                inside.append(result["seconds"])
             project.close()
             later, within = statistics.median(spent[1:]), statistics.median(inside[1:])
             print(f"{labelled:>9} {spent[0]:>8.1f} {later:>22.2f} {within:>17.2f}")

@@ -24,16 +24,16 @@ def prepare(folder: Path) -> str:
     chapters = sorted({entry["truth"] for entry in taken})
     for entry in taken:
         for name, right in rng.sample(sorted(PEOPLE.items()), 3):
-            said = entry["truth"] if rng.random() < right else rng.choice(chapters)
-            rows.append({"id": entry["id"], "text": entry["text"], "chapter": said, "who": name})
+            predicted = entry["truth"] if rng.random() < right else rng.choice(chapters)
+            rows.append({"id": entry["id"], "text": entry["text"], "chapter": predicted, "who": name})
     file = folder.parent / "answers.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     _run(folder, "import", str(file), "--text", "text", "--id", "id", "--label", "chapter", "--annotator", "who")
     _run(folder, "quality")
     _run(folder, "team", "start", "--port", str(TEAM_PORT))
-    told = json.loads(_run(folder, "team", "users", "add", "ana", "--json"))
+    stored = json.loads(_run(folder, "team", "users", "add", "ana", "--json"))
     _run(folder, "team", "push")
-    return str(told["password"])
+    return str(stored["password"])
 
 
 def end(folder: Path) -> None:

@@ -43,7 +43,7 @@ class Played:
     left: Ints
     audited: npt.NDArray[np.bool_]
     pools: tuple[int, ...]
-    asked: Ints
+    requested: Ints
     held_out: Floats
     probs: Floats
     heads: tuple[Head, ...]
@@ -71,15 +71,17 @@ def play(trial: Trial, plan: Plan) -> Played:
         batch = compose(pool, size, STRATEGIES[plan.strategy], share, rng)
         pools.append(len(rows))
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
-        asked = np.flatnonzero(left >= 0)
-        lesson = LabelledVectors(vectors[asked], np.eye(len(trial.labels), dtype=np.float32)[truth[asked]], trial.labels)
+        indices = np.flatnonzero(left >= 0)
+        lesson = LabelledVectors(
+            vectors[indices], np.eye(len(trial.labels), dtype=np.float32)[truth[indices]], trial.labels
+        )
         if number + 1 < len(plan.sizes):
             heads.append(fit_head(lesson, around, rng))
         else:
-            fitted = cross_fit(lesson, around, np.ones(len(asked), bool), rng)
+            fitted = cross_fit(lesson, around, np.ones(len(indices), bool), rng)
             heads.append(fitted.head)
             held_out = fitted.probs
         probs = predict(heads[-1], vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")
-    return Played(vectors, truth, left, audited, tuple(pools), asked, held_out, probs, tuple(heads))
+    return Played(vectors, truth, left, audited, tuple(pools), indices, held_out, probs, tuple(heads))

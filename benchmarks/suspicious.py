@@ -52,13 +52,13 @@ def play(trial: Trial, size: int, flip: Flip, seed: int) -> Floats:
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(trial.train), size, replace=False))
     wrong = np.sort(rng.choice(size, round(FLIPPED * size), replace=False))
-    given = trial.truth[rows].copy()
-    given[wrong] = flip(trial, rows, wrong, rng)
-    targets = np.eye(len(trial.labels), dtype=np.bool_)[given]
+    supplied = trial.truth[rows].copy()
+    supplied[wrong] = flip(trial, rows, wrong, rng)
+    targets = np.eye(len(trial.labels), dtype=np.bool_)[supplied]
     labelled = Labelled(np.arange(size), np.asarray(trial.train[rows], np.float32), targets, multi=False)
     probs = out_of_sample(labelled, neighbours(labelled.points), rng)
     named = label_errors(labelled, probs).n
-    unsure = np.argsort(probs[np.arange(size), given], kind="stable")[: len(named)]
+    unsure = np.argsort(probs[np.arange(size), supplied], kind="stable")[: len(named)]
     arms = (named, as_it_comes(trial, labelled, rng), unsure, rng.choice(size, len(named), replace=False))
     hits = [len(np.intersect1d(arm, wrong)) for arm in arms]
     return np.array([[len(arm), hit / max(len(arm), 1), hit / len(wrong)] for arm, hit in zip(arms, hits, strict=True)])

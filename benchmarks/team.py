@@ -56,24 +56,24 @@ def queue(project: Project, begin: int, end: int) -> None:
 def push(project: Project) -> tuple[int, float]:
     """(records, seconds)."""
     began = time.perf_counter()
-    told = loop.VERBS["team_push"](project, quiet)
-    return int(told["sent"]), time.perf_counter() - began
+    result = loop.VERBS["team_push"](project, quiet)
+    return int(result["sent"]), time.perf_counter() - began
 
 
 def answer_all(team: Team, people: list[str], places: list[str], each: int) -> dict[tuple[str, str], float]:
     """(Argilla's record, person) -> when Argilla had acknowledged the answer."""
-    given: dict[tuple[str, str], float] = {}
+    result: dict[tuple[str, str], float] = {}
 
     def work(number: int) -> None:
         for place in places[number * each : (number + 1) * each]:
             body = {"status": "submitted", "values": {"label": {"value": "spam"}}}
             reply = team.people[people[number]].post(f"/records/{place}/responses", json=body)
             assert reply.status_code == 201, reply.text
-            given[(place, people[number])] = time.perf_counter()
+            result[(place, people[number])] = time.perf_counter()
 
     with ThreadPoolExecutor(len(people)) as pool:
         list(pool.map(work, range(len(people))))
-    return given
+    return result
 
 
 def watch(project: Project, seen: dict[tuple[str, str], float], stop: threading.Event) -> None:
@@ -96,20 +96,20 @@ def measure(project: Project, team: Team, people: list[str], answers: int) -> No
     watcher.start()
     with ThreadPoolExecutor(1) as pool:
         pushing = pool.submit(push, project)
-        given = answer_all(team, people, places, answers // len(people))
+        supplied = answer_all(team, people, places, answers // len(people))
         records, seconds = pushing.result()
     for _ in range(400):
-        if len(seen) >= len(given):
+        if len(seen) >= len(supplied):
             break
         time.sleep(0.05)
     stop.set()
     watcher.join()
-    waits = [max(0.0, seen[key] - at) for key, at in given.items() if key in seen]
+    waits = [max(0.0, seen[key] - at) for key, at in supplied.items() if key in seen]
     called = len(seen)
     loop.VERBS["team_sync"](project, quiet)
     events = project.store.one("select count(*) from responses where starts_with(via, 'argilla:')")
     print(f"pushed meanwhile: {records:,} records, {records / seconds:,.0f}/s")
-    print(f"answers: {len(given)} given; {called} stored by a call within 20 s of the last one")
+    print(f"answers: {len(supplied)} given; {called} stored by a call within 20 s of the last one")
     print(f"after a sync: {len(standing(project))} stored, by {events} events")
     print(f"answer to stored row: median {median(waits):.2f} s, 95 % within {quantiles(waits, n=20)[-1]:.2f} s")
 
@@ -120,22 +120,22 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=3000)
     parser.add_argument("--people", type=int, default=6)
     parser.add_argument("--answers", type=int, default=240)
-    wanted = parser.parse_args()
+    args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project = make_project(Path(folder) / "project", wanted.records)
-        told = server.start(project.folder, "127.0.0.1", free_port(), quiet)
-        found = ArgillaServer(told["url"], told["owner"]["api_key"], told["owner"]["password"], project.folder)
-        team = Team(found)
+        project = make_project(Path(folder) / "project", args.records)
+        result = server.start(project.folder, "127.0.0.1", free_port(), quiet)
+        matches = ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project.folder)
+        team = Team(matches)
         try:
             team.join(project)
-            people = team.add(*(f"p{number}" for number in range(wanted.people)))
+            people = team.add(*(f"p{number}" for number in range(args.people)))
             records, seconds = push(project)
             print(f"pushed alone: {records:,} records, {records / seconds:,.0f}/s")
             again, seconds = push(project)
             print(f"pushed again, nothing changed: {again} sent, {seconds:.2f} s")
             listening, url, thread = serve(Opened(project))
             register(project, url)
-            measure(project, team, people, wanted.answers)
+            measure(project, team, people, args.answers)
             listening.should_exit = True
             thread.join()
         finally:

@@ -90,7 +90,7 @@ def draw(folder: Path, name: str, per_label: int, seed: int) -> Lot:
     return Lot(taught["text"].to_list(), taught["label"].to_list(), judged["text"].to_list(), judged["label"].to_list())
 
 
-def write_bundle(path: Path, lot: Lot, trainer: str, given: list[str], seed: int) -> Bundle:
+def write_bundle(path: Path, lot: Lot, trainer: str, supplied: list[str], seed: int) -> Bundle:
     """As `rondo train` writes it, every judging record gold."""
     import polars as pl
 
@@ -104,7 +104,7 @@ def write_bundle(path: Path, lot: Lot, trainer: str, given: list[str], seed: int
     history = dict.fromkeys(("asked_rows", "history_wave_sizes", "history_wave_opens"), nobody)
     history |= {"history_wave": nobody, "history_left": nobody, "history_audited": np.empty(0, np.bool_)}
     np.savez(path / "in" / "history.npz", allow_pickle=False, **history)
-    values = read_values(trainer, given)
+    values = read_values(trainer, supplied)
     base = str(values.get("base") or EMBEDDED)
     params = {
         "trainer": trainer,
@@ -128,9 +128,9 @@ def spent() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def run_job(lot: Lot, trainer: str, given: list[str], seed: int) -> Outcome:
+def run_job(lot: Lot, trainer: str, supplied: list[str], seed: int) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
-        bundle = write_bundle(Path(folder) / "job", lot, trainer, given, seed)
+        bundle = write_bundle(Path(folder) / "job", lot, trainer, supplied, seed)
         before = spent()
         done = subprocess.run([sys.executable, "-m", "gpu_jobs.run", str(bundle.path)], capture_output=True, text=True)
         seconds = spent() - before
@@ -178,26 +178,26 @@ def run_peer(lot: Lot, seed: int) -> Outcome:
         seconds = spent() - before
         if done.returncode:
             raise RuntimeError(done.stderr[-800:])
-        told = json.loads(done.stdout.splitlines()[-1])
-    truth, said = (
-        np.array([[label == name for name in lot.names] for label in found])
-        for found in (lot.test_labels, told["said"])
+        stored = json.loads(done.stdout.splitlines()[-1])
+    truth, predicted = (
+        np.array([[label == name for name in lot.names] for label in matches])
+        for matches in (lot.test_labels, stored["said"])
     )
-    return Outcome(macro_f1(truth, said), seconds, told["memory_mb"])
+    return Outcome(macro_f1(truth, predicted), seconds, stored["memory_mb"])
 
 
 Key = tuple[str, int, int, str]
 """set, records per label, seed, trainer"""
 
 
-def outcomes(options: argparse.Namespace, wanted: list[str]) -> Iterator[tuple[Key, Outcome]]:
+def outcomes(options: argparse.Namespace, requested: list[str]) -> Iterator[tuple[Key, Outcome]]:
     """Split by split, so that a run that is broken off leaves whole splits."""
     known = read_kept(options.keep)
     for name in options.sets.split(","):
         for per_label in map(int, options.per_label.split(",")):
             for seed in range(options.seeds):
                 lot = draw(options.data, name, per_label, seed)
-                for trainer in wanted:
+                for trainer in requested:
                     key = (name, per_label, seed, trainer)
                     if key not in known:
                         known[key] = run_peer(lot, seed) if trainer == PEER else run_job(lot, *RUNS[trainer], seed)
@@ -207,8 +207,8 @@ def outcomes(options: argparse.Namespace, wanted: list[str]) -> Iterator[tuple[K
 
 def read_kept(file: Path | None) -> dict[Key, Outcome]:
     known: dict[Key, Outcome] = {}
-    for told in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []:
-        (name, per_label, seed, trainer), outcome = json.loads(told)
+    for result in file.read_text(encoding="utf-8").splitlines() if file and file.exists() else []:
+        (name, per_label, seed, trainer), outcome = json.loads(result)
         known[name, per_label, seed, trainer] = Outcome(**outcome)
     return known
 
@@ -228,12 +228,12 @@ def main() -> None:
     parser.add_argument("--runs", default=",".join([*RUNS, PEER]).replace(", ", "; "))
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    wanted = [name.replace("; ", ", ") for name in options.runs.split(",")]
+    requested = [name.replace("; ", ", ") for name in options.runs.split(",")]
     print(f"{'set':>14} {'per label':>9} {'trainer':>26} {'macro-F1':>16} {'gain':>7} {'time':>7} {'memory':>8}")
-    found: dict[tuple[str, int], dict[str, list[Outcome]]] = {}
-    for (name, per_label, _, trainer), outcome in outcomes(options, wanted):
-        found.setdefault((name, per_label), {}).setdefault(trainer, []).append(outcome)
-    for (name, per_label), of_trainers in found.items():
+    entries: dict[tuple[str, int], dict[str, list[Outcome]]] = {}
+    for (name, per_label, _, trainer), outcome in outcomes(options, requested):
+        entries.setdefault((name, per_label), {}).setdefault(trainer, []).append(outcome)
+    for (name, per_label), of_trainers in entries.items():
         for trainer, them in of_trainers.items():
             print(line(name, per_label, trainer, them, of_trainers.get("frozen head", them)))
 

@@ -77,7 +77,7 @@ def import_file(
     params = {**options, "file": str(Path(file).resolve()), "multi": settings.multi, "known": known}
     bundle = project.jobs.prepare("ingest", params)
     try:
-        found = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
+        matches = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
         report("Storing", 0, 1)
     except Cancelled:
         bundle.empty()
@@ -88,13 +88,13 @@ def import_file(
     with project.storing:  # one file at a time: its records are numbered before they come in
         finish_imports(project.store, project.folder, project.holding_settings)
         try:
-            alike = _accept(project, bundle, found, add_labels=add_labels)
+            alike = _accept(project, bundle, matches, add_labels=add_labels)
         except RondoError as error:
             project.jobs.refuse(bundle, error)
             raise
         counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
     project.desk.reload()
-    return {**counts, "annotators": found.get("annotators", 0), "look_alikes": alike, "report": found}
+    return {**counts, "annotators": matches.get("annotators", 0), "look_alikes": alike, "report": matches}
 
 
 def _showing_new_records(project: Project, report: Report) -> Report:
@@ -105,24 +105,24 @@ def _showing_new_records(project: Project, report: Report) -> Report:
     return report_part
 
 
-def _accept(project: Project, bundle: Bundle, found: dict[str, Any], *, add_labels: bool) -> list[list[str]]:
+def _accept(project: Project, bundle: Bundle, matches: dict[str, Any], *, add_labels: bool) -> list[list[str]]:
     """Decides that the file comes in, or raises why not; returns the labels that look alike.
 
     Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
     """
     with project.store.reading() as cursor:
-        sizes = records.number_records(cursor, bundle.path / "out", found["file"])
+        sizes = records.number_records(cursor, bundle.path / "out", matches["file"])
     with project.changing_settings() as (current, cursor):
         if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
             raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
         if not project.jobs.taken_in(bundle, cursor):
             raise Refused("This file was taken in already.")
-        taxonomy = records.learn_labels(found, current, add=add_labels)
-        wanted = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        begin_import(cursor, bundle, wanted, sizes)
-        if wanted != current:
-            project.save_settings(wanted)
-    return look_alikes(label.name for label in wanted.taxonomy.active) if found.get("labels") else []
+        taxonomy = records.learn_labels(matches, current, add=add_labels)
+        requested = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
+        begin_import(cursor, bundle, requested, sizes)
+        if requested != current:
+            project.save_settings(requested)
+    return look_alikes(label.name for label in requested.taxonomy.active) if matches.get("labels") else []
 
 
 def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
@@ -167,13 +167,13 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = take_in_finished(project, report)
     check(project, report)
-    told = encode(project, report)
+    result = encode(project, report)
     settings = project.settings()
     left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
     if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
-        told |= play_round(project, report)
-    return told | {"taken_in": taken}
+        result |= play_round(project, report)
+    return result | {"taken_in": taken}
 
 
 def show_status(project: Project, report: Report) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", 
             raise
     if "who" in signature(act).parameters:
         return act(project, report, who=who, **options)
-    told = act(project, report, **options)
+    result = act(project, report, **options)
     if not why:
-        note_verb(project, who, verb, options, told)
-    return told
+        note_verb(project, who, verb, options, result)
+    return result

@@ -66,20 +66,20 @@ def answer(project: Project, truth: Truth, count: int) -> int:
 
 
 def play(
-    project: Project, truth: Truth, budget: Budget, report: Report, told: Callable[[Point], None] = lambda _: None
+    project: Project, truth: Truth, budget: Budget, report: Report, summary: Callable[[Point], None] = lambda _: None
 ) -> list[Point]:
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
     points: list[Point] = []
-    asked = 0
+    query = 0
     queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0)["queued"]
     for number in range(budget.rounds):
-        asked += answer(project, truth, queued)
+        query += answer(project, truth, queued)
         if number + 1 < budget.rounds:
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(asked, result.get("metrics", {})))
-        told(points[-1])
+        points.append(Point(query, result.get("metrics", {})))
+        summary(points[-1])
         queued = result.get("queued", 0)
         if not queued:
             break

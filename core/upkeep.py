@@ -94,6 +94,6 @@ def empty_dead(project: Project) -> None:
         kind, state, again, start = rows.get(folder.name, ("", "succeeded", False, None))
         if not any((folder / name).exists() for name in ("in", "out", "ckpt")):
             continue
-        kept = again or (kind == "encode" and start == resumed)
-        if state == "succeeded" or (state in (*ENDED, "lost") and not kept):
+        retained = again or (kind == "encode" and start == resumed)
+        if state == "succeeded" or (state in (*ENDED, "lost") and not retained):
             bundle.empty()

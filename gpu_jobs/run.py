@@ -68,8 +68,8 @@ def _reporter(bundle: Path) -> Progress:
         if now - last < 0.1 and done != total and not figures:
             return
         last = now
-        told = {name: figure for name, figure in figures.items() if isfinite(figure)}  # NaN is no JSON
-        line = {"done": done, "total": total, "at": round(time.time(), 3), **told}
+        result = {name: figure for name, figure in figures.items() if isfinite(figure)}  # NaN is no JSON
+        line = {"done": done, "total": total, "at": round(time.time(), 3), **result}
         with (bundle / "events.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

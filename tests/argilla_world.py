@@ -12,7 +12,7 @@ from tests.argilla_server import ArgillaServer
 LABELS = ("a", "b", "c")
 
 
-def asked(server: ArgillaServer, method: str, path: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
+def request(server: ArgillaServer, method: str, path: str, body: Any = None, key: str | None = None) -> dict[str, Any]:
     """The answer to one request, as the owner unless another key is named; any error raises."""
     headers = {"X-Argilla-Api-Key": key or server.api_key}
     answer = httpx.request(method, f"{server.url}/api/v1{path}", json=body, headers=headers, timeout=60)
@@ -23,9 +23,9 @@ def asked(server: ArgillaServer, method: str, path: str, body: Any = None, key: 
 
 def make_workspace(server: ArgillaServer, name: str) -> str:
     """Its id; the one of that name where it is there."""
-    found = asked(server, "GET", "/me/workspaces")["items"]
-    known = [one["id"] for one in found if one["name"] == name]
-    return str(known[0] if known else asked(server, "POST", "/workspaces", {"name": name})["id"])
+    items = request(server, "GET", "/me/workspaces")["items"]
+    known = [one["id"] for one in items if one["name"] == name]
+    return str(known[0] if known else request(server, "POST", "/workspaces", {"name": name})["id"])
 
 
 def make_dataset(
@@ -34,18 +34,18 @@ def make_dataset(
     """Id of a (published) dataset of this workspace: a text, a label, and whatever metadata comes."""
     body: dict[str, Any] = {"name": workspace, "workspace_id": make_workspace(server, workspace)}
     body |= {"allow_extra_metadata": True, "distribution": {"strategy": "overlap", "min_submitted": overlap}}
-    dataset = str(asked(server, "POST", "/datasets", body)["id"])
+    dataset = str(request(server, "POST", "/datasets", body)["id"])
     field = {"name": "text", "title": "Text", "required": True, "settings": {"type": "text"}}
-    asked(server, "POST", f"/datasets/{dataset}/fields", field)
+    request(server, "POST", f"/datasets/{dataset}/fields", field)
     options = [{"value": label, "text": label} for label in LABELS]
     question = {"name": "label", "title": "Label", "required": True}
     question |= {"settings": {"type": "label_selection", "options": options}}
-    asked(server, "POST", f"/datasets/{dataset}/questions", question)
+    request(server, "POST", f"/datasets/{dataset}/questions", question)
     if ranked:
         rank = {"name": "queue_rank", "title": "Rank", "settings": {"type": "integer"}}
-        asked(server, "POST", f"/datasets/{dataset}/metadata-properties", rank)
+        request(server, "POST", f"/datasets/{dataset}/metadata-properties", rank)
     if publish:
-        asked(server, "PUT", f"/datasets/{dataset}/publish")
+        request(server, "PUT", f"/datasets/{dataset}/publish")
     return dataset
 
 
@@ -58,7 +58,7 @@ def push(server: ArgillaServer, dataset: str, count: int, ranks: Sequence[int] =
             | ({"metadata": {"queue_rank": ranks[number]}} if ranks else {})
             for number in range(start, min(start + 500, count))
         ]
-        made = asked(server, "POST", f"/datasets/{dataset}/records/bulk", {"items": items})["items"]
+        made = request(server, "POST", f"/datasets/{dataset}/records/bulk", {"items": items})["items"]
         ids += [str(one["id"]) for one in made]
     return ids
 
@@ -67,6 +67,6 @@ def annotator(server: ArgillaServer, workspace: str) -> dict[str, Any]:
     """A new person of this workspace: id, username, password, api_key."""
     name, password = f"p-{uuid.uuid4().hex[:8]}", secrets.token_urlsafe(12)
     body = {"username": name, "first_name": name, "role": "annotator", "password": password}
-    made = asked(server, "POST", "/users", body)
-    asked(server, "POST", f"/workspaces/{make_workspace(server, workspace)}/users", {"user_id": made["id"]})
+    made = request(server, "POST", "/users", body)
+    request(server, "POST", f"/workspaces/{make_workspace(server, workspace)}/users", {"user_id": made["id"]})
     return {**made, "password": password}

@@ -36,13 +36,13 @@ def quiet(what: str, done: int, total: int) -> None:
 def sentences(count: int) -> list[tuple[str, str]]:
     """(text, topic), all different, topics in turn."""
     names = list(TOPICS)
-    found = []
+    result = []
     for number in range(count):
         topic = names[number % len(names)]
         words = TOPICS[topic]
         first, second = words[number % len(words)], words[(number // 7) % len(words)]
-        found.append((f"The {first} came before the {second}, said witness {number}.", topic))
-    return found
+        result.append((f"The {first} came before the {second}, said witness {number}.", topic))
+    return result
 
 
 def write_csv(path: Path, count: int, *, labelled: bool = True) -> Path:

@@ -15,15 +15,18 @@ SKILLS = {"expert": 0.97, "ann": 0.8, "bob": 0.75, "cat": 0.7, "spammer": 1 / 3,
 
 
 def answer(
-    project: Project, given: Sequence[tuple[str, str, Sequence[str]]], action: str = "submit", note: str | None = None
+    project: Project,
+    supplied: Sequence[tuple[str, str, Sequence[str]]],
+    action: str = "submit",
+    note: str | None = None,
 ) -> None:
     """Stores (person, record, labels), each person's one second after the other, and settles them."""
     now = utc_now()
     with project.desk.changing() as cursor:
         numbers = dict(cursor.execute("select id, n from records").fetchall())
         settings = project.settings()
-        for person in dict.fromkeys(who for who, *_ in given):
-            own = [(record, labels) for who, record, labels in given if who == person]
+        for person in dict.fromkeys(who for who, *_ in supplied):
+            own = [(record, labels) for who, record, labels in supplied if who == person]
             began = now.replace(tzinfo=UTC).timestamp() - len(own)
             events = [
                 Event(f"{person}-{record}-{action}", record, action, tuple(labels), note, seq=place, ts=began + place)
@@ -39,10 +42,10 @@ def crowd_answers(
 ) -> list[tuple[str, str, list[str]]]:
     """Everybody in SKILLS on every record, each as good as they are."""
     rng = np.random.default_rng(seed)
-    given = []
+    result = []
     for record, (right, *_) in truth.items():
         wrong = [label for label in labels if label != right]
         for person, skill in SKILLS.items():
-            said = right if rng.random() < skill else str(rng.choice(wrong))
-            given.append((person, record, [said]))
-    return given
+            answers = right if rng.random() < skill else str(rng.choice(wrong))
+            result.append((person, record, [answers]))
+    return result

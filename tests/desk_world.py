@@ -9,7 +9,7 @@ from uuid import uuid4
 from core.config.settings import Settings
 from core.config.taxonomy import make_taxonomy
 from core.labelling.leases import Holder
-from core.labelling.queue import QueueRequest, LabelQueue, QueueReply
+from core.labelling.queue import LabelQueue, QueueReply, QueueRequest
 from core.labelling.responses import Event
 from core.store.database import Store
 
@@ -46,7 +46,9 @@ class World:
             )
             cursor.execute("delete from queue where n < 0")
 
-    def ask(self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object) -> QueueReply:
+    def ask(
+        self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object
+    ) -> QueueReply:
         return self.desk.exchange(holder, QueueRequest(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
 
     def later(self, seconds: float) -> None:

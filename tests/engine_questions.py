@@ -25,8 +25,8 @@ async def ask_all(rng: random.Random, count: int) -> World:
         await ask_order(world, engine)
         await ask_nearest(world, engine)
     for query in HOSTILE:
-        found = await engine.search(world.dataset, query=query, limit=500)
-        world.compare("hostile", query[:50], len(found.items) == found.total <= 150, True)
+        match = await engine.search(world.dataset, query=query, limit=500)
+        world.compare("hostile", query[:50], len(match.items) == match.total <= 150, True)
     await ask_turns(world, engine)
     await ask_after_changes(world, engine)
     return world
@@ -40,12 +40,12 @@ def with_words(world: World, node: Any, names: tuple[str, ...]) -> Ids:
 async def ask_words(world: World, engine: Any) -> None:
     from argilla_server.search_engine.base import TextQuery
 
-    node, said = random_tree(world.rng)
+    node, message = random_tree(world.rng)
     name = world.rng.choice([None, None, *FIELDS])
-    found = await engine.search(world.dataset, query=TextQuery(q=said, field=name), limit=500)
+    match = await engine.search(world.dataset, query=TextQuery(q=message, field=name), limit=500)
     expected = with_words(world, node, (name,) if name else FIELDS)
-    world.compare("words", (said, name), {item.record_id for item in found.items}, expected)
-    world.compare("words, counted", said, found.total, len(expected))
+    world.compare("words", (message, name), {item.record_id for item in match.items}, expected)
+    world.compare("words, counted", message, match.total, len(expected))
 
 
 def values_of(value: Any) -> list[Any]:
@@ -61,9 +61,9 @@ def random_filter(world: World) -> tuple[Any, Any]:
     kind = rng.choice(["terms", "range", "suggestion", "score", "agent", "status", "answer", "id", "pending"])
     user = world.users[rng.choice(PEOPLE)] if rng.random() < 0.7 else None
     if kind == "terms":
-        wanted = rng.sample("xyz", 2)
-        made = base.TermsFilter(base.MetadataFilterScope("kind"), wanted)
-        return made, lambda one: bool({*values_of(one.metadata_.get("kind"))} & {*wanted})
+        requested = rng.sample("xyz", 2)
+        made = base.TermsFilter(base.MetadataFilterScope("kind"), requested)
+        return made, lambda one: bool({*values_of(one.metadata_.get("kind"))} & {*requested})
     if kind == "range":
         name, low, high = rng.choice(["number", "whole"]), rng.uniform(-5, 3), rng.choice([None, rng.uniform(0, 9)])
         made = base.RangeFilter(base.MetadataFilterScope(name), low, high)
@@ -75,9 +75,9 @@ def random_filter(world: World) -> tuple[Any, Any]:
         made = base.TermsFilter(base.RecordFilterScope("id"), [str(one) for one in ids] + ["no id"])
         return made, lambda one: one.id in ids
     if kind == "answer":
-        wanted = rng.sample("pqr", 1)
-        made = base.TermsFilter(base.ResponseFilterScope("several", user=user), wanted)
-        return made, lambda one: any({*r.values["several"]["value"]} & {*wanted} for r in by(one, user))
+        requested = rng.sample("pqr", 1)
+        made = base.TermsFilter(base.ResponseFilterScope("several", user=user), requested)
+        return made, lambda one: any({*r.values["several"]["value"]} & {*requested} for r in by(one, user))
     states = ["pending"] if kind == "pending" else rng.sample([*STATES, "pending"], rng.randint(1, 3))
     made = base.TermsFilter(base.ResponseFilterScope(property="status", user=user), states)
     return made, lambda one: in_state(one, user, states)
@@ -90,16 +90,18 @@ def of_suggestions(rng: random.Random, kind: str, world: World) -> tuple[Any, An
     if kind == "score":
         low, high = sorted((rng.random(), rng.random()))
         made = base.RangeFilter(base.SuggestionFilterScope(name, "score"), low, high)
-        return made, lambda one: any(within(value, low, high) for s in said(one, name) for value in values_of(s.score))
+        return made, lambda one: any(
+            within(value, low, high) for s in response_values(one, name) for value in values_of(s.score)
+        )
     if kind == "agent":
         made = base.TermsFilter(base.SuggestionFilterScope(name, "agent"), ["m1"])
-        return made, lambda one: any(s.agent == "m1" for s in said(one, name))
-    wanted = rng.sample("abpqr", 2)
-    made = base.TermsFilter(base.SuggestionFilterScope(name, rng.choice(["value", "None"])), wanted)
-    return made, lambda one: any({*values_of(s.value)} & {*wanted} for s in said(one, name))
+        return made, lambda one: any(s.agent == "m1" for s in response_values(one, name))
+    requested = rng.sample("abpqr", 2)
+    made = base.TermsFilter(base.SuggestionFilterScope(name, rng.choice(["value", "None"])), requested)
+    return made, lambda one: any({*values_of(s.value)} & {*requested} for s in response_values(one, name))
 
 
-def said(record: Any, question: str) -> list[Any]:
+def response_values(record: Any, question: str) -> list[Any]:
     """Suggestions for a question: those for 'several' are lists."""
     return [one for one in record.suggestions if isinstance(one.value, list) == (question == "several")]
 
@@ -113,8 +115,8 @@ def by(record: Any, user: Any) -> list[Any]:
 
 
 def in_state(record: Any, user: Any, states: list[str]) -> bool:
-    given = {str(getattr(one.status, "value", one.status)) for one in by(record, user)}
-    return bool(given & {*states}) or ("pending" in states and not given)
+    entries = {str(getattr(one.status, "value", one.status)) for one in by(record, user)}
+    return bool(entries & {*states}) or ("pending" in states and not entries)
 
 
 async def ask_filters(world: World, engine: Any) -> None:
@@ -122,11 +124,11 @@ async def ask_filters(world: World, engine: Any) -> None:
 
     made = [random_filter(world) for _ in range(world.rng.randint(1, 3))]
     node, query = random_tree(world.rng) if world.rng.random() < 0.3 else (None, None)
-    wanted = AndFilter([one for one, _ in made])
-    found = await engine.search(world.dataset, query=query, filter=wanted, limit=500)
+    and_filter = AndFilter([one for one, _ in made])
+    match = await engine.search(world.dataset, query=query, filter=and_filter, limit=500)
     expected = {one.id for one in world.records if all(holds(one) for _, holds in made)}
     expected &= with_words(world, node, FIELDS) if query else expected
-    world.compare("filters", (query, wanted), {item.record_id for item in found.items}, expected)
+    world.compare("filters", (query, and_filter), {item.record_id for item in match.items}, expected)
 
 
 async def ask_order(world: World, engine: Any) -> None:
@@ -154,7 +156,7 @@ async def ask_nearest(world: World, engine: Any) -> None:
     far = world.rng.random() < 0.5
     near = SimilarityOrder.least_similar if far else SimilarityOrder.most_similar
     value = [world.rng.gauss(0, 1) for _ in range(4)]
-    found = await engine.similarity_search(
+    matches = await engine.similarity_search(
         world.dataset, world.vector, value=value, filter=made, max_results=10, order=near
     )
     scores = {}
@@ -164,8 +166,8 @@ async def ask_nearest(world: World, engine: Any) -> None:
             cosine = float(vector @ value / np.linalg.norm(vector) / np.linalg.norm(value))
             scores[one.id] = (1 + (-cosine if far else cosine)) / 2
     best = sorted(scores, key=lambda one: -scores[one])[:10]
-    world.compare("nearest", (made, far), [item.record_id for item in found.items], best)
-    close = all(abs(item.score - scores[item.record_id]) < 1e-4 for item in found.items if item.record_id in scores)
+    world.compare("nearest", (made, far), [item.record_id for item in matches.items], best)
+    close = all(abs(item.score - scores[item.record_id]) < 1e-4 for item in matches.items if item.record_id in scores)
     world.compare("nearest, scores", made, close, True)
 
 
@@ -176,8 +178,8 @@ async def ask_turns(world: World, engine: Any) -> None:
     rank = {one.id: one.metadata_.get("queue_rank", 99) for one in world.records}
     heads: list[list[Any]] = []
     for user in world.users.values():
-        found = await engine.search(world.dataset, limit=500, user_id=user.id)
-        ids = [item.record_id for item in found.items]
+        match = await engine.search(world.dataset, limit=500, user_id=user.id)
+        ids = [item.record_id for item in match.items]
         world.compare("turns, all", user.username, {*ids}, {*rank})
         world.compare("turns, once", user.username, len(ids), len({*ids}))
         first = [one for one in ids if rank[one] == 1]
@@ -199,11 +201,11 @@ async def ask_after_changes(world: World, engine: Any) -> None:
     await engine.index_records(world.dataset, [changed])
     await engine.delete_records(world.dataset, [gone])
     for query, expected in (("quokka wombat", {changed.id}), ("quokka -wombat", set())):
-        found = await engine.search(world.dataset, query=query, limit=500)
-        world.compare("changed", query, {item.record_id for item in found.items}, expected)
+        match = await engine.search(world.dataset, query=query, limit=500)
+        world.compare("changed", query, {item.record_id for item in match.items}, expected)
     words = " ".join(tokens(gone.fields["text"]))
-    found = await engine.search(world.dataset, query=f'"{words}"', limit=500)
-    world.compare("deleted", words, gone.id in {item.record_id for item in found.items}, False)
+    match = await engine.search(world.dataset, query=f'"{words}"', limit=500)
+    world.compare("deleted", words, gone.id in {item.record_id for item in match.items}, False)
     await engine.delete_index(world.dataset)
-    found = await engine.search(world.dataset, query="card", limit=500)
-    world.compare("deleted", "index", found.total, 0)
+    match = await engine.search(world.dataset, query="card", limit=500)
+    world.compare("deleted", "index", match.total, 0)

@@ -49,14 +49,14 @@ class World:
     records: list[Any] = field(default_factory=list)
     users: dict[str, Any] = field(default_factory=dict)
     vector: Any = None
-    asked: Counter[str] = field(default_factory=Counter)
+    requested: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
-    def compare(self, kind: str, question: object, found: object, expected: object) -> None:
+    def compare(self, kind: str, question: object, matches: object, expected: object) -> None:
         """Notes what differs."""
-        self.asked[kind] += 1
-        if found != expected:
-            self.wrong.append(f"{kind} {question!r}: found {found!r}, expected {expected!r}"[:600])
+        self.requested[kind] += 1
+        if matches != expected:
+            self.wrong.append(f"{kind} {question!r}: found {matches!r}, expected {expected!r}"[:600])
 
 
 def tokens(text: str) -> list[str]:
@@ -67,12 +67,14 @@ def tokens(text: str) -> list[str]:
 
 def holds(documents: list[list[str]], term: str) -> bool:
     """Whether a phrase stands in one of the documents; the last word of one that ends with * is a beginning."""
-    wanted = tokens(term)
+    requested = tokens(term)
     begins = term.endswith("*")
     for words in documents:
-        for start in range(len(words) - len(wanted) + 1):
-            here = words[start : start + len(wanted)]
-            if here[:-1] == wanted[:-1] and (here[-1].startswith(wanted[-1]) if begins else here[-1] == wanted[-1]):
+        for start in range(len(words) - len(requested) + 1):
+            here = words[start : start + len(requested)]
+            if here[:-1] == requested[:-1] and (
+                here[-1].startswith(requested[-1]) if begins else here[-1] == requested[-1]
+            ):
                 return True
     return False
 
@@ -85,12 +87,14 @@ def random_tree(rng: random.Random, depth: int = 0) -> tuple[Any, str]:
         term = rng.choice([word, word, word[: rng.randint(1, 4)].rstrip("-_'") + "*", f'"{word} {rng.choice(WORDS)}"'])
         return term, term
     if chance < 0.6:
-        node, said = random_tree(rng, depth + 1)
-        return ("not", node), f"-{said}" if isinstance(node, str) else f"-({said})"
+        node, message = random_tree(rng, depth + 1)
+        return ("not", node), f"-{message}" if isinstance(node, str) else f"-({message})"
     word = rng.choice(["and", "or", "plain"])
     parts = [random_tree(rng, depth + 1) for _ in range(rng.randint(2, 3))]
     sign = {"and": " + ", "or": " | ", "plain": " "}[word]
-    return ("or" if word == "or" else "and", [node for node, _ in parts]), sign.join(f"({said})" for _, said in parts)
+    return ("or" if word == "or" else "and", [node for node, _ in parts]), sign.join(
+        f"({message})" for _, message in parts
+    )
 
 
 def fits(documents: list[list[str]], node: Any) -> bool:
@@ -180,7 +184,7 @@ def main(folder: Path, seed: int, count: int) -> None:
     serve.prepare(folder)
     serve.set_up(serve.Wanted(folder, "", 0, "owner", "password", "key", "rondo"))
     world = asyncio.run(engine_questions.ask_all(random.Random(seed), count))
-    sys.stdout.write("\n" + json.dumps({"asked": world.asked, "wrong": world.wrong[:20]}) + "\n")
+    sys.stdout.write("\n" + json.dumps({"asked": world.requested, "wrong": world.wrong[:20]}) + "\n")
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ class Team:
         for name in names:
             unique = f"{name}-{uuid4().hex[:8]}"
             body = {"username": unique, "first_name": name, "role": "annotator", "password": uuid4().hex}
-            user = told(self.owner.post("/users", json=body))
-            told(self.owner.post(f"/workspaces/{with_workspace._workspace}/users", json={"user_id": user["id"]}))
+            user = body_of(self.owner.post("/users", json=body))
+            body_of(self.owner.post(f"/workspaces/{with_workspace._workspace}/users", json={"user_id": user["id"]}))
             self.people[unique] = self._client(user["api_key"])
             made.append(unique)
         with_workspace.close()
@@ -69,8 +69,8 @@ class Team:
         """The people of another workspace work in this one too: making a person takes the server a second."""
         workspace = self.connect()
         for name, client in other.people.items():
-            body = {"user_id": told(client.get("/me"))["id"]}
-            told(self.owner.post(f"/workspaces/{workspace._workspace}/users", json=body))
+            body = {"user_id": body_of(client.get("/me"))["id"]}
+            body_of(self.owner.post(f"/workspaces/{workspace._workspace}/users", json=body))
             self.people[name] = client
         workspace.close()
         return list(other.people)
@@ -86,29 +86,29 @@ class Team:
         body = {"status": more.get("status", "submitted"), "values": values}
         client = self.people[who]
         if (old := self.response(who, record)) is None:
-            return str(told(client.post(f"/records/{record}/responses", json=body))["id"])
-        return str(told(client.put(f"/responses/{old}", json=body))["id"])
+            return str(body_of(client.post(f"/records/{record}/responses", json=body))["id"])
+        return str(body_of(client.put(f"/responses/{old}", json=body))["id"])
 
     def response(self, who: str, record: str) -> str | None:
         """The id of this person's response to Argilla's record."""
-        me = told(self.people[who].get("/me"))["id"]
-        found = told(self.owner.get(f"/records/{record}"))["responses"] or []
-        return next((str(one["id"]) for one in found if one["user_id"] == me), None)
+        me = body_of(self.people[who].get("/me"))["id"]
+        matches = body_of(self.owner.get(f"/records/{record}"))["responses"] or []
+        return next((str(one["id"]) for one in matches if one["user_id"] == me), None)
 
     def take_back(self, who: str, record: str) -> None:
         """Deletes the response."""
-        told(self.people[who].delete(f"/responses/{self.response(who, record)}"))
+        body_of(self.people[who].delete(f"/responses/{self.response(who, record)}"))
 
     def record(self, record: str) -> dict[str, Any]:
         """All that the server tells of it."""
-        return dict(told(self.owner.get(f"/records/{record}")))
+        return dict(body_of(self.owner.get(f"/records/{record}")))
 
     def records(self, dataset: str) -> list[dict[str, Any]]:
         """All of a dataset, with suggestions and responses."""
-        found = self.owner.get(
+        matches = self.owner.get(
             f"/datasets/{dataset}/records", params={"limit": 1000, "include": ["responses", "suggestions"]}
         )
-        return list(told(found)["items"])
+        return list(body_of(matches)["items"])
 
     def close(self) -> None:
         """Ends the connections."""
@@ -116,7 +116,7 @@ class Team:
             client.close()
 
 
-def told(response: httpx.Response) -> Any:
+def body_of(response: httpx.Response) -> Any:
     """The body; whatever goes wrong is the test's fault."""
     assert response.is_success, response.text
     return response.json()

@@ -41,7 +41,7 @@ class Hub:
     blobs: dict[str, bytes] = field(default_factory=dict)
     trouble: dict[str, int] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
 
     def add(self, repo: str, *, kind: str = "models", private: bool = True, **files: bytes) -> Repository:
         """A repository that is there already; `__` in a file's name stands for its dot."""
@@ -62,35 +62,35 @@ Call = Callable[[Hub, re.Match[str], bytes], object]
 
 
 def _info(hub: Hub, path: re.Match[str], body: bytes) -> object:
-    found = _repository(hub, path)
+    matches = _repository(hub, path)
     return {
         "id": path["repo"],
-        "sha": found.sha,
-        "private": found.private,
-        "siblings": [{"rfilename": name} for name in found.files],
+        "sha": matches.sha,
+        "private": matches.private,
+        "siblings": [{"rfilename": name} for name in matches.files],
     }
 
 
 def _repository(hub: Hub, path: re.Match[str]) -> Repository:
-    found = hub.repositories.get((path["kind"], path["repo"]))
-    if found is None:
+    result = hub.repositories.get((path["kind"], path["repo"]))
+    if result is None:
         raise Answer(404, {"error": "Repository not found"})
-    return found
+    return result
 
 
 def _create(hub: Hub, path: re.Match[str], body: bytes) -> object:
-    asked = json.loads(body)
-    repo, kind = f"{asked['organization']}/{asked['name']}", f"{asked.get('type') or 'model'}s"
-    if asked["organization"] != "me":
+    stored = json.loads(body)
+    repo, kind = f"{stored['organization']}/{stored['name']}", f"{stored.get('type') or 'model'}s"
+    if stored["organization"] != "me":
         raise Answer(403, {"error": f"You don't have the rights to create a {kind[:-1]} under this namespace"})
-    hub.add(repo, kind=kind, private=asked.get("visibility") == "private" or bool(asked.get("private")))
+    hub.add(repo, kind=kind, private=stored.get("visibility") == "private" or bool(stored.get("private")))
     return {"url": f"{hub.url}/{repo}", "id": repo}
 
 
 def _validate(hub: Hub, path: re.Match[str], body: bytes) -> object:
     yaml: Any = importlib.import_module("yaml")  # comes with the client, without types
-    found = re.match(r"---\n(.*?)\n---\n", json.loads(body)["content"], re.DOTALL)
-    if found is None or not isinstance(yaml.safe_load(found[1]), dict):
+    matches = re.match(r"---\n(.*?)\n---\n", json.loads(body)["content"], re.DOTALL)
+    if matches is None or not isinstance(yaml.safe_load(matches[1]), dict):
         raise Answer(400, {"errors": [{"message": "no front matter"}], "warnings": []})
     return {"errors": [], "warnings": []}
 
@@ -135,10 +135,10 @@ def _verify(hub: Hub, path: re.Match[str], body: bytes) -> object:
 
 
 def _commit(hub: Hub, path: re.Match[str], body: bytes) -> object:
-    found = _repository(hub, path)
+    matches = _repository(hub, path)
     lines = [json.loads(line) for line in body.splitlines()]
-    header, files = lines[0]["value"], dict(found.files)
-    if header.get("parentCommit", found.sha) != found.sha:
+    header, files = lines[0]["value"], dict(matches.files)
+    if header.get("parentCommit", matches.sha) != matches.sha:
         raise Answer(412, {"error": "A commit has happened since. Please refresh and try again."})
     for line in lines[1:]:
         name, value = line["value"]["path"], line["value"]
@@ -150,9 +150,9 @@ def _commit(hub: Hub, path: re.Match[str], body: bytes) -> object:
             del files[name]
         else:
             raise Answer(501)
-    found.files = files
-    found.commits.append({"oid": secrets.token_hex(20), "summary": header["summary"]})
-    return {"commitUrl": f"{hub.url}/{path['repo']}/commit/{found.sha}", "commitOid": found.sha}
+    matches.files = files
+    matches.commits.append({"oid": secrets.token_hex(20), "summary": header["summary"]})
+    return {"commitUrl": f"{hub.url}/{path['repo']}/commit/{matches.sha}", "commitOid": matches.sha}
 
 
 _NAME = r"(?P<repo>[\w.-]+/[\w.-]+)"
@@ -171,32 +171,32 @@ CALLS: dict[tuple[str, str], Call] = {
 
 def _answer(hub: Hub, request: BaseHTTPRequestHandler, body: bytes) -> object:
     path = request.path.split("?")[0]
-    hub.heard.append(f"{request.command} {request.path}")
+    hub.received.append(f"{request.command} {request.path}")
     for part, status in hub.trouble.items():
         if part in path:
             raise Answer(status, {"error": "so it was asked for"})
     for (method, pattern), call in CALLS.items():
-        if request.command == method and (found := re.fullmatch(pattern, path)):
+        if request.command == method and (match := re.fullmatch(pattern, path)):
             if call is not _blob:  # storage elsewhere, by a signed address: the token must not go there
-                _check_token(request.headers.get("authorization"), method, found)
+                _check_token(request.headers.get("authorization"), method, match)
             elif request.headers.get("authorization"):
                 raise Answer(400, {"error": "the token was sent to the storage"})
-            return call(hub, found, body)
+            return call(hub, match, body)
     hub.unknown.append(f"{request.command} {request.path}")
     raise Answer(501)
 
 
-def _check_token(given: str | None, method: str, found: re.Match[str]) -> None:
-    if given not in (f"Bearer {WRITER}", f"Bearer {READER}"):
+def _check_token(supplied: str | None, method: str, matches: re.Match[str]) -> None:
+    if supplied not in (f"Bearer {WRITER}", f"Bearer {READER}"):
         raise Answer(401, {"error": "Invalid username or password."})
-    if given == f"Bearer {READER}" and method == "POST" and "validate" not in found.string:
+    if supplied == f"Bearer {READER}" and method == "POST" and "validate" not in matches.string:
         raise Answer(403, {"error": "Forbidden: this token has read access only"})
 
 
 @pytest.fixture
 def hub() -> Iterator[Hub]:
     """Running, empty; at the end it must not have met a call that it does not know."""
-    found = Hub()
+    matches = Hub()
 
     class Door(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -204,7 +204,7 @@ def hub() -> Iterator[Hub]:
         def _any(self) -> None:
             body = self._body()
             try:
-                status, told = 200, _answer(found, self, body)
+                status, told = 200, _answer(matches, self, body)
             except Answer as answer:
                 status, told = answer.status, answer.body
             sent = json.dumps(told).encode()
@@ -232,9 +232,9 @@ def hub() -> Iterator[Hub]:
             """Into `heard` instead."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    found.url = f"http://127.0.0.1:{server.server_port}"
+    matches.url = f"http://127.0.0.1:{server.server_port}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield found
+    yield matches
     server.shutdown()
     server.server_close()
-    assert found.unknown == []
+    assert matches.unknown == []

@@ -33,7 +33,7 @@ def head(dims: int = 32, *, multi: bool = False) -> Head:
 
 def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = None, *, base: str = "") -> str:
     """A model with that encoder inside (a folder) or beside it (a name), as `rondo train` and promoting leave it."""
-    folder, kept = project.models / MODEL, model_head or head()
+    folder, retained = project.models / MODEL, model_head or head()
     folder.mkdir(parents=True)
     inside = isinstance(encoder, Path)
     if isinstance(encoder, Path):
@@ -47,7 +47,9 @@ def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = 
         "values": {"epochs": 2, "learning_rate": 2e-5},
         "versions": {"torch": "2.13.0"},
     }
-    seal_model(folder, Making("encoder", INSIDE if inside else str(encoder), kept.labels, kept.multi, info), kept)
+    seal_model(
+        folder, Making("encoder", INSIDE if inside else str(encoder), retained.labels, retained.multi, info), retained
+    )
     named = f"model:{MODEL}" if inside else str(encoder)
     with project.changing_settings() as (settings, cursor):
         cursor.execute(
@@ -69,8 +71,8 @@ def fake_encoder(folder: Path) -> Path:
     (folder / "1_Pooling").mkdir(parents=True)
     save_file({"weights": np.zeros((2, 2), np.float32)}, folder / "model.safetensors")
     modules = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
-    for name, told in {"modules.json": modules, "config.json": {}, "1_Pooling/config.json": {}}.items():
-        (folder / name).write_text(json.dumps(told))
+    for name, result in {"modules.json": modules, "config.json": {}, "1_Pooling/config.json": {}}.items():
+        (folder / name).write_text(json.dumps(result))
     return folder
 
 

@@ -30,9 +30,9 @@ class Provider:
 
     async def discovery(self, _: Request) -> Response:
         paths = {"authorization_endpoint": "authorize", "token_endpoint": "token", "jwks_uri": "keys"}
-        told = {name: f"{self.url}/{path}" for name, path in paths.items()}
+        result = {name: f"{self.url}/{path}" for name, path in paths.items()}
         methods = {"id_token_signing_alg_values_supported": ["RS256"], "code_challenge_methods_supported": ["S256"]}
-        return JSONResponse({"issuer": self.url, **told, **methods, "response_types_supported": ["code"]})
+        return JSONResponse({"issuer": self.url, **result, **methods, "response_types_supported": ["code"]})
 
     async def keys(self, _: Request) -> Response:
         return JSONResponse(KeySet([self.key]).as_dict(private=False))
@@ -49,10 +49,10 @@ class Provider:
 
     async def token(self, request: Request) -> Response:
         sent = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
-        asked = self.codes.pop(sent["code"])
+        query = self.codes.pop(sent["code"])
         now = int(time.time())
-        claims = {"iss": self.url, "aud": CLIENT, "sub": asked["email"], "iat": now, "exp": now + 600}
-        claims |= {"email": asked["email"], "email_verified": True, "nonce": asked.get("nonce", "")}
+        claims = {"iss": self.url, "aud": CLIENT, "sub": query["email"], "iat": now, "exp": now + 600}
+        claims |= {"email": query["email"], "email_verified": True, "nonce": query.get("nonce", "")}
         token = jwt.encode({"alg": "RS256", "kid": "k1"}, claims, self.key)
         return JSONResponse({"access_token": "x", "token_type": "Bearer", "expires_in": 600, "id_token": token})
 

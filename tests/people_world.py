@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from app.auth.authenticator import TRUSTED, Binding, Authenticator
+from app.auth.authenticator import TRUSTED, Authenticator, Binding
 from app.auth.identity import SESSION
 from core.errors import BadInput
 from core.people.people import add_person

@@ -69,8 +69,8 @@ def made_up(folder: Path) -> Iterator[Project]:
     """700 records in two labels; the unsure suggestions are spam whatever the model says, all others are right."""
     loop.create_project(folder, ["spam", "ham"])
     project = open_project(folder, InProcessRunner())
-    said = "[if(n % 3 = 0, 'ham', 'spam')]"
-    fill(project, 700, said, f"if(n % 10 = 0, ['spam'], {said})")
+    message = "[if(n % 3 = 0, 'ham', 'spam')]"
+    fill(project, 700, message, f"if(n % 10 = 0, ['spam'], {message})")
     yield project
     project.close()
 
@@ -88,19 +88,19 @@ def import_latest(project: Project, imported_at: str) -> None:
 
 def answer(project: Project, wrong: set[str]) -> int:
     """Answers all that waits as the model would, but wrongly for the labels in `wrong`; none was shown a suggestion."""
-    given = 0
+    result = 0
     while cards := project.desk.exchange(ANN, QueueRequest(want=50)).cards:
         assert all(card.suggestion is None for card in cards if project.store.one(_CHECKS, [card.id]))
         events = []
         for card in cards:
-            said = scored(int(card.id[1:]))
-            truth = {"spam": "ham", "ham": "spam"}[said] if said in wrong else said
+            message = scored(int(card.id[1:]))
+            truth = {"spam": "ham", "ham": "spam"}[message] if message in wrong else message
             events.append(Event(f"e{card.id}", card.id, "submit", (truth,)))
         project.desk.exchange(ANN, QueueRequest(events=tuple(events)))
-        given += len(events)
+        result += len(events)
         if not project.store.one(f"select count(*) from ({OPEN})"):
             break
-    return given
+    return result
 
 
 _CHECKS = "select count(*) from queue join records using (n) where id = ? and purpose = 'check'"

@@ -97,7 +97,7 @@ def _vectors(project: Project, encoder: Path | None, rows: np.ndarray) -> np.nda
     return load_encoder(str(encoder), project.vectors / "cache", 1).encode([texts[n] for n in rows.tolist()])
 
 
-def said(project: Project) -> list[tuple[object, ...]]:
+def stored_predictions(project: Project) -> list[tuple[object, ...]]:
     """All suggestions."""
     return project.store.query("select * from suggestions order by n")
 

@@ -35,8 +35,8 @@ def table_of(rows: list[str]) -> Table:
 
 def votes_of(table: Table) -> Votes:
     who, record = np.nonzero(table >= 0)
-    said = table[who, record]
-    return Votes(record, who, said, table.shape[1], len(table), int(table.max(initial=0)) + 1)
+    answer = table[who, record]
+    return Votes(record, who, answer, table.shape[1], len(table), int(table.max(initial=0)) + 1)
 
 
 def alpha_of(table: Table) -> float | None:
@@ -86,25 +86,25 @@ def test_names_and_order_change_nothing(table: Table, random: "np.random.Generat
 @settings(deadline=None)
 def test_full_agreement_is_one(truth: list[int]) -> None:
     votes = votes_of(np.array([truth] * 3))
-    found = alpha(count_categories(votes), np.random.default_rng(0), 200)
-    assert found.value == 1.0
-    assert found.high in (None, 1.0)
+    matches = alpha(count_categories(votes), np.random.default_rng(0), 200)
+    assert matches.value == 1.0
+    assert matches.high in (None, 1.0)
     assert {one.value for one in kappas(votes, np.arange(3)).values()} == {1.0}
 
 
 def test_a_label_against_the_rest_is_alpha_of_two_categories() -> None:
     table = table_of(FOUR_OBSERVERS)
     votes = votes_of(table)
-    found = alpha(count_one(votes, votes.said == 2), np.random.default_rng(0), 10).value
-    assert found == pytest.approx(alpha_of(np.where(table >= 0, (table == 2).astype(int), -1)))
+    matches = alpha(count_one(votes, votes.answer == 2), np.random.default_rng(0), 10).value
+    assert matches == pytest.approx(alpha_of(np.where(table >= 0, (table == 2).astype(int), -1)))
 
 
 def test_kappa_is_what_was_published() -> None:
     # Cohen's kappa of two readers of 50 proposals, the example of Wikipedia's article: .4.
-    found = kappa(np.array([[20, 5], [10, 15]]))
-    assert found.value == pytest.approx(0.4)
-    assert found.records == 50
-    assert found.same == pytest.approx(0.7)
+    matches = kappa(np.array([[20, 5], [10, 15]]))
+    assert matches.value == pytest.approx(0.4)
+    assert matches.records == 50
+    assert matches.same == pytest.approx(0.7)
 
 
 def test_confusion_counts_shared_records_only() -> None:
@@ -138,18 +138,18 @@ def test_the_interval_holds_the_truth_as_often_as_it_says() -> None:
     hits = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        found = alpha(count_categories(votes_of(crowd(rng, 150))), rng, 300)
-        assert found.low is not None
-        assert found.high is not None
-        hits += found.low <= truth <= found.high
+        matches = alpha(count_categories(votes_of(crowd(rng, 150))), rng, 300)
+        assert matches.low is not None
+        assert matches.high is not None
+        hits += matches.low <= truth <= matches.high
     assert 0.90 <= hits / 200 <= 0.99
 
 
 def test_many_records_are_drawn_anew_as_kinds_and_not_one_by_one() -> None:
     votes = votes_of(crowd(np.random.default_rng(0), 100_000))
-    found = alpha(count_categories(votes), np.random.default_rng(0))
+    matches = alpha(count_categories(votes), np.random.default_rng(0))
     again = alpha(count_categories(votes), np.random.default_rng(0))
-    assert found == again
-    assert found.low is not None
-    assert found.high is not None
-    assert found.high - found.low < 0.02
+    assert matches == again
+    assert matches.low is not None
+    assert matches.high is not None
+    assert matches.high - matches.low < 0.02

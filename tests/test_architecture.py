@@ -82,8 +82,8 @@ def test_the_packages_of_core_import_only_those_before_them() -> None:
     assert packages == set(CORE_ORDER)
     for path in (ROOT / "core").glob("*/*.py"):
         allowed = CORE_ORDER[: CORE_ORDER.index(path.parent.name) + 1]
-        found = re.findall(r"^\s*(?:from|import) core\.([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        named = {name.split(".")[0] for name in found if name not in GROUND_TOO}
+        matches = re.findall(r"^\s*(?:from|import) core\.([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        named = {name.split(".")[0] for name in matches if name not in GROUND_TOO}
         assert packages & named <= set(allowed), path
 
 

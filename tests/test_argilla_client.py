@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.argilla_server import ArgillaServer
-from tests.argilla_world import annotator, asked, make_dataset, push
+from tests.argilla_world import annotator, make_dataset, push, request
 
 TEXTS = (
     "Card payment failed at the shop",
@@ -84,7 +84,7 @@ def ids(records: Any) -> set[str]:
     return {record.id for record in records}
 
 
-def found(dataset: Any, query: str = "", **options: Any) -> set[str]:
+def ids_of(dataset: Any, query: str = "", **options: Any) -> set[str]:
     """Ids of the records that a query finds."""
     import argilla as rg
 
@@ -96,8 +96,8 @@ def test_what_was_logged_comes_back_as_it_was(dataset: Any) -> None:
     assert record.fields["text"] == TEXTS[3]
     assert dict(record.metadata) == {"source": "chat", "uncertainty": 0.3, "length": len(TEXTS[3])}
     assert record.vectors["meaning"] == [1.0, 0.3, 0.0]
-    told = {one.question_name: (one.value, one.score, one.agent) for one in record.suggestions}
-    assert told == {"label": ("other", 0.65, "m1"), "topics": (["shop", "fees"], [0.5, 0.6], None)}
+    result = {one.question_name: (one.value, one.score, one.agent) for one in record.suggestions}
+    assert result == {"label": ("other", 0.65, "m1"), "topics": (["shop", "fees"], [0.5, 0.6], None)}
     assert len(list(dataset.records)) == 6
 
 
@@ -107,15 +107,15 @@ def test_logging_again_updates_by_id_and_adds_what_is_new(dataset: Any) -> None:
     again = rg.Record(id="r0", fields={"text": "A wombat came"}, metadata={"source": "fax"})
     fresh = rg.Record(id="r9", fields={"text": "A quokka came"}, metadata={"source": "fax"})
     dataset.records.log([again, fresh])
-    assert found(dataset, "wombat") == {"r0"}
-    assert found(dataset, "shop") == set()
-    assert found(dataset, filter=rg.Filter([("metadata.source", "==", "fax")])) == {"r0", "r9"}
+    assert ids_of(dataset, "wombat") == {"r0"}
+    assert ids_of(dataset, "shop") == set()
+    assert ids_of(dataset, filter=rg.Filter([("metadata.source", "==", "fax")])) == {"r0", "r9"}
     assert len(list(dataset.records)) == 7
 
 
 def test_deleted_records_are_found_no_more(dataset: Any) -> None:
     dataset.records.delete([one for one in dataset.records if one.id in ("r0", "r2")])
-    assert found(dataset, "card") == {"r4", "r5"}
+    assert ids_of(dataset, "card") == {"r4", "r5"}
     assert ids(dataset.records) == {"r1", "r3", "r4", "r5"}
 
 
@@ -136,15 +136,15 @@ def test_deleted_records_are_found_no_more(dataset: Any) -> None:
     ],
 )
 def test_words_are_found(dataset: Any, query: str, expected: set[str]) -> None:
-    assert found(dataset, query) == expected
+    assert ids_of(dataset, query) == expected
 
 
 def test_everything_can_be_filtered_on(dataset: Any, client: Any) -> None:
     import argilla as rg
 
     record = next(one for one in dataset.records if one.id == "r1")
-    given = {"user_id": client.me.id, "status": "submitted"}
-    answer = [rg.Response("label", "cash", **given), rg.Response("sure", 3, **given)]
+    entries = {"user_id": client.me.id, "status": "submitted"}
+    answer = [rg.Response("label", "cash", **entries), rg.Response("sure", 3, **entries)]
     dataset.records.log([rg.Record(id="r1", fields=record.fields, metadata=dict(record.metadata), responses=answer)])
     for conditions, expected in (
         ([("metadata.source", "==", "mail")], {"r0", "r1", "r2"}),
@@ -163,14 +163,14 @@ def test_everything_can_be_filtered_on(dataset: Any, client: Any) -> None:
         ([("status", "==", "completed")], {"r1"}),
         ([("metadata.source", "==", "mail"), ("label.suggestion", "==", "card")], {"r0", "r2"}),
     ):
-        assert found(dataset, filter=rg.Filter(conditions)) == expected, conditions
-    assert found(dataset, "card", filter=rg.Filter([("metadata.source", "==", "chat")])) == {"r4", "r5"}
+        assert ids_of(dataset, filter=rg.Filter(conditions)) == expected, conditions
+    assert ids_of(dataset, "card", filter=rg.Filter([("metadata.source", "==", "chat")])) == {"r4", "r5"}
 
 
 def test_records_are_sorted_by_whatever_there_is(argilla: ArgillaServer, dataset: Any) -> None:
     def order(way: str, **scope: str) -> list[str]:
         body = {"sort": [{"scope": scope, "order": way}]}
-        items = asked(argilla, "POST", f"/datasets/{dataset.id}/records/search", body)["items"]
+        items = request(argilla, "POST", f"/datasets/{dataset.id}/records/search", body)["items"]
         return [item["record"]["external_id"] for item in items]
 
     up = [f"r{number}" for number in range(6)]
@@ -195,26 +195,26 @@ def test_similar_records_come_nearest_first(dataset: Any) -> None:
 
 
 def test_metadata_ranges_are_what_the_interface_shows(argilla: ArgillaServer, dataset: Any) -> None:
-    properties = asked(argilla, "GET", f"/me/datasets/{dataset.id}/metadata-properties")["items"]
+    properties = request(argilla, "GET", f"/me/datasets/{dataset.id}/metadata-properties")["items"]
     places = {one["name"]: f"/metadata-properties/{one['id']}/metrics" for one in properties}
-    told = {name: asked(argilla, "GET", place) for name, place in places.items()}
-    assert told["source"]["values"] == [{"term": "chat", "count": 3}, {"term": "mail", "count": 3}]
-    assert (told["uncertainty"]["min"], told["uncertainty"]["max"]) == (0.0, 0.5)
+    result = {name: request(argilla, "GET", place) for name, place in places.items()}
+    assert result["source"]["values"] == [{"term": "chat", "count": 3}, {"term": "mail", "count": 3}]
+    assert (result["uncertainty"]["min"], result["uncertainty"]["max"]) == (0.0, 0.5)
     lengths = [len(text) for text in TEXTS]
-    assert (told["length"]["min"], told["length"]["max"]) == (min(lengths), max(lengths))
+    assert (result["length"]["min"], result["length"]["max"]) == (min(lengths), max(lengths))
 
 
 def test_suggestions_are_replaced_and_taken_away(argilla: ArgillaServer, dataset: Any) -> None:
     import argilla as rg
 
     record = next(one for one in dataset.records if one.id == "r0")
-    kept = {"fields": record.fields, "metadata": dict(record.metadata)}
-    dataset.records.log([rg.Record(id="r0", **kept, suggestions=[rg.Suggestion("label", "cash", 0.9, "m3")])])
-    assert found(dataset, filter=rg.Filter([("label.agent", "==", "m3")])) == {"r0"}
+    entries = {"fields": record.fields, "metadata": dict(record.metadata)}
+    dataset.records.log([rg.Record(id="r0", **entries, suggestions=[rg.Suggestion("label", "cash", 0.9, "m3")])])
+    assert ids_of(dataset, filter=rg.Filter([("label.agent", "==", "m3")])) == {"r0"}
     place = f"/records/{record._server_id}/suggestions"
-    made = asked(argilla, "GET", place)["items"]
-    asked(argilla, "DELETE", f"{place}?ids={','.join(one['id'] for one in made)}")
-    assert found(dataset, filter=rg.Filter([("label.suggestion", "==", "cash")])) == set()
+    made = request(argilla, "GET", place)["items"]
+    request(argilla, "DELETE", f"{place}?ids={','.join(one['id'] for one in made)}")
+    assert ids_of(dataset, filter=rg.Filter([("label.suggestion", "==", "cash")])) == set()
 
 
 def test_a_record_is_complete_after_as_many_people_as_the_overlap_says(argilla: ArgillaServer, name: str) -> None:
@@ -223,14 +223,14 @@ def test_a_record_is_complete_after_as_many_people_as_the_overlap_says(argilla: 
     people = [annotator(argilla, name) for _ in range(2)]
     answer = {"values": {"label": {"value": "a"}}, "status": "submitted"}
     for person in people:
-        asked(argilla, "POST", f"/records/{first}/responses", answer, person["api_key"])
-    asked(argilla, "POST", f"/records/{second}/responses", answer, people[0]["api_key"])
-    asked(argilla, "POST", f"/records/{second}/responses", {"status": "discarded"}, people[1]["api_key"])
+        request(argilla, "POST", f"/records/{first}/responses", answer, person["api_key"])
+    request(argilla, "POST", f"/records/{second}/responses", answer, people[0]["api_key"])
+    request(argilla, "POST", f"/records/{second}/responses", {"status": "discarded"}, people[1]["api_key"])
 
-    progress = asked(argilla, "GET", f"/datasets/{dataset}/progress")
+    progress = request(argilla, "GET", f"/datasets/{dataset}/progress")
     assert (progress["total"], progress["completed"], progress["pending"]) == (2, 1, 1)
-    told = asked(argilla, "GET", f"/me/datasets/{dataset}/metrics", key=people[1]["api_key"])["responses"]
-    assert (told["total"], told["submitted"], told["discarded"], told["pending"]) == (2, 1, 1, 0)
+    responses = request(argilla, "GET", f"/me/datasets/{dataset}/metrics", key=people[1]["api_key"])["responses"]
+    assert (responses["total"], responses["submitted"], responses["discarded"], responses["pending"]) == (2, 1, 1, 0)
 
 
 def test_answers_are_edited_saved_as_drafts_and_deleted(argilla: ArgillaServer, name: str) -> None:
@@ -238,15 +238,15 @@ def test_answers_are_edited_saved_as_drafts_and_deleted(argilla: ArgillaServer, 
     [record] = push(argilla, dataset, 1)
     key = annotator(argilla, name)["api_key"]
     draft = {"values": {"label": {"value": "a"}}, "status": "draft"}
-    made = asked(argilla, "POST", f"/records/{record}/responses", draft, key)["id"]
+    made = request(argilla, "POST", f"/records/{record}/responses", draft, key)["id"]
 
     def state() -> str:
-        return str(asked(argilla, "GET", f"/records/{record}")["status"])
+        return str(request(argilla, "GET", f"/records/{record}")["status"])
 
     assert state() == "pending"
-    asked(argilla, "PUT", f"/responses/{made}", {"values": {"label": {"value": "b"}}, "status": "submitted"}, key)
+    request(argilla, "PUT", f"/responses/{made}", {"values": {"label": {"value": "b"}}, "status": "submitted"}, key)
     assert state() == "completed"
-    asked(argilla, "DELETE", f"/responses/{made}", key=key)
+    request(argilla, "DELETE", f"/responses/{made}", key=key)
     assert state() == "pending"
 
 
@@ -254,10 +254,10 @@ def test_an_annotator_sees_his_workspace_and_nothing_else(argilla: ArgillaServer
     mine, other = make_dataset(argilla, name), make_dataset(argilla, f"{name}-other")
     push(argilla, other, 1)
     key = annotator(argilla, name)["api_key"]
-    assert [one["id"] for one in asked(argilla, "GET", "/me/datasets", key=key)["items"]] == [mine]
+    assert [one["id"] for one in request(argilla, "GET", "/me/datasets", key=key)["items"]] == [mine]
     for method, path in (("POST", f"/me/datasets/{other}/records/search"), ("GET", "/users"), ("GET", "/webhooks")):
         with pytest.raises(AssertionError, match="403"):
-            asked(argilla, method, path, {} if method == "POST" else None, key)
+            request(argilla, method, path, {} if method == "POST" else None, key)
 
 
 def test_people_of_a_tier_get_different_records_and_the_useful_ones_first(argilla: ArgillaServer, name: str) -> None:
@@ -269,9 +269,9 @@ def test_people_of_a_tier_get_different_records_and_the_useful_ones_first(argill
         path = f"/me/datasets/{dataset}/records/search?limit=10"
         body = {"filters": {"and": [{"type": "terms", "scope": {"entity": "response", "property": "status"}}]}}
         body["filters"]["and"][0]["values"] = ["pending"]
-        pages.append([item["record"]["id"] for item in asked(argilla, "POST", path, body, key)["items"]])
+        pages.append([item["record"]["id"] for item in request(argilla, "POST", path, body, key)["items"]])
     assert sorted(one for page in pages for one in page) == sorted(records[:30])
-    owner = asked(argilla, "POST", f"/me/datasets/{dataset}/records/search?limit=60", {})["items"]
+    owner = request(argilla, "POST", f"/me/datasets/{dataset}/records/search?limit=60", {})["items"]
     assert {item["record"]["id"] for item in owner[:30]} == {*records[:30]}
 
 
@@ -279,13 +279,13 @@ def test_a_dataset_goes_with_all_its_records(argilla: ArgillaServer, dataset: An
     place = f"/datasets/{dataset.id}"
     dataset.delete()
     with pytest.raises(AssertionError, match="404"):
-        asked(argilla, "GET", place)
+        request(argilla, "GET", place)
 
 
 def test_guidelines_and_overlap_can_be_changed_later(argilla: ArgillaServer, dataset: Any) -> None:
     change = {"guidelines": "Anew.", "distribution": {"strategy": "overlap", "min_submitted": 3}}
-    told = asked(argilla, "PATCH", f"/datasets/{dataset.id}", change)
-    assert (told["guidelines"], told["distribution"]["min_submitted"]) == ("Anew.", 3)
+    result = request(argilla, "PATCH", f"/datasets/{dataset.id}", change)
+    assert (result["guidelines"], result["distribution"]["min_submitted"]) == ("Anew.", 3)
 
 
 class Receiver:
@@ -334,25 +334,25 @@ def test_webhooks_tell_what_was_asked_for_signed_and_nothing_after_they_are_gone
 
     dataset = make_dataset(argilla, name)
     records = push(argilla, dataset, 3)  # before there is a webhook: the server remembers that none is wanted
-    hook = asked(
+    hook = request(
         argilla, "POST", "/webhooks", {"url": receiver.url, "events": ["response.created"], "description": "h"}
     )
     answer = {"values": {"label": {"value": "b"}}, "status": "submitted"}
     person = annotator(argilla, name)
     for record in records[:2]:
-        asked(argilla, "POST", f"/records/{record}/responses", answer, person["api_key"])
+        request(argilla, "POST", f"/records/{record}/responses", answer, person["api_key"])
 
-    told = [Webhook(hook["secret"]).verify(body, headers) for headers, body in receiver.wait(2)]
+    result = [Webhook(hook["secret"]).verify(body, headers) for headers, body in receiver.wait(2)]
 
-    assert [(one["type"], one["data"]["record"]["id"]) for one in told] == [
+    assert [(one["type"], one["data"]["record"]["id"]) for one in result] == [
         ("response.created", record) for record in records[:2]
     ]
-    assert {one["data"]["user"]["username"] for one in told} == {person["username"]}
-    asked(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": False})
-    asked(argilla, "POST", f"/records/{records[2]}/responses", answer, person["api_key"])
-    asked(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": True, "events": ["record.created"]})
+    assert {one["data"]["user"]["username"] for one in result} == {person["username"]}
+    request(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": False})
+    request(argilla, "POST", f"/records/{records[2]}/responses", answer, person["api_key"])
+    request(argilla, "PATCH", f"/webhooks/{hook['id']}", {"enabled": True, "events": ["record.created"]})
     push_one = {"items": [{"fields": {"text": "late"}, "external_id": "late"}]}
-    asked(argilla, "POST", f"/datasets/{dataset}/records/bulk", push_one)
+    request(argilla, "POST", f"/datasets/{dataset}/records/bulk", push_one)
     assert json.loads(receiver.wait(3)[2][1])["type"] == "record.created"
-    asked(argilla, "DELETE", f"/webhooks/{hook['id']}")
+    request(argilla, "DELETE", f"/webhooks/{hook['id']}")
     assert len(receiver.got) == 3

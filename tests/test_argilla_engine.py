@@ -17,7 +17,7 @@ def test_random_queries_filters_orders_and_turns_are_answered_as_by_brute_force(
     done = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=220)
 
     assert done.returncode == 0, done.stderr[-3000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["wrong"] == []
-    assert told["asked"]["words"] == told["asked"]["filters"] == 1500
-    assert told["asked"]["hostile"] > 40
+    stored = json.loads(done.stdout.splitlines()[-1])
+    assert stored["wrong"] == []
+    assert stored["asked"]["words"] == stored["asked"]["filters"] == 1500
+    assert stored["asked"]["hostile"] > 40

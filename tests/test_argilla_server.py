@@ -25,7 +25,7 @@ from core import loop
 from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
 from tests.argilla_server import ArgillaServer, free_port, quiet, require_environment, start_for
-from tests.argilla_world import annotator, asked, make_dataset, push
+from tests.argilla_world import annotator, make_dataset, push, request
 from tests.test_cli import rondo
 
 
@@ -61,25 +61,25 @@ def test_a_restart_keeps_sessions_data_and_the_key_and_tells_no_password(own: Ar
     push(own, dataset, 5)
 
     assert server.stop(own.project) == {"stopped": True}
-    told = again(own)
+    result = again(own)
 
-    assert told["owner"] is None
+    assert result["owner"] is None
     assert httpx.get(f"{own.url}/api/v1/me", headers=signed_in).json()["username"] == "owner"
-    assert asked(own, "GET", f"/datasets/{dataset}/progress")["total"] == 5
+    assert request(own, "GET", f"/datasets/{dataset}/progress")["total"] == 5
 
 
 def test_what_was_acknowledged_outlives_a_kill_in_the_middle_of_answering(own: ArgillaServer) -> None:
     dataset = make_dataset(own, "killed")
     records = push(own, dataset, 200)
-    found = running(own.project)
-    assert found
+    matches = running(own.project)
+    assert matches
     acknowledged: list[str] = []
 
     def answer() -> None:
         body = {"values": {"label": {"value": "a"}}, "status": "submitted"}
         for record in records:
             try:
-                acknowledged.append(str(asked(own, "POST", f"/records/{record}/responses", body)["id"]))
+                acknowledged.append(str(request(own, "POST", f"/records/{record}/responses", body)["id"]))
             except httpx.TransportError:
                 return
 
@@ -87,13 +87,13 @@ def test_what_was_acknowledged_outlives_a_kill_in_the_middle_of_answering(own: A
     thread.start()
     while len(acknowledged) < 20:
         time.sleep(0.01)
-    os.kill(found.pid, signal.SIGKILL)
+    os.kill(matches.pid, signal.SIGKILL)
     thread.join()
     assert running(own.project) is None
     assert server.status(own.project) == {"running": False}
     again(own)
 
-    items = asked(own, "POST", f"/datasets/{dataset}/records/search?limit=300&include=responses", {})["items"]
+    items = request(own, "POST", f"/datasets/{dataset}/records/search?limit=300&include=responses", {})["items"]
     stored = {one["id"] for item in items for one in item["record"]["responses"]}
     assert 20 <= len(acknowledged) < 200
     assert stored >= {*acknowledged}
@@ -109,7 +109,7 @@ def test_an_index_that_a_kill_left_behind_is_mended_at_the_next_start(own: Argil
     again(own)
 
     query = {"query": {"text": {"q": "record", "field": "text"}}}
-    assert asked(own, "POST", f"/datasets/{dataset}/records/search", query)["total"] == 3
+    assert request(own, "POST", f"/datasets/{dataset}/records/search", query)["total"] == 3
 
 
 def test_restarts_leave_nothing_in_any_temporary_folder(
@@ -120,10 +120,10 @@ def test_restarts_leave_nothing_in_any_temporary_folder(
     server.stop(own.project)
     before = files(home)
     again(own)
-    found = running(own.project)
-    assert found
+    matches = running(own.project)
+    assert matches
     assert (home / "tmp").exists()
-    os.kill(found.pid, signal.SIGKILL)
+    os.kill(matches.pid, signal.SIGKILL)
     again(own)
     assert len([*(home / "tmp").iterdir()]) == 1, "what the killed one left is gone"
     server.stop(own.project)
@@ -136,21 +136,21 @@ def test_all_that_is_stored_is_for_the_owners_eyes_only(own: ArgillaServer) -> N
     connection = server.find_connection(own.project, read_settings(own.project))
     add = accounts.add_user(connection, "rondo", "ann", "annotator")
     home = own.project / ".rondo" / "team"
-    told = back_up(own.project, None)
+    result = back_up(own.project, None)
 
-    folders = [home, home.parent, home / "tmp", Path(told["folder"])]
+    folders = [home, home.parent, home / "tmp", Path(result["folder"])]
     assert {oct(one.stat().st_mode & 0o777) for one in folders} == {"0o700"}
-    everything = [one for folder in (home, Path(told["folder"])) for one in folder.iterdir()]
+    everything = [one for folder in (home, Path(result["folder"])) for one in folder.iterdir()]
     assert all(one.stat().st_mode & 0o077 == 0 for one in everything)
     secrets = (add["password"].encode(), own.owner_password.encode())
     assert not [one for one in everything if one.is_file() and any(word in one.read_bytes() for word in secrets)]
 
 
 def test_no_secret_stands_in_the_list_of_processes(own: ArgillaServer) -> None:
-    found = running(own.project)
-    assert found
-    line = " ".join(psutil.Process(found.pid).cmdline())
-    environment = "".join(psutil.Process(found.pid).environ().values())
+    matches = running(own.project)
+    assert matches
+    line = " ".join(psutil.Process(matches.pid).cmdline())
+    environment = "".join(psutil.Process(matches.pid).environ().values())
     assert own.api_key not in line + environment
     assert own.owner_password not in line + environment
 
@@ -160,9 +160,9 @@ def test_it_inherits_no_secret(own: ArgillaServer, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(name, "a-secret-of-another")
     server.stop(own.project)
     again(own)
-    found = running(own.project)
-    assert found
-    environment = psutil.Process(found.pid).environ()
+    matches = running(own.project)
+    assert matches
+    environment = psutil.Process(matches.pid).environ()
     assert "a-secret-of-another" not in environment.values()
     assert environment["PATH"] == os.environ["PATH"]
 
@@ -185,8 +185,8 @@ def test_wrong_passwords_slow_down_who_tries_them_and_nobody_else(argilla: Argil
     person = annotator(argilla, "team-throttle")["username"]
 
     def sign_in(name: str, password: str, **headers: str) -> int:
-        given = {"username": name, "password": password}
-        return httpx.post(f"{argilla.url}/api/v1/token", data=given, headers=headers).status_code
+        entries = {"username": name, "password": password}
+        return httpx.post(f"{argilla.url}/api/v1/token", data=entries, headers=headers).status_code
 
     here, there = {"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "192.0.2.2"}
     assert [sign_in(person, "wrong", **here) for _ in range(7)] == [401] * 5 + [429] * 2
@@ -201,7 +201,7 @@ def test_a_backup_of_a_server_that_is_written_to_is_whole_and_starts(own: Argill
     dataset = make_dataset(own, "copied")
     writer = threading.Thread(target=push, args=(own, dataset, 300))
     writer.start()
-    told = back_up(own.project, tmp_path / "copy")
+    result = back_up(own.project, tmp_path / "copy")
     writer.join()
     with pytest.raises(Refused, match="never overwrites"):
         back_up(own.project, tmp_path / "copy")
@@ -210,12 +210,12 @@ def test_a_backup_of_a_server_that_is_written_to_is_whole_and_starts(own: Argill
     loop.create_project(other, ["a"])
     home = other / ".rondo" / "team"
     home.parent.mkdir(mode=0o700)
-    Path(told["folder"]).rename(home)
+    Path(result["folder"]).rename(home)
     started = server.start(other, "127.0.0.1", free_port(), quiet)
     try:
         assert started["owner"] is None
         copied = ArgillaServer(started["url"], own.api_key, "", other)
-        assert asked(copied, "GET", f"/datasets/{dataset}/progress")["total"] in (0, 300), "one push is one commit"
+        assert request(copied, "GET", f"/datasets/{dataset}/progress")["total"] in (0, 300), "one push is one commit"
     finally:
         server.stop(other)
 
@@ -230,8 +230,8 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(own: ArgillaServer, tmp_p
 
 
 def test_a_second_start_finds_the_first_and_another_process_keeps_off_its_folder(own: ArgillaServer) -> None:
-    told = again(own)
-    assert (told["already"], told["url"], told["owner"]) == (True, own.url, None)
+    result = again(own)
+    assert (result["already"], result["url"], result["owner"]) == (True, own.url, None)
 
     (own.project / ".rondo" / "team" / "server.json").rename(own.project / "hidden.json")
     with pytest.raises(Refused, match="Another server already works on"):
@@ -253,11 +253,11 @@ def test_any_other_version_of_the_server_is_refused_with_the_reason(tmp_path: Pa
     fake.mkdir()
     (fake / "METADATA").write_text("Metadata-Version: 2.1\nName: argilla-server\nVersion: 2.9.0\n")
     engine = Path(server.__file__).parent
-    wanted = {"home": str(tmp_path), "host": "127.0.0.1", "port": free_port(), "owner": "owner"}
-    wanted |= {"password": "12345678", "api_key": "key", "workspace": "w"}
+    requested = {"home": str(tmp_path), "host": "127.0.0.1", "port": free_port(), "owner": "owner"}
+    requested |= {"password": "12345678", "api_key": "key", "workspace": "w"}
     done = subprocess.run(
         [str(argilla_python(quiet)), "-P", "-m", "engine.serve"],
-        input=json.dumps(wanted) + "\n",
+        input=json.dumps(requested) + "\n",
         env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{engine}"},
         capture_output=True,
         text=True,
@@ -276,11 +276,11 @@ def test_the_first_start_takes_password_and_key_from_the_environment(
         server.start(tmp_path / "project", "127.0.0.1", free_port(), quiet)
     monkeypatch.setenv("RONDO_TEAM_PASSWORD", "long-enough")
     monkeypatch.setenv("RONDO_TEAM_API_KEY", "my.key")
-    told = server.start(tmp_path / "project", "127.0.0.1", free_port(), quiet)
+    result = server.start(tmp_path / "project", "127.0.0.1", free_port(), quiet)
     try:
-        assert told["owner"] == {"username": "owner", "password": "long-enough", "api_key": "my.key"}
-        given = {"username": "owner", "password": "long-enough"}
-        assert httpx.post(f"{told['url']}/api/v1/token", data=given).status_code == 201
+        assert result["owner"] == {"username": "owner", "password": "long-enough", "api_key": "my.key"}
+        entries = {"username": "owner", "password": "long-enough"}
+        assert httpx.post(f"{result['url']}/api/v1/token", data=entries).status_code == 201
     finally:
         server.stop(tmp_path / "project")
 
@@ -288,8 +288,8 @@ def test_the_first_start_takes_password_and_key_from_the_environment(
 def test_people_are_added_with_a_password_that_opens_the_door(argilla: ArgillaServer) -> None:
     connection = server.find_connection(argilla.project, read_settings(argilla.project))
     made = accounts.add_user(connection, "team-a", "carla", "annotator")
-    given = {"username": "carla", "password": made["password"]}
-    assert httpx.post(f"{argilla.url}/api/v1/token", data=given).status_code == 201
+    entries = {"username": "carla", "password": made["password"]}
+    assert httpx.post(f"{argilla.url}/api/v1/token", data=entries).status_code == 201
     assert {"name": "carla", "role": "annotator", "member": True} in accounts.list_users(connection, "team-a")
     assert {"name": "carla", "role": "annotator", "member": False} in accounts.list_users(connection, "rondo")
     with pytest.raises(Refused, match="carla is a user of this server already"):
@@ -352,17 +352,17 @@ def test_two_starts_at_once_make_one_environment(tmp_path: Path, monkeypatch: py
     assert first.stdout
     assert first.stdin
     first.stdout.readline()
-    said: list[str] = []
+    answer: list[str] = []
 
     def heard(what: str, done: int, total: int) -> None:
-        said.append(what)
+        answer.append(what)
         (folder / "bin").mkdir(parents=True)
         (folder / "bin" / "python").touch()  # what the first one makes
         assert first.stdin
         first.stdin.close()
 
     assert argilla_python(heard) == folder / "bin" / "python"
-    assert said == ["Waiting for another start that installs Argilla."]
+    assert answer == ["Waiting for another start that installs Argilla."]
     first.wait()
     first.stdout.close()
 
@@ -372,15 +372,15 @@ def test_the_commands_of_a_team(tmp_path: Path) -> None:
     folder = tmp_path / "project"
     rondo("init", folder, "--labels", "a,b")
     assert "No Argilla server runs" in rondo("team", "status", "--project", folder)
-    said = rondo("team", "start", "--project", folder, "--port", free_port())
+    answer = rondo("team", "start", "--project", folder, "--port", free_port())
     try:
-        assert "user      owner" in said
-        assert "password is shown this once" in said
+        assert "user      owner" in answer
+        assert "password is shown this once" in answer
         assert "runs already at" in rondo("team", "start", "--project", folder)
         assert "Added ann (annotator)" in rondo("team", "users", "add", "ann", "--project", folder)
         assert "ann  annotator" in rondo("team", "users", "list", "--project", folder)
-        told = json.loads(rondo("team", "status", "--project", folder, "--json"))
-        assert (told["users"], told["datasets"], told["answers"]) == (2, 0, True)
+        stored = json.loads(rondo("team", "status", "--project", folder, "--json"))
+        assert (stored["users"], stored["datasets"], stored["answers"]) == (2, 0, True)
         assert "Copied to" in rondo("team", "backup", "--project", folder)
     finally:
         assert "Argilla is stopped." in rondo("team", "stop", "--project", folder)

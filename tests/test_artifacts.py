@@ -237,8 +237,8 @@ def test_sealing_leaves_out_what_quotes_training_texts_and_where_folders_were(tm
     info = {"base": "/home/me/models/mini", "label_names": {"a": "/music"}, "values": {"base": "/home/me/x"}}
     manifest = seal_model(tmp_path / "m", Making("encoder", INSIDE, ("a", "b"), False, info), HEAD)
     assert "encoder/README.md" not in manifest["files"]
-    kept = json.loads((tmp_path / "m" / "training_info.json").read_text())
-    assert kept == {"base": "mini", "label_names": {"a": "/music"}, "values": {"base": "x"}}
+    stored = json.loads((tmp_path / "m" / "training_info.json").read_text())
+    assert stored == {"base": "mini", "label_names": {"a": "/music"}, "values": {"base": "x"}}
 
 
 def test_a_trainer_that_leaves_a_pickle_cannot_seal_its_model(tmp_path: Path) -> None:

@@ -26,22 +26,22 @@ def project(seed: int, records: int = 900, arrives: tuple[int, ...] = (0,)) -> t
         rest = np.setdiff1d(pool, drawn)
         chosen = rest[np.argsort(-doubt[rest])][: size - len(drawn)]
         left[drawn], left[chosen], audited[drawn] = draw, draw, True
-    asked = np.flatnonzero(left >= 0)
-    return right, asked, History(np.bincount(wave), opens, wave[asked], left[asked], audited[asked])
+    indices = np.flatnonzero(left >= 0)
+    return right, indices, History(np.bincount(wave), opens, wave[indices], left[indices], audited[indices])
 
 
 @pytest.mark.parametrize("arrives", [(0,), (0, 2)])
 def test_biased_selection_and_a_changing_audit_share_do_not_bias_the_score(arrives: tuple[int, ...]) -> None:
     rows = []
     for seed in range(600):
-        right, asked, history = project(seed, arrives=arrives)
-        verdict, true = right[asked], right.mean()
-        found = share_of(verdict, np.ones_like(verdict), weigh(history))
+        right, query, history = project(seed, arrives=arrives)
+        verdict, true = right[query], right.mean()
+        matches = share_of(verdict, np.ones_like(verdict), weigh(history))
         drawn = verdict[history.audited]
         naive = share(int(drawn.sum()), len(drawn))
-        assert found is not None
-        held = [one.low <= true <= one.high for one in (found, naive)]
-        rows.append((found.value - true, naive.value - true, *held))
+        assert matches is not None
+        held = [one.low <= true <= one.high for one in (matches, naive)]
+        rows.append((matches.value - true, naive.value - true, *held))
     error, naive_error, held, naive_held = np.mean(rows, axis=0)
     noise = np.std(rows, axis=0)[0] / len(rows) ** 0.5
     assert abs(error) < 4 * noise
@@ -53,54 +53,54 @@ def test_biased_selection_and_a_changing_audit_share_do_not_bias_the_score(arriv
 @given(some.integers(0, 10_000), some.sampled_from([(0,), (0, 1), (0, 0, 3), (0, 4)]))
 def test_weights_are_shares_of_all_records(seed: int, arrives: tuple[int, ...]) -> None:
     _, _, history = project(seed, 700, arrives)
-    found = weigh(history)
-    assert found.weight.sum() == pytest.approx(1)
-    assert found.weight.min() >= 0
-    assert found.random[~found.drawn] == pytest.approx(0)
-    assert (found.random[found.drawn] > 0).all()
-    assert 0 < found.stray < 1
-    assert found.population == 700
-    assert found.uncovered == 0
+    matches = weigh(history)
+    assert matches.weight.sum() == pytest.approx(1)
+    assert matches.weight.min() >= 0
+    assert matches.random[~matches.drawn] == pytest.approx(0)
+    assert (matches.random[matches.drawn] > 0).all()
+    assert 0 < matches.stray < 1
+    assert matches.population == 700
+    assert matches.uncovered == 0
 
 
 def test_weights_by_hand() -> None:
     """Ten records; draw 0 takes an audit and a chosen one, draw 1 an audit from the eight that are left."""
     one = np.zeros(1, np.int64)
     history = History(one + 10, one, np.zeros(3, np.int64), np.array([0, 0, 1]), np.array([True, False, True]))
-    found = weigh(history)
-    assert found.weight == pytest.approx([(5 + 0.5) / 10, 0.5 / 10, 4 / 10])
-    assert found.effective == pytest.approx(81 / (25 * 0.9 + 16 * 0.875))
+    matches = weigh(history)
+    assert matches.weight == pytest.approx([(5 + 0.5) / 10, 0.5 / 10, 4 / 10])
+    assert matches.effective == pytest.approx(81 / (25 * 0.9 + 16 * 0.875))
 
 
 def test_a_single_draw_is_a_plain_sample() -> None:
     one = np.zeros(1, np.int64)
-    found = weigh(History(one + 1000, one, np.zeros(20, np.int64), np.zeros(20, np.int64), np.ones(20, np.bool_)))
-    assert found.weight == pytest.approx(plain(20).weight)
-    assert found.effective == pytest.approx(20 / (1 - 20 / 1000))
+    matches = weigh(History(one + 1000, one, np.zeros(20, np.int64), np.zeros(20, np.int64), np.ones(20, np.bool_)))
+    assert matches.weight == pytest.approx(plain(20).weight)
+    assert matches.effective == pytest.approx(20 / (1 - 20 / 1000))
 
 
 def test_where_every_record_was_asked_the_score_is_their_mean_with_the_doubt_of_a_sample() -> None:
     """Other folds would have judged some of them otherwise, so 63 % (63 to 63) would be too sure."""
-    right, asked, history = project(3, 300)
-    assert len(asked) == 300
-    verdict = np.stack([right[asked], ~right[asked]], axis=1)
-    found = score(np.tile([True, False], (300, 1)), verdict, weigh(history))
-    assert found.effective is None
-    for estimate in (found.accuracy, found.macro_f1, found.micro_f1):
+    right, query, history = project(3, 300)
+    assert len(query) == 300
+    verdict = np.stack([right[query], ~right[query]], axis=1)
+    matches = score(np.tile([True, False], (300, 1)), verdict, weigh(history))
+    assert matches.effective is None
+    for estimate in (matches.accuracy, matches.macro_f1, matches.micro_f1):
         assert estimate.low < estimate.value < estimate.high
     sample = exact(float(right.mean()), 300)
-    assert found.accuracy.value == pytest.approx(right.mean())
-    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((sample.low, sample.high))
+    assert matches.accuracy.value == pytest.approx(right.mean())
+    assert (matches.accuracy.low, matches.accuracy.high) == pytest.approx((sample.low, sample.high))
 
 
 def test_an_import_without_an_audit_record_is_left_out_and_counted() -> None:
     _, _, history = project(1, arrives=(0, 9))
-    found = weigh(history)
-    assert (found.population, found.uncovered) == (900, 450)
-    assert found.weight.sum() == pytest.approx(1)
+    matches = weigh(history)
+    assert (matches.population, matches.uncovered) == (900, 450)
+    assert matches.weight.sum() == pytest.approx(1)
     assert (
         "450 records"
-        in score(np.eye(2, dtype=bool)[history.left % 2], np.eye(2, dtype=bool)[history.left % 2], found).unsaid[0]
+        in score(np.eye(2, dtype=bool)[history.left % 2], np.eye(2, dtype=bool)[history.left % 2], matches).unsaid[0]
     )
 
 
@@ -108,16 +108,16 @@ def test_without_an_audit_record_nothing_is_said() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
     weights = weigh(History(one + 50, one, none, none, np.zeros(0, np.bool_)))
     empty = np.zeros((0, 3), np.bool_)
-    found = score(empty, empty, weights)
-    assert (found.n, found.accuracy.low, found.accuracy.high) == (0, 0.0, 1.0)
-    assert found.per_label[2].recall is None
-    assert found.unsaid[-1].startswith("There are no audit labels yet.")
+    matches = score(empty, empty, weights)
+    assert (matches.n, matches.accuracy.low, matches.accuracy.high) == (0, 0.0, 1.0)
+    assert matches.per_label[2].recall is None
+    assert matches.unsaid[-1].startswith("There are no audit labels yet.")
 
 
 def test_a_record_labelled_before_any_draw_stands_for_itself() -> None:
     one = np.zeros(1, np.int64)
-    found = weigh(History(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True])))
-    assert found.weight == pytest.approx([0.1, 0.45, 0.45])
+    matches = weigh(History(one + 10, one, np.zeros(3, np.int64), np.array([-1, 0, 0]), np.array([False, True, True])))
+    assert matches.weight == pytest.approx([0.1, 0.45, 0.45])
 
 
 def test_an_impossible_history_is_refused() -> None:

@@ -109,8 +109,8 @@ def test_settings_corrections_and_reviews_stand_under_their_authors(project: Pro
     event = correct(project, "r4", ["food"], "Joy")
     withdraw(project, "r4", event, "Joy")
     queue_for_review(project, [4], "Joy")
-    told = log(project)[:4]
-    assert told == [("Joy", "review"), ("Joy", "correction taken back"), ("Joy", "correct"), ("Max", "settings")]
+    result = log(project)[:4]
+    assert result == [("Joy", "review"), ("Joy", "correction taken back"), ("Joy", "correct"), ("Max", "settings")]
 
 
 def fill(project: Project, count: int) -> None:
@@ -126,17 +126,17 @@ def fill(project: Project, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wanted", [Wanted(), Wanted(who="p1"), Wanted(what="k4"), Wanted("p0", "k0", datetime(2026, 1, 1, 0, 0, 9))]
+    "requested", [Wanted(), Wanted(who="p1"), Wanted(what="k4"), Wanted("p0", "k0", datetime(2026, 1, 1, 0, 0, 9))]
 )
-def test_the_pages_of_it_hold_every_line_once_newest_first(project: Project, wanted: Wanted) -> None:
+def test_the_pages_of_it_hold_every_line_once_newest_first(project: Project, requested: Wanted) -> None:
     fill(project, 701)
-    found: list[int] = []
+    matches: list[int] = []
     before = None
-    while page := lines(project, Wanted(wanted.who, wanted.what, wanted.since, before), 50):
-        found += [json.loads(line.detail)["n"] for line in page]
+    while page := lines(project, Wanted(requested.who, requested.what, requested.since, before), 50):
+        matches += [json.loads(line.detail)["n"] for line in page]
         before = page[-1].place
-    fits = [n for n in range(701) if wanted.who in (None, f"p{n % 3}") and wanted.what in (None, f"k{n % 5}")]
-    assert found == [n for n in reversed(fits) if wanted.since is None or n // 7 >= 9]
+    fits = [n for n in range(701) if requested.who in (None, f"p{n % 3}") and requested.what in (None, f"k{n % 5}")]
+    assert matches == [n for n in reversed(fits) if requested.since is None or n // 7 >= 9]
 
 
 def test_a_page_of_a_million_lines_is_a_page(project: Project) -> None:
@@ -157,11 +157,11 @@ def test_an_export_holds_every_line_with_its_words_and_is_a_line_itself(
     with project.store.transaction() as cursor:
         note(cursor, "Zoë, =1+1", "odd", odd)
     out = tmp_path / f"history.{file_format}"
-    told = history(project, quiet, who="Max", out=str(out), file_format=file_format)
+    result = history(project, quiet, who="Max", out=str(out), file_format=file_format)
     text = out.read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines(keepends=True))) if file_format == "csv" else None
     rows = rows or [json.loads(line) for line in text.splitlines()]
-    assert told["rows"] == len(rows) == 6
+    assert result["rows"] == len(rows) == 6
     assert [row["who"] for row in rows] == ["p0", "p1", "p2", "p0", "p1", "Zoë, =1+1"]
     assert json.loads(rows[-1]["detail"]) == odd
     assert log(project)[0] == ("Max", "history exported")

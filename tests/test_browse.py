@@ -37,12 +37,12 @@ SLOW = Pace(stretch=7, seconds=60)
 
 def ids(project: Project, search: Search) -> list[str]:
     """All that is found, page after page."""
-    found, start, pages = list[str](), 0, 0
+    result, start, pages = list[str](), 0, 0
     while pages < 100:
         page = find(project, search, start, SLOW)
-        found += [line.id for line in page.lines]
+        result += [line.id for line in page.lines]
         if page.next is None:
-            return found
+            return result
         start, pages = page.next, pages + 1
     raise AssertionError("The pages never end.")
 
@@ -76,12 +76,12 @@ def played(template: Path, tmp_path: Path) -> Iterator[Project]:
     k=st.integers(1, 60),
 )
 def test_the_nearest_rows_are_those_that_a_full_sort_finds(vectors: np.ndarray, row: int, k: int) -> None:
-    wanted = vectors.astype(np.float64) @ vectors[row].astype(np.float64)
+    requested = vectors.astype(np.float64) @ vectors[row].astype(np.float64)
     rows, cosines = nearest(vectors, row, k)
     assert row not in rows
     assert len(rows) == min(k, 39)
-    assert np.allclose(cosines, wanted[rows], atol=1e-3)
-    assert np.allclose(np.sort(wanted[rows])[::-1], np.sort(np.delete(wanted, row))[::-1][:k], atol=1e-3)
+    assert np.allclose(cosines, requested[rows], atol=1e-3)
+    assert np.allclose(np.sort(requested[rows])[::-1], np.sort(np.delete(requested, row))[::-1][:k], atol=1e-3)
 
 
 def test_pages_hold_every_record_once_in_order_of_import(project: Project) -> None:
@@ -91,8 +91,10 @@ def test_pages_hold_every_record_once_in_order_of_import(project: Project) -> No
 
 def test_a_search_finds_every_record_that_holds_all_words_in_any_case(project: Project) -> None:
     for words in ("RAIN storm", "the", "witness 7", "violin.", "c(", "zebra"):
-        wanted = [id for id, text in TEXTS.items() if all(word in text.casefold() for word in words.casefold().split())]
-        assert ids(project, Search(words=words)) == wanted
+        requested = [
+            id for id, text in TEXTS.items() if all(word in text.casefold() for word in words.casefold().split())
+        ]
+        assert ids(project, Search(words=words)) == requested
 
 
 def test_a_search_that_runs_out_of_time_says_how_far_it_came_and_goes_on_there(project: Project) -> None:
@@ -138,10 +140,14 @@ def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:
     path = project.folder / "rondo.toml"
     path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
     loop.next_batch(project, quiet, size=10, spare=0)
-    tied, skipped, flagged, *_ = [card.id for card in project.desk.exchange(Holder("ann", "a"), QueueRequest(want=10)).cards]
+    tied, skipped, flagged, *_ = [
+        card.id for card in project.desk.exchange(Holder("ann", "a"), QueueRequest(want=10)).cards
+    ]
     for who, label in (("ann", "weather"), ("bob", "food")):
         events = [Event(f"{who}0", tied, "submit", (label,)), Event(f"{who}1", skipped, "skip")]
-        project.desk.exchange(Holder(who, who), QueueRequest(events=(*events, Event(f"{who}2", flagged, "flag", note="odd"))))
+        project.desk.exchange(
+            Holder(who, who), QueueRequest(events=(*events, Event(f"{who}2", flagged, "flag", note="odd")))
+        )
     assert ids(project, Search(state="tied")) == [tied]
     assert ids(project, Search(state="skipped")) == [skipped]
     assert ids(project, Search(state="flagged")) == [flagged]
@@ -150,9 +156,9 @@ def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:
 
 
 def test_the_round_is_the_one_in_which_a_record_was_asked(played: Project) -> None:
-    asked = {batch: set(ids(played, Search(batch=batch))) for batch in choices(played).batches}
-    assert [len(asked[batch]) for batch in (3, 2, 1)] == [5, 10, 10]
-    assert not asked[1] & asked[2]
+    entries = {batch: set(ids(played, Search(batch=batch))) for batch in choices(played).batches}
+    assert [len(entries[batch]) for batch in (3, 2, 1)] == [5, 10, 10]
+    assert not entries[1] & entries[2]
 
 
 def test_a_cell_of_the_confusion_matrix_leads_to_its_records(played: Project) -> None:
@@ -160,7 +166,7 @@ def test_a_cell_of_the_confusion_matrix_leads_to_its_records(played: Project) ->
         cursor.execute("delete from judged")
         cursor.execute("insert into judged values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm')")
         cursor.execute("insert into judged values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm')")
-    assert ids(played, Search(truth="food", said="music")) == ["r4"]
+    assert ids(played, Search(truth="food", predicted="music")) == ["r4"]
     assert ids(played, Search(truth="food")) == ["r4", "r9"]
 
 
@@ -179,8 +185,8 @@ def test_flagged_pairs_stand_together_the_most_suspicious_first(project: Project
 
 def test_more_like_this_is_in_order_of_the_cosine(project: Project) -> None:
     vectors = open_vectors(project.vectors, project.settings().encoder)
-    wanted = np.argsort(-(vectors.astype(np.float32) @ vectors[3].astype(np.float32)))
-    assert ids(project, Search(like="r3"))[:5] == [f"r{n}" for n in wanted if n != 3][:5]
+    indices = np.argsort(-(vectors.astype(np.float32) @ vectors[3].astype(np.float32)))
+    assert ids(project, Search(like="r3"))[:5] == [f"r{n}" for n in indices if n != 3][:5]
     assert [line.id for _, line in neighbours(project, "r3")][:5] == ids(project, Search(like="r3"))[:5]
     assert set(ids(project, Search(like="r3", words="storm"))) == set(ids(project, Search(words="storm"))) - {"r3"}
 
@@ -203,16 +209,16 @@ def test_what_a_model_says_of_a_record_that_waits_for_a_blind_answer_is_hidden(p
 def hidden_everywhere(project: Project, n: int) -> bool:
     """Whether no page tells what a model says of the record; all of them must agree."""
     line = find(project, Search(rows=(n,))).lines[0]
-    found = Map(np.array([n]), np.zeros((1, 2), np.float32), MapFacts("", 60, 1, ""))
-    told = [
+    record_map = Map(np.array([n]), np.zeros((1, 2), np.float32), MapFacts("", 60, 1, ""))
+    result = [
         line.suggestion is not None,
         bool(told_by_models(project, line.id)),
         bool(read_dossier(project, line.id).verdicts),
-        line.id in ids(project, Search(said="food")),
+        line.id in ids(project, Search(predicted="food")),
         line.id in ids(project, Search(sure=(0.0, 1.0))),
-        points(project, found, "suggestion").looks[0].suggested is not None,
+        points(project, record_map, "suggestion").looks[0].suggested is not None,
     ]
-    assert told == [not line.hidden] * 6
+    assert result == [not line.hidden] * 6
     return line.hidden
 
 

@@ -88,7 +88,9 @@ def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project)
 
 def test_undoing_leaves_what_a_person_answered_since(project: Project) -> None:
     done = label_many(project, [0, 1], ["food"], "ada")
-    project.desk.exchange(ME, QueueRequest(events=(Event("late", "r0", "submit", ("music",), ts=utc_now().timestamp() + 9e4),)))
+    project.desk.exchange(
+        ME, QueueRequest(events=(Event("late", "r0", "submit", ("music",), ts=utc_now().timestamp() + 9e4),))
+    )
     undo_bulk(project, done["bulk"], "ada")
     assert {n: labels for n, (labels, *_) in settled(project).items()} == {0: "music"}
 
@@ -135,8 +137,8 @@ def test_the_two_ways_of_settling_agree_on_bulk_answers(
             undo_bulk(project, bulk, "ada")
     with project.store.reading() as cursor:
         standing = read_few_answers(cursor, list(EVERYBODY), project.settings())
-    said = {answer.n: answer.labels[0] for answer in standing if answer.annotator == "ada"}
-    assert {n: label for n, (label, *_) in settled(project).items()} == said
+    message = {answer.n: answer.labels[0] for answer in standing if answer.annotator == "ada"}
+    assert {n: label for n, (label, *_) in settled(project).items()} == message
     for one in bulks(project):
         if not one.taken_back:
             undo_bulk(project, one.id, "ada")

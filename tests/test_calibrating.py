@@ -156,13 +156,13 @@ def test_what_people_themselves_made_gold_measures_nobody(tmp_path: Path) -> Non
 
 
 def test_the_same_seed_slips_the_same_records_in_at_the_same_places(tmp_path: Path) -> None:
-    found = []
+    matches = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         world = make_world(tmp_path / name)
-        found.append(world.store.query("select n, position from queue where purpose = 'calibration' order by n"))
+        matches.append(world.store.query("select n, position from queue where purpose = 'calibration' order by n"))
         world.store.close()
-    assert found[0] == found[1]
+    assert matches[0] == matches[1]
 
 
 @given(st.integers(0, 5_000), st.floats(0, 0.5), st.integers(0, 2**63 - 1))
@@ -207,8 +207,8 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     project: Project, truth: dict[str, tuple[str, ...]]
 ) -> None:
     change_settings(project, calibration_share=0.5)
-    told = loop.next_batch(project, quiet, size=8)
-    assert (told["queued"], told["calibration"]) == (8, 4)
+    result = loop.next_batch(project, quiet, size=8)
+    assert (result["queued"], result["calibration"]) == (8, 4)
     assert status(project)["queued"] == 8
     assert loop.VERBS["rechoose"](project, quiet, batch=1)["same"]
     gold = project.store.query("select n, labels from settled where stratum = 'gold' order by n")

@@ -69,8 +69,8 @@ def server(folder: Path) -> Iterator[tuple[Path, int]]:
 def test_a_project_goes_from_a_file_to_a_queue_and_out_again(folder: Path, tmp_path: Path) -> None:
     before = figures(folder)
     assert (before["records"], before["labelled"], before["queued"], before["round"]) == (30, 0, 0, 0)
-    told = json.loads(rondo("next", "--project", folder, "--size", 5, "--strategy", "random", "--seed", 1, "--json"))
-    assert told["queued"] == figures(folder)["queued"] == 5
+    stored = json.loads(rondo("next", "--project", folder, "--size", 5, "--strategy", "random", "--seed", 1, "--json"))
+    assert stored["queued"] == figures(folder)["queued"] == 5
     rondo("export", "--project", folder, "--format", "csv", "--out", tmp_path / "out.csv", "--what", "all")
     rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
     assert len(rows) == 30
@@ -81,10 +81,10 @@ def test_a_project_goes_from_a_file_to_a_queue_and_out_again(folder: Path, tmp_p
 @pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
 def test_every_export_can_be_written(encoded: Path, tmp_path: Path, what: str, file_format: str) -> None:
     out = tmp_path / f"out.{file_format}"
-    told = json.loads(
+    stored = json.loads(
         rondo("export", "--project", encoded, "--format", file_format, "--out", out, "--what", what, "--json")
     )
-    assert out.stat().st_size > 0 or told["rows"] == 0
+    assert out.stat().st_size > 0 or stored["rows"] == 0
 
 
 def test_commands_work_the_same_while_the_server_holds_the_project(server: tuple[Path, int], tmp_path: Path) -> None:
@@ -94,8 +94,8 @@ def test_commands_work_the_same_while_the_server_holds_the_project(server: tuple
             break
         time.sleep(0.1)
     assert figures(folder)["queued"] == 20
-    told = json.loads(rondo("next", "--project", folder, "--size", 3, "--json"))
-    assert told["queued"] == 3
+    stored = json.loads(rondo("next", "--project", folder, "--size", 3, "--json"))
+    assert stored["queued"] == 3
     rondo("export", "--project", folder, "--format", "jsonl", "--out", tmp_path / "out.jsonl", "--what", "responses")
     events = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert {"event_id", "record_id", "annotator", "action", "label", "made_at", "round"} <= set(events[0])
@@ -123,7 +123,7 @@ def test_the_servers_address_and_secret_are_for_the_owner_only(server: tuple[Pat
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["status", "--project", "nowhere"], 3, "There is no project"),
         (["next", "--size", "0"], 4, "at least 1"),
@@ -136,7 +136,7 @@ def test_the_servers_address_and_secret_are_for_the_owner_only(server: tuple[Pat
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(
-    encoded: Path, tmp_path: Path, words: list[str], code: int, said: str
+    encoded: Path, tmp_path: Path, words: list[str], code: int, message: str
 ) -> None:
     import shutil
 
@@ -145,7 +145,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
         [sys.executable, "-m", "app", *words], capture_output=True, text=True, cwd=tmp_path / "project"
     )
     assert done.returncode == code, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().count("\n") == 0
 
@@ -161,8 +161,8 @@ def test_a_server_of_another_project_at_the_old_address_is_not_taken_for_ours(
 
 
 def test_audit_records_alone_can_be_queued_and_a_round_chosen_again(folder: Path) -> None:
-    told = rondo("next", "--project", folder, "--size", 5, "--audit-share", 1)
-    assert "Queued 5 records as batch 1, 5 of them audit." in told
+    result = rondo("next", "--project", folder, "--size", 5, "--audit-share", 1)
+    assert "Queued 5 records as batch 1, 5 of them audit." in result
     assert "the same 5 records" in rondo("rechoose", 1, "--project", folder)
     assert "There is no round 7" in rondo("rechoose", 7, "--project", folder, code=4)
 
@@ -204,26 +204,26 @@ def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> 
 
 def test_a_job_is_shown_with_what_it_was_started_with_and_its_newest_figures() -> None:
     events = [{"done": 3, "total": 9, "at": 0.0, "loss": 0.51234}]
-    told = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None}
-    assert training_text.LINES["job"](told)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
+    result = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None}
+    assert training_text.LINES["job"](result)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
 
 
 def test_a_search_names_its_winner_in_what_comes_next() -> None:
-    told = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
-    assert "rondo models promote j1" in training_text.LINES["train"](told)[-1]
-    assert training_text.LINES["train"]({**told, "model": None})[-1] == told["sentence"]
+    result = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
+    assert "rondo models promote j1" in training_text.LINES["train"](result)[-1]
+    assert training_text.LINES["train"]({**result, "model": None})[-1] == result["sentence"]
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:
-    told = {"sentence": "Done.", "gate": {"sentence": "Better.", "champion": None}}
-    assert not any("rollback" in line for line in models_text.LINES["promote"](told))
-    told["gate"] = {"sentence": "Better.", "champion": "m1"}
-    assert any("rollback" in line for line in models_text.LINES["promote"](told))
+    result = {"sentence": "Done.", "gate": {"sentence": "Better.", "champion": None}}
+    assert not any("rollback" in line for line in models_text.LINES["promote"](result))
+    result["gate"] = {"sentence": "Better.", "champion": "m1"}
+    assert any("rollback" in line for line in models_text.LINES["promote"](result))
 
 
 def test_every_figure_per_label_is_told_with_its_interval() -> None:
-    found = {"value": 0.914, "low": 0.853, "high": 0.947}
-    per_label = {"a": {"records": 40, "precision": found, "recall": None, "f1": found}}
+    entries = {"value": 0.914, "low": 0.853, "high": 0.947}
+    per_label = {"a": {"records": 40, "precision": entries, "recall": None, "f1": entries}}
     *_, line = _labels({"n": 90, "labels": {"a": "spam"}, "per_label": per_label})
     assert line.split() == [
         "spam",

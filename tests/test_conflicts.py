@@ -40,14 +40,14 @@ def quarrel(project: Project) -> Project:
     return project
 
 
-def told(project: Project) -> dict[str, str]:
+def sentences_of(project: Project) -> dict[str, str]:
     return {one.id: one.why for one in read_conflicts(project, 50)[0]}
 
 
 def test_every_record_on_which_people_do_not_agree_is_there_ties_first(quarrel: Project) -> None:
-    assert list(told(quarrel).items()) == [("r0", TIE), ("r1", DIFFER), ("r3", FLAG), ("r5", FLAG)]
-    found, total = read_conflicts(quarrel, 1, ["r0"])
-    assert ([one.id for one in found], total) == (["r1"], 4)
+    assert list(sentences_of(quarrel).items()) == [("r0", TIE), ("r1", DIFFER), ("r3", FLAG), ("r5", FLAG)]
+    matches, total = read_conflicts(quarrel, 1, ["r0"])
+    assert ([one.id for one in matches], total) == (["r1"], 4)
 
 
 def test_everyones_answer_and_note_stand_side_by_side(quarrel: Project) -> None:
@@ -68,25 +68,25 @@ def test_everyones_answer_and_note_stand_side_by_side(quarrel: Project) -> None:
 @pytest.mark.parametrize("record", ["r0", "r1", "r3", "r5"])
 def test_a_decided_record_is_no_conflict_until_the_decision_is_taken_back(quarrel: Project, record: str) -> None:
     event = correct(quarrel, record, ["weather"], "judge")
-    assert record not in told(quarrel)
+    assert record not in sentences_of(quarrel)
     assert still_in_conflict(quarrel, [record, "r0", "r1"]) == {"r0", "r1"} - {record}
     withdraw(quarrel, record, event, "judge")
-    assert record in told(quarrel)
+    assert record in sentences_of(quarrel)
 
 
 def test_where_many_differ_those_come_first_of_which_least_is_sure(project: Project, truth: Truth) -> None:
     answer(project, crowd_answers(truth, list(TOPICS)))
     loop.VERBS["quality"](project, quiet)
-    found, total = read_conflicts(project, 1000)
-    differing = [one.sure for one in found if one.why == DIFFER]
+    matches, total = read_conflicts(project, 1000)
+    differing = [one.sure for one in matches if one.why == DIFFER]
     assert None not in differing
     assert differing == sorted(differing, key=lambda sure: sure or 0)
     rows = project.store.query(
         """select id from responses join records using (n) where split is distinct from 'test'
            group by id having count(distinct labels) > 1"""
     )
-    assert {one.id for one in found} == {id for (id,) in rows}
-    assert total == len(found)
+    assert {one.id for one in matches} == {id for (id,) in rows}
+    assert total == len(matches)
 
 
 def test_a_decision_with_an_id_of_its_own_is_stored_once(quarrel: Project) -> None:
@@ -94,7 +94,7 @@ def test_a_decision_with_an_id_of_its_own_is_stored_once(quarrel: Project) -> No
     assert [decide(quarrel, event, "judge") for _ in range(3)] == [STORED, KNOWN, KNOWN]
     undo = Event("e2", "r0", "undo", undoes="e1", ts=time.time())
     assert [decide(quarrel, undo, "judge") for _ in range(2)] == [STORED, KNOWN]
-    assert told(quarrel)["r0"] == TIE
+    assert sentences_of(quarrel)["r0"] == TIE
     assert quarrel.store.one("select count(*) from responses where annotator = 'judge'") == 2
 
 
@@ -154,4 +154,4 @@ def test_what_cannot_be_stored_is_said_and_blocks_nothing(client: TestClient) ->
 def test_nobody_decides_without_a_token(client: TestClient, quarrel: Project) -> None:
     reply = client.post("/api/adjudicate", json={"events": [decision()]}, headers={"x-rondo-token": "forged"})
     assert reply.status_code == 401
-    assert "r0" in told(quarrel)
+    assert "r0" in sentences_of(quarrel)

@@ -28,9 +28,9 @@ def test_an_answer_that_goes_there_comes_back_as_it_was(setup: Setup, data: st.D
     labels = data.draw(st.lists(st.sampled_from(setup.label_ids), min_size=least, max_size=most, unique=True))
     values = convert.response_values(labels, note, setup)
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00.250000", "user_id": "u"}
-    heard = convert.said(response, "ann")
-    assert heard.labels == tuple(sorted(labels))
-    assert (heard.note or "") == note.strip()[:NOTE_LIMIT].rstrip()
+    received = convert.remote_answer(response, "ann")
+    assert received.labels == tuple(sorted(labels))
+    assert (received.note or "") == note.strip()[:NOTE_LIMIT].rstrip()
     assert convert.fits(response, setup)
 
 
@@ -56,8 +56,8 @@ def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
     record = Outgoing("r1", {setup.fields[0]: "text"}, metadata, rank, suggested)
     body = convert.record_body(record, setup, "q", others)
     long = {convert.metadata_name(name) for name in setup.context}
-    kept = {name: value for name, value in others.items() if name not in {*metadata, *long, *convert.RESERVED}}
-    assert kept.items() <= body["metadata"].items()
+    entries = {name: value for name, value in others.items() if name not in {*metadata, *long, *convert.RESERVED}}
+    assert entries.items() <= body["metadata"].items()
     assert body["metadata"][convert.RANK] == rank
     assert (body["metadata"][convert.STATE] == convert.DONE) == (rank == LAST)
     for one in body.get("suggestions", []):
@@ -68,4 +68,4 @@ def test_a_record_keeps_what_others_wrote_and_names_no_strange_label(
 def test_none_of_these_beside_a_label_is_the_label() -> None:
     values = {"label": {"value": [convert.NONE, "spam"]}}
     response = {"values": values, "status": "submitted", "updated_at": "2026-05-04T12:00:00Z", "user_id": "u"}
-    assert convert.said(response, "ann").labels == ("spam",)
+    assert convert.remote_answer(response, "ann").labels == ("spam",)

@@ -64,11 +64,11 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(pro
 def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Project, labelled: str) -> None:
     with ThreadPoolExecutor() as pool:
         with project.desk.changing():
-            told = pool.submit(correct, project, labelled, ["music"], "bob")
+            summary = pool.submit(correct, project, labelled, ["music"], "bob")
             time.sleep(0.2)  # until it waits
             change_settings(project, retire_label="music")
         with pytest.raises(BadInput, match="no label 'music'"):
-            told.result()
+            summary.result()
     assert settled(project, labelled)[0] == ["food"]
 
 
@@ -129,14 +129,14 @@ def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project)
 
 
 @pytest.mark.parametrize(
-    ("record", "labels", "said"),
+    ("record", "labels", "message"),
     [("r0", ["sport"], "no label 'sport'"), ("r0", [], "Exactly one label"), ("r999", ["food"], "no record 'r999'")],
 )
 def test_a_correction_that_cannot_be_is_refused_and_nothing_is_stored(
-    project: Project, record: str, labels: list[str], said: str
+    project: Project, record: str, labels: list[str], message: str
 ) -> None:
     before = project.store.one("select count(*) from responses")
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         correct(project, record, labels, "bob")
     assert project.store.one("select count(*) from responses") == before
 

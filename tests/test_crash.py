@@ -43,10 +43,10 @@ def test_an_import_that_is_killed_is_done_or_undone(tmp_path: Path, large: Path)
     words = ["import", str(large), "--text", "text", "--id", "id", "--label", "label", "--project", str(folder)]
     for attempt in range(5):
         kill_after(words, 0.5 + 0.5 * attempt, jobs_too=attempt % 2 == 0)
-        found = figures(folder)
-        assert (found["records"], found["labelled"]) in {(0, 0), (ROWS, ROWS)}
-    told = json.loads(rondo(*words, "--json"))
-    assert told["rows"] == ROWS
+        matches = figures(folder)
+        assert (matches["records"], matches["labelled"]) in {(0, 0), (ROWS, ROWS)}
+    stored = json.loads(rondo(*words, "--json"))
+    assert stored["rows"] == ROWS
     assert (figures(folder)["records"], figures(folder)["labelled"]) == (ROWS, ROWS)
 
 

@@ -62,8 +62,14 @@ def settled(project: Project) -> dict[str, tuple[str, str, str]]:
 
 
 def test_answers_in_a_file_are_peoples_and_settle_by_the_rule(empty: Project, tmp_path: Path) -> None:
-    told = bring(empty, tmp_path, ROWS)
-    assert (told["rows"], told["added"], told["labelled"], told["answers"], told["annotators"]) == (3, 3, 0, 5, 3)
+    result = bring(empty, tmp_path, ROWS)
+    assert (result["rows"], result["added"], result["labelled"], result["answers"], result["annotators"]) == (
+        3,
+        3,
+        0,
+        5,
+        3,
+    )
     assert settled(empty) == {"1": ("weather", "majority", "chosen")}
     assert {who["annotator"]: who["labels"] for who in people(empty)} == {"ann": 2, "bob": 2, "cat": 1}
     assert data_card(empty)["agreement"] == {"records": 2, "pairs": 4, "share": 0.25}
@@ -75,8 +81,8 @@ def test_answers_in_a_file_are_peoples_and_settle_by_the_rule(empty: Project, tm
 def test_the_same_file_again_changes_nothing(empty: Project, tmp_path: Path) -> None:
     bring(empty, tmp_path, ROWS)
     before = empty.store.query("select * from responses order by event_id")
-    told = bring(empty, tmp_path, ROWS[::-1])
-    assert (told["added"], told["answers"]) == (0, 5)
+    result = bring(empty, tmp_path, ROWS[::-1])
+    assert (result["added"], result["answers"]) == (0, 5)
     assert empty.store.query("select * from responses order by event_id") == before
 
 
@@ -93,8 +99,8 @@ def test_a_record_that_people_answered_in_a_file_is_not_chosen_again(empty: Proj
 
 def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: Path) -> None:
     rows = [(*row, {"1": "food", "2": "food", "3": ""}[row[0]]) for row in ROWS]
-    told = bring(empty, tmp_path, rows, "known", gold="known")
-    assert (told["made_gold"], told["not_gold"], told["labelled"]) == (2, 0, 2)
+    result = bring(empty, tmp_path, rows, "known", gold="known")
+    assert (result["made_gold"], result["not_gold"], result["labelled"]) == (2, 0, 2)
     assert settled(empty) == {"1": ("food", "single", "gold"), "2": ("food", "single", "gold")}
     answers = empty.store.query("select distinct annotator, via from responses order by 1")
     assert answers == [
@@ -118,8 +124,8 @@ def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_
             "insert into jobs (id, kind, state, made_at, params) values ('j', 'round', 'running', '2100-01-01', '{}')"
         )
         cursor.execute("insert into queue values (2, 1, 0, false, false, null, null, null, null, null)")
-    told = bring(empty, tmp_path, rows, "known", gold="known")
-    assert (told["made_gold"], told["not_gold"]) == (1, 2)
+    result = bring(empty, tmp_path, rows, "known", gold="known")
+    assert (result["made_gold"], result["not_gold"]) == (1, 2)
     assert settled(empty)["3"] == ("food", "single", "file")
 
 
@@ -154,13 +160,13 @@ REFUSED: dict[str, tuple[Sequence[Row], dict[str, Any], str]] = {
 }
 
 
-@pytest.mark.parametrize(("rows", "options", "said"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize(("rows", "options", "answer"), REFUSED.values(), ids=REFUSED)
 def test_what_is_wrong_is_named_and_nothing_is_imported(
-    empty: Project, tmp_path: Path, rows: Sequence[Row], options: dict[str, Any], said: str
+    empty: Project, tmp_path: Path, rows: Sequence[Row], options: dict[str, Any], answer: str
 ) -> None:
     with pytest.raises(BadInput) as caught:
         bring(empty, tmp_path, rows, **options)
-    assert said in str(caught.value)
+    assert answer in str(caught.value)
     assert empty.store.one("select count(*) from records") == 0
 
 
@@ -173,8 +179,8 @@ def test_two_known_answers_of_one_record_are_named_by_their_rows(empty: Project,
 def test_names_may_be_anything_and_are_one_person_however_they_are_spaced(empty: Project, tmp_path: Path) -> None:
     odd = ["Ana  María", " Ana María", "🦊 fox", "'; drop table records; --", "<b>x</b>", "crowd.jsonl", "file:x", "標"]
     bring(empty, tmp_path, [("1", "x", "food", name) for name in odd])
-    kept = {name for (name,) in empty.store.query("select annotator from responses")}
-    assert kept == {"Ana María", *odd[2:]}
+    rows = {name for (name,) in empty.store.query("select annotator from responses")}
+    assert rows == {"Ana María", *odd[2:]}
     assert settled(empty) == {"1": ("food", "majority", "chosen")}
 
 
@@ -182,8 +188,8 @@ def test_several_labels_of_one_answer_are_one_answer_in_any_order(tmp_path: Path
     loop.create_project(tmp_path / "multi", ["rain", "cheese"], multi=True)
     opened = open_project(tmp_path / "multi", InProcessRunner())
     rows = [("1", "x", "rain|cheese", "ann"), ("1", "x", "cheese|rain", "ann"), ("1", "x", "cheese|rain", "bob")]
-    told = bring(opened, tmp_path, rows)
-    assert (told["answers"], told["report"]["repeated_answers"]) == (2, 1)
+    result = bring(opened, tmp_path, rows)
+    assert (result["answers"], result["report"]["repeated_answers"]) == (2, 1)
     assert opened.store.query("select labels, how from settled") == [(["cheese", "rain"], "majority")]
     opened.close()
 
@@ -210,9 +216,9 @@ def test_a_file_gives_the_answers_that_stand_in_it_whatever_the_order_of_its_row
     stored = opened.store.query("select id, annotator, labels[1] from responses join records using (n)")
     assert sorted(stored) == sorted((record, who, label) for (record, who), label in answers.items())
     for record in {record for record, _ in answers}:
-        given = [label for (other, _), label in answers.items() if other == record]
-        winner = max(set(given), key=given.count)
-        tied = given.count(winner) * 2 == len(given)
+        supplied = [label for (other, _), label in answers.items() if other == record]
+        winner = max(set(supplied), key=supplied.count)
+        tied = supplied.count(winner) * 2 == len(supplied)
         assert (record in settled(opened)) is not tied
     opened.close()
 
@@ -236,8 +242,8 @@ def crowded(tmp_path: Path) -> Any:
 def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_and_the_answer_is_an_event(
     crowded: Project,
 ) -> None:
-    told = inspect(crowded, quiet)
-    assert told["labelled"] == 60
+    result = inspect(crowded, quiet)
+    assert result["labelled"] == 60
     suspected = flagged(crowded, "label_error")
     assert {7, 21} <= set(suspected)
     assert {30, 31} <= {n for (n,) in crowded.store.query("select n from flags where kind = 'ambiguous'")}

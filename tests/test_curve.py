@@ -41,11 +41,11 @@ def test_a_forecast_says_what_is_missing() -> None:
 
 
 def test_many_audit_records_find_the_curve() -> None:
-    found = forecast(verdicts(20_000, 1), LABELS, (100, 400))
-    for gain in found.gains:
+    matches = forecast(verdicts(20_000, 1), LABELS, (100, 400))
+    for gain in matches.gains:
         assert gain.mean == pytest.approx(error(320) - error(320 + gain.more), abs=0.005)
-    assert found.level.value == pytest.approx(1 - error(320), abs=0.01)
-    assert found.gains[0].sentence.startswith("100 more labels: +0.9 points, 95 % between +0.0 and ")
+    assert matches.level.value == pytest.approx(1 - error(320), abs=0.01)
+    assert matches.gains[0].sentence.startswith("100 more labels: +0.9 points, 95 % between +0.0 and ")
 
 
 def test_the_band_holds_the_true_gain_about_as_often_as_it_says() -> None:
@@ -57,9 +57,9 @@ def test_the_band_holds_the_true_gain_about_as_often_as_it_says() -> None:
 
 
 def test_all_right_claims_no_certainty() -> None:
-    found = forecast(np.ones((4, 12)), [20, 40, 60, 80], (100,))
-    assert found.level.low < 0.97
-    assert found.gains[0].high > 0.001
+    matches = forecast(np.ones((4, 12)), [20, 40, 60, 80], (100,))
+    assert matches.level.low < 0.97
+    assert matches.gains[0].high > 0.001
 
 
 def test_the_covariance_is_the_bootstraps() -> None:
@@ -67,9 +67,9 @@ def test_the_covariance_is_the_bootstraps() -> None:
     rng = np.random.default_rng(3)
     drawn = [rng.integers(0, 4000, 4000) for _ in range(600)]
     means = [figures[:, rows] @ weight[rows] / weight[rows].sum() for rows in drawn]
-    found = paired(figures, weight)
-    assert found.mean == pytest.approx(figures @ weight / weight.sum())
-    assert found.covariance == pytest.approx(np.cov(np.array(means).T), rel=0.25)
+    matches = paired(figures, weight)
+    assert matches.mean == pytest.approx(figures @ weight / weight.sum())
+    assert matches.covariance == pytest.approx(np.cov(np.array(means).T), rel=0.25)
 
 
 def test_labels_may_differ_by_audit_record() -> None:
@@ -99,10 +99,10 @@ def test_the_walk_draws_from_the_density() -> None:
 @given(arrays(np.bool_, (4, 15)), some.integers(0, 5))
 @settings(max_examples=25, deadline=None)
 def test_any_verdicts_give_finite_ordered_figures(right: np.ndarray, seed: int) -> None:
-    found = forecast(right, [10, 20, 30, 40], (25, 1600), seed)
-    json.dumps(asdict(found), allow_nan=False)
-    for gain in found.gains:
+    matches = forecast(right, [10, 20, 30, 40], (25, 1600), seed)
+    json.dumps(asdict(matches), allow_nan=False)
+    for gain in matches.gains:
         assert -1 <= gain.low <= gain.mean <= gain.high <= 1
-    for labels, accuracy, low, high in found.line:
+    for labels, accuracy, low, high in matches.line:
         assert 10 <= labels <= 1641
         assert 0 <= low <= accuracy <= high <= 1

@@ -97,6 +97,6 @@ def test_bulk_labels_alone_teach_a_model_that_claims_nothing(project: Project) -
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:6], ("food",), "ana")
     label_many(project, ns[6:12], ("music",), "ana")
-    told = loop.fit(project, quiet)
-    assert "audit" not in told["metrics"]
-    assert told["metrics"]["gold"]["n"] == 12
+    result = loop.fit(project, quiet)
+    assert "audit" not in result["metrics"]
+    assert result["metrics"]["gold"]["n"] == 12

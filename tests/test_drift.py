@@ -26,12 +26,12 @@ def rounds(rng: np.random.Generator, shift: float) -> tuple[History, np.ndarray,
         left[drawn], audited[drawn] = draw, True
         rest = np.flatnonzero(left < 0)
         left[rest[np.argsort(-doubt[rest])][:100]] = draw
-    asked = np.flatnonzero(left >= 0)
+    indices = np.flatnonzero(left >= 0)
     one = np.zeros(1, np.int64)
-    history = History(one + 2000, one, np.zeros(len(asked), np.int64), left[asked], audited[asked])
-    late = (left[asked] > 1) & (rng.random(len(asked)) < shift)
-    said = truth[asked] ^ wrong[asked]
-    return history, one_hot(truth[asked] | late), one_hot(said)
+    history = History(one + 2000, one, np.zeros(len(indices), np.int64), left[indices], audited[indices])
+    late = (left[indices] > 1) & (rng.random(len(indices)) < shift)
+    message = truth[indices] ^ wrong[indices]
+    return history, one_hot(truth[indices] | late), one_hot(message)
 
 
 def claimed(shift: float) -> float:
@@ -49,11 +49,11 @@ def test_people_who_label_otherwise_than_before_are_found() -> None:
 
 
 def test_a_claim_gives_both_figures_and_its_p() -> None:
-    found = between_rounds(*rounds(np.random.default_rng(3), 0.8), NAMES)
-    share = next(one for one in found.differences if one.what == "yes")
+    matches = between_rounds(*rounds(np.random.default_rng(3), 0.8), NAMES)
+    share = next(one for one in matches.differences if one.what == "yes")
     assert share.p < 0.05
     assert share.value_there.low > share.value_here.high
-    assert any("the later rounds" in claim and "after correction" in claim for claim in found.claims)
+    assert any("the later rounds" in claim and "after correction" in claim for claim in matches.claims)
 
 
 def test_with_one_round_or_few_records_drift_is_left_unsaid() -> None:
@@ -61,37 +61,37 @@ def test_with_one_round_or_few_records_drift_is_left_unsaid() -> None:
     single = History(one + 90, one, none, none, np.ones(4, np.bool_))
     assert "two rounds" in between_rounds(single, one_hot(none), one_hot(none), NAMES).unsaid[0]
     few = History(one + 90, one, none, np.array([0, 0, 1, 1]), np.ones(4, np.bool_))
-    found = between_rounds(few, one_hot(none), one_hot(none), NAMES)
-    assert (found.differences, found.claims) == ((), ())
-    assert "at least 10" in found.unsaid[0]
+    matches = between_rounds(few, one_hot(none), one_hot(none), NAMES)
+    assert (matches.differences, matches.claims) == ((), ())
+    assert "at least 10" in matches.unsaid[0]
 
 
 def test_a_source_where_the_model_fails_is_named() -> None:
     rng = np.random.default_rng(0)
     sources = ["old.csv"] * 80 + ["new.csv"] * 40
     truth = rng.integers(0, 2, 120)
-    said = truth ^ (np.arange(120) >= 80) & (rng.random(120) < 0.6)
-    found = between_sources(plain(120), sources, one_hot(truth), one_hot(said), NAMES)
-    assert found.differences[0].what == "accuracy"
-    assert found.claims[0].startswith("Accuracy differs")
-    assert "new.csv" in found.claims[0]
-    assert between_sources(plain(2), ["a", "a"], one_hot(truth[:2]), one_hot(said[:2]), NAMES).unsaid == ()
+    message = truth ^ (np.arange(120) >= 80) & (rng.random(120) < 0.6)
+    matches = between_sources(plain(120), sources, one_hot(truth), one_hot(message), NAMES)
+    assert matches.differences[0].what == "accuracy"
+    assert matches.claims[0].startswith("Accuracy differs")
+    assert "new.csv" in matches.claims[0]
+    assert between_sources(plain(2), ["a", "a"], one_hot(truth[:2]), one_hot(message[:2]), NAMES).unsaid == ()
 
 
 def test_equal_sources_are_seldom_told_apart() -> None:
     rng, claims = np.random.default_rng(2), 0
     for _ in range(40):
         truth, sources = rng.integers(0, 2, 150), rng.choice(["a", "b", "c"], 150).tolist()
-        said = truth ^ (rng.random(150) < 0.2)
-        claims += bool(between_sources(plain(150), sources, one_hot(truth), one_hot(said), NAMES).claims)
+        message = truth ^ (rng.random(150) < 0.2)
+        claims += bool(between_sources(plain(150), sources, one_hot(truth), one_hot(message), NAMES).claims)
     assert claims <= 4
 
 
 def test_suggestions_that_differ_by_source_are_described() -> None:
     suggested = np.repeat([0, 1, 0, 1], [90, 10, 40, 60])
-    found = mixes(suggested, np.repeat([0, 1], 100), ["old.csv", "new.csv"], NAMES)
-    assert [(one.records, one.shares) for one in found] == [(100, (0.9, 0.1)), (100, (0.4, 0.6))]
-    assert found[0].distance == 0.5
-    assert found[1].sentence is not None
+    matches = mixes(suggested, np.repeat([0, 1], 100), ["old.csv", "new.csv"], NAMES)
+    assert [(one.records, one.shares) for one in matches] == [(100, (0.9, 0.1)), (100, (0.4, 0.6))]
+    assert matches[0].distance == 0.5
+    assert matches[1].sentence is not None
     few = mixes(np.array([0, 1]), np.array([0, 1]), ["a", "b"], NAMES)
     assert few[0].sentence is None

@@ -25,27 +25,27 @@ def cloud(per_label: int, labels: int, spread: float, seed: int = 0) -> tuple[np
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes
 
 
-def values(found: Quality) -> list[float]:
+def values(quality: Quality) -> list[float]:
     """All figures, a larger one being better."""
-    few = [one.accuracy.value for one in found.few]
-    return [found.neighbours.value, found.purity.value, found.silhouette.value, *few]
+    few = [one.accuracy.value for one in quality.few]
+    return [quality.neighbours.value, quality.purity.value, quality.silhouette.value, *few]
 
 
 def test_labels_in_corners_of_their_own_give_perfect_figures() -> None:
-    found = measure(*cloud(40, 3, 0.01))
-    assert values(found)[:2] == [1, 1]
-    assert found.silhouette.value > 0.99
-    assert [one.per_label for one in found.few] == [1, 4, 16]
-    assert found.few[0].accuracy.value == 1
-    assert found.neighbours.low < 1  # 120 records cannot prove more
+    matches = measure(*cloud(40, 3, 0.01))
+    assert values(matches)[:2] == [1, 1]
+    assert matches.silhouette.value > 0.99
+    assert [one.per_label for one in matches.few] == [1, 4, 16]
+    assert matches.few[0].accuracy.value == 1
+    assert matches.neighbours.low < 1  # 120 records cannot prove more
 
 
 def test_noise_tells_no_labels_apart() -> None:
     vectors, codes = cloud(40, 4, 0.01)
-    found = measure(vectors, np.random.default_rng(1).permutation(codes))
-    assert found.neighbours.value == pytest.approx(0.25, abs=0.12)
-    assert abs(found.silhouette.value) < 0.1
-    assert found.few[0].accuracy.value == pytest.approx(0.25, abs=0.1)
+    matches = measure(vectors, np.random.default_rng(1).permutation(codes))
+    assert matches.neighbours.value == pytest.approx(0.25, abs=0.12)
+    assert abs(matches.silhouette.value) < 0.1
+    assert matches.few[0].accuracy.value == pytest.approx(0.25, abs=0.1)
 
 
 def test_the_tighter_the_clouds_the_better_every_figure() -> None:
@@ -61,8 +61,8 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 
 def test_of_a_rare_label_one_record_is_left_to_judge() -> None:
     vectors, codes = cloud(30, 3, 0.05)
-    kept = np.r_[0:30, 30:60, 60:62]
-    assert [one.per_label for one in measure(vectors[kept], codes[kept]).few] == [1, 4]
+    retained = np.r_[0:30, 30:60, 60:62]
+    assert [one.per_label for one in measure(vectors[retained], codes[retained]).few] == [1, 4]
 
 
 def test_one_label_or_single_records_are_refused() -> None:
@@ -94,9 +94,9 @@ def test_an_encoder_ahead_of_another_is_told_with_an_interval_and_equal_ones_are
 def test_purity_of_noise_is_near_the_chance_that_is_told() -> None:
     codes = np.repeat([0, 1, 2], [160, 30, 10])
     vectors = np.random.default_rng(0).standard_normal((200, 16)).astype(np.float32)
-    found = measure(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)
+    matches = measure(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), codes, clusters=4)
     assert chance_purity(codes) == 0.8
-    assert found.purity.value == pytest.approx(0.8, abs=0.02)
+    assert matches.purity.value == pytest.approx(0.8, abs=0.02)
 
 
 def test_there_are_twice_as_many_clusters_as_labels_but_at_least_twelve_where_records_allow() -> None:

@@ -37,10 +37,10 @@ def untaught(base: Path) -> float:
 def test_every_loss_makes_vectors_that_tell_labels_apart(
     base: Path, untaught: float, tmp_path: Path, loss: str
 ) -> None:
-    given = (f"loss={loss}", "epochs=20", "batch_size=24", "learning_rate=0.003", "eval_steps=15")
-    trained = train(LEARN, make_run("encoder", base, tmp_path, *given))
+    supplied = (f"loss={loss}", "epochs=20", "batch_size=24", "learning_rate=0.003", "eval_steps=15")
+    trained = train(LEARN, make_run("encoder", base, tmp_path, *supplied))
     assert score(trained, UNSEEN) > untaught + 0.1
-    assert [told["step"] for told in trained.info["stages"]["texts"]["evaluations"]] == [0, 15, 30, 45, 60]
+    assert [result["step"] for result in trained.info["stages"]["texts"]["evaluations"]] == [0, 15, 30, 45, 60]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -55,17 +55,17 @@ def test_several_labels_may_hold_whatever_the_loss(base: Path, tmp_path: Path, l
 def test_small_labels_are_repeated_if_asked_for(base: Path, tmp_path: Path) -> None:
     few = [row for row in range(90) if LEARN.targets[row, 0] or row < 30]
     small = replace(LEARN, texts=[LEARN.texts[row] for row in few], targets=LEARN.targets[few])
-    for asked, count in (("false", 50), ("true", 90)):
-        run = make_run("encoder", base, tmp_path, "loss=contrastive", "test_size=0", f"oversample={asked}")
+    for query, count in (("false", 50), ("true", 90)):
+        run = make_run("encoder", base, tmp_path, "loss=contrastive", "test_size=0", f"oversample={query}")
         assert make_drill(None, small, run, choose_rows(small, run)).taught == count
 
 
 def test_without_a_better_checkpoint_training_stops_and_the_encoder_stays(base: Path, tmp_path: Path) -> None:
-    given = ("patience=2", "epochs=50", "learning_rate=1e-8", "loss=triplet")
-    trained = train(LEARN, make_run("encoder", base, tmp_path, *given))
+    supplied = ("patience=2", "epochs=50", "learning_rate=1e-8", "loss=triplet")
+    trained = train(LEARN, make_run("encoder", base, tmp_path, *supplied))
     stage = trained.info["stages"]["texts"]
     assert stage["stopped_early"]
-    assert len(stage["evaluations"]) - 1 - [told["step"] for told in stage["evaluations"]].index(stage["best"]) == 2
+    assert len(stage["evaluations"]) - 1 - [result["step"] for result in stage["evaluations"]].index(stage["best"]) == 2
 
 
 def test_max_length_cuts_texts_for_good(base: Path, tmp_path: Path) -> None:

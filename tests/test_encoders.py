@@ -52,8 +52,8 @@ def torch_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 
 def cosines(one: npt.NDArray[np.floating], other: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    found: npt.NDArray[np.floating] = (one.astype(np.float64) * other).sum(axis=1)
-    return found
+    result: npt.NDArray[np.floating] = (one.astype(np.float64) * other).sum(axis=1)
+    return result
 
 
 def test_the_embedded_encoder_gives_the_vectors_of_the_model_that_it_is_made_of(
@@ -159,8 +159,8 @@ def test_a_job_writes_one_row_per_text_and_reports_all_of_them(encoder: Encoder,
     bundle = make_bundle(tmp_path / "job", texts, start=7)
     reports: list[tuple[int, int]] = []
     params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 40}
-    told = encode(bundle, params, lambda done, total: reports.append((done, total)))
-    assert (told["records"], told["encoded"], told["kept"], told["dims"]) == (71, 71, 0, 384)
+    result = encode(bundle, params, lambda done, total: reports.append((done, total)))
+    assert (result["records"], result["encoded"], result["kept"], result["dims"]) == (71, 71, 0, 384)
     assert reports == sorted(reports)
     assert reports[-1] == (71, 71)
     assert cosines(all_rows(bundle), encoder.encode(texts)).min() > CLOSE
@@ -179,8 +179,8 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
     process.wait()
     finished = {path: path.stat().st_mtime_ns for path in (bundle / "out").glob("shard-*.npy")}
     assert 4 <= len(finished) < 20
-    told = encode(bundle, params, quiet)
-    assert told["kept"] == len(finished) * 40
+    result = encode(bundle, params, quiet)
+    assert result["kept"] == len(finished) * 40
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     encode(other, params, quiet)
     assert np.array_equal(all_rows(bundle), all_rows(other))

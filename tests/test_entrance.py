@@ -6,7 +6,7 @@ import time
 import pytest
 
 from annotation.engine.throttle import FIRST_WAIT, FORGET_AFTER, FREE_TRIES, LONGEST_WAIT, MOST_KEPT, Throttle
-from app.auth.authenticator import LEAST_SHARED, Binding, AuthMode, decide, refuse_open_door
+from app.auth.authenticator import LEAST_SHARED, AuthMode, Binding, decide, refuse_open_door
 from app.auth.tokens import VALID_SECONDS
 from core.errors import BadInput, Refused
 from core.people.people import MANAGER, Person, new_code, remove_person, set_role
@@ -53,9 +53,9 @@ def test_accounts_that_would_let_no_manager_in_are_refused(project: Project) -> 
 def test_a_name_and_its_code_let_in_and_nothing_else_does(project: Project) -> None:
     codes = add_all(project)
     entrance = entrance_of(project)
-    found = entrance.try_code(" ann ", codes["annotator"].upper())
-    assert found is not None
-    assert (found.name, found.role) == ("Ann", "annotator")
+    matches = entrance.try_code(" ann ", codes["annotator"].upper())
+    assert matches is not None
+    assert (matches.name, matches.role) == ("Ann", "annotator")
     wrong = [("Ann", codes["manager"]), ("Ann", ""), ("Bob", codes["annotator"]), ("", ""), ("x" * 90, "x")]
     assert [entrance.try_code(*pair) for pair in wrong] == [None] * len(wrong)
 
@@ -75,10 +75,10 @@ def test_the_shared_code_makes_annotators_but_not_under_a_name_that_is_or_was_so
 
 
 def test_a_shared_code_that_is_soon_guessed_is_refused_without_being_quoted(project: Project) -> None:
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as result:
         entrance_of(project, Binding(shared="horse horse"))
-    assert str(LEAST_SHARED) in str(told.value)
-    assert "horse" not in str(told.value)
+    assert str(LEAST_SHARED) in str(result.value)
+    assert "horse" not in str(result.value)
 
 
 def test_another_shared_code_ends_what_the_old_one_opened(project: Project) -> None:
@@ -98,9 +98,9 @@ def test_a_session_ends_with_removal_a_new_code_time_and_signing_out(project: Pr
     assert entrance.session(session, NOW + VALID_SECONDS - 1) == person
     assert entrance.session(session, NOW + VALID_SECONDS) is None
     set_role(project, quiet, name="Ann", role="adjudicator")
-    found = entrance.session(session, NOW)
-    assert found is not None
-    assert found.role == "adjudicator"
+    matches = entrance.session(session, NOW)
+    assert matches is not None
+    assert matches.role == "adjudicator"
     new_code(project, quiet, name="Ann")
     assert entrance.session(session, NOW) is None
     again = entrance.person("Ann")
@@ -158,15 +158,15 @@ def test_an_account_is_somebody_only_by_an_address_in_the_table(
 ) -> None:
     add_all(project)
     add(project, "No Address")
-    found = entrance_of(project, Binding(accounts=True)).account(claims)
-    assert (found.name if found else None) == name
+    matches = entrance_of(project, Binding(accounts=True)).account(claims)
+    assert (matches.name if matches else None) == name
 
 
 def test_names_are_all_let_in_by_their_own_code(project: Project) -> None:
     codes = add_all(project)
     entrance = entrance_of(project)
-    found = {role: entrance.try_code(NAMES[role], code) for role, code in codes.items()}
-    assert {role: one.role for role, one in found.items() if one} == {role: role for role in codes}
+    entries = {role: entrance.try_code(NAMES[role], code) for role, code in codes.items()}
+    assert {role: one.role for role, one in entries.items() if one} == {role: role for role in codes}
 
 
 def keys(name: str, address: str) -> tuple[tuple[str, str], ...]:

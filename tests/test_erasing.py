@@ -37,12 +37,12 @@ def mentions(folder: Path, word: str = NAME) -> list[str]:
     """Files below the folder that hold the word; of Parquet files what their cells say."""
     import polars
 
-    found = []
+    result = []
     for path in sorted(one for one in folder.rglob("*") if one.is_file()):
         cells = str(polars.read_parquet(path).to_dicts()) if path.suffix == ".parquet" else ""
         if word.encode() in path.read_bytes() or word in cells:
-            found.append(path.relative_to(folder).as_posix())
-    return found
+            result.append(path.relative_to(folder).as_posix())
+    return result
 
 
 @pytest.fixture
@@ -79,9 +79,9 @@ def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp
     assert not np.allclose(vectors[60], before)
     assert np.array_equal(vectors[60], vectors[61])
     assert check_vectors(told.vectors, ENCODER) == 63
-    found = open_map(told)
-    assert found is not None
-    assert not set(found.n.tolist()) & {60, 61}
+    record_map = open_map(told)
+    assert record_map is not None
+    assert not set(record_map.n.tolist()) & {60, 61}
     [line] = told.store.query("select detail::varchar from audit_log where what = 'erase'")
     assert json.loads(line[0])["records"] == 2
     assert NAME not in line[0]

@@ -52,9 +52,9 @@ def on_file(played: Path, tmp_path_factory: pytest.TempPathFactory) -> OnFile:
     folder = tmp_path_factory.mktemp("file")
     opened = open_project(played, InProcessRunner())
     file, out = write_csv(folder / "mine.csv", 60), folder / "lines.jsonl"
-    told = evaluate(opened, quiet, model=trained(opened), on=str(file), out=str(out), top_k=2, **FILE)
+    result = evaluate(opened, quiet, model=trained(opened), on=str(file), out=str(out), top_k=2, **FILE)
     opened.close()
-    return told, lines_of(out)
+    return result, lines_of(out)
 
 
 @pytest.fixture
@@ -85,39 +85,39 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 def test_a_rounds_head_gets_the_figures_that_its_round_measured(judged: Project, stratum: str) -> None:
     champion = active_model(judged)
     metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [champion])))
-    told = evaluate(judged, quiet, on=stratum)
-    assert told["model"] == champion
-    assert {name: told[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
+    result = evaluate(judged, quiet, on=stratum)
+    assert result["model"] == champion
+    assert {name: result[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
     there = calibration(judged, stratum)
-    assert (there is None) is (told["calibration"] is None) is (stratum == "audit")  # its four records are too few
-    assert there is None or told["calibration"]["error"] == pytest.approx(there["error"])
+    assert (there is None) is (result["calibration"] is None) is (stratum == "audit")  # its four records are too few
+    assert there is None or result["calibration"]["error"] == pytest.approx(there["error"])
 
 
 def test_of_what_a_head_learnt_from_only_decisions_are_known_and_it_is_said(judged: Project) -> None:
-    told = evaluate(judged, quiet, on="audit")
-    assert told["top"] == []
-    assert "top-k accuracy cannot be told" in " ".join(told["notes"])
+    result = evaluate(judged, quiet, on="audit")
+    assert result["top"] == []
+    assert "top-k accuracy cannot be told" in " ".join(result["notes"])
     assert [top["k"] for top in evaluate(judged, quiet, on="gold")["top"]] == [1, 2, 3]
 
 
 def test_a_trained_model_gets_the_figures_that_its_training_measured(judged: Project) -> None:
     metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [trained(judged)])))
     for stratum in ("gold", "audit"):
-        told = evaluate(judged, quiet, model=trained(judged), on=stratum)
-        assert {name: told[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
-        assert told["top"]
+        result = evaluate(judged, quiet, model=trained(judged), on=stratum)
+        assert {name: result[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
+        assert result["top"]
 
 
 def test_a_file_gets_one_line_per_record_and_figures_that_follow_from_them(on_file: OnFile) -> None:
-    told, lines = on_file
+    result, lines = on_file
     assert [line["id"] for line in lines] == [f"r{number}" for number in range(60)]
-    assert told["accuracy"]["value"] == pytest.approx(np.mean([line["correct"] for line in lines]))
+    assert result["accuracy"]["value"] == pytest.approx(np.mean([line["correct"] for line in lines]))
     second = np.mean([line["truth"] in line["guesses"] for line in lines])
-    assert told["top"][1]["accuracy"]["value"] == pytest.approx(second)
+    assert result["top"][1]["accuracy"]["value"] == pytest.approx(second)
     for line in lines:
         assert line["scores"] == sorted(line["scores"], reverse=True)
         assert (line["guesses"][0] == line["truth"]) == line["correct"]
-    assert "stand in the project with a label" in " ".join(told["notes"])
+    assert "stand in the project with a label" in " ".join(result["notes"])
 
 
 def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_same(
@@ -127,13 +127,13 @@ def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_sa
         assert line["top_1"] == line["correct"]
         assert line["top_2"] == (line["truth"] in line["guesses"][:2])
     out = file.with_name("lines.csv")
-    told = evaluate(judged, quiet, model=trained(judged), on=str(file), out=str(out), **FILE)
+    result = evaluate(judged, quiet, model=trained(judged), on=str(file), out=str(out), **FILE)
     with out.open(encoding="utf-8", newline="") as table:
         rows = list(csv.DictReader(table))
     assert [row["text"] for row in rows] == [line["text"] for line in on_file[1]]
     assert [row["top_1"] == "true" for row in rows] == [line["correct"] for line in on_file[1]]
     assert {row["top_3"] for row in rows} == {"true"}
-    assert told["top"][1]["accuracy"]["value"] == pytest.approx(np.mean([row["top_2"] == "true" for row in rows]))
+    assert result["top"][1]["accuracy"]["value"] == pytest.approx(np.mean([row["top_2"] == "true" for row in rows]))
     assert float(rows[0]["score_1"]) >= float(rows[0]["score_2"])
     with pytest.raises(BadInput, match=r"shall end in \.jsonl .* or \.csv"):
         evaluate(judged, quiet, on=str(file), out=str(file.with_name("lines.xlsx")), **FILE)
@@ -141,23 +141,23 @@ def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_sa
 
 def test_records_without_a_label_are_guessed_but_judge_nothing(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 60, labelled=False), tmp_path / "out.jsonl"
-    told = evaluate(judged, quiet, on=str(file), out=str(out), **FILE)
-    assert (told["records"], told["n"]) == (60, 12)
+    result = evaluate(judged, quiet, on=str(file), out=str(out), **FILE)
+    assert (result["records"], result["n"]) == (60, 12)
     assert sum(line["correct"] is None for line in lines_of(out)) == 48
 
 
 def test_they_are_left_out_if_wanted(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 20, labelled=False), tmp_path / "out.jsonl"
-    told = evaluate(judged, quiet, on=str(file), out=str(out), labeled_only=True, **FILE)
-    assert (told["records"], told["n"], len(lines_of(out))) == (4, 4, 4)
+    result = evaluate(judged, quiet, on=str(file), out=str(out), labeled_only=True, **FILE)
+    assert (result["records"], result["n"], len(lines_of(out))) == (4, 4, 4)
 
 
 def test_without_any_label_a_file_is_only_guessed_and_without_out_refused(judged: Project, file: Path) -> None:
     out = file.with_name("out.jsonl")
-    told = evaluate(judged, quiet, on=str(file), out=str(out), text=["text"])
-    assert "accuracy" not in told
+    result = evaluate(judged, quiet, on=str(file), out=str(out), text=["text"])
+    assert "accuracy" not in result
     assert len(lines_of(out)) == 60
-    assert "nothing is judged" in " ".join(evaluate_lines(told))
+    assert "nothing is judged" in " ".join(evaluate_lines(result))
     with pytest.raises(Refused, match="--label"):
         evaluate(judged, quiet, on=str(file), text=["text"])
 
@@ -166,11 +166,11 @@ def test_labels_that_the_model_does_not_know_count_as_wrong(judged: Project, tmp
     file = tmp_path / "more.csv"
     texts = [("The rain came.", "weather"), ("The soup came.", "food"), ("The ball flew.", "sport")] * 4
     file.write_text("text,topic\n" + "\n".join(f"{text},{label}" for text, label in texts), encoding="utf-8")
-    told = evaluate(judged, quiet, on=str(file), text=["text"], label="topic")
-    assert told["unknown"] == {"sport": 4}
-    assert told["accuracy"]["value"] <= 2 / 3 + 1e-9
-    assert told["per_label"]["sport"]["recall"]["value"] == 0
-    assert "'sport' (4)" in " ".join(told["notes"])
+    result = evaluate(judged, quiet, on=str(file), text=["text"], label="topic")
+    assert result["unknown"] == {"sport": 4}
+    assert result["accuracy"]["value"] <= 2 / 3 + 1e-9
+    assert result["per_label"]["sport"]["recall"]["value"] == 0
+    assert "'sport' (4)" in " ".join(result["notes"])
 
 
 def test_a_file_of_other_labels_only_is_refused_with_both_sets(judged: Project, file: Path) -> None:
@@ -181,22 +181,22 @@ def test_a_file_of_other_labels_only_is_refused_with_both_sets(judged: Project, 
 def test_the_baseline_needs_no_training_and_takes_a_files_labels(tmp_path: Path, file: Path) -> None:
     loop.create_project(tmp_path / "empty", [])
     empty = open_project(tmp_path / "empty", InProcessRunner())
-    told = evaluate(empty, quiet, model="baseline", on=str(file), **FILE)
-    assert told["trainer"] == "zeroshot"
-    assert set(told["labels"].values()) == set(TOPICS)
-    assert told["accuracy"]["value"] > 0.9
+    result = evaluate(empty, quiet, model="baseline", on=str(file), **FILE)
+    assert result["trainer"] == "zeroshot"
+    assert set(result["labels"].values()) == set(TOPICS)
+    assert result["accuracy"]["value"] > 0.9
     with pytest.raises(Refused, match="labels by their names"):
         evaluate(empty, quiet, model="baseline", on=str(file), text=["text"])
     empty.close()
 
 
 def test_an_artifacts_folder_is_judged_where_no_project_is(played: Path, on_file: OnFile, tmp_path: Path) -> None:
-    told, _ = on_file
-    shutil.copytree(played / "models" / told["model"], tmp_path / "elsewhere")
+    result, _ = on_file
+    shutil.copytree(played / "models" / result["model"], tmp_path / "elsewhere")
     loop.create_project(tmp_path / "empty", [])
     empty, file = open_project(tmp_path / "empty", InProcessRunner()), str(write_csv(tmp_path / "mine.csv", 60))
     elsewhere = evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, **FILE)
-    assert {name: elsewhere[name] for name in FIGURES} == {name: told[name] for name in FIGURES}
+    assert {name: elsewhere[name] for name in FIGURES} == {name: result[name] for name in FIGURES}
     with pytest.raises(Refused, match="no model of this project"):
         evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, save=True, **FILE)
     empty.close()
@@ -210,9 +210,9 @@ def test_a_model_that_was_tampered_with_is_not_evaluated(judged: Project) -> Non
 
 
 def test_what_is_saved_is_found_again_newest_first_and_leaves_the_model_whole(judged: Project) -> None:
-    told = evaluate(judged, quiet, model=trained(judged), on="gold", save=True)
+    result = evaluate(judged, quiet, model=trained(judged), on="gold", save=True)
     other = evaluate(judged, quiet, on="gold", save=True)
-    assert saved_evaluations(judged, trained(judged)) == [told]
+    assert saved_evaluations(judged, trained(judged)) == [result]
     assert {one["model"] for one in saved_evaluations(judged)} == {trained(judged), other["model"]}
     check_model(judged.models / trained(judged))
 
@@ -225,12 +225,12 @@ def test_files_of_one_name_are_kept_apart_and_one_called_audit_is_no_audit(judge
         shutil.copyfile(write_csv(tmp_path / "mine.csv", 12), file)
     for on in (*files, files[0]):
         evaluate(judged, quiet, model=model, on=str(on), save=True, **FILE)
-    assert [told["on"] for told in saved_evaluations(judged, model)] == ["test.csv", "test.csv"]
+    assert [result["on"] for result in saved_evaluations(judged, model)] == ["test.csv", "test.csv"]
     check_model(judged.models / model)
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "one.txt").write_text("The rain came.")
-    told = evaluate(judged, quiet, model=model, on=str(tmp_path / "audit"), out=str(tmp_path / "out.jsonl"))
-    assert (told["on"], told["records"]) == ("file audit", 1)
+    result = evaluate(judged, quiet, model=model, on=str(tmp_path / "audit"), out=str(tmp_path / "out.jsonl"))
+    assert (result["on"], result["records"]) == ("file audit", 1)
 
 
 def test_a_model_is_named_by_the_end_of_its_id_here_too(judged: Project) -> None:
@@ -261,11 +261,11 @@ def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judg
     write_judged(folder, np.array([n for n, _ in rows]), probs)
     info = {"held_out": [n for n, _ in rows], "label_names": {}}
     seal_model(folder, Making("setfit", "all-MiniLM-L6-v2", head.labels, False, info), head)
-    told = evaluate(judged, quiet, model=str(folder), on="split")
-    assert (told["n"], told["accuracy"]["value"]) == (10, pytest.approx(0.9))
-    assert "nothing about the pool" in " ".join(told["notes"])
-    assert "more labelled records are needed" in " ".join(told["unsaid"])
-    assert "audit" not in " ".join(told["unsaid"])
+    result = evaluate(judged, quiet, model=str(folder), on="split")
+    assert (result["n"], result["accuracy"]["value"]) == (10, pytest.approx(0.9))
+    assert "nothing about the pool" in " ".join(result["notes"])
+    assert "more labelled records are needed" in " ".join(result["unsaid"])
+    assert "audit" not in " ".join(result["unsaid"])
 
 
 @pytest.mark.parametrize(
@@ -296,13 +296,13 @@ def test_no_model_no_gold_and_no_audit_are_said(project: Project) -> None:
 def test_two_models_are_compared_on_the_same_records(judged: Project, file: Path, on_file: OnFile, on: str) -> None:
     options = {"on": str(file), **FILE} if on == "file" else {"on": on}
     first = "baseline" if on == "file" else "champion"
-    told = compare(judged, quiet, first=first, second=trained(judged), **options)
+    result = compare(judged, quiet, first=first, second=trained(judged), **options)
     alone = on_file[0] if on == "file" else evaluate(judged, quiet, model=trained(judged), on=on)
-    assert told["n"] == alone["n"]
-    assert told["accuracy"]["second"] == pytest.approx(alone["accuracy"]["value"])
-    assert sum(one["right"] == "first" for one in told["examples"]) == min(told["only_first"], 20)
-    assert {row["id"] for row in told["per_label"]} <= set(TOPICS)
-    assert any(told["verdict"] in line for line in compare_lines(told))
+    assert result["n"] == alone["n"]
+    assert result["accuracy"]["second"] == pytest.approx(alone["accuracy"]["value"])
+    assert sum(one["right"] == "first" for one in result["examples"]) == min(result["only_first"], 20)
+    assert {row["id"] for row in result["per_label"]} <= set(TOPICS)
+    assert any(result["verdict"] in line for line in compare_lines(result))
 
 
 def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_learnt(judged: Project) -> None:
@@ -315,20 +315,20 @@ def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_lear
 def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> None:
     vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float16)
     keep_vectors(judged, "noise", vectors)
-    told = compare(judged, quiet, first="champion", second="noise", encoders=True)
-    real, noise = told["rows"]
+    result = compare(judged, quiet, first="champion", second="noise", encoders=True)
+    real, noise = result["rows"]
     assert (real["dims"], noise["dims"]) == (384, 8)
     for measure in ("knn_accuracy", "purity", "silhouette"):
         assert real[measure]["value"] > noise[measure]["value"] + 0.1
     assert [row["per_label"] for row in real["few_label_accuracy"]] == [1, 4]
-    assert any("nearest neighbours" in line for line in compare_lines(told))
-    drawn = AppTest.from_function(encoders_page, kwargs={"told": told}).run()
+    assert any("nearest neighbours" in line for line in compare_lines(result))
+    drawn = AppTest.from_function(encoders_page, kwargs={"told": result}).run()
     assert not drawn.exception
     assert len(drawn.dataframe[0].value) == 2 * (3 + 2)
-    assert "noise is worse than all-MiniLM-L6-v2" in told["verdict"]
-    assert (told["clusters"], real["difference"]) == (12, None)
+    assert "noise is worse than all-MiniLM-L6-v2" in result["verdict"]
+    assert (result["clusters"], real["difference"]) == (12, None)
     assert noise["difference"]["knn_accuracy"]["high"] < 0
-    assert 1 / 3 <= told["chance"]["purity"] < 1
+    assert 1 / 3 <= result["chance"]["purity"] < 1
     keep_vectors(judged, "other", np.random.default_rng(1).standard_normal((60, 8)).astype(np.float16))
     three = compare(
         judged, quiet, first="noise", second="other", others=["champion"], encoders=True, clusters=5, sample=20
@@ -365,10 +365,10 @@ def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
 
 
 def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_file: OnFile) -> None:
-    told, _ = on_file
+    result, _ = on_file
     assert label_bars(label_rows(evaluate(judged, quiet, on="gold"))) is None  # four of each label
-    assert any("macro F1" in line for line in evaluate_lines(told))
-    assert (chart := label_bars(label_rows(told))) is not None
+    assert any("macro F1" in line for line in evaluate_lines(result))
+    assert (chart := label_bars(label_rows(result))) is not None
     assert len(chart.to_dict()["layer"]) == 2
     compared = compare(judged, quiet, first=trained(judged), second="champion")
     assert difference_chart(compared).to_dict()
@@ -387,6 +387,11 @@ def test_the_models_page_evaluates_and_compares_on_demand(judged: Project) -> No
     assert not page.exception
     assert [one["on"] for one in saved_evaluations(judged, trained(judged))] == ["gold"]
     columns = [set(table.value.columns) for table in page.dataframe]
-    for wanted in ({"measure", "95 %"}, {"label", "precision", "f1"}, {"truth", "said", "share"}, {"first", "second"}):
-        assert any(wanted <= there for there in columns)
+    for requested in (
+        {"measure", "95 %"},
+        {"label", "precision", "f1"},
+        {"truth", "said", "share"},
+        {"first", "second"},
+    ):
+        assert any(requested <= there for there in columns)
     assert any("tells" in text.value or "better" in text.value for text in page.text)

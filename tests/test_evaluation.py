@@ -29,11 +29,11 @@ def judged(truth: Bools, probs: Probs) -> ScoredRecords:
 @given(ROWS)
 def test_top_k_grows_with_k_and_top_1_is_accuracy(rows: list[tuple[int, list[float]]]) -> None:
     one = judged(one_hot([label for label, _ in rows], 4), np.array([probs for _, probs in rows]))
-    found = [top.value for top in top_accuracy(one, 10)]
-    assert len(found) == 4  # more labels there are not
-    assert found == sorted(found)
-    assert found[0] == pytest.approx(one.right.mean())
-    assert found[-1] == pytest.approx(1)
+    matches = [top.value for top in top_accuracy(one, 10)]
+    assert len(matches) == 4  # more labels there are not
+    assert matches == sorted(matches)
+    assert matches[0] == pytest.approx(one.right.mean())
+    assert matches[-1] == pytest.approx(1)
 
 
 @settings(deadline=None, max_examples=40)
@@ -63,78 +63,80 @@ def test_of_several_true_labels_the_likeliest_counts_and_records_without_any_are
 
 def test_where_only_decisions_are_known_top_k_and_calibration_are_not_told() -> None:
     truth = one_hot([0, 1, 1], 2)
-    found = evaluate(ScoredRecords(truth, truth, None, None, plain(3)))
-    assert found.top == ()
-    assert found.reliability is None
-    assert found.score.accuracy.value == 1
+    matches = evaluate(ScoredRecords(truth, truth, None, None, plain(3)))
+    assert matches.top == ()
+    assert matches.reliability is None
+    assert matches.score.accuracy.value == 1
 
 
 def test_the_calibration_error_is_the_mean_distance_of_the_bins() -> None:
     stated = np.repeat([0.6, 0.9], 10)
     right = np.array([True] * 5 + [False] * 5 + [True] * 10)
-    found = reliability(stated, right, np.full(20, 0.05))
-    assert found is not None
-    assert [one.stated for one in found.bins] == pytest.approx([0.6, 0.9])
-    assert [one.right for one in found.bins] == pytest.approx([0.5, 1.0])
-    assert [one.records for one in found.bins] == [10, 10]
-    assert found.error == pytest.approx(0.1)
-    assert all(one.low <= one.right <= one.high for one in found.bins)
+    matches = reliability(stated, right, np.full(20, 0.05))
+    assert matches is not None
+    assert [one.stated for one in matches.bins] == pytest.approx([0.6, 0.9])
+    assert [one.right for one in matches.bins] == pytest.approx([0.5, 1.0])
+    assert [one.records for one in matches.bins] == [10, 10]
+    assert matches.error == pytest.approx(0.1)
+    assert all(one.low <= one.right <= one.high for one in matches.bins)
 
 
 def test_one_calibrated_model_in_twenty_or_so_looks_worse_than_chance() -> None:
     rng, beyond = np.random.default_rng(2), 0
     for seed in range(60):
         stated = rng.beta(4, 1.5, 100)
-        found = reliability(stated, rng.random(100) < stated, np.ones(100), seed)
-        assert found is not None
-        beyond += found.error > found.at_most
+        matches = reliability(stated, rng.random(100) < stated, np.ones(100), seed)
+        assert matches is not None
+        beyond += matches.error > matches.at_most
     assert 1 <= beyond <= 8
 
 
 def test_a_model_that_is_too_sure_is_found_out() -> None:
     rng = np.random.default_rng(3)
-    found = reliability(np.full(200, 0.95), rng.random(200) < 0.8, np.ones(200))
-    assert found is not None
-    assert found.error > found.at_most
+    matches = reliability(np.full(200, 0.95), rng.random(200) < 0.8, np.ones(200))
+    assert matches is not None
+    assert matches.error > matches.at_most
 
 
 @settings(deadline=None, max_examples=40)
 @given(some.lists(some.tuples(some.integers(0, 2), some.integers(0, 2)), min_size=1))
 def test_the_cells_of_a_confusion_add_up_to_the_records(pairs: list[tuple[int, int]]) -> None:
-    truth, said = (one_hot(list(side), 3) for side in zip(*pairs, strict=True))
-    cells = confusion(ScoredRecords(truth, said, None, None, plain(len(pairs))))
+    truth, message = (one_hot(list(side), 3) for side in zip(*pairs, strict=True))
+    cells = confusion(ScoredRecords(truth, message, None, None, plain(len(pairs))))
     assert sum(cell.records for cell in cells) == len(pairs)
     assert sum(cell.share for cell in cells) == pytest.approx(1)
-    assert {(cell.truth, cell.said): cell.records for cell in cells} == {pair: pairs.count(pair) for pair in set(pairs)}
+    assert {(cell.truth, cell.predicted): cell.records for cell in cells} == {
+        pair: pairs.count(pair) for pair in set(pairs)
+    }
 
 
 def test_a_missed_label_is_paired_with_what_was_said_instead_or_with_none() -> None:
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], np.bool_)
-    said = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]], np.bool_)
-    cells = confusion(ScoredRecords(truth, said, None, None, plain(3)))
-    assert {(cell.truth, cell.said) for cell in cells} == {(0, 0), (1, 2), (0, None), (None, None)}
+    message = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]], np.bool_)
+    cells = confusion(ScoredRecords(truth, message, None, None, plain(3)))
+    assert {(cell.truth, cell.predicted) for cell in cells} == {(0, 0), (1, 2), (0, None), (None, None)}
 
 
 def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
     weight = np.repeat([0.7, 0.1, 0.1, 0.1], 3) / 3
     weights = Weights(weight, np.zeros(12), np.ones(12, np.bool_), 6.0, 120, 0)
-    truth, said = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))
-    probs = np.where(said, 0.9, 0.1).astype(np.float32)
-    found = evaluate(ScoredRecords(truth, said, probs, probs.max(axis=1).astype(np.float64), weights))
-    assert found.score.accuracy.value == found.top[0].value == pytest.approx(0.7)
-    assert {(cell.truth, cell.said): cell.share for cell in found.confusion}[0, 0] == pytest.approx(0.7)
-    assert found.reliability is not None
-    assert found.reliability.error == pytest.approx(0.2)
+    truth, message = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))
+    probs = np.where(message, 0.9, 0.1).astype(np.float32)
+    matches = evaluate(ScoredRecords(truth, message, probs, probs.max(axis=1).astype(np.float64), weights))
+    assert matches.score.accuracy.value == matches.top[0].value == pytest.approx(0.7)
+    assert {(cell.truth, cell.predicted): cell.share for cell in matches.confusion}[0, 0] == pytest.approx(0.7)
+    assert matches.reliability is not None
+    assert matches.reliability.error == pytest.approx(0.2)
 
 
 def test_records_that_are_alike_are_drawn_together_where_there_are_many() -> None:
     """Labels are equally frequent and mistakes equally likely, so both figures are the share that is right."""
     rng = np.random.default_rng(4)
     truth = rng.integers(0, 4, 2 * MANY)
-    said = np.where(rng.random(2 * MANY) < 0.8, truth, rng.integers(0, 4, 2 * MANY))
-    both = one_hot(truth, 4), one_hot(said, 4)
+    message = np.where(rng.random(2 * MANY) < 0.8, truth, rng.integers(0, 4, 2 * MANY))
+    both = one_hot(truth, 4), one_hot(message, 4)
     place, counts = alike(np.hstack(both), np.ones(2 * MANY))
     assert (len(place), counts.sum()) == (16, 2 * MANY)
-    found = score(*both)
-    width = found.accuracy.high - found.accuracy.low
-    assert found.macro_f1.high - found.macro_f1.low == pytest.approx(width, rel=0.15)
+    matches = score(*both)
+    width = matches.accuracy.high - matches.accuracy.low
+    assert matches.macro_f1.high - matches.macro_f1.low == pytest.approx(width, rel=0.15)

@@ -152,8 +152,8 @@ def test_files_are_one_source_of_which_the_last_holds_until_a_person_answers(sto
 def test_a_person_may_be_called_like_a_file_but_an_event_may_not(store: Store) -> None:
     send(store, "file.csv", Event("1", "r0", "submit", ("spam",)))
     assert settled(store) == {0: (["spam"], "single", "chosen")}
-    told = send(store, "ann", *(Event(eid, "r1", "submit", ("spam",)) for eid in ("file:f:r1", "bulk:7:1")))
-    assert all("may not begin with" in reason for reason in told.values())
+    result = send(store, "ann", *(Event(eid, "r1", "submit", ("spam",)) for eid in ("file:f:r1", "bulk:7:1")))
+    assert all("may not begin with" in reason for reason in result.values())
     assert set(settled(store)) == {0}
 
 
@@ -207,8 +207,8 @@ def test_an_answer_given_before_its_label_went_is_stored_when_it_arrives_later(s
     assert settled(store) == {}
     with store.transaction() as cursor:
         cursor.execute("insert into taxonomies values (1, now()::timestamp, ?)", ['[["old", "Old", "", false]]'])
-    told = send(store, "ann", Event("2", "r1", "submit", ("old",)), Event("3", "r1", "submit", ("never",)))
-    assert told == {"2": "stored", "3": "There is no label 'never'."}
+    result = send(store, "ann", Event("2", "r1", "submit", ("old",)), Event("3", "r1", "submit", ("never",)))
+    assert result == {"2": "stored", "3": "There is no label 'never'."}
     with store.transaction() as cursor:
         settle(cursor, "select n from records", SETTINGS)  # the label is back
     assert settled(store) == {0: (["spam"], "single", "chosen")}
@@ -367,12 +367,12 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
 
 def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
     """What each rule promises, said in other words than where it is kept."""
-    given = [answer for answer in answers if answer.action == "submit"]
-    assert all(labels[answer.n][1] == "adjudicated" for answer in given if answer.corrects)
-    people = {answer.n for answer in given if not answer.from_file}
-    files = {answer.n for answer in given if answer.from_file}
+    supplied = [answer for answer in answers if answer.action == "submit"]
+    assert all(labels[answer.n][1] == "adjudicated" for answer in supplied if answer.corrects)
+    people = {answer.n for answer in supplied if not answer.from_file}
+    files = {answer.n for answer in supplied if answer.from_file}
     for n, (_, how, _) in labels.items():
-        alone = sum(answer.n == n for answer in given) == 1
+        alone = sum(answer.n == n for answer in supplied) == 1
         assert how in {"single", "bulk", "adjudicated"} or not alone
         assert how != "weighted" or rule == "weighted"
         if n in people and n not in files | {3} and rule == "adjudicated":
@@ -380,7 +380,7 @@ def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, st
     if rule == "single":
         assert people | files == set(labels), "nothing is tied"
     for n in people - files:
-        named = {answer.labels for answer in given if answer.n == n}
+        named = {answer.labels for answer in supplied if answer.n == n}
         assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == list(named.pop()), "all say the same"
 
 
@@ -461,8 +461,8 @@ def test_a_second_look_at_a_known_answer_counts_and_what_was_said_before_does_no
     for who in ("ann", "bob"):
         send(store, who, Event(who, "r3", "submit", ("spam",)))
     with store.transaction() as cursor:
-        asked = [last_stamp(cursor)]
-        cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", asked)
+        query = [last_stamp(cursor)]
+        cursor.execute("insert into queue values (3, 1, 1.0, false, true, null, null, null, 'review', ?)", query)
     send(store, "cat", Event("3", "r3", "submit", ("ham",)), at=NOW + timedelta(seconds=1))
     assert settled(store) == {3: (["ham"], "single", "gold")}
 

@@ -29,8 +29,8 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
     import_latest(world, imported_at)
     with world.desk.changing() as cursor:
         cursor.execute(f"update batches set records = {seen}")
-    told = auto(world, quiet, accept=True, **PROMISE)
-    assert told["outside"] == len(LATEST)
+    result = auto(world, quiet, accept=True, **PROMISE)
+    assert result["outside"] == len(LATEST)
     assert count(world, "machine_labels where n >= 700") == 0
 
 
@@ -38,8 +38,8 @@ def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
     import_latest(world, "2026-01-01")
     with world.desk.changing() as cursor:
         cursor.execute("update batches set records = 710")
-    told = auto(world, quiet, accept=True, **PROMISE)
-    assert (told["outside"], told["pool"]) == (0, 590)
+    result = auto(world, quiet, accept=True, **PROMISE)
+    assert (result["outside"], result["pool"]) == (0, 590)
     assert count(world, "machine_labels where n >= 700") == len(LATEST)
 
 
@@ -80,8 +80,8 @@ def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> Non
 
 
 def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
-    told = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **PROMISE)
-    assert told["accepted"] == told["covered"]
+    result = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **PROMISE)
+    assert result["accepted"] == result["covered"]
     assert count(world, "machine_labels where n >= 700") == 0
 
 

@@ -59,9 +59,9 @@ def audited(project: Project) -> set[str]:
 
 def test_a_push_brings_the_queue_with_suggestions_but_for_the_audit(team: Team, project: Project) -> None:
     suggest(project)
-    told = push(project)
+    result = push(project)
     there = team.records(dataset_of(project))
-    assert told["sent"] == len(there) == 20
+    assert result["sent"] == len(there) == 20
     assert {one["external_id"] for one in there if not one["suggestions"]} == audited(project)
     shown = next(one for one in there if one["suggestions"])
     (suggestion,) = shown["suggestions"]
@@ -72,8 +72,8 @@ def test_a_push_brings_the_queue_with_suggestions_but_for_the_audit(team: Team, 
 
 def test_a_second_push_sends_nothing(team: Team, project: Project) -> None:
     push(project)
-    told = push(project)
-    assert (told["sent"], told["unchanged"]) == (0, 20)
+    result = push(project)
+    assert (result["sent"], result["unchanged"]) == (0, 20)
 
 
 def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, project: Project) -> None:
@@ -92,9 +92,9 @@ def test_a_bad_record_is_told_and_keeps_no_other_out(team: Team, project: Projec
     bad = project.store.one("select n from queue where not audit order by position limit 1")
     with project.desk.changing() as cursor:
         cursor.execute("update queue set suggestion = ? where n = ?", [json.dumps([["food", 7.5]]), bad])
-    told = push(project)
-    assert told["sent"] == 19
-    assert list(told["bad"]) == [project.store.one("select id from records where n = ?", [bad])]  # type: ignore[call-overload]
+    result = push(project)
+    assert result["sent"] == 19
+    assert list(result["bad"]) == [project.store.one("select id from records where n = ?", [bad])]  # type: ignore[call-overload]
     assert push(project)["sent"] == 0
     suggest(project)
     assert push(project)["sent"] == 1
@@ -198,8 +198,8 @@ def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(te
     record, place = next(iter(where(project).items()))
     team.answer(who, place, ["food"])
     sync(project)
-    given = project.store.one("select event_id from responses where annotator = ?", [who])
-    undo = Event("u1", record, "undo", undoes=given)
+    value = project.store.one("select event_id from responses where annotator = ?", [who])
+    undo = Event("u1", record, "undo", undoes=value)
     project.desk.exchange(Holder(who, "1"), QueueRequest(events=(undo,)))
     sync(project)
     assert standing(project) == {}
@@ -232,7 +232,7 @@ def test_an_external_server_is_told_by_its_link(argilla: ArgillaServer, project:
     loop.next_batch(project, quiet, size=10)
     change_settings(project, team_url=argilla.url)
     assert "sort=metadata.queue_rank.asc" in str(push(project)["url"])
-    assert any("sorts them" in sentence for sentence in read_exchange(project).told)
+    assert any("sorts them" in sentence for sentence in read_exchange(project).details)
     team.close()
 
 
@@ -242,8 +242,8 @@ def test_a_renamed_label_keeps_the_dataset(team: Team, project: Project) -> None
     change_settings(project, rename_label=("food", "Meals"), guidelines="Look twice.", overlap=2)
     assert push(project)["replaced"] is None
     assert dataset_of(project) == before
-    asked = team.owner.get(f"/datasets/{before}/questions").json()["items"]
-    assert "Meals" in [option["text"] for option in asked[0]["settings"]["options"]]
+    items = team.owner.get(f"/datasets/{before}/questions").json()["items"]
+    assert "Meals" in [option["text"] for option in items[0]["settings"]["options"]]
     dataset = team.owner.get(f"/datasets/{before}").json()
     assert (dataset["guidelines"], dataset["distribution"]["min_submitted"]) == ("Look twice.", 2)
 

@@ -21,7 +21,7 @@ from core.errors import RondoError
 from core.project import Project
 from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
 from tests.conftest import TOPICS
-from tests.exchange_world import Team, dataset_of, standing, told, where
+from tests.exchange_world import Team, body_of, dataset_of, standing, where
 
 Said = dict[tuple[str, str], str]
 KILLS = 3
@@ -37,11 +37,11 @@ def own(tmp_path: Path) -> Iterator[ArgillaServer]:
 
 
 def kill_and_restart(own: ArgillaServer) -> None:
-    found = running(own.project)
-    assert found is not None
-    os.kill(found.pid, signal.SIGKILL)
+    matches = running(own.project)
+    assert matches is not None
+    os.kill(matches.pid, signal.SIGKILL)
     with suppress(psutil.NoSuchProcess):
-        psutil.Process(found.pid).wait(10)
+        psutil.Process(matches.pid).wait(10)
     server.start(own.project, "127.0.0.1", urlsplit(own.url).port or 0, quiet)
 
 
@@ -63,7 +63,7 @@ def push_and_sync(project: Project, stop: threading.Event) -> None:
 
 def there(team: Team, dataset: str) -> Said:
     """What the server says now."""
-    names = {one["id"]: one["username"] for one in told(team.owner.get("/users"))["items"]}
+    names = {one["id"]: one["username"] for one in body_of(team.owner.get("/users"))["items"]}
     return {
         (record["external_id"], names[one["user_id"]]): one["values"]["label"]["value"]
         for record in team.records(dataset)
@@ -95,12 +95,12 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     loop.VERBS["team_push"](project, quiet)
     loop.VERBS["team_sync"](project, quiet)
 
-    said = there(team, dataset_of(project))
+    answers = there(team, dataset_of(project))
     assert len(acknowledged) >= 3
-    assert acknowledged.items() <= said.items()
-    assert {key: content[1][0] for key, content in standing(project).items()} == said
+    assert acknowledged.items() <= answers.items()
+    assert {key: content[1][0] for key, content in standing(project).items()} == answers
     count = "select count(*) from responses where starts_with(via, 'argilla:')"
-    assert project.store.one(count) == len(said)
+    assert project.store.one(count) == len(answers)
     assert len(where(project)) == len(team.records(dataset_of(project)))
     assert loop.VERBS["team_sync"](project, quiet)["stored"] == 0
     team.close()

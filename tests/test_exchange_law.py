@@ -58,7 +58,7 @@ class Played:
     line: Line
     people: list[str]
     records: list[str]
-    said: dict[tuple[str, str], Content] = field(default_factory=dict)
+    answer: dict[tuple[str, str], Content] = field(default_factory=dict)
     acts: int = 0
     labels: int = 0
 
@@ -75,9 +75,9 @@ class Played:
         key = (self.records[record], self.people[who])
         content: dict[str, Content] = {"submitted": ("submit", (label,), None), "discarded": ("skip", (), None)}
         if status in content:
-            self.said[key] = content[status]
+            self.answer[key] = content[status]
         else:
-            self.said.pop(key, None)
+            self.answer.pop(key, None)
 
     def _answer(self, who: int, record: int, label: str) -> None:
         self._say(who, record, label, "submitted")
@@ -97,7 +97,7 @@ class Played:
         if there is None or self.team.response(self.people[who], there) is None:
             return
         self.team.take_back(self.people[who], there)
-        self.said.pop((self.records[record], self.people[who]), None)
+        self.answer.pop((self.records[record], self.people[who]), None)
 
     def _call(self, record: int, times: int) -> None:
         """As the webhook does; where it is not in the schedule, it was lost."""
@@ -186,7 +186,7 @@ def test_both_sides_agree_after_any_schedule(
 def check(played: Played) -> None:
     """Nothing lost, nothing doubled, on either side; and syncing again changes nothing."""
     project = played.project
-    assert standing(project) == played.said
+    assert standing(project) == played.answer
     events = project.store.one("select count(*) from responses where starts_with(via, 'argilla:') and action <> 'undo'")
     assert events <= played.acts
     there = [one["external_id"] for one in played.team.records(dataset_of(project))]

@@ -99,7 +99,9 @@ def test_a_changed_label_and_a_replaced_dataset_are_announced(office: background
     assert office.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
 
 
-def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(office: background.ProjectServer, team: Team) -> None:
+def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
+    office: background.ProjectServer, team: Team
+) -> None:
     (who,) = team.add("ann")
     loop.VERBS["team_push"](office.project, quiet)
     watch, closed = TeamWatch(office), threading.Event()

@@ -67,10 +67,10 @@ def test_import_then_export_then_import_is_identity(
     once, twice = folder / f"once.{file_format}", folder / f"twice.{file_format}"
     assert write_table(stored(records), COLUMNS, [], once, file_format) == len(records)
     first = imported(once, folder / "1")
-    given = [(id, text, label and (number_key(clean_name(label)) or None)) for id, text, label in records]
-    assert first == given
+    supplied = [(id, text, label and (number_key(clean_name(label)) or None)) for id, text, label in records]
+    assert first == supplied
     write_table(stored(first), COLUMNS, [], twice, file_format)
-    assert imported(twice, folder / "2") == given
+    assert imported(twice, folder / "2") == supplied
 
 
 def test_a_csv_for_excel_has_a_mark_and_no_formula(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_complete_takes_peoples_labels_before_the_machines_and_says_which_is_whi
     promised(project, "'r0', 'r1'")
     say(project, "ann", "r1", "food")
     rows = exported(project, tmp_path, "complete")
-    told = {record: (row["label"], row["by"], row["how"]) for record, row in rows.items()}
-    assert told == {
+    result = {record: (row["label"], row["by"], row["how"]) for record, row in rows.items()}
+    assert result == {
         "r0": ("music", "machine", "machine"),
         "r1": ("food", "person", "single"),
         "twin": ("music", "machine", "duplicate"),
@@ -217,8 +217,8 @@ def test_machine_labels_are_exported_with_what_was_promised_and_no_longer_when_i
     assert facts == {"threshold": 0.8, "promised_precision": 0.9, "confidence": 0.95, "model": "m1"}
     everything = exported(project, tmp_path, "all")
     assert (everything["r0"]["label"], everything["r0"]["machine_label"]) == (None, "music")
-    told = [everything["r0"][f"machine_{key}"] for key in ("model", "probability", "threshold")]
-    assert [*told, everything["r0"]["promise"]] == ["m1", 0.9, 0.8, "p1"]
+    result = [everything["r0"][f"machine_{key}"] for key in ("model", "probability", "threshold")]
+    assert [*result, everything["r0"]["promise"]] == ["m1", 0.9, 0.8, "p1"]
     assert (everything["r1"]["label"], everything["r1"]["machine_label"]) == ("food", None)
     with project.store.transaction() as cursor:
         cursor.execute("update promises set state = 'broken'")

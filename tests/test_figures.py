@@ -39,9 +39,9 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
 ) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
-    found = status(project)
-    assert found["model"]["audit"]["n"] == 3
-    show("status", found, as_json=False)
+    matches = status(project)
+    assert matches["model"]["audit"]["n"] == 3
+    show("status", matches, as_json=False)
     assert f"  audit (3 records): {WORDS}\n" in capsys.readouterr().out
     chart = learning_chart(learning_curve(project), "accuracy")
     assert chart is not None
@@ -58,7 +58,7 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     assert version["judged on"] == "12 gold"
     card = data_card(project)
     assert card["model"]["scores"]["audit"]["accuracy"] is None
-    assert card["model"]["scores"]["gold"]["accuracy"] == found["model"]["gold"]["accuracy"]
+    assert card["model"]["scores"]["gold"]["accuracy"] == matches["model"]["gold"]["accuracy"]
     assert "### On 3 audit records" in as_markdown(card)
     assert f"| {TOO_FEW} | {TOO_FEW} | {TOO_FEW} |" in as_markdown(card)
 
@@ -75,23 +75,25 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     left = project.store.one(waiting)
     simulate.answer(project, {record: labels for record, labels in truth.items() if record != left}, queued)  # skips it
     loop.fit(project, quiet)
-    found = status(project)
-    assert found["next"] == "All records were asked; 1 were skipped. Export the labels."
-    assert found["warnings"] == []
-    show("status", found, as_json=False)
+    matches = status(project)
+    assert matches["next"] == "All records were asked; 1 were skipped. Export the labels."
+    assert matches["warnings"] == []
+    show("status", matches, as_json=False)
     advice = ("more audit labels", "label on", "more labels")
-    for sentences in (found["caveats"], data_card(project)["limits"], capsys.readouterr().out.splitlines()):
+    for sentences in (matches["caveats"], data_card(project)["limits"], capsys.readouterr().out.splitlines()):
         assert not [sentence for sentence in sentences if any(words in sentence for words in advice)]
-    assert found["model"]["forecast"] == prospects(project)["forecast"] == {"missing": NOTHING_LEFT}
+    assert matches["model"]["forecast"] == prospects(project)["forecast"] == {"missing": NOTHING_LEFT}
     assert "label on" not in texts(page_of("overview.py"))
     assert "label on" not in texts(page_of("rounds.py"))
 
 
-def test_labelled_counts_what_people_said_and_gold_is_named_apart(office: background.ProjectServer, truth: Truth) -> None:
+def test_labelled_counts_what_people_said_and_gold_is_named_apart(
+    office: background.ProjectServer, truth: Truth
+) -> None:
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
-    found, counts, card = status(project), label_counts(project), data_card(project)
-    assert (found["labelled"], found["gold"]) == (10, 12)
+    matches, counts, card = status(project), label_counts(project), data_card(project)
+    assert (matches["labelled"], matches["gold"]) == (10, 12)
     assert sum(row["labelled"] for row in counts) == card["people"]["settled"] == 10
     assert sum(row["gold"] for row in counts) == sum(row["gold"] for row in card["taxonomy"]["labels"]) == 12
     assert sum(row["records"] for row in card["taxonomy"]["labels"]) == 10

@@ -74,10 +74,10 @@ def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_wou
     challenger = enter(guessing, bad_head())
     with guessing.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)
-    said = read_said(guessing, challenger, truth).labels.astype(np.float32)
-    wrong = np.flatnonzero(truth.audit & (said != truth.labels).any(axis=1))[0]
-    said[wrong] = truth.labels[wrong]
-    write_judged(guessing.models / challenger, truth.rows, said)
+    message = read_said(guessing, challenger, truth).labels.astype(np.float32)
+    wrong = np.flatnonzero(truth.audit & (message != truth.labels).any(axis=1))[0]
+    message[wrong] = truth.labels[wrong]
+    write_judged(guessing.models / challenger, truth.rows, message)
     verdict = gate(guessing, model=challenger)
     assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
     assert not verdict["passes"]
@@ -97,8 +97,8 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
     model = enter(two, bad_head())
     with pytest.raises(BadInput, match="say why"):
         promote(two, quiet, model=model, force=True, reason="  ")
-    told = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
-    assert "The gate was overruled: The customer wants it." in told["sentence"]
+    result = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
+    assert "The gate was overruled: The customer wants it." in result["sentence"]
     assert active_model(two) == model
     row = two.store.query("select who, how, reason, evidence->>'passes' from champions where model = ?", [model])
     assert row == [("ana", "promoted", "The customer wants it.", "false")]
@@ -112,9 +112,9 @@ def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Pro
         promote(two, quiet, model=model)
     with pytest.raises(BadInput, match="say why"):
         promote(two, quiet, model=model, force=True, reason="\u200b")  # a space of no width is no reason
-    told = promote(two, quiet, model=model, force=True, reason="Its files are gone.")
+    result = promote(two, quiet, model=model, force=True, reason="Its files are gone.")
     assert active_model(two) == model
-    assert "cannot be compared" in "".join(LINES["promote"](told))
+    assert "cannot be compared" in "".join(LINES["promote"](result))
 
 
 def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:
@@ -139,11 +139,11 @@ def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothin
 def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
     champion = active_model(two) or ""
     with two.store.reading() as cursor:
-        found = read_truth(cursor, LABELS)
-    before = read_said(two, champion, found)
-    assert before.rows.tolist() == found.rows.tolist()
+        truth = read_truth(cursor, LABELS)
+    before = read_said(two, champion, truth)
+    assert before.rows.tolist() == truth.rows.tolist()
     (two.models / champion / "verdicts.safetensors").unlink()
-    assert read_said(two, champion, found).rows.tolist() == found.rows[~found.audit].tolist()
+    assert read_said(two, champion, truth).rows.tolist() == truth.rows[~truth.audit].tolist()
 
 
 def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:

@@ -31,10 +31,10 @@ TEMPLATES = ["trainer=zeroshot", "template=This is about {}.,{},Nothing to do wi
 
 @given(numbers, numbers)
 def test_a_grid_holds_every_combination_once(epochs: list[int], batches: list[int]) -> None:
-    wanted = read_search(["trainer=setfit", f"epochs={_listed(epochs)}", f"batch_size={_listed(batches)}"])
-    plan = lay_out(wanted, 0)
+    requested = read_search(["trainer=setfit", f"epochs={_listed(epochs)}", f"batch_size={_listed(batches)}"])
+    plan = lay_out(requested, 0)
     assert {(run["epochs"], run["batch_size"]) for run in plan} == {(e, b) for e in epochs for b in batches}
-    assert len(plan) == len(epochs) * len(batches) == combinations(wanted)
+    assert len(plan) == len(epochs) * len(batches) == combinations(requested)
 
 
 def _listed(values: list[int]) -> str:
@@ -148,23 +148,24 @@ def labelled(played: Path, tmp_path: Path, slow: SlowRunner) -> Iterator[Project
 
 
 def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: Project, slow: SlowRunner) -> None:
-    told = train(labelled, quiet, trainer="grid", values=[*TEMPLATES, "at_once=2"])
-    assert told["state"] == "succeeded"
-    assert [run["tried"]["template"] for run in told["runs"]] == ["This is about {}.", "{}", "Nothing to do with {}."]
-    scores = [run["score"] for run in told["runs"]]
-    assert told["model"] == told["runs"][scores.index(max(scores))]["id"]
-    assert told["metrics"]["gold"]["n"] == 12
-    assert "on gold" in told["sentence"]
-    assert "held-out records that chose it" in told["sentence"]
+    result = train(labelled, quiet, trainer="grid", values=[*TEMPLATES, "at_once=2"])
+    assert result["state"] == "succeeded"
+    assert [run["tried"]["template"] for run in result["runs"]] == ["This is about {}.", "{}", "Nothing to do with {}."]
+    scores = [run["score"] for run in result["runs"]]
+    assert result["model"] == result["runs"][scores.index(max(scores))]["id"]
+    assert result["metrics"]["gold"]["n"] == 12
+    assert "on gold" in result["sentence"]
+    assert "held-out records that chose it" in result["sentence"]
     assert slow.most == 2
-    assert all(entry(labelled, run["id"])["parent"] == told["id"] for run in told["runs"])
+    assert all(entry(labelled, run["id"])["parent"] == result["id"] for run in result["runs"])
 
 
 def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project) -> None:
-    said: list[str] = []
-    search(labelled, lambda what, done, total: said.append(what), Asked([*PAIR, "at_once=3"]))
+    message: list[str] = []
+    search(labelled, lambda what, done, total: message.append(what), Asked([*PAIR, "at_once=3"]))
     assert (
-        said[0] == "2 runs of zeroshot, 2 at once, on local. How long one takes is not known: none has ended there yet."
+        message[0]
+        == "2 runs of zeroshot, 2 at once, on local. How long one takes is not known: none has ended there yet."
     )
     again = search(labelled, quiet, Asked(TEMPLATES), detach=True)
     assert "going by 2 earlier ones" in again["budget"]
@@ -188,9 +189,9 @@ def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -
     for _ in range(6):
         follow(again, quiet)
         advance_all(again)
-    told = advance(again, seen["id"])
-    assert (told["state"], told["done"], told["total"]) == ("succeeded", 2, 2)
-    assert told["model"] in [run["id"] for run in told["runs"]]
+    result = advance(again, seen["id"])
+    assert (result["state"], result["done"], result["total"]) == ("succeeded", 2, 2)
+    assert result["model"] in [run["id"] for run in result["runs"]]
     again.close()
 
 
@@ -207,9 +208,9 @@ def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
 
 
 def test_a_run_that_fails_does_not_win_and_does_not_end_the_search(labelled: Project) -> None:
-    told = train(labelled, quiet, trainer="grid", values=["trainer=zeroshot", "template=No place for it.,{}"])
-    assert [run["state"] for run in told["runs"]] == ["failed", "succeeded"]
-    assert told["model"] == told["runs"][1]["id"]
+    result = train(labelled, quiet, trainer="grid", values=["trainer=zeroshot", "template=No place for it.,{}"])
+    assert [run["state"] for run in result["runs"]] == ["failed", "succeeded"]
+    assert result["model"] == result["runs"][1]["id"]
 
 
 def test_a_search_whose_runs_all_fail_says_why(labelled: Project) -> None:

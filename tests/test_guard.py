@@ -109,11 +109,11 @@ def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
                 "/api/adjudicate", json={"events": [{**event, "eid": "f"}]}, headers=card(office, other)
             )
             assert stolen.status_code == 403
-    given = office.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
+    rows = office.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
     if who in ("adjudicator", "manager"):
-        assert (status, given) == (200, [("e", NAMES[who])])
+        assert (status, rows) == (200, [("e", NAMES[who])])
     else:
-        assert (status, given) == (403 if who else 401, [])
+        assert (status, rows) == (403 if who else 401, [])
 
 
 @pytest.mark.parametrize("who", WHO)
@@ -123,7 +123,9 @@ def test_a_route_without_a_decision_is_open_to_nobody(office: background.Project
         assert browser.get("/api").status_code == 404
 
 
-def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(office: background.ProjectServer) -> None:
+def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(
+    office: background.ProjectServer,
+) -> None:
     with client(office, "manager") as browser:
         for path in ("/api", "/api/", "/api/nothing", "/api/jobs/x/y", "/api/health/", "/api/label/events/"):
             answer = browser.get(path, headers={"accept": "text/html"})
@@ -160,8 +162,8 @@ def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.Proje
 def test_a_page_learns_the_session_from_the_guard_alone(office: background.ProjectServer) -> None:
     liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
     with client(office, "annotator") as browser:
-        told = browser.get("/label", headers=liar).json()["session"]
-    person = office.entrance.session(told, time.time())
+        result = browser.get("/label", headers=liar).json()["session"]
+    person = office.entrance.session(result, time.time())
     assert person is not None
     assert person.name == "Ann"
     for name in NAMES.values():

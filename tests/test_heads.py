@@ -27,7 +27,9 @@ def texts(records: int, labels: int, noise: float = 0.6, seed: int = 0) -> tuple
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32), truth, centres
 
 
-def lesson_of(vectors: Floats, truth: Ints, labels: int, multi: bool = False, names: Floats | None = None) -> LabelledVectors:
+def lesson_of(
+    vectors: Floats, truth: Ints, labels: int, multi: bool = False, names: Floats | None = None
+) -> LabelledVectors:
     return LabelledVectors(vectors, np.eye(labels)[truth], tuple(f"label-{n}" for n in range(labels)), multi, names)
 
 

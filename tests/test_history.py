@@ -23,7 +23,7 @@ from tests.conftest import COLUMNS, quiet, write_csv
 Truth = dict[str, tuple[str, ...]]
 
 
-def asked(project: Project) -> list[int]:
+def asked_records(project: Project) -> list[int]:
     return [n for (n,) in project.store.query("select n from settled where stratum <> 'gold' order by n")]
 
 
@@ -32,7 +32,7 @@ def test_each_draw_is_one_of_the_batch_or_of_the_spare_records_behind_it(project
         queued = loop.next_batch(project, quiet, size=8, audit_share=share, spare=4)["queued"]
         simulate.answer(project, truth, queued + 2)  # two of the spare ones
     with project.store.reading() as cursor:
-        rows, history = read_history(cursor, asked(project))
+        rows, history = read_history(cursor, asked_records(project))
     assert len(rows) == 20
     assert history.wave_sizes.tolist() == [48]
     counts = dict(zip(*np.unique(history.left, return_counts=True), strict=True))
@@ -46,7 +46,7 @@ def test_weights_of_the_asked_records_sum_to_one_and_audit_records_carry_nearly_
 ) -> None:
     simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
     with project.store.reading() as cursor:
-        _, history = read_history(cursor, asked(project))
+        _, history = read_history(cursor, asked_records(project))
     weights = weigh(history)
     assert weights.weight.sum() == pytest.approx(1)
     assert weights.population == 48
@@ -78,7 +78,7 @@ def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Proje
     loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
     simulate.answer(project, truth, 6)
     with project.store.reading() as cursor:
-        rows, history = read_history(cursor, asked(project))
+        rows, history = read_history(cursor, asked_records(project))
     weights = weigh(history)
     bulk = np.isin(rows, ns[:10])
     assert not history.audited[bulk].any()
@@ -91,7 +91,7 @@ def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project
     file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
     with project.store.reading() as cursor:
-        rows, history = read_history(cursor, asked(project))
+        rows, history = read_history(cursor, asked_records(project))
     assert len(rows) == 0
     assert history.wave_sizes.sum() == 48
     assert loop.fit(project, quiet)["labels"] == 2
@@ -116,11 +116,11 @@ def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Proj
     for _ in range(2):
         simulate.answer(project, truth, loop.next_batch(project, quiet, size=6, spare=0)["queued"])
     with project.store.reading() as cursor:
-        before = read_history(cursor, asked(project))[1]
+        before = read_history(cursor, asked_records(project))[1]
     queue_for_review(project, ns[:4], "bob")
     correct(project, "r0", ("music",), "bob")
     with project.store.reading() as cursor:
-        after = read_history(cursor, asked(project))[1]
+        after = read_history(cursor, asked_records(project))[1]
     assert before.left.tolist() == after.left.tolist()
     assert before.left.min() == -1
 
@@ -131,7 +131,7 @@ def test_a_label_from_a_file_stays_outside_when_a_person_looks_at_it_again(proje
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
     correct(project, "k1", ("music",), "bob")
     with project.store.reading() as cursor:
-        rows, history = read_history(cursor, asked(project))
+        rows, history = read_history(cursor, asked_records(project))
     assert (len(rows), history.wave_sizes.sum()) == (0, 48)
 
 
@@ -146,6 +146,6 @@ def test_audit_records_without_a_label_that_counts_and_later_imports_are_named(
     loop.fit(project, quiet)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
-    told = " ".join(caveats(project))
-    assert "2 audit records are not in the figures: 0 were answered without settling a label, 1 flagged" in told
-    assert "24 records were imported after the newest audit" in told
+    result = " ".join(caveats(project))
+    assert "2 audit records are not in the figures: 0 were answered without settling a label, 1 flagged" in result
+    assert "24 records were imported after the newest audit" in result

@@ -43,12 +43,12 @@ def send(project: Project, token: str = WRITER, **options: Any) -> dict[str, Any
 
 
 def test_a_pushed_model_is_what_an_export_is_and_private(ready: Project, hub: Hub, tmp_path: Path) -> None:
-    told = send(ready)
+    result = send(ready)
     there = hub.repositories["models", REPO]
     assert there.private
-    assert told["private"]
-    assert (told["model"], told["repo"], told["commit"]) == (MODEL, REPO, there.sha)
-    assert told["url"] == f"{hub.url}/{REPO}"
+    assert result["private"]
+    assert (result["model"], result["repo"], result["commit"]) == (MODEL, REPO, there.sha)
+    assert result["url"] == f"{hub.url}/{REPO}"
     export_model(ready, quiet, out=str(tmp_path / "out"))
     exported = {p.relative_to(tmp_path / "out").as_posix(): p for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert there.files.keys() == exported.keys()
@@ -82,18 +82,18 @@ def test_a_repository_that_is_public_or_holds_something_else_is_left_alone(ready
 
 def test_labels_become_a_dataset_with_the_data_card_and_without_names(ready: Project, hub: Hub, tmp_path: Path) -> None:
     loop.import_file(ready, quiet, file=str(write_csv(tmp_path / "t.csv", 10)), text=["text"], label="topic")
-    told = send(ready, labels=True)
+    result = send(ready, labels=True)
     there = hub.repositories["datasets", f"{REPO}-labels"]
     assert there.private
-    assert told["dataset"]["commit"] == there.sha
+    assert result["dataset"]["commit"] == there.sha
     assert there.files.keys() == {"README.md", "card.json", "labels.parquet"}
     card = there.files["README.md"].decode()
     assert "# Data card" in card
     assert "labels.parquet holds 10 rows" in card
     (tmp_path / "back.parquet").write_bytes(there.files["labels.parquet"])
     with ready.store.reading() as cursor:
-        found = cursor.execute(f"select * from '{tmp_path / 'back.parquet'}'")
-        columns = [column[0] for column in found.description]
+        matches = cursor.execute(f"select * from '{tmp_path / 'back.parquet'}'")
+        columns = [column[0] for column in matches.description]
     assert {"text", "label"} <= set(columns)
     assert "annotators" not in columns
 
@@ -111,7 +111,7 @@ def test_the_token_is_in_no_file_no_row_no_log_and_no_address(ready: Project, hu
     assert WRITER not in str(refused.value)
     ready.store.query("checkpoint")
     assert WRITER.encode() not in everything_written(tmp_path)
-    assert not [line for line in hub.heard if WRITER in line]
+    assert not [line for line in hub.received if WRITER in line]
     assert {path.name for job in (tmp_path / "project" / "jobs").iterdir() for path in job.iterdir()} == {
         *("events.jsonl", "job.json", "lock", "log.txt", "result.json")
     }
@@ -179,4 +179,4 @@ def test_a_damaged_model_is_not_pushed(ready: Project, hub: Hub) -> None:
     (ready.models / MODEL / "training_info.json").write_text("{}")
     with pytest.raises(Exception, match="was changed after"):
         send(ready)
-    assert hub.heard == []
+    assert hub.received == []

@@ -82,8 +82,8 @@ SPAM: Rows = [("1", "hello there", "spam"), ("2", "buy now", "spam")]
 def test_the_last_file_holds_whatever_it_is_called_and_the_same_again_changes_nothing(empty: Project) -> None:
     counts = []
     for name, rows in (("a.csv", HAM), ("b.csv", SPAM), ("a.csv", HAM), ("c.csv", HAM)):
-        told = bring(empty, name, rows)
-        counts.append((told["new"], told["changed"], told["same"]))
+        result = bring(empty, name, rows)
+        counts.append((result["new"], result["changed"], result["same"]))
         assert settled(empty) == {record: (label,) for record, _, label in rows}
     assert counts == [(2, 0, 0), (0, 1, 1), (0, 1, 1), (0, 0, 2)]
     assert empty.store.one("select count(*) from responses") == 4
@@ -94,10 +94,10 @@ def test_people_and_corrections_outweigh_a_later_file_and_the_import_says_so(emp
     bring(empty, "a.csv", [*HAM, ("3", "a third", "ham")])
     ids = empty.settings().taxonomy.ids
     correct(empty, "1", [ids["spam"]], "ann")
-    told = bring(empty, "b.csv", [("1", "hello there", "ham"), ("2", "buy now", "ham"), ("3", "a third", "ham")])
+    result = bring(empty, "b.csv", [("1", "hello there", "ham"), ("2", "buy now", "ham"), ("3", "a third", "ham")])
     assert settled(empty) == {"1": ("spam",), "2": ("ham",), "3": ("ham",)}
-    assert (told["changed"], told["same"], told["contradicted"]) == (1, 2, 1)
-    assert any("contradict what people answered" in line for line in import_lines(told))
+    assert (result["changed"], result["same"], result["contradicted"]) == (1, 2, 1)
+    assert any("contradict what people answered" in line for line in import_lines(result))
 
 
 def test_a_persons_answers_in_files_are_that_persons_and_the_last_file_holds_for_each(empty: Project) -> None:
@@ -134,10 +134,10 @@ def test_words_for_nothing_are_no_label_unless_they_are_a_known_one_or_somebody_
     rows: Rows = [(str(n), f"text {n}", word) for n, word in enumerate(["ham", *words])]
     for name in ("a.csv", "a.jsonl"):
         project = opened(tmp_path / name)
-        told = bring(project, f"x{name}", rows)
+        result = bring(project, f"x{name}", rows)
         assert names_of(project) == ["ham"]
-        assert told["report"]["missing_words"] == dict.fromkeys(words[:6], 1)
-        assert any("NA 1, N/A 1" in line and "--keep-missing-words" in line for line in import_lines(told))
+        assert result["report"]["missing_words"] == dict.fromkeys(words[:6], 1)
+        assert any("NA 1, N/A 1" in line and "--keep-missing-words" in line for line in import_lines(result))
         bring(project, f"x{name}", rows, keep_missing_words=True, add_labels=True)
         assert set(names_of(project)) == {"ham", *words[:6]}
         project.close()
@@ -149,9 +149,11 @@ def test_words_for_nothing_are_no_label_unless_they_are_a_known_one_or_somebody_
 
 def test_a_number_is_one_label_however_a_format_writes_it_and_codes_keep_their_zeros(tmp_path: Path) -> None:
     project = opened(tmp_path / "stars")
-    told = bring(project, "a.csv", [(n, f"text {n}", word) for n, word in enumerate(["10", "1", "1.0", "01", "2.50"])])
+    result = bring(
+        project, "a.csv", [(n, f"text {n}", word) for n, word in enumerate(["10", "1", "1.0", "01", "2.50"])]
+    )
     assert names_of(project) == ["1", "2.5", "10"]
-    assert any("01 and 1 and 1.0 are one label, 1." in line for line in import_lines(told))
+    assert any("01 and 1 and 1.0 are one label, 1." in line for line in import_lines(result))
     bring(project, "b.jsonl", [(7, "text 7", 1.0), (8, "text 8", "01"), (9, "text 9", 10)])
     file = tmp_path / "c.parquet"
     duckdb.connect().execute(f"copy (select 12 as id, 'text 12' as text, 1.0::double as label) to '{file}'")
@@ -208,8 +210,8 @@ def test_numbers_with_names_in_hugging_face_metadata_come_in_by_name_in_their_or
     write_hugging_face(tmp_path / "a.parquet", feature, labels)
     loop.import_file(project, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
     order = [label for (label,) in project.store.query("select id from records order by n")]
-    found = [settled(project).get(record) for record in order]
-    assert [one if one is None else tuple(sorted(one)) for one in found] == names
+    matches = [settled(project).get(record) for record in order]
+    assert [one if one is None else tuple(sorted(one)) for one in matches] == names
     if "Value" not in str(feature):
         assert names_of(project) == CLASSES["names"], "the one that no record has, too"
     project.close()
@@ -222,19 +224,21 @@ def test_a_number_that_the_metadata_do_not_name_is_refused(empty: Project, tmp_p
 
 
 def test_labels_that_look_alike_are_named_and_control_characters_refused_with_their_place(empty: Project) -> None:
-    told = bring(empty, "a.jsonl", [("1", "x", "Spam"), ("2", "y", "spam"), ("3", "z", "ham"), ("4", "w", "ham\u200b")])
-    assert told["look_alikes"] == [["ham", "ham\u200b"], ["Spam", "spam"]]
-    assert any("'ham', 'ham\\u200b'" in line for line in import_lines(told))
+    result = bring(
+        empty, "a.jsonl", [("1", "x", "Spam"), ("2", "y", "spam"), ("3", "z", "ham"), ("4", "w", "ham\u200b")]
+    )
+    assert result["look_alikes"] == [["ham", "ham\u200b"], ["Spam", "spam"]]
+    assert any("'ham', 'ham\\u200b'" in line for line in import_lines(result))
     with pytest.raises(BadInput, match=r"b.jsonl: row 1 \(line 1\), column 'label': .* control character"):
         bring(empty, "b.jsonl", [("5", "v", "ham\nspam")], add_labels=True)
     assert empty.store.one("select count(*) from records") == 4
 
 
 def test_a_column_that_hardly_holds_labels_is_doubted_and_a_thousand_need_a_word(empty: Project) -> None:
-    told = bring(empty, "a.jsonl", [(n, f"text {n}", f"name {n}") for n in range(9)], add_labels=True)
-    assert "9 different labels in 9 labelled rows" in import_lines(told)[-2]
-    told = bring(empty, "b.jsonl", [("x", "text x", '{"label": "ham"}')], add_labels=True)
-    assert "1 of its 1 labels are JSON objects" in import_lines(told)[-2]
+    result = bring(empty, "a.jsonl", [(n, f"text {n}", f"name {n}") for n in range(9)], add_labels=True)
+    assert "9 different labels in 9 labelled rows" in import_lines(result)[-2]
+    result = bring(empty, "b.jsonl", [("x", "text x", '{"label": "ham"}')], add_labels=True)
+    assert "1 of its 1 labels are JSON objects" in import_lines(result)[-2]
     many: Rows = [(f"m{n}", f"more {n}", f"name {n % 1001}") for n in range(3000)]
     with pytest.raises(BadInput, match=r"more than 1,000; name the column .*--many-labels"):
         bring(empty, "c.csv", many, add_labels=True)
@@ -243,13 +247,13 @@ def test_a_column_that_hardly_holds_labels_is_doubted_and_a_thousand_need_a_word
 
 def test_one_text_with_two_labels_is_named_with_its_rows_in_one_file_and_across_files(empty: Project) -> None:
     rows: Rows = [("1", "the parcel", "ham"), ("2", "The parcel ", "spam"), ("3", "buy", "spam"), ("4", "buy", "spam")]
-    told = bring(empty, "a.jsonl", rows)
-    assert told["report"]["contradictions"]["examples"] == [{"rows": [1, 2], "labels": ["ham", "spam"]}]
-    assert any("contradict each other (rows 1 and 2)" in line for line in import_lines(told))
-    told = bring(empty, "b.jsonl", [("5", "buy", "ham"), ("6", "buy", "ham"), ("7", "new", "ham")])
-    assert (told["clashing"], told["report"]["contradictions"]["texts"]) == (2, 0)
-    told = bring(empty, "c.jsonl", [("8", "again", "ham"), ("8", "again", "spam")])
-    assert any("(rows 1 and 2)" in line and "repeat an id" in line for line in import_lines(told))
+    result = bring(empty, "a.jsonl", rows)
+    assert result["report"]["contradictions"]["examples"] == [{"rows": [1, 2], "labels": ["ham", "spam"]}]
+    assert any("contradict each other (rows 1 and 2)" in line for line in import_lines(result))
+    result = bring(empty, "b.jsonl", [("5", "buy", "ham"), ("6", "buy", "ham"), ("7", "new", "ham")])
+    assert (result["clashing"], result["report"]["contradictions"]["texts"]) == (2, 0)
+    result = bring(empty, "c.jsonl", [("8", "again", "ham"), ("8", "again", "spam")])
+    assert any("(rows 1 and 2)" in line and "repeat an id" in line for line in import_lines(result))
 
 
 def test_none_of_them_comes_back_as_itself_and_nobody_has_looked_too(several: Project, tmp_path: Path) -> None:
@@ -259,9 +263,9 @@ def test_none_of_them_comes_back_as_itself_and_nobody_has_looked_too(several: Pr
         file = tmp_path / f"out.{file_format}"
         write_export(several, file, file_format, "all")
         again = opened(tmp_path / file_format, "red", "blue", multi=True)
-        told = loop.import_file(again, quiet, file=str(file), text=["text"], id="id", label="label")
+        result = loop.import_file(again, quiet, file=str(file), text=["text"], id="id", label="label")
         assert settled(again) == settled(several)
-        assert told["report"]["none_of_them"] == 1
+        assert result["report"]["none_of_them"] == 1
         again.close()
 
 
@@ -273,9 +277,9 @@ def test_a_list_of_one_label_is_that_label_and_one_of_none_is_no_label(empty: Pr
 def test_a_split_is_known_in_any_case_and_an_unknown_word_is_named(empty: Project) -> None:
     words = ["Test", "TEST ", "train", "Validation", "val", "dev", "valid", "holdout", "NA", ""]
     rows: Rows = [(n, f"text {n}", "ham", word) for n, word in enumerate(words)]
-    told = bring(empty, "a.jsonl", rows, "id", "text", "label", "split")
-    assert told["report"]["splits"] == {"validation": 4, "test": 2, "train": 1, "holdout": 1}
-    assert any("no split is called holdout 1" in line for line in import_lines(told))
+    result = bring(empty, "a.jsonl", rows, "id", "text", "label", "split")
+    assert result["report"]["splits"] == {"validation": 4, "test": 2, "train": 1, "holdout": 1}
+    assert any("no split is called holdout 1" in line for line in import_lines(result))
     assert status(empty)["gold"] == 2
 
 
@@ -286,17 +290,17 @@ def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_as
     waiting = {n for (n,) in project.store.query("select n from queue")}
     before = set(known_now(project, project.settings())[0]["train_rows"].tolist())
     rows: Rows = [(*row, "test") for row in (*taught[:8], taught[25])] + [(*taught[30][:2], None, "test")]
-    told = bring(project, "gold.jsonl", rows, "id", "text", "label", "split")
-    assert (told["declared_gold"], told["stopped_teaching"]) == (10, 8)
-    assert any("10 records that were here before are gold now; 8 of them taught" in x for x in import_lines(told))
+    result = bring(project, "gold.jsonl", rows, "id", "text", "label", "split")
+    assert (result["declared_gold"], result["stopped_teaching"]) == (10, 8)
+    assert any("10 records that were here before are gold now; 8 of them taught" in x for x in import_lines(result))
     gold = {n for (n,) in project.store.query("select n from records where split = 'test'")}
     arrays = known_now(project, project.settings())[0]
     assert set(arrays["train_rows"].tolist()) == before - gold
     assert set(arrays["gold_rows"].tolist()) >= gold & before
-    asked = {n for (n,) in project.store.query("select n from queue where n in (select n from settled)")}
-    assert not asked & gold
+    request = {n for (n,) in project.store.query("select n from queue where n in (select n from settled)")}
+    assert not request & gold
     assert waiting
-    told = bring(project, "gold.jsonl", [(*taught[0], "train")], "id", "text", "label", "split")
+    result = bring(project, "gold.jsonl", [(*taught[0], "train")], "id", "text", "label", "split")
     assert project.store.one("select split from records where id = 'r0'") == "test", "gold stays gold"
 
 
@@ -304,10 +308,10 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     project = opened(tmp_path / "asked", "weather", "food", "music")
     rows: Rows = [(f"r{n}", text, None, "TEST" if n % 2 else "train") for n, (text, _) in enumerate(sentences(40))]
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
-    told = loop.next_batch(project, quiet, size=10)
+    result = loop.next_batch(project, quiet, size=10)
     tests = {record for record, *_, split in rows if split == "TEST"}
-    assert told["queued"] == 10
-    assert 1 <= told["test"] <= 9
+    assert result["queued"] == 10
+    assert 1 <= result["test"] <= 9
     cards = project.desk.exchange(ANN, QueueRequest(want=10)).cards
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None

@@ -105,8 +105,8 @@ def test_a_folder_of_texts_is_read_by_path_and_hidden_files_are_left_out(tmp_pat
     write(tmp_path / "texts" / "a.TXT", "bad")
     write(tmp_path / "texts" / "._a.txt", b"\xff")
     rows = read(tmp_path, tmp_path / "texts", id="id", label="folder")
-    found = [(row["id"], row["text"], row["label"]) for row in rows]
-    assert found == [("a.TXT", "bad", "."), ("pos/b.txt", "good\r\n", "pos")]
+    matches = [(row["id"], row["text"], row["label"]) for row in rows]
+    assert matches == [("a.TXT", "bad", "."), ("pos/b.txt", "good\r\n", "pos")]
 
 
 def test_several_fields_become_one_text_and_stay_apart_by_name(tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_near_duplicates_are_grouped_on_request_in_any_script(tmp_path: Path) ->
     texts = [english, "nothing like it", japanese, english + " now", english.upper(), japanese + "何", "いろはにほへと"]
     file = write(tmp_path / "a.csv", "id,text\n" + "".join(f"{n},{text}\n" for n, text in enumerate(texts)))
     read(tmp_path, file, id="id", near_duplicates=True)
-    found = json.loads((tmp_path / "out" / "report.json").read_text())["near_duplicates"]
-    assert (found["groups"], found["records"], found["pairs"]) == (2, 4, 2)
-    assert found["examples"] == [["0", "3"], ["2", "5"]]
+    matches = json.loads((tmp_path / "out" / "report.json").read_text())["near_duplicates"]
+    assert (matches["groups"], matches["records"], matches["pairs"]) == (2, 4, 2)
+    assert matches["examples"] == [["0", "3"], ["2", "5"]]
 
 
 def test_progress_ends_at_the_total_and_never_goes_back(tmp_path: Path) -> None:

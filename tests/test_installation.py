@@ -21,9 +21,9 @@ def drawn_in(requirement: Requirement, seen: dict[str, str], extras: frozenset[s
     key = f"{name}[{','.join(sorted(requirement.extras))}]"
     if key in seen or not fits(requirement, extras):
         return
-    found = distribution(name)
-    seen[key] = found.version
-    for line in found.requires or ():
+    matches = distribution(name)
+    seen[key] = matches.version
+    for line in matches.requires or ():
         drawn_in(Requirement(line), seen, frozenset(requirement.extras))
 
 

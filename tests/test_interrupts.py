@@ -54,9 +54,9 @@ def test_an_import_that_is_stopped_is_told_as_it_stands(tmp_path: Path, share: f
     code, out, complaint = interrupt([*words, str(folder)], share * whole)
     assert "Traceback" not in complaint
     assert code in ENDS
-    found = figures(folder)
-    assert (found["records"], found["labelled"], len(found["labels"])) in {(0, 0, 0), (ROWS, ROWS, 2)}
-    assert (found["records"] > 0) == (f"{ROWS:,} new records" in out)
+    matches = figures(folder)
+    assert (matches["records"], matches["labelled"], len(matches["labels"])) in {(0, 0, 0), (ROWS, ROWS, 2)}
+    assert (matches["records"] > 0) == (f"{ROWS:,} new records" in out)
     assert not left_over(folder)
 
 
@@ -81,14 +81,14 @@ def test_encoding_choosing_and_exporting_that_are_stopped_leave_all_whole(
         shutil.copytree(encoded, folder)
         if verb == "encode":
             shutil.rmtree(folder / "vectors")
-        code, said, complaint = interrupt([*words, "--project", str(folder)], share * whole)
+        code, message, complaint = interrupt([*words, "--project", str(folder)], share * whole)
         assert "Traceback" not in complaint, (verb, complaint)
         assert code in ENDS, (verb, complaint)
-        found = figures(folder)
-        assert found["queued"] in ((0, 5) if verb == "next" else (0,))
-        assert found["encoded"] == check_vectors(folder / "vectors", "all-MiniLM-L6-v2")
+        matches = figures(folder)
+        assert matches["queued"] in ((0, 5) if verb == "next" else (0,))
+        assert matches["encoded"] == check_vectors(folder / "vectors", "all-MiniLM-L6-v2")
         if verb != "encode":
-            assert (code != 130) == bool(said), (verb, said)
+            assert (code != 130) == bool(message), (verb, message)
         if out.exists():
             assert len(out.read_text(encoding="utf-8").splitlines()) == 61
         assert not left_over(folder)

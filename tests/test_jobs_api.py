@@ -63,13 +63,13 @@ def closed() -> Iterator[TestClient]:
         yield client
 
 
-def asked(client: TestClient, method: str, path: str, body: Any = None, wanted: int = 200) -> Any:
+def reply_to(client: TestClient, method: str, path: str, body: Any = None, requested: int = 200) -> Any:
     """The JSON of the answer, which must be as the description says that it is."""
     response = client.request(method, path, json=body)
-    assert response.status_code == wanted, response.text
+    assert response.status_code == requested, response.text
     described = document()
     [place] = [known for known in described["paths"] if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
-    answer = described["paths"][place][method.lower()]["responses"][str(wanted)]
+    answer = described["paths"][place][method.lower()]["responses"][str(requested)]
     schema = answer["content"]["application/json"]["schema"]
     jsonschema.validate(response.json(), {**schema, "components": described["components"]})
     return response.json()
@@ -79,7 +79,7 @@ def test_what_is_described_is_what_there_is(office: background.ProjectServer) ->
     routes = api_routes(lambda: office, TOKEN)
     there = {(method.lower(), route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     described = {
-        (method, path) for path, found in document()["paths"].items() for method in found if method != "parameters"
+        (method, path) for path, matches in document()["paths"].items() for method in matches if method != "parameters"
     }
     assert described == there
 
@@ -117,64 +117,66 @@ def test_what_is_described_is_shown_as_text() -> None:
 
 
 def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, office: background.ProjectServer) -> None:
-    started = asked(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
+    started = reply_to(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
     loop.VERBS["follow"](office.project, quiet)
-    job = asked(client, "GET", f"/api/jobs/{started['id']}")
+    job = reply_to(client, "GET", f"/api/jobs/{started['id']}")
     assert (job["state"], job["note"], job["model"]) == ("succeeded", "by a program", started["id"])
-    assert [one["id"] for one in asked(client, "GET", "/api/jobs")["jobs"]] == [started["id"]]
-    models = asked(client, "GET", "/api/models")
+    assert [one["id"] for one in reply_to(client, "GET", "/api/jobs")["jobs"]] == [started["id"]]
+    models = reply_to(client, "GET", "/api/models")
     assert started["id"] in [one["id"] for one in models["models"]]
     assert models["champion"] != started["id"]
-    assert asked(client, "GET", f"/api/models/{started['id']}")["state"] == "challenger"
+    assert reply_to(client, "GET", f"/api/models/{started['id']}")["state"] == "challenger"
 
 
 def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, office: background.ProjectServer) -> None:
-    model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](office.project, quiet)
     place = f"/api/models/{model}/activate"
-    assert "reason" in asked(client, "POST", place, {"force": True}, 422)["error"]
-    assert asked(client, "POST", place, None, 409)["error"]
-    told = asked(client, "POST", place, {"force": True, "reason": "a trial"})
-    assert (told["promoted"], told["model"]) == (True, model)
-    assert asked(client, "GET", "/api/models")["champion"] == model
+    assert "reason" in reply_to(client, "POST", place, {"force": True}, 422)["error"]
+    assert reply_to(client, "POST", place, None, 409)["error"]
+    result = reply_to(client, "POST", place, {"force": True, "reason": "a trial"})
+    assert (result["promoted"], result["model"]) == (True, model)
+    assert reply_to(client, "GET", "/api/models")["champion"] == model
     assert office.project.store.query("select who, reason from champions where model = ?", [model]) == [
         ("api", "a trial")
     ]
 
 
-def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(client: TestClient, office: background.ProjectServer) -> None:
-    model = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
+    client: TestClient, office: background.ProjectServer
+) -> None:
+    model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     loop.VERBS["follow"](office.project, quiet)
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
-    while (found := asked(client, "GET", "/api/models"))["activating"] or not found["trouble"]:
+    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or not matches["trouble"]:
         time.sleep(0.05)
-    assert found["champion"] != model
+    assert matches["champion"] != model
     reason = {"force": True, "reason": "a trial"}
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}, json=reason).status_code == 202
-    while (found := asked(client, "GET", "/api/models"))["activating"] or found["trouble"]:
+    while (matches := reply_to(client, "GET", "/api/models"))["activating"] or matches["trouble"]:
         time.sleep(0.05)
-    assert found["champion"] == model
+    assert matches["champion"] == model
 
 
 def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: background.ProjectServer) -> None:
-    champion = asked(client, "GET", "/api/models")["champion"]
+    champion = reply_to(client, "GET", "/api/models")["champion"]
     assert office.open_ticket("promote") is not None
-    assert "Wait" in asked(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
-    assert asked(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
+    assert "Wait" in reply_to(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
+    assert reply_to(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
 
 
 def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, office: background.ProjectServer) -> None:
-    job = asked(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
-    assert asked(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] in ("cancelling", "cancelled")
-    ended = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    job = reply_to(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
+    assert reply_to(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] in ("cancelling", "cancelled")
+    ended = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     follow(office.project, quiet)
-    assert "already" in asked(client, "DELETE", f"/api/jobs/{ended}", None, 409)["error"]
+    assert "already" in reply_to(client, "DELETE", f"/api/jobs/{ended}", None, 409)["error"]
 
 
 def test_what_is_not_there_is_not_found(client: TestClient) -> None:
     for method, path in ACTS:
         if "{id}" in path:
-            assert "'x'" in asked(client, method, path.replace("{id}", "x"), None, 404)["error"]
+            assert "'x'" in reply_to(client, method, path.replace("{id}", "x"), None, 404)["error"]
 
 
 def test_an_order_that_makes_no_sense_is_refused_by_name(client: TestClient) -> None:
@@ -189,9 +191,9 @@ def test_an_order_that_makes_no_sense_is_refused_by_name(client: TestClient) -> 
         ({"trainer": "setfit", "set": {"wings": 2}}, "wings"),
         ({"trainer": "setfit", "set": ["epochs=2"]}, "must be an object"),
     ]
-    for body, wanted in orders:
-        assert re.search(wanted, asked(client, "POST", "/api/jobs", body, 422)["error"])
-    assert asked(client, "GET", "/api/jobs") == {"jobs": []}
+    for body, requested in orders:
+        assert re.search(requested, reply_to(client, "POST", "/api/jobs", body, 422)["error"])
+    assert reply_to(client, "GET", "/api/jobs") == {"jobs": []}
 
 
 def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
@@ -201,11 +203,11 @@ def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
 
 
 def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, office: background.ProjectServer) -> None:
-    job = asked(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
+    job = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
     with (office.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"done": 9, "total": 9, "at": 0.0, "loss": NaN, "eval_loss": -Infinity}\n')
-    told = asked(client, "GET", f"/api/jobs/{job}")
-    assert told["figures"].get("loss") is told["figures"].get("eval_loss") is None
+    result = reply_to(client, "GET", f"/api/jobs/{job}")
+    assert result["figures"].get("loss") is result["figures"].get("eval_loss") is None
 
 
 @given(st.recursive(st.floats(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
@@ -219,7 +221,7 @@ def test_half_a_character_is_refused(client: TestClient) -> None:
         response = client.post("/api/jobs", content=json.dumps(body))
         assert response.status_code == 400
         assert "UTF-8" in response.json()["error"]
-    assert asked(client, "GET", "/api/jobs") == {"jobs": []}
+    assert reply_to(client, "GET", "/api/jobs") == {"jobs": []}
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b"[" * 50_000, b" " * (MOST_BYTES + 1)])
@@ -232,7 +234,7 @@ def test_a_body_that_is_no_object_is_refused(closed: TestClient, content: bytes)
 def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, office: background.ProjectServer) -> None:
     with office.project.store.transaction() as cursor:
         cursor.execute("delete from settled")
-    assert asked(client, "POST", "/api/jobs", {"trainer": "head"}, 409)["error"]
+    assert reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 409)["error"]
 
 
 @pytest.mark.parametrize("lines", ["", "-1", "many", "5001", "9" * 5_000, "٣"])

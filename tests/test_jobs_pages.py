@@ -27,7 +27,7 @@ from core.training.trainers import TRAINERS
 from core.training.watching import follow
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.test_pages import HOSTILE, said, shown
+from tests.test_pages import HOSTILE, shown, text_of
 
 JOB: dict[str, Any] = {
     "id": "20261121-101112-train-ab12cd",
@@ -92,10 +92,12 @@ def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_r
 
 
 def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
-    told = {place.on: place.missing for place in runner_readiness(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})}
-    assert told["local"] == ""
-    assert "modal" in told["modal"]
-    assert "ray" in told["ray"]
+    result = {
+        place.on: place.missing for place in runner_readiness(Settings("p"), {"MODAL_CONFIG_PATH": "/nowhere/at/all"})
+    }
+    assert result["local"] == ""
+    assert "modal" in result["modal"]
+    assert "ray" in result["ray"]
 
 
 @pytest.mark.parametrize("trainer", TRAINERS)
@@ -261,7 +263,7 @@ def test_a_note_that_is_markup_is_kept_and_not_followed(challenged: background.P
     page.button(key=f"keep-{model}").click().run()
     page.run()
     assert page.text_area(key=f"note-of-{model}").value == HOSTILE[0]
-    assert "](" not in said(page)
+    assert "](" not in text_of(page)
 
 
 def score(value: float, low: float, high: float, n: int) -> dict[str, Any]:
@@ -283,8 +285,8 @@ MODEL: dict[str, Any] = {
 def test_a_version_is_told_by_the_same_records_as_its_job() -> None:
     [row] = version_rows([MODEL])
     accuracy = {"accuracy": MODEL["metrics"]["audit"]["macro_f1"]}
-    [told, _] = figures_of({**MODEL["metrics"], "audit": {**MODEL["metrics"]["audit"], **accuracy}})
-    assert told[0] == "Macro F1 on 40 audit records"
+    [result, _] = figures_of({**MODEL["metrics"], "audit": {**MODEL["metrics"]["audit"], **accuracy}})
+    assert result[0] == "Macro F1 on 40 audit records"
     assert row["encoder"] == "its own"
     assert (row["judged on"], row["macro F1"], row["from"], row["to"]) == ("40 audit", 0.7, 0.6, 0.8)
 
@@ -303,9 +305,9 @@ def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
 def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, below: float, above: float) -> None:
-    told = {"value": value, "low": max(value - below, -1.0), "high": min(value + above, 1.0)}
-    reach = reach_of([told])
-    assert all(abs(part) < reach for part in told.values())
+    result = {"value": value, "low": max(value - below, -1.0), "high": min(value + above, 1.0)}
+    reach = reach_of([result])
+    assert all(abs(part) < reach for part in result.values())
 
 
 def test_the_picture_of_the_gate_can_be_drawn() -> None:

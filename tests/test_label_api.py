@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.auth.authenticator import Binding, Authenticator
+from app.auth.authenticator import Authenticator, Binding
 from app.auth.tokens import VALID_SECONDS, project_id, sign, verify
 from app.http.label_routes import MOST_BYTES, card_setup, label_routes
 from core.config.settings import Settings
@@ -27,7 +27,7 @@ class Opened:
 
     store: Store
     activities: dict[str, object] = field(default_factory=dict)
-    told: int = 0
+    details: int = 0
 
     def __post_init__(self) -> None:
         self.desk = LabelQueue(self.store, self.settings)
@@ -39,7 +39,7 @@ class Opened:
         return [None for _ in texts]
 
     def after_events(self) -> None:
-        self.told += 1
+        self.details += 1
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_one_request_stores_events_and_hands_out_records(client: TestClient, pro
     assert [set(card) for card in reply["cards"]] == [{"id", "text", "fields", "meta", "suggestion", "read"}] * 2
     assert reply["cards"][0]["fields"] == [{"name": "title", "value": "T"}]
     assert project.store.query("select annotator, labels from responses") == [("ann", ["spam"])]
-    assert project.told == 1
+    assert project.details == 1
 
 
 def test_sending_twice_stores_once(client: TestClient, project: Opened) -> None:

@@ -203,9 +203,9 @@ def test_everything_is_never_said_of_less(project: Project, truth: Truth) -> Non
 def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> None:
     skip = answer(project, ANN, "r0", "skip")
     answer(project, ANN, "r0", "undo", skip)
-    kept = answer(project, ANN, "r1")
-    answer(project, BOB, "r1", "undo", kept)  # of another person: takes nothing back
-    answer(project, ANN, "r2", "undo", kept)  # about another record: neither
+    retained = answer(project, ANN, "r1")
+    answer(project, BOB, "r1", "undo", retained)  # of another person: takes nothing back
+    answer(project, ANN, "r2", "undo", retained)  # about another record: neither
     counted = {who["annotator"]: (who["labels"], who["skipped"], who["flagged"]) for who in people(project)}
     assert (counted["ann"], counted["bob"]) == ((1, 0, 0), (0, 0, 0))
     assert status(project)["skipped"] == 0

@@ -243,12 +243,12 @@ def test_a_failure_in_the_middle_leaves_neither_rows_nor_memory_behind(world: Wo
 
 def test_threads_get_different_records_and_each_answer_is_stored_once(world: World) -> None:
     world.fill(60, queued=range(20))
-    given: list[str] = []
+    supplied: list[str] = []
 
     def work(name: str) -> None:
         cards = world.ask(Holder(name, "t"), want=2).cards
         while cards:
-            given.extend(card.id for card in cards)
+            supplied.extend(card.id for card in cards)
             cards = world.ask(Holder(name, "t"), *(submit(card.id) for card in cards), want=2).cards
 
     threads = [threading.Thread(target=work, args=(f"p{number}",)) for number in range(6)]
@@ -256,5 +256,5 @@ def test_threads_get_different_records_and_each_answer_is_stored_once(world: Wor
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(given) == len(set(given)) == 60
+    assert len(supplied) == len(set(supplied)) == 60
     assert world.store.one("select count(*) from responses") == 60

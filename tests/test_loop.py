@@ -24,14 +24,14 @@ def test_a_person_who_answers_truly_gets_a_model_that_is_judged_on_gold_and_audi
     loop.next_batch(project, quiet, size=12, seed=3)
     assert status(project)["queued"] == 12
     simulate.answer(project, truth, 12)
-    told = loop.play_round(project, quiet, size=6)
+    result = loop.play_round(project, quiet, size=6)
     figures = status(project)
     assert figures["labelled"] == 12
     assert figures["queued"] == 6
     assert figures["round"] == 2
-    assert told["metrics"]["gold"]["n"] == 12
-    assert told["metrics"]["gold"]["accuracy"]["value"] > 0.6
-    assert told["metrics"]["gold"]["accuracy"]["low"] < told["metrics"]["gold"]["accuracy"]["value"]
+    assert result["metrics"]["gold"]["n"] == 12
+    assert result["metrics"]["gold"]["accuracy"]["value"] > 0.6
+    assert result["metrics"]["gold"]["accuracy"]["low"] < result["metrics"]["gold"]["accuracy"]["value"]
 
 
 def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -> None:
@@ -51,8 +51,8 @@ def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Pro
     before = project.store.query("select n, batch from queue order by all")
     with project.store.transaction() as cursor:
         cursor.execute("update batches set rows = list_reverse(rows) where batch = 2")
-    told = loop.VERBS["rechoose"](project, quiet, batch=2)
-    assert (told["same"], told["other_records"]) == (False, 0)
+    result = loop.VERBS["rechoose"](project, quiet, batch=2)
+    assert (result["same"], result["other_records"]) == (False, 0)
     assert project.store.query("select n, batch from queue order by all") == before
     with pytest.raises(Refused, match="no round 9"):
         loop.VERBS["rechoose"](project, quiet, batch=9)
@@ -64,10 +64,10 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     change_settings(project, audit_share=0.5)
     loop.next_batch(project, quiet, size=12)
     simulate.answer(project, truth, 12)
-    told = loop.play_round(project, quiet, size=12)
+    result = loop.play_round(project, quiet, size=12)
     audits = status(project)["audit"]
-    assert audits == told["metrics"]["audit"]["n"] == 6
-    assert told["labels"] == 12
+    assert audits == result["metrics"]["audit"]["n"] == 6
+    assert result["labels"] == 12
     judged = project.store.query("select stratum, count(*), sum(weight) from judged group by 1 order by 1")
     assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
     assert sum(weight for *_, weight in judged) == pytest.approx(1)
@@ -129,15 +129,15 @@ def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Projec
     cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     events = tuple(Event(f"e{card.id}", card.id, "submit", ("food",)) for card in cards)
     project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
-    told = loop.play_round(project, quiet, size=3)
-    assert told["queued"] == 3
+    result = loop.play_round(project, quiet, size=3)
+    assert result["queued"] == 3
 
 
 def test_importing_the_same_file_again_changes_nothing(project: Project, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "topics.csv", 60, labelled=False)
     before = status(project)
-    told = loop.import_file(project, quiet, file=str(file), **COLUMNS)
-    assert (told["added"], told["known"]) == (0, 60)
+    result = loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    assert (result["added"], result["known"]) == (0, 60)
     assert status(project) == before
 
 
@@ -206,12 +206,12 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     for number in range(60):
         topics = [name for name, every in (("rain", 2), ("cheese", 3)) if number % every == 0]
         split = "test" if number % 5 == 0 else ""
-        given = "|".join(topics) if number < 40 else ""
-        lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{given},{split}")
+        supplied = "|".join(topics) if number < 40 else ""
+        lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{supplied},{split}")
     (tmp_path / "multi.csv").write_text("\n".join(lines))
     loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
-    told = loop.play_round(opened, quiet, size=10)
-    assert told["metrics"]["gold"]["micro_f1"]["value"] > 0.5
+    result = loop.play_round(opened, quiet, size=10)
+    assert result["metrics"]["gold"]["micro_f1"]["value"] > 0.5
     both = opened.store.one("select count(*) from suggestions where len(labels) = 2")
     none = opened.store.one("select count(*) from suggestions where label is null and len(labels) = 0")
     assert both > 0

@@ -33,24 +33,24 @@ def world(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project) -> None:
-    told = preview(world, Wanted(**PROMISE))
-    assert told["given"]
-    assert 500 <= told["covered"] <= told["pool"] == 580
-    assert told["bound"] >= 0.9
-    assert sum(label["covered"] for label in told["labels"]) == told["covered"]
-    json.dumps(told)
+    result = preview(world, Wanted(**PROMISE))
+    assert result["given"]
+    assert 500 <= result["covered"] <= result["pool"] == 580
+    assert result["bound"] >= 0.9
+    assert sum(label["covered"] for label in result["labels"]) == result["covered"]
+    json.dumps(result)
     assert count(world, "promises") == count(world, "machine_labels") == count(world, "audit_log") == 0
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
-    told = auto(world, quiet, accept=True, who="ann", **PROMISE)
-    assert told["accepted"] == told["covered"] == count(world, "machine_labels")
+    result = auto(world, quiet, accept=True, who="ann", **PROMISE)
+    assert result["accepted"] == result["covered"] == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
-    assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == told["checks"] >= 30
+    assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result["checks"] >= 30
     assert count(world, f"({POOL}) where n in (select n from machine_labels)") == 0
-    found = standing(world)
-    assert found is not None
-    assert (found["covered"], found["waiting"], found["who"]) == (told["accepted"], told["checks"], "ann")
+    matches = standing(world)
+    assert matches is not None
+    assert (matches["covered"], matches["waiting"], matches["who"]) == (result["accepted"], result["checks"], "ann")
     assert world.store.one("select what from audit_log") == "accept"
 
 
@@ -64,47 +64,47 @@ def test_a_new_promise_replaces_the_one_that_stands(world: Project) -> None:
 
 
 def test_a_promise_that_holds_stands_after_its_check(world: Project) -> None:
-    told = auto(world, quiet, accept=True, **PROMISE)
-    assert answer(world, wrong=set()) >= told["checks"]
+    result = auto(world, quiet, accept=True, **PROMISE)
+    assert answer(world, wrong=set()) >= result["checks"]
     assert check(world, quiet)["broken"] is None
-    found = standing(world)
-    assert found is not None
-    assert (found["right"], found["wrong"], found["waiting"]) == (told["checks"], 0, 0)
-    assert found["covered"] == told["accepted"] - told["checks"]  # a person's answer beats a machine label
+    matches = standing(world)
+    assert matches is not None
+    assert (matches["right"], matches["wrong"], matches["waiting"]) == (result["checks"], 0, 0)
+    assert matches["covered"] == result["accepted"] - result["checks"]  # a person's answer beats a machine label
     assert announcements(world) == []
 
 
 def test_a_broken_promise_gives_its_records_back_and_is_announced(world: Project) -> None:
-    told = auto(world, quiet, accept=True, **PROMISE)
+    summary = auto(world, quiet, accept=True, **PROMISE)
     answer(world, wrong={"spam", "ham"})
     result = check(world, quiet)
-    assert result["broken"] == told["promise"]
-    assert result["removed"] == told["accepted"] - told["checks"]
+    assert result["broken"] == summary["promise"]
+    assert result["removed"] == summary["accepted"] - summary["checks"]
     assert standing(world) is None
     assert "is broken" in announcements(world)[0]
     assert count(world, "machine_labels") == count(world, f"({OPEN})") == 0
     assert count(world, "queue where purpose = 'wanted'") == result["requeued"] == 50
-    assert count(world, f"({AUDIT_POOL})") == 580 - told["checks"] - 50
+    assert count(world, f"({AUDIT_POOL})") == 580 - summary["checks"] - 50
     assert check(world, quiet)["broken"] is None
 
 
 def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
-    told = auto(world, quiet, accept=True, precision=0.95, confidence=0.9)  # of 66 checks enough are ham
+    result = auto(world, quiet, accept=True, precision=0.95, confidence=0.9)  # of 66 checks enough are ham
     answer(world, wrong={"ham"})
-    assert check(world, quiet)["broken"] == told["promise"]
+    assert check(world, quiet)["broken"] == result["promise"]
     left = standing(world)
     assert left is not None
     assert [label["id"] for label in left["labels"]] == ["spam"]
     assert list(left["thresholds"]) == ["spam"]
-    assert history(world)[0]["covered"] == count(world, "machine_labels") < told["accepted"]
+    assert history(world)[0]["covered"] == count(world, "machine_labels") < result["accepted"]
     assert "of 'ham'" in announcements(world)[0]
     assert check(world, quiet)["broken"] is None
 
 
 def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Project) -> None:
-    told = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **PROMISE)
     answered = answer(world, wrong=set())
-    assert withdraw(world, quiet)["withdrawn"] == told["accepted"] - answered > 0
+    assert withdraw(world, quiet)["withdrawn"] == result["accepted"] - answered > 0
     assert count(world, "settled") == AUDITS + answered
 
 
@@ -135,12 +135,12 @@ def test_an_office_looks_at_the_promise_only_after_answers_to_machine_labels(wor
 
 def test_a_promise_breaks_by_itself_after_the_answers_that_break_it(world: Project) -> None:
     office = background.open_office(lambda: world)
-    told = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **PROMISE)
     answer(world, wrong={"spam", "ham"})
     office.after_events()
     while office.activities:
         time.sleep(0.01)
-    assert (history(world)[0]["id"], history(world)[0]["state"]) == (told["promise"], "broken")
+    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["promise"], "broken")
     background._OPEN.clear()
 
 
@@ -204,8 +204,8 @@ def test_where_several_labels_may_hold_all_of_a_record_stand_or_fall_together(tm
     loop.create_project(tmp_path / "topics", ["a", "b"], multi=True)
     project = open_project(tmp_path / "topics", InProcessRunner())
     fill(project, 400, "[['a'], ['a', 'b'], []][n % 3 + 1]", "[['a'], ['b', 'a'], []][n % 3 + 1]")
-    told = auto(project, quiet, accept=True, **PROMISE)
-    assert list(told["thresholds"]) == ["*"]
-    assert told["accepted"] == 280
+    result = auto(project, quiet, accept=True, **PROMISE)
+    assert list(result["thresholds"]) == ["*"]
+    assert result["accepted"] == 280
     assert count(project, "machine_labels where len(labels) = 2") > 80
     project.close()

@@ -30,18 +30,18 @@ WHOLE = [(-2.0, -2.0), (2.0, -2.0), (2.0, 2.0), (-2.0, 2.0)]
 @pytest.fixture
 def mapped(project: Project) -> tuple[Project, Map]:
     project_map(project, quiet)
-    found = open_map(project)
-    assert found is not None
-    return project, found
+    record_map = open_map(project)
+    assert record_map is not None
+    return project, record_map
 
 
 def test_every_record_has_a_point_and_the_same_seed_the_same_map(mapped: tuple[Project, Map]) -> None:
-    project, found = mapped
-    assert found.n.tolist() == list(range(60))
-    assert found.xy.dtype == np.float32
-    assert np.abs(found.xy).max() == pytest.approx(1.0)
+    project, matches = mapped
+    assert matches.n.tolist() == list(range(60))
+    assert matches.xy.dtype == np.float32
+    assert np.abs(matches.xy).max() == pytest.approx(1.0)
     project_map(project, quiet, again=True)
-    assert (read_map(_path(project)).xy == found.xy).all()  # type: ignore[union-attr]
+    assert (read_map(_path(project)).xy == matches.xy).all()  # type: ignore[union-attr]
 
 
 def test_records_of_one_topic_are_neighbours_on_the_map(mapped: tuple[Project, Map]) -> None:
@@ -70,18 +70,18 @@ def test_records_that_come_later_are_put_among_their_neighbours(mapped: tuple[Pr
 
 
 def test_a_map_of_other_vectors_is_not_shown(mapped: tuple[Project, Map]) -> None:
-    project, found = mapped
+    project, matches = mapped
     path = encoder_folder(project.vectors, project.settings().encoder) / MANIFEST
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"fingerprint": "another"}))
     assert open_map(project) is None
-    write_map(_path(project), Map(found.n, found.xy, MapFacts("another", 61, 60, "")))
+    write_map(_path(project), Map(matches.n, matches.xy, MapFacts("another", 61, 60, "")))
     assert open_map(project) is None, "it knows more records than there are"
 
 
 def test_a_map_that_is_mostly_guesses_is_made_again(mapped: tuple[Project, Map]) -> None:
-    project, found = mapped
-    write_map(_path(project), Map(found.n, found.xy, MapFacts(found.facts.fingerprint, 60, 40, "")))
+    project, matches = mapped
+    write_map(_path(project), Map(matches.n, matches.xy, MapFacts(matches.facts.fingerprint, 60, 40, "")))
     torn = open_map(project)
     assert "20 of 60 points came later" in str(torn and map_notice(project, torn))
     project_map(project, quiet)
@@ -121,16 +121,16 @@ def test_a_cancelled_map_leaves_no_process_and_the_old_map(encoded: object, proj
 
 
 def test_points_are_grouped_for_every_colouring(mapped: tuple[Project, Map], truth: dict[str, tuple[str, ...]]) -> None:
-    project, found = mapped
+    project, matches = mapped
     simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
     label_many(project, [n for (n,) in project.store.query("select n from records")][:30], ["food"], "ada")
     for colour in COLOURINGS:
-        shown = points(project, found, colour)
-        assert (shown.n == found.n).all()
-        assert (shown.xy == found.xy).all()
+        shown = points(project, matches, colour)
+        assert (shown.n == matches.n).all()
+        assert (shown.xy == matches.xy).all()
         assert 0 <= shown.group.min() <= shown.group.max() < len(shown.groups)
         assert shown.coloured <= min(len(shown.groups), COLOURS)
-    by_label = points(project, found, "label")
+    by_label = points(project, matches, "label")
     settled = dict(project.store.query("select n, labels[1] from settled"))
     names = [by_label.groups[group] for group in by_label.group]
     assert names == [settled.get(n, NO_LABEL) for n in range(60)]
@@ -139,21 +139,21 @@ def test_points_are_grouped_for_every_colouring(mapped: tuple[Project, Map], tru
 def test_rare_labels_share_one_grey_group(project: Project) -> None:
     from core.explore.map_points import _frequent
 
-    told, (groups, coloured), _ = _frequent([f"label {n}" for n in range(13) for _ in range(20 - n)] + ["-"], "-")
+    result, (groups, coloured), _ = _frequent([f"label {n}" for n in range(13) for _ in range(20 - n)] + ["-"], "-")
     assert (coloured, groups[-2:]) == (10, ("3 other labels", "-"))
-    assert told.count("3 other labels") == 10 + 9 + 8
+    assert result.count("3 other labels") == 10 + 9 + 8
 
 
 def test_a_summary_counts_and_reads_from_the_middle(mapped: tuple[Project, Map]) -> None:
-    project, found = mapped
+    project, matches = mapped
     label_many(project, [0, 1], ["food"], "ada")
-    shown = points(project, found, "label")
+    shown = points(project, matches, "label")
     ns = inside(shown, [WHOLE])
-    told = summary(project, shown, ns, most=5)
-    assert (told.count, dict(told.labels)["food"], len(told.nearest)) == (60, 6, 5)
-    middle = np.median(found.xy, axis=0)
-    nearest = ((found.xy - middle) ** 2).sum(axis=1).argsort()[:5]
-    assert [row["record"] for row in told.nearest] == [f"r{n}" for n in nearest]
+    result = summary(project, shown, ns, most=5)
+    assert (result.count, dict(result.labels)["food"], len(result.nearest)) == (60, 6, 5)
+    middle = np.median(matches.xy, axis=0)
+    nearest = ((matches.xy - middle) ** 2).sum(axis=1).argsort()[:5]
+    assert [row["record"] for row in result.nearest] == [f"r{n}" for n in nearest]
     assert summary(project, shown, inside(shown, []), most=5).nearest == []
 
 
@@ -183,8 +183,8 @@ def test_inside_is_what_a_plain_count_of_crossings_says(
     # exact as floats, and never on an edge between corners that are at most 12 apart
     xy = [(x / 8 + 1 / 128, y / 8 + 1 / 4096) for x, y in places]
     exact = [(Fraction(x, 8) + Fraction(1, 128), Fraction(y, 8) + Fraction(1, 4096)) for x, y in places]
-    wanted = [3 * k for k, (x, y) in enumerate(exact) if any(plainly_inside(x, y, shape) for shape in shapes)]
-    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in s] for s in shapes]).tolist() == wanted
+    requested = [3 * k for k, (x, y) in enumerate(exact) if any(plainly_inside(x, y, shape) for shape in shapes)]
+    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in s] for s in shapes]).tolist() == requested
 
 
 @given(somewhere, somewhere, st.lists(somewhere, min_size=1, max_size=30))
@@ -193,9 +193,9 @@ def test_a_rectangle_holds_what_lies_between_its_sides(
 ) -> None:
     (left, right), (low, high) = sorted((one[0], other[0])), sorted((one[1], other[1]))
     xy = [(x + 0.5, y + 0.5) for x, y in places]
-    wanted = [3 * k for k, (x, y) in enumerate(xy) if left < x < right and low < y < high]
+    requested = [3 * k for k, (x, y) in enumerate(xy) if left < x < right and low < y < high]
     shape = [(left, low), (right, low), (right, high), (left, high)]
-    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == wanted
+    assert inside(made_points(xy), [[(float(x), float(y)) for x, y in shape]]).tolist() == requested
 
 
 def test_the_palette_can_be_told_apart_by_colour_blind_eyes() -> None:

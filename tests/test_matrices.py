@@ -33,8 +33,8 @@ SHARED = settings(max_examples=25, deadline=None, suppress_health_check=[HealthC
 def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] | None = None) -> None:
     """Fills `judged` with (stratum, weight, truth, said)."""
     rows = [
-        [n, stratum, weight, truth, said, said[0] if said else None, probability, "m"]
-        for n, ((stratum, weight, truth, said), probability) in enumerate(
+        [n, stratum, weight, truth, message, message[0] if message else None, probability, "m"]
+        for n, ((stratum, weight, truth, message), probability) in enumerate(
             zip(verdicts, probabilities or [0.5] * len(verdicts), strict=True)
         )
     ]
@@ -45,8 +45,8 @@ def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] 
 
 def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None], tuple[int, float]]:
     """(true id, said id) to records and share."""
-    found = confusion(project, stratum)
-    return {(cell["truth_id"], cell["said_id"]): (cell["records"], round(cell["share"], 9)) for cell in found}
+    matches = confusion(project, stratum)
+    return {(cell["truth_id"], cell["said_id"]): (cell["records"], round(cell["share"], 9)) for cell in matches}
 
 
 def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project: Project) -> None:
@@ -68,11 +68,11 @@ def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project:
 def test_with_one_label_each_the_cells_hold_every_record_once(project: Project, verdicts: list[Verdict]) -> None:
     judge(project, verdicts)
     for stratum in ("audit", "gold"):
-        found = confusion(project, stratum)
+        matches = confusion(project, stratum)
         mine = [one for one in verdicts if one[0] == stratum]
-        assert sum(cell["records"] for cell in found) == len(mine)
-        if found:
-            assert sum(cell["share"] for cell in found) == pytest.approx(1)
+        assert sum(cell["records"] for cell in matches) == len(mine)
+        if matches:
+            assert sum(cell["share"] for cell in matches) == pytest.approx(1)
 
 
 def test_where_several_labels_hold_a_missed_one_is_paired_with_a_wrong_one_or_none(project: Project) -> None:
@@ -102,10 +102,10 @@ def test_the_picture_keeps_to_its_size_and_shows_the_worst_confusion(
     project: Project, verdicts: list[Verdict], most: int
 ) -> None:
     judge(project, verdicts)
-    found = confusion(project, "gold")
-    shown = heat(found, "records", most)
+    matches = confusion(project, "gold")
+    shown = heat(matches, "records", most)
     assert len(label_order(project.settings().taxonomy, shown)) <= most
-    worst = confused(found)[:1]
+    worst = confused(matches)[:1]
     assert all(
         pair in [(cell["truth"], cell["said"]) for cell in shown] for pair in [(w["truth"], w["said"]) for w in worst]
     )
@@ -119,25 +119,25 @@ def test_the_matrix_of_a_round_has_the_accuracy_that_was_measured(
     model = newest_model(project) or {}
     assert scored_strata(model) == ["gold", "audit"]
     for stratum in ("gold", "audit"):
-        right = sum(share for (true, said), (_, share) in cells(project, stratum).items() if true == said)
+        right = sum(share for (true, message), (_, share) in cells(project, stratum).items() if true == message)
         assert right == pytest.approx(model[stratum]["accuracy"]["value"])
     table = label_table(label_scores(model, "gold", project.settings().taxonomy))
     assert [row["label"] for row in table] == list(TOPICS)
     assert sum(row["records"] for row in table) == 12
 
 
-@pytest.mark.parametrize(("right", "said"), [(0.7, False), (0.3, True)])
+@pytest.mark.parametrize(("right", "message"), [(0.7, False), (0.3, True)])
 def test_calibration_says_more_than_chance_only_of_a_model_that_is_too_sure(
-    project: Project, right: float, said: bool
+    project: Project, right: float, message: bool
 ) -> None:
     hits = np.random.default_rng(1).random(200) < right
     verdicts: list[Verdict] = [("gold", 0, ["food"], ["food" if hit else "music"]) for hit in hits]
     judge(project, verdicts, [0.7] * len(hits))
-    found = calibration(project, "gold")
-    assert found is not None
-    assert ("by more than chance" in calibration_sentence(found, "gold")) is said
-    assert sum(one["records"] for one in found["bins"]) == 200
-    assert all(one["low"] <= one["right"] <= one["high"] for one in found["bins"])
+    matches = calibration(project, "gold")
+    assert matches is not None
+    assert ("by more than chance" in calibration_sentence(matches, "gold")) is message
+    assert sum(one["records"] for one in matches["bins"]) == 200
+    assert all(one["low"] <= one["right"] <= one["high"] for one in matches["bins"])
     assert calibration(project, "audit") is None
 
 
@@ -146,9 +146,9 @@ def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
     for heavy in (1.0, 20.0):
         verdicts: list[Verdict] = [("audit", heavy if n == 0 else 1.0, ["food"], ["food"]) for n in range(12)]
         judge(project, verdicts)
-        found = calibration(project, "audit")
-        assert found is not None
-        spans.append(1 - found["bins"][0]["low"])
+        matches = calibration(project, "audit")
+        assert matches is not None
+        spans.append(1 - matches["bins"][0]["low"])
     assert spans[0] < spans[1]
 
 

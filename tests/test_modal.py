@@ -45,16 +45,16 @@ def done(plane: Any, handle: dict[str, Any]) -> None:
 
 def test_start_twice_makes_one_call_with_what_was_asked_for(modal_plane: Any, tmp_path: Path) -> None:
     bundle, before = reading(tmp_path), len(modal_plane.state.calls)
-    asked = {"gpu": "a100-40gb:2", "seconds": 40, "memory_mb": 1024, "environment": {"HF_TOKEN": "secret"}}
-    handle = quick().start(bundle.path, asked)
-    assert quick().start(bundle.path, asked) == json.loads(json.dumps(handle))
+    entries = {"gpu": "a100-40gb:2", "seconds": 40, "memory_mb": 1024, "environment": {"HF_TOKEN": "secret"}}
+    handle = quick().start(bundle.path, entries)
+    assert quick().start(bundle.path, entries) == json.loads(json.dumps(handle))
     function = modal_plane.definition(handle["call"])
     assert (function.resources.gpu_config.gpu_type, function.resources.gpu_config.count) == ("A100", 2)
     assert (function.timeout_secs, function.resources.memory_mb, function.retry_policy.retries) == (100, 1024, 2)
     assert {"HF_TOKEN": "secret"} in [modal_plane.state.secrets[secret] for secret in function.secret_ids]
     assert "secret" not in "".join(file.read_text() for file in bundle.path.rglob("*.json"))
     assert until(quick(), bundle, handle, ended) == Sight("succeeded")
-    assert quick().start(bundle.path, asked) == handle
+    assert quick().start(bundle.path, entries) == handle
     assert len(modal_plane.state.calls) == before + 1
 
 
@@ -139,23 +139,23 @@ def test_a_job_works_on_its_machines_disk_and_a_commit_finds_no_file_of_the_volu
 
 
 def test_what_is_whole_goes_to_the_volume_and_what_the_job_deleted_goes_from_it(tmp_path: Path) -> None:
-    kept = tmp_path / "volume"
-    (kept / "in").mkdir(parents=True)
-    (kept / "in" / "texts").write_text("given")
-    work = Work(tmp_path / "disk", kept)
+    retained = tmp_path / "volume"
+    (retained / "in").mkdir(parents=True)
+    (retained / "in" / "texts").write_text("given")
+    work = Work(tmp_path / "disk", retained)
     checkpoint = work.here / "ckpt" / "checkpoint-1"
     checkpoint.mkdir(parents=True)
     (checkpoint / "weights").write_text("some")
     (work.here / "result.json.partial").write_text("half")
     work.keep()
-    assert (kept / "ckpt" / "checkpoint-1" / "weights").read_text() == "some"
-    assert not [*kept.rglob("*.partial")]
+    assert (retained / "ckpt" / "checkpoint-1" / "weights").read_text() == "some"
+    assert not [*retained.rglob("*.partial")]
     (checkpoint / "weights").write_text("others")
     shutil.copytree(checkpoint, work.here / "ckpt" / "checkpoint-2")
     shutil.rmtree(checkpoint)
-    (kept / "call-2").write_text("written by the owner meanwhile")
+    (retained / "call-2").write_text("written by the owner meanwhile")
     work.keep()
-    files = {path.relative_to(kept).as_posix() for path in kept.rglob("*") if path.is_file()}
+    files = {path.relative_to(retained).as_posix() for path in retained.rglob("*") if path.is_file()}
     assert files == {"in/texts", "ckpt/checkpoint-2/weights", "call-2"}
 
 
@@ -163,8 +163,8 @@ def test_a_command_that_asked_modal_ends_without_a_word_about_leaks() -> None:
     script = (
         "import duckdb; from gpu_jobs.runners.choice import RUNNERS; duckdb.sql('select 1'); RUNNERS['modal'](None)"
     )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert told.stderr == ""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stderr == ""
 
 
 def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(
@@ -247,7 +247,10 @@ def test_a_wrong_token_is_bad_input_at_the_start_and_loses_a_job_later(
 
 def test_an_image_that_cannot_be_built_is_refused_and_built_the_next_time(modal_plane: Any, tmp_path: Path) -> None:
     state = modal_plane.state
-    kept, images = dict(state.deployed), {name: state.names.pop(name) for name in [*state.names] if name[0] == "Image"}
+    retained, images = (
+        dict(state.deployed),
+        {name: state.names.pop(name) for name in [*state.names] if name[0] == "Image"},
+    )
     state.deployed.clear()
     state.images_fail = True
     with pytest.raises(Refused, match="could not build the job's image"):
@@ -257,7 +260,7 @@ def test_an_image_that_cannot_be_built_is_refused_and_built_the_next_time(modal_
     with in_words():
         find_function()
     assert app_name() in state.deployed
-    state.deployed.update(kept)
+    state.deployed.update(retained)
 
 
 def test_the_code_is_carried_with_its_data_and_without_what_is_compiled(modal_plane: Any) -> None:
@@ -279,7 +282,7 @@ def test_the_real_service_runs_a_small_job(tmp_path: Path) -> None:
         "print(sight.state)"
     )
     bundle = encoding(tmp_path, tmp_path, 50)
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script, str(bundle.path)], capture_output=True, text=True, env=LIVE, cwd=ROOT, check=True
     )
-    assert told.stdout.strip() == "succeeded"
+    assert result.stdout.strip() == "succeeded"

@@ -69,10 +69,10 @@ def _raisable() -> list[Exception]:
 
 @pytest.mark.parametrize("error", _raisable(), ids=lambda error: type(error).__name__)
 def test_no_exception_of_the_client_is_without_a_sentence(error: Exception) -> None:
-    told = str(reason(error))
-    assert told[0].isupper()
-    assert "why" in told
-    assert "{" not in told
+    result = str(reason(error))
+    assert result[0].isupper()
+    assert "why" in result
+    assert "{" not in result
 
 
 def test_a_bug_of_ours_is_no_trouble_of_modals() -> None:
@@ -100,8 +100,8 @@ def test_the_lock_names_the_versions_that_were_tested() -> None:
         return {name.lower().replace("_", "-"): version for name, version in lines}
 
     locked, tested = pins(LOCK), pins(ROOT / "constraints.txt")
-    asked = {line.strip() for line in LOCK.with_suffix(".in").read_text().splitlines() if line[:1] != "#"}
-    assert asked <= set(locked)
+    entries = {line.strip() for line in LOCK.with_suffix(".in").read_text().splitlines() if line[:1] != "#"}
+    assert entries <= set(locked)
     assert {name: locked[name] for name in locked if name in tested} == {
         name: tested[name] for name in locked if name in tested
     }

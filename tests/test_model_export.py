@@ -41,7 +41,7 @@ def test_the_code_in_the_readme_says_what_rondo_says(
 
     encoder, classifier = make_encoder(tmp_path / "e"), mark_as_classifier(make_classifier(tmp_path / "c"))
     heads = head(), head(multi=True)
-    said = []
+    message = []
     for name, folder, one in zip("ab", (encoder, classifier), heads, strict=True):
         shutil.copytree(encoded, tmp_path / "projects" / name)
         project = open_project(tmp_path / "projects" / name, InProcessRunner())
@@ -49,11 +49,11 @@ def test_the_code_in_the_readme_says_what_rondo_says(
         export_model(project, quiet, out=str(tmp_path / name))
         project.close()
         monkeypatch.chdir(tmp_path / name)
-        said.append(run_readme(tmp_path / name))
+        message.append(run_readme(tmp_path / name))
     assert capsys.readouterr().out.count("Write a text of yours here.\n") == 2
     sentences_of = load_sentence_transformer(str(encoder), tmp_path, 1).encode(TEXTS)
-    assert np.allclose(said[0], predict(heads[0], sentences_of), atol=0.02)
-    assert np.allclose(said[1], predict(heads[1], load_feature_encoder(classifier, 1).encode(TEXTS)), atol=0.02)
+    assert np.allclose(message[0], predict(heads[0], sentences_of), atol=0.02)
+    assert np.allclose(message[1], predict(heads[1], load_feature_encoder(classifier, 1).encode(TEXTS)), atol=0.02)
 
 
 def test_a_head_on_the_encoder_that_is_always_there_comes_with_it(project: Project, tmp_path: Path) -> None:
@@ -138,15 +138,15 @@ def test_a_zip_holds_what_a_folder_holds_and_is_the_same_each_time(project: Proj
         export_model(project, quiet, out=str(tmp_path / name))
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
-        found = {name: archive.read(name) for name in archive.namelist()}
+        entries = {name: archive.read(name) for name in archive.namelist()}
     folder = tmp_path / "out"
-    assert found == {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    assert entries == {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_without_a_place_named_it_goes_to_the_exports_of_the_project(project: Project) -> None:
     put_to_use(project, EMBEDDED, head(384))
-    told = export_model(project, quiet)
-    assert told["path"] == str(project.folder / "exports" / MODEL)
+    result = export_model(project, quiet)
+    assert result["path"] == str(project.folder / "exports" / MODEL)
     assert (project.folder / "exports" / MODEL / "README.md").is_file()
 
 

@@ -112,7 +112,7 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""
         try:
-            found = ingest(tmp_path / "bundle", params, lambda done, total: None)
+            matches = ingest(tmp_path / "bundle", params, lambda done, total: None)
         except BadInput as error:
             sentence = str(error)
         if sentence:
@@ -122,7 +122,7 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         else:
             read += 1
             rows = duckdb.connect().execute(f"select count(*) from '{out / 'records.parquet'}'").fetchone()
-            assert rows == (found["records"],), number
+            assert rows == (matches["records"],), number
     assert 0 < read < MUTANTS
 
 
@@ -148,11 +148,11 @@ def test_a_small_packed_file_that_holds_one_huge_line_takes_no_huge_memory(
 ) -> None:
     part = gzip.compress(b"a" * (16 << 20))
     (tmp_path / name).write_bytes(gzip.compress(start) + part * 64)  # a gigabyte in a megabyte
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", PEAK, str(tmp_path / name)], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert "longer than" in told[0] or "too long" in told[0]
-    assert int(told[1]) < 500_000  # kilobytes
+    assert "longer than" in result[0] or "too long" in result[0]
+    assert int(result[1]) < 500_000  # kilobytes
 
 
 @pytest.mark.parametrize(

@@ -142,8 +142,8 @@ def test_behind_a_proxy_all_is_as_people_see_it_whether_or_not_it_cuts_the_prefi
     away = browser.get(f"{prefix}/away")
     assert away.headers["location"] == "/rondo/label"
     assert away.headers["set-cookie"].endswith("; Secure")
-    asked = client(office).get(f"{prefix}/records?record=r1", headers={"accept": "text/html"})
-    assert asked.headers["location"] == "./sign-in?next=%2Frecords%3Frecord%3Dr1"
+    query = client(office).get(f"{prefix}/records?record=r1", headers={"accept": "text/html"})
+    assert query.headers["location"] == "./sign-in?next=%2Frecords%3Frecord%3Dr1"
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ HOSTILE = ("![x](http://x/y)", "[a](b)")
 SAID = ("warning", "error", "info", "success", "caption", "markdown", "title", "header")
 
 
-def said(page: AppTest) -> str:
+def text_of(page: AppTest) -> str:
     """All that this page draws as Markdown, without what is escaped in it."""
     return re.sub(r"\\.", "", "\n".join(one.value for kind in SAID for one in getattr(page, kind)))
 
@@ -140,7 +140,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
 def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: background.ProjectServer, name: str) -> None:
     page = shown(name)
     assert sum("http://x/y" in one.value for kind in SAID for one in getattr(page, kind)) >= 2
-    assert "](" not in said(page)
+    assert "](" not in text_of(page)
 
 
 def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: background.ProjectServer) -> None:
@@ -148,7 +148,7 @@ def test_an_error_that_names_markup_is_shown_and_not_followed(hostile: backgroun
     page.text_input(key="new-label").input(f"{HOSTILE[0]}|b")
     page.button(key="add-label").click().run()
     assert "http://x/y" in page.error[0].value
-    assert "](" not in said(page)
+    assert "](" not in text_of(page)
 
 
 def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: background.ProjectServer) -> None:
@@ -156,4 +156,4 @@ def test_a_project_that_cannot_be_read_says_so_and_follows_nothing(hostile: back
         file.write(f"\n['{HOSTILE[0]}']\n")
     page = AppTest.from_file(str(MAIN), default_timeout=30).run()
     assert "http://x/y" in page.error[0].value
-    assert "](" not in said(page)
+    assert "](" not in text_of(page)

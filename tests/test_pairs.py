@@ -17,10 +17,10 @@ from gpu_jobs.trainers.pairs import (
     count_pairs,
     draw_like,
     draw_unlike,
+    interleave,
     make_pairs,
     make_triplets,
     mine,
-    interleave,
 )
 from gpu_jobs.trainers.splitting import KEPT, split
 
@@ -29,7 +29,7 @@ MANY = 1_000_000
 
 several = arrays(np.bool_, st.tuples(st.integers(2, 25), st.integers(1, 5)))
 """records on which several labels may hold, or none"""
-single = st.lists(st.integers(0, 4), min_size=2, max_size=60).map(lambda found: np.eye(5, dtype=np.bool_)[found])
+single = st.lists(st.integers(0, 4), min_size=2, max_size=60).map(lambda located: np.eye(5, dtype=np.bool_)[located])
 any_targets = st.one_of(several, single)
 
 
@@ -41,20 +41,20 @@ def teaches(targets: Bools) -> bool:
 def test_the_count_of_pairs_is_that_of_a_plain_loop(targets: Bools) -> None:
     pairs = [(left, right) for left in range(len(targets)) for right in range(left + 1, len(targets))]
     like = sum((targets[left] & targets[right]).any() for left, right in pairs)
-    said = sum((targets[left] | targets[right]).any() for left, right in pairs)
-    assert count_pairs(targets) == (like, said - like)
+    message = sum((targets[left] | targets[right]).any() for left, right in pairs)
+    assert count_pairs(targets) == (like, message - like)
 
 
 @settings(deadline=None)
 @given(targets=any_targets, iterations=st.integers(0, 3), seed=st.integers(0, 9))
 def test_half_the_pairs_have_a_label_in_common_and_half_have_none(targets: Bools, iterations: int, seed: int) -> None:
     assume(teaches(targets))
-    found = make_pairs(targets, Plan(iterations, MANY), NO_HARD, np.random.default_rng(seed))
-    shared = (targets[found.left] & targets[found.right]).sum(axis=1)
-    either = (targets[found.left] | targets[found.right]).sum(axis=1)
-    assert np.allclose(found.alike, shared / either)
-    assert (found.left != found.right).all()
-    assert (found.alike > 0).sum() * 2 == len(found.alike)
+    matches = make_pairs(targets, Plan(iterations, MANY), NO_HARD, np.random.default_rng(seed))
+    shared = (targets[matches.left] & targets[matches.right]).sum(axis=1)
+    either = (targets[matches.left] | targets[matches.right]).sum(axis=1)
+    assert np.allclose(matches.alike, shared / either)
+    assert (matches.left != matches.right).all()
+    assert (matches.alike > 0).sum() * 2 == len(matches.alike)
 
 
 @settings(deadline=None)
@@ -63,10 +63,10 @@ def test_a_triplet_holds_another_record_with_a_label_in_common_and_one_with_none
     targets: Bools, iterations: int, seed: int
 ) -> None:
     assume(teaches(targets))
-    found = make_triplets(targets, Plan(iterations, MANY), NO_HARD, np.random.default_rng(seed))
-    assert (targets[found.anchors] & targets[found.positives]).any(axis=1).all()
-    assert (found.anchors != found.positives).all()
-    assert not (targets[found.anchors] & targets[found.negatives]).any()
+    triplets = make_triplets(targets, Plan(iterations, MANY), NO_HARD, np.random.default_rng(seed))
+    assert (targets[triplets.anchors] & targets[triplets.positives]).any(axis=1).all()
+    assert (triplets.anchors != triplets.positives).all()
+    assert not (targets[triplets.anchors] & targets[triplets.negatives]).any()
 
 
 @given(targets=any_targets, together=st.integers(2, 4), seed=st.integers(0, 9))
@@ -74,10 +74,10 @@ def test_a_draw_for_triplets_takes_that_many_different_texts_of_a_label(
     targets: Bools, together: int, seed: int
 ) -> None:
     assume(teaches(targets))
-    found = make_triplets(targets, Plan(1, MANY, 1, together), NO_HARD, np.random.default_rng(seed))
-    pairs = list(zip(found.anchors.tolist(), found.positives.tolist(), strict=True))
+    triplets = make_triplets(targets, Plan(1, MANY, 1, together), NO_HARD, np.random.default_rng(seed))
+    pairs = list(zip(triplets.anchors.tolist(), triplets.positives.tolist(), strict=True))
     assert len(pairs) == len(set(pairs))
-    assert max(np.bincount(found.anchors)) <= together - 1
+    assert max(np.bincount(triplets.anchors)) <= together - 1
 
 
 def test_texts_of_a_label_follow_each_other_as_many_as_are_drawn_together() -> None:
@@ -106,12 +106,12 @@ def test_hard_negatives_are_the_nearest_records_with_no_label_in_common(
 ) -> None:
     vectors = np.random.default_rng(seed).normal(size=(len(targets), 3)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = mine(vectors, targets, np.arange(len(targets)), k, least)
+    matches = mine(vectors, targets, np.arange(len(targets)), k, least)
     for row in range(len(targets)):
         near = vectors @ vectors[row]
         apart = ~(targets & targets[row]).any(axis=1) & (targets.any(axis=1) | targets[row].any()) & (near >= least)
         expected = np.sort(near[apart])[::-1][:k]
-        assert np.allclose(near[found.negatives[found.anchors == row]], expected, atol=1e-6)
+        assert np.allclose(near[matches.negatives[matches.anchors == row]], expected, atol=1e-6)
 
 
 def test_hard_negatives_come_on_top_as_often_as_asked() -> None:
@@ -130,11 +130,11 @@ def test_an_explosion_of_pairs_is_refused_with_the_figure_and_the_advice_works(m
     hard = Hard(np.arange(1_200), np.arange(1_200)[::-1].copy())
     with pytest.raises(
         Refused, match=r"1,200 records make [\d,]{7,} (pairs|triplets), and max_pairs is 20,000"
-    ) as told:
+    ) as result:
         make(targets, Plan(0, 20_000, 2), hard, np.random.default_rng(0))  # type: ignore[operator]
-    advised = int(re.findall(r"iterations=(\d+)", str(told.value))[0])
-    found = make(targets, Plan(advised, 20_000, 2), hard, np.random.default_rng(0))  # type: ignore[operator]
-    assert len(next(iter(vars(found).values()))) <= 20_000
+    advised = int(re.findall(r"iterations=(\d+)", str(result.value))[0])
+    matches = make(targets, Plan(advised, 20_000, 2), hard, np.random.default_rng(0))  # type: ignore[operator]
+    assert len(next(iter(vars(matches).values()))) <= 20_000
 
 
 @pytest.mark.parametrize("targets", [np.eye(4, dtype=np.bool_), np.ones((4, 1), np.bool_)])

@@ -74,11 +74,11 @@ def test_an_unknown_name_or_role_is_refused_with_what_there_is(project: Project)
 
 def test_a_code_is_told_once_and_kept_as_a_salted_hash(project: Project) -> None:
     code = add(project, "Max")
-    kept = [one.code for one in people.everybody(project.store)]
+    retained = [one.code for one in people.everybody(project.store)]
     assert code not in json.dumps(project.store.query("select * from people"), default=str)
     assert code not in json.dumps(project.store.query("select * from audit_log"), default=str)
     assert access_codes.hash_code(code) != access_codes.hash_code(code)
-    assert access_codes.fits(code, kept[0])
+    assert access_codes.fits(code, retained[0])
     assert not any(
         "code" in one and one["code"] not in (True, False) for one in VERBS["people"](project, quiet)["people"]
     )
@@ -87,18 +87,18 @@ def test_a_code_is_told_once_and_kept_as_a_salted_hash(project: Project) -> None
 def test_a_new_code_ends_the_old_one(project: Project) -> None:
     old = add(project, "Max")
     new = people.new_code(project, quiet, name="max")["code"]
-    kept = people.everybody(project.store)[0].code
-    assert access_codes.fits(new, kept)
-    assert not access_codes.fits(old, kept)
+    retained = people.everybody(project.store)[0].code
+    assert access_codes.fits(new, retained)
+    assert not access_codes.fits(old, retained)
 
 
 @settings(max_examples=15, deadline=None)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_code_fits_what_is_the_same_but_for_case_spaces_and_hyphens(first: str, second: str) -> None:
-    kept = access_codes.hash_code(first, b"0" * access_codes.SALT_BYTES)
-    assert access_codes.fits(first, kept)
-    assert access_codes.fits(f" {first}-", kept)
-    assert access_codes.fits(second, kept) == (
+    retained = access_codes.hash_code(first, b"0" * access_codes.SALT_BYTES)
+    assert access_codes.fits(first, retained)
+    assert access_codes.fits(f" {first}-", retained)
+    assert access_codes.fits(second, retained) == (
         access_codes.normal(first).encode("utf-8", "replace") == access_codes.normal(second).encode("utf-8", "replace")
     )
     assert not access_codes.fits(first, "")
@@ -134,6 +134,6 @@ def test_who_changed_people_is_in_the_history(project: Project) -> None:
     do_verb(project, "people_role", quiet, who="Max", name="Ann", role="adjudicator")
     do_verb(project, "people_code", quiet, who="Max", name="Ann")
     do_verb(project, "people_remove", quiet, who="Max", name="Ann")
-    told = project.store.query("select who, what from audit_log where who = 'Max' order by rowid")
+    result = project.store.query("select who, what from audit_log where who = 'Max' order by rowid")
     kinds = ["person added", "person added", "role changed", "new code", "person removed"]
-    assert told == [("Max", kind) for kind in kinds]
+    assert result == [("Max", kind) for kind in kinds]

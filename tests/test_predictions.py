@@ -25,9 +25,9 @@ def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_answered(two: Project) -> None:
-    told = predictions(two, quiet)
-    assert [(point["round"], point["n"]) for point in told["over_time"]] == [(2, 8)]
-    assert [(point["round"], point["n"]) for point in told["chosen"]] == [(2, 8)]
+    result = predictions(two, quiet)
+    assert [(point["round"], point["n"]) for point in result["over_time"]] == [(2, 8)]
+    assert [(point["round"], point["n"]) for point in result["chosen"]] == [(2, 8)]
     simulate.answer(two, answers(), 8)
     again = predictions(two, quiet)
     assert [point["round"] for point in again["over_time"]] == [2, 3]
@@ -89,14 +89,14 @@ def test_a_record_that_waits_for_a_second_blind_answer_is_not_among_the_misses(t
 
 
 def test_it_can_be_told_by_week_and_other_words_are_refused(two: Project) -> None:
-    told = predictions(two, quiet, by="week", worst=0)
-    assert [point["n"] for point in told["over_time"]] == [8]
-    assert told["worst"] == []
+    result = predictions(two, quiet, by="week", worst=0)
+    assert [point["n"] for point in result["over_time"]] == [8]
+    assert result["worst"] == []
     with pytest.raises(BadInput, match="by round or week"):
         predictions(two, quiet, by="moon")
 
 
 def test_before_any_model_there_is_nothing_to_tell(project: Project) -> None:
-    told = predictions(project, quiet)
-    assert (told["over_time"], told["chosen"], told["worst"]) == ([], [], [])
-    assert "No suggestion has met the truth yet" in told["sentence"]
+    result = predictions(project, quiet)
+    assert (result["over_time"], result["chosen"], result["worst"]) == ([], [], [])
+    assert "No suggestion has met the truth yet" in result["sentence"]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from core.errors import BadInput
-from core.evaluation.exact_tests import hypergeometric_p_value, evidence_against, lower_bound
+from core.evaluation.exact_tests import evidence_against, hypergeometric_p_value, lower_bound
 from core.evaluation.guarantee import (
     Certificate,
     Refusal,
@@ -15,7 +15,7 @@ from core.evaluation.guarantee import (
     check_wanted,
     fewest,
 )
-from core.evaluation.regions import Evidence, CheckedRecords, read_regions
+from core.evaluation.regions import CheckedRecords, Evidence, read_regions
 
 LABELS = ("a", "b", "c")
 
@@ -31,9 +31,9 @@ def world(rng: np.random.Generator, audits: int, pool: int, bend: float) -> tupl
     return Evidence(LABELS, audit, guide, rest.label, rest.chance), rest.right
 
 
-def accepted(evidence: Evidence, found: Certificate) -> np.ndarray:
+def accepted(evidence: Evidence, certificate: Certificate) -> np.ndarray:
     """(N,) label number where the pool's record is accepted, -1 elsewhere."""
-    least = np.array([found.thresholds.get(label, 2.0) for label in LABELS])
+    least = np.array([certificate.thresholds.get(label, 2.0) for label in LABELS])
     return np.where(evidence.pool_chance >= least[evidence.pool_label], evidence.pool_label, -1)
 
 
@@ -43,8 +43,8 @@ def test_for_a_large_pool_it_is_the_binomial_test(audits: int, share: float, pro
     from scipy.stats import binom
 
     wrong = int(audits * share)
-    found = float(hypergeometric_p_value(audits, wrong, 10**8, promised))
-    assert found == pytest.approx(binom.cdf(wrong, audits, 1 - promised), rel=1e-3)
+    matches = float(hypergeometric_p_value(audits, wrong, 10**8, promised))
+    assert matches == pytest.approx(binom.cdf(wrong, audits, 1 - promised), rel=1e-3)
 
 
 @given(some.integers(1, 25), some.integers(1, 25), some.integers(0, 5), some.sampled_from([0.6, 0.8, 0.9]))
@@ -67,21 +67,21 @@ def test_fifty_nine_right_ones_prove_95_percent_and_58_do_not() -> None:
     assert lower_bound(0, 0, 100, 0.05) == lower_bound(10, 10, 100, 0.05) == 0
 
 
-@pytest.mark.parametrize("wanted", [Wanted(0.8, None, 0.9), Wanted(0.8, 0.7, 0.9)])
-def test_the_promise_is_kept_as_often_as_promised(wanted: Wanted) -> None:
+@pytest.mark.parametrize("requested", [Wanted(0.8, None, 0.9), Wanted(0.8, 0.7, 0.9)])
+def test_the_promise_is_kept_as_often_as_promised(requested: Wanted) -> None:
     rng = np.random.default_rng(3)
     broken = covered = 0.0
     for _ in range(60):
         evidence, right = world(rng, int(rng.integers(40, 160)), int(rng.integers(80, 400)), bend=0.5)
-        found = certify(evidence, wanted)
-        if isinstance(found, Refusal):
+        matches = certify(evidence, requested)
+        if isinstance(matches, Refusal):
             continue
-        label = accepted(evidence, found)
-        assert (label >= 0).sum() == found.covered
+        label = accepted(evidence, matches)
+        assert (label >= 0).sum() == matches.covered
         parts = [right[label == number] for number in range(3) if (label == number).any()]
-        each = wanted.per_label is None or min(part.mean() for part in parts) >= wanted.per_label
-        broken += not (right[label >= 0].mean() >= wanted.precision and each)
-        covered += found.covered / found.pool
+        each = requested.per_label is None or min(part.mean() for part in parts) >= requested.per_label
+        broken += not (right[label >= 0].mean() >= requested.precision and each)
+        covered += matches.covered / matches.pool
     assert broken <= 11  # of 60, at 10 % risk: more would be a chance of 2 in 100
     assert covered >= 3
 
@@ -108,38 +108,38 @@ def test_regions_are_nested_and_end_with_the_whole_pool() -> None:
 
 def test_with_too_few_audits_it_says_how_many_are_missing() -> None:
     evidence, _ = world(np.random.default_rng(2), 30, 2000, bend=0.02)
-    found = certify(evidence, Wanted(0.95, None, 0.95))
-    assert isinstance(found, Refusal)
-    assert found.missing is not None
-    assert 29 <= found.missing <= 200
-    assert found.audits == 30
+    matches = certify(evidence, Wanted(0.95, None, 0.95))
+    assert isinstance(matches, Refusal)
+    assert matches.missing is not None
+    assert 29 <= matches.missing <= 200
+    assert matches.audits == 30
 
 
 def test_where_suggestions_are_mostly_wrong_no_number_of_audits_is_named() -> None:
-    found = certify(world(np.random.default_rng(2), 200, 500, bend=6)[0], Wanted(0.95, None, 0.95))
-    assert isinstance(found, Refusal)
-    assert found.missing is None
+    matches = certify(world(np.random.default_rng(2), 200, 500, bend=6)[0], Wanted(0.95, None, 0.95))
+    assert isinstance(matches, Refusal)
+    assert matches.missing is None
 
 
 def test_with_too_few_audits_to_tell_the_least_number_is_named_that_could_do() -> None:
-    wanted = Wanted(0.95, None, 0.95)
-    found = certify(world(np.random.default_rng(2), 5, 500, bend=6)[0], wanted)
-    assert isinstance(found, Refusal)
-    assert found.missing == fewest(wanted) - 5
+    requested = Wanted(0.95, None, 0.95)
+    matches = certify(world(np.random.default_rng(2), 5, 500, bend=6)[0], requested)
+    assert isinstance(matches, Refusal)
+    assert matches.missing == fewest(requested) - 5
 
 
 @given(pool=some.integers(1, 12), audits=some.integers(0, 40))
 @settings(max_examples=30, deadline=None)
 def test_a_pool_however_small_has_an_answer(pool: int, audits: int) -> None:
-    found = certify(world(np.random.default_rng(pool), audits, pool, bend=1)[0], Wanted())
-    assert found.steps[-1].covered == pool
-    assert isinstance(found, Certificate) or found.pool == pool
+    matches = certify(world(np.random.default_rng(pool), audits, pool, bend=1)[0], Wanted())
+    assert matches.steps[-1].covered == pool
+    assert isinstance(matches, Certificate) or matches.pool == pool
 
 
 def test_an_empty_pool_is_refused_without_a_number() -> None:
-    found = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], Wanted())
-    assert isinstance(found, Refusal)
-    assert (found.missing, found.pool) == (None, 0)
+    matches = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], Wanted())
+    assert isinstance(matches, Refusal)
+    assert (matches.missing, matches.pool) == (None, 0)
 
 
 @pytest.mark.parametrize("wrong", [Wanted(precision=1.0), Wanted(per_label=0.2), Wanted(confidence=95)])

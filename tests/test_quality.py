@@ -32,9 +32,9 @@ def crowd(project: Project, truth: Truth) -> Project:
 
 
 def test_people_are_ordered_by_their_skill(crowd: Project) -> None:
-    told = loop.VERBS["quality"](crowd, quiet)
-    by_name = {row["annotator"]: row for row in told["people"]}
-    assert by_name["expert"]["right"] == max(row["right"] for row in told["people"])
+    result = loop.VERBS["quality"](crowd, quiet)
+    by_name = {row["annotator"]: row for row in result["people"]}
+    assert by_name["expert"]["right"] == max(row["right"] for row in result["people"])
     for measure in ("right", "informed", "weight"):
         values = [by_name[name][measure] for name in ("expert", "ann", "spammer")]
         assert values == sorted(values, reverse=True)
@@ -44,8 +44,8 @@ def test_people_are_ordered_by_their_skill(crowd: Project) -> None:
 
 
 def test_known_answers_give_a_share_with_an_interval(crowd: Project) -> None:
-    told = loop.VERBS["quality"](crowd, quiet)
-    gold = {row["annotator"]: row["gold"] for row in told["people"]}
+    result = loop.VERBS["quality"](crowd, quiet)
+    gold = {row["annotator"]: row["gold"] for row in result["people"]}
     assert all(one["n"] == 12 for one in gold.values())
     assert gold["contrarian"]["value"] == gold["contrarian"]["low"] == 0
     assert gold["expert"]["low"] < gold["expert"]["value"] <= gold["expert"]["high"]
@@ -76,9 +76,9 @@ def test_weights_settle_labels_anew_where_votes_are_weighed(crowd: Project, trut
 
     before = right()
     change_settings(crowd, settle="weighted")
-    told = loop.VERBS["quality"](crowd, quiet)
+    result = loop.VERBS["quality"](crowd, quiet)
     assert right() > before
-    assert "records get another label" in told["sentences"][-1]
+    assert "records get another label" in result["sentences"][-1]
 
 
 def test_how_sure_a_label_is_follows_from_the_answers(crowd: Project, truth: Truth) -> None:
@@ -89,12 +89,12 @@ def test_how_sure_a_label_is_follows_from_the_answers(crowd: Project, truth: Tru
 
 
 def test_a_decision_is_known_but_no_gold_and_no_vote(crowd: Project) -> None:
-    before = len(read_crowd(crowd).votes.said)
+    before = len(read_crowd(crowd).votes.answer)
     correct(crowd, "r0", ["food"], "judge")
-    assert len(read_crowd(crowd).votes.said) == before
-    told = loop.VERBS["quality"](crowd, quiet)
-    assert {row["annotator"] for row in told["people"]} == set(SKILLS)
-    assert all(row["gold"]["n"] == 12 for row in told["people"])
+    assert len(read_crowd(crowd).votes.answer) == before
+    result = loop.VERBS["quality"](crowd, quiet)
+    assert {row["annotator"] for row in result["people"]} == set(SKILLS)
+    assert all(row["gold"]["n"] == 12 for row in result["people"])
 
 
 def test_nobody_to_compare_is_refused_with_what_to_do(project: Project) -> None:
@@ -117,22 +117,22 @@ def multi(encoded: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_several_labels_are_a_question_each(multi: Project) -> None:
     rng = np.random.default_rng(0)
-    given = []
+    supplied = []
     for number in range(48):
         truth = [label for label in TOPICS if rng.random() < 0.4]
         for person, skill in {"ann": 0.95, "bob": 0.9, "cat": 0.85, "spammer": 0.5}.items():
-            said = [label for label in TOPICS if (label in truth) == (rng.random() < skill)]
-            given.append((person, f"r{number}", said))
-    answer(multi, given)
-    told = loop.VERBS["quality"](multi, quiet)
-    informed = {row["annotator"]: row["informed"] for row in told["people"]}
+            answers = [label for label in TOPICS if (label in truth) == (rng.random() < skill)]
+            supplied.append((person, f"r{number}", answers))
+    answer(multi, supplied)
+    result = loop.VERBS["quality"](multi, quiet)
+    informed = {row["annotator"]: row["informed"] for row in result["people"]}
     assert informed["ann"] > informed["cat"] > informed["spammer"]
     assert multi.store.one("select count(*) from crowd_labels where labels is null") == 48
 
 
 def votes_of(rows: list[tuple[int, int, int]], categories: int) -> Votes:
-    record, who, said = np.array(rows).T
-    return Votes(record, who, said, int(record.max()) + 1, int(who.max()) + 1, categories)
+    record, who, answers = np.array(rows).T
+    return Votes(record, who, answers, int(record.max()) + 1, int(who.max()) + 1, categories)
 
 
 def test_dawid_and_skene_is_the_librarys_and_keeps_every_row_a_distribution() -> None:
@@ -160,16 +160,16 @@ def test_what_is_known_is_believed() -> None:
 def test_names_and_order_change_no_weight() -> None:
     rng = np.random.default_rng(1)
     rows = [(n, w, int(rng.random() < 0.2 * w)) for n in range(50) for w in range(4)]
-    found = one_coin(Question(votes_of(rows, 2), np.full(50, -1)))
-    other = one_coin(Question(votes_of([(49 - n, 3 - w, said) for n, w, said in rows[::-1]], 2), np.full(50, -1)))
-    assert np.allclose(found, other[::-1])
+    matches = one_coin(Question(votes_of(rows, 2), np.full(50, -1)))
+    other = one_coin(Question(votes_of([(49 - n, 3 - w, answers) for n, w, answers in rows[::-1]], 2), np.full(50, -1)))
+    assert np.allclose(matches, other[::-1])
 
 
 def test_weights_stay_within_their_limits() -> None:
-    found = weights(np.array([0.0, 0.2, 0.5, 0.9, 1.0]), 2)
-    assert found[[0, 1, 2]].tolist() == [LEAST] * 3
-    assert found[3] == pytest.approx(np.log(9))
-    assert found[4] == 5.0
+    matches = weights(np.array([0.0, 0.2, 0.5, 0.9, 1.0]), 2)
+    assert matches[[0, 1, 2]].tolist() == [LEAST] * 3
+    assert matches[3] == pytest.approx(np.log(9))
+    assert matches[4] == 5.0
 
 
 def test_the_figures_are_json(crowd: Project) -> None:

@@ -35,10 +35,10 @@ def test_a_job_runs_on_the_cluster_once_and_comes_back_whole(ray_cluster: RayClu
     assert bundle.events[-1]["done"] == bundle.events[-1]["total"] > 0
     assert not list(ray_cluster.folder.rglob("records.parquet"))
     job = f"/api/jobs/{handle['submission']}"
-    told = ask(ray_cluster.address, "GET", job)
-    assert told is not None
+    result = ask(ray_cluster.address, "GET", job)
+    assert result is not None
     assert runner.start(bundle.path, {}) == handle
-    assert (ask(ray_cluster.address, "GET", job) or {})["start_time"] == told["start_time"]
+    assert (ask(ray_cluster.address, "GET", job) or {})["start_time"] == result["start_time"]
 
 
 def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
@@ -103,7 +103,7 @@ def test_a_folder_that_is_not_mounted_loses_jobs_and_says_so_when_one_shall_stop
 
 
 @pytest.mark.parametrize(
-    ("address", "folder", "wanted"),
+    ("address", "folder", "requested"),
     [
         ("", "/", "ray_address is not set"),
         ("ray://head:10001", "/", "must be the address of the cluster's dashboard"),
@@ -112,8 +112,10 @@ def test_a_folder_that_is_not_mounted_loses_jobs_and_says_so_when_one_shall_stop
         (NOWHERE, "/no/such/folder", "no such folder"),
     ],
 )
-def test_settings_that_cannot_work_are_refused_by_name(tmp_path: Path, address: str, folder: str, wanted: str) -> None:
-    with pytest.raises(BadInput, match=wanted):
+def test_settings_that_cannot_work_are_refused_by_name(
+    tmp_path: Path, address: str, folder: str, requested: str
+) -> None:
+    with pytest.raises(BadInput, match=requested):
         RayRunner(address, folder).start(reading(tmp_path).path, {})
 
 
@@ -124,8 +126,10 @@ def test_an_address_where_no_cluster_is_is_refused_and_nothing_is_carried(tmp_pa
     assert not list(shared.iterdir())
 
 
-@pytest.mark.parametrize(("status", "wanted"), [(401, "RAY_AUTH_TOKEN"), (404, "not as Ray's"), (200, "not as Ray's")])
-def test_a_server_that_is_no_cluster_is_refused(tmp_path: Path, status: int, wanted: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "requested"), [(401, "RAY_AUTH_TOKEN"), (404, "not as Ray's"), (200, "not as Ray's")]
+)
+def test_a_server_that_is_no_cluster_is_refused(tmp_path: Path, status: int, requested: str) -> None:
     class Other(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
@@ -137,7 +141,7 @@ def test_a_server_that_is_no_cluster_is_refused(tmp_path: Path, status: int, wan
 
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(Refused, match=wanted):
+        with pytest.raises(Refused, match=requested):
             RayRunner(f"http://127.0.0.1:{server.server_port}", str(tmp_path)).start(reading(tmp_path).path, {})
         server.shutdown()
 
@@ -182,8 +186,8 @@ def test_a_log_that_grows_is_brought_whole(tmp_path_factory: pytest.TempPathFact
 
 def test_the_code_is_carried_once_and_whole(tmp_path: Path) -> None:
     code = carry_code(tmp_path)
-    kept = sorted(path.relative_to(code) for path in code.rglob("*"))
-    assert Path("gpu_jobs/run.py") in kept
-    assert Path("core/models/encoders/encoder_peaks.npz") in kept
+    retained = sorted(path.relative_to(code) for path in code.rglob("*"))
+    assert Path("gpu_jobs/run.py") in retained
+    assert Path("core/models/encoders/encoder_peaks.npz") in retained
     assert carry_code(tmp_path) == code
     assert [path.name for path in (tmp_path / "code").iterdir()] == [code_version()]

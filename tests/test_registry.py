@@ -28,7 +28,7 @@ from core.registry.models import model, model_note, models
 from core.rounds.plans import active_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.registry_world import answers, bad_head, enter, good_head, played, said, waiting
+from tests.registry_world import answers, bad_head, enter, good_head, played, stored_predictions, waiting
 from tests.tiny_models import make_encoder
 
 FORCED: dict[str, Any] = {"force": True, "reason": "for this test"}
@@ -49,11 +49,11 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two: Project) -> None:
-    before, old, order = active_model(two), said(two), waiting(two)
+    before, old, order = active_model(two), stored_predictions(two), waiting(two)
     challenger = enter(two, bad_head())
-    told = promote(two, quiet, model=challenger, who="ana", **FORCED)
-    assert (told["model"], told["before"], active_model(two)) == (challenger, before, challenger)
-    assert said(two) != old
+    result = promote(two, quiet, model=challenger, who="ana", **FORCED)
+    assert (result["model"], result["before"], active_model(two)) == (challenger, before, challenger)
+    assert stored_predictions(two) != old
     assert waiting(two) != order
     assert {model for (model,) in two.store.query("select distinct model from suggestions")} == {challenger}
     judged = two.store.query(
@@ -65,14 +65,14 @@ def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two
 
 
 def test_a_rollback_restores_suggestions_verdicts_and_the_order_of_what_waits(two: Project) -> None:
-    before, old, order = active_model(two), said(two), waiting(two)
+    before, old, order = active_model(two), stored_predictions(two), waiting(two)
     verdicts = two.store.query("select * from judged order by n, stratum")
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     assert (rollback_offer(two) or {})["to"] == before
-    told = rollback(two, quiet, who="ana")
-    assert (active_model(two), said(two), waiting(two)) == (before, old, order)
+    result = rollback(two, quiet, who="ana")
+    assert (active_model(two), stored_predictions(two), waiting(two)) == (before, old, order)
     assert two.store.query("select * from judged order by n, stratum") == verdicts
-    assert told["restored"] > 0
+    assert result["restored"] > 0
     assert [row["how"] for row in history(two)[:2]] == ["rolled back", "promoted"]
 
 
@@ -113,23 +113,23 @@ def test_without_a_decision_a_rollback_goes_one_round_back_and_then_no_further(t
 
 
 def test_the_loop_goes_on_with_the_vectors_of_a_promoted_encoder_and_comes_back(two: Project, tiny: Path) -> None:
-    before, old = active_model(two), said(two)
+    before, old = active_model(two), stored_predictions(two)
     challenger = enter(two, bad_head(dims=32), encoder=tiny)
     promote(two, quiet, model=challenger, **FORCED)
     assert two.settings().encoder == OWN + challenger
     assert encoded_rows(two.vectors, OWN + challenger) == encoded_rows(two.vectors, "all-MiniLM-L6-v2") == 60
     simulate.answer(two, answers(), 8)
-    told = loop.play_round(two, quiet, size=4)
-    [row] = two.store.query("select encoder, parent, trainer from models where id = ?", [told["model"]])
+    result = loop.play_round(two, quiet, size=4)
+    [row] = two.store.query("select encoder, parent, trainer from models where id = ?", [result["model"]])
     assert row == (OWN + challenger, challenger, None)
-    assert active_model(two) == told["model"]
-    assert told["metrics"]["audit"]["n"] == two.store.one("select count(*) from settled where stratum = 'audit'")
+    assert active_model(two) == result["model"]
+    assert result["metrics"]["audit"]["n"] == two.store.one("select count(*) from settled where stratum = 'audit'")
     strata = two.store.query("select distinct stratum from judged order by 1")
     assert strata == [("audit",), ("gold",)]  # the encoder may have learnt from the chosen ones
     rollback(two, quiet)
     assert (active_model(two), two.settings().encoder) == (before, "all-MiniLM-L6-v2")
-    assert said(two) == old
-    assert loop.fit(two, quiet)["labels"] > told["labels_before"]
+    assert stored_predictions(two) == old
+    assert loop.fit(two, quiet)["labels"] > result["labels_before"]
 
 
 def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny: Path, tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ def test_a_promise_about_machine_labels_outlives_its_model_and_the_promotion_say
             [before],
         )
         cursor.execute("insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?)", [before])
-    told = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    assert told["promise"]["labels"] == 1
-    assert f"machine labels of {before} stay" in told["sentence"]
+    result = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
+    assert result["promise"]["labels"] == 1
+    assert f"machine labels of {before} stay" in result["sentence"]
     assert two.store.query("select state from promises") == [("standing",)]
     assert two.store.one("select count(*) from machine_labels") == 1
 
@@ -193,7 +193,7 @@ def test_a_promise_about_machine_labels_outlives_its_model_and_the_promotion_say
 def test_a_promotion_that_was_killed_behind_the_settings_file_leaves_the_old_champion_whole(
     two: Project, tiny: Path
 ) -> None:
-    before, old = active_model(two), said(two)
+    before, old = active_model(two), stored_predictions(two)
     challenger = enter(two, bad_head(dims=32), encoder=tiny)
     params = {"encoder": OWN + challenger, "before": two.settings().encoder}
     with two.store.transaction() as cursor:
@@ -205,7 +205,7 @@ def test_a_promotion_that_was_killed_behind_the_settings_file_leaves_the_old_cha
     two.close()
     again = open_project(two.folder, InProcessRunner())
     assert again.settings().encoder == "all-MiniLM-L6-v2"
-    assert (active_model(again), said(again)) == (before, old)
+    assert (active_model(again), stored_predictions(again)) == (before, old)
     again.close()
     write_settings(two.folder, replace(again.settings(), encoder=OWN + challenger))  # a person's own wish, not undone
     once_more = open_project(two.folder, InProcessRunner())
@@ -228,7 +228,7 @@ print("done", flush=True)
 
 @pytest.mark.parametrize("seconds", [0.2, 0.5])
 def test_a_killed_promotion_leaves_the_old_champion_or_the_new_one(two: Project, seconds: float) -> None:
-    before, old = active_model(two), said(two)
+    before, old = active_model(two), stored_predictions(two)
     challenger = enter(two, bad_head())
     two.close()
     child = subprocess.Popen(
@@ -242,9 +242,9 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new_one(two: Project,
     child.kill()
     child.communicate()
     again = open_project(two.folder, InProcessRunner())
-    now, kinds = active_model(again), {row[-1] for row in said(again)}
+    now, kinds = active_model(again), {row[-1] for row in stored_predictions(again)}
     assert (now, kinds) in [(before, {before}), (challenger, {challenger})]
-    assert now == challenger or said(again) == old
+    assert now == challenger or stored_predictions(again) == old
     assert again.store.one("select any_value(model) from judged") == now
     again.close()
 
@@ -256,30 +256,30 @@ def test_the_list_says_who_is_champion_who_was_and_who_wants_to_be(two: Project)
         cursor.execute("update models set encoder = '', trainer = 'zeroshot' where id = ?", [headless])
     with pytest.raises(Refused):
         promote(two, quiet, model=challenger)
-    told = models(two, quiet)
-    states = {row["id"]: row["state"] for row in told["models"]}
+    result = models(two, quiet)
+    states = {row["id"]: row["state"] for row in result["models"]}
     assert states == {heads[0]: "champion", heads[1]: "former", challenger: "challenger", headless: "evaluate-only"}
-    assert told["champion"] == heads[0]
-    [row] = [row for row in told["models"] if row["id"] == challenger]
+    assert result["champion"] == heads[0]
+    [row] = [row for row in result["models"] if row["id"] == challenger]
     assert row["gate"]["passes"] is False
     assert (standing(two)["champion"], standing(two)["waiting"]) == (heads[0], challenger)
-    json.dumps(told)
+    json.dumps(result)
     loop.VERBS["status"](two, quiet)
 
 
 def test_a_model_tells_what_it_came_from(two: Project) -> None:
     champion = active_model(two) or ""
-    told = model(two, quiet, model="champion")
-    lineage = told["lineage"]
+    result = model(two, quiet, model="champion")
+    lineage = result["lineage"]
     assert (lineage["labels learnt from"], lineage["taxonomy version"], lineage["job"]) == (32, 1, champion)
     assert lineage["responses there were"] == two.store.one("select count(*) from responses")
     assert len(lineage["input hash"]) == 64
     assert len(lineage["encoder fingerprint"]) == 16
     assert lineage["champion when it was made"] == history(two)[1]["model"]
-    assert "head.safetensors" in told["artifact"]
-    assert [row["how"] for row in told["history"]] == ["round"]
+    assert "head.safetensors" in result["artifact"]
+    assert [row["how"] for row in result["history"]] == ["round"]
     model_note(two, quiet, model="champion", text=" after the second batch ")
     assert model(two, quiet, model=champion)["notes"] == "after the second batch"
     trained = model(two, quiet, model=enter(two, good_head(two)))
     assert trained["training_info"]["seed"] == 3
-    json.dumps([told, trained])
+    json.dumps([result, trained])

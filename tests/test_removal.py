@@ -42,9 +42,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def state(project: Project, model_id: str) -> tuple[str, str]:
     """(state, line in the terminal) as the list has it."""
-    told = models(project, quiet)
-    place = [row["id"] for row in told["models"]].index(model_id)
-    return told["models"][place]["state"], LINES["models"](told)[place]
+    result = models(project, quiet)
+    place = [row["id"] for row in result["models"]].index(model_id)
+    return result["models"][place]["state"], LINES["models"](result)[place]
 
 
 def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two: Project, tiny: Path) -> None:
@@ -54,9 +54,9 @@ def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two
         model_remove(two, quiet, models=[own])
     rollback(two, quiet)
     assert encoder_folder(two.vectors, OWN + own).is_dir()
-    told = model_remove(two, quiet, models=[own[-6:]], who="ana")
-    assert told["removed"] == [own]
-    assert told["bytes"] > 0
+    result = model_remove(two, quiet, models=[own[-6:]], who="ana")
+    assert result["removed"] == [own]
+    assert result["bytes"] > 0
     assert not has_files(two, own)
     assert not encoder_folder(two.vectors, OWN + own).exists()
     assert state(two, own)[0] == "removed"

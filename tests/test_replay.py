@@ -11,7 +11,7 @@ from core.simulate import Point
 from tests.conftest import quiet, write_csv
 
 
-def wanted(file: Path, **changes: object) -> Wanted:
+def replay_options(file: Path, **changes: object) -> Wanted:
     """Two strategies, two seeds, three rounds of eight."""
     from dataclasses import replace
 
@@ -20,27 +20,27 @@ def wanted(file: Path, **changes: object) -> Wanted:
 
 
 def test_a_replay_reports_a_curve_per_seed_and_strategy(tmp_path: Path) -> None:
-    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 90), out=tmp_path / "chart.svg"), quiet)
-    assert set(told["strategies"]) == {"default", "random"}
-    for one in told["strategies"].values():
+    result = run_replay(replay_options(write_csv(tmp_path / "t.csv", 90), out=tmp_path / "chart.svg"), quiet)
+    assert set(result["strategies"]) == {"default", "random"}
+    for one in result["strategies"].values():
         assert one["labels"] == [8, 16, 24]
         assert [len(curve) for curve in one["macro_f1"]] == [3, 3]
         assert all(0 <= value <= 1 for curve in one["macro_f1"] for value in curve)
-    assert told["strategies"]["random"]["against_random"]["mean"] == 0
-    assert 0.8 < told["full"]["macro_f1"] <= 1
+    assert result["strategies"]["random"]["against_random"]["mean"] == 0
+    assert 0.8 < result["full"]["macro_f1"] <= 1
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
-    json.dumps(told)
+    json.dumps(result)
 
 
 def test_the_same_seeds_give_the_same_curves(tmp_path: Path) -> None:
     file = write_csv(tmp_path / "t.csv", 60)
-    first, second = (run_replay(wanted(file, seeds=1, strategies=("default",)), quiet) for _ in range(2))
+    first, second = (run_replay(replay_options(file, seeds=1, strategies=("default",)), quiet) for _ in range(2))
     assert first == second
 
 
 def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) -> None:
-    told = run_replay(wanted(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet)
-    assert told["records"] == 48
+    result = run_replay(replay_options(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet)
+    assert result["records"] == 48
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) ->
 )
 def test_what_cannot_be_replayed_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(BadInput):
-        run_replay(wanted(write_csv(tmp_path / "t.csv", 30), **changes), quiet)
+        run_replay(replay_options(write_csv(tmp_path / "t.csv", 30), **changes), quiet)
 
 
 def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
@@ -59,6 +59,6 @@ def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
         ]
         for curve in ((0.5, 0.8, 0.95), (0.7, 0.9, 0.95))
     ]
-    told = summarise(runs, 1.0, None)
-    assert (told["to90"], told["to95"], told["to90_per_seed"]) == (30, 30, [30, 20])
-    assert told["aulc"] == pytest.approx(0.8)
+    result = summarise(runs, 1.0, None)
+    assert (result["to90"], result["to95"], result["to90_per_seed"]) == (30, 30, [30, 20])
+    assert result["aulc"] == pytest.approx(0.8)

@@ -37,12 +37,12 @@ def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
 def test_too_few_new_labels_change_nothing_and_say_so(two: Project) -> None:
     enter(two, bad_head())
     jobs, champion = two.store.one("select count(*) from jobs"), active_model(two)
-    told = retrain(two, quiet)
-    assert (told["trained"], told["promoted"], told["new"]) == (False, False, 0)
-    assert told["sentence"] == "Nothing was done. No label has come since the last training."
+    result = retrain(two, quiet)
+    assert (result["trained"], result["promoted"], result["new"]) == (False, False, 0)
+    assert result["sentence"] == "Nothing was done. No label has come since the last training."
     simulate.answer(two, answers(), 3)
-    told = retrain(two, quiet, if_new=4)
-    assert told["sentence"] == "Nothing was done. 3 labels have come since the last training; 4 are wanted."
+    result = retrain(two, quiet, if_new=4)
+    assert result["sentence"] == "Nothing was done. 3 labels have come since the last training; 4 are wanted."
     assert (two.store.one("select count(*) from jobs"), active_model(two)) == (jobs, champion)
     with pytest.raises(BadInput):
         retrain(two, quiet, if_new=-1)
@@ -52,11 +52,11 @@ def test_enough_labels_train_a_model_and_the_gate_decides(two: Project) -> None:
     promote(two, quiet, model=enter(two, bad_head()), force=True, reason="so that there is something to beat")
     simulate.answer(two, answers(), 8)
     assert new_labels(two) == 8
-    told = retrain(two, quiet, if_new=8, trainer="head")
-    assert (told["trained"], told["promoted"], told["model"]) == (True, True, active_model(two))
-    assert told["gate"]["passes"]
-    assert "is the champion now" in told["sentence"]
-    [(how, who)] = two.store.query("select how, who from champions where model = ?", [told["model"]])
+    result = retrain(two, quiet, if_new=8, trainer="head")
+    assert (result["trained"], result["promoted"], result["model"]) == (True, True, active_model(two))
+    assert result["gate"]["passes"]
+    assert "is the champion now" in result["sentence"]
+    [(how, who)] = two.store.query("select how, who from champions where model = ?", [result["model"]])
     assert (how, who) == ("retrained", "rondo")
     assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
 
@@ -64,11 +64,11 @@ def test_enough_labels_train_a_model_and_the_gate_decides(two: Project) -> None:
 def test_a_model_that_is_no_better_is_kept_but_not_put_to_use(two: Project) -> None:
     simulate.answer(two, answers(), 8)
     champion = active_model(two)
-    told = retrain(two, quiet, trainer="head")
-    assert (told["trained"], told["promoted"], active_model(two)) == (True, False, champion)
-    assert told["sentence"].startswith("The gate keeps the champion.")
+    result = retrain(two, quiet, trainer="head")
+    assert (result["trained"], result["promoted"], active_model(two)) == (True, False, champion)
+    assert result["sentence"].startswith("The gate keeps the champion.")
     states = {row["id"]: row["state"] for row in models(two, quiet)["models"]}
-    assert states[told["model"]] == "challenger"
+    assert states[result["model"]] == "challenger"
 
 
 def test_a_training_that_fails_leaves_the_champion_and_is_tried_again(two: Project) -> None:
@@ -85,17 +85,17 @@ def test_what_a_killed_server_left_undecided_is_decided_the_next_time(two: Proje
     left = enter(two, good_head(two), note=BY_POLICY)
     change_settings(two, retrain_after=1_000)
     assert due(two)
-    told = retrain(two, quiet, if_new=1_000)
-    assert (told["model"], told["trained"], told["promoted"]) == (left, False, True)
+    result = retrain(two, quiet, if_new=1_000)
+    assert (result["model"], result["trained"], result["promoted"]) == (left, False, True)
     assert not due(two)
 
 
 def test_a_model_that_the_policy_cannot_put_to_use_is_not_looked_at_twice(two: Project) -> None:
     left = enter(two, good_head(two), note=BY_POLICY)
     (two.models / left / "head.safetensors").write_bytes(b"")
-    told = retrain(two, quiet)
-    assert (told["model"], told["promoted"]) == (left, False)
-    assert "changed after it was saved" in told["sentence"] or "no whole safetensors" in told["sentence"]
+    result = retrain(two, quiet)
+    assert (result["model"], result["promoted"]) == (left, False)
+    assert "changed after it was saved" in result["sentence"] or "no whole safetensors" in result["sentence"]
     assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
 
 

@@ -211,8 +211,8 @@ def test_what_was_sent_comes_before_the_batch_with_its_suggestion(world: World) 
     with world.desk.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 6")
         cursor.execute("update records set duplicate_of = 0 where n = 7")
-    told = send_to_queue(project_of(world), [8, 5, 5, 6, 7, 3, 1, 99], "ann")
-    assert told == {"queued": 2, "labelled": 1, "gold": 1, "duplicates": 1, "waiting": 1, "unknown": 1}
+    result = send_to_queue(project_of(world), [8, 5, 5, 6, 7, 3, 1, 99], "ann")
+    assert result == {"queued": 2, "labelled": 1, "gold": 1, "duplicates": 1, "waiting": 1, "unknown": 1}
     cards = world.ask(BOB, want=3).cards
     assert [card.id for card in cards] == ["r8", "r5", "r1"]
     assert cards[1].suggestion == {"labels": [{"id": "ham", "probability": 0.9}], "model": "m1"}
@@ -276,10 +276,10 @@ def test_a_review_is_never_shared_never_repeated_and_never_starves(
 def check_sql(world: World) -> None:
     """What pages ask the store is what the desk does."""
     with world.store.reading() as cursor:
-        told = cursor.execute(ASKED.format(ns="select n from queue"), asked_parameters(world.settings)).fetchall()
+        result = cursor.execute(ASKED.format(ns="select n from queue"), asked_parameters(world.settings)).fetchall()
         open_rows = list(read_waiting(cursor, world.settings).open())
-    assert {n for n, *_, is_open in told if is_open} == {row.n for row in open_rows}
-    assert {n for n, _, _, blind, *_, is_open in told if blind and is_open} == {r.n for r in open_rows if r.blind}
+    assert {n for n, *_, is_open in result if is_open} == {row.n for row in open_rows}
+    assert {n for n, _, _, blind, *_, is_open in result if blind and is_open} == {r.n for r in open_rows if r.blind}
 
 
 def act(action: str, hand: list[str], past: list[Event]) -> Event | None:

@@ -121,7 +121,9 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(office: background.ProjectServer, name: str) -> None:
+def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(
+    office: background.ProjectServer, name: str
+) -> None:
     page = as_(office, "manager", name)
     set_role(office.project, quiet, name="Joy", role="manager")
     set_role(office.project, quiet, name="Max", role="annotator")
@@ -154,8 +156,8 @@ def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: backgro
     page.selectbox(key="right").select("food")
     page.button(key="correct").click().run()
     assert not page.exception
-    told = office.project.store.query("select annotator, via from responses where via = 'correction'")
-    assert told == [("Joy", "correction")]
+    result = office.project.store.query("select annotator, via from responses where via = 'correction'")
+    assert result == [("Joy", "correction")]
     assert office.project.store.query("select who from audit_log where what = 'correct'") == [("Joy",)]
 
 
@@ -212,7 +214,9 @@ def test_an_account_of_the_table_opens_what_its_role_may(accounts: background.Pr
 
 
 @pytest.mark.parametrize("user", [account("stranger"), account("ann", email_verified=False)])
-def test_an_account_that_is_nobodys_gets_one_sentence(accounts: background.ProjectServer, user: dict[str, object]) -> None:
+def test_an_account_that_is_nobodys_gets_one_sentence(
+    accounts: background.ProjectServer, user: dict[str, object]
+) -> None:
     page = opened(None, user)
     assert len(page.text) == 1
     assert "not let in" in page.text[0].value

@@ -35,7 +35,7 @@ def labels(project: Project) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-def asked(project: Project) -> list[str]:
+def waiting_ids(project: Project) -> list[str]:
     """Three records: one that two agree on, one that two against one do, one that is tied; overlap is 3."""
     change_settings(project, overlap=3)
     loop.next_batch(project, quiet, size=4, strategy="random")
@@ -56,16 +56,16 @@ def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: 
     assert set(settle_rules()) == set(RULES)
     with project.store.transaction() as cursor:
         cursor.execute("insert into annotators values ('cat', 4.0, '{}', now()), ('ann', 2.0, '{}', now())")
-    for rule, counts, found in (
+    for rule, counts, matches in (
         ("single", (0, 1, 1), {agreed: "food", outvoted: "music", tied: "music"}),
         ("weighted", (0, 0, 1), {agreed: "food", outvoted: "music", tied: "food"}),
         ("adjudicated", (3, 0, 0), {}),
         ("majority", (0, 2, 0), {agreed: "food", outvoted: "food"}),
     ):
-        told = resettling(project, rule)
-        assert (told["lost"], told["gained"], told["changed"]) == counts
+        result = resettling(project, rule)
+        assert (result["lost"], result["gained"], result["changed"]) == counts
         change_settings(project, settle=rule)
-        assert {id: label for id, (label, _) in labels(project).items()} == found
+        assert {id: label for id, (label, _) in labels(project).items()} == matches
         assert resettling(project, rule)["sentence"] == "No label changes."
 
 
@@ -82,9 +82,9 @@ def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answer
 ) -> None:
     agreed, outvoted, tied = asked
     change_settings(project, settle="adjudicated")
-    given = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
-    assert {agreed, tied} <= given
-    assert outvoted not in given
+    entries = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
+    assert {agreed, tied} <= entries
+    assert outvoted not in entries
     assert status(project)["tied"] == 1
     assert project.store.one("select detail->>'lost' from audit_log where what = 'settled anew'") == "2"
 

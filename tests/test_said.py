@@ -29,11 +29,13 @@ def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int]
     order = np.argsort(numbers)
     assert judged.rows.tolist() == sorted(rows)
     assert np.array_equal(judged.probs, probs[order])
-    kept = OutOfFold(numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order)
-    write_crossed(folder, kept)
+    retained = OutOfFold(
+        numbers[order], probs > 0.5, probs.argmax(axis=1), probs.max(axis=1), np.ones(len(rows)), order
+    )
+    write_crossed(folder, retained)
     crossed = read_crossed(folder, labels)
     assert crossed is not None
-    for before, after in zip(vars(kept).values(), vars(crossed).values(), strict=True):
+    for before, after in zip(vars(retained).values(), vars(crossed).values(), strict=True):
         assert np.array_equal(before, after)
 
 

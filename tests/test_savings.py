@@ -27,30 +27,30 @@ def world(ratio: float, audits: int, seed: int) -> Savings:
 
 
 def test_a_great_saving_is_seen() -> None:
-    found = world(6.0, 300, 0)
-    assert found.verdict == "saved"
-    assert found.sentence.endswith("could name.") or found.saved_high is not None
-    assert found.saved_low <= 5 * 400 <= (found.saved_high or np.inf)
+    matches = world(6.0, 300, 0)
+    assert matches.verdict == "saved"
+    assert matches.sentence.endswith("could name.") or matches.saved_high is not None
+    assert matches.saved_low <= 5 * 400 <= (matches.saved_high or np.inf)
 
 
 def test_active_learning_worse_than_random_is_said() -> None:
-    found = world(0.2, 300, 1)
-    assert found.verdict == "worse"
-    assert found.sentence.startswith("No labels saved so far: random labelling would have done with")
+    matches = world(0.2, 300, 1)
+    assert matches.verdict == "worse"
+    assert matches.sentence.startswith("No labels saved so far: random labelling would have done with")
 
 
 def test_few_audit_records_cannot_tell() -> None:
-    found = world(1.0, 30, 2)
-    assert found.verdict == "unclear"
-    assert found.sentence.startswith("It cannot be told yet whether labels were saved")
+    matches = world(1.0, 30, 2)
+    assert matches.verdict == "unclear"
+    assert matches.sentence.startswith("It cannot be told yet whether labels were saved")
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])
 def test_the_interval_holds_the_true_saving_about_as_often_as_it_says(ratio: float) -> None:
     held = 0
     for seed in range(12):
-        found = world(ratio, 80, seed)
-        held += found.saved_low <= 400 * (ratio - 1) <= (found.saved_high or np.inf)
+        matches = world(ratio, 80, seed)
+        held += matches.saved_low <= 400 * (ratio - 1) <= (matches.saved_high or np.inf)
     assert held >= 11
 
 

@@ -18,15 +18,15 @@ def one_hot(labels: list[int], count: int) -> np.ndarray:
 
 
 def test_wilson_interval_matches_published_values() -> None:
-    found = share(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
-    assert found.low == pytest.approx(0.2553, abs=5e-5)
-    assert found.high == pytest.approx(0.3662, abs=5e-5)
+    matches = share(81, 263)  # Newcombe 1998, table I: 0.2553 to 0.3662
+    assert matches.low == pytest.approx(0.2553, abs=5e-5)
+    assert matches.high == pytest.approx(0.3662, abs=5e-5)
     assert (share(0, 20).low, round(share(0, 20).high, 4)) == (0.0, 0.1611)
 
 
 def test_clopper_pearson_interval_matches_published_values() -> None:
-    found = exact(81 / 263, 263)  # Newcombe 1998, table I: 0.2527 to 0.3676
-    assert (found.low, found.high) == pytest.approx((0.2527, 0.3676), abs=5e-5)
+    matches = exact(81 / 263, 263)  # Newcombe 1998, table I: 0.2527 to 0.3676
+    assert (matches.low, matches.high) == pytest.approx((0.2527, 0.3676), abs=5e-5)
     assert (exact(0, 20).low, round(exact(0, 20).high, 4)) == (0.0, 0.1684)
 
 
@@ -35,16 +35,16 @@ def test_nothing_known_is_said_as_zero_to_one() -> None:
 
 
 def test_macro_f1_by_hand() -> None:
-    truth, said = one_hot([0, 0, 1, 1, 2], 4), one_hot([0, 1, 1, 1, 0], 4)
-    assert macro_f1(truth, said) == pytest.approx((0.5 + 0.8 + 0.0) / 3)  # the label in neither is left out
+    truth, message = one_hot([0, 0, 1, 1, 2], 4), one_hot([0, 1, 1, 1, 0], 4)
+    assert macro_f1(truth, message) == pytest.approx((0.5 + 0.8 + 0.0) / 3)  # the label in neither is left out
 
 
 @given(some.lists(some.tuples(some.integers(0, 3), some.integers(0, 3)), min_size=1, max_size=60))
 def test_every_estimate_lies_in_its_interval_and_between_zero_and_one(pairs: list[tuple[int, int]]) -> None:
-    found = score(one_hot([pair[0] for pair in pairs], 4), one_hot([pair[1] for pair in pairs], 4))
-    for estimate in (found.accuracy, found.macro_f1, found.micro_f1):
+    matches = score(one_hot([pair[0] for pair in pairs], 4), one_hot([pair[1] for pair in pairs], 4))
+    for estimate in (matches.accuracy, matches.macro_f1, matches.micro_f1):
         assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
-    assert found.micro_f1.value == pytest.approx(found.accuracy.value)  # one label each: they are the same
+    assert matches.micro_f1.value == pytest.approx(matches.accuracy.value)  # one label each: they are the same
 
 
 def test_the_accuracy_interval_holds_the_truth_about_as_often_as_it_says() -> None:
@@ -52,16 +52,16 @@ def test_the_accuracy_interval_holds_the_truth_about_as_often_as_it_says() -> No
     held = 0
     for _ in range(1000):
         hits = int(rng.binomial(60, 0.8))
-        found = share(hits, 60)
-        held += found.low <= 0.8 <= found.high
+        matches = share(hits, 60)
+        held += matches.low <= 0.8 <= matches.high
     assert 930 <= held <= 980
 
 
 @pytest.mark.parametrize("n", [1, 4, 10, 20, 100])
 def test_all_right_claims_no_certainty(n: int) -> None:
     truth = one_hot([number % 2 for number in range(n)], 2)
-    found = score(truth, truth)
-    for estimate in (found.macro_f1, found.micro_f1):
+    matches = score(truth, truth)
+    for estimate in (matches.macro_f1, matches.micro_f1):
         assert estimate.value == estimate.high == 1
         assert estimate.low <= 1 - 2 / (n + 4)
     nothing = score(truth, ~truth)
@@ -69,9 +69,9 @@ def test_all_right_claims_no_certainty(n: int) -> None:
 
 
 def test_too_few_records_per_label_say_nothing_about_macro_f1() -> None:
-    found = score(one_hot(list(range(20)), 20), one_hot(list(range(20)), 20))
-    assert (found.macro_f1.low, found.macro_f1.high) == (0.0, 1.0)
-    assert found.micro_f1.low > 0.5
+    matches = score(one_hot(list(range(20)), 20), one_hot(list(range(20)), 20))
+    assert (matches.macro_f1.low, matches.macro_f1.high) == (0.0, 1.0)
+    assert matches.micro_f1.low > 0.5
 
 
 @pytest.mark.parametrize(("n", "labels", "right"), [(10, 2, 0.9), (20, 2, 0.98), (20, 4, 0.9), (50, 4, 0.95)])
@@ -81,17 +81,17 @@ def test_the_f1_intervals_hold_the_truth_about_as_often_as_they_say(n: int, labe
     macro = micro = 0
     for _ in range(200):
         truth = rng.integers(0, labels, n)
-        said = np.where(rng.random(n) < right, truth, (truth + rng.integers(1, labels, n)) % labels)
-        found = score(one_hot(truth.tolist(), labels), one_hot(said.tolist(), labels))
-        macro += found.macro_f1.low <= right <= found.macro_f1.high
-        micro += found.micro_f1.low <= right <= found.micro_f1.high
+        message = np.where(rng.random(n) < right, truth, (truth + rng.integers(1, labels, n)) % labels)
+        matches = score(one_hot(truth.tolist(), labels), one_hot(message.tolist(), labels))
+        macro += matches.macro_f1.low <= right <= matches.macro_f1.high
+        micro += matches.micro_f1.low <= right <= matches.micro_f1.high
     assert macro >= 186
     assert micro >= 186
 
 
 def test_figures_of_a_label_by_hand() -> None:
-    truth, said = one_hot([0, 0, 0, 1, 1, 2], 4), one_hot([0, 0, 1, 1, 0, 2], 4)
-    first, _, _, never = score(truth, said).per_label
+    truth, message = one_hot([0, 0, 0, 1, 1, 2], 4), one_hot([0, 0, 1, 1, 0, 2], 4)
+    first, _, _, never = score(truth, message).per_label
     assert first.precision is not None
     assert first.recall is not None
     assert first.f1 is not None
@@ -109,9 +109,9 @@ def test_a_label_that_was_never_seen_has_an_upper_bound() -> None:
 
 
 def test_what_cannot_be_said_is_said_with_what_it_would_take() -> None:
-    found = score(one_hot([0, 1, 2, 0], 4), one_hot([0, 1, 2, 1], 4)).unsaid
-    assert found[0].startswith("Macro F1 cannot be told: about 11 more")
-    assert found[1].startswith("1 of 4 labels")
+    matches = score(one_hot([0, 1, 2, 0], 4), one_hot([0, 1, 2, 1], 4)).unsaid
+    assert matches[0].startswith("Macro F1 cannot be told: about 11 more")
+    assert matches[1].startswith("1 of 4 labels")
     plenty = one_hot([number % 2 for number in range(40)], 2)
     assert score(plenty, plenty).unsaid == ()
 
@@ -125,10 +125,10 @@ def test_a_score_can_be_written_as_json() -> None:
 
 def test_micro_f1_of_several_labels_is_no_accuracy() -> None:
     truth = np.array([[True, True], [True, False], [False, False]])
-    said = np.array([[True, False], [True, False], [False, False]])
-    found = score(truth, said)
-    assert found.accuracy.value == pytest.approx(2 / 3)
-    assert found.micro_f1.value == pytest.approx(4 / 5)
+    message = np.array([[True, False], [True, False], [False, False]])
+    matches = score(truth, message)
+    assert matches.accuracy.value == pytest.approx(2 / 3)
+    assert matches.micro_f1.value == pytest.approx(4 / 5)
 
 
 def test_what_stands_for_itself_has_a_doubt_of_its_own() -> None:
@@ -137,7 +137,7 @@ def test_what_stands_for_itself_has_a_doubt_of_its_own() -> None:
     weights = Weights(known + drawn * 0.05, known, drawn, 12.5, 100, 0)
     truth, right = one_hot([0] * 60, 2), np.ones(60, np.int64)
     right[:50] = 0
-    found = score(truth, one_hot((1 - right).tolist(), 2), weights).accuracy
+    matches = score(truth, one_hot((1 - right).tolist(), 2), weights).accuracy
     drawn_alone, known_alone = exact(1.0, 12.5), exact(0.0, 50)
-    assert found.value == pytest.approx(0.5)
-    assert (found.low, found.high) == pytest.approx((drawn_alone.low / 2, 0.5 + known_alone.high / 2))
+    assert matches.value == pytest.approx(0.5)
+    assert (matches.low, matches.high) == pytest.approx((drawn_alone.low / 2, 0.5 + known_alone.high / 2))

@@ -17,7 +17,7 @@ from gpu_jobs.trainers.fine_tuning import FIGURES
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
 from gpu_jobs.trainers.setfit import find_anchors, train
-from gpu_jobs.trainers.training import TrainingSet, Progress, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")
@@ -50,49 +50,53 @@ def frozen(base: Path) -> TrainedModel:
     """The head on the encoder as it is."""
     encoder = load_encoder(str(base), base, 1)
     vectors = encoder.encode(LEARN.texts)
-    head = fit_head(LabelledVectors(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0))
+    head = fit_head(
+        LabelledVectors(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0)
+    )
     probs = np.empty((0, 3), np.float32)
-    return TrainedModel(lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
+    return TrainedModel(
+        lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {}
+    )
 
 
 @pytest.fixture(scope="module")
-def heard(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
-    told: list[tuple[int, int, dict[str, float]]] = []
+def recording(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    result: list[tuple[int, int, dict[str, float]]] = []
     folder = tmp_path_factory.mktemp("heard")
-    run = make_run("setfit", base, folder, *LONG, report=lambda done, total, **more: told.append((done, total, more)))
-    return Heard(run, train(LEARN, run), told)
+    run = make_run("setfit", base, folder, *LONG, report=lambda done, total, **more: result.append((done, total, more)))
+    return Heard(run, train(LEARN, run), result)
 
 
-def test_setfit_tells_labels_apart_that_the_frozen_encoder_does_not(base: Path, heard: Heard) -> None:
-    assert score(heard.trained, UNSEEN) > score(frozen(base), UNSEEN) + 0.05
-    assert heard.trained.info["held_out_macro_f1"]["after"] > heard.trained.info["held_out_macro_f1"]["before"]
+def test_setfit_tells_labels_apart_that_the_frozen_encoder_does_not(base: Path, recording: Heard) -> None:
+    assert score(recording.trained, UNSEEN) > score(frozen(base), UNSEEN) + 0.05
+    assert recording.trained.info["held_out_macro_f1"]["after"] > recording.trained.info["held_out_macro_f1"]["before"]
 
 
-def test_progress_rises_to_its_end_and_brings_every_figure(heard: Heard) -> None:
-    done, totals, figures = zip(*heard.told, strict=True)
+def test_progress_rises_to_its_end_and_brings_every_figure(recording: Heard) -> None:
+    done, totals, figures = zip(*recording.details, strict=True)
     assert list(done) == sorted(done)
-    assert (done[-1], set(totals)) == (heard.trained.info["stages"]["pairs"]["steps"], {done[-1]})
-    assert {name for told in figures for name in told} == set(FIGURES)
+    assert (done[-1], set(totals)) == (recording.trained.info["stages"]["pairs"]["steps"], {done[-1]})
+    assert {name for result in figures for name in result} == set(FIGURES)
 
 
 def test_a_killed_attempt_goes_on_and_ends_where_an_undisturbed_one_does(base: Path, tmp_path: Path) -> None:
-    given = (*SHORT, "epochs=4", "head=differentiable")
-    whole = make_run("setfit", base, tmp_path / "whole", *given)
+    supplied = (*SHORT, "epochs=4", "head=differentiable")
+    whole = make_run("setfit", base, tmp_path / "whole", *supplied)
     undisturbed = train(LEARN, whole)
     steps = undisturbed.info["stages"]["pairs"]["steps"]
-    killed = make_run("setfit", base, tmp_path / "killed", *given)
+    killed = make_run("setfit", base, tmp_path / "killed", *supplied)
     for step in (steps // 2 + 1, steps + 3):  # in the middle of an epoch, and in the second stage
         with pytest.raises(Killed):
             train(LEARN, replace(killed, report=kill_at(step)))
-    heard: list[int] = []
-    trained = train(LEARN, replace(killed, report=lambda done, total, **figures: heard.append(done)))
-    assert heard[0] > steps  # the first stage is not repeated
+    received: list[int] = []
+    trained = train(LEARN, replace(killed, report=lambda done, total, **figures: received.append(done)))
+    assert received[0] > steps  # the first stage is not repeated
     assert weights_of(killed) == weights_of(whole)
     assert np.array_equal(trained.predict(UNSEEN.texts), undisturbed.predict(UNSEEN.texts))
-    told = [
+    result = [
         {name: stage[name] for name in ("steps", "best", "evaluations")} for stage in trained.info["stages"].values()
     ]
-    assert told == [
+    assert result == [
         {name: stage[name] for name in ("steps", "best", "evaluations")}
         for stage in undisturbed.info["stages"].values()
     ]
@@ -127,12 +131,12 @@ def test_one_seed_gives_one_model(base: Path, tmp_path: Path) -> None:
     assert np.array_equal(first, again)
 
 
-def test_the_encoder_loads_in_sentence_transformers_and_holds_nothing_foreign(base: Path, heard: Heard) -> None:
+def test_the_encoder_loads_in_sentence_transformers_and_holds_nothing_foreign(base: Path, recording: Heard) -> None:
     from sentence_transformers import SentenceTransformer
 
-    folder = heard.trained.encoder
-    assert folder == heard.run.work / "encoder"
-    assert {file.suffix for file in heard.run.work.rglob("*") if file.is_file()} == {".safetensors", ".json"}
+    folder = recording.trained.encoder
+    assert folder == recording.run.work / "encoder"
+    assert {file.suffix for file in recording.run.work.rglob("*") if file.is_file()} == {".safetensors", ".json"}
     for file in folder.rglob("*.json"):
         assert str(base.parent) not in file.read_text(encoding="utf-8")
     loaded = SentenceTransformer(str(folder), local_files_only=True)
@@ -140,11 +144,11 @@ def test_the_encoder_loads_in_sentence_transformers_and_holds_nothing_foreign(ba
     assert np.allclose(loaded.encode(["the rain", "a cake"]), ours, atol=0.02)
 
 
-@pytest.mark.parametrize("given", [("loss=triplet", "learning_rate=0.0005"), ("head=differentiable",)])
+@pytest.mark.parametrize("supplied", [("loss=triplet", "learning_rate=0.0005"), ("head=differentiable",)])
 def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
-    base: Path, tmp_path: Path, given: tuple[str, ...]
+    base: Path, tmp_path: Path, supplied: tuple[str, ...]
 ) -> None:
-    trained = train(LEARN, make_run("setfit", base, tmp_path, *SHORT, *given))
+    trained = train(LEARN, make_run("setfit", base, tmp_path, *SHORT, *supplied))
     assert trained.head is not None
     assert trained.encoder is not None
     vectors = load_encoder(str(trained.encoder), tmp_path, 1).encode(UNSEEN.texts)
@@ -158,9 +162,9 @@ def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
 def test_several_labels_may_hold(base: Path, tmp_path: Path) -> None:
     material = lessons(60, multi=True)
     trained = train(material, make_run("setfit", base, tmp_path, *SHORT, "head=differentiable"))
-    said = decide(trained.predict(material.texts), True)
-    assert (said.sum(axis=1) > 1).any()
-    assert (said == material.targets).mean() > 0.6
+    message = decide(trained.predict(material.texts), True)
+    assert (message.sum(axis=1) > 1).any()
+    assert (message == material.targets).mean() > 0.6
 
 
 def test_with_few_labels_nothing_is_held_out_and_that_is_said(base: Path, tmp_path: Path) -> None:
@@ -201,12 +205,12 @@ REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("material", "given", "kind", "words"), REFUSALS, ids=[words for *_, words in REFUSALS])
+@pytest.mark.parametrize(("material", "supplied", "kind", "words"), REFUSALS, ids=[words for *_, words in REFUSALS])
 def test_what_cannot_work_is_refused_in_a_sentence(
-    base: Path, tmp_path: Path, material: TrainingSet, given: tuple[str, ...], kind: type[Exception], words: str
+    base: Path, tmp_path: Path, material: TrainingSet, supplied: tuple[str, ...], kind: type[Exception], words: str
 ) -> None:
     with pytest.raises(kind, match=words):
-        train(material, make_run("setfit", base, tmp_path, *SHORT, *given))
+        train(material, make_run("setfit", base, tmp_path, *SHORT, *supplied))
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_persons_comments_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("[sampling]\nbatch_sise = 3", "batch_sise"),
         ("[sampling]\nbatch_size = 0", "batch_size is 0"),
@@ -63,9 +63,9 @@ def test_a_persons_comments_stay(tmp_path: Path) -> None:
         ("[[taxonomy.labels]]\nid = 'a'\nname = 'x'\n[[taxonomy.labels]]\nid = 'a'\nname = 'y'", "stands twice"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, line: str, said: str) -> None:
+def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / FILE).write_text(line)
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(BadInput, match=message):
         read_settings(tmp_path)
 
 

@@ -56,8 +56,8 @@ def world(project: Project) -> World:
 
 def test_a_right_code_leads_to_where_one_wanted_to_go(world: World) -> None:
     browser = world.browser()
-    asked = browser.get("/records?record=r1&x=a b", headers={"accept": "text/html"})
-    shown = browser.get(urljoin("/records", asked.headers["location"]))
+    query = browser.get("/records?record=r1&x=a b", headers={"accept": "text/html"})
+    shown = browser.get(urljoin("/records", query.headers["location"]))
     assert 'value="/records?record=r1&amp;x=a%20b"' in shown.text
     answer = browser.post(
         "/sign-in", data={"name": "ann", "code": world.codes["annotator"], "next": "/records?record=r1"}
@@ -103,8 +103,8 @@ def test_after_five_wrong_tries_the_right_code_waits_there_and_nowhere_else(worl
     assert "Too many wrong tries" in answer.text
     assert len(world.log("sign-in refused")) == FREE_TRIES["name and address"]
     own = world.browser(address="192.0.2.7")
-    found = own.post("/sign-in", data={"name": "Ann", "code": world.codes["annotator"]})
-    assert found.status_code == 303, "nobody else's tries keep Ann out"
+    matches = own.post("/sign-in", data={"name": "Ann", "code": world.codes["annotator"]})
+    assert matches.status_code == 303, "nobody else's tries keep Ann out"
     other = browser.post("/sign-in", data={"name": "Joy", "code": world.codes["adjudicator"]})
     assert other.status_code == 303, "others are not kept out"
 
@@ -123,8 +123,8 @@ def test_signing_out_ends_the_session_everywhere(world: World) -> None:
     browser, thief = world.browser(), world.browser()
     browser.post("/sign-in", data={"name": "Ann", "code": world.codes["annotator"]})
     thief.cookies.update(dict(browser.cookies))
-    asked = browser.get("/sign-out")
-    assert "Signed in as Ann" in asked.text
+    query = browser.get("/sign-out")
+    assert "Signed in as Ann" in query.text
     assert browser.get("/label").text == "behind", "to look at the page signs nobody out"
     assert browser.post("/sign-out", headers={"origin": BASE}).headers["location"] == "./sign-in"
     assert [one.get("/label").status_code for one in (browser, thief)] == [401, 401]
@@ -173,16 +173,16 @@ AWAY = ["//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.e
 BACK = ["/sign-in", "/sign-out", "/api/jobs", "/_stcore/health", "/" + "x" * 3000, "/ü", "/a b", "/a\r\nset-cookie:x"]
 
 
-@pytest.mark.parametrize("wanted", AWAY + BACK)
-def test_nobody_is_sent_to_another_site_or_round_in_circles(world: World, wanted: str) -> None:
-    data = {"name": "Ann", "code": world.codes["annotator"], "next": wanted}
+@pytest.mark.parametrize("requested", AWAY + BACK)
+def test_nobody_is_sent_to_another_site_or_round_in_circles(world: World, requested: str) -> None:
+    data = {"name": "Ann", "code": world.codes["annotator"], "next": requested}
     assert world.browser().post("/sign-in", data=data).headers["location"] == "./"
-    assert 'name="next" value="/"' in world.browser().get(f"/sign-in?next={quote(wanted, safe='')}").text
+    assert 'name="next" value="/"' in world.browser().get(f"/sign-in?next={quote(requested, safe='')}").text
 
 
 @given(st.one_of(st.text(max_size=30), st.text("/\\:.@?#%\t\n ae", max_size=12)))
-def test_whatever_is_asked_for_stays_on_this_site(wanted: str) -> None:
-    found = safe_next(wanted)
-    browsers_view = found.replace("\\", "/").replace("\t", "").replace("\n", "").replace("\r", "")
+def test_whatever_is_asked_for_stays_on_this_site(requested: str) -> None:
+    matches = safe_next(requested)
+    browsers_view = matches.replace("\\", "/").replace("\t", "").replace("\n", "").replace("\r", "")
     assert urlsplit(urljoin(BASE, browsers_view)).netloc == urlsplit(BASE).netloc
-    assert safe_next(found) == found
+    assert safe_next(matches) == matches

@@ -36,13 +36,13 @@ def test_a_model_of_another_taxonomy_keeps_the_score_of_its_own_day(played: Proj
 
 
 def test_what_more_labels_buy_is_said_with_a_band_and_is_worth_nothing_without_prices(played: Project) -> None:
-    found = prospects(played)
-    [gain] = [gain for gain in found["forecast"]["gains"] if gain["more"] == 100]
+    matches = prospects(played)
+    [gain] = [gain for gain in matches["forecast"]["gains"] if gain["more"] == 100]
     assert gain["low"] <= gain["mean"] <= gain["high"]
-    assert found["forecast"]["labels"] == 40
-    assert 0 <= found["unsure"] <= 1
-    assert found["agreement"]["kappa"] <= 1
-    assert found["worth"] is None
+    assert matches["forecast"]["labels"] == 40
+    assert 0 <= matches["unsure"] <= 1
+    assert matches["agreement"]["kappa"] <= 1
+    assert matches["worth"] is None
     change_settings(played, label_cost=1.0, error_cost=50.0, cost_unit="euro")
     worth = prospects(played)["worth"]
     assert worth["offers"]
@@ -53,9 +53,9 @@ def test_what_more_labels_buy_is_said_with_a_band_and_is_worth_nothing_without_p
 def test_with_few_audit_labels_it_says_what_is_missing(project: Project, truth: Truth) -> None:
     change_settings(project, audit_share=0.2)
     simulate.play(project, truth, simulate.Budget(2, 10, "default"), quiet)
-    found = prospects(project)
-    assert "needs 10 audit records" in found["forecast"]["missing"]
-    assert "needs 20 audit records" in found["savings"]["missing"]
+    matches = prospects(project)
+    assert "needs 10 audit records" in matches["forecast"]["missing"]
+    assert "needs 20 audit records" in matches["savings"]["missing"]
     assert any("Macro F1" in sentence for sentence in (newest_model(project) or {})["audit"]["unsaid"])
 
 

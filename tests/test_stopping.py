@@ -29,20 +29,20 @@ def rng() -> np.random.Generator:
 
 
 def test_the_net_gain_is_errors_avoided_less_the_price() -> None:
-    found = worth(SURE_CURVE, Price(per_label=0.5, per_error=4, left=100_000), rng())
-    offer = next(one for one in found.offers if one.more == 500)
+    matches = worth(SURE_CURVE, Price(per_label=0.5, per_error=4, left=100_000), rng())
+    offer = next(one for one in matches.offers if one.more == 500)
     after = 0.2 * (900 / 400) ** -0.5
     assert offer.errors == pytest.approx(100_000 * 0.2 - (100_000 - 500) * after, rel=0.001)
     assert offer.net == pytest.approx(4 * offer.errors - 250)
     assert (offer.net_low, offer.net_high) == pytest.approx((offer.net, offer.net))
-    assert found.best is found.offers[-1]
-    assert "2,000 labels reach far beyond the 400 known so far" in found.sentence
+    assert matches.best is matches.offers[-1]
+    assert "2,000 labels reach far beyond the 400 known so far" in matches.sentence
 
 
 def test_dear_labels_and_cheap_errors_are_not_expected_to_pay() -> None:
-    found = worth(SURE_CURVE, Price(per_label=10, per_error=0.01, left=1000, unit="euros"), rng())
-    assert found.best is None
-    assert found.sentence.startswith(
+    matches = worth(SURE_CURVE, Price(per_label=10, per_error=0.01, left=1000, unit="euros"), rng())
+    assert matches.best is None
+    assert matches.sentence.startswith(
         "No further labels are expected to pay. The least loss: 25 more labels: -250 euros"
     )
 
@@ -50,11 +50,11 @@ def test_dear_labels_and_cheap_errors_are_not_expected_to_pay() -> None:
 def test_doubt_is_told_beside_the_advice() -> None:
     wide = rng().uniform(0.0, 0.9, 500)
     curve = Curve(400, np.full(500, 0.1), wide, np.full(500, 0.5), np.zeros(500), 0.01, ((400.0, 0.9),))
-    found = worth(curve, Price(per_label=0.3, per_error=2, left=3000), rng())
-    assert found.best is not None
-    assert found.best.net_low < 0
-    assert "do not exclude a loss" in found.sentence
-    json.dumps(asdict(found), allow_nan=False)
+    matches = worth(curve, Price(per_label=0.3, per_error=2, left=3000), rng())
+    assert matches.best is not None
+    assert matches.best.net_low < 0
+    assert "do not exclude a loss" in matches.sentence
+    json.dumps(asdict(matches), allow_nan=False)
 
 
 @given(some.integers(1, 3000), some.floats(0, 1))
@@ -74,8 +74,8 @@ def test_asking_what_the_model_gets_wrong_is_worth_more() -> None:
 
 
 def test_with_nothing_left_there_is_nothing_to_buy() -> None:
-    found = worth(SURE_CURVE, Price(1, 1, 0), rng())
-    assert (found.offers, found.best) == ((), None)
+    matches = worth(SURE_CURVE, Price(1, 1, 0), rng())
+    assert (matches.offers, matches.best) == ((), None)
     with pytest.raises(BadInput, match="0 or more"):
         worth(SURE_CURVE, Price(-1, 1, 10), rng())
     with pytest.raises(BadInput, match="between 0 and 1"):
@@ -85,18 +85,18 @@ def test_with_nothing_left_there_is_nothing_to_buy() -> None:
 def test_kappa_by_hand() -> None:
     before = np.repeat([0, 0, 1, 1], [20, 5, 10, 15])  # 35 of 50 the same; by chance 25
     after = np.repeat([0, 1, 0, 1], [20, 5, 10, 15])
-    found = agreement(before, after)
-    assert found is not None
-    assert (found.kappa, found.same) == pytest.approx((0.4, 0.7))
-    assert found.decisions == 50
+    matches = agreement(before, after)
+    assert matches is not None
+    assert (matches.kappa, matches.same) == pytest.approx((0.4, 0.7))
+    assert matches.decisions == 50
 
 
 def test_kappa_of_several_labels_counts_decisions() -> None:
     before, after = np.array([[1, 0, 0], [0, 1, 1]]), np.array([[1, 0, 0], [0, 1, 0]])
-    found = agreement(before, after)
-    assert found is not None
-    assert found.decisions == 6
-    assert found.kappa == pytest.approx((5 / 6 - 0.5) / 0.5)
+    matches = agreement(before, after)
+    assert matches is not None
+    assert matches.decisions == 6
+    assert matches.kappa == pytest.approx((5 / 6 - 0.5) / 0.5)
     whole = agreement([3, 3], [3, 3])
     assert whole is not None
     assert whole.kappa == 1.0

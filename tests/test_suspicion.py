@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app.background import _OPEN, open_office
 from core import loop
 from core.errors import BadInput, Refused
-from core.explore import label_errors
+from core.explore import label_errors as error_search
 from core.explore.browse import find
 from core.explore.filters import Search
 from core.explore.label_errors import KINDS, inspect, inspected_at, pair, word_diff
@@ -65,14 +65,14 @@ def flagged(project: Project, kind: str) -> list[str]:
 
 def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: Project) -> None:
     assert inspected_at(flawed) is None
-    told = inspect(flawed, quiet)
-    found, truth = proposed(flawed), {f"r{number}": topic for number, (_, topic) in enumerate(sentences(60))}
-    assert len(found) <= 6
-    assert {record: found[record] for record in WRONG} == {record: truth[record] for record in WRONG}
-    assert set(flagged(flawed, "label_error")) == set(found)
+    result = inspect(flawed, quiet)
+    matches, truth = proposed(flawed), {f"r{number}": topic for number, (_, topic) in enumerate(sentences(60))}
+    assert len(matches) <= 6
+    assert {record: matches[record] for record in WRONG} == {record: truth[record] for record in WRONG}
+    assert set(flagged(flawed, "label_error")) == set(matches)
     counts = dict(flawed.store.query("select kind, count(*) from flags group by kind"))
-    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: told[kind] for kind in KINDS}
-    assert told["labelled"] == told["inspected"] == 57
+    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: result[kind] for kind in KINDS}
+    assert result["labelled"] == result["inspected"] == 57
     assert inspected_at(flawed) is not None
 
 
@@ -109,10 +109,10 @@ def test_a_whole_kind_can_be_sent_for_a_second_look_once_and_its_lines_say_why(f
     lines = {line.id: line for line in find(flawed, Search(kind="label_error")).lines}
     assert [lines[record].unseen for record in WRONG] == ["weather", "music", "weather"]
     assert all(lines[record].unseen != lines[record].label for record in WRONG)
-    ns = label_errors.flagged(flawed, "label_error")
+    ns = error_search.flagged(flawed, "label_error")
     assert len(ns) == len(lines)
     assert queue_for_review(flawed, ns, "ann")["queued"] == len(ns)
-    assert label_errors.flagged(flawed, "label_error") == []
+    assert error_search.flagged(flawed, "label_error") == []
 
 
 def test_two_records_stand_side_by_side_with_their_differences(flawed: Project) -> None:
@@ -187,10 +187,12 @@ def test_flags_name_records_and_not_rows_of_the_lesson() -> None:
 def test_the_same_text_with_two_labels_is_a_contradiction_named_once() -> None:
     labelled = clouds(40)
     labelled.points[[5, 6]] = labelled.points[[100, 101]]
-    found = contradictions(labelled, neighbours(labelled.points))
-    pairs = set(zip(found.n.tolist(), (found.other if found.other is not None else found.n).tolist(), strict=True))
+    matches = contradictions(labelled, neighbours(labelled.points))
+    pairs = set(
+        zip(matches.n.tolist(), (matches.other if matches.other is not None else matches.n).tolist(), strict=True)
+    )
     assert {(50, 1000), (60, 1010)} <= pairs
-    assert np.allclose(found.score[:2], 1)
+    assert np.allclose(matches.score[:2], 1)
 
 
 def test_what_is_far_from_everything_is_an_outlier() -> None:

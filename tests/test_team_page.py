@@ -51,7 +51,9 @@ def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: ba
     assert "There is no conflict" in shown
 
 
-def test_a_crowd_is_shown_measured_and_warned_of(office: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_crowd_is_shown_measured_and_warned_of(
+    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
+) -> None:
     answer(office.project, crowd_answers(truth, list(TOPICS)))
     page = team()
     work = page.dataframe[0].value
@@ -85,7 +87,9 @@ def test_a_name_is_asked_for_before_the_card_comes(office: background.ProjectSer
 
 def test_a_persons_name_is_no_markup(office: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
     crowd = crowd_answers(truth, list(TOPICS))
-    answer(office.project, [(HOSTILE if who == "contrarian" else who, record, said) for who, record, said in crowd])
+    answer(
+        office.project, [(HOSTILE if who == "contrarian" else who, record, message) for who, record, message in crowd]
+    )
     loop.VERBS["quality"](office.project, quiet)
     shown = [warning.value for warning in team().warning]
     assert any("answers against the others" in value for value in shown)

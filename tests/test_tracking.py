@@ -69,8 +69,8 @@ def test_mlflow_is_told_that_a_run_broke(tmp_path: Path) -> None:
 def test_weights_and_biases_keeps_an_offline_run_in_the_jobs_folder(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
     assert train(tmp_path, WANDB_PROJECT="rondo", WANDB_MODE="offline") == "trained\n"
-    [kept] = (tmp_path / "work" / "wandb").glob("offline-run-*/run-*.wandb")
-    written = kept.read_bytes()
+    [retained] = (tmp_path / "work" / "wandb").glob("offline-run-*/run-*.wandb")
+    written = retained.read_bytes()
     for word in (b"20261121-run", b"epochs", b"loss", b"macro_f1", b"models/20261121-run"):
         assert word in written
     assert b"/home/me" not in written
@@ -85,10 +85,10 @@ def test_weights_and_biases_keeps_an_offline_run_in_the_jobs_folder(tmp_path: Pa
     ],
 )
 def test_a_tracker_that_fails_says_so_once_and_the_training_goes_on(tmp_path: Path, variables: dict[str, str]) -> None:
-    said = train(tmp_path, **variables).splitlines()
-    assert said[-1] == "trained"
-    assert len(said) == 2
-    assert said[0].endswith("Training goes on.")
+    message = train(tmp_path, **variables).splitlines()
+    assert message[-1] == "trained"
+    assert len(message) == 2
+    assert message[0].endswith("Training goes on.")
 
 
 def test_a_missing_package_is_one_sentence_on_how_to_get_it(tmp_path: Path) -> None:
@@ -96,6 +96,6 @@ def test_a_missing_package_is_one_sentence_on_how_to_get_it(tmp_path: Path) -> N
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text("raise ImportError\n")
     path = f"{tmp_path}{os.pathsep}{ROOT}"
-    said = train(tmp_path, PYTHONPATH=path, WANDB_PROJECT="p", MLFLOW_TRACKING_URI="file:x")
-    assert "pip install wandb)" in said
-    assert "pip install mlflow-skinny)" in said
+    message = train(tmp_path, PYTHONPATH=path, WANDB_PROJECT="p", MLFLOW_TRACKING_URI="file:x")
+    assert "pip install wandb)" in message
+    assert "pip install mlflow-skinny)" in message

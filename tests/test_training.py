@@ -35,15 +35,15 @@ def taught(played: Path, tmp_path: Path) -> Iterator[Project]:
 
 
 def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
-    told = train(taught, quiet, trainer="head")
-    assert told["state"] == "succeeded"
-    assert told["model"] == told["id"]
-    assert told["metrics"]["gold"]["n"] == 12
-    assert told["metrics"]["judged_on"] == "gold"
-    assert told["metrics"]["macro_f1"] == told["metrics"]["gold"]["macro_f1"]["value"]
-    assert told["metrics"]["audit"]["n"] == taught.store.one("select count(*) from settled where stratum = 'audit'")
-    assert (taught.models / told["model"] / "manifest.json").exists()
-    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [told["model"]])
+    result = train(taught, quiet, trainer="head")
+    assert result["state"] == "succeeded"
+    assert result["model"] == result["id"]
+    assert result["metrics"]["gold"]["n"] == 12
+    assert result["metrics"]["judged_on"] == "gold"
+    assert result["metrics"]["macro_f1"] == result["metrics"]["gold"]["macro_f1"]["value"]
+    assert result["metrics"]["audit"]["n"] == taught.store.one("select count(*) from settled where stratum = 'audit'")
+    assert (taught.models / result["model"] / "manifest.json").exists()
+    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [result["model"]])
     teaching = taught.store.one("select count(*) from settled where stratum = 'chosen'")
     assert row == [("head", "all-MiniLM-L6-v2", teaching)]
 
@@ -77,11 +77,11 @@ def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taug
 
 def test_detached_jobs_are_found_again_by_a_new_owner(taught: Project) -> None:
     taught.runners = {"local": lambda settings: LocalRunner(1)}
-    told = train(taught, quiet, trainer="head", detach=True)
-    assert told["state"] == "queued"
+    result = train(taught, quiet, trainer="head", detach=True)
+    assert result["state"] == "queued"
     taught.close()
     again = open_project(taught.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
-    assert wait(again, quiet, told["id"])["state"] == "succeeded"
+    assert wait(again, quiet, result["id"])["state"] == "succeeded"
     again.close()
 
 
@@ -119,13 +119,13 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
 
 
 def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
-    told = train(taught, quiet, trainer="zeroshot")
-    info = json.loads((taught.models / told["model"] / "training_info.json").read_text())
-    kept = read_judged(taught.models / told["model"], 3)
-    assert kept is not None
-    assert (info["training_records"], info["validation_records"]) == (0, len(kept.held_out))
-    assert info["records"] == len(kept.held_out) > 0
-    assert info["made_at"] >= told["made_at"]
+    result = train(taught, quiet, trainer="zeroshot")
+    info = json.loads((taught.models / result["model"] / "training_info.json").read_text())
+    judged = read_judged(taught.models / result["model"], 3)
+    assert judged is not None
+    assert (info["training_records"], info["validation_records"]) == (0, len(judged.held_out))
+    assert info["records"] == len(judged.held_out) > 0
+    assert info["made_at"] >= result["made_at"]
     assert not [value for value in info.values() if isinstance(value, list)]
     head = train(taught, quiet, trainer="head")
     info = json.loads((taught.models / head["model"] / "training_info.json").read_text())
@@ -141,7 +141,7 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
 
 
 @pytest.mark.parametrize(
-    ("trainer", "given", "said"),
+    ("trainer", "supplied", "message"),
     [
         ("hed", [], "no trainer 'hed'"),
         ("setfit", ["epoch=3"], "no parameter 'epoch'. Did you mean epochs"),
@@ -154,9 +154,9 @@ def test_nothing_to_learn_from_is_refused_before_anything_is_written(project: Pr
         ("transformer", ["class_weights=maybe"], "true or false"),
     ],
 )
-def test_what_cannot_be_set_is_named(trainer: str, given: list[str], said: str) -> None:
-    with pytest.raises(BadInput, match=said):
-        read_values(trainer, given)
+def test_what_cannot_be_set_is_named(trainer: str, supplied: list[str], message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        read_values(trainer, supplied)
 
 
 @pytest.mark.parametrize(
@@ -195,8 +195,8 @@ def test_a_job_of_an_earlier_version_keeps_the_cap_that_went_by_another_name() -
 
 @pytest.mark.parametrize("name", TRAINERS)
 def test_every_default_lies_in_its_own_range(name: str) -> None:
-    given = [f"{key}={parameter.default}" for key, parameter in TRAINERS[name].parameters.items()]
-    assert read_values(name, given) == read_values(name, [])
+    supplied = [f"{key}={parameter.default}" for key, parameter in TRAINERS[name].parameters.items()]
+    assert read_values(name, supplied) == read_values(name, [])
 
 
 def test_an_unknown_runner_is_named(taught: Project) -> None:
@@ -206,10 +206,10 @@ def test_an_unknown_runner_is_named(taught: Project) -> None:
 
 def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
     job = launch(taught, order_of(taught, "head", Asked(seed=5, note="trial")))
-    told = json.loads((taught.folder / "jobs" / job / "job.json").read_text())
-    assert len(told["input_sha256"]) == 64
-    assert len(told["code"]) == 12
-    assert told["params"]["seed"] == 5
+    stored = json.loads((taught.folder / "jobs" / job / "job.json").read_text())
+    assert len(stored["input_sha256"]) == 64
+    assert len(stored["code"]) == 12
+    assert stored["params"]["seed"] == 5
     assert entry(taught, job)["note"] == "trial"
 
 
@@ -222,11 +222,11 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     taught.runners = {"local": lambda settings: LocalRunner(1), place: lambda settings: carried}
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", place))
     assert here["metrics"] == there["metrics"]
-    said = [read_judged(taught.models / told["model"], 3) for told in (here, there)]
-    assert said[0] is not None
-    assert said[1] is not None
-    assert said[0].rows.tolist() == said[1].rows.tolist()
-    np.testing.assert_allclose(said[0].probs, said[1].probs, atol=1e-3)  # another number of threads rounds so
+    message = [read_judged(taught.models / result["model"], 3) for result in (here, there)]
+    assert message[0] is not None
+    assert message[1] is not None
+    assert message[0].rows.tolist() == message[1].rows.tolist()
+    np.testing.assert_allclose(message[0].probs, message[1].probs, atol=1e-3)  # another number of threads rounds so
     assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
         ("local", "succeeded"),
         (place, "succeeded"),

@@ -32,8 +32,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_bert(tmp_path_factory.mktemp("base") / "tiny")
 
 
-def order(base: Path, folder: Path, *given: str, report: Progress = unheard) -> TrainingRun:
-    return make_run("transformer", base, folder, f"base={base}", *given, report=report)
+def order(base: Path, folder: Path, *supplied: str, report: Progress = unheard) -> TrainingRun:
+    return make_run("transformer", base, folder, f"base={base}", *supplied, report=report)
 
 
 class Killed(Exception):
@@ -45,21 +45,21 @@ def weights_of(run: TrainingRun) -> str:
 
 
 @pytest.fixture(scope="module")
-def heard(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
-    told: list[tuple[int, int, dict[str, float]]] = []
+def recording(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Heard:
+    result: list[tuple[int, int, dict[str, float]]] = []
     run = order(
         base,
         tmp_path_factory.mktemp("heard"),
         *LONG,
-        report=lambda done, total, **more: told.append((done, total, more)),
+        report=lambda done, total, **more: result.append((done, total, more)),
     )
-    return Heard(run, train(MORE, run), told)
+    return Heard(run, train(MORE, run), result)
 
 
-def test_it_tells_labels_apart_that_it_has_learnt(heard: Heard) -> None:
-    assert score(heard.trained, UNSEEN) > 0.8
-    assert heard.trained.info["features"]["macro_f1"] > 0.8
-    assert heard.trained.info["head"] in ("logistic", "own layer")
+def test_it_tells_labels_apart_that_it_has_learnt(recording: Heard) -> None:
+    assert score(recording.trained, UNSEEN) > 0.8
+    assert recording.trained.info["features"]["macro_f1"] > 0.8
+    assert recording.trained.info["head"] in ("logistic", "own layer")
 
 
 def test_without_a_network_the_usual_base_is_the_embedded_one_and_the_model_says_so(
@@ -73,56 +73,56 @@ def test_without_a_network_the_usual_base_is_the_embedded_one_and_the_model_says
         choose_base(make_run("transformer", tmp_path, tmp_path, "base=some/other"))
 
 
-def test_progress_rises_to_its_end_and_brings_every_figure(heard: Heard) -> None:
-    done = [step for step, _, _ in heard.told]
+def test_progress_rises_to_its_end_and_brings_every_figure(recording: Heard) -> None:
+    done = [step for step, _, _ in recording.details]
     assert done == sorted(done)
-    assert done[-1] == heard.told[-1][1] == heard.trained.info["steps"]
-    known = set().union(*(figures for _, _, figures in heard.told))
+    assert done[-1] == recording.details[-1][1] == recording.trained.info["steps"]
+    known = set().union(*(figures for _, _, figures in recording.details))
     assert {"loss", "learning_rate", "epoch", "eval_loss", "eval_macro_f1", "eval_top_2"} <= known
 
 
-def test_the_best_checkpoint_is_the_one_that_is_kept(heard: Heard) -> None:
-    info = heard.trained.info
-    best = max(info["evaluations"], key=lambda found: found["eval_macro_f1"])
+def test_the_best_checkpoint_is_the_one_that_is_kept(recording: Heard) -> None:
+    info = recording.trained.info
+    best = max(info["evaluations"], key=lambda matches: matches["eval_macro_f1"])
     assert info["best_step"] == best["step"]
     assert info["classifier"]["macro_f1"] == best["eval_macro_f1"]
 
 
-def test_the_folder_serves_as_an_encoder_of_unit_vectors(heard: Heard) -> None:
-    assert heard.trained.encoder
-    assert heard.trained.head
-    encoder = load_encoder(str(heard.trained.encoder), heard.run.cache, 1)
+def test_the_folder_serves_as_an_encoder_of_unit_vectors(recording: Heard) -> None:
+    assert recording.trained.encoder
+    assert recording.trained.head
+    encoder = load_encoder(str(recording.trained.encoder), recording.run.cache, 1)
     texts = ["", "rain " * 500, "\ud800", *UNSEEN.texts[:20]]
     vectors = encoder.encode(texts)
     assert vectors.shape == (23, encoder.dims)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     alone = np.concatenate([encoder.encode([text]) for text in texts])
     assert np.abs(alone - vectors).max() < 0.03  # bfloat16 where the processor has it
-    assert np.allclose(predict(heard.trained.head, vectors), heard.trained.predict(texts), atol=1e-5)
+    assert np.allclose(predict(recording.trained.head, vectors), recording.trained.predict(texts), atol=1e-5)
     assert encoder.encode([]).shape == (0, encoder.dims)
 
 
-def test_the_folder_stays_a_classifier_for_transformers(heard: Heard) -> None:
+def test_the_folder_stays_a_classifier_for_transformers(recording: Heard) -> None:
     from transformers import AutoModelForSequenceClassification
 
-    assert heard.trained.encoder
-    model = AutoModelForSequenceClassification.from_pretrained(heard.trained.encoder)
+    assert recording.trained.encoder
+    model = AutoModelForSequenceClassification.from_pretrained(recording.trained.encoder)
     assert model.config.id2label == {0: "weather", 1: "food", 2: "music"}
 
 
-def test_the_folder_holds_safetensors_and_json_and_no_path_of_this_machine(heard: Heard, base: Path) -> None:
-    assert heard.trained.encoder
-    files = [path for path in heard.trained.encoder.rglob("*") if path.is_file()]
+def test_the_folder_holds_safetensors_and_json_and_no_path_of_this_machine(recording: Heard, base: Path) -> None:
+    assert recording.trained.encoder
+    files = [path for path in recording.trained.encoder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".txt"}
     for file in files:
         if file.suffix == ".json":
             assert str(base.parent) not in file.read_text(encoding="utf-8")
-    assert str(base.parent) not in json.dumps(heard.trained.info)
+    assert str(base.parent) not in json.dumps(recording.trained.info)
 
 
-def test_a_changed_marker_is_damage_not_a_crash(heard: Heard, tmp_path: Path) -> None:
-    assert heard.trained.encoder
-    folder = shutil.copytree(heard.trained.encoder, tmp_path / "copy")
+def test_a_changed_marker_is_damage_not_a_crash(recording: Heard, tmp_path: Path) -> None:
+    assert recording.trained.encoder
+    folder = shutil.copytree(recording.trained.encoder, tmp_path / "copy")
     marker = folder / "feature_encoder.json"
     marker.write_text(marker.read_text(encoding="utf-8").replace("classifier", "nowhere"), encoding="utf-8")
     with pytest.raises(Damaged, match="Train it again"):
@@ -161,7 +161,7 @@ def test_training_stops_when_nothing_gets_better(base: Path, tmp_path: Path) -> 
 
 def test_it_is_evaluated_every_n_steps_if_asked(base: Path, tmp_path: Path) -> None:
     run = order(base, tmp_path, *SHORT, "max_steps=6", "eval_steps=2")
-    assert [found["step"] for found in train(LEARN, run).info["evaluations"]] == [2, 4, 6]
+    assert [matches["step"] for matches in train(LEARN, run).info["evaluations"]] == [2, 4, 6]
 
 
 def test_several_labels_may_hold(base: Path, tmp_path: Path) -> None:
@@ -246,10 +246,10 @@ def test_one_label_cannot_be_told_apart(base: Path, tmp_path: Path) -> None:
 def test_top_k_rises_with_k_and_all_figures_are_shares(n: int, labels: int, multi: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.random((n, labels)) < 0.4 if multi else np.eye(labels, dtype=bool)[rng.integers(labels, size=n)]
-    found = figures(truth, rng.random((n, labels), np.float32), multi)
-    assert found["top_1"] <= found["top_2"] <= found["top_3"]
-    assert all(0 <= share <= 1 for share in found.values())
-    assert multi or found["top_1"] == found["accuracy"]
+    matches = figures(truth, rng.random((n, labels), np.float32), multi)
+    assert matches["top_1"] <= matches["top_2"] <= matches["top_3"]
+    assert all(0 <= share <= 1 for share in matches.values())
+    assert multi or matches["top_1"] == matches["accuracy"]
 
 
 @given(st.integers(0, 99))

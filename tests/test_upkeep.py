@@ -84,11 +84,11 @@ def test_a_detached_job_that_has_ended_is_taken_in_by_the_next_command(
 
 def running(folder: Path) -> tuple[str, psutil.Process]:
     """A detached job that takes long, and its process."""
-    told = json.loads(rondo("train", "--trainer", "encoder", *SLOW, "--detach", "--json", "--project", folder))
+    stored = json.loads(rondo("train", "--trainer", "encoder", *SLOW, "--detach", "--json", "--project", folder))
     for _ in range(300):
         for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [])[-1:] == [told["id"]]:
-                return told["id"], process
+            if (process.info["cmdline"] or [])[-1:] == [stored["id"]]:
+                return stored["id"], process
         time.sleep(0.1)
     raise AssertionError("no process works on it")
 
@@ -117,9 +117,9 @@ def test_a_copy_of_a_project_says_that_its_job_runs_elsewhere_and_leaves_it_alon
     job, process = running(original)
     shutil.copytree(original, copy)
     try:
-        told = state(copy, job)
-        assert told["state"] == "lost"
-        assert str(original) in told["message"]
+        result = state(copy, job)
+        assert result["state"] == "lost"
+        assert str(original) in result["message"]
         rondo("jobs", "cancel", job, "--project", copy)
         assert process.is_running()
         assert str(original) in state(copy, job)["message"]

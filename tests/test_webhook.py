@@ -28,10 +28,10 @@ class Opened:
     """As little of an open project as the route asks for."""
 
     project: Project
-    told: int = 0
+    details: int = 0
 
     def after_events(self) -> None:
-        self.told += 1
+        self.details += 1
 
 
 @dataclass
@@ -101,8 +101,8 @@ def listener(argilla: ArgillaServer, project: Project) -> Iterator[Listener]:
 
 def about(record: str, dataset: str, label: str = "music") -> bytes:
     """A call as Argilla makes it, about an answer."""
-    told = {"id": record, "dataset": {"id": dataset}}
-    data = {"record": told, "values": {"label": {"value": label}}, "status": "submitted", "user": {"username": "eve"}}
+    result = {"id": record, "dataset": {"id": dataset}}
+    data = {"record": result, "values": {"label": {"value": label}}, "status": "submitted", "user": {"username": "eve"}}
     return json.dumps({"type": "response.created", "version": 1, "data": data}).encode()
 
 
@@ -110,7 +110,7 @@ def test_an_answer_arrives_by_itself_and_so_does_its_deletion(listener: Listener
     record, place = next(iter(where(listener.project).items()))
     listener.team.answer(listener.who, place, ["food"], "seen")
     wait_for(lambda: standing(listener.project) == {(record, listener.who): ("submit", ("food",), "seen")})
-    wait_for(lambda: listener.opened.told)
+    wait_for(lambda: listener.opened.details)
     listener.team.take_back(listener.who, place)
     wait_for(lambda: not standing(listener.project))
 

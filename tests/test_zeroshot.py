@@ -13,7 +13,7 @@ from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED, load_encoder
 from core.models.heads.head import decide, predict
 from gpu_jobs.trainers.entailment import load_reader
-from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun
+from gpu_jobs.trainers.training import Floats, TrainingRun, TrainingSet
 from gpu_jobs.trainers.zeroshot import aim, train
 from tests.conftest import TOPICS, sentences
 from tests.tiny_models import make_classifier, make_run, unheard
@@ -28,8 +28,8 @@ def material(count: int, *, multi: bool = False, descriptions: tuple[str, ...] =
     return TrainingSet([text for text, _ in rows], targets, names, names, descriptions, multi)
 
 
-def order(folder: Path, *given: str, base: str = EMBEDDED) -> TrainingRun:
-    return replace(make_run("zeroshot", folder, folder, *given, report=unheard), base=base)
+def order(folder: Path, *supplied: str, base: str = EMBEDDED) -> TrainingRun:
+    return replace(make_run("zeroshot", folder, folder, *supplied, report=unheard), base=base)
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +72,10 @@ def test_labelled_texts_set_the_temperature_and_all_of_them_are_held_out(tmp_pat
 def test_a_description_helps_a_name_that_says_nothing(tmp_path: Path) -> None:
     test = material(60)
     mute = replace(material(0), names=("a", "b", "c"))
-    told = replace(mute, descriptions=("rain, storm and other weather", "bread and other food", "drums and music"))
+    result = replace(mute, descriptions=("rain, storm and other weather", "bread and other food", "drums and music"))
     scores = [
-        macro_f1(test.targets, decide(train(given, order(tmp_path)).predict(test.texts), multi=False))
-        for given in (mute, told)
+        macro_f1(test.targets, decide(train(supplied, order(tmp_path)).predict(test.texts), multi=False))
+        for supplied in (mute, result)
     ]
     assert scores[1] > scores[0] + 0.2
 
@@ -108,21 +108,21 @@ def test_entailment_is_judged_as_the_model_itself_judges_it(nli: Path) -> None:
 
     reader = load_reader(str(nli), nli, 1)
     texts, sentence = ["the rain came", "bread", "one two three before the storm"], "this text is about rain"
-    found = reader.judge(texts, [sentence], against=False)
-    for text, logit in zip(texts, found[:, 0], strict=True):
-        given = reader.loaded.tokenizer(text, sentence, return_tensors="pt")
+    matches = reader.judge(texts, [sentence], against=False)
+    for text, logit in zip(texts, matches[:, 0], strict=True):
+        supplied = reader.loaded.tokenizer(text, sentence, return_tensors="pt")
         with torch.inference_mode():
-            assert abs(float(reader.loaded.model(**given).logits[0, 0]) - logit) < 0.02
+            assert abs(float(reader.loaded.model(**supplied).logits[0, 0]) - logit) < 0.02
 
 
 def test_the_best_of_a_labels_sentences_counts(tmp_path: Path, nli: Path) -> None:
     texts = ["rain", "the cake", "a song"]
-    plain, told = (
-        train(material(0, multi=True, descriptions=given), order(tmp_path, "by=nli", f"base={nli}")).predict(texts)
-        for given in (("", "", ""), ("rain and storm", "", "the piano"))
+    plain, result = (
+        train(material(0, multi=True, descriptions=supplied), order(tmp_path, "by=nli", f"base={nli}")).predict(texts)
+        for supplied in (("", "", ""), ("rain and storm", "", "the piano"))
     )
-    assert (told >= plain - 1e-3).all()
-    assert np.allclose(told[:, 1], plain[:, 1], atol=1e-3)
+    assert (result >= plain - 1e-3).all()
+    assert np.allclose(result[:, 1], plain[:, 1], atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluation.scores import macro_f1
 from core.models.heads.head import decide
 from core.training.trainers import TRAINERS, read_values
-from gpu_jobs.trainers.training import TrainingSet, Progress, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.conftest import TOPICS
 
 WORDS = (
@@ -113,12 +113,12 @@ def puzzles(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """(text, topic) where one word of ten tells the topic: a random encoder sees little of it."""
     rng = np.random.default_rng(seed)
     topics, filling = list(TOPICS), WORDS[18:30]
-    found = []
+    result = []
     for number in range(count):
         topic = topics[number % len(topics)]
         words = [*rng.choice(filling, 9), rng.choice(TOPICS[topic])]
-        found.append((" ".join(rng.permutation(words)), topic))
-    return found
+        result.append((" ".join(rng.permutation(words)), topic))
+    return result
 
 
 def lessons(count: int, seed: int = 0, *, multi: bool = False) -> TrainingSet:
@@ -132,12 +132,14 @@ def lessons(count: int, seed: int = 0, *, multi: bool = False) -> TrainingSet:
     return TrainingSet(texts, targets, tuple(f"id-{name}" for name in names), names, ("",) * len(names), multi)
 
 
-def make_run(trainer: str, base: Path, folder: Path, *given: str, report: Progress = unheard, seed: int = 3) -> TrainingRun:
+def make_run(
+    trainer: str, base: Path, folder: Path, *supplied: str, report: Progress = unheard, seed: int = 3
+) -> TrainingRun:
     """How a job would call that trainer, in a folder of its own. given: "key=value"."""
     for name in ("work", "checkpoints"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     few = ["fewest_held_out=10"] if "fewest_held_out" in TRAINERS[trainer].parameters else []
-    values = read_values(trainer, [*few, *given])
+    values = read_values(trainer, [*few, *supplied])
     return TrainingRun(values, str(base), folder / "cache", folder / "work", folder / "checkpoints", seed, 1, report)
 
 
@@ -147,7 +149,7 @@ class Heard:
 
     run: TrainingRun
     trained: TrainedModel
-    told: list[tuple[int, int, dict[str, float]]]
+    details: list[tuple[int, int, dict[str, float]]]
 
 
 def score(trained: TrainedModel, material: TrainingSet) -> float:

@@ -39,46 +39,46 @@ class Clauses:
         """As one bound list: SQLite allows only so many values in a statement."""
         return f"{expression} IN (SELECT value FROM json_each({self.bind(json.dumps(values))}))"
 
-    def where(self, wanted: Any) -> str:
+    def where(self, requested: Any) -> str:
         """Raises ValueError for a filter that Argilla does not have yet."""
-        if isinstance(wanted, AndFilter):
-            return " AND ".join(self.where(part) for part in wanted.filters) or "1"
-        scope = wanted.scope
+        if isinstance(requested, AndFilter):
+            return " AND ".join(self.where(part) for part in requested.filters) or "1"
+        scope = requested.scope
         if isinstance(scope, RecordFilterScope):
-            return self._of_record(wanted, plain(scope.property))
+            return self._of_record(requested, plain(scope.property))
         if isinstance(scope, MetadataFilterScope):
-            return f"EXISTS (SELECT 1 FROM {self.metadata(scope)} WHERE {self._compare(wanted, 'j.value')})"
+            return f"EXISTS (SELECT 1 FROM {self.metadata(scope)} WHERE {self._compare(requested, 'j.value')})"
         if isinstance(scope, SuggestionFilterScope):
             source, value = self._suggestion(scope)
-            return f"EXISTS (SELECT 1 FROM {source} AND {self._compare(wanted, value)})"
+            return f"EXISTS (SELECT 1 FROM {source} AND {self._compare(requested, value)})"
         if isinstance(scope, ResponseFilterScope) and scope.question:
             answers = f"{self._answers(scope)}{self._by(scope)}"
-            return f"EXISTS (SELECT 1 FROM {answers} AND {self._compare(wanted, 'j.value')})"
+            return f"EXISTS (SELECT 1 FROM {answers} AND {self._compare(requested, 'j.value')})"
         if isinstance(scope, ResponseFilterScope):
-            return self._of_responses(wanted, scope)
-        raise ValueError(f"Cannot process filter {wanted}")
+            return self._of_responses(requested, scope)
+        raise ValueError(f"Cannot process filter {requested}")
 
-    def _of_record(self, wanted: Any, column: str) -> str:
-        if column == "id" and isinstance(wanted, TermsFilter):
-            return self.among("r.id", [_hex(value) for value in wanted.values])
-        return self._compare(wanted, f"r.{column}")
+    def _of_record(self, requested: Any, column: str) -> str:
+        if column == "id" and isinstance(requested, TermsFilter):
+            return self.among("r.id", [_hex(value) for value in requested.values])
+        return self._compare(requested, f"r.{column}")
 
-    def _of_responses(self, wanted: Any, scope: Any) -> str:
+    def _of_responses(self, requested: Any, scope: Any) -> str:
         """A record is pending where nobody (of those asked for) has a response; a draft is one."""
-        states = [plain(value) for value in getattr(wanted, "values", ())]
+        states = [plain(value) for value in getattr(requested, "values", ())]
         responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
         either = [f"NOT EXISTS {responses})"] if "pending" in states else []
         if others := [state for state in states if state != "pending"]:
             either.append(f"EXISTS {responses} AND {self.among('x.status', others)})")
         return "(" + (" OR ".join(either) or "1") + ")"
 
-    def _compare(self, wanted: Any, value: str) -> str:
+    def _compare(self, requested: Any, value: str) -> str:
         """A list (several labels, terms) comes here one element at a time."""
-        if isinstance(wanted, TermsFilter):
-            return self.among(f"CAST({value} AS TEXT)", [plain(term) for term in wanted.values])
+        if isinstance(requested, TermsFilter):
+            return self.among(f"CAST({value} AS TEXT)", [plain(term) for term in requested.values])
         bounds = [
             f"{value} {sign} {self.bind(_bound(limit))}"
-            for sign, limit in ((">=", wanted.ge), ("<=", wanted.le))
+            for sign, limit in ((">=", requested.ge), ("<=", requested.le))
             if limit is not None
         ]
         return "(" + (" AND ".join(bounds) or "1") + ")"
@@ -91,13 +91,13 @@ class Clauses:
         return f"json_each(r.metadata, {self._path(scope.metadata_property)}) j"
 
     def _suggestion(self, scope: Any) -> tuple[str, str]:
-        asked = plain(scope.property)
-        asked = "value" if asked == "None" else asked  # Argilla writes so when none is named
+        query = plain(scope.property)
+        query = "value" if query == "None" else query  # Argilla writes so when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
         where = f" WHERE x.record_id = r.id AND q.name = {self.bind(scope.question)}"
-        if asked in ("value", "score"):  # JSON, maybe a list
-            return f"{source} JOIN json_each(x.{asked}) j{where}", "j.value"
-        return source + where, f"x.{asked}"
+        if query in ("value", "score"):  # JSON, maybe a list
+            return f"{source} JOIN json_each(x.{query}) j{where}", "j.value"
+        return source + where, f"x.{query}"
 
     def _answers(self, scope: Any) -> str:
         path = self._path(scope.question, ".value")
@@ -106,9 +106,9 @@ class Clauses:
     def _by(self, scope: Any) -> str:
         return f" AND x.user_id = {self.bind(scope.user.id.hex)}" if scope.user else ""
 
-    def order(self, wanted: Any) -> str:
+    def order(self, requested: Any) -> str:
         """What has no value comes last either way; of several values the extreme one counts, of answers the mean."""
-        scope, way = wanted.scope, "DESC" if plain(wanted.order) == "desc" else "ASC"
+        scope, way = requested.scope, "DESC" if plain(requested.order) == "desc" else "ASC"
         extreme = "MAX" if way == "DESC" else "MIN"
         if isinstance(scope, RecordFilterScope):
             value = f"r.{plain(scope.property)}"

@@ -37,17 +37,17 @@ async def read_vectors(settings: Any, rows: Rows) -> Vectors:
     key = {"settings": settings.id.hex}
     of = "FROM vectors WHERE vector_settings_id = :settings"
     state = tuple((await rows(f"SELECT COUNT(*), MAX(updated_at), MAX(rowid) {of}", key))[0])
-    found = _known.get(settings.id)
-    if found is None or found.state != state:
+    result = _known.get(settings.id)
+    if result is None or result.state != state:
         stored = await rows(f"SELECT record_id, value {of}", key)
         ids = [record_id for record_id, _ in stored]
         matrix = await asyncio.to_thread(_matrix, [value for _, value in stored])
-        found = Vectors(state, ids, {record_id: row for row, record_id in enumerate(ids)}, matrix)
-        _known[settings.id] = found
+        result = Vectors(state, ids, {record_id: row for row, record_id in enumerate(ids)}, matrix)
+        _known[settings.id] = result
     _known.move_to_end(settings.id)
     while len(_known) > KEPT:
         _known.popitem(last=False)
-    return found
+    return result
 
 
 def _matrix(values: list[str]) -> npt.NDArray[np.float32]:

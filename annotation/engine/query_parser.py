@@ -40,17 +40,17 @@ Node = Term | Without | Joined
 def parse(query: str) -> Node | None:
     """The tree; None where nothing in it is a word. Never raises: whatever is typed means something."""
     tokens = TOKEN.findall(query.replace("\0", " "))[:MOST_TOKENS]
-    found: Node | None = None
+    result: Node | None = None
     position = 0
     while position < len(tokens):  # a stray ")" ends a group early; carry on
         node, position = _group(tokens, position, 0)
-        found = _joined("AND", found, node)
-    return found
+        result = _joined("AND", result, node)
+    return result
 
 
 def _group(tokens: list[str], position: int, depth: int) -> tuple[Node | None, int]:
     """What stands up to the closing parenthesis, and the position after it."""
-    found, word, without = None, "AND", False
+    matches, word, without = None, "AND", False
     while position < len(tokens):
         piece = tokens[position]
         position += 1
@@ -66,9 +66,9 @@ def _group(tokens: list[str], position: int, depth: int) -> tuple[Node | None, i
                 node, position = _group(tokens, position, depth + 1)
             elif piece != "(":
                 node = _term(piece)
-            found = _joined(word, found, Without(node) if node and without else node)
+            matches = _joined(word, matches, Without(node) if node and without else node)
             word, without = "AND", False
-    return found, position
+    return matches, position
 
 
 def _term(piece: str) -> Term | None:

@@ -41,19 +41,19 @@ async def rows(statement: str, values: dict[str, Any]) -> list[Any]:
 class Query:
     """One search as SQL: where it looks, which records it wants, how well a record fits."""
 
-    def __init__(self, dataset: Any, query: Any = None, wanted: Any = None) -> None:
+    def __init__(self, dataset: Any, query: Any = None, requested: Any = None) -> None:
         self.clauses = Clauses(dataset)
         self.source, self.fit = "records r", "NULL"
         conditions = ["r.dataset_id = :dataset"]
         if query is not None:
             conditions.append(self._words(dataset, query))
-        if wanted:
-            conditions.append(self.clauses.where(wanted))
+        if requested:
+            conditions.append(self.clauses.where(requested))
         self.where = " AND ".join(conditions)
 
     def _words(self, dataset: Any, query: Any) -> str:
-        said, field = (query, None) if isinstance(query, str) else (query.q, query.field)
-        tree = parse(said)
+        answer, field = (query, None) if isinstance(query, str) else (query.q, query.field)
+        tree = parse(answer)
         if tree is None:
             return "0"
         names = [one.name for one in searched_fields(dataset)]
@@ -136,9 +136,9 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         source = "FROM records r JOIN json_each(r.metadata, :path) j WHERE r.dataset_id = :dataset AND j.value NOT NULL"
         values = {"dataset": metadata_property.dataset_id.hex, "path": f'$."{metadata_property.name}"'}
         if metadata_property.type == MetadataPropertyType.terms:
-            found = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC, 1", values)
-            counts = [TermsMetrics.TermCount(term=str(term), count=count) for term, count in found]
-            return TermsMetrics(total=sum(count for _, count in found), values=counts)
+            matches = await rows(f"SELECT j.value, COUNT(*) {source} GROUP BY 1 ORDER BY 2 DESC, 1", values)
+            counts = [TermsMetrics.TermCount(term=str(term), count=count) for term, count in matches]
+            return TermsMetrics(total=sum(count for _, count in matches), values=counts)
         least, most = (await rows(f"SELECT MIN(j.value), MAX(j.value) {source}", values))[0]
         whole = metadata_property.type == MetadataPropertyType.integer
         return (IntegerMetadataMetrics if whole else FloatMetadataMetrics)(min=least, max=most)
@@ -153,18 +153,18 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         limit: int = 100,
         user_id: Any = None,
     ) -> Any:
-        asked = Query(dataset, query, filter)
-        clauses, found = asked.clauses, f"FROM {asked.source} WHERE {asked.where}"
-        total = (await rows(f"SELECT COUNT(*) {found}", clauses.values))[0][0]
+        request = Query(dataset, query, filter)
+        clauses, matches = request.clauses, f"FROM {request.source} WHERE {request.where}"
+        total = (await rows(f"SELECT COUNT(*) {matches}", clauses.values))[0][0]
         order = "r.inserted_at, r.id"
         if sort:
             order = ", ".join([*(clauses.order(one) for one in sort), order])
-        elif asked.fit != "NULL":
+        elif request.fit != "NULL":
             order = f"fit DESC, {order}"
         elif user_id:
             order = await _turns(dataset, clauses, UUID(str(user_id)))
         page = f"LIMIT {clauses.bind(limit)} OFFSET {clauses.bind(offset)}"
-        hits = await rows(f"SELECT r.id, {asked.fit} AS fit {found} ORDER BY {order} {page}", clauses.values)
+        hits = await rows(f"SELECT r.id, {request.fit} AS fit {matches} ORDER BY {order} {page}", clauses.values)
         return SearchResponses(
             items=[SearchResponseItem(record_id=UUID(record_id), score=fit) for record_id, fit in hits], total=total
         )
@@ -183,20 +183,20 @@ class Embedded(SearchEngine):  # type: ignore[misc]
     ) -> Any:
         if bool(value) == bool(record):
             raise ValueError("Must provide either vector value or record to compute the similarity search")
-        wanted = value or record.vector_value_by_vector_settings(vector_settings)
-        if not wanted:
+        requested = value or record.vector_value_by_vector_settings(vector_settings)
+        if not requested:
             raise ValueError("Cannot find a vector value to apply with provided info")
         vectors = await read_vectors(vector_settings, rows)
         keep = np.arange(len(vectors.ids))
         if query is not None or filter:
-            asked = Query(dataset, query, filter)
-            found = await rows(f"SELECT r.id FROM {asked.source} WHERE {asked.where}", asked.clauses.values)
-            keep = np.array([vectors.places[one] for (one,) in found if one in vectors.places], dtype=np.int64)
+            request = Query(dataset, query, filter)
+            matches = await rows(f"SELECT r.id FROM {request.source} WHERE {request.where}", request.clauses.values)
+            keep = np.array([vectors.places[one] for (one,) in matches if one in vectors.places], dtype=np.int64)
         if record is not None and record.id.hex in vectors.places:
             keep = keep[keep != vectors.places[record.id.hex]]
         if not len(keep):
             return SearchResponses(items=[], total=0)
-        scores = vectors.scores(wanted, keep, far=order == SimilarityOrder.least_similar)
+        scores = vectors.scores(requested, keep, far=order == SimilarityOrder.least_similar)
         best = [row for row in np.argsort(-scores, kind="stable")[:max_results] if scores[row] >= (threshold or -1)]
         items = [SearchResponseItem(record_id=UUID(vectors.ids[keep[row]]), score=float(scores[row])) for row in best]
         return SearchResponses(items=items, total=len(items))
@@ -205,8 +205,8 @@ class Embedded(SearchEngine):  # type: ignore[misc]
 async def _counts(dataset: Any, statement: str, values: dict[str, Any]) -> dict[str, int]:
     if dataset.is_draft:
         return {}
-    found = {str(status): int(count) for status, count in await rows(statement, values)}
-    return {"total": sum(found.values()), **found}
+    matches = {str(status): int(count) for status, count in await rows(statement, values)}
+    return {"total": sum(matches.values()), **matches}
 
 
 async def _turns(dataset: Any, clauses: Clauses, user: UUID) -> str:

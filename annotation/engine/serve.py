@@ -53,17 +53,17 @@ class Refusal(Exception):
 def main() -> None:
     """Serves until SIGTERM."""
     os.umask(0o077)
-    given = json.loads(sys.stdin.readline())
-    wanted = Wanted(**{**given, "home": Path(given["home"])})
+    stored = json.loads(sys.stdin.readline())
+    requested = Wanted(**{**stored, "home": Path(stored["home"])})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         check_version()
-        with sole_server(wanted.home), bound(wanted.host, wanted.port) as listening:
-            prepare(wanted.home)
-            owner_made = set_up(wanted)
+        with sole_server(requested.home), bound(requested.host, requested.port) as listening:
+            prepare(requested.home)
+            owner_made = set_up(requested)
             answer({"owner_made": owner_made})
             fall_silent()
-            run(listening, wanted.host)
+            run(listening, requested.host)
     except Refusal as refusal:
         answer({"refused": str(refusal)})
         sys.exit(1)
@@ -74,10 +74,10 @@ def main() -> None:
 
 def check_version() -> None:
     """Raises Refusal for any argilla-server but the proven one."""
-    found = version("argilla-server")
-    if found != PROVEN:
+    matches = version("argilla-server")
+    if matches != PROVEN:
         raise Refusal(
-            f"This environment holds argilla-server {found}, but the embedded search engine was built on the inside of "
+            f"This environment holds argilla-server {matches}, but the embedded search engine was built on the inside of "
             f"{PROVEN} and might answer wrongly on any other. Install argilla-server=={PROVEN}."
         )
 
@@ -115,7 +115,7 @@ def prepare(home: Path) -> None:
     """Log, temporary files and environment, all in the folder; what a killed server left there is cleared away."""
     log_to(home)
     warnings.filterwarnings("ignore")
-    threading.excepthook = lambda told: log.error("A thread fell over: %r", told.exc_value)
+    threading.excepthook = lambda result: log.error("A thread fell over: %r", result.exc_value)
     temporary = home / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -149,7 +149,7 @@ def auth_secret(home: Path) -> str:
     return path.read_text()
 
 
-def set_up(wanted: Wanted) -> bool:
+def set_up(requested: Wanted) -> bool:
     """The database brought to its newest form; whether the owner had to be made."""
     from .jobs import install_jobs
 
@@ -164,32 +164,32 @@ def set_up(wanted: Wanted) -> bool:
 
     finish()
     prepare_connections()
-    if wanted.speedups:
+    if requested.speedups:
         install_speedups()
     alembic(argv=["-c", database.ALEMBIC_CONFIG_FILE, "upgrade", "head"])
-    log_to(wanted.home)  # again: the migrations turn all other logs off
-    return asyncio.run(ensure_owner(wanted))
+    log_to(requested.home)  # again: the migrations turn all other logs off
+    return asyncio.run(ensure_owner(requested))
 
 
-async def ensure_owner(wanted: Wanted) -> bool:
+async def ensure_owner(requested: Wanted) -> bool:
     """Makes the owner and the workspace where they are not there."""
     from argilla_server import database
     from argilla_server.contexts import accounts
     from argilla_server.models import User, UserRole, Workspace
 
     async with database.AsyncSessionLocal() as db:
-        missing = await accounts.get_user_by_username(db, wanted.owner) is None
-        workspace = await Workspace.get_by(db, name=wanted.workspace)
+        missing = await accounts.get_user_by_username(db, requested.owner) is None
+        workspace = await Workspace.get_by(db, name=requested.workspace)
         if workspace is None:
-            workspace = await Workspace.create(db, name=wanted.workspace)
+            workspace = await Workspace.create(db, name=requested.workspace)
         if missing:
             await User.create(
                 db,
-                first_name=wanted.owner,
-                username=wanted.owner,
+                first_name=requested.owner,
+                username=requested.owner,
                 role=UserRole.owner,
-                password_hash=accounts.hash_password(wanted.password),
-                api_key=wanted.api_key,
+                password_hash=accounts.hash_password(requested.password),
+                api_key=requested.api_key,
                 workspaces=[workspace],
             )
     await database.async_engine.dispose()
@@ -214,9 +214,9 @@ def run(listening: socket.socket, host: str) -> None:
         shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
-def answer(told: dict[str, Any]) -> None:
+def answer(result: dict[str, Any]) -> None:
     """The one line that the starter waits for."""
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
 
 

@@ -10,9 +10,9 @@ def install_speedups() -> None:
     from argilla_server.webhooks.v1 import records, responses
 
     _compile_settings_once()
-    wanted = _remembered_events()
-    _guard(records, "build_record_event", wanted)
-    _guard(responses, "build_response_event", wanted)
+    requested = _remembered_events()
+    _guard(records, "build_record_event", requested)
+    _guard(responses, "build_response_event", requested)
     _insert_row_by_row()
 
 
@@ -46,12 +46,12 @@ class _NoEvent:
         return []
 
 
-def _guard(module: Any, name: str, wanted: Callable[[Any], Any]) -> None:
+def _guard(module: Any, name: str, requested: Callable[[Any], Any]) -> None:
     """Upstream builds the event of every record (six SELECTs) and then finds that no webhook wants one."""
     build = getattr(module, name)
 
     async def guarded(db: Any, event: Any, subject: Any) -> Any:
-        return await build(db, event, subject) if event in await wanted(db) else _NoEvent()
+        return await build(db, event, subject) if event in await requested(db) else _NoEvent()
 
     setattr(module, name, guarded)
 
@@ -65,17 +65,17 @@ def _remembered_events() -> Callable[[Any], Any]:
     async def wanted(db: Any) -> frozenset[str]:
         if state["known"] is None:
             changes = state["changes"]
-            found = frozenset(event for one in await webhooks.list_enabled_webhooks(db) for event in one.events)
+            result = frozenset(event for one in await webhooks.list_enabled_webhooks(db) for event in one.events)
             if changes != state["changes"]:
-                return found  # somebody changes them right now: asked again next time
-            state["known"] = found
+                return result  # somebody changes them right now: asked again next time
+            state["known"] = result
         return frozenset(state["known"])
 
     def noticed(change: Callable[..., Any]) -> Callable[..., Any]:
-        async def changed(*given: Any) -> Any:
+        async def changed(*supplied: Any) -> Any:
             state["changes"] += 1
             try:
-                return await change(*given)
+                return await change(*supplied)
             finally:
                 state["changes"] += 1
                 state["known"] = None
@@ -103,9 +103,9 @@ def _insert_row_by_row() -> None:
         if hasattr(cls, "updated_at"):
             changed["updated_at"] = datetime.now(UTC).replace(tzinfo=None)
         statement = inserted.on_conflict_do_update(index_elements=constraints, set_=changed).returning(cls)
-        found = await db.execute(statement.execution_options(populate_existing=True), rows)
+        matches = await db.execute(statement.execution_options(populate_existing=True), rows)
         if autocommit:
             await db.commit()
-        return list(found.scalars().all())
+        return list(matches.scalars().all())
 
     CRUDMixin.upsert_many = classmethod(upsert_many)

@@ -118,21 +118,21 @@ class Authenticator:
     def person(self, name: str) -> Person | None:
         """Who is let in under this name now, if anybody is."""
         people = everybody(self.store)
-        found = next((one for one in people if folded(one.name) == folded(name)), None)
-        if found or self.bound.accounts or not self._shared:
-            return found
+        result = next((one for one in people if folded(one.name) == folded(name)), None)
+        if result or self.bound.accounts or not self._shared:
+            return result
         # with the code that all share: not under a name that is or was somebody's own
         return None if is_taken(self.store, name) else Person(name, ANNOTATOR, code=self._shared)
 
     def try_code(self, name: str, code: str) -> Person | None:
         """Whom this name and code let in. Takes as long where there is no such name."""
         try:
-            found = self.person(check_name(name))
+            matches = self.person(check_name(name))
         except BadInput:
-            found = None
+            matches = None
         with self._busy:
-            right = fits(code[:200], found.code if found else "")
-        return found if right else None
+            right = fits(code[:200], matches.code if matches else "")
+        return matches if right else None
 
     def open_session(self, person: Person, now: float) -> str:
         """What the cookie holds from here on; it ends by itself, with `end_session`, and with the person's stamp."""
@@ -162,8 +162,8 @@ class Authenticator:
         address = claims.get("email")
         if not claims.get("is_logged_in") or not isinstance(address, str) or claims.get("email_verified") is False:
             return None
-        wanted = address.strip().casefold()
-        return next((one for one in everybody(self.store) if wanted and one.email == wanted), None)
+        requested = address.strip().casefold()
+        return next((one for one in everybody(self.store) if requested and one.email == requested), None)
 
     def label_token(self, person: Person, now: float) -> str:
         """What the card shows with every request; it ends when the person is removed or gets another code."""

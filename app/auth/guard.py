@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import compile_path
 
-from app.auth.authenticator import LINK_SECONDS, AuthMode, Authenticator
+from app.auth.authenticator import LINK_SECONDS, Authenticator, AuthMode
 from app.auth.oidc import claims_of
 from app.auth.public_address import host_name
 from app.pages.parts.navigation import ENTRIES, home
@@ -109,8 +109,8 @@ class Origins:
     def remember(self, connection: HTTPConnection) -> None:
         """A page of somebody who is let in asked for something under its own address, and it arrived here."""
         page = connection.headers.get("origin") or connection.headers.get("referer", "")
-        scheme, found, rest = page.partition("://")
-        if found and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
+        scheme, matches, rest = page.partition("://")
+        if matches and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
     def are_own(self, connection: HTTPConnection, entrance: Authenticator, door: AuthMode) -> bool:
@@ -207,7 +207,9 @@ def _headers(headers: list[tuple[bytes, bytes]], seen: Identity) -> list[tuple[b
     return [*passed, (HEADER, seen.session.encode("latin-1", "replace"))] if seen.person else passed
 
 
-def _from_elsewhere(connection: HTTPConnection, entrance: Authenticator, door: AuthMode, origins: Origins) -> Response | None:
+def _from_elsewhere(
+    connection: HTTPConnection, entrance: Authenticator, door: AuthMode, origins: Origins
+) -> Response | None:
     """Refuses what another site's page asks for, and on trust whoever calls us by a name that is not ours."""
     if door is AuthMode.TRUST and host_name(connection.headers.get("host", "")) not in entrance.bound.names:
         return JSONResponse({"error": OTHER_NAME}, 400)
@@ -269,8 +271,8 @@ def _not_signed_in(connection: HTTPConnection, door: AuthMode) -> Response | Non
         closed = path.startswith(ACCOUNTS_CLOSED)
         return JSONResponse({"error": "Nobody is signed in here."}, 401) if closed else None
     if _is_page(connection):
-        wanted = f"{path}?{query}" if query else path
-        return RedirectResponse(from_here(connection, f"/sign-in?next={quote(wanted, safe='')}"), 303)
+        requested = f"{path}?{query}" if query else path
+        return RedirectResponse(from_here(connection, f"/sign-in?next={quote(requested, safe='')}"), 303)
     word = "Open the link that `rondo up` printed." if door is AuthMode.TRUST else "Nobody is signed in here."
     return JSONResponse({"error": word}, 401)
 

@@ -46,8 +46,8 @@ def claims_of(cookies: Mapping[str, str]) -> dict[str, Any]:
     from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks
 
     try:
-        found = _get_signed_cookie_with_chunks(dict(cookies), USER_COOKIE_NAME)
-        told = json.loads(found) if found else {}
+        signed_cookie_with_chunks = _get_signed_cookie_with_chunks(dict(cookies), USER_COOKIE_NAME)
+        result = json.loads(signed_cookie_with_chunks) if signed_cookie_with_chunks else {}
     except (ValueError, UnicodeError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return result if isinstance(result, dict) else {}

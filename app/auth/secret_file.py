@@ -41,13 +41,13 @@ def _point_out(path: Path) -> None:
 
 def load_secrets(project: Path) -> None:
     """Puts what the file says into the environment, where a variable of that name does not stand there already."""
-    found = read_secret_table(project)
+    secret_table = read_secret_table(project)
     for name in NAMES:
-        if isinstance(found.get(name), str):
-            os.environ.setdefault(name, found[name])
+        if isinstance(secret_table.get(name), str):
+            os.environ.setdefault(name, secret_table[name])
 
 
 def take_shared_code(project: Path) -> str:
     """From the environment, or else from the file; empty where there is none."""
-    found = os.environ.pop(SHARED, "") or read_secret_table(project).get(SHARED, "")
-    return found.strip() if isinstance(found, str) else ""
+    matches = os.environ.pop(SHARED, "") or read_secret_table(project).get(SHARED, "")
+    return matches.strip() if isinstance(matches, str) else ""

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from annotation.engine.throttle import Throttle
-from app.auth.authenticator import AuthMode, Authenticator
-from app.auth.guard import TOKEN, Identity, from_here, link_cookie, authenticate
+from app.auth.authenticator import Authenticator, AuthMode
+from app.auth.guard import TOKEN, Identity, authenticate, from_here, link_cookie
 from app.auth.tokens import VALID_SECONDS
 from app.http.bodies import read_at_most
 from core.people.names import NAME_LIMIT
@@ -71,51 +71,51 @@ def sign_in_routes(entrance: Authenticator) -> list[Route]:
     return [Route("/sign-in", sign_in, methods=methods), Route("/sign-out", sign_out, methods=methods)]
 
 
-def safe_next(wanted: str) -> str:
+def safe_next(requested: str) -> str:
     """A place of this app, whatever was asked for: `//x`, `/\\x` and a tab in between lead to other sites."""
-    odd = any(letter == "\\" or not "!" <= letter <= "~" for letter in wanted)
-    if odd or len(wanted) > MOST_NEXT or not wanted.startswith("/") or wanted.startswith("//"):
+    odd = any(letter == "\\" or not "!" <= letter <= "~" for letter in requested)
+    if odd or len(requested) > MOST_NEXT or not requested.startswith("/") or requested.startswith("//"):
         return "/"
-    return "/" if wanted.startswith(("/sign-", "/api", "/_stcore")) else wanted
+    return "/" if requested.startswith(("/sign-", "/api", "/_stcore")) else requested
 
 
 def _show(request: Request, entrance: Authenticator) -> Response:
-    wanted = safe_next(request.query_params.get("next", "/"))
+    requested = safe_next(request.query_params.get("next", "/"))
     if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
-        return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(wanted, safe="")}">')
+        return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(requested, safe="")}">')
     seen = authenticate(entrance, request.cookies)
     if _is_in(seen):
-        return RedirectResponse(from_here(request, wanted), 303)
-    return _form(wanted) if seen.door is not AuthMode.TRUST else _token_form(wanted)
+        return RedirectResponse(from_here(request, requested), 303)
+    return _form(requested) if seen.door is not AuthMode.TRUST else _token_form(requested)
 
 
 def _is_in(seen: Identity) -> bool:
     return bool(seen.person) or seen.door is AuthMode.ACCOUNTS or (seen.door is AuthMode.TRUST and seen.known)
 
 
-def _open_link(request: Request, entrance: Authenticator, wanted: str, token: str) -> Response:
+def _open_link(request: Request, entrance: Authenticator, requested: str, token: str) -> Response:
     """Whoever has the terminal before him can copy the token from it."""
     value = entrance.open_link(token.strip(), time.time())
     if value is None:
-        return _token_form(wanted, WRONG_LINK, 403)
-    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
+        return _token_form(requested, WRONG_LINK, 403)
+    answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
     link_cookie(answer, entrance, value, request)
     return answer
 
 
 def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form: dict[str, str]) -> Response:
     """Runs in a thread: a check takes 50 ms."""
-    name, wanted = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
+    name, requested = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
     if (door := entrance.door()) is AuthMode.TRUST and not _is_in(authenticate(entrance, request.cookies)):
-        return _open_link(request, entrance, wanted, form.get(TOKEN, ""))
+        return _open_link(request, entrance, requested, form.get(TOKEN, ""))
     if door is not AuthMode.CODES:
-        return RedirectResponse(from_here(request, wanted), 303)
+        return RedirectResponse(from_here(request, requested), 303)
     address = request.client.host if request.client else ""
     known = entrance.person(name) if name else None
     keys = (("name and address", f"{known.name if known else name.casefold()} {address}"), ("address", address))
     if wait := throttle.admit(keys, time.monotonic()):
         seconds = max(1, round(wait))
-        answer = _form(wanted, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
+        answer = _form(requested, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
         answer.headers["retry-after"] = str(seconds)
         return answer
     person = entrance.try_code(name, form.get("code", ""))
@@ -126,9 +126,9 @@ def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form:
         else:
             note(cursor, person.name, "signed in", {"role": person.role, "address": address})
     if person is None:
-        return _form(wanted, WRONG, name, 403)
+        return _form(requested, WRONG, name, 403)
     throttle.forgive(keys)
-    answer = RedirectResponse(from_here(request, wanted), 303, headers={"cache-control": "no-store"})
+    answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
     answer.set_cookie(
         entrance.cookie,
         entrance.open_session(person, time.time()),
@@ -166,13 +166,13 @@ async def _read_form(request: Request) -> dict[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> Response:
+def _form(requested: str, trouble: str = "", name: str = "", status: int = 200) -> Response:
     alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
     described = ' aria-describedby="trouble"' if trouble else ""
     first, second = (" autofocus", "") if not name else ("", " autofocus")
     return _page(
         '<h1>Rondo</h1><p class="soft">Sign in with your name and the access code that you were given.</p>'
-        f'{alert}<form method="post" action="sign-in"><input type="hidden" name="next" value="{escape(wanted)}">'
+        f'{alert}<form method="post" action="sign-in"><input type="hidden" name="next" value="{escape(requested)}">'
         f'<label for="name">Name</label><input id="name" name="name" value="{escape(name)}" required '
         f'maxlength="{NAME_LIMIT}" autocomplete="username" autocapitalize="off" spellcheck="false"{described}{first}>'
         '<label for="code">Access code</label><input class="code" id="code" name="code" type="password" maxlength="200"'
@@ -181,13 +181,13 @@ def _form(wanted: str, trouble: str = "", name: str = "", status: int = 200) -> 
     )
 
 
-def _token_form(wanted: str, trouble: str = "", status: int = 200) -> Response:
+def _token_form(requested: str, trouble: str = "", status: int = 200) -> Response:
     alert = f'<p role="alert" id="trouble">{escape(trouble)}</p>' if trouble else ""
     return _page(
         '<h1>Rondo</h1><p class="soft">Open the link that <code>rondo up</code> printed in the terminal where it was '
         "started, or copy its token here; this browser is then known. <code>rondo up</code>, typed again, prints it "
         f'again.</p>{alert}<form method="post" action="sign-in">'
-        f'<input type="hidden" name="next" value="{escape(wanted)}">'
+        f'<input type="hidden" name="next" value="{escape(requested)}">'
         f'<label for="{TOKEN}">Token</label><input class="code" id="{TOKEN}" name="{TOKEN}" type="password" required '
         'maxlength="200" autocomplete="off" autofocus><button>Open</button></form>',
         status,

@@ -15,11 +15,11 @@ MEASURES = {"knn_accuracy": "nearest neighbours", "purity": "cluster purity", "s
 _ESTIMATE = ("value", "low", "high")
 
 
-def label_rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+def label_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Scores per label of an evaluation, by name, as far as its records can say."""
     return [
-        {"label": told["labels"].get(label, label), **shown_label(scores, told["n"])}
-        for label, scores in told["per_label"].items()
+        {"label": result["labels"].get(label, label), **shown_label(scores, result["n"])}
+        for label, scores in result["per_label"].items()
     ]
 
 
@@ -28,11 +28,11 @@ def label_bars(rows: Rows) -> alt.LayerChart | None:
 
     rows: of `label_rows`.
     """
-    told = [{"label": row["label"], "records": row["records"], **row["f1"]} for row in rows if row["f1"]]
-    if not told:
+    result = [{"label": row["label"], "records": row["records"], **row["f1"]} for row in rows if row["f1"]]
+    if not result:
         return None
-    told.sort(key=lambda row: row["value"])
-    base = alt.Chart(alt.Data(values=told[:MOST_BARS])).encode(
+    result.sort(key=lambda row: row["value"])
+    base = alt.Chart(alt.Data(values=result[:MOST_BARS])).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=["label:N", *_tooltips(".1%"), alt.Tooltip("records:Q", format=",")],
     )
@@ -43,16 +43,16 @@ def label_bars(rows: Rows) -> alt.LayerChart | None:
     return (bars + spans).properties(height=alt.Step(22))
 
 
-def difference_chart(told: Mapping[str, Any]) -> alt.LayerChart:
+def difference_chart(result: Mapping[str, Any]) -> alt.LayerChart:
     """Accuracy and macro F1 of the second minus the first, with intervals; right of the rule the second is better."""
     measures = {"accuracy": "accuracy", "macro_f1": "macro F1"}
-    rows = [{"label": name, **told[measure]} for measure, name in measures.items()]
-    return differences(rows, f"{told['second']} minus {told['first']}, 95 %")
+    rows = [{"label": name, **result[measure]} for measure, name in measures.items()]
+    return differences(rows, f"{result['second']} minus {result['first']}, 95 %")
 
 
-def label_differences(told: Mapping[str, Any]) -> alt.LayerChart | None:
+def label_differences(result: Mapping[str, Any]) -> alt.LayerChart | None:
     """F1 of each label, second minus first; those that differ most come first."""
-    rows = sorted(told["per_label"], key=lambda row: -abs(row["value"]))[:MOST_BARS]
+    rows = sorted(result["per_label"], key=lambda row: -abs(row["value"]))[:MOST_BARS]
     rows = [row for row in rows if row["high"] - row["low"] < 2]
     return differences(rows, "F1 of the second minus the first, 95 %") if rows else None
 
@@ -88,10 +88,10 @@ def differences(rows: Rows, title: str) -> alt.LayerChart:
     return (zero + spans + points).properties(height=alt.Step(26))
 
 
-def encoder_bars(told: Mapping[str, Any]) -> alt.LayerChart:
+def encoder_bars(result: Mapping[str, Any]) -> alt.LayerChart:
     """Two encoders side by side in every measure, with intervals."""
-    names = list(dict.fromkeys(row["encoder"] for row in told["rows"]))
-    base = alt.Chart(alt.Data(values=encoder_rows(told))).encode(
+    names = list(dict.fromkeys(row["encoder"] for row in result["rows"]))
+    base = alt.Chart(alt.Data(values=encoder_rows(result))).encode(
         y=alt.Y("measure:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         yOffset=alt.YOffset("encoder:N", sort=names),
         color=alt.Color(
@@ -106,16 +106,16 @@ def encoder_bars(told: Mapping[str, Any]) -> alt.LayerChart:
     return (bars + spans).properties(height=alt.Step(18, **{"for": "offset"}))
 
 
-def encoder_rows(told: Mapping[str, Any]) -> list[dict[str, Any]]:
+def encoder_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """One row per measure and encoder."""
     rows = [
         {"measure": name, "encoder": row["encoder"], **row[measure]}
         for measure, name in MEASURES.items()
-        for row in told["rows"]
+        for row in result["rows"]
     ]
     few = [
         {"measure": f"head from {one['per_label']} of each label", "encoder": row["encoder"], **_only(one)}
-        for row in told["rows"]
+        for row in result["rows"]
         for one in row["few_label_accuracy"]
     ]
     return rows + sorted(few, key=lambda row: int(str(row["measure"]).split()[2]))

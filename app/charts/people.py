@@ -29,11 +29,11 @@ def alpha_chart(rows: Rows) -> alt.LayerChart | None:
 
     rows: label, value, low, high, records. None where none can be told.
     """
-    told = [dict(row) for row in rows if row["value"] is not None]
-    if not told:
+    result = [dict(row) for row in rows if row["value"] is not None]
+    if not result:
         return None
-    lowest = min(0.0, *(row["value"] if row["low"] is None else row["low"] for row in told))
-    base = alt.Chart(alt.Data(values=told)).encode(
+    lowest = min(0.0, *(row["value"] if row["low"] is None else row["low"] for row in result))
+    base = alt.Chart(alt.Data(values=result)).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=[
             "label:N",

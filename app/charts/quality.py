@@ -107,8 +107,8 @@ def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> al
     low, high, needed = savings["needed_low"], savings["needed_high"], savings["needed"]
     edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
     gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
-    asked = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
-    asked = asked.encode(
+    query = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
+    query = query.encode(
         x=_labels_axis(edge, "labels; orange: at random, for as good a model"),
         y=alt.Y("accuracy:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"), title="accuracy"),
     )
@@ -127,7 +127,7 @@ def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> al
     shape = alt.when(alt.datum.open).then(alt.value("triangle-right")).otherwise(alt.value("circle"))
     marks = alt.Chart(alt.Data(values=ends)).mark_point(color=RANDOM, filled=True, size=90, opacity=1)
     there = marks.encode(x="labels:Q", y="accuracy:Q", shape=shape)
-    return (asked + bar + across + here + there).properties(height=220)
+    return (query + bar + across + here + there).properties(height=220)
 
 
 def _labels_axis(most: float | None = None, title: str = "labels learnt from") -> alt.X:
@@ -191,17 +191,17 @@ def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
     )
 
 
-def replay_chart(told: Mapping[str, Any]) -> alt.LayerChart:
+def replay_chart(result: Mapping[str, Any]) -> alt.LayerChart:
     """Macro F1 over labels per strategy, mean and spread over seeds, with 95 % of all labels' score as a rule."""
     rows = [
         {"strategy": name, "labels": labels, "macro F1": value}
-        for name, one in told["strategies"].items()
+        for name, one in result["strategies"].items()
         for curve in one["macro_f1"]
         for labels, value in zip(one["labels"], curve, strict=False)
     ]
     base = alt.Chart(alt.Data(values=rows)).encode(x="labels:Q", color="strategy:N")
     band = base.mark_errorband(extent="stdev", opacity=0.2).encode(y=alt.Y("macro F1:Q", scale=alt.Scale(zero=False)))
     line = base.mark_line().encode(y="mean(macro F1):Q")
-    target = alt.Chart(alt.Data(values=[{"target": 0.95 * told["full"]["macro_f1"]}]))
+    target = alt.Chart(alt.Data(values=[{"target": 0.95 * result["full"]["macro_f1"]}]))
     rule = target.mark_rule(strokeDash=[4, 4]).encode(y="target:Q")
     return (band + line + rule).properties(width=520, height=300)

@@ -107,8 +107,8 @@ def write_docstrings(file: Path) -> None:
         for entry in docstrings():
             gold = entry["split"] == "test"
             chapter = entry["truth"] if gold else None
-            kept = {key: entry[key] for key in ("id", "text", "name")}
-            lines.write(json.dumps({**kept, "split": entry["split"], "chapter": chapter}, ensure_ascii=False) + "\n")
+            entries = {key: entry[key] for key in ("id", "text", "name")}
+            lines.write(json.dumps({**entries, "split": entry["split"], "chapter": chapter}, ensure_ascii=False) + "\n")
     os.replace(partial, file)
 
 

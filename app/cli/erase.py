@@ -27,17 +27,17 @@ def erase(
 ) -> None:
     """Erase records, or a person's answers, for good: from the database, vectors, job inputs and exports."""
     folder = folder_of(context, project)
-    wanted = {"record": [*(records or []), *(record or [])], "annotator": annotator, "query": query}
+    requested = {"record": [*(records or []), *(record or [])], "annotator": annotator, "query": query}
     if not yes:
-        told = run_verb(folder, "erase", **wanted)
+        result = run_verb(folder, "erase", **requested)
         if as_json:
-            say_json(told)
+            say_json(result)
             return
-        show("erase", told, as_json=False)
+        show("erase", result, as_json=False)
         if not sys.stdin.isatty():
             say("Nothing was erased yet. To do it: the same with --yes.")
             return
         if not typer.confirm("Erase this for good?"):
             say("Nothing was erased.")
             return
-    show("erase", run_verb(folder, "erase", **wanted, sure=True, leave_argilla=leave_argilla), as_json=as_json)
+    show("erase", run_verb(folder, "erase", **requested, sure=True, leave_argilla=leave_argilla), as_json=as_json)

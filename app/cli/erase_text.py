@@ -16,32 +16,32 @@ _HANGS = {
 }
 
 
-def _erase(told: Told) -> list[str]:
-    lines = _person(told) if told["annotator"] else _records(told)
-    went = "Deleted" if told["done"] else "These go, too"
-    lines += _list(f"{went}: exports that held it (export again)", told["exports"])
-    lines += _list(f"{went}: inputs of jobs, which can then not be tried again", told["jobs"])
-    lines += _list("Under way, and holding it; wait or cancel first", told["busy"])
-    lines += _list("BACKUPS THAT STILL HOLD IT; delete them, or keep them knowing that", told["backups"])
-    lines += _list("Files that hold it and are yours to delete", told["elsewhere"])
-    return [*lines, *_stays(told)]
+def _erase(result: Told) -> list[str]:
+    lines = _person(result) if result["annotator"] else _records(result)
+    went = "Deleted" if result["done"] else "These go, too"
+    lines += _list(f"{went}: exports that held it (export again)", result["exports"])
+    lines += _list(f"{went}: inputs of jobs, which can then not be tried again", result["jobs"])
+    lines += _list("Under way, and holding it; wait or cancel first", result["busy"])
+    lines += _list("BACKUPS THAT STILL HOLD IT; delete them, or keep them knowing that", result["backups"])
+    lines += _list("Files that hold it and are yours to delete", result["elsewhere"])
+    return [*lines, *_stays(result)]
 
 
-def _records(told: Told) -> list[str]:
-    lines = [f"{'Erased' if told['done'] else 'To be erased'}: {told['records']:,} records."]
-    if told["same_text"]:
-        lines.append(f"  {told['same_text']:,} of them were not named, but have the text of one that was.")
-    if not told["done"]:
-        lines += [f"  {one['id']}: {one['text']}" for one in told["shown"]]
-    hangs = [f"{told[name]:,} {word}" for name, word in _HANGS.items() if told[name]]
+def _records(result: Told) -> list[str]:
+    lines = [f"{'Erased' if result['done'] else 'To be erased'}: {result['records']:,} records."]
+    if result["same_text"]:
+        lines.append(f"  {result['same_text']:,} of them were not named, but have the text of one that was.")
+    if not result["done"]:
+        lines += [f"  {one['id']}: {one['text']}" for one in result["shown"]]
+    hangs = [f"{result[name]:,} {word}" for name, word in _HANGS.items() if result[name]]
     return [*lines, f"  With them: {', '.join(hangs)}."] if hangs else lines
 
 
-def _person(told: Told) -> list[str]:
-    name = "a person" if told["done"] else told["annotator"]
+def _person(result: Told) -> list[str]:
+    name = "a person" if result["done"] else result["annotator"]
     return [
-        f"{'Erased' if told['done'] else 'To be erased'}: {name} and {told['answers']:,} answers, notes with them.",
-        f"  {told['labels_lost']:,} labels rest on nobody else and go; {told['labels_changed']:,} become another.",
+        f"{'Erased' if result['done'] else 'To be erased'}: {name} and {result['answers']:,} answers, notes with them.",
+        f"  {result['labels_lost']:,} labels rest on nobody else and go; {result['labels_changed']:,} become another.",
     ]
 
 
@@ -51,16 +51,16 @@ def _list(what: str, names: Sequence[str]) -> list[str]:
     return [f"{what}:", *shown, *more] if names else []
 
 
-def _stays(told: Told) -> list[str]:
+def _stays(result: Told) -> list[str]:
     lines = ["What stays: a line in the history that says when, by whom, and these counts; no text, no id, no name."]
-    if told["models"]:
+    if result["models"]:
         lines.append(
-            f"  {told['models']:,} models may have learnt from them and are not changed: `rondo fit` makes one that "
+            f"  {result['models']:,} models may have learnt from them and are not changed: `rondo fit` makes one that "
             "has not; remove trained ones that should forget."
         )
-    if told["sources"]:
-        lines.append(f"They came from {', '.join(told['sources'][:5])}: importing that again would bring them back.")
-    if told["annotator"]:
+    if result["sources"]:
+        lines.append(f"They came from {', '.join(result['sources'][:5])}: importing that again would bring them back.")
+    if result["annotator"]:
         lines.append("An Argilla server or a file that still holds these answers would bring them back.")
     return lines
 

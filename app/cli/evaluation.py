@@ -52,8 +52,8 @@ def evaluate(
         "on": _place(on),
     }
     folder = folder_of(context, project)
-    told = _run(folder, "evaluate", {"model": _place(model), **options}, multi=multi)
-    show("evaluate", told, as_json=as_json)
+    result = _run(folder, "evaluate", {"model": _place(model), **options}, multi=multi)
+    show("evaluate", result, as_json=as_json)
 
 
 def compare(
@@ -101,8 +101,8 @@ def compare(
         raise typer.BadParameter("Name two of them.", param_hint="A B...")
     first, second, *others = map(_place, models)
     folder = folder_of(context, project)
-    told = _run(folder, "compare", {"first": first, "second": second, "others": others, **options}, multi=multi)
-    show("compare", told, as_json=as_json)
+    result = _run(folder, "compare", {"first": first, "second": second, "others": others, **options}, multi=multi)
+    show("compare", result, as_json=as_json)
 
 
 def _place(word: str) -> str:

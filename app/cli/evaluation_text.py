@@ -12,41 +12,41 @@ MOST = 12
 WIDTH = 60
 
 
-def evaluate_lines(told: Told) -> list[str]:
+def evaluate_lines(result: Told) -> list[str]:
     """Scores, labels, confusion, calibration, and what the figures cannot tell."""
-    return list(_evaluation(told))
+    return list(_evaluation(result))
 
 
-def _evaluation(told: Told) -> Iterator[str]:
-    yield f"{told['model']} on {told['on']}: {told['records']:,} records, {told['labelled']:,} of them with a label."
-    if "accuracy" in told:
-        yield from _scores(told)
-        yield from _labels(told)
-        yield from _confused(told)
-        yield from _calibration(told)
-    for note in [*told["notes"], *told.get("unsaid", ())]:
+def _evaluation(result: Told) -> Iterator[str]:
+    yield f"{result['model']} on {result['on']}: {result['records']:,} records, {result['labelled']:,} of them with a label."
+    if "accuracy" in result:
+        yield from _scores(result)
+        yield from _labels(result)
+        yield from _confused(result)
+        yield from _calibration(result)
+    for note in [*result["notes"], *result.get("unsaid", ())]:
         yield f"  {note}"
-    if told["out"]:
-        yield f"One line per record in {told['out']}."
-    if told["saved"]:
+    if result["out"]:
+        yield f"One line per record in {result['out']}."
+    if result["saved"]:
         yield "Kept: the Models page shows it with pictures."
 
 
-def _scores(told: Told) -> Iterator[str]:
+def _scores(result: Told) -> Iterator[str]:
     for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1"), ("micro_f1", "micro F1")):
-        yield f"  {name:<10} {interval(told[key], told['n'])}"
-    for top in told["top"] if told["multi"] else told["top"][1:]:  # else top 1 is accuracy
-        yield f"  top {top['k']:<6} {interval(top['accuracy'], told['n'])}"
+        yield f"  {name:<10} {interval(result[key], result['n'])}"
+    for top in result["top"] if result["multi"] else result["top"][1:]:  # else top 1 is accuracy
+        yield f"  top {top['k']:<6} {interval(top['accuracy'], result['n'])}"
 
 
-def _labels(told: Told) -> Iterator[str]:
-    width = min(max((len(name) for name in told["labels"].values()), default=5), 30)
-    found = {label: shown_label(scores, told["n"]) for label, scores in told["per_label"].items()}
-    rows = sorted(found.items(), key=lambda row: row[1]["f1"]["value"] if row[1]["f1"] else 2)
+def _labels(result: Told) -> Iterator[str]:
+    width = min(max((len(name) for name in result["labels"].values()), default=5), 30)
+    entries = {label: shown_label(scores, result["n"]) for label, scores in result["per_label"].items()}
+    rows = sorted(entries.items(), key=lambda row: row[1]["f1"]["value"] if row[1]["f1"] else 2)
     yield f"  {'label':<{width}}  records  {'precision':<14}  {'recall':<14}  F1 (95 %)"
     for label, scores in rows[:MOST]:
         precision, recall, f1 = (_span(scores[kind]) for kind in ("precision", "recall", "f1"))
-        name, records = told["labels"][label][:width], scores["records"]
+        name, records = result["labels"][label][:width], scores["records"]
         yield f"  {name:<{width}}  {records:>7,}  {precision:<14}  {recall:<14}  {f1}"
     if len(rows) > MOST:
         yield f"  … and {len(rows) - MOST} labels more, all better; --json has them."
@@ -60,39 +60,39 @@ def _span(estimate: Told | None) -> str:
     return f"{value} % ({low} to {high})"
 
 
-def _confused(told: Told) -> Iterator[str]:
-    wrong = [cell for cell in told["confusion"] if cell["truth_id"] != cell["said_id"] and cell["records"]]
+def _confused(result: Told) -> Iterator[str]:
+    wrong = [cell for cell in result["confusion"] if cell["truth_id"] != cell["said_id"] and cell["records"]]
     if wrong:
         yield "  Most often confused:"
     for cell in wrong[:MOST]:
         yield f"  {cell['records']:>9,}  {cell['truth']} taken for {cell['said']}"
 
 
-def _calibration(told: Told) -> Iterator[str]:
-    if found := told["calibration"]:
+def _calibration(result: Told) -> Iterator[str]:
+    if calibration := result["calibration"]:
         yield (
-            f"  Calibration: stated certainty is off by {found['error']:.1%} (chance alone: {found['by_chance']:.1%}, "
-            f"seldom over {found['at_most']:.1%})."
+            f"  Calibration: stated certainty is off by {calibration['error']:.1%} (chance alone: {calibration['by_chance']:.1%}, "
+            f"seldom over {calibration['at_most']:.1%})."
         )
 
 
-def compare_lines(told: Told) -> list[str]:
+def compare_lines(result: Told) -> list[str]:
     """Which is better and by how much, where, and what the records cannot tell."""
-    return list(_encoders(told) if told.get("encoders") else _comparison(told))
+    return list(_encoders(result) if result.get("encoders") else _comparison(result))
 
 
-def _comparison(told: Told) -> Iterator[str]:
-    yield f"A: {told['first']}"
-    yield f"B: {told['second']}"
-    yield f"On {told['n']:,} {told['on']} records, B minus A:"
+def _comparison(result: Told) -> Iterator[str]:
+    yield f"A: {result['first']}"
+    yield f"B: {result['second']}"
+    yield f"On {result['n']:,} {result['on']} records, B minus A:"
     for key, name in (("accuracy", "accuracy"), ("macro_f1", "macro F1")):
-        yield f"  {name:<9} {_difference(told[key])}"
-    yield f"  Only A is right on {told['only_first']:,}, only B on {told['only_second']:,}."
-    rows = [row for row in told["per_label"] if row["low"] > 0 or row["high"] < 0]
+        yield f"  {name:<9} {_difference(result[key])}"
+    yield f"  Only A is right on {result['only_first']:,}, only B on {result['only_second']:,}."
+    rows = [row for row in result["per_label"] if row["low"] > 0 or row["high"] < 0]
     for row in rows[:MOST]:
         yield f"  {row['label'][:30]:<30}  F1 {_difference(row)}"
-    yield told["verdict"]
-    for note in [*told["notes"], *told["unsaid"]]:
+    yield result["verdict"]
+    for note in [*result["notes"], *result["unsaid"]]:
         yield f"  {note}"
 
 
@@ -112,9 +112,9 @@ def _ahead(difference: Told | None, measure: str, place: int | None = None) -> s
     return f", {value:+.1f} points on the first ({low:+.1f} to {high:+.1f})"
 
 
-def _encoders(told: Told) -> Iterator[str]:
-    yield f"On {told['records']:,} records of {told['labels']} labels ({told['on']}):"
-    for row in told["rows"]:
+def _encoders(result: Told) -> Iterator[str]:
+    yield f"On {result['records']:,} records of {result['labels']} labels ({result['on']}):"
+    for row in result["rows"]:
         ahead = row["difference"]
         yield f"  {row['encoder']} ({row['dims']} numbers)"
         yield f"    nearest neighbours    {interval(row['knn_accuracy'])}{_ahead(ahead, 'knn_accuracy')}"
@@ -124,10 +124,10 @@ def _encoders(told: Told) -> Iterator[str]:
         for place, few in enumerate(row["few_label_accuracy"]):
             gap = _ahead(ahead, "few_label_accuracy", place)
             yield f"    from {few['per_label']:>2} of each label {interval(few)}{gap}"
-    yield told["verdict"]
-    chance = f"{told['chance']['purity']:.1%}"
-    yield f"  Purity of {told['clusters']:,} clusters; chance alone gives {chance} or a little more."
-    for note in told["notes"]:
+    yield result["verdict"]
+    chance = f"{result['chance']['purity']:.1%}"
+    yield f"  Purity of {result['clusters']:,} clusters; chance alone gives {chance} or a little more."
+    for note in result["notes"]:
         yield f"  {note}"
 
 

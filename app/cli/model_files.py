@@ -21,8 +21,8 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files that work without Rondo, with a model card and the code to use them."""
-    told = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()) if out else "")
-    show("model_export", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()) if out else "")
+    show("model_export", result, as_json=as_json)
 
 
 def push(
@@ -38,6 +38,6 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Push a model to the Hugging Face Hub, with a model card. The token comes from HF_TOKEN and is stored nowhere."""
-    asked = {"private": not public, "labels": labels, "message": message, "token": os.environ.get("HF_TOKEN", "")}
-    told = run_verb(folder_of(context, project), "push", repo=repo, model=model, **asked)
-    show("push", told, as_json=as_json)
+    entries = {"private": not public, "labels": labels, "message": message, "token": os.environ.get("HF_TOKEN", "")}
+    result = run_verb(folder_of(context, project), "push", repo=repo, model=model, **entries)
+    show("push", result, as_json=as_json)

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def _export_lines(told: Mapping[str, Any]) -> list[str]:
+def _export_lines(result: Mapping[str, Any]) -> list[str]:
     return [
-        f"Wrote {told['model']} to {told['path']}: {told['files']:,} files, {told['bytes'] / 1e6:,.1f} MB.",
+        f"Wrote {result['model']} to {result['path']}: {result['files']:,} files, {result['bytes'] / 1e6:,.1f} MB.",
         "Its README says how far to trust it, and how to use it without Rondo. Choose a licence before you pass it on.",
     ]
 
 
-def _push_lines(told: Mapping[str, Any]) -> list[str]:
-    places = [told, *([told["dataset"]] if "dataset" in told else [])]
+def _push_lines(result: Mapping[str, Any]) -> list[str]:
+    places = [result, *([result["dataset"]] if "dataset" in result else [])]
     return [
         f"Pushed {one['url']} ({'private' if one['private'] else 'PUBLIC'}): {one['files']:,} files, "
         f"{one['bytes'] / 1e6:,.1f} MB, commit {one['commit'][:12]}."

@@ -93,8 +93,8 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the files of models that are not in use; where they came from stays in the list."""
-    told = run_verb(folder_of(context, project), "model_remove", models=models, who=who)
-    show("model_remove", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "model_remove", models=models, who=who)
+    show("model_remove", result, as_json=as_json)
 
 
 @models.command("predictions")
@@ -106,8 +106,8 @@ def predictions_(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether what the champions said of records proved right when people answered."""
-    told = run_verb(folder_of(context, project), "predictions", by=by, worst=worst)
-    show("predictions", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "predictions", by=by, worst=worst)
+    show("predictions", result, as_json=as_json)
 
 
 def retrain(

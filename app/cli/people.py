@@ -44,8 +44,8 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add somebody; prints an access code, once."""
-    told = run_verb(folder_of(context, project), "people_add", name=name, role=role, email=email)
-    show("people_add", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "people_add", name=name, role=role, email=email)
+    show("people_add", result, as_json=as_json)
 
 
 @people.command()
@@ -65,8 +65,8 @@ def role_(
     as_json: JsonOption = False,
 ) -> None:
     """Give somebody another role."""
-    told = run_verb(folder_of(context, project), "people_role", name=name, role=role)
-    show("people_role", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "people_role", name=name, role=role)
+    show("people_role", result, as_json=as_json)
 
 
 @people.command()
@@ -89,6 +89,6 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Who did what, and when: the newest first, or all of it as a file."""
-    asked = {"by": who, "what": what, "since": since, "limit": limit}
+    entries = {"by": who, "what": what, "since": since, "limit": limit}
     target = {"out": str(out.resolve()), "file_format": file_format} if out else {}
-    show("history", run_verb(folder_of(context, project), "history", **asked, **target), as_json=as_json)
+    show("history", run_verb(folder_of(context, project), "history", **entries, **target), as_json=as_json)

@@ -43,42 +43,42 @@ class Wanted:
         return max(1, self.budget // self.batch)
 
 
-def run_replay(wanted: Wanted, report: Report) -> dict[str, Any]:
+def run_replay(requested: Wanted, report: Report) -> dict[str, Any]:
     """What `--json` prints; the chart goes to `wanted.out`."""
-    _check(wanted)
+    _check(requested)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
-        told = _replay(wanted, report, folder)
+        result = _replay(requested, report, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if wanted.out is not None:
+    if requested.out is not None:
         from app.charts.quality import replay_chart
 
         inline = (
-            {"inline": True} if wanted.out.suffix == ".html" else {}
+            {"inline": True} if requested.out.suffix == ".html" else {}
         )  # else the page asks another host for its code
-        replay_chart(told).save(str(wanted.out), **inline)
-    return told
+        replay_chart(result).save(str(requested.out), **inline)
+    return result
 
 
-def _check(wanted: Wanted) -> None:
+def _check(requested: Wanted) -> None:
     from core.sampling.strategies import STRATEGIES
 
-    if unknown := [name for name in wanted.strategies if name not in STRATEGIES]:
+    if unknown := [name for name in requested.strategies if name not in STRATEGIES]:
         raise BadInput(f"There is no strategy {unknown[0]!r}; there are {', '.join(STRATEGIES)}.")
-    if wanted.out is not None and (wanted.out.suffix not in CHARTS or not wanted.out.parent.is_dir()):
+    if requested.out is not None and (requested.out.suffix not in CHARTS or not requested.out.parent.is_dir()):
         raise BadInput(
-            f"--out is {wanted.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
+            f"--out is {requested.out}; it must be a file in a folder that is there, ending in {', '.join(CHARTS)}."
         )
     for name in ("budget", "batch", "seeds"):
-        if getattr(wanted, name) < 1:
-            raise BadInput(f"--{name} is {getattr(wanted, name)}; it must be at least 1.")
+        if getattr(requested, name) < 1:
+            raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
 
 
-def _replay(wanted: Wanted, report: Report, folder: Path) -> dict[str, Any]:
-    template, truth, full = _template(wanted, report, folder / "template")
-    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in wanted.strategies}
-    total = wanted.seeds * len(wanted.strategies) * wanted.rounds
+def _replay(requested: Wanted, report: Report, folder: Path) -> dict[str, Any]:
+    template, truth, full = _template(requested, report, folder / "template")
+    curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
+    total = requested.seeds * len(requested.strategies) * requested.rounds
     played = 0
 
     def told(_: simulate.Point) -> None:
@@ -86,28 +86,28 @@ def _replay(wanted: Wanted, report: Report, folder: Path) -> dict[str, Any]:
         played += 1
         report("Replaying rounds", played, total)
 
-    for seed in range(wanted.seeds):
-        for name in wanted.strategies:
-            curves[name].append(_one_run(template, truth, wanted, (name, seed), told))
+    for seed in range(requested.seeds):
+        for name in requested.strategies:
+            curves[name].append(_one_run(template, truth, requested, (name, seed), told))
     template.close()
     return {
         "full": {"macro_f1": full},
         "records": len(truth),
-        "strategies": {name: summarise(curves[name], full, curves.get("random")) for name in wanted.strategies},
+        "strategies": {name: summarise(curves[name], full, curves.get("random")) for name in requested.strategies},
     }
 
 
-def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
+def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
     """Imported and encoded once, judged once with all labels; then the labels are withheld."""
-    loop.create_project(folder, [], multi=wanted.multi)
+    loop.create_project(folder, [], multi=requested.multi)
     project = open_project(folder, InProcessRunner())
     write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
-    options: dict[str, Any] = {"text": list(wanted.text), "label": wanted.label, "split": wanted.split}
-    loop.import_file(project, report, file=str(wanted.file), **options)
+    options: dict[str, Any] = {"text": list(requested.text), "label": requested.label, "split": requested.split}
+    loop.import_file(project, report, file=str(requested.file), **options)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
         simulate.hold_out(project, HELD_OUT, seed=0)
     if not can_learn(project):
-        raise BadInput(f"{wanted.file}: no row outside the test split has a label in {wanted.label!r}.")
+        raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
     encode(project, report)
     full = loop.fit(project, lambda *_: None)["metrics"]["gold"]["macro_f1"]["value"]
     return project, simulate.withhold_labels(project), full
@@ -116,9 +116,9 @@ def _template(wanted: Wanted, report: Report, folder: Path) -> tuple[Project, si
 def _one_run(
     template: Project,
     truth: simulate.Truth,
-    wanted: Wanted,
+    requested: Wanted,
     run: tuple[str, int],
-    told: Callable[[simulate.Point], None],
+    result: Callable[[simulate.Point], None],
 ) -> list[simulate.Point]:
     """One strategy with one seed, in a project of its own that shares the template's vectors."""
     strategy, seed = run
@@ -127,8 +127,8 @@ def _one_run(
     project = open_project(folder, InProcessRunner())
     try:
         write_settings(folder, with_changes(project.settings(), seed=1000 * (seed + 1)))
-        budget = simulate.Budget(wanted.rounds, wanted.batch, strategy)
-        return simulate.play(project, truth, budget, lambda *_: None, told)
+        budget = simulate.Budget(requested.rounds, requested.batch, strategy)
+        return simulate.play(project, truth, budget, lambda *_: None, result)
     finally:
         project.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -142,7 +142,7 @@ def summarise(
     labels = [point.labels for point in runs[0]]
     areas = [mean(curve) for curve in curves]
     to90, to95 = (_reached(labels, curves, share * full) for share in (0.9, 0.95))
-    told = {
+    result = {
         "labels": labels,
         "macro_f1": curves,
         "aulc": mean(areas),
@@ -154,8 +154,12 @@ def summarise(
     }
     if random is not None:
         gains = [area - mean(map(_f1, run)) for area, run in zip(areas, random, strict=True)]
-        told["against_random"] = {"mean": mean(gains), "sd": stdev(gains) if len(gains) > 1 else 0.0, "per_seed": gains}
-    return told
+        result["against_random"] = {
+            "mean": mean(gains),
+            "sd": stdev(gains) if len(gains) > 1 else 0.0,
+            "per_seed": gains,
+        }
+    return result
 
 
 def _f1(point: simulate.Point) -> float:
@@ -164,8 +168,8 @@ def _f1(point: simulate.Point) -> float:
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:
     """The first number of labels at which the mean over seeds is at the target."""
-    for position, asked in enumerate(labels):
+    for position, result in enumerate(labels):
         at = [curve[position] for curve in curves if position < len(curve)]
         if at and mean(at) >= target:
-            return asked
+            return result
     return None

@@ -100,7 +100,7 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Bring records into the project: all of the file or nothing of it."""
-    told = run_verb(
+    result = run_verb(
         folder_of(context, project),
         "import",
         file=str(file.resolve()),
@@ -117,7 +117,7 @@ def import_(
         keep_missing_words=keep_missing_words,
         many_labels=many_labels,
     )
-    show("import", told, as_json=as_json)
+    show("import", result, as_json=as_json)
 
 
 @app.command()
@@ -156,8 +156,8 @@ def next_(
 ) -> None:
     """Choose the next batch and queue it."""
     options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
-    told = run_verb(folder_of(context, project), "next", **options)
-    show("next", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "next", **options)
+    show("next", result, as_json=as_json)
 
 
 @app.command()
@@ -178,8 +178,8 @@ def round_(
 ) -> None:
     """fit, then next."""
     options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
-    told = run_verb(folder_of(context, project), "round", **options)
-    show("round", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "round", **options)
+    show("round", result, as_json=as_json)
 
 
 @app.command()
@@ -220,8 +220,8 @@ def export(
 ) -> None:
     """Write labels, suggestions or responses to a file."""
     options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card, "excel": excel}
-    told = run_verb(folder_of(context, project), "export", **options)
-    show("export", told, as_json=as_json)
+    result = run_verb(folder_of(context, project), "export", **options)
+    show("export", result, as_json=as_json)
 
 
 app.command()(backup)

@@ -10,11 +10,11 @@ def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Accuracy and macro F1 with their intervals, from audit and gold, or why there are none."""
     lines = []
     for stratum in STRATA:
-        if found := metrics.get(stratum):
-            scores = shown_scores(found)
+        if matches := metrics.get(stratum):
+            scores = shown_scores(matches)
             figures = ", ".join(f"{name} {interval(scores[key])}" for key, name in _NAMES.items())
-            words = too_few(found["n"], stratum) if found["n"] < FEWEST else figures
-            lines.append(f"  {stratum} ({found['n']:,} records): {words}")
+            words = too_few(matches["n"], stratum) if matches["n"] < FEWEST else figures
+            lines.append(f"  {stratum} ({matches['n']:,} records): {words}")
     return lines or ["  No audit or gold labels yet, so nothing can be said about accuracy."]
 
 

@@ -42,10 +42,10 @@ def start(
     with errors("Stopped; the server was not started."):
         from annotation import server
 
-        told = server.start(_project(context, project), host, port, Ticker())
-        if told["warning"]:
-            say(f"Warning: {told['warning']}", error=True)
-        show("team_start", told, as_json=as_json)
+        result = server.start(_project(context, project), host, port, Ticker())
+        if result["warning"]:
+            say(f"Warning: {result['warning']}", error=True)
+        show("team_start", result, as_json=as_json)
 
 
 @team.command()
@@ -77,8 +77,8 @@ def backup(
     with errors():
         from annotation.home import back_up
 
-        told = back_up(_project(context, project), out.resolve() if out else None)
-        show("team_backup", told, as_json=as_json)
+        result = back_up(_project(context, project), out.resolve() if out else None)
+        show("team_backup", result, as_json=as_json)
 
 
 @team.command()
@@ -109,8 +109,8 @@ def add(
 
         folder = _project(context, project)
         settings = read_settings(folder)
-        told = add_user(find_connection(folder, settings), settings.team_workspace, name, role)
-        show("team_user_added", told, as_json=as_json)
+        result = add_user(find_connection(folder, settings), settings.team_workspace, name, role)
+        show("team_user_added", result, as_json=as_json)
 
 
 @users.command("list")
@@ -123,5 +123,5 @@ def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOp
 
         folder = _project(context, project)
         settings = read_settings(folder)
-        found = list_users(find_connection(folder, settings), settings.team_workspace)
-        show("team_users", {"workspace": settings.team_workspace, "users": found}, as_json=as_json)
+        matches = list_users(find_connection(folder, settings), settings.team_workspace)
+        show("team_users", {"workspace": settings.team_workspace, "users": matches}, as_json=as_json)

@@ -72,53 +72,53 @@ def say_json(value: object) -> None:
     typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
 
 
-def show(verb: str, told: Mapping[str, Any], *, as_json: bool) -> None:
+def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
     """What a verb returned, as JSON or in a few lines."""
     if as_json:
-        say_json(dict(told))
+        say_json(dict(result))
         return
-    for line in _LINES[verb](told):
+    for line in _LINES[verb](result):
         say(line)
 
 
-def _fit_lines(told: Mapping[str, Any]) -> list[str]:
-    lines = [f"Learnt from {told['labels']:,} labels in {told['seconds']:.1f} s."] if "labels" in told else []
-    if "labels" in told and told["labels"] == told["labels_before"]:
+def _fit_lines(result: Mapping[str, Any]) -> list[str]:
+    lines = [f"Learnt from {result['labels']:,} labels in {result['seconds']:.1f} s."] if "labels" in result else []
+    if "labels" in result and result["labels"] == result["labels_before"]:
         lines.append("  As many as the model before learnt from, so nothing changes.")
-    lines += score_lines(told.get("metrics") or {}) if "labels" in told else []
-    return lines + _batch_lines(told)
+    lines += score_lines(result.get("metrics") or {}) if "labels" in result else []
+    return lines + _batch_lines(result)
 
 
-def _round_lines(told: Mapping[str, Any]) -> list[str]:
+def _round_lines(result: Mapping[str, Any]) -> list[str]:
     nothing = "Nothing was queued: every record is labelled or queued already."
-    return _fit_lines(told) + ([] if told["queued"] else [nothing])
+    return _fit_lines(result) + ([] if result["queued"] else [nothing])
 
 
-def _batch_lines(told: Mapping[str, Any]) -> list[str]:
-    if "batch" not in told:
-        return [f"Queued {told['test']} test records: their answers are gold."] if told.get("test") else []
-    test = f", {told['test']} test records" if told.get("test") else ""
-    lines = [f"Queued {told['queued']} records as batch {told['batch']}, {told['audit']} of them audit{test}."]
-    return lines + [f"Warning: {warning}" for warning in told["self_test"]["warnings"]]
+def _batch_lines(result: Mapping[str, Any]) -> list[str]:
+    if "batch" not in result:
+        return [f"Queued {result['test']} test records: their answers are gold."] if result.get("test") else []
+    test = f", {result['test']} test records" if result.get("test") else ""
+    lines = [f"Queued {result['queued']} records as batch {result['batch']}, {result['audit']} of them audit{test}."]
+    return lines + [f"Warning: {warning}" for warning in result["self_test"]["warnings"]]
 
 
-def _status_lines(told: Mapping[str, Any]) -> list[str]:
+def _status_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"{told['name']}: {told['records']:,} records, {told['labelled']:,} labelled ({told['audit']:,} audit), "
-        f"{told['gold']:,} gold, {told['queued']:,} queued, round {told['round']}.",
+        f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled ({result['audit']:,} audit), "
+        f"{result['gold']:,} gold, {result['queued']:,} queued, round {result['round']}.",
     ]
-    if told["machine"]:
-        lines.append(f"  {told['machine']:,} labelled by machine on a promise.")
-    if told["encoded"] < told["records"]:
-        lines.append(f"  {told['encoded']:,} of {told['records']:,} encoded.")
-    if told["skipped"] or told["flagged"] or told["tied"]:
-        lines.append(f"  {told['skipped']:,} skipped, {told['flagged']:,} flagged, {told['tied']:,} tied.")
-    if model := told["model"]:
+    if result["machine"]:
+        lines.append(f"  {result['machine']:,} labelled by machine on a promise.")
+    if result["encoded"] < result["records"]:
+        lines.append(f"  {result['encoded']:,} of {result['records']:,} encoded.")
+    if result["skipped"] or result["flagged"] or result["tied"]:
+        lines.append(f"  {result['skipped']:,} skipped, {result['flagged']:,} flagged, {result['tied']:,} tied.")
+    if model := result["model"]:
         lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
-        lines += [f"  {caveat}" for caveat in told["caveats"]]
+        lines += [f"  {caveat}" for caveat in result["caveats"]]
         lines += _prospect_lines(model)
-    lines += [f"Warning: {warning}" for warning in told["warnings"]]
-    return [*lines, f"Next: {told['next']}  {told['command']}"]
+    lines += [f"Warning: {warning}" for warning in result["warnings"]]
+    return [*lines, f"Next: {result['next']}  {result['command']}"]
 
 
 def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
@@ -129,61 +129,61 @@ def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
     return lines + ([f"  {saved}"] if saved else [])
 
 
-def _rechoose_lines(told: Mapping[str, Any]) -> list[str]:
-    if told["same"]:
-        return [f"Round {told['round']}: the same {told['records']} records in the same order."]
-    return [f"Round {told['round']}: NOT the same. {told['other_records']} of {told['records']} records differ."]
+def _rechoose_lines(result: Mapping[str, Any]) -> list[str]:
+    if result["same"]:
+        return [f"Round {result['round']}: the same {result['records']} records in the same order."]
+    return [f"Round {result['round']}: NOT the same. {result['other_records']} of {result['records']} records differ."]
 
 
-def _auto_lines(told: Mapping[str, Any]) -> list[str]:
+def _auto_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"{told['covered']:,} of {told['pool']:,} records ({told['share']:.0%}) can be labelled by machine with a "
-        f"precision of at least {told['precision']:.1%}, {told['confidence']:.0%} sure.",
-        f"It rests on {told['audits']:,} audit labels, {told['wrong']:,} of them wrong: at least {told['bound']:.1%}.",
+        f"{result['covered']:,} of {result['pool']:,} records ({result['share']:.0%}) can be labelled by machine with a "
+        f"precision of at least {result['precision']:.1%}, {result['confidence']:.0%} sure.",
+        f"It rests on {result['audits']:,} audit labels, {result['wrong']:,} of them wrong: at least {result['bound']:.1%}.",
     ]
-    if told["outside"]:
-        lines.append(f"{told['outside']:,} records of later imports are left out: no audit speaks for them yet.")
+    if result["outside"]:
+        lines.append(f"{result['outside']:,} records of later imports are left out: no audit speaks for them yet.")
     lines += [
         f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
-        for part in told["labels"]
+        for part in result["labels"]
     ]
-    if "promise" not in told:
+    if "promise" not in result:
         return [*lines, "Nothing was changed. To do it: the same with --accept."]
     return [
         *lines,
-        f"Done: {told['accepted']:,} machine labels; {told['checks']} of them are queued for a blind check.",
+        f"Done: {result['accepted']:,} machine labels; {result['checks']} of them are queued for a blind check.",
     ]
 
 
-def _inspect_lines(told: Mapping[str, Any]) -> list[str]:
+def _inspect_lines(result: Mapping[str, Any]) -> list[str]:
     return [
-        f"Looked at {told['labelled']:,} labelled records in {told['seconds']:.1f} s: "
-        f"{told['label_error']:,} likely label errors, {told['ambiguous']:,} ambiguous, "
-        f"{told['near_duplicate']:,} pairs of near-duplicates with different labels, {told['outlier']:,} outliers.",
+        f"Looked at {result['labelled']:,} labelled records in {result['seconds']:.1f} s: "
+        f"{result['label_error']:,} likely label errors, {result['ambiguous']:,} ambiguous, "
+        f"{result['near_duplicate']:,} pairs of near-duplicates with different labels, {result['outlier']:,} outliers.",
         "See them on the Records page: rondo up",
     ]
 
 
-def _quality_lines(told: Mapping[str, Any]) -> list[str]:
+def _quality_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{'annotator':<24}{'answers':>8}{'of gold right':>16}{'right':>8}{'informed':>10}{'weight':>8}"]
-    for row in told["people"]:
+    for row in result["people"]:
         gold = f"{row['gold']['value']:.0%} of {row['gold']['n']}" if row["gold"] else "-"
         parts = ["-" if row[name] is None else f"{row[name]:.2f}" for name in ("right", "informed")]
         line = f"{row['annotator'][:23]:<24}{row['answers']:>8,}{gold:>16}{parts[0]:>8}{parts[1]:>10}"
         lines.append(f"{line}{row['weight']:>8.2f}")
-    return [*lines, *told["sentences"]]
+    return [*lines, *result["sentences"]]
 
 
-def _replay_lines(told: Mapping[str, Any]) -> list[str]:
-    lines = [f"All labels: macro F1 {told['full']['macro_f1']:.3f}", ""]
+def _replay_lines(result: Mapping[str, Any]) -> list[str]:
+    lines = [f"All labels: macro F1 {result['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
-    for name, one in told["strategies"].items():
+    for name, one in result["strategies"].items():
         gain = one.get("against_random")
         lines.append(
             f"{name:<18}{one['aulc']:>8.3f}{one['aulc_sd']:>7.3f}{_count(one['to90']):>9}{_count(one['to95']):>9}"
             + (f"{gain['mean']:>+11.3f}" if gain else f"{'':>11}")
         )
-    return [*lines, "", *_curve_lines(told["strategies"])]
+    return [*lines, "", *_curve_lines(result["strategies"])]
 
 
 def _curve_lines(strategies: Mapping[str, Any]) -> list[str]:
@@ -201,15 +201,15 @@ def _count(labels: int | None) -> str:
     return "never" if labels is None else str(labels)
 
 
-def _demo_lines(told: Mapping[str, Any]) -> list[str]:
+def _demo_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
     lines += [
         f"{point['labels']:>7} {interval(point['gold']['accuracy'], point['gold']['n']):>30} "
         f"{interval(point['gold']['macro_f1'], point['gold']['n']):>30}"
-        for point in told["curve"]
+        for point in result["curve"]
         if "gold" in point
     ]
-    return [*lines, f"The project is in {told['project']}. Look at it: rondo --project {told['project']} up"]
+    return [*lines, f"The project is in {result['project']}. Look at it: rondo --project {result['project']} up"]
 
 
 _LINES = {
@@ -217,20 +217,20 @@ _LINES = {
     "next": _batch_lines,
     "fit": _fit_lines,
     "round": _round_lines,
-    "encode": lambda told: [f"Encoded {told['encoded']:,} records in {told['seconds']:.1f} s."],
+    "encode": lambda summary: [f"Encoded {summary['encoded']:,} records in {summary['seconds']:.1f} s."],
     "rechoose": _rechoose_lines,
-    "calibrate": lambda told: [
-        f"{told['queued']:,} gold records wait among the others, for everybody once; {told['left']:,} more could."
+    "calibrate": lambda summary: [
+        f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],
     "inspect": _inspect_lines,
     "quality": _quality_lines,
-    "map": lambda told: [f"{told['points']:,} records are on the map, {told['added']:,} of them new."],
+    "map": lambda summary: [f"{summary['points']:,} records are on the map, {summary['added']:,} of them new."],
     "auto": _auto_lines,
-    "withdraw": lambda told: [f"{told['withdrawn']:,} machine labels were taken back."],
+    "withdraw": lambda summary: [f"{summary['withdrawn']:,} machine labels were taken back."],
     "status": _status_lines,
-    "export": lambda told: [
-        f"Wrote {told['rows']:,} rows to {told['file']}.",
-        *([f"The data card is {told['card']}."] if told["card"] else []),
+    "export": lambda summary: [
+        f"Wrote {summary['rows']:,} rows to {summary['file']}.",
+        *([f"The data card is {summary['card']}."] if summary["card"] else []),
     ],
     **backup_text.LINES,
     "replay": _replay_lines,

@@ -41,9 +41,9 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on the labels so far, here or on a rented GPU; `rondo models promote` puts it to use."""
-    asked = {"values": set_ or [], "on": on, "gpu": gpu, "seed": seed, "note": note}
-    told = run_verb(folder_of(context, project), "train", trainer=trainer, detach=detach, **asked)
-    show("train", told, as_json=as_json)
+    entries = {"values": set_ or [], "on": on, "gpu": gpu, "seed": seed, "note": note}
+    result = run_verb(folder_of(context, project), "train", trainer=trainer, detach=detach, **entries)
+    show("train", result, as_json=as_json)
 
 
 def trainers(as_json: JsonOption = False) -> None:

@@ -27,7 +27,7 @@ def replay(
     with errors():
         from app.cli.replay import Wanted, run_replay
 
-        wanted = Wanted(
+        requested = Wanted(
             file,
             tuple(text),
             label,
@@ -39,8 +39,8 @@ def replay(
             multi,
             out,
         )
-        told = run_replay(wanted, stoppable(Ticker()))
-        show("replay", told, as_json=as_json)
+        result = run_replay(requested, stoppable(Ticker()))
+        show("replay", result, as_json=as_json)
 
 
 def demo(

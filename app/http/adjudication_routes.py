@@ -59,11 +59,11 @@ def _exchange(office: ProjectServer, who: str, body: dict[str, Any]) -> dict[str
         statuses[event.eid] = _status(office, event, who)
     if events:
         office.after_events()
-    found, left = read_conflicts(office.project, want, have)
+    matches, left = read_conflicts(office.project, want, have)
     setup = card_setup(office.settings())
     return {
         "statuses": statuses,
-        "cards": with_reading(office, [{**asdict(one), "told": WORDS[one.why]} for one in found]),
+        "cards": with_reading(office, [{**asdict(one), "told": WORDS[one.why]} for one in matches]),
         "taken": sorted(set(have) - still_in_conflict(office.project, have)),
         "left": left,
         "setup": setup if body.get("setup") != setup["key"] else None,

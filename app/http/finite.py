@@ -4,10 +4,10 @@ from math import isfinite
 from typing import Any
 
 
-def finite(told: Any) -> Any:
+def finite(result: Any) -> Any:
     """The same value, at any depth, with None for every float that is not finite."""
-    if isinstance(told, float):
-        return told if isfinite(told) else None
-    if isinstance(told, dict):
-        return {name: finite(value) for name, value in told.items()}
-    return [finite(value) for value in told] if isinstance(told, list | tuple) else told
+    if isinstance(result, float):
+        return result if isfinite(result) else None
+    if isinstance(result, dict):
+        return {name: finite(value) for name, value in result.items()}
+    return [finite(value) for value in result] if isinstance(result, list | tuple) else result

@@ -33,15 +33,15 @@ async def read_body(request: Request) -> dict[str, Any]:
     if body is None:
         raise Malformed(f"The body has more than {MOST_BYTES:,} bytes. Send less.")
     try:
-        told = json.loads(body) if body else {}
-        json.dumps(told, ensure_ascii=False).encode()
+        result = json.loads(body) if body else {}
+        json.dumps(result, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise Malformed("The body holds half a character (a lone surrogate). Send text that UTF-8 can hold.") from None
     except (ValueError, RecursionError):
         raise Malformed("The body is not JSON.") from None
-    if not isinstance(told, dict):
+    if not isinstance(result, dict):
         raise Malformed("The body must be a JSON object.")
-    return told
+    return result
 
 
 def read_order(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.auth.authenticator import AuthMode, Authenticator
+from app.auth.authenticator import Authenticator, AuthMode
 from app.auth.guard import authenticate
 from app.http.bodies import read_at_most
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.labelling.leases import Holder
-from core.labelling.queue import QueueRequest, LabelQueue
+from core.labelling.queue import LabelQueue, QueueRequest
 from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person

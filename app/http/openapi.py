@@ -84,10 +84,10 @@ def _paths() -> Value:
     }
 
 
-def _route(summary: str, told: str, schema: str, statuses: str) -> Value:
+def _route(summary: str, result: str, schema: str, statuses: str) -> Value:
     """statuses: of success first, then those that are refusals, besides the ones that every route may give."""
     good, *bad = statuses.split()
-    answers = {good: {"description": told, "content": _json(schema)}}
+    answers = {good: {"description": result, "content": _json(schema)}}
     for status in ("400", "401", *bad):
         answers[status] = {"description": REFUSALS[status], "content": _json("Error")}
     return {"summary": summary, "responses": answers}

@@ -48,8 +48,8 @@ def _routes(document: Value) -> Iterator[str]:
             yield _table("Parameter", [(one["name"], _kind(one["schema"]), one["description"]) for one in parameters])
             if "requestBody" in route:
                 yield f"<p>Send: {_content(route['requestBody'])}</p>"
-            told = route["responses"].items()
-            yield "".join(f"<p>{status}: {_prose(one['description'])} {_content(one)}</p>" for status, one in told)
+            result = route["responses"].items()
+            yield "".join(f"<p>{status}: {_prose(one['description'])} {_content(one)}</p>" for status, one in result)
 
 
 def _content(holder: Value) -> str:
@@ -97,8 +97,8 @@ def _table(first: str, rows: list[tuple[str, str, str]]) -> str:
         return ""
     head = "".join(f'<th scope="col">{escape(word)}</th>' for word in (first, "Kind", "What it is"))
     body = "".join(
-        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{_prose(said)}</td></tr>'
-        for name, kind, said in rows
+        f'<tr><th scope="row"><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{_prose(message)}</td></tr>'
+        for name, kind, message in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -50,7 +50,7 @@ class Sent:
 class Answer:
     """What is sent back as JSON."""
 
-    told: Value
+    details: Value
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,29 +79,29 @@ def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Calla
         if (refusal := _refusal(request, token)) is not None:
             return refusal
         try:
-            asked = Sent(request.path_params, request.query_params, await read_body(request))
-            answer = await run_in_threadpool(act, opened(), asked)
+            sent = Sent(request.path_params, request.query_params, await read_body(request))
+            answer = await run_in_threadpool(act, opened(), sent)
         except RondoError as error:
             return JSONResponse({"error": str(error)}, _status(error))
         except ClientDisconnect:
             return Response(status_code=204)
-        return JSONResponse(finite(answer.told), answer.status, dict(answer.headers))
+        return JSONResponse(finite(answer.details), answer.status, dict(answer.headers))
 
     return endpoint
 
 
 def _refusal(request: Request, token: str) -> Response | None:
     """None where the right token was shown. Compared in constant time, and never written anywhere."""
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("latin-1"), token.encode()):
+    scheme, _, supplied = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and hmac.compare_digest(supplied.strip().encode("latin-1"), token.encode()):
         return None
-    told = (
+    result = (
         "The token is wrong."
-        if given
+        if supplied
         else "Show the token: `Authorization: Bearer TOKEN`. GET /api/docs says where it is."
     )
-    challenge = 'Bearer realm="rondo"' + (', error="invalid_token"' if given else "")
-    return JSONResponse({"error": told}, 401, {"WWW-Authenticate": challenge})
+    challenge = 'Bearer realm="rondo"' + (', error="invalid_token"' if supplied else "")
+    return JSONResponse({"error": result}, 401, {"WWW-Authenticate": challenge})
 
 
 def _status(error: RondoError) -> int:
@@ -114,42 +114,42 @@ def _status(error: RondoError) -> int:
     return 409 if isinstance(error, Refused | Cancelled) else 500
 
 
-def _launch(office: ProjectServer, asked: Sent) -> Answer:
+def _launch(office: ProjectServer, sent: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
-    options = read_order(asked.body)
-    told = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(told), 202, {"Location": f"jobs/{told['id']}"})
+    options = read_order(sent.body)
+    result = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
+    return Answer(_brief(result), 202, {"Location": f"jobs/{result['id']}"})
 
 
-def _list_jobs(office: ProjectServer, asked: Sent) -> Answer:
+def _list_jobs(office: ProjectServer, sent: Sent) -> Answer:
     return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
 
 
-def _show_job(office: ProjectServer, asked: Sent) -> Answer:
-    lines = read_whole(asked.query, "lines", 200, MOST_LINES)
-    found = _find_job(office, asked.path["id"])
-    said = Bundle(office.project.folder / "jobs" / found["id"]).log(lines) if lines else []
-    return Answer({**_brief(found), "events": found["events"], "log": said})
+def _show_job(office: ProjectServer, sent: Sent) -> Answer:
+    lines = read_whole(sent.query, "lines", 200, MOST_LINES)
+    job = _find_job(office, sent.path["id"])
+    message = Bundle(office.project.folder / "jobs" / job["id"]).log(lines) if lines else []
+    return Answer({**_brief(job), "events": job["events"], "log": message})
 
 
-def _cancel(office: ProjectServer, asked: Sent) -> Answer:
-    job = _find_job(office, asked.path["id"])["id"]
+def _cancel(office: ProjectServer, sent: Sent) -> Answer:
+    job = _find_job(office, sent.path["id"])["id"]
     return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
-def _list_models(office: ProjectServer, asked: Sent) -> Answer:
+def _list_models(office: ProjectServer, sent: Sent) -> Answer:
     now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
     return Answer({**_tell(office, "models"), **now})
 
 
-def _show_model(office: ProjectServer, asked: Sent) -> Answer:
-    return Answer(_tell(office, "model", model=_find_model(office, asked.path["id"])))
+def _show_model(office: ProjectServer, sent: Sent) -> Answer:
+    return Answer(_tell(office, "model", model=_find_model(office, sent.path["id"])))
 
 
-def _activate(office: ProjectServer, asked: Sent) -> Answer:
+def _activate(office: ProjectServer, sent: Sent) -> Answer:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
-    model, options = _find_model(office, asked.path["id"]), read_activation(asked.body)
-    patience = read_whole(asked.query, "wait", 10, MOST_SECONDS)
+    model, options = _find_model(office, sent.path["id"]), read_activation(sent.body)
+    patience = read_whole(sent.query, "wait", 10, MOST_SECONDS)
     ticket = office.open_ticket("promote", alone=True)
     if ticket is None:
         raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")

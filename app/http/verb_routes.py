@@ -61,12 +61,12 @@ def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str)
     ticket = office.open_ticket(verb, run=run)
 
     def work() -> None:
-        told: tuple[Any, ...] = ()
+        result: tuple[Any, ...] = ()
 
         def report(*progress: Any) -> None:
-            nonlocal told
-            if progress != told:
-                told = progress
+            nonlocal result
+            if progress != result:
+                result = progress
                 lines.put({"progress": progress})
 
         try:

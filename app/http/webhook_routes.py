@@ -123,8 +123,8 @@ def _note(project: Project, ear: WebhookBuffer, body: bytes) -> int:
 def _named(body: bytes) -> tuple[str, str]:
     """(record, dataset), as Argilla names them; empty where the call is about something else, a ping say."""
     try:
-        told: Any = json.loads(body)["data"]["record"]
-        return str(told["id"]), str(told["dataset"]["id"])
+        record: Any = json.loads(body)["data"]["record"]
+        return str(record["id"]), str(record["dataset"]["id"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return "", ""
 

@@ -26,9 +26,9 @@ activity(office)
 
 
 @st.cache_data(max_entries=4, show_spinner="Looking …")
-def look(_project: Project, wanted: Wanted, at: str) -> dict[str, Any]:
+def look(_project: Project, requested: Wanted, at: str) -> dict[str, Any]:
     """Looked at once: a rerun of the page draws it again."""
-    return accepting.preview(_project, wanted)
+    return accepting.preview(_project, requested)
 
 
 def act(verb: str, **options: object) -> None:
@@ -70,24 +70,26 @@ with st.form("wanted"):
     )
     if st.form_submit_button("Look", key="look", type="primary"):
         st.session_state["machine-look"] = Wanted(precision, each, confidence)
-if wanted := st.session_state.get("machine-look"):
+if request := st.session_state.get("machine-look"):
     try:
-        told = look(office.project, wanted, stamp(office.project))
+        result = look(office.project, request, stamp(office.project))
     except RondoError as error:
         st.info(escaped(error))
         st.stop()
-    st.text(what_can_be_promised(told))
-    if chart := coverage_chart(told):
+    st.text(what_can_be_promised(result))
+    if chart := coverage_chart(result):
         st.altair_chart(chart, key="coverage")
         with st.expander("The numbers"):
-            st.dataframe(told["labels"] if told["given"] else told["steps"], key="coverage-table", hide_index=True)
-    if told["given"]:
+            st.dataframe(
+                result["labels"] if result["given"] else result["steps"], key="coverage-table", hide_index=True
+            )
+    if result["given"]:
         with st.popover("Accept", type="primary"):
-            st.text(what_accepting_does(told, bool(stands)))
+            st.text(what_accepting_does(result, bool(stands)))
             st.button(
                 "Accept them",
                 key="accept",
                 on_click=act,
                 args=("auto",),
-                kwargs={"accept": True, **told["wanted"]},
+                kwargs={"accept": True, **result["wanted"]},
             )

@@ -24,12 +24,12 @@ searched = draw_search(trainer, values)
 on, gpu = draw_places(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
-    asked = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
+    query = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
     draw_price(office, on, gpu)
 asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
 if searched:
     draw_budget(office.project, Asked(searched, on, gpu))
-if asked:
+if query:
     with st.spinner("Writing what the job needs"):
         act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()

@@ -36,23 +36,23 @@ draw_news()
 making = "map" in office.activities
 if making:
     wait_for_map()
-found = open_map(project)
-if found is None:
+matches = open_map(project)
+if matches is None:
     st.text(
         "The map puts records that mean similar things side by side: whole groups can be read and labelled at once."
     )
     st.button("Make the map", key="make", type="primary", disabled=making, on_click=make_map)
     st.stop()
-if notice := map_notice(project, found):
+if notice := map_notice(project, matches):
     text, button = st.columns([4, 1], vertical_alignment="center")
     text.warning(notice, icon=":material/update:")
     button.button("Bring up to date", key="update", disabled=making, on_click=make_map)
 
-asked = st.segmented_control(
+query = st.segmented_control(
     "Colour", list(COLOURINGS), default="label", required=True, key="colour", bind="query-params"
 )
-colour = asked or "label"  # a link may leave it empty
-shown = points(project, found, colour)
+colour = query or "label"  # a link may leave it empty
+shown = points(project, matches, colour)
 event = st.echarts_chart(
     map_chart(shown, st.context.theme.type),
     height=540,

@@ -26,16 +26,16 @@ activity(office)
 watch(office)
 if trouble := st.session_state.pop("models-trouble", None):
     st.error(escaped(trouble))
-told = models(office.project, lambda *_: None)
-versions = told["models"]
+result = models(office.project, lambda *_: None)
+versions = result["models"]
 if not versions:
     st.info("There is no model yet. Label the first batch, or train one.")
     st.page_link("pages/jobs.py", label="Jobs", icon=":material/rocket_launch:")
     st.stop()
 
-champion = next((one for one in versions if one["id"] == told["champion"]), None)
+champion = next((one for one in versions if one["id"] == result["champion"]), None)
 if champion:
-    draw_champion(champion, told["rollback"], office)
+    draw_champion(champion, result["rollback"], office)
 draw_versions(versions)
 
 st.divider()
@@ -43,11 +43,11 @@ chosen = pick_model(versions)
 if chosen is not champion:
     draw_challenge(office, chosen, champion)
 draw_evaluations(office, chosen["id"])
-told = model(office.project, lambda *_: None, model=chosen["id"])
-draw_lineage(told)
-draw_note(office, told)
-if told["files"] and chosen is not champion:
-    draw_removal(office, told)
+result = model(office.project, lambda *_: None, model=chosen["id"])
+draw_lineage(result)
+draw_note(office, result)
+if result["files"] and chosen is not champion:
+    draw_removal(office, result)
 
 st.divider()
 draw_predictions(office)

@@ -21,12 +21,12 @@ if not there.records:
 search = ask_search(office.settings(), there)
 starts = trail(search)
 with st.spinner("Searching the records"):
-    found = find(office.project, search, starts[-1])
+    matches = find(office.project, search, starts[-1])
 if search.kind and inspected_at(office.project) is None:
     offer_inspection(office)
     st.stop()
-picked = draw_lines(found.lines)
-draw_paging(found, starts)
+picked = draw_lines(matches.lines)
+draw_paging(matches, starts)
 if search.kind:
     draw_kind(office, search.kind)
 draw_picked(office, picked)

@@ -40,10 +40,10 @@ else:
         st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")
 
 st.header("Batches")
-wanted = st.query_params.get("round") or (rounds and str(rounds[0]["round"]))
+requested = st.query_params.get("round") or (rounds and str(rounds[0]["round"]))
 facts = {one["round"]: one for one in batch_facts(office.project)}
-shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry["round"]) == wanted]
+shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry["round"]) == requested]
 for entry in shown:
-    draw_round(office, entry, facts[entry["round"]], opened=str(entry["round"]) == wanted)
+    draw_round(office, entry, facts[entry["round"]], opened=str(entry["round"]) == requested)
 with st.expander("The numbers"):
     st.dataframe(overview.round_table(rounds), key="rounds", hide_index=True)

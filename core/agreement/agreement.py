@@ -49,15 +49,19 @@ def agreement(project: Project) -> dict[str, Any]:
     }
 
 
-def _sentence(found: Agreement) -> str:
+def _sentence(matches: Agreement) -> str:
     """Krippendorff's own bounds: rely on .800, draw tentative conclusions from .667 on."""
-    if found.value is None:
-        return f"Agreement cannot be told: {found.why}."
+    if matches.value is None:
+        return f"Agreement cannot be told: {matches.why}."
     words = (
-        "enough to rely on" if found.value >= 0.8 else "tentative" if found.value >= 0.667 else "too little to rely on"
+        "enough to rely on"
+        if matches.value >= 0.8
+        else "tentative"
+        if matches.value >= 0.667
+        else "too little to rely on"
     )
-    span = "" if found.low is None else f" (95 %: {found.low:.2f} to {found.high:.2f})"
-    return f"Krippendorff's alpha is {found.value:.2f}{span} on {found.records:,} shared records: {words}."
+    span = "" if matches.low is None else f" (95 %: {matches.low:.2f} to {matches.high:.2f})"
+    return f"Krippendorff's alpha is {matches.value:.2f}{span} on {matches.records:,} shared records: {words}."
 
 
 def _pairs(crowd: Crowd) -> Rows:
@@ -73,8 +77,8 @@ def confused(project: Project, first: str, second: str) -> Rows:
     crowd, names = read_crowd(project), project.settings().taxonomy.names
     if first not in crowd.people or second not in crowd.people:
         return []
-    said = sheet(crowd.votes, np.array([crowd.people.index(first), crowd.people.index(second)]))
-    matrix = confusion(said[:, 0], said[:, 1], crowd.votes.categories)
+    answer = sheet(crowd.votes, np.array([crowd.people.index(first), crowd.people.index(second)]))
+    matrix = confusion(answer[:, 0], answer[:, 1], crowd.votes.categories)
     words = [", ".join(names.get(label, label) for label in labels) or NONE for labels in crowd.categories]
     return [
         {"first": words[row], "second": words[column], "records": int(matrix[row, column])}

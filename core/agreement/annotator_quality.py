@@ -12,7 +12,7 @@ import numpy as np
 from core.agreement.votes import Crowd, read_crowd, read_known
 from core.errors import Refused
 from core.jobs.bundle import Bundle, Report
-from core.labelling.resettling import said, settle_all
+from core.labelling.resettling import change_sentence, settle_all
 from core.project import Project
 from core.store.database import utc_now
 
@@ -55,15 +55,15 @@ def quality(project: Project, report: Report) -> dict[str, Any]:
     labels = sorted({label for category in crowd.categories for label in category})
     members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
     votes = crowd.votes
-    arrays = {"record": votes.record, "who": votes.who, "said": votes.said, "known": known, "gold": gold}
+    arrays = {"record": votes.record, "who": votes.who, "said": votes.answer, "known": known, "gold": gold}
     sizes = np.array([votes.records, votes.people, votes.categories])
     np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, sizes=sizes, members=members, **arrays)
-    found = project.jobs.run(bundle, report, "Measuring annotators")
-    people = [Quality(name, **row) for name, row in zip(crowd.people, found["people"], strict=True)]
+    matches = project.jobs.run(bundle, report, "Measuring annotators")
+    people = [Quality(name, **row) for name, row in zip(crowd.people, matches["people"], strict=True)]
     sentences = [*verdicts(people), *_take_in(project, bundle, crowd, people)]
     bundle.empty()
     rows = [one.__dict__ for one in people]
-    return {"people": rows, "sentences": sentences, "records": found["records"], "seconds": found["seconds"]}
+    return {"people": rows, "sentences": sentences, "records": matches["records"], "seconds": matches["seconds"]}
 
 
 def _refuse(crowd: Crowd, known: bool) -> None:
@@ -88,7 +88,7 @@ def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[Qu
         cursor.executemany("insert into annotators values (?, ?, ?, ?)", rows)
         _insert_labels(cursor, bundle, crowd)
         settings = project.settings()
-        return [said(settle_all(cursor, settings))] if settings.settle == "weighted" else []
+        return [change_sentence(settle_all(cursor, settings))] if settings.settle == "weighted" else []
 
 
 def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Crowd) -> None:
@@ -112,15 +112,15 @@ def measured(project: Project) -> list[Quality]:
 
 def measured_at(project: Project) -> datetime | None:
     """UTC."""
-    found: datetime | None = project.store.one("select max(measured_at) from annotators")
-    return found
+    value: datetime | None = project.store.one("select max(measured_at) from annotators")
+    return value
 
 
 def verdicts(people: Sequence[Quality]) -> list[str]:
     """A sentence for each person whose answers say nothing, or the contrary of what others say."""
-    told = [one for one in people if one.informed is not None and one.shared >= ENOUGH]
-    against = [one for one in told if (one.informed or 0.0) < AGAINST]
-    guessing = [one for one in told if AGAINST <= (one.informed or 0.0) < GUESSES]
+    result = [one for one in people if one.informed is not None and one.shared >= ENOUGH]
+    against = [one for one in result if (one.informed or 0.0) < AGAINST]
+    guessing = [one for one in result if AGAINST <= (one.informed or 0.0) < GUESSES]
     return [
         *(f"{one.annotator} answers against the others: {one.shared:,} shared records. Ask why." for one in against),
         *(

@@ -110,16 +110,16 @@ def _conflict(row: Sequence[Any], answers: Sequence[Opinion]) -> Conflict:
 def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> dict[int, list[Opinion]]:
     """Of each record, in the order in which they came."""
     query = ANSWERS.format(ns=",".join(map(str, ns)) or "null")
-    told = cursor.execute(
+    result = cursor.execute(
         f"""select n, annotator, action, labels from ({query}) where counts and not from_file
             order by received_at, annotator""",
         answer_parameters(settings),
     ).fetchall()
     notes = dict(_notes(cursor, ns))
-    found: dict[int, list[Opinion]] = {}
-    for n, who, action, labels in told:
-        found.setdefault(n, []).append(Opinion(who, action, tuple(labels), notes.get((n, who))))
-    return found
+    matches: dict[int, list[Opinion]] = {}
+    for n, who, action, labels in result:
+        matches.setdefault(n, []).append(Opinion(who, action, tuple(labels), notes.get((n, who))))
+    return matches
 
 
 def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[tuple[int, str], str]]:

@@ -25,7 +25,7 @@ class Votes:
 
     record: Ints
     who: Ints
-    said: Ints
+    answer: Ints
     records: int
     people: int
     categories: int
@@ -55,7 +55,7 @@ class Kappa:
 
 def count_categories(votes: Votes) -> Ints:
     """(records, categories): how many people said what of each record."""
-    flat = np.bincount(votes.record * votes.categories + votes.said, minlength=votes.records * votes.categories)
+    flat = np.bincount(votes.record * votes.categories + votes.answer, minlength=votes.records * votes.categories)
     return flat.reshape(votes.records, votes.categories)
 
 
@@ -92,9 +92,9 @@ def _disagreement(kinds: Ints) -> Floats:
 def _alphas(members: Floats, terms: Floats) -> Floats:
     """(draws,) from how many records there are of each kind, (draws, kinds); NaN where there is one category only."""
     sums = members @ terms
-    observed, said = sums[:, 0], sums[:, 1:]
-    answers = said.sum(axis=1)
-    expected = (answers**2 - (said**2).sum(axis=1)) / np.maximum(answers - 1, 1)
+    observed, answer = sums[:, 0], sums[:, 1:]
+    answers = answer.sum(axis=1)
+    expected = (answers**2 - (answer**2).sum(axis=1)) / np.maximum(answers - 1, 1)
     return np.where(expected > 0, 1 - observed / np.where(expected > 0, expected, 1), np.nan)
 
 
@@ -107,21 +107,21 @@ def _interval(
         _alphas(rng.multinomial(members.sum(), shares, size=min(part, resamples - start)).astype(np.float64), terms)
         for start in range(0, resamples, part)
     ]
-    found = np.concatenate(drawn)
-    found = found[~np.isnan(found)]
-    if len(members) < 2 or len(found) < _TOLD * resamples:
+    matches = np.concatenate(drawn)
+    matches = matches[~np.isnan(matches)]
+    if len(members) < 2 or len(matches) < _TOLD * resamples:
         return None, None
-    low, high = np.percentile(found, (2.5, 97.5))
+    low, high = np.percentile(matches, (2.5, 97.5))
     return float(low), float(high)
 
 
 def sheet(votes: Votes, people: Ints) -> Ints:
     """(records, people): what each of these people said, -1 where nothing."""
-    found = np.full((votes.records, len(people)), -1, np.int64)
+    result = np.full((votes.records, len(people)), -1, np.int64)
     for column, person in enumerate(people):
-        given = votes.who == person
-        found[votes.record[given], column] = votes.said[given]
-    return found
+        supplied = votes.who == person
+        result[votes.record[supplied], column] = votes.answer[supplied]
+    return result
 
 
 def confusion(first: Ints, second: Ints, categories: int) -> Ints:
@@ -145,9 +145,9 @@ def kappa(matrix: Ints) -> Kappa:
 
 def kappas(votes: Votes, people: Ints) -> dict[tuple[int, int], Kappa]:
     """Of each two of these people, by their places in `people`, the first before the second."""
-    said = sheet(votes, people)
+    answer = sheet(votes, people)
     places = range(len(people))
-    return {(a, b): _kappa_of(said[:, a], said[:, b]) for a in places for b in places if a < b}
+    return {(a, b): _kappa_of(answer[:, a], answer[:, b]) for a in places for b in places if a < b}
 
 
 def _kappa_of(first: Ints, second: Ints) -> Kappa:

@@ -33,7 +33,7 @@ class Crowd:
     def has(self, label: str) -> npt.NDArray[np.bool_]:
         """(answers,): whether each names this label."""
         with_it = np.array([label in category for category in self.categories], np.bool_)
-        return with_it[self.votes.said] if len(with_it) else np.zeros(0, np.bool_)
+        return with_it[self.votes.answer] if len(with_it) else np.zeros(0, np.bool_)
 
 
 _GIVEN = f"""
@@ -53,8 +53,8 @@ def read_crowd(project: Project) -> Crowd:
 def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -> Crowd:
     """rows: record number, person, labels."""
     order = {label.id: place for place, label in enumerate(settings.taxonomy.labels)}
-    given = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
-    categories = sorted(set(given), key=lambda labels: [order.get(label, -1) for label in labels])
+    supplied = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
+    categories = sorted(set(supplied), key=lambda labels: [order.get(label, -1) for label in labels])
     names, busy = np.unique(np.array([who for _, who, _ in rows], np.str_), return_counts=True)
     people = [str(names[place]) for place in np.lexsort((names, -busy))]
     person = {name: place for place, name in enumerate(people)}
@@ -63,7 +63,7 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
     votes = Votes(
         record=record.astype(np.int64),
         who=np.array([person[who] for _, who, _ in rows], np.int64),
-        said=np.array([code[labels] for labels in given], np.int64),
+        answer=np.array([code[labels] for labels in supplied], np.int64),
         records=len(ns),
         people=len(people),
         categories=len(categories),

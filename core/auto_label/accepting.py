@@ -24,34 +24,34 @@ REQUEUED = 50
 
 
 def auto(
-    project: Project, report: Report, *, accept: bool = False, who: str = "local", **wanted: Any
+    project: Project, report: Report, *, accept: bool = False, who: str = "local", **requested: Any
 ) -> dict[str, Any]:
     """What could be labelled by machine with this promise; with `accept` it is, and a blind check is queued.
 
     wanted: fields of `Wanted`. Raises Refused, with the number of audit labels still missing, where nothing can be
     promised.
     """
-    asked = Wanted(**wanted)
+    query = Wanted(**requested)
     report("Looking for what can be promised", 0, 1)
-    found, told = _look(project, asked)
-    if not told["given"]:
-        raise Refused(told["why"])
+    matches, result = _look(project, query)
+    if not result["given"]:
+        raise Refused(result["why"])
     report("Looking for what can be promised", 1, 1)
     if accept:
         report("Accepting", 0, 1)
-        told |= _accept(project, asked, found, told, who)
+        result |= _accept(project, query, matches, result, who)
         report("Accepting", 1, 1)
-    return told
+    return result
 
 
-def preview(project: Project, wanted: Wanted) -> dict[str, Any]:
+def preview(project: Project, requested: Wanted) -> dict[str, Any]:
     """`given`, and what would be covered; or `why` nothing can be promised. Changes nothing.
 
     covered, share and pool; audits and wrong behind it; bound; labels (per label threshold, covered, audits, wrong,
     bound); missing (audit labels); outside (records of imports that were hardly audited); steps (for a picture).
     Raises Refused where there is no model that fits the project, BadInput for shares that cannot be promised.
     """
-    return _look(project, wanted)[1]
+    return _look(project, requested)[1]
 
 
 def withdraw(project: Project, report: Report, *, who: str = "local") -> dict[str, Any]:
@@ -73,19 +73,19 @@ def check(project: Project, report: Report) -> dict[str, Any]:
     Where single labels are to blame only these go, and the rest stands on as a promise of its own. The records are in
     the pool again, the least sure of them in front of the queue. Quick where nothing stands or nothing broke.
     """
-    told: dict[str, Any] = {"broken": None, "removed": 0, "requeued": 0}
+    result: dict[str, Any] = {"broken": None, "removed": 0, "requeued": 0}
     with project.store.reading() as cursor:
         if not _verdict(project, cursor)[2]:
-            return told
+            return result
     with project.desk.changing() as cursor:
-        promise, counts, gone, wanted = _verdict(project, cursor)
+        promise, counts, gone, requested = _verdict(project, cursor)
         if promise is None or not gone:  # taken back meanwhile
-            return told
-        why = what_broke(wanted, counts, gone, project.settings().taxonomy.names)
+            return result
+        why = what_broke(requested, counts, gone, project.settings().taxonomy.names)
         ns = _break(cursor, promise, why, [one.label for one in counts if one not in gone])
         note(cursor, LEFT, "break", {"promise": promise, "labels": [one.label for one in gone], "records": len(ns)})
         requeued = send(cursor, ns[:REQUEUED], LEFT, project.settings())["queued"]
-    return told | {"broken": promise, "why": why, "removed": len(ns), "requeued": requeued}
+    return result | {"broken": promise, "why": why, "removed": len(ns), "requeued": requeued}
 
 
 def _verdict(
@@ -97,38 +97,38 @@ def _verdict(
     ).fetchone()
     if row is None:
         return None, [], [], Wanted()
-    wanted = Wanted(*row[1:])
+    requested = Wanted(*row[1:])
     counts = count_checks(cursor, row[0], multi=project.settings().multi)
-    return row[0], counts, _broken_labels(counts, wanted), wanted
+    return row[0], counts, _broken_labels(counts, requested), requested
 
 
-def _broken_labels(counts: list[Checked], wanted: Wanted) -> list[Checked]:
+def _broken_labels(counts: list[Checked], requested: Wanted) -> list[Checked]:
     """Labels whose own promise is broken. Where the common one is: those to blame, or all if the rest is no better."""
-    alone = limit_of(wanted, len(counts))
-    gone = [one for one in counts if wanted.per_label and evidence_of([one], wanted.per_label) >= alone]
-    if evidence_of(counts, wanted.precision) < limit_of(wanted, 0):
+    alone = limit_of(requested, len(counts))
+    gone = [one for one in counts if requested.per_label and evidence_of([one], requested.per_label) >= alone]
+    if evidence_of(counts, requested.precision) < limit_of(requested, 0):
         return gone
-    blamed = [one for one in counts if one in gone or evidence_of([one], wanted.precision) >= alone]
+    blamed = [one for one in counts if one in gone or evidence_of([one], requested.precision) >= alone]
     rest = [one for one in counts if one not in blamed]
     seen = sum(one.right + one.wrong for one in rest)
-    fine = seen and sum(one.right for one in rest) >= wanted.precision * seen
+    fine = seen and sum(one.right for one in rest) >= requested.precision * seen
     return blamed if blamed and fine else counts
 
 
-def _break(cursor: duckdb.DuckDBPyConnection, promise: str, why: str, kept: list[str]) -> list[int]:
+def _break(cursor: duckdb.DuckDBPyConnection, promise: str, why: str, retained: list[str]) -> list[int]:
     """Ends the promise; labels that are kept go on under one of their own. Returns the records that lost theirs."""
-    if kept:
+    if retained:
         rest = secrets.token_hex(8)
-        cursor.execute(_REST, {"rest": rest, "who": LEFT, "now": utc_now(), "old": promise, "kept": kept})
+        cursor.execute(_REST, {"rest": rest, "who": LEFT, "now": utc_now(), "old": promise, "kept": retained})
         cursor.execute(
             "update machine_labels set promise = ? where promise = ? and list_contains(?::varchar[], labels[1])",
-            [rest, promise, kept],
+            [rest, promise, retained],
         )
         cursor.execute(
             "update promises set covered = (select count(*) from machine_labels where promise = id) where id = ?",
             [rest],
         )
-        cursor.execute(_CUT, [json.dumps(_kept_thresholds(cursor, promise, kept)), rest])
+        cursor.execute(_CUT, [json.dumps(_kept_thresholds(cursor, promise, retained)), rest])
     lost = cursor.execute(
         """select n from machine_labels where promise = ? and n not in (select n from settled)
            order by probability, n""",
@@ -148,40 +148,40 @@ _REST = """
 _CUT = "update promises set thresholds = ? where id = ?"
 
 
-def _kept_thresholds(cursor: duckdb.DuckDBPyConnection, promise: str, kept: list[str]) -> dict[str, float]:
+def _kept_thresholds(cursor: duckdb.DuckDBPyConnection, promise: str, retained: list[str]) -> dict[str, float]:
     row = cursor.execute("select thresholds from promises where id = ?", [promise]).fetchone()
-    return {label: value for label, value in json.loads(row[0] if row else "{}").items() if label in kept}
+    return {label: value for label, value in json.loads(row[0] if row else "{}").items() if label in retained}
 
 
-def _look(project: Project, wanted: Wanted) -> tuple[Found, dict[str, Any]]:
-    check_wanted(wanted)
+def _look(project: Project, requested: Wanted) -> tuple[Found, dict[str, Any]]:
+    check_wanted(requested)
     with project.store.reading() as cursor:
-        found = read_evidence(project, cursor, wanted)
+        matches = read_evidence(project, cursor, requested)
         waiting = count(cursor, "select count(*) from queue where audit and n not in (select n from settled)")
-    verdict = certify(found.evidence, wanted)
-    told: dict[str, Any] = {
-        **asdict(wanted),
-        "wanted": asdict(wanted),
-        "model": found.model,
-        "outside": found.outside,
-        "late": found.late,
+    verdict = certify(matches.evidence, requested)
+    result: dict[str, Any] = {
+        **asdict(requested),
+        "wanted": asdict(requested),
+        "model": matches.model,
+        "outside": matches.outside,
+        "late": matches.late,
     }
     if isinstance(verdict, Refusal):
-        why = what_is_missing(verdict, wanted, {"waiting": waiting, "late": found.late})
-        return found, told | asdict(verdict) | {"given": False, "why": why}
+        why = what_is_missing(verdict, requested, {"waiting": waiting, "late": matches.late})
+        return matches, result | asdict(verdict) | {"given": False, "why": why}
     names = project.settings().taxonomy.names
-    told |= asdict(verdict) | {
+    result |= asdict(verdict) | {
         "given": True,
         "share": verdict.covered / verdict.pool,
         "certificate": asdict(replace(verdict, steps=())),
     }
-    told["labels"] = [
+    result["labels"] = [
         {"id": part.label, "name": names.get(part.label, "all labels")} | asdict(part) for part in verdict.parts
     ]
-    return found, told
+    return matches, result
 
 
-def _accept(project: Project, wanted: Wanted, found: Found, told: dict[str, Any], who: str) -> dict[str, Any]:
+def _accept(project: Project, requested: Wanted, matches: Found, result: dict[str, Any], who: str) -> dict[str, Any]:
     """In one transaction, in which what was found must still hold. Records that somebody took meanwhile are left out.
 
     Only records of the pool that was looked at: what came since may lie beyond what the audit speaks of.
@@ -189,32 +189,32 @@ def _accept(project: Project, wanted: Wanted, found: Found, told: dict[str, Any]
     promise = secrets.token_hex(8)
     with project.desk.changing() as cursor:
         settings = project.settings()
-        if trusted_model(project, cursor) != found.model:
+        if trusted_model(project, cursor) != matches.model:
             raise Refused(_CHANGED)
         for (old,) in cursor.execute("select id from promises where state = 'standing'").fetchall():
             end_promise(cursor, old, "replaced", f"replaced by {promise}")
         cursor.execute(
             _ACCEPT,
             {
-                "keys": list(told["thresholds"]),
-                "thresholds": list(told["thresholds"].values()),
+                "keys": list(result["thresholds"]),
+                "thresholds": list(result["thresholds"].values()),
                 "promise": promise,
-                "model": found.model,
-                "ns": found.ns.tolist(),
+                "model": matches.model,
+                "ns": matches.ns.tolist(),
                 "multi": settings.multi,
             },
         )
         covered = count(cursor, "select count(*) from machine_labels where promise = ?", [promise])
         if not covered:
             raise Refused(_CHANGED)
-        row = [promise, utc_now(), who, found.model, settings.encoder, settings.taxonomy.version]
-        about = [*asdict(wanted).values(), json.dumps(told["thresholds"]), json.dumps(told["certificate"])]
+        row = [promise, utc_now(), who, matches.model, settings.encoder, settings.taxonomy.version]
+        about = [*asdict(requested).values(), json.dumps(result["thresholds"]), json.dumps(result["certificate"])]
         cursor.execute(
             f"insert into promises values ({', '.join('?' * 13)}, 'standing', null, null)",
-            [*row, *about, covered, told["pool"]],
+            [*row, *about, covered, result["pool"]],
         )
         cursor.execute(f"delete from queue q where q.n in (select n from machine_labels) and {FREE_SPARE}")
-        checks = _queue_checks(cursor, promise, min(check_size(wanted), covered), settings.seed)
+        checks = _queue_checks(cursor, promise, min(check_size(requested), covered), settings.seed)
         note(cursor, who, "accept", {"promise": promise, "labels": covered, "checks": checks})
     return {"promise": promise, "accepted": covered, "checks": checks}
 

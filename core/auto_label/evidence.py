@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core.data.records import AUDIT_POOL, HELD
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted, fewest
-from core.evaluation.regions import Bools, Evidence, Ints, CheckedRecords
+from core.evaluation.regions import Bools, CheckedRecords, Evidence, Ints
 from core.project import Project
 from core.rounds.plans import active_model
 
@@ -31,7 +31,7 @@ class Found:
     late: int
 
 
-def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, wanted: Wanted) -> Found:
+def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested: Wanted) -> Found:
     """Raises Refused where `trusted_model` does."""
     settings = project.settings()
     model = trusted_model(project, cursor)
@@ -39,20 +39,20 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, wanted: W
     pool, audit, guide = (
         _columns(cursor, query, labels) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
     )
-    end = _covered(pool["n"], audit, fewest(wanted))
-    kept, used = pool["n"] < end, _counts(audit, end)
+    end = _covered(pool["n"], audit, fewest(requested))
+    retained, used = pool["n"] < end, _counts(audit, end)
     row = cursor.execute(_LATE).fetchone()
     return Found(
         Evidence(
             labels,
             _judged(audit, used),
             _judged(guide, np.ones(len(guide["n"]), bool)),
-            pool["place"][kept],
-            pool["probability"][kept],
+            pool["place"][retained],
+            pool["probability"][retained],
         ),
-        pool["n"][kept],
+        pool["n"][retained],
         model,
-        int((~kept).sum()),
+        int((~retained).sum()),
         row[0] if row else 0,
     )
 
@@ -87,8 +87,10 @@ def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, .
     return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
 
 
-def _judged(rows: dict[str, npt.NDArray[Any]], kept: Bools) -> CheckedRecords:
-    return CheckedRecords(rows["place"][kept], rows["probability"][kept], rows["is_right"][kept].astype(bool))
+def _judged(rows: dict[str, npt.NDArray[Any]], retained: Bools) -> CheckedRecords:
+    return CheckedRecords(
+        rows["place"][retained], rows["probability"][retained], rows["is_right"][retained].astype(bool)
+    )
 
 
 def _counts(audit: dict[str, npt.NDArray[Any]], end: float) -> Bools:

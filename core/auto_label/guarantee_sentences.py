@@ -7,15 +7,15 @@ from core.auto_label.guarantees import Checked, check_size
 from core.evaluation.guarantee import Refusal, Wanted
 
 
-def what_is_promised(wanted: Wanted) -> str:
+def what_is_promised(requested: Wanted) -> str:
     """'95 % right with 95 % confidence', and what is promised of each label."""
-    each = f", and at least {_share(wanted.per_label)} of each label's" if wanted.per_label is not None else ""
-    return f"at least {_share(wanted.precision)} of them right{each}, with {_share(wanted.confidence)} confidence"
+    each = f", and at least {_share(requested.per_label)} of each label's" if requested.per_label is not None else ""
+    return f"at least {_share(requested.precision)} of them right{each}, with {_share(requested.confidence)} confidence"
 
 
-def what_is_missing(refusal: Refusal, wanted: Wanted, known: Mapping[str, int]) -> str:
+def what_is_missing(refusal: Refusal, requested: Wanted, known: Mapping[str, int]) -> str:
     """Why nothing can be promised and what to do. known: audit records `waiting` in the queue, `late` for the model."""
-    promise = f"a promise of {what_is_promised(wanted)}"
+    promise = f"a promise of {what_is_promised(requested)}"
     have = f"{refusal.audits:,} audit labels speak for the {refusal.pool:,} records of the pool"
     if not refusal.pool:
         return "Nothing is left to label by machine: every record was asked or is queued."
@@ -34,38 +34,38 @@ def what_is_missing(refusal: Refusal, wanted: Wanted, known: Mapping[str, int]) 
     return f"{missing} Queue them: `rondo next --audit-share 1 --size {refusal.missing}`, label them, then `rondo fit`."
 
 
-def what_broke(wanted: Wanted, counts: Sequence[Checked], gone: Sequence[Checked], names: Mapping[str, str]) -> str:
+def what_broke(requested: Wanted, counts: Sequence[Checked], gone: Sequence[Checked], names: Mapping[str, str]) -> str:
     """For people who relied on it. counts: all accepted labels; gone: those that are taken back."""
     every = len(gone) == len(counts)
     which = "" if every else " of " + ", ".join(repr(names.get(one.label, one.label)) for one in gone)
     wrong, seen = sum(one.wrong for one in gone), sum(one.right + one.wrong for one in gone)
     return (
-        f"A promise of {what_is_promised(wanted)}, is broken: of {seen:,} machine labels{which} that people checked "
+        f"A promise of {what_is_promised(requested)}, is broken: of {seen:,} machine labels{which} that people checked "
         f"blindly, {wrong:,} were wrong. {sum(one.left for one in gone):,} machine labels{which} were taken back; "
         "their records are in the pool again, the least sure ones in front of the queue."
     )
 
 
-def what_can_be_promised(told: Mapping[str, Any]) -> str:
+def what_can_be_promised(result: Mapping[str, Any]) -> str:
     """What `core.auto_label.accepting.preview` found, in a few sentences."""
-    if not told["given"]:
-        return str(told["why"])
-    left_out = told["outside"]
+    if not result["given"]:
+        return str(result["why"])
+    left_out = result["outside"]
     parts = [
-        f"{told['covered']:,} of {told['pool']:,} records of the pool ({told['share']:.0%}) can be labelled by "
-        f"machine, {what_is_promised(Wanted(**told['wanted']))}.",
-        f"Of {told['audits']:,} audit records among them {told['wrong']:,} were wrong.",
+        f"{result['covered']:,} of {result['pool']:,} records of the pool ({result['share']:.0%}) can be labelled by "
+        f"machine, {what_is_promised(Wanted(**result['wanted']))}.",
+        f"Of {result['audits']:,} audit records among them {result['wrong']:,} were wrong.",
     ]
     if left_out:
         parts.append(f"{left_out:,} records came with an import after the audit was drawn; they are left out.")
     return " ".join(parts)
 
 
-def what_accepting_does(told: Mapping[str, Any], replaces: bool) -> str:
+def what_accepting_does(result: Mapping[str, Any], replaces: bool) -> str:
     """Before a person agrees: numbers, and what follows."""
-    checks = min(check_size(Wanted(**told["wanted"])), told["covered"])
+    checks = min(check_size(Wanted(**result["wanted"])), result["covered"])
     return (
-        f"{told['covered']:,} records get a machine label and leave the pool; {checks:,} of them, drawn at random, "
+        f"{result['covered']:,} records get a machine label and leave the pool; {checks:,} of them, drawn at random, "
         "wait in the queue to be checked, and nobody sees which ones. No model learns from machine labels."
         + (" The promise that stands is replaced." if replaces else "")
     )
@@ -73,12 +73,12 @@ def what_accepting_does(told: Mapping[str, Any], replaces: bool) -> str:
 
 def how_it_stands(promise: Mapping[str, Any]) -> str:
     """Of what `core.auto_label.guarantees.standing` found."""
-    wanted = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
+    requested = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
     seen = promise["right"] + promise["wrong"]
-    said = f"{promise['wrong']:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
+    predicted = f"{promise['wrong']:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
     return (
-        f"{promise['covered']:,} machine labels, {what_is_promised(wanted)}; by {promise['who']}, "
-        f"{promise['made_at'][:10]}. {said}; {promise['waiting']:,} checks wait in the queue. Evidence against the "
+        f"{promise['covered']:,} machine labels, {what_is_promised(requested)}; by {promise['who']}, "
+        f"{promise['made_at'][:10]}. {predicted}; {promise['waiting']:,} checks wait in the queue. Evidence against the "
         f"promise: {promise['evidence']:.2g}; at {promise['limit']:.0f} it counts as broken."
     )
 

@@ -50,28 +50,28 @@ def count_checks(cursor: duckdb.DuckDBPyConnection, promise: str, *, multi: bool
 def evidence_of(counts: list[Checked], promised: float) -> float:
     """The e-value against a promise about these labels together; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
-    found = evidence_against(right, wrong, sum(one.accepted for one in counts), promised)
-    return min(found, MOST_EVIDENCE)
+    matches = evidence_against(right, wrong, sum(one.accepted for one in counts), promised)
+    return min(matches, MOST_EVIDENCE)
 
 
-def limit_of(wanted: Wanted, labels: int) -> float:
+def limit_of(requested: Wanted, labels: int) -> float:
     """The evidence at which the promise about all (labels = 0) or about one of so many labels counts as broken.
 
     Where both are promised they share the risk of a false alarm.
     """
-    parts = 1 if wanted.per_label is None else 2
-    return parts * max(labels, 1) / wanted.risk
+    parts = 1 if requested.per_label is None else 2
+    return parts * max(labels, 1) / requested.risk
 
 
-def check_size(wanted: Wanted) -> int:
+def check_size(requested: Wanted) -> int:
     """Blind answers after which a share of wrong labels three times the allowed one is mostly noticed.
 
     Wald 1945: the evidence needed over what one answer brings of it on average, and twice as many.
     """
-    allowed = 1 - wanted.precision
+    allowed = 1 - requested.precision
     wrong = min(3 * allowed, 0.9)
     brings = wrong * log(wrong / allowed) + (1 - wrong) * log((1 - wrong) / (1 - allowed))
-    return min(max(ceil(2 * log(limit_of(wanted, labels=0)) / brings), FEWEST_CHECKS), MOST_CHECKS)
+    return min(max(ceil(2 * log(limit_of(requested, labels=0)) / brings), FEWEST_CHECKS), MOST_CHECKS)
 
 
 def end_promise(cursor: duckdb.DuckDBPyConnection, promise: str, state: str, why: str) -> int:
@@ -113,8 +113,8 @@ def standing(project: Project) -> dict[str, Any] | None:
     limit (the evidence at which the promise counts as broken), certificate.
     """
     with project.store.reading() as cursor:
-        found = _promises(cursor, "where state = 'standing'")
-        return _facts(project, cursor, found[0]) if found else None
+        matches = _promises(cursor, "where state = 'standing'")
+        return _facts(project, cursor, matches[0]) if matches else None
 
 
 def history(project: Project) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ def _plain(name: str, value: object) -> object:
 
 
 def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, promise: dict[str, Any]) -> dict[str, Any]:
-    wanted = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
+    requested = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
     counts = count_checks(cursor, promise["id"], multi=project.settings().multi)
     names = project.settings().taxonomy.names
     return promise | {
@@ -161,8 +161,8 @@ def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, promise: dict[st
         "right": sum(one.right for one in counts),
         "wrong": sum(one.wrong for one in counts),
         "waiting": count(cursor, _WAITING, [promise["id"]]),
-        "evidence": evidence_of(counts, wanted.precision),
-        "limit": limit_of(wanted, labels=0),
+        "evidence": evidence_of(counts, requested.precision),
+        "limit": limit_of(requested, labels=0),
         "labels": [
             {
                 "id": one.label,
@@ -170,7 +170,7 @@ def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, promise: dict[st
                 "covered": one.left,
                 "right": one.right,
                 "wrong": one.wrong,
-                "evidence": evidence_of([one], wanted.per_label or wanted.precision),
+                "evidence": evidence_of([one], requested.per_label or requested.precision),
             }
             for one in counts
         ],

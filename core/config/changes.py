@@ -24,15 +24,15 @@ def change_settings(project: Project, who: str = "local", **changes: Any) -> Set
     Raises BadInput with nothing changed.
     """
     with project.changing_settings() as (settings, cursor):
-        wanted = _changed(settings, changes)
-        if wanted == settings:
+        requested = _changed(settings, changes)
+        if requested == settings:
             return settings
         adopt_taxonomy(cursor, settings)  # a person may have edited the file
-        wanted = adopt_taxonomy(cursor, wanted)
+        requested = adopt_taxonomy(cursor, requested)
         note(cursor, who, "settings", changes)
-        project.save_settings(wanted)
+        project.save_settings(requested)
     project.desk.reload()
-    return wanted
+    return requested
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:

@@ -169,9 +169,9 @@ def _from_document(document: dict[str, Any], path: Path) -> Settings:
         for key, value in values.items():
             if key not in _SECTIONS[section]:
                 raise BadInput(f"{path}: unknown setting {section}.{key}; there are {', '.join(_SECTIONS[section])}.")
-            wanted = type(defaults[key])
-            if type(value) is not wanted and not (wanted is float and type(value) is int):
-                raise BadInput(f"{path}: {section}.{key} is {value!r}, but a {wanted.__name__} is needed.")
+            requested = type(defaults[key])
+            if type(value) is not requested and not (requested is float and type(value) is int):
+                raise BadInput(f"{path}: {section}.{key} is {value!r}, but a {requested.__name__} is needed.")
             known[key] = value
     known.setdefault("name", path.parent.name)
     return Settings(**known, taxonomy=_taxonomy(taxonomy, path))
@@ -195,16 +195,16 @@ def _taxonomy(table: dict[str, Any], path: Path) -> Taxonomy:
 
 def _label(entry: object, path: Path) -> Label:
     kinds = {"id": str, "name": str, "description": str, "retired": bool}
-    given = entry if isinstance(entry, dict) else {}
-    for key, value in given.items():
+    supplied = entry if isinstance(entry, dict) else {}
+    for key, value in supplied.items():
         if key not in kinds:
             raise BadInput(f"{path}: a label under [[taxonomy.labels]] has {key!r}; there are {', '.join(kinds)}.")
         if type(value) is not kinds[key]:
             raise BadInput(f"{path}: the {key} of a label is {value!r}, but a {kinds[key].__name__} is needed.")
-    if not given.get("id") or not given.get("name"):
+    if not supplied.get("id") or not supplied.get("name"):
         raise BadInput(f"{path}: every label under [[taxonomy.labels]] needs an id and a name; one is {entry!r}.")
     try:
-        return Label(**{**given, "name": check_name(given["name"])})
+        return Label(**{**supplied, "name": check_name(supplied["name"])})
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
 

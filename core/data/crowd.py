@@ -23,36 +23,36 @@ KNOWN = ""
 class Crowd:
     """Grows with the answers. names: as the file writes them -> as they are kept. repeated: rows with nothing new."""
 
-    told: Told = field(default_factory=dict)
+    details: Told = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     repeated: int = 0
 
-    def enter(self, ids: Sequence[str], labels: Sequence[str | None], given: Column, people: Column) -> None:
+    def enter(self, ids: Sequence[str], labels: Sequence[str | None], column: Column, people: Column) -> None:
         """One batch of answers; given: the column that `labels` were read from. A row without a label is no answer."""
         names = people.filled()
         for index, (label, name) in enumerate(zip(labels, names, strict=True)):
             if label is not None and name is None:
                 people.complain(index, "is empty where there is a label; say who gave it, or remove the row")
         whose = [name and self._kept(people, index, name) for index, name in enumerate(names)]
-        self._enter(ids, labels, given, [name or KNOWN for name in whose])
+        self._enter(ids, labels, column, [name or KNOWN for name in whose])
 
-    def enter_known(self, ids: Sequence[str], labels: Sequence[str | None], given: Column) -> None:
+    def enter_known(self, ids: Sequence[str], labels: Sequence[str | None], column: Column) -> None:
         """One batch of known answers, which every row of a record may repeat."""
         before = self.repeated
-        self._enter(ids, labels, given, [KNOWN] * len(ids))
+        self._enter(ids, labels, column, [KNOWN] * len(ids))
         self.repeated = before
 
-    def _enter(self, ids: Sequence[str], labels: Sequence[str | None], given: Column, whose: Sequence[str]) -> None:
+    def _enter(self, ids: Sequence[str], labels: Sequence[str | None], column: Column, whose: Sequence[str]) -> None:
         for index, (record, label, who) in enumerate(zip(ids, labels, whose, strict=True)):
             if label is None:
                 continue
             label = SEPARATOR.join(sorted(label.split(SEPARATOR)))
-            row = given.batch.first + index
-            first, before = self.told.setdefault((record, who), (row, label))
+            row = column.batch.first + index
+            first, before = self.details.setdefault((record, who), (row, label))
             if before != label:
-                by, place = f"'{who}'" if who else "the known answers", given.batch.place(first)
+                by, place = f"'{who}'" if who else "the known answers", column.batch.place(first)
                 fault = f"gives the record '{record}' the label '{label}', but '{before}' in {place}, both by {by}"
-                given.complain(index, f"{fault}; keep one of them")
+                column.complain(index, f"{fault}; keep one of them")
             self.repeated += first != row
 
     def _kept(self, people: Column, index: int, name: str) -> str:
@@ -66,14 +66,14 @@ class Crowd:
 
     def known_labels(self) -> Iterable[str]:
         """The labels of each known answer, joined by the separator where there are several."""
-        return (label for (_, who), (_, label) in self.told.items() if who == KNOWN)
+        return (label for (_, who), (_, label) in self.details.items() if who == KNOWN)
 
     def summary(self) -> Mapping[str, int]:
         """What the report says besides."""
-        known = sum(who == KNOWN for _, who in self.told)
-        people = {who for _, who in self.told} - {KNOWN}
+        known = sum(who == KNOWN for _, who in self.details)
+        people = {who for _, who in self.details} - {KNOWN}
         return {
-            "answers": len(self.told) - known,
+            "answers": len(self.details) - known,
             "annotators": len(people),
             "known_answers": known,
             "repeated_answers": self.repeated,
@@ -85,9 +85,9 @@ class Crowd:
         from pyarrow import parquet
 
         columns: dict[str, list[Any]] = {
-            "id": [record for record, _ in self.told],
-            "annotator": [who or None for _, who in self.told],
-            "label": [label for _, label in self.told.values()],
+            "id": [record for record, _ in self.details],
+            "annotator": [who or None for _, who in self.details],
+            "label": [label for _, label in self.details.values()],
         }
         cells = {name: arrow.array(column, arrow.string()) for name, column in columns.items()}
         parquet.write_table(arrow.table(cells), target)

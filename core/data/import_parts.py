@@ -37,12 +37,12 @@ def begin_import(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Se
 
     sizes: as `number_records` gives them. Whatever anybody answers from now on is newer than the file.
     """
-    found = json.loads((bundle.path / "out" / "report.json").read_text(encoding="utf-8"))
+    stored = json.loads((bundle.path / "out" / "report.json").read_text(encoding="utf-8"))
     names = json.dumps({label.id: label.name for label in settings.taxonomy.labels})
-    stamp = first_stamp(cursor, sizes[1] + found.get("answers", 0) + found.get("known_answers", 0))
+    stamp = first_stamp(cursor, sizes[1] + stored.get("answers", 0) + stored.get("known_answers", 0))
     cursor.execute(
         "insert into imports values (?, ?, ?, ?, 0, ?, ?, '{}')",
-        [bundle.path.name, found["file"], names, stamp, *sizes],
+        [bundle.path.name, stored["file"], names, stamp, *sizes],
     )
 
 

@@ -70,14 +70,14 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
     part, answers = out / "records.parquet.part", out / "answers.parquet"
     answers.unlink(missing_ok=True)  # of a job that did not end
     try:
-        found = {"file": file.name, **write_records(source, layout, part, report)}
-        found["contradictions"] = contradictions_in(part) if layout.label else None
-        found["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
-        (out / "report.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+        result = {"file": file.name, **write_records(source, layout, part, report)}
+        result["contradictions"] = contradictions_in(part) if layout.label else None
+        result["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
+        (out / "report.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
     finally:
         part.unlink(missing_ok=True)
-    return found
+    return result
 
 
 def require_columns(source: Source, layout: Layout) -> None:
@@ -135,8 +135,8 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
         reading.crowd.write(target.with_name("answers.parquet"))
         ledger.add_labels(reading.crowd.known_labels(), multi=layout.multi)
         crowd = reading.crowd.summary()
-    found = {**ledger.summary(), **labels.summary(), **crowd}
-    return found | {"doubt": looks_like_labels(ledger.labels, ledger.labelled), "declared": _declared(source, layout)}
+    entries = {**ledger.summary(), **labels.summary(), **crowd}
+    return entries | {"doubt": looks_like_labels(ledger.labels, ledger.labelled), "declared": _declared(source, layout)}
 
 
 def _declared(source: Source, layout: Layout) -> list[str]:
@@ -155,11 +155,11 @@ def record_columns(source: Source, batch: Batch, layout: Layout, reading: Readin
     label = Column(source, batch, layout.label) if layout.label and not layout.annotator else None
     labels = reading.labels.read(label) if label else [None] * rows
     contents = texts if fields is None else fields
-    kept: Sequence[int]
+    retained: Sequence[int]
     if layout.id:
-        ids, kept = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
+        ids, retained = ledger.given_ids(Column(source, batch, layout.id), contents, labels)
     else:
-        ids, kept = ledger.hashed_ids(contents), range(rows)
+        ids, retained = ledger.hashed_ids(contents), range(rows)
     if layout.annotator:
         _enter_answers(source, batch, layout, reading)
     split = Column(source, batch, layout.split) if layout.split else None
@@ -171,12 +171,12 @@ def record_columns(source: Source, batch: Batch, layout: Layout, reading: Readin
         "label": labels,
         "split": read_splits(split, ledger.unknown_splits) if split else [None] * rows,
     }
-    if len(kept) < rows:
-        table = {name: [cells[index] for index in kept] for name, cells in table.items()}
+    if len(retained) < rows:
+        table = {name: [cells[index] for index in retained] for name, cells in table.items()}
     if label:
         ledger.count_labels(label, table["label"], multi=layout.multi)
     ledger.splits.update(split for split in table["split"] if split is not None)
-    position = batch.first - 1 + np.asarray(kept, np.int64)  # row of the file, from 0
+    position = batch.first - 1 + np.asarray(retained, np.int64)  # row of the file, from 0
     return {**table, "position": position, "hash": ledger.enter(rows, table["text"])}
 
 

@@ -54,9 +54,11 @@ class LabelReader:
         """Joined by the separator where there are several, each once; "" says none of them, None that there is none."""
         texts = column.joined(SEPARATOR, NONE_OF_THEM, several=self.multi)
         known = self._remembered
-        found = [known[text] if text in known else self._label(column, index, text) for index, text in enumerate(texts)]
-        self.none += found.count("")
-        return found
+        result = [
+            known[text] if text in known else self._label(column, index, text) for index, text in enumerate(texts)
+        ]
+        self.none += result.count("")
+        return result
 
     def _label(self, column: Column, index: int, text: str | None) -> str | None:
         if text is None:
@@ -108,13 +110,13 @@ class LabelReader:
 
 def read_splits(column: Column, unknown: Counter[str]) -> list[str | None]:
     """The splits as they are kept; a word that none is stays as it is, and `unknown` counts it."""
-    found: list[str | None] = []
+    result: list[str | None] = []
     for text in column.filled():
         word = None if text is None or text.strip() in MISSING_WORDS else text.strip()
         split = word and SPLITS.get(word.casefold())
         unknown.update([word] if word and not split else [])
-        found.append(split or word)
-    return found
+        result.append(split or word)
+    return result
 
 
 def looks_like_labels(labels: Counter[str], labelled: int) -> str | None:
@@ -143,10 +145,10 @@ def contradictions_in(records: Path, examples: int = 5) -> dict[str, Any]:
     table = table.filter(table["label"].is_valid())
     values, counts = np.unique(table["hash"].to_numpy(), return_counts=True)
     table = table.filter(np.isin(table["hash"].to_numpy(), values[counts > 1]))
-    found: dict[int, list[tuple[int, str]]] = {}
+    entries: dict[int, list[tuple[int, str]]] = {}
     for position, key, label in zip(*(column.to_pylist() for column in table.columns), strict=True):
-        found.setdefault(key, []).append((position + 1, SEPARATOR.join(sorted(label.split(SEPARATOR)))))
-    groups = [group for group in found.values() if len({label for _, label in group}) > 1]
+        entries.setdefault(key, []).append((position + 1, SEPARATOR.join(sorted(label.split(SEPARATOR)))))
+    groups = [group for group in entries.values() if len({label for _, label in group}) > 1]
     return {
         "texts": len(groups),
         "rows": sum(map(len, groups)),

@@ -68,7 +68,7 @@ class Ledger:
     def _kept_rows(
         self, column: Column, names: Sequence[str], contents: Sequence[str], labels: Sequence[str | None]
     ) -> list[int]:
-        kept = []
+        result = []
         for index, name in enumerate(names):
             if _is_blank(name):
                 column.complain(index, "is empty; give every row an id, or import without an id column")
@@ -77,7 +77,7 @@ class Ledger:
                 self.row_of.append(column.batch.first + index)
                 self.text_of.append(hash(contents[index]))
                 self.label_of.append(hash(labels[index]))
-                kept.append(index)
+                result.append(index)
             elif self.text_of[record] != hash(contents[index]):
                 first = column.batch.place(self.row_of[record])
                 column.complain(
@@ -87,7 +87,7 @@ class Ledger:
                 self.relabelled += 1
                 if len(self.relabelled_rows) < EXAMPLES:
                     self.relabelled_rows.append([self.row_of[record], column.batch.first + index])
-        return kept
+        return result
 
     def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
         """Counts each label of the kept rows; refuses a column that holds no labels but texts or numbers."""

@@ -82,7 +82,7 @@ def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
     a template, when all pairs of the bucket would be quadratic.
     """
     width = rows.shape[1] // BANDS
-    found = [np.empty(0, dtype=np.int64)]
+    matches = [np.empty(0, dtype=np.int64)]
     for band in range(BANDS):
         keys = np.zeros(len(rows), dtype=np.uint64)
         for slot in range(band * width, (band + 1) * width):
@@ -93,18 +93,18 @@ def similar_pairs(rows: Signatures) -> tuple[Ints, Ints]:
         opens[later] = False
         heads = np.maximum.accumulate(np.where(opens, np.arange(len(rows)), 0))[later]
         pairs = np.concatenate([order[heads] * len(rows) + order[later], order[later - 1] * len(rows) + order[later]])
-        found.append(_agreeing(rows, np.unique(pairs)))
-    pairs = np.unique(np.concatenate(found))
+        matches.append(_agreeing(rows, np.unique(pairs)))
+    pairs = np.unique(np.concatenate(matches))
     return pairs // len(rows), pairs % len(rows)
 
 
 def _agreeing(rows: Signatures, pairs: Ints) -> Ints:
     """Those pairs (left * n + right) whose signatures agree in a share of SIMILAR of the slots."""
-    kept = []
+    retained = []
     for part in np.array_split(pairs, len(pairs) // 50_000 + 1):
         agreement = (rows[part // len(rows)] == rows[part % len(rows)]).mean(axis=1)
-        kept.append(part[agreement >= SIMILAR])
-    return np.concatenate(kept)
+        retained.append(part[agreement >= SIMILAR])
+    return np.concatenate(retained)
 
 
 def connected(left: Ints, right: Ints) -> list[list[int]]:

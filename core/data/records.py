@@ -136,12 +136,12 @@ def store_records(
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     counted = "select count(*), count(n), count(duplicate_of) from staged"
     total, added, duplicates = cursor.execute(counted).fetchall()[0]
-    told, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
+    result, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
         answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
-        told, by_people = f"{answers} where id in (select id from staged)", True
+        result, by_people = f"{answers} where id in (select id from staged)", True
     moved = declare_gold(cursor)
-    answered = take_in_answers(cursor, FileAnswers(told, source, by_people, part.stamp), settings)
+    answered = take_in_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
     ask_no_more(cursor, settings)
     cursor.execute("drop view staged")
     return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered, **moved}

@@ -35,18 +35,18 @@ def erase(project: Project, report: Report, *, sure: bool = False, who: str = "l
         return _preview(project, request)[2]
     with take_turn(project, report), project.encoding_now:
         report("Looking for it", 0, STEPS)
-        selection, traces, told = _preview(project, request)
+        selection, traces, result = _preview(project, request)
         _refuse_busy(project, selection, traces)
-        if told["argilla"] and not leave_argilla:
+        if result["argilla"] and not leave_argilla:
             report("Erasing in Argilla", 0, STEPS)
             _erase_in_argilla(project, selection)
-        _erase_elsewhere(project, told["jobs"])
+        _erase_elsewhere(project, result["jobs"])
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
-        _delete(project, selection, traces, told, who)
+        _delete(project, selection, traces, result, who)
         finish(project)
         report("Erasing", STEPS, STEPS)
-    return {**told, "done": True}
+    return {**result, "done": True}
 
 
 def finish(project: Project) -> int:
@@ -67,7 +67,7 @@ def _preview(project: Project, request: Request) -> tuple[Selection, Traces, dic
     settings = project.settings()
     with project.store.reading() as cursor:
         selection = select(cursor, request, settings)
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "done": False,
             "annotator": selection.annotator,
             "records": len(selection.ns),
@@ -77,10 +77,10 @@ def _preview(project: Project, request: Request) -> tuple[Selection, Traces, dic
             "sources": sources(cursor, selection.ns),
         }
     if selection.annotator:
-        told |= _of_person(project, selection.annotator)
+        result |= _of_person(project, selection.annotator)
     traces = find_traces(project, selection)
     encoders = len(list(project.vectors.glob("*/manifest.json"))) if selection.ns else 0
-    told |= {
+    result |= {
         "vectors": len(selection.ns) * encoders,
         "exports": list(traces.exports),
         "jobs": sorted({name.split("/")[1] for name in traces.own if name.startswith("jobs/")}),
@@ -88,7 +88,7 @@ def _preview(project: Project, request: Request) -> tuple[Selection, Traces, dic
         "backups": list(traces.backups),
         "elsewhere": list(traces.elsewhere),
     }
-    return selection, traces, told
+    return selection, traces, result
 
 
 class _Undo(Exception):
@@ -97,13 +97,13 @@ class _Undo(Exception):
 
 def _of_person(project: Project, name: str) -> dict[str, int]:
     """What erasing the person would cost: done, and taken back at once."""
-    found: dict[str, int] = {}
+    result: dict[str, int] = {}
     try:
         with project.store.transaction() as cursor:
-            found = delete_answers(cursor, name, project.settings())
+            result = delete_answers(cursor, name, project.settings())
             raise _Undo
     except _Undo:
-        return found
+        return result
 
 
 def _refuse_busy(project: Project, selection: Selection, traces: Traces) -> None:
@@ -147,9 +147,9 @@ def _erase_in_argilla(project: Project, selection: Selection) -> None:
         ) from None
 
 
-def _delete(project: Project, selection: Selection, traces: Traces, told: dict[str, Any], who: str) -> None:
+def _delete(project: Project, selection: Selection, traces: Traces, result: dict[str, Any], who: str) -> None:
     """What stays is that it was done, with counts: neither texts nor ids nor names."""
-    line = {name: told[name] for name in ("records", "answers", "labels", "suggestions", "vectors")}
+    line = {name: result[name] for name in ("records", "answers", "labels", "suggestions", "vectors")}
     with project.desk.changing() as cursor:
         if selection.annotator:
             line = {"people": 1, **delete_answers(cursor, selection.annotator, project.settings())}

@@ -230,7 +230,7 @@ def thin_maps(project: Project, ns: Sequence[int]) -> None:
     import numpy as np
 
     for path in project.vectors.glob(f"*/{MAP}"):
-        found = read_map(path)
-        if found is not None and np.isin(found.n, ns).any():
-            stays = ~np.isin(found.n, ns)
-            write_map(path, Map(found.n[stays], found.xy[stays], found.facts))
+        record_map = read_map(path)
+        if record_map is not None and np.isin(record_map.n, ns).any():
+            stays = ~np.isin(record_map.n, ns)
+            write_map(path, Map(record_map.n[stays], record_map.xy[stays], record_map.facts))

@@ -69,9 +69,13 @@ def _forget(cursor: duckdb.DuckDBPyConnection, word: str) -> None:
         "update audit_log set detail = replace(detail::varchar, ?, ?)::json where contains(detail::varchar, ?)",
         [quoted, bare, quoted],
     )
-    for said in (repr(word), *([word] if len(word) > 20 else [])):
-        cursor.execute("update jobs set error = replace(error, ?, ?) where contains(error, ?)", [said, ERASED, said])
-        cursor.execute("update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [said, ERASED, said])
+    for predicted in (repr(word), *([word] if len(word) > 20 else [])):
+        cursor.execute(
+            "update jobs set error = replace(error, ?, ?) where contains(error, ?)", [predicted, ERASED, predicted]
+        )
+        cursor.execute(
+            "update models set notes = replace(notes, ?, ?) where contains(notes, ?)", [predicted, ERASED, predicted]
+        )
 
 
 def names(cursor: duckdb.DuckDBPyConnection) -> Sequence[str]:

@@ -65,12 +65,12 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
             raise BadInput("No record's text has these words. Nothing was erased.")
     else:
         named = [number_of(cursor, record) for record in dict.fromkeys(request.records)]
-    found = cursor.execute(
+    matches = cursor.execute(
         """select n, id, text from records
            where hash in (select hash from records where n in (select unnest($ns::bigint[]))) order by n""",
         {"ns": named},
     ).fetchall()
-    columns = zip(*found, strict=True)
+    columns = zip(*matches, strict=True)
     ns, ids, texts = (tuple(column) for column in columns)
     return Selection(ns, ids, tuple(dict.fromkeys(texts)), same_text=len(ns) - len(named))
 

@@ -245,7 +245,7 @@ def walk(density: Density, start: Floats, rng: np.random.Generator) -> Floats:
     dims, half = len(start), WALKERS // 2
     walkers = start + rng.normal(size=(WALKERS, dims)) * 0.5
     height = density(walkers)
-    kept = []
+    retained = []
     for step in range(STEPS):
         for mine, others in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
             stretch = (1 + rng.random(half)) ** 2 / 2  # density ~ 1 / sqrt(z) between 1/2 and 2
@@ -256,8 +256,8 @@ def walk(density: Density, start: Floats, rng: np.random.Generator) -> Floats:
             walkers[mine] = np.where(taken[:, None], moved, walkers[mine])
             height[mine] = np.where(taken, then, height[mine])
         if step >= BURN_IN and step % 4 == 0:
-            kept.append(walkers.copy())
-    return np.concatenate(kept)
+            retained.append(walkers.copy())
+    return np.concatenate(retained)
 
 
 def band(draws: Floats) -> Estimate:
@@ -268,11 +268,11 @@ def band(draws: Floats) -> Estimate:
 
 
 def _gain(curve: Curve, more: int, rng: np.random.Generator) -> Gain:
-    found = curve.gain(more, rng)
-    told = band(found)
-    mean, low, high = (f"{round(100 * share, 1) + 0.0:+.1f}" for share in (told.value, told.low, told.high))
+    matches = curve.gain(more, rng)
+    result = band(matches)
+    mean, low, high = (f"{round(100 * share, 1) + 0.0:+.1f}" for share in (result.value, result.low, result.high))
     sentence = f"{more:,} more labels: {mean} points, 95 % between {low} and {high}"
-    return Gain(more, told.value, told.low, told.high, float((found > 0).mean()), sentence)
+    return Gain(more, result.value, result.low, result.high, float((matches > 0).mean()), sentence)
 
 
 def _logistic(values: Floats) -> Floats:

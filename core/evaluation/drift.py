@@ -61,7 +61,7 @@ class _Side:
         return int((self.among & self.weights.drawn).sum())
 
 
-def between_rounds(history: History, truth: Bools, said: Bools, names: Sequence[str]) -> Drift:
+def between_rounds(history: History, truth: Bools, predicted: Bools, names: Sequence[str]) -> Drift:
     """The first half of the audit records against the second, each weighed as if it were all there is.
 
     So it is not drift that the strategy took the hard records out of the pool; it is when new imports differ or when
@@ -75,17 +75,19 @@ def between_rounds(history: History, truth: Bools, said: Bools, names: Sequence[
     early = weigh(replace(history, audited=history.audited & (history.left <= last)))
     late = weigh(replace(history, audited=history.audited & (history.left > last)))
     sides = _Side("the earlier rounds", everyone, early), _Side("the later rounds", everyone, late)
-    return _drift("rounds", [sides], truth, said, names)
+    return _drift("rounds", [sides], truth, predicted, names)
 
 
-def between_sources(weights: Weights, sources: Sequence[str], truth: Bools, said: Bools, names: Sequence[str]) -> Drift:
+def between_sources(
+    weights: Weights, sources: Sequence[str], truth: Bools, predicted: Bools, names: Sequence[str]
+) -> Drift:
     """Every source against all others. sources: (k,) where each asked record came from; truth, said: (k, labels)."""
     of = np.asarray(sources, dtype=object)
-    found = sorted(set(sources))
-    if len(found) < 2:
+    matches = sorted(set(sources))
+    if len(matches) < 2:
         return Drift((), (), ())
-    pairs = [(_Side(one, of == one, weights), _Side("the others", of != one, weights)) for one in found]
-    return _drift("sources", pairs[:1] if len(found) == 2 else pairs, truth, said, names)
+    pairs = [(_Side(one, of == one, weights), _Side("the others", of != one, weights)) for one in matches]
+    return _drift("sources", pairs[:1] if len(matches) == 2 else pairs, truth, predicted, names)
 
 
 def mixes(suggested: Ints, sources: Ints, source_names: Sequence[str], names: Sequence[str]) -> tuple[Mix, ...]:
@@ -111,7 +113,9 @@ def _mix(table: Ints, row: int, source: str, names: Sequence[str]) -> Mix:
     return Mix(source, int(mine.sum()), tuple(shares.tolist()), distance, sentence)
 
 
-def _drift(what: str, pairs: Sequence[tuple[_Side, _Side]], truth: Bools, said: Bools, names: Sequence[str]) -> Drift:
+def _drift(
+    what: str, pairs: Sequence[tuple[_Side, _Side]], truth: Bools, predicted: Bools, names: Sequence[str]
+) -> Drift:
     """Fisher's exact test of each figure in each pair, corrected by Holm 1979."""
     enough = [pair for pair in pairs if min(side.records for side in pair) >= FEWEST]
     few = [side for pair in pairs for side in pair if side.records < FEWEST]
@@ -119,17 +123,17 @@ def _drift(what: str, pairs: Sequence[tuple[_Side, _Side]], truth: Bools, said: 
         f"Drift between {what}: {side.records} audit labels of {side.name}, at least {FEWEST} are needed."
         for side in few
     )
-    found = [one for pair in enough for one in _compare(pair, truth, said, names)]
-    order = sorted(found, key=lambda one: one.p)
+    matches = [one for pair in enough for one in _compare(pair, truth, predicted, names)]
+    order = sorted(matches, key=lambda one: one.p)
     corrected = np.maximum.accumulate([min(one.p * (len(order) - rank), 1.0) for rank, one in enumerate(order)] or [1])
     differences = tuple(replace(one, p=float(p)) for one, p in zip(order, corrected, strict=False))
     return Drift(differences, tuple(_sentence(one) for one in differences if one.p < SURE), unsaid)
 
 
-def _compare(pair: tuple[_Side, _Side], truth: Bools, said: Bools, names: Sequence[str]) -> Iterator[Difference]:
+def _compare(pair: tuple[_Side, _Side], truth: Bools, predicted: Bools, names: Sequence[str]) -> Iterator[Difference]:
     """Accuracy, and the share of each label of which there are records enough."""
     drawn = sum(((side.among & side.weights.drawn) for side in pair), np.zeros(len(truth), np.bool_))
-    figures = [("accuracy", (truth == said).all(axis=1))]
+    figures = [("accuracy", (truth == predicted).all(axis=1))]
     figures += [(name, truth[:, c]) for c, name in enumerate(names) if (truth[:, c] & drawn).sum() >= FEW]
     for what, hits in figures:
         values = [share_of(hits, side.among, side.weights) for side in pair]

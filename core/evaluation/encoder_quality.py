@@ -120,7 +120,7 @@ def measure(vectors: Floats, labels: Ints, seed: int = 0, clusters: int = 0) -> 
         neighbours=share(int(each.right.sum()), len(codes)),
         purity=_over(each.purities, 0.0),
         silhouette=_over_records(each.silhouettes, -1.0),
-        few=tuple(FewLabels(per_label, _over(found, 0.0)) for per_label, found in each.few.items()),
+        few=tuple(FewLabels(per_label, _over(matches, 0.0)) for per_label, matches in each.few.items()),
         each=each,
     )
 
@@ -166,9 +166,9 @@ def _purities(vectors: Floats, codes: Ints, seed: int, clusters: int) -> Iterato
     from sklearn.cluster import KMeans
 
     for number in range(STARTS):
-        found = KMeans(clusters, n_init=1, random_state=seed + number).fit_predict(vectors)
+        matches = KMeans(clusters, n_init=1, random_state=seed + number).fit_predict(vectors)
         counts = np.zeros((clusters, int(codes.max()) + 1), np.int64)
-        np.add.at(counts, (found, codes), 1)
+        np.add.at(counts, (matches, codes), 1)
         yield float(counts.max(axis=1).sum() / len(codes))
 
 
@@ -185,13 +185,13 @@ def _few(vectors: Floats, codes: Ints, seed: int) -> Iterator[tuple[int, npt.NDA
         taught_of_each = np.minimum(per_label, counts - 1)
         if taught_of_each.sum() > len(codes) / 2:
             break
-        found = []
+        matches = []
         for number in range(SEEDS):
             place = _place_in_label(codes, np.random.default_rng([seed, per_label, number]))
             taught = place < taught_of_each[codes]
             head = LogisticRegression(C=10.0, max_iter=300).fit(vectors[taught], codes[taught])
-            found.append(float((head.predict(vectors[~taught]) == codes[~taught]).mean()))
-        yield per_label, np.array(found)
+            matches.append(float((head.predict(vectors[~taught]) == codes[~taught]).mean()))
+        yield per_label, np.array(matches)
 
 
 def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
@@ -203,19 +203,19 @@ def _place_in_label(codes: Ints, rng: np.random.Generator) -> Ints:
     return place
 
 
-def _over(found: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:
+def _over(matches: npt.NDArray[np.float64], least: float, level: float = 0.05) -> Estimate:
     """Mean over repetitions with Student's interval, in least..1."""
     from scipy.stats import t
 
-    mean = float(found.mean())
-    half = float(t.ppf(1 - level / 2, len(found) - 1) * found.std(ddof=1) / len(found) ** 0.5)
+    mean = float(matches.mean())
+    half = float(t.ppf(1 - level / 2, len(matches) - 1) * matches.std(ddof=1) / len(matches) ** 0.5)
     return Estimate(mean, max(mean - half, least), min(mean + half, 1.0))
 
 
-def _over_records(found: npt.NDArray[np.float64], least: float, most: float = 1.0, level: float = 0.05) -> Estimate:
+def _over_records(matches: npt.NDArray[np.float64], least: float, most: float = 1.0, level: float = 0.05) -> Estimate:
     """The mean over records, its interval by the spread among them, in least..most."""
     from scipy.stats import norm
 
-    mean = float(found.mean())
-    half = float(norm.ppf(1 - level / 2) * found.std(ddof=1) / len(found) ** 0.5)
+    mean = float(matches.mean())
+    half = float(norm.ppf(1 - level / 2) * matches.std(ddof=1) / len(matches) ** 0.5)
     return Estimate(mean, max(mean - half, least), min(mean + half, most))

@@ -22,16 +22,16 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
     """most: how many of the rest may be wrong."""
     parts = np.broadcast_arrays(*(np.asarray(part, np.int64) for part in (audits, wrong, pool, most)))
     n, w, m, most = (part.ravel() for part in parts)
-    told = (n > 0) & (m > 0) & (w < n)
-    found = np.ones(n.shape)
-    n, w, m, most = n[told], w[told], m[told], most[told]
+    result = (n > 0) & (m > 0) & (w < n)
+    matches = np.ones(n.shape)
+    n, w, m, most = n[result], w[result], m[result], most[result]
     total = np.minimum(most + 1 + w, n + m)
     which = np.repeat(np.arange(len(n)), w + 1)  # one term for each number of wrong audits up to w
     seen = np.arange(len(which)) - np.repeat(np.cumsum(w + 1) - w - 1, w + 1)
     terms = _log_choose(total[which], seen) + _log_choose((n + m - total)[which], n[which] - seen)
     sums = np.bincount(which, np.exp(terms - _log_choose(n + m, n)[which]), len(n))
-    found[told] = np.minimum(sums, 1.0)
-    return found.reshape(parts[0].shape)
+    matches[result] = np.minimum(sums, 1.0)
+    return matches.reshape(parts[0].shape)
 
 
 def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, risk: float) -> Floats:
@@ -65,8 +65,8 @@ def evidence_against(right: int, wrong: int, accepted: int, promised: float) -> 
     b = a / min(3 * (1 - promised), 0.75) - a
     broken = betaln(wrong + a, right + b) - betaln(a, b)
     likeliest = (accepted + 1) * wrong // seen + np.arange(-1, 2)
-    kept = np.clip(likeliest, wrong, min(most, accepted - right))
-    held = (_log_choose(accepted - seen, kept - wrong) - _log_choose(accepted, kept)).max()
+    retained = np.clip(likeliest, wrong, min(most, accepted - right))
+    held = (_log_choose(accepted - seen, retained - wrong) - _log_choose(accepted, retained)).max()
     return float(np.exp(min(broken - held, 700.0)))
 
 

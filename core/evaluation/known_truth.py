@@ -28,7 +28,7 @@ class ScoredRecords:
     """
 
     truth: Bools
-    said: Bools
+    predicted: Bools
     probs: npt.NDArray[np.float32] | None
     stated: Floats | None
     weights: Weights
@@ -36,7 +36,7 @@ class ScoredRecords:
     @property
     def right(self) -> Bools:
         """(k,) are all labels as they should be?"""
-        return np.asarray((self.truth == self.said).all(axis=1))
+        return np.asarray((self.truth == self.predicted).all(axis=1))
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Cell:
     """A pair of a true and a said label, by column; None for none of them. share: of all that is claimed about."""
 
     truth: int | None
-    said: int | None
+    predicted: int | None
     records: int
     share: float
 
@@ -93,7 +93,7 @@ def evaluate(judged: ScoredRecords, most: int = 3, seed: int = 0) -> Evaluation:
     if judged.stated is not None:
         certain = reliability(judged.stated[drawn], judged.right[drawn], judged.weights.weight[drawn], seed)
     return Evaluation(
-        score=score(judged.truth, judged.said, judged.weights, seed),
+        score=score(judged.truth, judged.predicted, judged.weights, seed),
         top=tuple(top_accuracy(judged, most)),
         reliability=certain,
         confusion=tuple(confusion(judged)),
@@ -108,8 +108,8 @@ def top_accuracy(judged: ScoredRecords, most: int) -> Iterator[Estimate]:
     among = np.asarray(judged.truth.any(axis=1))
     known = int((judged.probs >= 0).any(axis=0).sum())
     for k in range(1, min(most, known) + 1):
-        if found := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, judged.weights):
-            yield found
+        if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, judged.weights):
+            yield matches
 
 
 def rank_of_truth(truth: Bools, probs: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
@@ -149,9 +149,9 @@ def _distance(stated: Floats, right: Bools, weight: Floats, parts: Sequence[npt.
 
 def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
     """Weights that differ make the interval wider: as many records as say as much (Kish 1965)."""
-    found = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
+    matches = interval(float(np.average(right, weights=weight)), float(weight.sum() ** 2 / (weight**2).sum()))
     certainty = float(np.average(stated, weights=weight))
-    return Bin(certainty, found.value, found.low, found.high, len(stated))
+    return Bin(certainty, matches.value, matches.low, matches.high, len(stated))
 
 
 def confusion(judged: ScoredRecords) -> list[Cell]:
@@ -164,26 +164,26 @@ def confusion(judged: ScoredRecords) -> list[Cell]:
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
     drawn, weight = judged.weights.drawn, judged.weights.weight
     total = float(weight.sum()) or 1.0
-    if (judged.truth.sum(axis=1) == 1).all() and (judged.said.sum(axis=1) == 1).all():
-        truth, said = (side.argmax(axis=1) for side in (judged.truth, judged.said))
-        places = truth * judged.truth.shape[1] + said
+    if (judged.truth.sum(axis=1) == 1).all() and (judged.predicted.sum(axis=1) == 1).all():
+        truth, predicted = (side.argmax(axis=1) for side in (judged.truth, judged.predicted))
+        places = truth * judged.truth.shape[1] + predicted
         kinds, back = np.unique(places, return_inverse=True)
         records, parts = np.bincount(back, drawn), np.bincount(back, weight)
         for kind, count, part in zip(kinds.tolist(), records.tolist(), parts.tolist(), strict=True):
             pair = divmod(kind, judged.truth.shape[1])
             counts[pair], shares[pair] = int(count), part / total
     else:
-        for row, (truth_row, said_row) in enumerate(zip(judged.truth, judged.said, strict=True)):
+        for row, (truth_row, said_row) in enumerate(zip(judged.truth, judged.predicted, strict=True)):
             for pair in _pairs(truth_row, said_row):
                 counts[pair] += int(drawn[row])
                 shares[pair] += float(weight[row]) / total
     cells = [Cell(*pair, counts[pair], shares[pair]) for pair in shares if counts[pair] or shares[pair]]
-    return sorted(cells, key=lambda cell: (-cell.records, -cell.share, str(cell.truth), str(cell.said)))
+    return sorted(cells, key=lambda cell: (-cell.records, -cell.share, str(cell.truth), str(cell.predicted)))
 
 
-def _pairs(truth: Bools, said: Bools) -> Iterator[tuple[int | None, int | None]]:
-    yield from ((int(label), int(label)) for label in np.flatnonzero(truth & said))
-    missed: list[int | None] = [*np.flatnonzero(truth & ~said).tolist()] or [None]
-    wrong: list[int | None] = [*np.flatnonzero(said & ~truth).tolist()] or [None]
+def _pairs(truth: Bools, predicted: Bools) -> Iterator[tuple[int | None, int | None]]:
+    yield from ((int(label), int(label)) for label in np.flatnonzero(truth & predicted))
+    missed: list[int | None] = [*np.flatnonzero(truth & ~predicted).tolist()] or [None]
+    wrong: list[int | None] = [*np.flatnonzero(predicted & ~truth).tolist()] or [None]
     if (missed, wrong) != ([None], [None]) or not truth.any():
         yield from ((one, other) for one in missed for other in wrong)

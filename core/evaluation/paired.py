@@ -59,7 +59,7 @@ def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = 
     figures of `score`. Without weights the records are a plain random sample.
     """
     weights = weights or plain(len(truth))
-    right = [(truth == said).all(axis=1) for said in (first, second)]
+    right = [(truth == predicted).all(axis=1) for predicted in (first, second)]
     lacking = _lacking(truth | first | second, weights)
     accuracies, macros = _values(truth, (first, second), weights)
     if weights.random[weights.drawn].any():
@@ -82,11 +82,11 @@ def paired(truth: Bools, first: Bools, second: Bools, weights: Weights | None = 
     )
 
 
-def _values(truth: Bools, said: tuple[Bools, Bools], weights: Weights) -> tuple[list[float], list[float]]:
+def _values(truth: Bools, predicted: tuple[Bools, Bools], weights: Weights) -> tuple[list[float], list[float]]:
     """([accuracy, accuracy], [macro F1, macro F1]) as they stand."""
     weight = weights.weight
-    accuracies = [float(weight @ (truth == one).all(axis=1)) for one in said]
-    sums = [[weight @ part for part in (truth & one, ~truth & one, truth & ~one)] for one in said]
+    accuracies = [float(weight @ (truth == one).all(axis=1)) for one in predicted]
+    sums = [[weight @ part for part in (truth & one, ~truth & one, truth & ~one)] for one in predicted]
     return accuracies, [float(_macro(*three)) for three in sums]
 
 
@@ -152,11 +152,16 @@ def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: in
 
 def _counted(table: list[Bools]) -> list[Floats]:
     """Of each model: right (n, 1), hit, wrong, missed (n, labels). table: truth, first, second."""
-    truth, found = table[0], []
-    for said in table[1:]:
-        parts = (truth == said).all(axis=1, keepdims=True), truth & said, ~truth & said, truth & ~said
-        found += [part.astype(np.float64) for part in parts]
-    return found
+    truth, result = table[0], []
+    for predicted in table[1:]:
+        parts = (
+            (truth == predicted).all(axis=1, keepdims=True),
+            truth & predicted,
+            ~truth & predicted,
+            truth & ~predicted,
+        )
+        result += [part.astype(np.float64) for part in parts]
+    return result
 
 
 def _add_unseen(sums: list[Floats], one: float, rng: np.random.Generator) -> None:

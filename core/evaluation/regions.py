@@ -115,8 +115,8 @@ def _learn_order(evidence: Evidence) -> _Order:
 
 
 def _logit(chance: Floats) -> Floats:
-    kept = np.clip(np.asarray(chance, np.float64), SLIGHT, 1 - SLIGHT)
-    return np.asarray(np.log(kept / (1 - kept)))
+    retained = np.clip(np.asarray(chance, np.float64), SLIGHT, 1 - SLIGHT)
+    return np.asarray(np.log(retained / (1 - retained)))
 
 
 def _chance(log_odds: Floats) -> Floats:

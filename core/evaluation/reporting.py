@@ -67,7 +67,7 @@ def in_words(estimate: Figures | None) -> str:
 
 def score_cells(score: Figures) -> dict[str, str]:
     """The scores that there are, in words, each with its interval."""
-    return {name: in_words(found) for name, found in shown_scores(score).items() if name in score}
+    return {name: in_words(matches) for name, matches in shown_scores(score).items() if name in score}
 
 
 def judged_on(metrics: Figures | None) -> str | None:

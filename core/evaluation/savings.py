@@ -122,7 +122,7 @@ def savings(
     cap = FAR * now
     most = [None if value > cap else float(value) for value in (middle, high)]
     least = float(min(low, cap))
-    found = Savings(
+    matches = Savings(
         labels=round(now),
         audits=len(np.ravel(weight)),
         needed=most[0],
@@ -135,7 +135,7 @@ def savings(
         verdict=_verdict(low / now, high / now),
         sentence="",
     )
-    return replace(found, sentence=_sentence(found))
+    return replace(matches, sentence=_sentence(matches))
 
 
 def _needed(seen: Paired, labels: npt.ArrayLike, shadow: Shadow, now: float | None) -> tuple[float, Floats]:
@@ -214,21 +214,21 @@ def _verdict(low: float, high: float) -> str:
     return "worse" if high < 1 else "unclear"
 
 
-def _sentence(found: Savings) -> str:
-    span = _span(found.saved_low, found.saved_high)
-    if found.verdict == "saved" and found.saved is not None:
-        return f"About {found.saved:,.0f} labels saved so far, 95 % {span}."
-    if found.verdict == "saved":
-        return f"At least {found.saved_low:,.0f} labels saved so far; how many more cannot be told."
-    if found.verdict == "none":
+def _sentence(matches: Savings) -> str:
+    span = _span(matches.saved_low, matches.saved_high)
+    if matches.verdict == "saved" and matches.saved is not None:
+        return f"About {matches.saved:,.0f} labels saved so far, 95 % {span}."
+    if matches.verdict == "saved":
+        return f"At least {matches.saved_low:,.0f} labels saved so far; how many more cannot be told."
+    if matches.verdict == "none":
         return f"No labels saved so far: random labelling would have needed about as many (95 % {span})."
-    if found.verdict == "worse" and found.saved is not None:
+    if matches.verdict == "worse" and matches.saved is not None:
         return (
-            f"No labels saved so far: random labelling would have done with {-found.saved:,.0f} fewer, 95 % between "
-            f"{-(found.saved_high or 0):,.0f} and {-found.saved_low:,.0f}."
+            f"No labels saved so far: random labelling would have done with {-matches.saved:,.0f} fewer, 95 % between "
+            f"{-(matches.saved_high or 0):,.0f} and {-matches.saved_low:,.0f}."
         )
     return (
-        f"It cannot be told yet whether labels were saved (chance {found.chance:.0%}): 95 % {span}. "
+        f"It cannot be told yet whether labels were saved (chance {matches.chance:.0%}): 95 % {span}. "
         "The audit records alone do not reach that far."
     )
 

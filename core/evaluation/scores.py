@@ -65,13 +65,13 @@ class Score:
     unsaid: tuple[str, ...]
 
 
-def macro_f1(truth: Bools, said: Bools) -> float:
+def macro_f1(truth: Bools, predicted: Bools) -> float:
     """Mean F1 over the labels that occur in truth or prediction. truth, said: (n, labels)."""
-    hit, wrong, missed = (part.sum(axis=0) for part in _parts(truth, said))
+    hit, wrong, missed = (part.sum(axis=0) for part in _parts(truth, predicted))
     return float(_macro(hit, wrong, missed))
 
 
-def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
+def score(truth: Bools, predicted: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
     """Every figure of records that were judged by a head that had not seen them. truth, said: (k, labels).
 
     Without weights the records are a plain random sample. Shares: at the effective number of random records (Korn &
@@ -81,12 +81,12 @@ def score(truth: Bools, said: Bools, weights: Weights | None = None, seed: int =
     stands in neither is left out of the macro mean.
     """
     weights = weights or plain(len(truth))
-    right = (truth == said).all(axis=1)
+    right = (truth == predicted).all(axis=1)
     accuracy = share_of(right, np.ones_like(right), weights) or Estimate(0.0, 0.0, 1.0)
-    macro, micro = _f1_scores(truth, said, weights, np.random.default_rng(seed))
-    single = (truth.sum(axis=1) == 1).all() and (said.sum(axis=1) == 1).all()
-    lacking = _lacking(truth, said, weights)
-    per_label = tuple(_of_label(truth[:, c], said[:, c], weights) for c in range(truth.shape[1]))
+    macro, micro = _f1_scores(truth, predicted, weights, np.random.default_rng(seed))
+    single = (truth.sum(axis=1) == 1).all() and (predicted.sum(axis=1) == 1).all()
+    lacking = _lacking(truth, predicted, weights)
+    per_label = tuple(_of_label(truth[:, c], predicted[:, c], weights) for c in range(truth.shape[1]))
     return Score(
         n=int(weights.drawn.sum()),
         effective=None if weights.effective == inf else weights.effective,
@@ -124,16 +124,16 @@ def exact(p: float, n: float) -> Estimate:
     return Estimate(p, min(low, p), max(high, p))
 
 
-def _of_label(truth: Bools, said: Bools, weights: Weights) -> LabelScore:
-    both = truth & said
-    jaccard = share_of(both, truth | said, weights)
+def _of_label(truth: Bools, y_pred: Bools, weights: Weights) -> LabelScore:
+    both = truth & y_pred
+    jaccard = share_of(both, truth | y_pred, weights)
     return LabelScore(
-        precision=share_of(both, said, weights),
+        precision=share_of(both, y_pred, weights),
         recall=share_of(both, truth, weights),
         f1=jaccard and Estimate(*(2 * j / (1 + j) for j in (jaccard.value, jaccard.low, jaccard.high))),
         prevalence=share_of(truth, np.ones_like(truth), weights) or Estimate(0.0, 0.0, 1.0),
         records=int((truth & weights.drawn).sum()),
-        predicted=int((said & weights.drawn).sum()),
+        predicted=int((y_pred & weights.drawn).sum()),
     )
 
 
@@ -156,9 +156,9 @@ def share_of(hits: Bools, among: Bools, weights: Weights) -> Estimate | None:
     down = up = 0.0
     for part, count in ((random, n), (known, _kish(known))):
         if (size := float(part.sum())) > 0:
-            found = exact(min(float(part[hits].sum()) / size, 1.0), count)
-            down += (size / (total + certain) * (found.value - found.low)) ** 2
-            up += (size / (total + certain) * (found.high - found.value)) ** 2
+            matches = exact(min(float(part[hits].sum()) / size, 1.0), count)
+            down += (size / (total + certain) * (matches.value - matches.low)) ** 2
+            up += (size / (total + certain) * (matches.high - matches.value)) ** 2
     return Estimate(value, max(value - sqrt(down), 0.0), min(value + sqrt(up), 1.0))
 
 
@@ -174,11 +174,11 @@ def _kish(weight: Floats) -> float:
     return float(weight.sum() ** 2 / max((weight**2).sum(), 1e-300))
 
 
-def _lacking(truth: Bools, said: Bools, weights: Weights) -> int:
+def _lacking(truth: Bools, predicted: Bools, weights: Weights) -> int:
     """How many more drawn records macro F1 needs: FEW for each label that any record has."""
     if weights.effective == inf:
         return 0
-    seen = (truth | said)[weights.weight > 0].any(axis=0)
+    seen = (truth | predicted)[weights.weight > 0].any(axis=0)
     return max(FEW * max(int(seen.sum()), 1) - int(weights.drawn.sum()), 0)
 
 
@@ -199,17 +199,19 @@ def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Ite
         )
 
 
-def _f1_scores(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
+def _f1_scores(truth: Bools, predicted: Bools, weights: Weights, rng: np.random.Generator) -> tuple[Estimate, Estimate]:
     """Macro and micro F1, each with its interval."""
-    counts = [weights.weight @ part for part in _parts(truth, said)]
+    counts = [weights.weight @ part for part in _parts(truth, predicted)]
     sums = [count.sum() for count in counts]
     if not weights.drawn.any():
         return Estimate(0.0, 0.0, 1.0), Estimate(0.0, 0.0, 1.0)
-    macros, micros = _draws(truth, said, weights, rng)
+    macros, micros = _draws(truth, predicted, weights, rng)
     return _estimate(float(_macro(*counts)), macros), _estimate(float(_f1(*sums)), micros)
 
 
-def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator) -> tuple[list[Floats], list[Floats]]:
+def _draws(
+    truth: Bools, predicted: Bools, weights: Weights, rng: np.random.Generator
+) -> tuple[list[Floats], list[Floats]]:
     """Macro and micro F1 of resampled drawn records, twice: bootstrap (Efron 1979), and Bayesian bootstrap (Rubin 1981)
     with one record's worth of right and of wrong that were not seen, spread unevenly over the labels.
 
@@ -219,16 +221,16 @@ def _draws(truth: Bools, said: Bools, weights: Weights, rng: np.random.Generator
     label on), the first alone in 30 to 94. The weights stray less the more of the pool was asked (Rao & Wu 1988);
     records that stand for themselves stray by themselves.
     """
-    drawn, seen = weights.drawn, (truth | said).any(axis=0)
+    drawn, seen = weights.drawn, (truth | predicted).any(axis=0)
     n, labels = int(drawn.sum()), int(seen.sum())
     random = weights.random[drawn].astype(np.float32)
     one = float((random**2).sum() / random.sum()) if random.any() else 0.0
     stray = weights.stray
-    parts = [part[:, seen].astype(np.float32) for part in _parts(truth, said)]
+    parts = [part[:, seen].astype(np.float32) for part in _parts(truth, predicted)]
     fixed = [_resampled_sums(weights.known, part, rng) for part in parts]
     place, counts = np.arange(n), np.ones(n)
     if n > MANY:
-        place, counts = alike(np.concatenate([truth[drawn], said[drawn]], axis=1), weights.random[drawn])
+        place, counts = alike(np.concatenate([truth[drawn], predicted[drawn]], axis=1), weights.random[drawn])
     plain = rng.multinomial(n, counts / n, size=RESAMPLES).astype(np.float32)
     many = counts.astype(np.float32)
     smooth = rng.standard_gamma(many, (RESAMPLES, len(many)), dtype=np.float32)
@@ -264,8 +266,8 @@ def alike(rows: Bools, random: Floats) -> tuple[npt.NDArray[np.int64], npt.NDArr
     return place, counts.astype(np.float64)
 
 
-def _parts(truth: Bools, said: Bools) -> tuple[Bools, Bools, Bools]:
-    return truth & said, ~truth & said, truth & ~said
+def _parts(truth: Bools, predicted: Bools) -> tuple[Bools, Bools, Bools]:
+    return truth & predicted, ~truth & predicted, truth & ~predicted
 
 
 def _f1(hit: npt.ArrayLike, wrong: npt.ArrayLike, missed: npt.ArrayLike) -> npt.NDArray[np.float64]:

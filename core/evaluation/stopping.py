@@ -88,8 +88,8 @@ def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> Agreement | None:
     if not len(first):
         return None
     same = float((first == second).mean())
-    said = np.union1d(first, second)
-    chance = float(sum((first == label).mean() * (second == label).mean() for label in said))
+    predicted = np.union1d(first, second)
+    chance = float(sum((first == label).mean() * (second == label).mean() for label in predicted))
     return Agreement(1.0 if chance >= 1 else (same - chance) / (1 - chance), same, len(first))
 
 
@@ -120,9 +120,9 @@ def _avoided(curve: Curve, price: Price, more: int, rng: np.random.Generator) ->
     now = np.maximum(curve.error_now(), 1e-9)
     wrong = price.left * now
     rate = np.maximum(now, price.asked_wrong or 0.0)
-    found = wrong * np.maximum(1 - np.exp(-more * rate / wrong), more / price.left)
-    kept = (now - curve.gain(more, rng)) / now
-    return np.asarray(wrong - (wrong - found) * kept)
+    matches = wrong * np.maximum(1 - np.exp(-more * rate / wrong), more / price.left)
+    retained = (now - curve.gain(more, rng)) / now
+    return np.asarray(wrong - (wrong - matches) * retained)
 
 
 def _offer(curve: Curve, price: Price, more: int, rng: np.random.Generator) -> Offer:
@@ -149,11 +149,11 @@ def _advice(offers: tuple[Offer, ...], best: Offer | None, price: Price, labels:
     """Never a bare yes: the figures, what they do not settle, and how far they reach beyond what is known."""
     if best is None:
         least = max(offers, key=lambda offer: offer.net)
-        told = f"No further labels are expected to pay. The least loss: {least.sentence}."
-        return told + (" But the figures do not exclude a gain." if max(o.net_high for o in offers) > 0 else "")
-    told = f"Going on is expected to pay, most with {best.sentence}."
+        result = f"No further labels are expected to pay. The least loss: {least.sentence}."
+        return result + (" But the figures do not exclude a gain." if max(o.net_high for o in offers) > 0 else "")
+    result = f"Going on is expected to pay, most with {best.sentence}."
     if best.net_low < 0:
-        told += " The figures do not exclude a loss: label fewer first and look again."
+        result += " The figures do not exclude a loss: label fewer first and look again."
     if best.more > labels:
-        told += f" {best.more:,} labels reach far beyond the {labels:,} known so far, so this is a guess."
-    return told
+        result += f" {best.more:,} labels reach far beyond the {labels:,} known so far, so this is a guess."
+    return result

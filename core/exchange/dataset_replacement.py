@@ -26,13 +26,13 @@ from core.store.database import note, utc_now
 PART = 200
 
 
-def replace_dataset(project: Project, workspace: Workspace, old: Dataset, wanted: Setup, report: Report) -> Dataset:
+def replace_dataset(project: Project, workspace: Workspace, old: Dataset, setup: Setup, report: Report) -> Dataset:
     """The new one, when it has taken over. Stopped in between, the next call goes on with the same one.
 
     Late answers in the old one are still heard: it stays, under another name.
     """
     sync_with(project, workspace, report, changed_only=False)  # late answers of older ones go into the old one first
-    new = _to_fill(project, workspace, wanted)
+    new = _to_fill(project, workspace, setup)
     with project.store.reading() as cursor:
         done = {place.n for place in read_places(cursor, [new.id], None)}
         ns = [place.n for place in read_places(cursor, [old.id], None) if place.n not in done]
@@ -40,7 +40,7 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, wanted
     numbers = {id: n for n, id in ids.items()}
     for count, part in enumerate(parts(ns, PART)):
         report("Copying to a new dataset", count * PART, len(ns))
-        sent = workspace.copy(old.id, new.id, wanted, [ids[n] for n in part])
+        sent = workspace.copy(old.id, new.id, setup, [ids[n] for n in part])
         with project.store.transaction() as cursor:
             enter_places(cursor, new.id, [(numbers[one.id], "", one) for one in sent.placed])
     workspace.retire_dataset(
@@ -52,18 +52,18 @@ def replace_dataset(project: Project, workspace: Workspace, old: Dataset, wanted
         change_state(cursor, old.id, REPLACED)
         change_state(cursor, new.id, CURRENT)
         note(cursor, "rondo", "team_replaced", {"old": old.name, "new": new.name, "copied": len(ns)})
-    return Dataset(new.id, new.name, new.made_at, wanted, CURRENT)
+    return Dataset(new.id, new.name, new.made_at, setup, CURRENT)
 
 
-def _to_fill(project: Project, workspace: Workspace, wanted: Setup) -> Dataset:
+def _to_fill(project: Project, workspace: Workspace, requested: Setup) -> Dataset:
     """One that was begun for the same labels, or a new one."""
     server = server_of(workspace)
     with project.store.reading() as cursor:
         begun = find_current(read_datasets(cursor, server), FILLING)
-    if begun and begun.setup == wanted:
+    if begun and begun.setup == requested:
         return begun
     name = free_name(project)
-    new = Dataset(workspace.make_dataset(name, wanted), name, utc_now(), wanted, FILLING)
+    new = Dataset(workspace.make_dataset(name, requested), name, utc_now(), requested, FILLING)
     with project.store.transaction() as cursor:
         if begun:  # the labels changed again while it was filled; somebody may have answered in it
             change_state(cursor, begun.id, REPLACED)

@@ -22,7 +22,7 @@ class Exchange:
 
     dataset: str | None
     link: str
-    told: tuple[str, ...]
+    details: tuple[str, ...]
     pushed: int
     answered: int
     people: int
@@ -42,14 +42,14 @@ def exchanges(project: Project) -> bool:
 
 def newest_batch(project: Project) -> int | None:
     """None before the first."""
-    found: int | None = project.store.one("select max(batch) from batches")
-    return found
+    value: int | None = project.store.one("select max(batch) from batches")
+    return value
 
 
 def answers_from_elsewhere(project: Project) -> int:
     """Events that did not come from Argilla: each may close a record there."""
-    told = "select count(*) from responses where not coalesce(starts_with(via, ?), false)"
-    return int(project.store.one(told, [ARGILLA]))
+    result = "select count(*) from responses where not coalesce(starts_with(via, ?), false)"
+    return int(project.store.one(result, [ARGILLA]))
 
 
 def read_exchange(project: Project) -> Exchange:
@@ -68,7 +68,7 @@ def read_exchange(project: Project) -> Exchange:
     return Exchange(
         dataset=current.name if current else None,
         link=dataset_link(link.url, current.id, in_order=link.in_order) if current and link.url else "",
-        told=tuple(sentence for holds, sentence in ((link.in_order, _ORDER), (link.called, _CALLED)) if not holds),
+        details=tuple(sentence for holds, sentence in ((link.in_order, _ORDER), (link.called, _CALLED)) if not holds),
         pushed=row[0],
         answered=row[1],
         people=row[2],

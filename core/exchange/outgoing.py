@@ -99,11 +99,11 @@ def _suggested(card: Card, settings: Settings) -> Suggested | None:
     shown: Any = card.suggestion
     if not shown:
         return None
-    found = [(str(one["id"]), float(one["probability"])) for one in shown["labels"]]
-    kept = [pair for pair in found if pair[1] >= _LIKELY] if settings.multi else found[:1]
-    if not kept:
+    matches = [(str(one["id"]), float(one["probability"])) for one in shown["labels"]]
+    retained = [pair for pair in matches if pair[1] >= _LIKELY] if settings.multi else matches[:1]
+    if not retained:
         return None
-    return Suggested(tuple(id for id, _ in kept), tuple(chance for _, chance in kept), str(shown["model"]))
+    return Suggested(tuple(id for id, _ in retained), tuple(chance for _, chance in retained), str(shown["model"]))
 
 
 def digest(record: Outgoing, *, blind: bool) -> str:

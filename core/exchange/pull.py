@@ -29,7 +29,7 @@ Key = tuple[int, str]
 class RemoteAnswer:
     """What a person says of a record, where, and with whose suggestion in view (None: certainly none)."""
 
-    said: Said
+    answer: Said
     dataset: str
     model: str | None
 
@@ -116,7 +116,7 @@ class RemoteAnswers:
     """
 
     spoken: dict[Key, RemoteAnswer]
-    found: set[int]
+    matches: set[int]
     late: list[tuple[Place, Said]]
     ids: dict[int, str]
     datasets: dict[str, Dataset]
@@ -128,13 +128,13 @@ def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tupl
     One at a time: what was asked first must not be stored last.
     """
     with project.team.hearing:
-        heard = _listen(project, workspace, ns)
+        received = _listen(project, workspace, ns)
         with project.store.reading() as cursor:
             logged = _logged(cursor, ns)
-        events = _differences(heard, logged, _silent(workspace, heard, logged))
+        events = _differences(received, logged, _silent(workspace, received, logged))
         statuses = project.desk.receive(events) if events else {}
-        if heard.late:
-            _carry(project, workspace, heard)
+        if received.late:
+            _carry(project, workspace, received)
     refused = {event.record: statuses[event.eid] for _, event in events if statuses[event.eid] not in (STORED, KNOWN)}
     project.team.unreadable |= refused
     return sum(status == STORED for status in statuses.values()), len(refused)
@@ -145,34 +145,34 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Remote
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
-        heard = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
+        remote_answers = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
-        here = {heard.ids[place.n]: place for place in group}
+        here = {remote_answers.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
             place = here[standing.placed.id]
-            heard.found.add(place.n)
+            remote_answers.matches.add(place.n)
             model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
             successor = _successor(place, places, datasets)
-            for said in standing.said:
-                spoken, key = RemoteAnswer(said, dataset, model), (place.n, said.annotator)
-                if successor and said.at <= successor.made_at and _fits(said, datasets[successor.dataset]):
+            for answer in standing.answer:
+                spoken, key = RemoteAnswer(answer, dataset, model), (place.n, answer.annotator)
+                if successor and answer.at <= successor.made_at and _fits(answer, datasets[successor.dataset]):
                     continue  # it was copied, and may have been changed or deleted there since
-                if successor and said.at > successor.made_at:
-                    heard.late.append((successor, said))
-                if _is_newer(spoken, heard.spoken.get(key)):
-                    heard.spoken[key] = spoken
-    return heard
+                if successor and answer.at > successor.made_at:
+                    remote_answers.late.append((successor, answer))
+                if _is_newer(spoken, remote_answers.spoken.get(key)):
+                    remote_answers.spoken[key] = spoken
+    return remote_answers
 
 
-def _silent(workspace: Workspace, heard: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
+def _silent(workspace: Workspace, received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
     """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
-    missing = {key for key in logged if key[0] in heard.found and key not in heard.spoken}
+    missing = {key for key in logged if key[0] in received.matches and key not in received.spoken}
     known = set(workspace.people()) if missing else set()
     return {key for key in missing if key[1] in known}
 
 
-def _fits(said: Said, dataset: Dataset) -> bool:
-    return set(said.labels) <= set(dataset.setup.label_ids)
+def _fits(answer: Said, dataset: Dataset) -> bool:
+    return set(answer.labels) <= set(dataset.setup.label_ids)
 
 
 def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dataset]) -> Place | None:
@@ -182,57 +182,61 @@ def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dat
     return min(later, key=lambda one: datasets[one.dataset].made_at, default=None)
 
 
-def _carry(project: Project, workspace: Workspace, heard: RemoteAnswers) -> None:
+def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> None:
     """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
     moved: dict[str, list[tuple[str, Said]]] = {}
-    for place, said in heard.late:
-        if heard.spoken[(place.n, said.annotator)].said == said and _fits(said, heard.datasets[place.dataset]):
-            moved.setdefault(place.dataset, []).append((heard.ids[place.n], said))
+    for place, answer in received.late:
+        if received.spoken[(place.n, answer.annotator)].answer == answer and _fits(
+            answer, received.datasets[place.dataset]
+        ):
+            moved.setdefault(place.dataset, []).append((received.ids[place.n], answer))
     for dataset, answers in moved.items():
-        workspace.carry(dataset, heard.datasets[dataset].setup, answers)
+        workspace.carry(dataset, received.datasets[dataset].setup, answers)
     with project.store.transaction() as cursor:
-        for place, said in heard.late:
+        for place, answer in received.late:
             cursor.execute(
                 "update team_records set made_at = greatest(made_at, ?) where dataset = ? and n = ?",
-                [said.at, place.dataset, place.n],
+                [answer.at, place.dataset, place.n],
             )
 
 
 def _is_newer(spoken: RemoteAnswer, other: RemoteAnswer | None) -> bool:
-    return other is None or spoken.said.at >= other.said.at
+    return other is None or spoken.answer.at >= other.answer.at
 
 
-def _differences(heard: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key]) -> list[tuple[str, Event]]:
+def _differences(
+    received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key]
+) -> list[tuple[str, Event]]:
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
-    for key, one in heard.spoken.items():
+    for key, one in received.spoken.items():
         standing = logged.get(key, [])
-        if one.said.status == DRAFT:
-            events += _undone(key, heard.ids, standing, one.dataset)
-        elif not standing or _content(one.said) != (standing[-1].action, standing[-1].labels, standing[-1].note):
-            events.append((key[1], _event(heard.ids[key[0]], one, standing)))
+        if one.answer.status == DRAFT:
+            events += _undone(key, received.ids, standing, one.dataset)
+        elif not standing or _content(one.answer) != (standing[-1].action, standing[-1].labels, standing[-1].note):
+            events.append((key[1], _event(received.ids[key[0]], one, standing)))
     for key in silent:
-        events += _undone(key, heard.ids, logged[key], "")
+        events += _undone(key, received.ids, logged[key], "")
     return events
 
 
-def _content(said: Said) -> tuple[str, tuple[str, ...], str | None]:
-    if said.status == SUBMITTED:
-        return "submit", said.labels, said.note
-    return "skip", (), said.note
+def _content(answer: Said) -> tuple[str, tuple[str, ...], str | None]:
+    if answer.status == SUBMITTED:
+        return "submit", answer.labels, answer.note
+    return "skip", (), answer.note
 
 
 def _event(record: str, spoken: RemoteAnswer, standing: Sequence[LoggedEvent]) -> Event:
     """Dated as Argilla does; it holds from when it is heard here, as every answer does."""
-    action, labels, told = _content(spoken.said)
+    action, labels, result = _content(spoken.answer)
     return Event(
-        eid=_eid(record, spoken.said.annotator, action, labels, told, spoken.said.at.isoformat()),
+        eid=_eid(record, spoken.answer.annotator, action, labels, result, spoken.answer.at.isoformat()),
         record=record,
         action=action,
         labels=labels,
-        note=told,
+        note=result,
         seq=len(standing),
-        ts=spoken.said.at.replace(tzinfo=UTC).timestamp(),
+        ts=spoken.answer.at.replace(tzinfo=UTC).timestamp(),
         model=spoken.model,
         via=f"{ARGILLA}{spoken.dataset}",
     )
@@ -261,10 +265,10 @@ def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, l
            order by stamp""",
         [list(ns), ARGILLA],
     ).fetchall()
-    found: dict[Key, list[LoggedEvent]] = {}
-    for n, who, eid, action, labels, told in rows:
-        found.setdefault((n, who), []).append(LoggedEvent(eid, action, tuple(labels), told))
-    return found
+    matches: dict[Key, list[LoggedEvent]] = {}
+    for n, who, eid, action, labels, result in rows:
+        matches.setdefault((n, who), []).append(LoggedEvent(eid, action, tuple(labels), result))
+    return matches
 
 
 def _ids(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[int, str]:

@@ -57,12 +57,12 @@ def push(project: Project, report: Report, *, who: str = "local") -> dict[str, A
     finally:
         project.team.pushing.release()
     project.team.bad = tally.bad
-    told = {"sent": tally.sent, "unchanged": tally.unchanged, "bad": tally.bad, "waiting": plan.waiting}
+    result = {"sent": tally.sent, "unchanged": tally.unchanged, "bad": tally.bad, "waiting": plan.waiting}
     if tally.sent or replaced:
         with project.store.transaction() as cursor:
-            note(cursor, who, "team_push", {"dataset": dataset.id, **told})
+            note(cursor, who, "team_push", {"dataset": dataset.id, **result})
     link = dataset_link(workspace.url, dataset.id, in_order=workspace.in_order)
-    return {"dataset": dataset.id, "name": dataset.name, "url": link, "replaced": replaced, **told}
+    return {"dataset": dataset.id, "name": dataset.name, "url": link, "replaced": replaced, **result}
 
 
 def dataset_link(url: str, dataset: str, *, in_order: bool) -> str:
@@ -75,19 +75,19 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, who: str
     """The dataset to fill, and the name of the one that it replaces, if it does."""
     server = server_of(workspace)
     with project.store.reading() as cursor:
-        datasets, wanted = read_datasets(cursor, server), wanted_setup(cursor, project.settings())
+        datasets, requested = read_datasets(cursor, server), wanted_setup(cursor, project.settings())
     current = _still_there(project, workspace, find_current(datasets))
     if current is None:
-        return _first(project, workspace, wanted, who), None
-    if not current.setup.takes(wanted):
-        return replace_dataset(project, workspace, current, wanted, report), current.name
+        return _first(project, workspace, requested, who), None
+    if not current.setup.takes(requested):
+        return replace_dataset(project, workspace, current, requested, report), current.name
     old = current.setup  # what a dataset shows stays as it was made
-    wanted = replace(old, labels=wanted.labels, guidelines=wanted.guidelines, overlap=wanted.overlap)
-    if wanted != current.setup:
-        workspace.change_dataset(current.id, current.setup, wanted)
+    requested = replace(old, labels=requested.labels, guidelines=requested.guidelines, overlap=requested.overlap)
+    if requested != current.setup:
+        workspace.change_dataset(current.id, current.setup, requested)
         with project.store.transaction() as cursor:
-            change_setup(cursor, current.id, wanted)
-    return replace(current, setup=wanted), None
+            change_setup(cursor, current.id, requested)
+    return replace(current, setup=requested), None
 
 
 def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None) -> Dataset | None:
@@ -103,9 +103,9 @@ def _still_there(project: Project, workspace: Workspace, dataset: Dataset | None
     return dataset
 
 
-def _first(project: Project, workspace: Workspace, wanted: Setup, who: str) -> Dataset:
+def _first(project: Project, workspace: Workspace, setup: Setup, who: str) -> Dataset:
     name = free_name(project)
-    dataset = Dataset(workspace.make_dataset(name, wanted), name, utc_now(), wanted, CURRENT)
+    dataset = Dataset(workspace.make_dataset(name, setup), name, utc_now(), setup, CURRENT)
     with project.store.transaction() as cursor:
         enter_dataset(cursor, server_of(workspace), dataset)
         note(cursor, who, "team_dataset", {"dataset": dataset.id, "name": name})

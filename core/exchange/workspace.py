@@ -49,10 +49,10 @@ class Setup:
         """In order of the taxonomy."""
         return tuple(id for id, _, _ in self.labels)
 
-    def takes(self, wanted: "Setup") -> bool:
+    def takes(self, requested: "Setup") -> bool:
         """Whether a dataset made like this can be changed into the wanted one: labels and fields are fixed for good."""
-        same = self.multi == wanted.multi and sorted(self.label_ids) == sorted(wanted.label_ids)
-        return same and set(wanted.fields) <= set(self.fields)
+        same = self.multi == requested.multi and sorted(self.label_ids) == sorted(requested.label_ids)
+        return same and set(requested.fields) <= set(self.fields)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Standing:
     """A record as it stands there, with what everybody says of it."""
 
     placed: Placed
-    said: tuple[Said, ...] = ()
+    answer: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Workspace(Protocol):
     def change_dataset(self, dataset: str, old: Setup, new: Setup) -> None:
         """Names of labels, guidelines and overlap, where they differ."""
 
-    def retire_dataset(self, dataset: str, name: str, told: str) -> None:
+    def retire_dataset(self, dataset: str, name: str, result: str) -> None:
         """Another name, and guidelines that say where to go on. What is in it stays."""
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:

@@ -131,8 +131,8 @@ def _pick(
         parameters | {"ns": list(ranked)},
     ).fetchall()
     met = {n for (n,) in rows}
-    kept = [n for n in ranked if n in met]
-    return kept[start : start + PAGE], start + PAGE if len(kept) > start + PAGE else None
+    retained = [n for n in ranked if n in met]
+    return retained[start : start + PAGE], start + PAGE if len(retained) > start + PAGE else None
 
 
 def _walk(
@@ -141,20 +141,20 @@ def _walk(
     """In order of import from record number `start` on."""
     condition, parameters = where
     total = count(cursor, f"select {NUMBERS}")
-    ends, found = time.monotonic() + pace.seconds, list[int]()
+    ends, matches = time.monotonic() + pace.seconds, list[int]()
     while start < total:
         stop = min(start + pace.stretch, total)
         rows = cursor.execute(
             f"select n from records where n >= $start and n < $stop and {condition} order by n limit $most::bigint",
-            parameters | {"start": start, "stop": stop, "most": PAGE + 1 - len(found)},
+            parameters | {"start": start, "stop": stop, "most": PAGE + 1 - len(matches)},
         ).fetchall()
-        found += [n for (n,) in rows]
+        matches += [n for (n,) in rows]
         start = stop
-        if len(found) > PAGE:
-            return found[:PAGE], found[PAGE], None
+        if len(matches) > PAGE:
+            return matches[:PAGE], matches[PAGE], None
         if time.monotonic() > ends and start < total:
-            return found, start, start
-    return found, None, None
+            return matches, start, start
+    return matches, None, None
 
 
 _LINES = f"""
@@ -197,8 +197,10 @@ def _line(row: tuple[Any, ...], names: dict[str, str]) -> Line:
     n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
     if hidden:
         suggested = probability = machine = unseen = None
-    label, suggestion, by_machine, said = (named(one, names) for one in (labels, suggested, machine, unseen))
-    return Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden, said)
+    label, suggestion, by_machine, predicted = (named(one, names) for one in (labels, suggested, machine, unseen))
+    return Line(
+        n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden, predicted
+    )
 
 
 def named(labels: Sequence[str] | None, names: dict[str, str]) -> str | None:

@@ -32,7 +32,7 @@ class Search:
     state: str | None = None
     machine: bool = False
     truth: str | None = None
-    said: str | None = None
+    predicted: str | None = None
     like: str | None = None
     rows: tuple[int, ...] = ()
 
@@ -60,22 +60,22 @@ _SURE = f"""n in (select n from suggestions where probability between $low and $
 
 def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, Any]]:
     """What must hold of a row of `records`, and what that binds."""
-    found, bound = ["true"], asked_parameters(settings)
+    matches, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():
         if (value := getattr(search, name)) not in (None, False, ""):
-            found.append(condition)
+            matches.append(condition)
             bound[name] = value
     if search.sure is not None:
-        found.append(_SURE)
+        matches.append(_SURE)
         bound |= {"low": search.sure[0], "high": search.sure[1]}
     if search.state:
-        found.append(_state(search.state))
+        matches.append(_state(search.state))
     words = sorted(set(search.words.split()), key=len, reverse=True)  # the longest first: it leaves the fewest
     if len(words) > MOST_WORDS:
         raise BadInput(f"The search has {len(words)} words; at most {MOST_WORDS} are looked for. Leave some out.")
-    found += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
+    matches += [f"regexp_matches(text, regexp_escape($word{place}), 'i')" for place in range(len(words))]
     bound |= {f"word{place}": word for place, word in enumerate(words)}
-    condition = " and ".join(found)
+    condition = " and ".join(matches)
     return condition, {name: value for name, value in bound.items() if f"${name}" in condition}
 
 
@@ -88,11 +88,11 @@ def _state(name: str) -> str:
 def describe(search: Search, names: dict[str, str]) -> str:
     """The filters in words, for a line above what was found; the words that were looked for stand elsewhere."""
     low, high = search.sure or (0.0, 1.0)
-    told = {
+    result = {
         "like": search.like,
         "listed": f"{len(search.rows):,} records" if search.rows else None,
         "truth": names.get(search.truth or "", search.truth),
-        "model says": names.get(search.said or "", search.said),
+        "model says": names.get(search.predicted or "", search.predicted),
         "state": search.state,
         "label": names.get(search.label or "", search.label),
         "suggestion": names.get(search.suggestion or "", search.suggestion),
@@ -103,4 +103,4 @@ def describe(search: Search, names: dict[str, str]) -> str:
         "flag": KINDS.get(search.kind or "", search.kind),
         "machine label": "yes" if search.machine else None,
     }
-    return " · ".join(f"{name}: {value}" for name, value in told.items() if value not in (None, ""))
+    return " · ".join(f"{name}: {value}" for name, value in result.items() if value not in (None, ""))

@@ -92,13 +92,13 @@ def _arrays(project: Project, settings: Settings) -> Arrays:
     column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
     with project.store.reading() as cursor:
-        found = cursor.execute("select n, labels from settled where n < ? order by n", [stop]).fetchall()
+        rows = cursor.execute("select n, labels from settled where n < ? order by n", [stop]).fetchall()
         disputes = cursor.execute(_DISPUTES, answer_parameters(settings)).fetchall()
-    targets = np.zeros((len(found), len(labels)), np.bool_)
-    for index, (_, given) in enumerate(found):
-        targets[index, [column[label] for label in given if label in column]] = True
+    targets = np.zeros((len(rows), len(labels)), np.bool_)
+    for index, (_, supplied) in enumerate(rows):
+        targets[index, [column[label] for label in supplied if label in column]] = True
     return {
-        "rows": np.asarray([n for n, _ in found], np.int64),
+        "rows": np.asarray([n for n, _ in rows], np.int64),
         "targets": targets,
         "disputed": np.asarray([n for n, _ in disputes], np.int64),
         "disputes": np.asarray([score for _, score in disputes], np.float64),
@@ -135,16 +135,16 @@ def _refuse(settings: Settings, targets: npt.NDArray[np.bool_]) -> None:
 
 def inspected_at(project: Project) -> datetime | None:
     """When the newest inspection began (UTC), None before the first."""
-    found: datetime | None = project.store.one(
+    value: datetime | None = project.store.one(
         "select max(made_at) from jobs where kind = 'inspect' and state = 'succeeded'"
     )
-    return found
+    return value
 
 
 def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
     """Two records side by side, word for word. Raises BadInput for one that is not there."""
     names = project.settings().taxonomy.names
-    found = {
+    rows = {
         row[0]: row
         for row in project.store.query(
             """select n, id, text, coalesce(labels, []) from records left join settled using (n)
@@ -152,10 +152,10 @@ def pair(project: Project, n: int, other: int) -> tuple[Side, Side]:
             [n, other],
         )
     }
-    if missing := [number for number in (n, other) if number not in found]:
+    if missing := [number for number in (n, other) if number not in rows]:
         raise BadInput(f"There is no record number {missing[0]}. Inspect the labels again.")
-    segments = word_diff(found[n][2], found[other][2])
-    sides = zip((found[n], found[other]), segments, strict=True)
+    segments = word_diff(rows[n][2], rows[other][2])
+    sides = zip((rows[n], rows[other]), segments, strict=True)
     left, right = (
         Side(number, id, tuple(names.get(label, label) for label in labels), parts)
         for (number, id, _, labels), parts in sides
@@ -170,8 +170,8 @@ def word_diff(left: str, right: str) -> tuple[tuple[Segment, ...], tuple[Segment
     """
     words = [re.findall(r"\s*\S+\s*", text) or ([text] if text else []) for text in (left, right)]
     bare = [[word.strip() for word in side] for side in words]
-    found = difflib.SequenceMatcher(None, bare[0], bare[1], autojunk=True).get_matching_blocks()
-    same = [{start + step for start, step in _steps((block[side], block.size) for block in found)} for side in (0, 1)]
+    matches = difflib.SequenceMatcher(None, bare[0], bare[1], autojunk=True).get_matching_blocks()
+    same = [{start + step for start, step in _steps((block[side], block.size) for block in matches)} for side in (0, 1)]
     return _segments(words[0], same[0]), _segments(words[1], same[1])
 
 

@@ -93,9 +93,9 @@ _LOOK = f"""
 """
 
 
-def points(project: Project, found: Map, colour: str) -> Points:
+def points(project: Project, record_map: Map, colour: str) -> Points:
     """At most MOST points of the map, those with a label first; colour: a key of COLOURINGS."""
-    looks = _read(project, found.n.tolist())
+    looks = _read(project, record_map.n.tolist())
     if len(looks) > MOST:
         lot = np.random.default_rng(0).permutation(len(looks))
         first = sorted(lot, key=lambda index: looks[index].labels is None)[:MOST]
@@ -106,7 +106,7 @@ def points(project: Project, found: Map, colour: str) -> Points:
     ns = np.array([look.n for look in looks], np.int64)
     return Points(
         n=ns,
-        xy=found.xy[np.searchsorted(found.n, ns)],
+        xy=record_map.xy[np.searchsorted(record_map.n, ns)],
         group=np.array([index.get(name, len(groups) - 1) for name in names], np.int64),
         groups=groups,
         coloured=coloured,
@@ -145,12 +145,12 @@ def summary(project: Project, shown: Points, ns: Ints, most: int = 200) -> Selec
     """What a selection holds, with the `most` records nearest its middle, the nearest first."""
     looks = {n: shown.looks[place] for n, place in zip(ns.tolist(), np.searchsorted(shown.n, ns).tolist(), strict=True)}
     names = project.settings().taxonomy.names
-    given = Counter(_named(look.labels, names, NO_LABEL) for look in looks.values())
+    counts = Counter(_named(look.labels, names, NO_LABEL) for look in looks.values())
     suggested = Counter(_named(_suggested(look), names, NO_SUGGESTION) for look in looks.values())
     nearest = _nearest_middle(shown, ns, most).tolist()
     texts = project.store.query(_TEXTS, [nearest])
     rows = [_row(looks[n], names) | {"text": text} for n, text in texts]
-    return Selection(len(ns), given.most_common(), suggested.most_common(), rows)
+    return Selection(len(ns), counts.most_common(), suggested.most_common(), rows)
 
 
 _TEXTS = f"""
@@ -218,42 +218,42 @@ def by_suggestion(looks: list[Look], settings: Settings) -> Coloured:
 def by_confidence(looks: list[Look], _: Settings) -> Coloured:
     """The probability of that suggestion."""
     chances = [look.probability for look in looks]
-    told = [
+    result = [
         NO_SUGGESTION if chance is None else CHANCES[int(np.searchsorted(_BOUNDS, chance, "right"))]
         for chance in chances
     ]
-    return told, _present(told, CHANCES, (NO_SUGGESTION,)), True
+    return result, _present(result, CHANCES, (NO_SUGGESTION,)), True
 
 
 def by_round(looks: list[Look], _: Settings) -> Coloured:
     """The round in which it was labelled; 0 is what came with a file or before the first batch."""
     rounds = sorted({look.round for look in looks if look.round is not None})[-COLOURS:]
     called = {number: f"round {number}" if number else "before round 1" for number in rounds}
-    told = [NO_LABEL if look.round is None else called.get(look.round, MANY_ROUNDS) for look in looks]
-    return told, _present(told, list(called.values()), (MANY_ROUNDS, NO_LABEL)), True
+    result = [NO_LABEL if look.round is None else called.get(look.round, MANY_ROUNDS) for look in looks]
+    return result, _present(result, list(called.values()), (MANY_ROUNDS, NO_LABEL)), True
 
 
 def by_state(looks: list[Look], _: Settings) -> Coloured:
     """Who labels it, or whether it waits."""
-    told = [STATES[look.state] for look in looks]
-    return told, _present(told, STATES[:-1], STATES[-1:]), False
+    result = [STATES[look.state] for look in looks]
+    return result, _present(result, STATES[:-1], STATES[-1:]), False
 
 
-def _frequent(told: list[str], missing: str) -> Coloured:
+def _frequent(result: list[str], missing: str) -> Coloured:
     """The COLOURS most frequent ones, then the others together, then those without."""
-    counts = Counter(told)
+    counts = Counter(result)
     without = counts.pop(missing, 0)
     common = [name for name, _ in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))]
-    kept, others = common[:COLOURS], set(common[COLOURS:])
+    retained, others = common[:COLOURS], set(common[COLOURS:])
     many = f"{len(others)} {MANY_LABELS}"
-    told = [many if name in others else name for name in told]
+    result = [many if name in others else name for name in result]
     rest = ((many,) if others else ()) + ((missing,) if without else ())
-    return told, ((*kept, *rest), len(kept)), False
+    return result, ((*retained, *rest), len(retained)), False
 
 
-def _present(told: list[str], coloured: Sequence[str], rest: Sequence[str]) -> tuple[tuple[str, ...], int]:
+def _present(result: list[str], coloured: Sequence[str], rest: Sequence[str]) -> tuple[tuple[str, ...], int]:
     """Every coloured group stays, so that its colour means the same from day to day; of the rest what there is."""
-    return (*coloured, *(name for name in rest if name in told)), len(coloured)
+    return (*coloured, *(name for name in rest if name in result)), len(coloured)
 
 
 COLOURINGS: dict[str, Callable[[list[Look], Settings], Coloured]] = {

@@ -82,22 +82,22 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> dic
 
 def open_map(project: Project) -> Map | None:
     """The map of the encoder that is in use, None where none was made of these vectors. Raises Damaged."""
-    found = read_map(_path(project))
-    return found if found is not None and _fits(project, found.facts) else None
+    record_map = read_map(_path(project))
+    return record_map if record_map is not None and _fits(project, record_map.facts) else None
 
 
-def map_notice(project: Project, found: Map) -> str | None:
+def map_notice(project: Project, record_map: Map) -> str | None:
     """Why the map should be completed or made again, or None."""
-    newer = encoded_rows(project.vectors, project.settings().encoder) - found.facts.rows
-    if outgrown(found):
-        late = len(found.n) - found.facts.laid_out
-        return f"{late:,} of {len(found.n):,} points came later and only stand among their neighbours."
+    newer = encoded_rows(project.vectors, project.settings().encoder) - record_map.facts.rows
+    if outgrown(record_map):
+        late = len(record_map.n) - record_map.facts.laid_out
+        return f"{late:,} of {len(record_map.n):,} points came later and only stand among their neighbours."
     return f"{newer:,} records came after this map was made." if newer > 0 else None
 
 
-def outgrown(found: Map) -> bool:
+def outgrown(record_map: Map) -> bool:
     """Whether completing is not enough."""
-    return len(found.n) > found.facts.laid_out * (1 + OUTGROWN)
+    return len(record_map.n) > record_map.facts.laid_out * (1 + OUTGROWN)
 
 
 def read_map(path: Path) -> Map | None:
@@ -105,16 +105,16 @@ def read_map(path: Path) -> Map | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             facts = MapFacts(**json.loads(str(file["facts"])))
-            found = Map(np.asarray(file["n"], np.int64), np.asarray(file["xy"], np.float32), facts)
+            record_map = Map(np.asarray(file["n"], np.int64), np.asarray(file["xy"], np.float32), facts)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise Damaged(f"{path} cannot be read. Delete it and run `rondo map`.") from error
-    if found.xy.shape != (len(found.n), 2):
+    if record_map.xy.shape != (len(record_map.n), 2):
         raise Damaged(
-            f"{path} holds {len(found.n)} records and {found.xy.shape} points. Delete it and run `rondo map`."
+            f"{path} holds {len(record_map.n)} records and {record_map.xy.shape} points. Delete it and run `rondo map`."
         )
-    return found
+    return record_map
 
 
 def write_map(path: Path, made: Map) -> None:
@@ -145,8 +145,8 @@ def _fits(project: Project, facts: MapFacts) -> bool:
 
 def _usable(project: Project) -> Map | None:
     """The map that can be completed."""
-    found = open_map(project)
-    return None if found is None or outgrown(found) else found
+    record_map = open_map(project)
+    return None if record_map is None or outgrown(record_map) else record_map
 
 
 def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:

@@ -24,23 +24,23 @@ def nearest(vectors: Halves, row: int, count: int) -> tuple[Ints, Floats]:
     count = min(count, len(cosines) - 1)
     if count <= 0:
         return np.empty(0, np.int64), np.empty(0, np.float32)
-    found = np.argpartition(-cosines, count - 1)[:count]
-    edge = cosines[found].min()  # all that tie with the last one compete for its place
-    found = np.flatnonzero(cosines >= edge)
-    found = found[np.lexsort((found, -cosines[found]))][:count]
-    return found, cosines[found]
+    matches = np.argpartition(-cosines, count - 1)[:count]
+    edge = cosines[matches].min()  # all that tie with the last one compete for its place
+    matches = np.flatnonzero(cosines >= edge)
+    matches = matches[np.lexsort((matches, -cosines[matches]))][:count]
+    return matches, cosines[matches]
 
 
-def _cosines(vectors: Halves, wanted: Floats) -> Floats:
+def _cosines(vectors: Halves, requested: Floats) -> Floats:
     """float16 becomes float32 by moving its bits, which leaves it 2**112 times too small, so `wanted` is made larger.
 
     numpy's own cast takes many times as long as this and the product together.
     """
-    larger = wanted * np.float32(2.0**112)
-    found = np.empty(len(vectors), np.float32)
+    larger = requested * np.float32(2.0**112)
+    result = np.empty(len(vectors), np.float32)
     for start in range(0, len(vectors), BLOCK):
         bits = vectors[start : start + BLOCK].view(np.int16).astype(np.int32)
         bits <<= 13
         bits &= np.int32(-0x70000001)  # the sign, the five bits of the exponent, the ten of the fraction
-        found[start : start + BLOCK] = bits.view(np.float32) @ larger
-    return found
+        result[start : start + BLOCK] = bits.view(np.float32) @ larger
+    return result

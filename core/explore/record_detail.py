@@ -111,12 +111,12 @@ def neighbours(project: Project, record: str, count: int = NEIGHBOURS) -> list[t
 
 def twins(project: Project, n: int) -> list[tuple[Side, Side]]:
     """The near-duplicates with another label that were flagged, each beside this record, differences marked."""
-    found = project.store.query(
+    rows = project.store.query(
         """select distinct if(n = $1, other, n) from flags
            where kind = 'near_duplicate' and other is not null and (n = $1 or other = $1) order by 1""",
         [n],
     )
-    return [pair(project, n, other) for (other,) in found]
+    return [pair(project, n, other) for (other,) in rows]
 
 
 _RECORD = """
@@ -137,8 +137,8 @@ def _one(cursor: duckdb.DuckDBPyConnection, query: str, n: int) -> tuple[Any, ..
 
 def _facts(about: Sequence[Any]) -> Rows:
     source, imported_at, split, first = about
-    told = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
-    return [{"name": name, "value": value} for name, value in told.items() if value]
+    result = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
+    return [{"name": name, "value": value} for name, value in result.items() if value]
 
 
 def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[Rows, tuple[tuple[str, str], ...]]:
@@ -148,7 +148,7 @@ def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[R
         [n],
     ).fetchall()
     undone = {(who, undoes) for _, who, _, _, _, undoes, *_ in rows if undoes}
-    told = [
+    result = [
         {
             "when": _day(received_at),
             "who": who,
@@ -162,7 +162,7 @@ def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[R
         for eid, who, action, labels, note, _, received_at, number, with_suggestion, via in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
-    return told, tuple(corrections)
+    return result, tuple(corrections)
 
 
 def _how(via: str | None) -> str:
@@ -178,8 +178,13 @@ def _how(via: str | None) -> str:
 def _verdicts(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
     rows = cursor.execute("select truth, said, probability, stratum from judged where n = ?", [n]).fetchall()
     return [
-        {"label then": named(truth, names), "held-out model says": named(said, names), "probability": p, "stratum": s}
-        for truth, said, p, s in rows
+        {
+            "label then": named(truth, names),
+            "held-out model says": named(predicted, names),
+            "probability": p,
+            "stratum": s,
+        }
+        for truth, predicted, p, s in rows
     ]
 
 

@@ -78,14 +78,14 @@ class Bundle:
     def result(self) -> dict[str, Any] | None:
         """How it ended, or None while it has not. Raises Damaged for a file that says no such thing."""
         try:
-            found = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
+            matches = json.loads((self.path / "result.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except ValueError:
-            found = None
-        if not isinstance(found, dict) or found.get("state") not in ENDED:
+            matches = None
+        if not isinstance(matches, dict) or matches.get("state") not in ENDED:
             raise Damaged(f"{self.path / 'result.json'} cannot be read. Run the job again.")
-        return found
+        return matches
 
     @property
     def progress(self) -> tuple[int, int]:
@@ -96,8 +96,8 @@ class Bundle:
                 lines = file.read().split(b"\n")[:-1]
         except FileNotFoundError:
             return 0, 0
-        told = [event for line in lines[-3:] if (event := _event(line))]
-        return (told[-1]["done"], told[-1]["total"]) if told else (0, 0)
+        result = [event for line in lines[-3:] if (event := _event(line))]
+        return (result[-1]["done"], result[-1]["total"]) if result else (0, 0)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -154,10 +154,10 @@ def _event(line: bytes) -> dict[str, Any] | None:
     """None for a line that a full disk or a kill cut short; without figures that are no numbers."""
     try:
         event = json.loads(line)
-        found = {name: value for name, value in event.items() if isinstance(value, int | float) and isfinite(value)}
+        entries = {name: value for name, value in event.items() if isinstance(value, int | float) and isfinite(value)}
     except (ValueError, AttributeError):
         return None
-    return found if {"done", "total"} <= found.keys() else None
+    return entries if {"done", "total"} <= entries.keys() else None
 
 
 def manifest(out: Path) -> dict[str, str]:

@@ -26,10 +26,10 @@ LIBRARIES = ("rondo", "torch", "transformers", "sentence-transformers", "safeten
 
 def library_versions() -> dict[str, str]:
     """By name, as they are installed here, with Python's; what is not installed is left out."""
-    found = {"python": sys.version.split()[0]}
+    result = {"python": sys.version.split()[0]}
     for name in LIBRARIES:
         try:
-            found[name] = version(name)
+            result[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return result

@@ -91,7 +91,9 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
         choice = _sort(cursor, ns, settings)
         if not choice.count:
             why = (
-                f"None of these records can be labelled: {said(choice)}" if choice.left_out else "No record was chosen"
+                f"None of these records can be labelled: {answer_sentence(choice)}"
+                if choice.left_out
+                else "No record was chosen"
             )
             raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
@@ -147,7 +149,7 @@ def bulks(project: Project, most: int = 20) -> list[Bulk]:
         return _read_bulks(cursor)[:most]
 
 
-def said(choice: Choice) -> str:
+def answer_sentence(choice: Choice) -> str:
     """Why records are left out, in words: '3 have a label already, 1 waits ...'."""
     return ", ".join(f"{count:,} {LEFT_OUT[reason]}" for reason, count in choice.left_out.items())
 
@@ -164,8 +166,8 @@ def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
 def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settings) -> Choice:
     """Leaves the temporary table `sorted`: n, and why it is left out or null."""
     now = utc_now()
-    asked = {"ns": [int(n) for n in ns], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
-    cursor.execute(_SORT, asked | answer_parameters(settings))
+    entries = {"ns": [int(n) for n in ns], "now": now, "until": now + timedelta(seconds=settings.lease_seconds)}
+    cursor.execute(_SORT, entries | answer_parameters(settings))
     counts = Counter(dict(cursor.execute("select reason, count(*) from sorted group by reason").fetchall()))
     return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
 

@@ -25,11 +25,11 @@ def read_cards(cursor: duckdb.DuckDBPyConnection, rows: Sequence[Row], settings:
     """In the order of `rows`."""
     if not rows:
         return []
-    found = cursor.execute(
+    matches = cursor.execute(
         f"select n, text, fields::varchar, meta::varchar from records where n in ({', '.join('?' for _ in rows)})",
         [row.n for row in rows],
     ).fetchall()
-    parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in found}
+    parts = {n: (text, named_values(fields), named_values(meta)) for n, text, fields, meta in matches}
     return [Card(row.id, *parts[row.n], _suggestion(row, settings)) for row in rows]
 
 

@@ -103,12 +103,12 @@ class LabelQueue:
         with self._lock, self._transaction() as cursor:
             return self._serve(cursor, holder, ask)
 
-    def receive(self, given: Sequence[tuple[str, Event]]) -> dict[str, str]:
+    def receive(self, supplied: Sequence[tuple[str, Event]]) -> dict[str, str]:
         """(annotator, event) of people who answered elsewhere, in one transaction; as `Reply.statuses`."""
         with self._lock, self._transaction() as cursor:
-            numbers = self._numbers(cursor, [event.record for _, event in given])
+            numbers = self._numbers(cursor, [event.record for _, event in supplied])
             statuses: dict[str, str] = {}
-            for who, event in given:
+            for who, event in supplied:
                 statuses |= self._take_in(cursor, Holder(who, ""), [event], numbers)
             return statuses
 
@@ -192,10 +192,10 @@ class LabelQueue:
         numbers = {id: queued[id] for id in ids if id in queued}
         missing = [id for id in set(ids) if id not in numbers]
         if missing:
-            found = cursor.execute(
+            matches = cursor.execute(
                 "select id, n from records where id in (select unnest($ids::varchar[]))", {"ids": missing}
             )
-            numbers.update(found.fetchall())
+            numbers.update(matches.fetchall())
         return numbers
 
     def _take_in(
@@ -225,7 +225,9 @@ class LabelQueue:
         others = [other for other in self._leases.live(n, now) if other != holder]
         if any(other.annotator == holder.annotator for other in others):
             return False
-        return len(self._waiting.labelled_by(n) | {other.annotator for other in others}) < self._waiting.wanted(n)
+        return len(
+            self._waiting.labelled_by(n) | {other.annotator for other in others}
+        ) < self._waiting.answers_requested(n)
 
     def _lend(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, want: int, have: set[int]) -> list[Row]:
         """Leases up to `want` more records, fewer where their texts would make the reply too long, but at least one.
@@ -275,8 +277,8 @@ class LabelQueue:
         count = max(count, DRAWN)
         first = {"position": self._waiting.end, "batch": self._waiting.batch}
         settings = self._settings()
-        wanted = {"seed": settings.seed, "multi": settings.multi, "count": count}
-        drawn = cursor.execute(_DRAW, first | wanted).fetchall()
+        requested = {"seed": settings.seed, "multi": settings.multi, "count": count}
+        drawn = cursor.execute(_DRAW, first | requested).fetchall()
         self._dry = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))

@@ -37,7 +37,7 @@ def compare(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> dict[str, 
     return dict(zip(("lost", "gained", "changed"), row or (0, 0, 0), strict=True))
 
 
-def said(counts: dict[str, int]) -> str:
+def change_sentence(counts: dict[str, int]) -> str:
     """The counts in a sentence."""
     if not any(counts.values()):
         return "No label changes."

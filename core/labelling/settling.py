@@ -50,9 +50,9 @@ class Facts:
 def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple[tuple[str, ...], bool]:
     """The labels not retired since, and whether the answer still counts: not when it has lost its last one."""
     active = {label.id for label in settings.taxonomy.active}
-    kept = tuple(label for label in labels if label in active)
-    fits = (not labels or bool(kept)) if settings.multi else len(kept) == len(labels) == 1
-    return kept, action != "submit" or fits
+    retained = tuple(label for label in labels if label in active)
+    fits = (not labels or bool(retained)) if settings.multi else len(retained) == len(labels) == 1
+    return retained, action != "submit" or fits
 
 
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
@@ -247,18 +247,18 @@ def _verdict(answers: Sequence[Answer], fact: Facts, rule: Rule, weights: Mappin
     counted = [one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]
     for answer in _voters(counted, fact, rule):
         votes[answer.labels].append(answer)
-    sums = {labels: _weight(given, weights) for labels, given in votes.items()}
+    sums = {labels: _weight(supplied, weights) for labels, supplied in votes.items()}
     winners = [labels for labels, weight in sums.items() if weight > max(sums.values()) - NEAR]
     if len(winners) != 1:
         return None
-    given = votes[winners[0]]
-    latest, received = max(answer.round for answer in given), max(answer.received_at for answer in given)
-    how = _how(given, sum(map(len, votes.values())), rule)
-    return [fact.n, list(winners[0]), how, _stratum(given, fact), latest, received]
+    supplied = votes[winners[0]]
+    latest, received = max(answer.round for answer in supplied), max(answer.received_at for answer in supplied)
+    how = _how(supplied, sum(map(len, votes.values())), rule)
+    return [fact.n, list(winners[0]), how, _stratum(supplied, fact), latest, received]
 
 
-def _weight(given: list[Answer], weights: Mapping[str, float]) -> float:
-    return sum(1.0 if answer.from_file else weights.get(answer.annotator, 1.0) for answer in given)
+def _weight(supplied: list[Answer], weights: Mapping[str, float]) -> float:
+    return sum(1.0 if answer.from_file else weights.get(answer.annotator, 1.0) for answer in supplied)
 
 
 def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
@@ -267,24 +267,24 @@ def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
     people = [answer for answer in answers if not answer.from_file]
     if fact.gold and files:
         people = [one for one in people if one.corrects or (fact.looked is not None and one.stamp > fact.looked)]
-    heard = people or files
-    corrections = [answer for answer in heard if answer.corrects]
-    return _newest(corrections) if corrections else rule.voters(heard)
+    received = people or files
+    corrections = [answer for answer in received if answer.corrects]
+    return _newest(corrections) if corrections else rule.voters(received)
 
 
-def _how(given: list[Answer], voters: int, rule: Rule) -> str:
-    if given[0].corrects:
+def _how(supplied: list[Answer], voters: int, rule: Rule) -> str:
+    if supplied[0].corrects:
         return "adjudicated"
-    if all(answer.via is not None and answer.via.startswith(BULK) for answer in given):
+    if all(answer.via is not None and answer.via.startswith(BULK) for answer in supplied):
         return "bulk"
     if voters == 1:
         return "single"
-    return "weighted" if rule.weighed and not given[0].from_file else "majority"
+    return "weighted" if rule.weighed and not supplied[0].from_file else "majority"
 
 
-def _stratum(given: list[Answer], fact: Facts) -> str:
+def _stratum(supplied: list[Answer], fact: Facts) -> str:
     if fact.gold:
         return "gold"
-    if (fact.audit or fact.check) and all(answer.blind or answer.corrects for answer in given):
+    if (fact.audit or fact.check) and all(answer.blind or answer.corrects for answer in supplied):
         return "audit" if fact.audit else "check"
-    return "file" if all(answer.from_file for answer in given) else "chosen"
+    return "file" if all(answer.from_file for answer in supplied) else "chosen"

@@ -168,7 +168,7 @@ class Waiting:
         done = {who for who, answer in answers.items() if answer.action == "submit" or row.closes(answer)}
         return done >= self.people
 
-    def wanted(self, n: int) -> int:
+    def answers_requested(self, n: int) -> int:
         """How many people shall label the record."""
         return {REVIEW: 1, CALIBRATION: EVERYBODY}.get(self.rows[n].purpose or "", self._overlap)
 
@@ -179,14 +179,14 @@ class Waiting:
     def facts(self, ns: list[int]) -> list[Facts]:
         """What the strata of these records depend on; empty where one of them is not queued."""
         rows = [self.rows[n] for n in ns if n in self.rows]
-        found = [Facts(row.n, row.gold, row.audit, row.checks, row.since) for row in rows]
-        return found if len(rows) == len(ns) else []
+        matches = [Facts(row.n, row.gold, row.audit, row.checks, row.since) for row in rows]
+        return matches if len(rows) == len(ns) else []
 
     def labelled_by(self, n: int) -> set[str]:
         """The people whose labels the record has; under review, has anew."""
         row = self.rows[n]
-        given = self._answers.get(n, {}).items()
-        return {who for who, answer in given if answer.action == "submit" and row.closes(answer)}
+        supplied = self._answers.get(n, {}).items()
+        return {who for who, answer in supplied if answer.action == "submit" and row.closes(answer)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """More spare rows, with nothing answered yet."""
@@ -225,7 +225,7 @@ class Waiting:
         actions = [answer.action for answer in self._answers.get(n, {}).values() if row.closes(answer)]
         if row.purpose == CALIBRATION:
             actions = []  # what others did with it changes nothing
-        if "flag" in actions or actions.count("submit") >= self.wanted(n):
+        if "flag" in actions or actions.count("submit") >= self.answers_requested(n):
             return None
         self._places[n] = ("skip" in actions, not row.first, row.spare and not row.first, row.position, n)
         return self._places[n]
@@ -256,8 +256,8 @@ def read_rows(cursor: duckdb.DuckDBPyConnection, ns: list[int] | None = None) ->
     A record that checks machine labels keeps that row when a review brings a second one: its label stays a check.
     """
     where = "" if ns is None else "where n in (select unnest($ns::bigint[]))"
-    found = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if ns is None else {"ns": ns})
-    return [Row(*row) for row in found.fetchall()]
+    matches = cursor.execute(_ROWS.format(where=where, newest=_NEWEST), {} if ns is None else {"ns": ns})
+    return [Row(*row) for row in matches.fetchall()]
 
 
 def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiting:

@@ -92,16 +92,16 @@ def check_model(folder: Path) -> dict[str, Any]:
     made it: whoever can write the folder can write a manifest that fits.
     """
     manifest = read_manifest(folder)
-    found = files_of(folder)
-    del found[MANIFEST]
+    matches = files_of(folder)
+    del matches[MANIFEST]
     expected: dict[str, str] = manifest["files"]
-    for name in sorted(found.keys() - expected.keys()):
+    for name in sorted(matches.keys() - expected.keys()):
         if _may_follow(name, manifest):
             continue
         raise Damaged(f"{folder} is not as it was saved: {name} was added. Nothing of it is used.")
-    for name in sorted(expected.keys() - found.keys()):
+    for name in sorted(expected.keys() - matches.keys()):
         raise Damaged(f"{folder} is not as it was saved: {name} is missing. Nothing of it is used.")
-    for name, path in found.items():
+    for name, path in matches.items():
         try:
             check_file(path, name)
         except Damaged as error:
@@ -122,20 +122,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if file.stat().st_size > 1 << 23:
             raise ValueError("its manifest is larger than any can be")
         manifest = json.loads(file.read_text(encoding="utf-8"))
-        told: dict[str, Any] = {
+        result: dict[str, Any] = {
             "trainer": "round",
             "encoder": "",
             "temperature": None,
             "calibration_error": None,
             "facts": {},
         } | manifest
-        texts = [*told["files"], *told["files"].values(), *told["labels"], told["trainer"], told["encoder"]]
-        plain = all(isinstance(text, str) for text in texts) and isinstance(told["labels"], list)
-        if not plain or not isinstance(told["multi"], bool):
+        texts = [*result["files"], *result["files"].values(), *result["labels"], result["trainer"], result["encoder"]]
+        plain = all(isinstance(text, str) for text in texts) and isinstance(result["labels"], list)
+        if not plain or not isinstance(result["multi"], bool):
             raise TypeError("its manifest holds something else than it should")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Damaged(f"{folder} is not a model: {error}. Run `rondo fit` to make a new one.") from None
-    return told
+    return result
 
 
 def load_head(folder: Path) -> Head:

@@ -23,12 +23,12 @@ _CLASS_KEYS = ("type", "types", "tokenizer_class", "activation_function", "activ
 
 def files_of(folder: Path) -> dict[str, Path]:
     """Every file by its path under the folder, with `/`. Raises Damaged for links, devices, or absurdly many."""
-    found: dict[str, Path] = {}
+    result: dict[str, Path] = {}
     for path in _walk(folder, folder):
-        found[path.relative_to(folder).as_posix()] = path
-        if len(found) > MOST_FILES:
+        result[path.relative_to(folder).as_posix()] = path
+        if len(result) > MOST_FILES:
             raise Damaged(f"{folder} holds more than {MOST_FILES} files; no model has so many.")
-    return found
+    return result
 
 
 def _walk(folder: Path, top: Path) -> Iterator[Path]:

@@ -38,7 +38,7 @@ class OutOfFold:
     """
 
     rows: Ints
-    said: Bools
+    predicted: Bools
     label: Ints
     probability: Floats
     weight: Floats
@@ -50,12 +50,12 @@ def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None 
     from safetensors.numpy import save_file
 
     order = np.argsort(rows, kind="stable")
-    kept: dict[str, npt.NDArray[Any]] = {
+    entries: dict[str, npt.NDArray[Any]] = {
         "n": np.asarray(rows, np.int64)[order],
         "probs": np.asarray(probs, np.float32)[order],
         "held_out": np.sort(np.asarray([] if held_out is None else held_out, np.int64)),
     }
-    save_file(kept, folder / JUDGED)
+    save_file(entries, folder / JUDGED)
 
 
 def read_judged(folder: Path, labels: int) -> HeldOut | None:
@@ -76,15 +76,15 @@ def write_crossed(folder: Path, crossed: OutOfFold) -> None:
     """So that the head can be judged later without asking it of what it learnt from."""
     from safetensors.numpy import save_file
 
-    kept: dict[str, npt.NDArray[Any]] = {
+    entries: dict[str, npt.NDArray[Any]] = {
         "rows": crossed.rows,
-        "said": np.packbits(crossed.said, axis=1),
+        "said": np.packbits(crossed.predicted, axis=1),
         "label": crossed.label.astype(np.int32),
         "probability": crossed.probability,
         "weight": crossed.weight,
         "labels": crossed.labels,
     }
-    save_file(kept, folder / VERDICTS)
+    save_file(entries, folder / VERDICTS)
 
 
 def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
@@ -92,14 +92,19 @@ def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
     stored = _load(folder / VERDICTS)
     if stored is None:
         return None
-    rows, said = stored.get("rows"), stored.get("said")
-    if not _are_rows(rows) or said is None or said.shape != (len(rows), -(-labels // 8)) or said.dtype != np.uint8:
+    rows, predicted = stored.get("rows"), stored.get("said")
+    if (
+        not _are_rows(rows)
+        or predicted is None
+        or predicted.shape != (len(rows), -(-labels // 8))
+        or predicted.dtype != np.uint8
+    ):
         raise _unreadable(folder / VERDICTS, f"it does not fit {labels} labels")
     more = [stored.get(name, np.empty(0)) for name in ("label", "probability", "weight", "labels")]
     if any(column.shape not in ((0,), rows.shape) for column in more):
         raise _unreadable(folder / VERDICTS, f"it does not say as much of each of its {len(rows)} records")
     label, probability, weight, learnt = more
-    bits = np.unpackbits(said, axis=1, count=labels).astype(np.bool_)
+    bits = np.unpackbits(predicted, axis=1, count=labels).astype(np.bool_)
     return OutOfFold(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
 
 

@@ -34,7 +34,7 @@ def encoder_place(folder: Path, manifest: Mapping[str, Any]) -> str:
 def label_names(folder: Path) -> dict[str, str]:
     """Label id to what people called it when the model was made, as far as the artifact tells."""
     try:
-        told = json.loads((folder / INFO).read_text(encoding="utf-8"))
-        return {str(label): str(name) for label, name in told.get("label_names", {}).items()}
+        stored = json.loads((folder / INFO).read_text(encoding="utf-8"))
+        return {str(label): str(name) for label, name in stored.get("label_names", {}).items()}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -54,20 +54,20 @@ _TOLD: dict[str, tuple[str, ...]] = {
 }
 """what came of it"""
 _ONLY_IF: dict[str, Callable[[Detail], object]] = {
-    "open": lambda told: told.get("batch"),
-    "encode": lambda told: told.get("encoded"),
+    "open": lambda result: result.get("batch"),
+    "encode": lambda result: result.get("encoded"),
 }
 """verbs that often find nothing to do"""
 
 
-def note_verb(project: Project, who: str, verb: str, options: Detail, told: Detail) -> None:
+def note_verb(project: Project, who: str, verb: str, options: Detail, detail: Detail) -> None:
     """One line of a verb that does not write its own, where there is anything to say of it."""
-    if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](told)):
+    if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
         return
-    asked = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
-    came = {name: told[name] for name in _TOLD.get(verb, ()) if name in told}
+    entries = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
+    came = {name: detail[name] for name in _TOLD.get(verb, ()) if name in detail}
     with project.store.transaction() as cursor:
-        note(cursor, who, verb, asked | came)
+        note(cursor, who, verb, entries | came)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class Line:
 _COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, who, what, coalesce(detail::varchar, '{}') as detail"
 
 
-def lines(project: Project, wanted: Wanted, most: int = PAGE) -> list[Line]:
+def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:
     """The newest first, also among lines of one instant."""
-    where, parameters = _where(wanted)
+    where, parameters = _where(requested)
     rows = project.store.query(
         f"select {_COLUMNS}, logged_at, rowid from audit_log where {where} order by logged_at desc, rowid desc limit ?",
         [*parameters, most],
@@ -119,19 +119,19 @@ def history(
     *,
     who: str = "local",
     out: str | None = None,
-    **wanted: Any,
+    **requested: Any,
 ) -> dict[str, Any]:
     """The newest lines, or all of them as a file. wanted: by, what, since (2026-11-27, or with a time), limit (of what
     is told), file_format. An export is a line of the history itself; it is written after the file."""
-    limit, file_format = wanted.get("limit", PAGE), wanted.get("file_format", "csv")
-    asked = Wanted(wanted.get("by"), wanted.get("what"), read_time(wanted.get("since")))
+    limit, file_format = requested.get("limit", PAGE), requested.get("file_format", "csv")
+    request = Wanted(requested.get("by"), requested.get("what"), read_time(requested.get("since")))
     if out is None:
         if not 0 < limit <= MOST:
             raise BadInput(f"--limit is {limit}, but it must lie between 1 and {MOST:,}. --out writes all lines.")
-        found = lines(project, asked, limit)
-        return {"lines": [{"at": x.at, "who": x.who, "what": x.what, "detail": x.detail} for x in found]}
+        matches = lines(project, request, limit)
+        return {"lines": [{"at": x.at, "who": x.who, "what": x.what, "detail": x.detail} for x in matches]}
     refuse_target(project, out)
-    where, parameters = _where(asked)
+    where, parameters = _where(request)
     query = f"select {_COLUMNS} from audit_log where {where} order by logged_at, rowid"
     with project.store.reading() as cursor:
         rows = write_table(cursor, query, parameters, Path(out), file_format)
@@ -147,22 +147,22 @@ def read_time(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        matches = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{text[:40]!r} is no time. Write 2026-11-27 or 2026-11-27T14:30.") from None
-    return found.astimezone(UTC).replace(tzinfo=None) if found.tzinfo else found
+    return matches.astimezone(UTC).replace(tzinfo=None) if matches.tzinfo else matches
 
 
-def _where(wanted: Wanted) -> tuple[str, list[object]]:
+def _where(requested: Wanted) -> tuple[str, list[object]]:
     """A condition and its parameters."""
     parts: list[tuple[str, list[object]]] = [("true", [])]
-    if wanted.who is not None:
-        parts.append(("who = ?", [wanted.who]))
-    if wanted.what is not None:
-        parts.append(("what = ?", [wanted.what]))
-    if wanted.since is not None:
-        parts.append(("logged_at >= ?", [wanted.since]))
-    if wanted.before is not None:
-        at, row = wanted.before
+    if requested.who is not None:
+        parts.append(("who = ?", [requested.who]))
+    if requested.what is not None:
+        parts.append(("what = ?", [requested.what]))
+    if requested.since is not None:
+        parts.append(("logged_at >= ?", [requested.since]))
+    if requested.before is not None:
+        at, row = requested.before
         parts.append(("(logged_at < ? or (logged_at = ? and rowid < ?))", [at, at, row]))
     return " and ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]

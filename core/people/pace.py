@@ -45,14 +45,14 @@ def work(project: Project) -> Rows:
     return [
         {
             "annotator": who,
-            "labels": given,
+            "labels": supplied,
             "skipped": skipped,
             "flagged": flagged,
             "seconds": None if pause is None else round(pause, 1),
             "per hour": None if hourly is None else round(hourly),
             "last": None if last is None else f"{last:%Y-%m-%d %H:%M}",
         }
-        for who, given, skipped, flagged, pause, hourly, last in rows
+        for who, supplied, skipped, flagged, pause, hourly, last in rows
     ]
 
 

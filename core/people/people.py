@@ -105,33 +105,33 @@ def add_person(
 def remove_person(project: Project, report: Report, *, name: str, who: str = "local") -> dict[str, Any]:
     """Ends every session of theirs at once; what they answered stays. Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
-        found, role = _find(cursor, name)
-        _keep_a_manager(cursor, found, "removed")
-        cursor.execute("update people set removed_at = ? where name = ? and removed_at is null", [utc_now(), found])
-        note(cursor, who, "person removed", {"name": found, "role": role})
+        matches, role = _find(cursor, name)
+        _keep_a_manager(cursor, matches, "removed")
+        cursor.execute("update people set removed_at = ? where name = ? and removed_at is null", [utc_now(), matches])
+        note(cursor, who, "person removed", {"name": matches, "role": role})
         left = len(_active(cursor))
-    return {"name": found, "left": left}
+    return {"name": matches, "left": left}
 
 
 def set_role(project: Project, report: Report, *, name: str, role: str, who: str = "local") -> dict[str, Any]:
     """Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
-        found, before = _find(cursor, name)
+        matches, before = _find(cursor, name)
         if _role(role) != MANAGER:
-            _keep_a_manager(cursor, found, f"made {role}")
-        cursor.execute("update people set role = ? where name = ? and removed_at is null", [role, found])
-        note(cursor, who, "role changed", {"name": found, "from": before, "to": role})
-    return {"name": found, "role": role, "before": before}
+            _keep_a_manager(cursor, matches, f"made {role}")
+        cursor.execute("update people set role = ? where name = ? and removed_at is null", [role, matches])
+        note(cursor, who, "role changed", {"name": matches, "from": before, "to": role})
+    return {"name": matches, "role": role, "before": before}
 
 
 def new_code(project: Project, report: Report, *, name: str, who: str = "local") -> dict[str, Any]:
     """A new access code, told once; the old one and what was opened with it end at once."""
     code = make_code()
     with project.store.transaction() as cursor:
-        found, _ = _find(cursor, name)
-        cursor.execute("update people set code = ? where name = ? and removed_at is null", [hash_code(code), found])
-        note(cursor, who, "new code", {"name": found})
-    return {"name": found, "code": code}
+        matches, _ = _find(cursor, name)
+        cursor.execute("update people set code = ? where name = ? and removed_at is null", [hash_code(code), matches])
+        note(cursor, who, "new code", {"name": matches})
+    return {"name": matches, "code": code}
 
 
 def _active(cursor: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:

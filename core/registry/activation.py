@@ -20,7 +20,7 @@ from core.project import Project
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.held_out import judged_rows, read_truth, unseen
-from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, rank_again, log_activation
+from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
 from core.rounds.plans import active_model
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
@@ -45,9 +45,9 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
     """
     word = GateOverride(**overruling)
     reason = _said(word.reason)
-    found = find_model(project, model)
-    check_usable(project, found)
-    evidence = gate(project, model=found)
+    matches = find_model(project, model)
+    check_usable(project, matches)
+    evidence = gate(project, model=matches)
     if not evidence["passes"] and not word.force:
         log_refusal(project, who, evidence)
         raise Refused(
@@ -55,15 +55,15 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
         )
     if not evidence["passes"] and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
-    heir = Activation(found, _encoder_of(project, found), "promoted", who, reason, evidence)
-    told = activate(project, report, heir, force=word.force)
-    return {"promoted": True} | told | {"gate": evidence, "rollback": rollback_offer(project)}
+    heir = Activation(matches, _encoder_of(project, matches), "promoted", who, reason, evidence)
+    result = activate(project, report, heir, force=word.force)
+    return {"promoted": True} | result | {"gate": evidence, "rollback": rollback_offer(project)}
 
 
 def _said(reason: str | None) -> str | None:
     """Without blanks around it; None where no letter or digit is in it, for then it says nothing."""
-    told = (reason or "").strip()
-    return told if any(map(str.isalnum, told)) else None
+    result = (reason or "").strip()
+    return result if any(map(str.isalnum, result)) else None
 
 
 def rollback(
@@ -73,15 +73,15 @@ def rollback(
 
     Without a name it undoes the last decision; rounds that were played since are left behind with it.
     """
-    found = find_model(project, to) if to else one_back(project)
-    if found is None:
+    matches = find_model(project, to) if to else one_back(project)
+    if matches is None:
         if one_back(project, lost=True):
             raise Refused("The files of every champion before this one are gone. Put back one of them from a backup.")
         raise Refused("There is no champion to go back to: nothing has been promoted, and no second round was fitted.")
-    if found not in {row["model"] for row in history(project)}:
-        raise Refused(f"{found} was never champion. To put it to use: `rondo models promote {found}`.")
-    check_usable(project, found)
-    return activate(project, report, Activation(found, _encoder_of(project, found), "rolled back", who, reason))
+    if matches not in {row["model"] for row in history(project)}:
+        raise Refused(f"{matches} was never champion. To put it to use: `rondo models promote {matches}`.")
+    check_usable(project, matches)
+    return activate(project, report, Activation(matches, _encoder_of(project, matches), "rolled back", who, reason))
 
 
 def log_refusal(project: Project, who: str, evidence: Mapping[str, Any]) -> None:
@@ -146,8 +146,8 @@ def activate(project: Project, report: Report, heir: Activation, *, force: bool 
         change = _Change(heir, active_model(project), settings)
         bundle = _prepare(project, change)
         project.jobs.run(bundle, report, "Scoring all records")
-        told = _take_in(project, bundle, change)
-    return told | {"seconds": round(time.monotonic() - started, 3)}
+        result = _take_in(project, bundle, change)
+    return result | {"seconds": round(time.monotonic() - started, 3)}
 
 
 def _asked_again(project: Project, heir: Activation) -> Activation:
@@ -188,7 +188,7 @@ def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any
             if _labels_of(current) != _labels_of(change.settings):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.taken_in(bundle, cursor)
-            told = _enter(cursor, out, change)
+            result = _enter(cursor, out, change)
             if current.encoder != heir.encoder:
                 project.save_settings(replace(current, encoder=heir.encoder))
     except RondoError as error:
@@ -196,7 +196,7 @@ def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any
         raise
     project.desk.reload()
     bundle.empty()
-    return told
+    return result
 
 
 def _labels_of(settings: Settings) -> tuple[bool, list[str]]:

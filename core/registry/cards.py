@@ -57,12 +57,12 @@ def model_row(project: Project, model: str) -> dict[str, Any]:
 def training_info(folder: Path) -> dict[str, Any]:
     """What the trainer wrote down, less what means nothing outside the project; {} for a round's head."""
     try:
-        told = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
+        result = dict(json.loads((folder / INFO).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
-    if isinstance(held_out := told.pop("held_out", None), list):  # of an earlier version: numbers of records
-        told |= {"validation_records": len(held_out)}
-    return {key: public_name(value) if isinstance(value, str) else value for key, value in told.items()}
+    if isinstance(held_out := result.pop("held_out", None), list):  # of an earlier version: numbers of records
+        result |= {"validation_records": len(held_out)}
+    return {key: public_name(value) if isinstance(value, str) else value for key, value in result.items()}
 
 
 def public_name(encoder: str) -> str:
@@ -141,7 +141,7 @@ def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
 def _making(row: Facts, info: Facts) -> list[str]:
     base = _base(info, row)
     trainer = "logistic head, refitted in a round" if row["trainer"] == "round" else row["trainer"]
-    told = {
+    result = {
         "trainer": trainer,
         "encoder or base model": base,
         "records learnt from": row["labels"],
@@ -151,7 +151,7 @@ def _making(row: Facts, info: Facts) -> list[str]:
         "seconds": round(float(row["seconds"]), 1),
         "model in use before": row["parent"],
     }
-    lines = [{"what": name, "is": value} for name, value in told.items() if value is not None]
+    lines = [{"what": name, "is": value} for name, value in result.items() if value is not None]
     values = [{"parameter": name, "value": str(value)} for name, value in info.get("values", {}).items() if value != ""]
     versions = ", ".join(f"{escaped(name)} {escaped(version)}" for name, version in info.get("versions", {}).items())
     return [
@@ -187,20 +187,24 @@ def _quality(project: Project, row: Facts) -> Iterable[list[str]]:
 
 def _limits(row: Facts, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
     metrics = row["metrics"]
-    audit, told = score_of(metrics, "audit"), []
+    audit, result = score_of(metrics, "audit"), []
     if audit and audit["n"] < FEW_AUDITS:
-        told.append(f"Only {audit['n']:,} audit records: intervals are wide, and rare labels are hardly measured.")
+        result.append(f"Only {audit['n']:,} audit records: intervals are wide, and rare labels are hardly measured.")
     if not audit:
-        told.append("No audit speaks for texts like those it will meet; gold speaks for texts like those of its file.")
-    told += audit_notes(audit, exhausted=exhausted)
+        result.append(
+            "No audit speaks for texts like those it will meet; gold speaks for texts like those of its file."
+        )
+    result += audit_notes(audit, exhausted=exhausted)
     error = manifest.get("calibration_error")
-    told.append(
+    result.append(
         "Whether its probabilities can be believed was not measured."
         if error is None
         else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
     )
     if row["encoder"] == EMBEDDED:
-        told.append("Rondo runs this encoder in 8 bits where it can, the code above in full: figures differ a little.")
+        result.append(
+            "Rondo runs this encoder in 8 bits where it can, the code above in full: figures differ a little."
+        )
     if not manifest["multi"]:
-        told.append("It gives every text one of its labels, also texts unlike all that it learnt from.")
-    return told
+        result.append("It gives every text one of its labels, also texts unlike all that it learnt from.")
+    return result

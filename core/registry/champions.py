@@ -37,11 +37,11 @@ def find_model(project: Project, name: str) -> str:
             raise Refused("There is no champion yet: `rondo fit` makes the first model.")
         return champion
     ids = [model for (model,) in project.store.query("select id from models order by made_at")]
-    found = [model for model in ids if model == name] or [model for model in ids if name and model.endswith(name)]
-    if len(found) == 1:
-        return str(found[0])
-    if found:
-        raise BadInput(f"{len(found)} models end in {name!r}: {', '.join(found[:5])}. Name one of them in full.")
+    matches = [model for model in ids if model == name] or [model for model in ids if name and model.endswith(name)]
+    if len(matches) == 1:
+        return str(matches[0])
+    if matches:
+        raise BadInput(f"{len(matches)} models end in {name!r}: {', '.join(matches[:5])}. Name one of them in full.")
     raise BadInput(f"There is no model {name[:80]!r}. `rondo models list` shows them.")
 
 
@@ -68,25 +68,25 @@ def eras(project: Project) -> list[list[str]]:
 
     Each era's champion is its last model, and the last era's is the one in use.
     """
-    found: list[list[str]] = []
+    result: list[list[str]] = []
     encoder = None
     for row in reversed(history(project)):
         model = row["model"]
         if row["how"] == "rolled back":
-            found = _cut(found, model)
-        elif row["how"] == "round" and found and row["encoder"] == encoder:
-            found[-1].append(model)
+            result = _cut(result, model)
+        elif row["how"] == "round" and result and row["encoder"] == encoder:
+            result[-1].append(model)
         else:
-            found.append([model])
+            result.append([model])
         encoder = row["encoder"]
-    return found
+    return result
 
 
-def _cut(found: list[list[str]], model: str) -> list[list[str]]:
-    for place in reversed(range(len(found))):
-        if model in found[place]:
-            return [*found[:place], found[place][: found[place].index(model) + 1]]
-    return [*found, [model]]
+def _cut(matches: list[list[str]], model: str) -> list[list[str]]:
+    for place in reversed(range(len(matches))):
+        if model in matches[place]:
+            return [*matches[:place], matches[place][: matches[place].index(model) + 1]]
+    return [*matches, [model]]
 
 
 def one_back(project: Project, *, lost: bool = False) -> str | None:
@@ -94,8 +94,8 @@ def one_back(project: Project, *, lost: bool = False) -> str | None:
 
     One whose files are gone is passed over for the one before it, unless `lost`.
     """
-    found = eras(project)
-    before = [model for era in (found[:-1] if len(found) > 1 else [era[:-1] for era in found]) for model in era]
+    matches = eras(project)
+    before = [model for era in (matches[:-1] if len(matches) > 1 else [era[:-1] for era in matches]) for model in era]
     return next((model for model in reversed(before) if lost or has_files(project, model)), None)
 
 
@@ -121,13 +121,13 @@ def standing(project: Project) -> Row:
 
 def _waiting(project: Project, champion: str | None) -> str | None:
     """The newest trained model that nobody has decided on and that was made after the champion came into use."""
-    found: str | None = project.store.one(
+    value: str | None = project.store.one(
         """select id from models where trainer is not null and encoder <> '' and id not in (select model from champions)
              and removed_at is null
              and made_at > coalesce((select max(since) from champions where how <> 'round'), timestamp '1970-01-01')
            order by made_at desc limit 1"""
     )
-    return found if found and found != champion and has_files(project, found) else None
+    return value if value and value != champion and has_files(project, value) else None
 
 
 def _said(project: Project, what: str, model: str) -> str:
@@ -141,7 +141,7 @@ def _said(project: Project, what: str, model: str) -> str:
 def score_words(metrics: Row) -> str:
     """' (macro F1 81% on 120 audit records)', of the stratum that is told; '' where its records are too few."""
     stratum = judged_on(metrics)
-    found = metrics[stratum] if stratum else None
-    if found and (score := shown_scores(found)["macro_f1"]):
-        return f" (macro F1 {score['value']:.0%} on {found['n']:,} {stratum} records)"
+    matches = metrics[stratum] if stratum else None
+    if matches and (score := shown_scores(matches)["macro_f1"]):
+        return f" (macro F1 {score['value']:.0%} on {matches['n']:,} {stratum} records)"
     return ""

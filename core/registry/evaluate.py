@@ -91,25 +91,25 @@ def evaluate(
 
     model: as `find_model` takes it, `baseline` (no training at all), or the folder of an artifact.
     """
-    found = find_judged(project, model)
-    wanted = Wanted(on=on or _first_there(project, found), **options)
-    _check(project, found, wanted)
-    lines = f"records.{_ending(wanted.out)}" if wanted.out is not None else None
-    params = {"top_k": wanted.top_k, "labeled_only": wanted.labeled_only, "write": lines}
-    bundle = _bundle(project, "evaluate", [found], wanted, params)
+    judged = find_judged(project, model)
+    requested = Wanted(on=on or _first_there(project, judged), **options)
+    _check(project, judged, requested)
+    lines = f"records.{_ending(requested.out)}" if requested.out is not None else None
+    params = {"top_k": requested.top_k, "labeled_only": requested.labeled_only, "write": lines}
+    bundle = _bundle(project, "evaluate", [judged], requested, params)
     try:
-        _write_input(project, bundle, [found], wanted.on)
-        told = project.jobs.run(bundle, report, f"Evaluating {found.name}")
-        told = {"model": found.name, "on": wanted.shown, "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"} | told
-        if lines is not None and wanted.out is not None:
-            _hand_over(bundle.path / "out" / lines, Path(wanted.out))
-        told |= {"out": wanted.out, "saved": wanted.save}
-        if wanted.save:
-            _save(project, bundle, told, _file_of(wanted))
+        _write_input(project, bundle, [judged], requested.on)
+        result = project.jobs.run(bundle, report, f"Evaluating {judged.name}")
+        result = {"model": judged.name, "on": requested.shown, "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"} | result
+        if lines is not None and requested.out is not None:
+            _hand_over(bundle.path / "out" / lines, Path(requested.out))
+        result |= {"out": requested.out, "saved": requested.save}
+        if requested.save:
+            _save(project, bundle, result, _file_of(requested))
         _taken_in(project, bundle)
     finally:
         bundle.empty()
-    return told
+    return result
 
 
 def compare(
@@ -121,50 +121,50 @@ def compare(
     first, second: as `model` of `evaluate`; encoders by name, folder or model. options: of Wanted; without `on` gold
     judges if there is any, else the audit; encoders all labelled records, or gold and audit where a model brought one.
     """
-    wanted = Wanted(**options)
-    if wanted.on == "split":
+    requested = Wanted(**options)
+    if requested.on == "split":
         raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
-    if wanted.encoders:
-        return _compare_encoders(project, report, (first, second, *others), wanted)
-    if others or wanted.clusters or wanted.sample != MOST:
+    if requested.encoders:
+        return _compare_encoders(project, report, (first, second, *others), requested)
+    if others or requested.clusters or requested.sample != MOST:
         raise BadInput("Two models are compared. With --encoders it can be more, by --clusters and on a --sample.")
-    found = [find_judged(project, word) for word in (first, second)]
-    if found[0] == found[1]:
-        raise BadInput(f"{first} and {second} are the same model, {found[0].name}. Name two.")
-    wanted = Wanted(**options | {"on": wanted.on or _first_there(project, None)})
-    bundle = _bundle(project, "compare", found, wanted, {})
+    matches = [find_judged(project, word) for word in (first, second)]
+    if matches[0] == matches[1]:
+        raise BadInput(f"{first} and {second} are the same model, {matches[0].name}. Name two.")
+    requested = Wanted(**options | {"on": requested.on or _first_there(project, None)})
+    bundle = _bundle(project, "compare", matches, requested, {})
     try:
-        _write_input(project, bundle, found, wanted.on)
-        told = project.jobs.run(bundle, report, f"Comparing {found[0].name} with {found[1].name}")
+        _write_input(project, bundle, matches, requested.on)
+        result = project.jobs.run(bundle, report, f"Comparing {matches[0].name} with {matches[1].name}")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
-    return {"first": found[0].name, "second": found[1].name, "on": wanted.shown} | told
+    return {"first": matches[0].name, "second": matches[1].name, "on": requested.shown} | result
 
 
-def _compare_encoders(project: Project, report: Report, words: Sequence[str], wanted: Wanted) -> dict[str, Any]:
-    if wanted.clusters and not 2 <= wanted.clusters <= MOST_CLUSTERS:
-        raise BadInput(f"--clusters is {wanted.clusters}; it must lie between 2 and {MOST_CLUSTERS:,}.")
-    if not 4 <= wanted.sample <= MOST_SAMPLE:
-        raise BadInput(f"--sample is {wanted.sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
-    found = [find_encoder(project, word) for word in words]
-    for place, encoder in enumerate(found):
-        if encoder in found[:place]:
-            same = words[found.index(encoder)]
+def _compare_encoders(project: Project, report: Report, words: Sequence[str], requested: Wanted) -> dict[str, Any]:
+    if requested.clusters and not 2 <= requested.clusters <= MOST_CLUSTERS:
+        raise BadInput(f"--clusters is {requested.clusters}; it must lie between 2 and {MOST_CLUSTERS:,}.")
+    if not 4 <= requested.sample <= MOST_SAMPLE:
+        raise BadInput(f"--sample is {requested.sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
+    matches = [find_encoder(project, word) for word in words]
+    for place, encoder in enumerate(matches):
+        if encoder in matches[:place]:
+            same = words[matches.index(encoder)]
             raise BadInput(f"{same} and {words[place]} use the same encoder, {encoder['name']}. Name others.")
-    tuned = any(Path(encoder["place"]).is_dir() for encoder in found)
-    judging = wanted.shown or ("gold and audit" if tuned else "all labels")
-    asked = {"encoders": found, "clusters": wanted.clusters, "sample": wanted.sample}
-    bundle = _bundle(project, "compare_encoders", [], wanted, asked)
+    tuned = any(Path(encoder["place"]).is_dir() for encoder in matches)
+    judging = requested.shown or ("gold and audit" if tuned else "all labels")
+    entries = {"encoders": matches, "clusters": requested.clusters, "sample": requested.sample}
+    bundle = _bundle(project, "compare_encoders", [], requested, entries)
     try:
-        if not wanted.file:
-            write_records(project, bundle, _telling(project, wanted.on, tuned=tuned), "")
-        told = project.jobs.run(bundle, report, "Comparing encoders")
+        if not requested.file:
+            write_records(project, bundle, _telling(project, requested.on, tuned=tuned), "")
+        result = project.jobs.run(bundle, report, "Comparing encoders")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
-    names = {"first": found[0]["name"], "second": found[1]["name"]}
-    return {"encoders": True, **names, "on": judging} | told
+    names = {"first": matches[0]["name"], "second": matches[1]["name"]}
+    return {"encoders": True, **names, "on": judging} | result
 
 
 def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
@@ -183,45 +183,47 @@ def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
 
 def saved_evaluations(project: Project, model: str = "") -> list[dict[str, Any]]:
     """What `evaluate` kept of a model, or of all of them, the newest first; what cannot be read is left out."""
-    found = []
+    matches = []
     for path in project.models.glob(f"{model or '*'}/{SAVED}/*.json"):
         try:
-            found.append(dict(json.loads(path.read_text(encoding="utf-8"))))
+            matches.append(dict(json.loads(path.read_text(encoding="utf-8"))))
         except (OSError, ValueError):
             continue
-    return sorted(found, key=lambda told: str(told.get("made_at", "")), reverse=True)
+    return sorted(matches, key=lambda result: str(result.get("made_at", "")), reverse=True)
 
 
-def _check(project: Project, model: Model, wanted: Wanted) -> None:
+def _check(project: Project, model: Model, requested: Wanted) -> None:
     """Before anything is read: a job takes seconds, or hours."""
-    if not 1 <= wanted.top_k <= MOST_K:
-        raise BadInput(f"--top-k is {wanted.top_k}; it must lie between 1 and {MOST_K}.")
-    if wanted.save and model.folder is not None and model.folder.parent != project.models.resolve():
+    if not 1 <= requested.top_k <= MOST_K:
+        raise BadInput(f"--top-k is {requested.top_k}; it must lie between 1 and {MOST_K}.")
+    if requested.save and model.folder is not None and model.folder.parent != project.models.resolve():
         raise Refused(f"{model.folder} is no model of this project, so nothing can be kept with it. Leave out --save.")
-    if wanted.out is not None:
-        refuse_target(project, wanted.out)
-        _ending(wanted.out)
-        if Path(wanted.out).is_dir() or not Path(wanted.out).resolve().parent.is_dir():
-            raise BadInput(f"{wanted.out} cannot be written: name a file in a folder that is there.")
+    if requested.out is not None:
+        refuse_target(project, requested.out)
+        _ending(requested.out)
+        if Path(requested.out).is_dir() or not Path(requested.out).resolve().parent.is_dir():
+            raise BadInput(f"{requested.out} cannot be written: name a file in a folder that is there.")
 
 
 def _ending(out: str) -> str:
     """csv or jsonl. Raises BadInput for a name that promises another format."""
-    found = ENDINGS.get(Path(out).suffix.lower())
-    if found is None:
+    result = ENDINGS.get(Path(out).suffix.lower())
+    if result is None:
         raise BadInput(f"{out} cannot be written: its name shall end in .jsonl (JSON, one line per record) or .csv.")
-    return found
+    return result
 
 
-def _bundle(project: Project, kind: str, models: Sequence[Model], wanted: Wanted, params: Mapping[str, Any]) -> Bundle:
+def _bundle(
+    project: Project, kind: str, models: Sequence[Model], requested: Wanted, params: Mapping[str, Any]
+) -> Bundle:
     settings = project.settings()
     active = settings.taxonomy.active
     common = {
         "subjects": [
             {"name": one.name, "folder": str(one.folder) if one.folder else None, "base": one.base} for one in models
         ],
-        "on": wanted.shown,
-        "file": wanted.file,
+        "on": requested.shown,
+        "file": requested.file,
         "names": {label.id: label.name for label in active},
         "descriptions": {label.id: label.description for label in active},
         "multi": settings.multi,
@@ -275,17 +277,17 @@ def _hand_over(source: Path, target: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _file_of(wanted: Wanted) -> str:
+def _file_of(requested: Wanted) -> str:
     """A file's records are known by where the file lies: two of one name, or one called gold, are not one another."""
-    if wanted.file is None:
-        return f"{wanted.on}.json"
-    return f"file-{hashlib.sha256(wanted.file['file'].encode()).hexdigest()[:16]}.json"
+    if requested.file is None:
+        return f"{requested.on}.json"
+    return f"file-{hashlib.sha256(requested.file['file'].encode()).hexdigest()[:16]}.json"
 
 
-def _save(project: Project, bundle: Bundle, told: Mapping[str, Any], kept_as: str) -> None:
+def _save(project: Project, bundle: Bundle, result: Mapping[str, Any], kept_as: str) -> None:
     """The newest evaluation on the same records replaces the one before. Made elsewhere: half a file beside a sealed
     model would damage it."""
-    folder = project.models / told["model"] / SAVED
+    folder = project.models / result["model"] / SAVED
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(bundle.path / "out" / "evaluation.json", dict(told))
+    write_json(bundle.path / "out" / "evaluation.json", dict(result))
     os.replace(bundle.path / "out" / "evaluation.json", folder / kept_as)

@@ -32,14 +32,14 @@ class Compared:
     """
 
     stratum: str
-    found: Paired
+    matches: Paired
     unjudged: int
     lacking: int
 
     @property
-    def told(self) -> bool:
+    def is_measurable(self) -> bool:
         """Are there enough records to compare macro F1?"""
-        return not self.found.unsaid
+        return not self.matches.unsaid
 
 
 def gate(project: Project, *, model: str) -> dict[str, Any]:
@@ -53,19 +53,19 @@ def gate(project: Project, *, model: str) -> dict[str, Any]:
     use at all.
     """
     champion = active_model(project)
-    told: dict[str, Any] = {"rule": RULE, "champion": champion, "challenger": model, "measure": "macro_f1"}
+    result: dict[str, Any] = {"rule": RULE, "champion": champion, "challenger": model, "measure": "macro_f1"}
     with project.store.reading() as cursor:
         truth = read_truth(cursor, [label.id for label in project.settings().taxonomy.active])
         challenger = read_said(project, model, truth)
         try:
             incumbent = _incumbent(project, champion, truth)
         except Damaged as error:
-            return told | _unopposed(f"The champion cannot be compared: {error}") | {"passes": False}
+            return result | _unopposed(f"The champion cannot be compared: {error}") | {"passes": False}
         if isinstance(incumbent, str):
-            return told | _unopposed(incumbent)
+            return result | _unopposed(incumbent)
         strata = [_compare(cursor, stratum, truth, incumbent, challenger) for stratum in ("audit", "gold")]
-    decisive = next((one for one in strata if one.told), None)
-    return told | _verdict(decisive, strata)
+    decisive = next((one for one in strata if one.is_measurable), None)
+    return result | _verdict(decisive, strata)
 
 
 def _incumbent(project: Project, champion: str | None, truth: Truth) -> Said | str:
@@ -87,9 +87,9 @@ def _compare(cursor: Any, stratum: str, truth: Truth, incumbent: Said, challenge
     if stratum == "audit":
         rows, weights = audit_weights(cursor, truth, rows)
     true, first, second = truth.labels[np.searchsorted(truth.rows, rows)], incumbent.of(rows), challenger.of(rows)
-    found = _answered(_Question.of(true, first, second, weights))
-    labels = (true | first | second).any(axis=0).sum() if found.n else true.shape[1]
-    return Compared(stratum, found, unjudged, max(FEW * int(labels) - found.n, 0))
+    matches = _answered(_Question.of(true, first, second, weights))
+    labels = (true | first | second).any(axis=0).sum() if matches.n else true.shape[1]
+    return Compared(stratum, matches, unjudged, max(FEW * int(labels) - matches.n, 0))
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class _Question:
 
 
 @lru_cache(maxsize=16)
-def _answered(asked: _Question) -> Paired:
+def _answered(query: _Question) -> Paired:
     """A page asks the gate with every click, and a bootstrap of thousands of records takes a second of the server's."""
-    return paired(asked.truth, asked.first, asked.second, asked.weights)
+    return paired(query.truth, query.first, query.second, query.weights)
 
 
 def _unopposed(why: str) -> dict[str, Any]:
@@ -131,22 +131,22 @@ def _unopposed(why: str) -> dict[str, Any]:
 
 
 def _verdict(decisive: Compared | None, strata: list[Compared]) -> dict[str, Any]:
-    evidence = {"strata": [{"stratum": one.stratum, "unjudged": one.unjudged} | asdict(one.found) for one in strata]}
+    evidence = {"strata": [{"stratum": one.stratum, "unjudged": one.unjudged} | asdict(one.matches) for one in strata]}
     if decisive is None:
         return evidence | _undecided(strata)
-    found = decisive.found
-    passes = found.macro_f1.low > 0
-    more = 0 if passes else _more(found)
+    matches = decisive.matches
+    passes = matches.macro_f1.low > 0
+    more = 0 if passes else _more(matches)
     return {
         **evidence,
         "passes": passes,
         "sentence": _sentence(decisive, passes, more),
         "stratum": decisive.stratum,
-        "n": found.n,
-        "difference": _difference(found.macro_f1),
-        "champion_score": {"value": found.macro_f1.first},
-        "challenger_score": {"value": found.macro_f1.second},
-        "accuracy": asdict(found.accuracy),
+        "n": matches.n,
+        "difference": _difference(matches.macro_f1),
+        "champion_score": {"value": matches.macro_f1.first},
+        "challenger_score": {"value": matches.macro_f1.second},
+        "accuracy": asdict(matches.accuracy),
         "missing": more,
         "unjudged": decisive.unjudged,
     }
@@ -154,7 +154,7 @@ def _verdict(decisive: Compared | None, strata: list[Compared]) -> dict[str, Any
 
 def _undecided(strata: list[Compared]) -> dict[str, Any]:
     """Too few records of either kind. How many more: of the stratum that lacks the fewest."""
-    audit, gold = (one.found for one in strata)
+    audit, gold = (one.matches for one in strata)
     unjudged = sum(one.unjudged for one in strata)
     missing = min(one.lacking for one in strata)
     why = (
@@ -172,31 +172,31 @@ def _undecided(strata: list[Compared]) -> dict[str, Any]:
     }
 
 
-def _difference(found: Difference) -> dict[str, float]:
-    return {"value": found.value, "low": found.low, "high": found.high}
+def _difference(difference: Difference) -> dict[str, float]:
+    return {"value": difference.value, "low": difference.low, "high": difference.high}
 
 
-def _more(found: Paired) -> int | None:
+def _more(matches: Paired) -> int | None:
     """Records that would decide if the difference stays as it is: intervals shrink with the root of their number."""
-    lead = found.macro_f1.value
+    lead = matches.macro_f1.value
     if lead <= 0:
         return None
-    needed = found.n * ((lead - found.macro_f1.low) / lead) ** 2
-    return int(np.ceil(needed)) - found.n if needed < MOST_MORE else None
+    needed = matches.n * ((lead - matches.macro_f1.low) / lead) ** 2
+    return int(np.ceil(needed)) - matches.n if needed < MOST_MORE else None
 
 
 def _sentence(decisive: Compared, passes: bool, more: int | None) -> str:
-    found, difference = decisive.found, decisive.found.macro_f1
-    said = (
-        f"On {found.n} {decisive.stratum} records its macro F1 is {difference.second:.1%}, the champion's "
+    matches, difference = decisive.matches, decisive.matches.macro_f1
+    predicted = (
+        f"On {matches.n} {decisive.stratum} records its macro F1 is {difference.second:.1%}, the champion's "
         f"{difference.first:.1%}: {100 * difference.value:+.1f} points "
         f"(95 %: {100 * difference.low:+.1f} to {100 * difference.high:+.1f})."
     )
     if passes:
-        return said
+        return predicted
     if difference.high < 0:
-        return f"{said} It is worse."
+        return f"{predicted} It is worse."
     if difference.value <= 0:
-        return f"{said} It is not better."
-    wanted = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
-    return f"{said} That may be chance. {wanted} more {decisive.stratum} records would tell."
+        return f"{predicted} It is not better."
+    requested = f"About {more:,}" if more else f"More than {MOST_MORE:,}"
+    return f"{predicted} That may be chance. {requested} more {decisive.stratum} records would tell."

@@ -32,7 +32,7 @@ class Truth:
     rows: Ints
     labels: Bools
     audit: Bools
-    asked: Ints
+    requested: Ints
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,19 @@ class Said:
 
 def read_truth(cursor: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> Truth:
     """Gold and audit records with the labels that people settled."""
-    found = cursor.execute(
+    rows = cursor.execute(
         "select n, labels, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
     place = {label: column for column, label in enumerate(labels)}
-    truth = np.zeros((len(found), len(labels)), np.bool_)
-    for row, (_, given, _) in enumerate(found):
-        truth[row, [place[label] for label in given if label in place]] = True
-    asked = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
+    truth = np.zeros((len(rows), len(labels)), np.bool_)
+    for row, (_, supplied, _) in enumerate(rows):
+        truth[row, [place[label] for label in supplied if label in place]] = True
+    query = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
     return Truth(
-        np.array([n for n, *_ in found], np.int64),
+        np.array([n for n, *_ in rows], np.int64),
         truth,
-        np.array([audit for *_, audit in found], np.bool_),
-        np.asarray(asked, np.int64),
+        np.array([audit for *_, audit in rows], np.bool_),
+        np.asarray(query, np.int64),
     )
 
 
@@ -71,10 +71,10 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
 
     Audit records that are not among them count as never drawn.
     """
-    others = np.setdiff1d(truth.asked, truth.rows[truth.audit])
-    asked, history = read_history(cursor, np.union1d(others, rows).tolist())
+    others = np.setdiff1d(truth.requested, truth.rows[truth.audit])
+    query, history = read_history(cursor, np.union1d(others, rows).tolist())
     weights = weigh(history)
-    return asked[weights.drawn], drawn_only(weights)
+    return query[weights.drawn], drawn_only(weights)
 
 
 def read_said(project: Project, model: str, truth: Truth) -> Said:
@@ -89,14 +89,14 @@ def read_said(project: Project, model: str, truth: Truth) -> Said:
     settings = project.settings()
     if head.labels != tuple(label.id for label in settings.taxonomy.active) or head.multi != settings.multi:
         raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
-    rows, said = _kept(folder, head)
+    rows, predicted = _kept(folder, head)
     ours = np.isin(rows, truth.rows)
-    rows, said = rows[ours], said[ours]
+    rows, predicted = rows[ours], predicted[ours]
     fresh = np.setdiff1d(unseen(project, model, truth), rows)
     more = _directly(project, model, head, fresh)
-    rows, said = np.concatenate([rows, more.rows]), np.concatenate([said, more.labels])
+    rows, predicted = np.concatenate([rows, more.rows]), np.concatenate([predicted, more.labels])
     order = np.argsort(rows, kind="stable")
-    return Said(model, rows[order], said[order])
+    return Said(model, rows[order], predicted[order])
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:
@@ -125,14 +125,14 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
 
 def judged_rows(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
-    kept = read_judged(folder, len(read_manifest(folder)["labels"]))
-    return kept.rows if kept else np.empty(0, np.int64)
+    judged = read_judged(folder, len(read_manifest(folder)["labels"]))
+    return judged.rows if judged else np.empty(0, np.int64)
 
 
 def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
     labels = len(head.labels)
     if crossed := read_crossed(folder, labels):
-        return crossed.rows, crossed.said
+        return crossed.rows, crossed.predicted
     judged = read_judged(folder, labels)
     if judged and len(judged.rows):
         return judged.rows, decide(judged.probs, head.multi)

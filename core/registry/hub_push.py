@@ -29,25 +29,25 @@ def push(project: Project, report: Report, *, repo: str, who: str = "local", **o
     REPO-labels), message (of the commit). A repository that is there gets a new commit if it holds what Rondo pushed
     before.
     """
-    asked: dict[str, Any] = {"model": "", "token": "", "private": True, "labels": False, "message": ""} | options
-    check_repo(f"{repo}-labels" if asked["labels"] else repo)
-    environment = {TOKEN: check_token(asked["token"] or os.environ.get(TOKEN, ""))}
+    entries: dict[str, Any] = {"model": "", "token": "", "private": True, "labels": False, "message": ""} | options
+    check_repo(f"{repo}-labels" if entries["labels"] else repo)
+    environment = {TOKEN: check_token(entries["token"] or os.environ.get(TOKEN, ""))}
     fetch = f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
-    exported = collect(project, asked["model"], fetch)
-    message = str(asked["message"]) or f"Model {exported.model} by Rondo"
-    params = {"repo": repo, "private": bool(asked["private"]), "message": message, "labels": bool(asked["labels"])}
+    exported = collect(project, entries["model"], fetch)
+    message = str(entries["message"]) or f"Model {exported.model} by Rondo"
+    params = {"repo": repo, "private": bool(entries["private"]), "message": message, "labels": bool(entries["labels"])}
     bundle = project.jobs.prepare("push", {**params, "model": exported.model})
     try:
         write_folder(exported, bundle.path / "in" / "model", report)
-        if asked["labels"]:
+        if entries["labels"]:
             _write_labels(project, bundle.path / "in" / "dataset")
-        told = project.jobs.run(bundle, report, f"Pushing {repo}", {"environment": environment})
+        result = project.jobs.run(bundle, report, f"Pushing {repo}", {"environment": environment})
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
-                note(cursor, who, "push", {"model": exported.model, **told})
+                note(cursor, who, "push", {"model": exported.model, **result})
     finally:
         _tidy(project, bundle)
-    return {"model": exported.model, **told}
+    return {"model": exported.model, **result}
 
 
 def _tidy(project: Project, bundle: Bundle) -> None:
@@ -90,9 +90,9 @@ def _write_labels(project: Project, folder: Path) -> None:
     card = folder / "whole.parquet.card.md"
     text = card.read_text(encoding="utf-8").replace("whole.parquet", LABELS)
     (folder / README).write_text(f"{_DATASET_FRONT}{text}", encoding="utf-8")
-    told = json.loads((folder / "whole.parquet.card.json").read_text(encoding="utf-8"))
-    told["export"]["file"] = LABELS
-    (folder / "card.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    stored = json.loads((folder / "whole.parquet.card.json").read_text(encoding="utf-8"))
+    stored["export"]["file"] = LABELS
+    (folder / "card.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for path in (whole, card, folder / "whole.parquet.card.json"):
         path.unlink()
 

@@ -75,13 +75,13 @@ def find_encoder(project: Project, word: str) -> dict[str, str]:
         ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
         if not ends or Path(word).is_dir():
             return {"name": word, "place": word}
-    found = find_judged(project, word)
-    if found.folder is None:
+    judged = find_judged(project, word)
+    if judged.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
-    manifest = read_manifest(found.folder)
-    if not encoder_name(found.folder, manifest):
-        raise BadInput(f"{found.name} judges texts without vectors, so it has no encoder to compare.")
-    return {"name": encoder_name(found.folder, manifest), "place": encoder_place(found.folder, manifest)}
+    manifest = read_manifest(judged.folder)
+    if not encoder_name(judged.folder, manifest):
+        raise BadInput(f"{judged.name} judges texts without vectors, so it has no encoder to compare.")
+    return {"name": encoder_name(judged.folder, manifest), "place": encoder_place(judged.folder, manifest)}
 
 
 def loadable(project: Project) -> str:
@@ -107,18 +107,24 @@ def held_out_rows(model: Model) -> Ints:
     """
     rows = np.empty(0, np.int64)
     if model.folder is not None:
-        kept = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
-        rows = rows if kept is None else kept.held_out if len(kept.held_out) else _held_out_before(model.folder, kept)
+        judged = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
+        rows = (
+            rows
+            if judged is None
+            else judged.held_out
+            if len(judged.held_out)
+            else _held_out_before(model.folder, judged)
+        )
     if not len(rows):
         raise Refused(f"The training of {model.name} held out no record. Evaluate it on gold, audit or a file.")
     return rows
 
 
-def _held_out_before(folder: Path, kept: HeldOut) -> Ints:
+def _held_out_before(folder: Path, held_out: HeldOut) -> Ints:
     """Earlier versions named them in the training info."""
-    told = json.loads((folder / INFO).read_text(encoding="utf-8")) if (folder / INFO).exists() else {}
-    named = told.get("held_out")
-    return np.intersect1d(np.array(named if isinstance(named, list) else [], np.int64), kept.rows)
+    result = json.loads((folder / INFO).read_text(encoding="utf-8")) if (folder / INFO).exists() else {}
+    named = result.get("held_out")
+    return np.intersect1d(np.array(named if isinstance(named, list) else [], np.int64), held_out.rows)
 
 
 def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) -> None:

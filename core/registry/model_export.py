@@ -48,8 +48,8 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
     is a model card with the code to use it. Written whole or not at all; a zip that is there is replaced, a folder that
     holds something is not.
     """
-    found = find_model(project, model or "champion")
-    target = Path(out) if out else _usual_place(project, found)
+    matches = find_model(project, model or "champion")
+    target = Path(out) if out else _usual_place(project, matches)
     refuse_target(project, str(target))
     zipped = target.suffix.lower() == ".zip"
     if not zipped:
@@ -58,7 +58,7 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
         raise BadInput(f"{target} is there already. Name a folder that is new or empty, or a file that ends in .zip.")
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
-    exported = collect(project, found)
+    exported = collect(project, matches)
     with _whole(target) as partial:
         (_zip if zipped else write_folder)(exported, partial, report)
     count = len(exported.files) + len(exported.texts)
@@ -76,13 +76,13 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
 
     place: Python that makes `folder`, as the card shows it.
     """
-    found = find_model(project, model or "champion")
-    require_files(project, found)
-    folder, row = project.models / found, model_row(project, found)
+    matches = find_model(project, model or "champion")
+    require_files(project, matches)
+    folder, row = project.models / matches, model_row(project, matches)
     manifest = check_model(folder)
     if _HEAD not in manifest["files"]:
         raise Refused(
-            f"{found} judges texts with {public_name(row['encoder'])} as it is; it has no files to give away."
+            f"{matches} judges texts with {public_name(row['encoder'])} as it is; it has no files to give away."
         )
     encoder = _encoder_folder(project, folder, manifest["encoder"] or row["encoder"])
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
@@ -90,7 +90,7 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     subject = Subject(row, manifest, folder, form, place)
     about = _about(project, subject, "." if encoder else row["encoder"], files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, subject)}
-    return Exported(found, subject, {name: path for name, path in files.items() if name not in texts}, texts)
+    return Exported(matches, subject, {name: path for name, path in files.items() if name not in texts}, texts)
 
 
 def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None:

@@ -44,36 +44,36 @@ def models(project: Project, report: Report) -> Row:
     """
     champion, seen = active_model(project), _gates(project)
     former = {row["model"] for row in history(project)}
-    found = [_entry(project, row, champion, former, seen) for row in _rows(project)]
-    return {"champion": champion, "rollback": rollback_offer(project), "models": found}
+    matches = [_entry(project, row, champion, former, seen) for row in _rows(project)]
+    return {"champion": champion, "rollback": rollback_offer(project), "models": matches}
 
 
 def model(project: Project, report: Report, *, model: str) -> Row:
     """One model with its lineage: what taught it, on what it stands, who made it, its files, and when it was in use."""
-    found = find_model(project, model)
+    matches = find_model(project, model)
     changes = history(project)
     former = {row["model"] for row in changes}
-    [row] = [row for row in _rows(project) if row["id"] == found]
+    [row] = [row for row in _rows(project) if row["id"] == matches]
     entry = _entry(project, row, active_model(project), former, _gates(project))
-    manifest = _manifest(project, found)
+    manifest = _manifest(project, matches)
     return {
         **entry,
         "lineage": _lineage(project, entry),
-        "history": [row for row in changes if row["model"] == found],
-        "training_info": _training_info(project, found),
+        "history": [row for row in changes if row["model"] == matches],
+        "training_info": _training_info(project, matches),
         "artifact": manifest.get("files", {}),
         "damaged": manifest.get("damaged"),
-        "evaluations": saved_evaluations(project, found),
+        "evaluations": saved_evaluations(project, matches),
     }
 
 
 def model_note(project: Project, report: Report, *, model: str, text: str, who: str = "local") -> Row:
     """What a person wants to remember of a model, in place of the note before; an empty text removes it."""
-    found, kept = find_model(project, model), text.strip()[:2_000] or None
+    matches, retained = find_model(project, model), text.strip()[:2_000] or None
     with project.store.transaction() as cursor:
-        cursor.execute("update models set notes = ? where id = ?", [kept, found])
-        note(cursor, who, "model note", {"model": found, "text": kept})
-    return {"model": found, "notes": kept}
+        cursor.execute("update models set notes = ? where id = ?", [retained, matches])
+        note(cursor, who, "model note", {"model": matches, "text": retained})
+    return {"model": matches, "notes": retained}
 
 
 def _rows(project: Project) -> list[Row]:
@@ -130,7 +130,7 @@ def _gates(project: Project) -> dict[str, Mapping[str, Any]]:
 def _lineage(project: Project, entry: Row) -> Row:
     """What a model follows from, in words; None is left out."""
     job = _job(project, entry["id"])
-    told = {
+    result = {
         "made": entry["made_at"],
         "removed": entry["removed_at"],
         "trainer": entry["trainer"],
@@ -148,7 +148,7 @@ def _lineage(project: Project, entry: Row) -> Row:
         "seconds": entry["seconds"],
         "notes": entry["notes"],
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in result.items() if value is not None}
 
 
 def _job(project: Project, model: str) -> Row:

@@ -70,8 +70,8 @@ def predictions(project: Project, report: Report, *, by: str = "round", worst: i
 
 def _point(by: str, row: tuple[Any, ...]) -> Row:
     group, _, n, right, model, at = row
-    found = share(right, n)
-    accuracy = {"value": found.value, "low": found.low, "high": found.high}
+    matches = share(right, n)
+    accuracy = {"value": matches.value, "low": matches.low, "high": matches.high}
     return {"at": at, by: group, "model": model, "n": n, "accuracy": accuracy}
 
 
@@ -82,9 +82,9 @@ def _share(by: str, row: tuple[Any, ...]) -> Row:
 
 def _misses(cursor: duckdb.DuckDBPyConnection, settings: Settings, worst: int) -> list[Row]:
     keys = ("n", "id", "text", "said", "truth", "probability", "stratum", "model", "said_at")
-    found = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
+    matches = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
     names = settings.taxonomy.names
-    rows = [dict(zip(keys, row, strict=True)) for row in found]
+    rows = [dict(zip(keys, row, strict=True)) for row in matches]
     for row in rows:
         for key in ("said", "truth"):
             row[key] = ", ".join(names.get(label, label) for label in row[key]) or "none"
@@ -109,8 +109,8 @@ def _together(rows: list[Row], by: str) -> Row:
     if len(rows) == 1:
         return rows[0]
     n = sum(row["n"] for row in rows)
-    found = share(sum(row["n"] * row["accuracy"]["value"] for row in rows), n)
-    accuracy = {"value": found.value, "low": found.low, "high": found.high}
+    matches = share(sum(row["n"] * row["accuracy"]["value"] for row in rows), n)
+    accuracy = {"value": matches.value, "low": matches.low, "high": matches.high}
     return {**rows[-1], by: f"{rows[0][by]} to {rows[-1][by]}", "n": n, "accuracy": accuracy}
 
 

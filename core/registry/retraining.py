@@ -39,13 +39,13 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
     wish: as `Wish` names them. Returns trained, new, job, model, promoted, gate and a sentence. Raises what a step
     raises; the champion is in place then. Made for cron: what an earlier call left undone is finished first.
     """
-    asked = Wish(**wish)
-    if asked.if_new < 0:
-        raise BadInput(f"--if-new is {asked.if_new}, but a number of labels is 0 or more.")
+    query = Wish(**wish)
+    if query.if_new < 0:
+        raise BadInput(f"--if-new is {query.if_new}, but a number of labels is 0 or more.")
     if (model := undecided(project)) is not None:
         return _decide(project, report, model, who) | {"new": new_labels(project), "job": model, "trained": False}
     new = new_labels(project)
-    why = _why_not(project, asked, new)
+    why = _why_not(project, query, new)
     if why:
         return _nothing(project, new, why)
     settings = project.settings()
@@ -53,21 +53,21 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
         trained = train(
             project,
             report,
-            trainer=asked.trainer or settings.retrain_trainer,
-            on=asked.on or settings.retrain_on,
-            gpu=asked.gpu,
-            values=list(asked.values),
+            trainer=query.trainer or settings.retrain_trainer,
+            on=query.on or settings.retrain_on,
+            gpu=query.gpu,
+            values=list(query.values),
             note=BY_POLICY,
         )
     except (RondoError, OSError) as error:  # it may have left no job, and yet it was tried
         with project.store.transaction() as cursor:
             note(cursor, who, FAILED, {"sentence": str(error)})
         raise
-    told = {"new": new, "job": trained["id"], "trained": True}
+    result = {"new": new, "job": trained["id"], "trained": True}
     model = trained.get("model")
     if model is None:  # a search, say, none of whose runs gave a model
-        return _nothing(project, new, "The training gave no model.") | told
-    return _decide(project, report, str(model), who) | told
+        return _nothing(project, new, "The training gave no model.") | result
+    return _decide(project, report, str(model), who) | result
 
 
 def due(project: Project) -> bool:
@@ -124,17 +124,17 @@ _BEGAN = """
 
 
 def _answered_since(project: Project, since: datetime | None) -> int:
-    found: int = project.store.one(
+    value: int = project.store.one(
         """select count(distinct n) from responses join settled using (n)
            where action = 'submit' and stratum <> 'gold' and received_at > coalesce(?, timestamp '1970-01-01')""",
         [since],
     )
-    return found
+    return value
 
 
 def undecided(project: Project) -> str | None:
     """The newest model that the policy trained and that neither the gate nor a person has decided on."""
-    found: str | None = project.store.one(
+    value: str | None = project.store.one(
         """select m.id from models m join jobs j using (id)
            where j.params->>'note' = ? and m.id not in (select model from champions)
              and m.id not in (select detail->>'model' from audit_log where what = 'gate')
@@ -142,7 +142,7 @@ def undecided(project: Project) -> str | None:
            order by m.made_at desc limit 1""",
         [BY_POLICY],
     )
-    return found
+    return value
 
 
 def _under_way(project: Project) -> bool:
@@ -153,14 +153,14 @@ def _under_way(project: Project) -> bool:
     )
 
 
-def _why_not(project: Project, asked: Wish, new: int) -> str | None:
+def _why_not(project: Project, wish: Wish, new: int) -> str | None:
     if _under_way(project):
         return "A training job is under way already: `rondo jobs` shows it."
     if not new:
         return "No label has come since the last training."
-    if new < asked.if_new:
+    if new < wish.if_new:
         labels = f"{new} label has" if new == 1 else f"{new} labels have"
-        return f"{labels} come since the last training; {asked.if_new} are wanted."
+        return f"{labels} come since the last training; {wish.if_new} are wanted."
     return None
 
 
@@ -190,14 +190,14 @@ def _decide(project: Project, report: Report, model: str, who: str) -> dict[str,
         return _told(project, model, evidence, f"The gate keeps the champion. {evidence['sentence']}")
     encoder = project.store.one("select encoder from models where id = ?", [model])
     try:
-        told = activate(project, report, Activation(model, encoder, "retrained", who, None, evidence))
+        result = activate(project, report, Activation(model, encoder, "retrained", who, None, evidence))
     except Cancelled:
         raise
     except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it
         sentence = f"It passed the gate but could not be put to use: {error}"
         log_refusal(project, who, {**evidence, "passes": False, "sentence": sentence})
         raise
-    return _told(project, model, evidence, f"{told['sentence']} {evidence['sentence']}") | {"promoted": True}
+    return _told(project, model, evidence, f"{result['sentence']} {evidence['sentence']}") | {"promoted": True}
 
 
 def _told(project: Project, model: str, evidence: Mapping[str, Any] | None, sentence: str) -> dict[str, Any]:

@@ -63,59 +63,59 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escaped(value)
 
 
-def _export(told: Card | None) -> list[str]:
-    if not told:
+def _export(card: Card | None) -> list[str]:
+    if not card:
         return []
-    return [f"{escaped(told['file'])} holds {told['rows']:,} rows: {escaped(told['is'])}."]
+    return [f"{escaped(card['file'])} holds {card['rows']:,} rows: {escaped(card['is'])}."]
 
 
-def _data(told: Card) -> list[str]:
+def _data(card: Card) -> list[str]:
     return [
         "## The data",
         "",
-        f"{told['records']:,} records, {told['duplicates']:,} of them with the text of an earlier one; "
-        f"{told['declared_gold']:,} declared gold. "
-        f"Fields: {', '.join(map(escaped, told['fields']))}. "
-        f"Metadata: {', '.join(map(escaped, told['metadata'])) or 'none'}.",
-        *as_table(told["sources"]),
+        f"{card['records']:,} records, {card['duplicates']:,} of them with the text of an earlier one; "
+        f"{card['declared_gold']:,} declared gold. "
+        f"Fields: {', '.join(map(escaped, card['fields']))}. "
+        f"Metadata: {', '.join(map(escaped, card['metadata'])) or 'none'}.",
+        *as_table(card["sources"]),
     ]
 
 
-def _taxonomy(told: Card) -> list[str]:
+def _taxonomy(card: Card) -> list[str]:
     rows = [
         {"label": row["name"] + (" (retired)" if row["retired"] else ""), **row}
-        for row in told["labels"]
+        for row in card["labels"]
         if row["records"] or row["gold"] or not row["retired"]
     ]
     columns = ("label", "id", "description", "records", "gold")
-    how_many = "several may hold for one record" if told["several_labels_per_record"] else "one per record"
-    guidelines = ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in told["guidelines"].splitlines())]
+    how_many = "several may hold for one record" if card["several_labels_per_record"] else "one per record"
+    guidelines = ["", "### Guidelines", "", *(f"> {escaped(line)}" for line in card["guidelines"].splitlines())]
     return [
         "## Labels",
         "",
-        f"Version {told['version']} of the taxonomy; {how_many}. `records` counts the labels that "
+        f"Version {card['version']} of the taxonomy; {how_many}. `records` counts the labels that "
         "people gave, `gold` the known answers.",
         *as_table([{column: row[column] for column in columns} for row in rows]),
-        *(guidelines if told["guidelines"].strip() else ["", "No guidelines were written."]),
+        *(guidelines if card["guidelines"].strip() else ["", "No guidelines were written."]),
     ]
 
 
-def _choosing(told: Card) -> list[str]:
-    strata = ", ".join(f"{count:,} {escaped(stratum)}" for stratum, count in told["labels_by_stratum"].items())
-    batches = len(told["batches"])
-    said = f"{told['chosen']:,} records were chosen in {batches:,} batches" if batches else "No batch was chosen"
-    share = f", {told['audit']:,} of them at random for the audit ({told['audit_share']:.1%})" if told["chosen"] else ""
+def _choosing(card: Card) -> list[str]:
+    strata = ", ".join(f"{count:,} {escaped(stratum)}" for stratum, count in card["labels_by_stratum"].items())
+    batches = len(card["batches"])
+    predicted = f"{card['chosen']:,} records were chosen in {batches:,} batches" if batches else "No batch was chosen"
+    share = f", {card['audit']:,} of them at random for the audit ({card['audit_share']:.1%})" if card["chosen"] else ""
     columns = ("round", "made_at", "strategy", "size", "audit", "seed", "pool", "model")
     return [
         "## How records were chosen",
         "",
-        f"{said}{share}. Labels by stratum: {strata or 'none'}.",
-        *as_table([{column: row[column] for column in columns} for row in told["batches"]]),
+        f"{predicted}{share}. Labels by stratum: {strata or 'none'}.",
+        *as_table([{column: row[column] for column in columns} for row in card["batches"]]),
     ]
 
 
-def _people(told: Card, agreement: Card | None) -> list[str]:
-    how = ", ".join(f"{count:,} {escaped(kind)}" for kind, count in told["settled_how"].items())
+def _people(card: Card, agreement: Card | None) -> list[str]:
+    how = ", ".join(f"{count:,} {escaped(kind)}" for kind, count in card["settled_how"].items())
     agreed = (
         f"On {agreement['records']:,} records that several people answered, {agreement['share']:.1%} of "
         f"{agreement['pairs']:,} pairs of answers agree."
@@ -125,11 +125,11 @@ def _people(told: Card, agreement: Card | None) -> list[str]:
     return [
         "## Who labelled",
         "",
-        f"{told['annotators']:,} annotators; {told['settled']:,} settled labels, by the rule "
-        f"'{escaped(told['settled_by'])}' ({how or 'none'}); "
-        f"{told['answers_from_files']:,} answers came with imported files. "
-        f"{told['asked_per_record']:,} asked per record. {agreed}",
-        *as_table(told["answers"]),
+        f"{card['annotators']:,} annotators; {card['settled']:,} settled labels, by the rule "
+        f"'{escaped(card['settled_by'])}' ({how or 'none'}); "
+        f"{card['answers_from_files']:,} answers came with imported files. "
+        f"{card['asked_per_record']:,} asked per record. {agreed}",
+        *as_table(card["answers"]),
     ]
 
 
@@ -150,19 +150,19 @@ def _quality(model: Card | None) -> list[str]:
     return lines
 
 
-def _machine(told: Card) -> list[str]:
-    if not told["promises"]:
+def _machine(card: Card) -> list[str]:
+    if not card["promises"]:
         return ["## Machine labels", "", "None were accepted."]
     columns = ("id", "made_at", "state", "precision", "per_label", "confidence", "model", "covered", "pool", "why")
-    right, wrong = told["checked"]["right"], told["checked"]["wrong"]
+    right, wrong = card["checked"]["right"], card["checked"]["wrong"]
     checked = (
         f"Checked blindly: {right + wrong:,}, of which {right:,} were right." if right + wrong else "None is checked."
     )
     return [
         "## Machine labels",
         "",
-        f"{told['labels']:,} machine labels stand for records that no person has answered. {checked} A promise says: "
+        f"{card['labels']:,} machine labels stand for records that no person has answered. {checked} A promise says: "
         "with this confidence, at least this share (precision) of the labels it covered is right.",
-        *as_table([{column: row[column] for column in columns} for row in told["promises"]]),
-        *as_table(told["per_label"]),
+        *as_table([{column: row[column] for column in columns} for row in card["promises"]]),
+        *as_table(card["per_label"]),
     ]

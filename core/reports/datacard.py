@@ -156,7 +156,7 @@ def _people(cursor: Cursor, settings: Settings, names: bool) -> Card:
 
 def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     """Over all pairs of people's answers to a record; None where no record has two."""
-    [found] = _rows(
+    [matches] = _rows(
         cursor,
         f"""with given as (
                 select n, labels, count(*) as votes from ({ANSWERS.format(ns="select n from responses")})
@@ -168,34 +168,34 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
             from records where answers > 1""",
         answer_parameters(settings),
     )
-    if not found["records"]:
+    if not matches["records"]:
         return None
     return {
-        "records": found["records"],
-        "pairs": int(found["pairs"]),
-        "share": round(found["alike"] / found["pairs"], 4),
+        "records": matches["records"],
+        "pairs": int(matches["pairs"]),
+        "share": round(matches["alike"] / matches["pairs"], 4),
     }
 
 
 def _model(project: Project, cursor: Cursor, settings: Settings) -> Card | None:
-    found = _rows(
+    matches = _rows(
         cursor,
         """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, round, encoder, taxonomy, seed,
                   labels as labels_learnt_from, metrics from models
            order by models.id is not distinct from ? desc, models.made_at desc limit 1""",
         [active_model(project)],
     )
-    if not found:
+    if not matches:
         return None
-    metrics: Mapping[str, Any] = json.loads(found[0].pop("metrics"))
-    manifest = encoder_folder(project.vectors, found[0]["encoder"]) / MANIFEST
+    metrics: Mapping[str, Any] = json.loads(matches[0].pop("metrics"))
+    manifest = encoder_folder(project.vectors, matches[0]["encoder"]) / MANIFEST
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
     scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
     for score in scores.values():
         score.pop("per_label", None)
-        score |= {name: found for name, found in shown_scores(score).items() if name in score}
+        score |= {name: matches for name, matches in shown_scores(score).items() if name in score}
     return {
-        **found[0],
+        **matches[0],
         "encoder_fingerprint": known.get("fingerprint"),
         "scores": scores,
         "per_label": {stratum: label_scores(metrics, stratum, settings.taxonomy) for stratum in scores},
@@ -248,24 +248,26 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
                   count(*) filter (stratum = 'audit') as audit from settled""",
     )
     model = card["model"] or {}
-    told = []
+    result = []
     if not model.get("scores"):
-        told.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
+        result.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
-        told.append(f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured.")
-    told += audit_notes(model.get("scores", {}).get("audit"), exhausted=exhausted)
-    told += model.get("drift", ())
+        result.append(
+            f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured."
+        )
+    result += audit_notes(model.get("scores", {}).get("audit"), exhausted=exhausted)
+    result += model.get("drift", ())
     if counts["corrected"]:
-        told.append(
+        result.append(
             f"Labels corrected after somebody looked at them again: {counts['corrected']:,}. Such looks are one-sided: "
             "they find errors where they were suspected, and none elsewhere."
         )
     if counts["bulk"]:
-        told.append(f"Labels given to many records at once, not one by one (how = bulk): {counts['bulk']:,}.")
+        result.append(f"Labels given to many records at once, not one by one (how = bulk): {counts['bulk']:,}.")
     if card["data"]["duplicates"]:
-        told.append(f"Records that repeat the text of another: {card['data']['duplicates']:,}. They carry its label.")
-    told.append(
+        result.append(f"Records that repeat the text of another: {card['data']['duplicates']:,}. They carry its label.")
+    result.append(
         "Labels of the stratum 'chosen' were picked because they teach most: their label shares and error rates are "
         "not those of all records. Only audit and gold estimate those."
     )
-    return told
+    return result

@@ -45,14 +45,14 @@ _CELLS = """
 
 def judged_strata(project: Project) -> list[str]:
     """Which of STRATA have verdicts of the newest model."""
-    found = {stratum for (stratum,) in project.store.query("select distinct stratum from judged")}
-    return [stratum for stratum in STRATA if stratum in found]
+    rows = {stratum for (stratum,) in project.store.query("select distinct stratum from judged")}
+    return [stratum for stratum in STRATA if stratum in rows]
 
 
 def scored_strata(metrics: Mapping[str, Any]) -> list[str]:
     """Which of STRATA a model was scored on, the one with most records first."""
-    found = {stratum: score["n"] for stratum in STRATA if (score := score_of(metrics, stratum))}
-    return sorted(found, key=lambda stratum: -found[stratum])
+    entries = {stratum: score["n"] for stratum in STRATA if (score := score_of(metrics, stratum))}
+    return sorted(entries, key=lambda stratum: -entries[stratum])
 
 
 def confusion(project: Project, stratum: str) -> list[Row]:
@@ -63,17 +63,17 @@ def confusion(project: Project, stratum: str) -> list[Row]:
     """
     names = project.settings().taxonomy.names
     with project.store.reading() as cursor:
-        found = cursor.execute(_CELLS, {"stratum": stratum}).fetchall()
+        rows = cursor.execute(_CELLS, {"stratum": stratum}).fetchall()
     return [
         {
             "truth": names.get(truth, truth or NONE),
-            "said": names.get(said, said or NONE),
+            "said": names.get(predicted, predicted or NONE),
             "truth_id": truth,
-            "said_id": said,
+            "said_id": predicted,
             "records": records,
             "share": share or 0.0,
         }
-        for truth, said, records, share in found
+        for truth, predicted, records, share in rows
     ]
 
 
@@ -126,25 +126,25 @@ def calibration(project: Project, stratum: str) -> Row | None:
     if not rows:
         return None
     stated, right, weight = (np.asarray(column) for column in zip(*rows, strict=True))
-    found = reliability(stated.astype(np.float64), right.astype(np.bool_), weight.astype(np.float64))
-    return asdict(found) if found else None
+    matches = reliability(stated.astype(np.float64), right.astype(np.bool_), weight.astype(np.float64))
+    return asdict(matches) if matches else None
 
 
-def calibration_sentence(found: Mapping[str, Any], stratum: str) -> str:
+def calibration_sentence(matches: Mapping[str, Any], stratum: str) -> str:
     """What the picture says, in words."""
-    told = (
-        f"On {found['records']:,} {stratum} records the stated certainty is off by {found['error']:.1%} on average; "
-        f"with so few records a perfectly calibrated model would show about {found['by_chance']:.1%}."
+    result = (
+        f"On {matches['records']:,} {stratum} records the stated certainty is off by {matches['error']:.1%} on average; "
+        f"with so few records a perfectly calibrated model would show about {matches['by_chance']:.1%}."
     )
-    if found["error"] > found["at_most"]:
-        return told + " So the probabilities are off by more than chance."
-    return told
+    if matches["error"] > matches["at_most"]:
+        return result + " So the probabilities are off by more than chance."
+    return result
 
 
 def score_of(metrics: Mapping[str, Any], stratum: str) -> Row | None:
     """The score of one stratum as it stands in a model's metrics, today's shape or the first one's; None without."""
-    found = metrics.get(stratum)
-    return dict(found) if isinstance(found, Mapping) and found.get("n") else None
+    matches = metrics.get(stratum)
+    return dict(matches) if isinstance(matches, Mapping) and matches.get("n") else None
 
 
 def label_scores(metrics: Mapping[str, Any], stratum: str, taxonomy: Taxonomy) -> list[Row]:
@@ -152,12 +152,12 @@ def label_scores(metrics: Mapping[str, Any], stratum: str, taxonomy: Taxonomy) -
     {value, low, high} or None where its records are too few to say. Metrics of the first shape have no intervals and
     no prevalence.
     """
-    found = score_of(metrics, stratum)
-    if not found:
+    matches = score_of(metrics, stratum)
+    if not matches:
         return []
-    per_label = found.get("per_label") or {}
+    per_label = matches.get("per_label") or {}
     return [
-        {"label": label.name, "id": label.id, **shown_label(_label_score(per_label[label.id]), found["n"])}
+        {"label": label.name, "id": label.id, **shown_label(_label_score(per_label[label.id]), matches["n"])}
         for label in taxonomy.active
         if label.id in per_label
     ]
@@ -167,8 +167,8 @@ def _label_score(entry: Any) -> Row:
     if isinstance(entry, Mapping):
         return dict(entry)
     values = dict(zip(KINDS[:3], entry, strict=False))
-    told = {kind: {"value": value, "low": None, "high": None} for kind, value in values.items()}
-    return {"records": entry[3], **told}
+    result = {kind: {"value": value, "low": None, "high": None} for kind, value in values.items()}
+    return {"records": entry[3], **result}
 
 
 def label_table(rows: Sequence[Mapping[str, Any]]) -> list[Row]:

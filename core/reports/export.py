@@ -108,9 +108,9 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
         if not card:
             return write_table(cursor, query, [], target, file_format)
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
-        told = read_card(project, cursor)
-        told["export"] = {"file": target.name, "what": what, "is": CAPTIONS[what], "rows": row[0] if row else 0}
-        texts = {".md": as_markdown(told), ".json": json.dumps(told, ensure_ascii=False, indent=1) + "\n"}
+        result = read_card(project, cursor)
+        result["export"] = {"file": target.name, "what": what, "is": CAPTIONS[what], "rows": row[0] if row else 0}
+        texts = {".md": as_markdown(result), ".json": json.dumps(result, ensure_ascii=False, indent=1) + "\n"}
         partials = _write_beside(target, texts)
         try:
             rows = write_table(cursor, query, [], target, file_format)

@@ -67,10 +67,10 @@ def caveats(project: Project) -> list[str]:
     if not model:
         return []
     audit, drift = model.get("audit") or {}, model.get("drift") or {}
-    told = audit_notes(audit, exhausted=pool_exhausted(project)) + _left_out(project, audit)
-    told += list(drift.get("claims") or [])
-    told += [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
-    return told + [
+    result = audit_notes(audit, exhausted=pool_exhausted(project)) + _left_out(project, audit)
+    result += list(drift.get("claims") or [])
+    result += [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
+    return result + [
         f"Model {model_id} cannot be read and is left out of the learning curve."
         for model_id in model.get("unreadable") or []
     ]
@@ -110,19 +110,19 @@ _LATER = """
 
 def _left_out(project: Project, audit: Mapping[str, Any]) -> list[str]:
     """Audit records without a label that counts, and records that came after the newest audit was drawn."""
-    told = []
+    result = []
     with project.store.reading() as cursor:
         rows = cursor.execute(_UNSETTLED, answer_parameters(project.settings())).fetchall()
         later = cursor.execute(_LATER).fetchall()[0][0] if audit else 0
     if rows:
         flagged, tied = sum(row[1] for row in rows), sum(row[2] and not row[1] for row in rows)
-        told.append(
+        result.append(
             f"{len(rows):,} audit records are not in the figures: {tied:,} were answered without settling a label, "
             f"{flagged:,} flagged, {len(rows) - tied - flagged:,} skipped. They may be harder than the others."
         )
     if later > audit.get("uncovered", 0):
-        told.append(f"{later:,} records were imported after the newest audit: nothing is claimed about them yet.")
-    return told
+        result.append(f"{later:,} records were imported after the newest audit: nothing is claimed about them yet.")
+    return result
 
 
 def prospects(project: Project) -> dict[str, Any]:
@@ -131,8 +131,8 @@ def prospects(project: Project) -> dict[str, Any]:
     model = newest_model(project) or {}
     if model and pool_exhausted(project):
         model = without_advice(model)
-    found = {key: model.get(key) for key in ("forecast", "savings", "agreement", "unsure")}
-    return found | {"worth": _worth(project, model.get("id"))}
+    entries = {key: model.get(key) for key in ("forecast", "savings", "agreement", "unsure")}
+    return entries | {"worth": _worth(project, model.get("id"))}
 
 
 def _worth(project: Project, model: str | None) -> dict[str, Any] | None:

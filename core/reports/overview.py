@@ -7,7 +7,7 @@ from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
 from core.data.records import POOL
 from core.labelling.gold import UNASKED_TEST
-from core.labelling.resettling import compare, said
+from core.labelling.resettling import change_sentence, compare
 from core.labelling.settling import ANSWERS, RULES, answer_parameters
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
@@ -202,7 +202,7 @@ def resettling(project: Project, rule: str) -> dict[str, Any]:
     settings = with_changes(project.settings(), settle=rule)
     with project.store.reading() as cursor:
         counts = compare(cursor, settings)
-    return {**counts, "sentence": said(counts)}
+    return {**counts, "sentence": change_sentence(counts)}
 
 
 def retiring(project: Project, label_id: str) -> str:
@@ -211,5 +211,5 @@ def retiring(project: Project, label_id: str) -> str:
     if not count:
         return "No record has this label. It is not offered any more; it can be brought back."
     also = " or keep their other labels" if project.settings().multi else ""
-    said = f"{count:,} records have this label. They are asked again{also}"
-    return f"{said}; no answer is deleted, and the label can be brought back."
+    predicted = f"{count:,} records have this label. They are asked again{also}"
+    return f"{predicted}; no answer is deleted, and the label can be brought back."

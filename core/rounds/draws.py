@@ -38,14 +38,14 @@ _LEFT = """
 """
 
 
-def read_history(cursor: duckdb.DuckDBPyConnection, asked: Sequence[int]) -> tuple[Ints, History]:
+def read_history(cursor: duckdb.DuckDBPyConnection, query: Sequence[int]) -> tuple[Ints, History]:
     """(k,) the asked records that were ever in the pool, ascending, and how each of them left it.
 
     Left out: records that came with a label, which nobody was asked for.
     """
     eligible = np.asarray(cursor.execute(_ELIGIBLE).fetchnumpy()["n"], np.int64)
     seen = np.array([records for (records,) in cursor.execute(_SEEN).fetchall()], np.int64)
-    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(asked, eligible).tolist()}).fetchall()
+    rows = cursor.execute(_LEFT, {"ns": np.intersect1d(query, eligible).tolist()}).fetchall()
     ns = np.array([n for n, *_ in rows], np.int64)
     opens, sizes = np.unique(2 * np.searchsorted(seen, eligible, side="right"), return_counts=True)
     first = 2 * np.searchsorted(seen, ns, side="right")

@@ -10,19 +10,21 @@ import duckdb
 from core.config.settings import Settings
 from core.data.records import FREE_SPARE
 from core.jobs.bundle import Bundle
-from core.labelling.calibrating import share_of, insert_gold_checks
+from core.labelling.calibrating import insert_gold_checks, share_of
 from core.labelling.gold import ask_test_records
 from core.project import Project
-from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, rank_again, log_activation
+from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
 from core.rounds.plans import Choice, Plan, active_model
 from core.rounds.rechoosing import keep_choice
 from core.store.database import utc_now
 
 
-def apply_result(project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings) -> dict[str, Any]:
+def apply_result(
+    project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
     """Once per job; a second call changes nothing. Returns what a person is told."""
     out = bundle.path / "out"
-    told: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
+    summary: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
     before = active_model(project)
     model = bundle.path.name if plan.learn else before
     if plan.learn:
@@ -33,17 +35,17 @@ def apply_result(project: Project, bundle: Bundle, plan: Plan, result: dict[str,
     with project.desk.changing() as cursor:
         if project.jobs.taken_in(bundle, cursor):
             if plan.learn:
-                told |= _enter_model(cursor, bundle, result, settings, before)
+                summary |= _enter_model(cursor, bundle, result, settings, before)
             if plan.choose:
                 chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
-                told |= _insert_batch(cursor, plan.choose, chosen, model)
-                known = share_of(told["queued"], settings.calibration_share, plan.choose.seed)
-                told |= {"calibration": insert_gold_checks(cursor, known, plan.choose.seed)} if known else {}
+                summary |= _insert_batch(cursor, plan.choose, chosen, model)
+                known = share_of(summary["queued"], settings.calibration_share, plan.choose.seed)
+                summary |= {"calibration": insert_gold_checks(cursor, known, plan.choose.seed)} if known else {}
             if plan.test:
-                told["test"] = ask_test_records(cursor, plan.test, settings.seed)
-                told["queued"] += told["test"]
+                summary["test"] = ask_test_records(cursor, plan.test, settings.seed)
+                summary["queued"] += summary["test"]
     bundle.empty()
-    return told
+    return summary
 
 
 def queue_test_records(project: Project, size: int) -> dict[str, Any]:
@@ -72,11 +74,11 @@ def _enter_model(
 ) -> dict[str, Any]:
     """A round's head follows the champion without a gate: the same recipe, taught by more labels."""
     model, out = bundle.path.name, bundle.path / "out"
-    told = _insert_model(cursor, model, result, settings, before)
+    summary = _insert_model(cursor, model, result, settings, before)
     log_activation(cursor, Activation(model, settings.encoder, "round"), before)
     rank_again(cursor, str(out / "ranked.parquet"), model)
     enter_verdicts(cursor, str(out / "judged.parquet"), model)
-    return told
+    return summary
 
 
 def _insert_model(
@@ -105,8 +107,8 @@ def _insert_model(
             model,
         ],
     )
-    told = {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
-    return told | {"labels_before": before[0] if before else 0}
+    summary = {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
+    return summary | {"labels_before": before[0] if before else 0}
 
 
 def _insert_batch(

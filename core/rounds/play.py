@@ -20,7 +20,7 @@ from core.models.encoders.encoder import encoder_source
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
-from core.rounds.outcomes import queue_test_records, apply_result
+from core.rounds.outcomes import apply_result, queue_test_records
 from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
 from core.store.database import count
 
@@ -159,8 +159,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
         arrays["asked_rows"], history = read_history(cursor, arrays["train_rows"].tolist())
         sources = [name for (name,) in cursor.execute("select distinct source from records order by 1").fetchall()]
         for name, query in _ROWS.items():
-            found = cursor.execute(query, {"stop": stop}).fetchnumpy()["n"]
-            arrays[f"{name}_rows"] = np.asarray(found, np.int64)
+            n = cursor.execute(query, {"stop": stop}).fetchnumpy()["n"]
+            arrays[f"{name}_rows"] = np.asarray(n, np.int64)
         of_all = _sources(cursor, sources)
         for name in ("asked", "pool"):
             arrays[f"{name}_sources"] = of_all[arrays[f"{name}_rows"]]
@@ -178,9 +178,9 @@ _ROWS = {
 def _sources(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> npt.NDArray[np.int16]:
     """(numbers,) place of each record's source among the names; 0 where there is no such record any more."""
     query = "select n, (list_position($names::varchar[], source) - 1)::smallint as place from records"
-    found = cursor.execute(query, {"names": names}).fetchnumpy()
+    matches = cursor.execute(query, {"names": names}).fetchnumpy()
     places = np.zeros(count(cursor, f"select {NUMBERS}"), np.int16)
-    places[np.asarray(found["n"], np.int64)] = found["place"]
+    places[np.asarray(matches["n"], np.int64)] = matches["place"]
     return places
 
 
@@ -191,15 +191,15 @@ _JUDGES = "select t.hash from records t join settled z using (n) where z.stratum
 def _labelled(
     cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], column: dict[str, int], stop: int
 ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-    found = cursor.execute(
+    rows = cursor.execute(
         f"""select n, s.labels from settled s join records r using (n)
             where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit') or r.hash not in ({_JUDGES}))
             order by n""",
         [stop, list(strata)],
     ).fetchall()
-    targets = np.zeros((len(found), len(column)), np.bool_)
-    for index, (_, labels) in enumerate(found):
+    targets = np.zeros((len(rows), len(column)), np.bool_)
+    for index, (_, labels) in enumerate(rows):
         for label in labels:
             if label in column:
                 targets[index, column[label]] = True
-    return np.asarray([n for n, _ in found], np.int64), targets
+    return np.asarray([n for n, _ in rows], np.int64), targets

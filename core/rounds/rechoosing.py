@@ -61,12 +61,12 @@ def _path(project: Project, batch: int) -> Path:
 
 
 def _parameters(project: Project, path: Path) -> dict[str, Any]:
-    kept = json.loads(path.read_text(encoding="utf-8"))
+    stored = json.loads(path.read_text(encoding="utf-8"))
     return {
-        **kept,
-        "model": str(project.models / kept["model"]) if kept["model"] else None,
+        **stored,
+        "model": str(project.models / stored["model"]) if stored["model"] else None,
         "learn": False,
-        "seed": kept["choose"]["seed"],
+        "seed": stored["choose"]["seed"],
         "threads": project.settings().threads,
         "vectors": str(project.vectors),
     }

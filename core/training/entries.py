@@ -32,12 +32,12 @@ def listing(project: Project) -> dict[str, Any]:
     rows = project.store.query(
         f"select {_COLUMNS} from jobs where runner is not null order by made_at desc, id limit ?", [SHOWN]
     )
-    found = []
+    matches = []
     for row in map(_read_row, rows):
         bundle = Bundle(project.folder / "jobs" / row["id"])
         done, total = bundle.progress if row["state"] in UNDER_WAY else (0, 0)
-        found.append(_told(project, row) | {"done": done, "total": total, "events": []})
-    return {"jobs": found}
+        matches.append(_told(project, row) | {"done": done, "total": total, "events": []})
+    return {"jobs": matches}
 
 
 def entry(project: Project, job: str) -> dict[str, Any]:
@@ -91,9 +91,9 @@ def _spent(project: Project, row: Mapping[str, Any]) -> float | None:
 
 def thinned(events: list[dict[str, Any]], most: int = 500) -> list[dict[str, Any]]:
     """Those with figures, evenly spread where there are many; the last one always."""
-    told = [event for event in events if len(event) > 3]
-    step = max(1, len(told) // most)
-    return told[::-1][::step][::-1]
+    result = [event for event in events if len(event) > 3]
+    step = max(1, len(result) // most)
+    return result[::-1][::step][::-1]
 
 
 def read_row(project: Project, job: str) -> dict[str, Any]:
@@ -103,8 +103,8 @@ def read_row(project: Project, job: str) -> dict[str, Any]:
     return _read_row(rows[0])
 
 
-def _read_row(found: tuple[Any, ...]) -> dict[str, Any]:
-    row = dict(zip(_NAMES, found, strict=True))
+def _read_row(matches: tuple[Any, ...]) -> dict[str, Any]:
+    row = dict(zip(_NAMES, matches, strict=True))
     for key in ("params", "resources", "result"):
         row[key] = json.loads(row[key]) if row[key] else {}
     row["handle"] = json.loads(row["handle"]) if row["handle"] else None

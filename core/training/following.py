@@ -118,8 +118,8 @@ def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
         raise Refused(f"Job {job} is {row['state'].replace('_', ' ')} already.")
     if row["kind"] == GRID:
         return _cancel_search(project, report, job)
-    wanted = "cancelled" if row["handle"] is None else "cancelling"
-    if not set_state(project, job, wanted, "", before=row["state"]):
+    requested = "cancelled" if row["handle"] is None else "cancelling"
+    if not set_state(project, job, requested, "", before=row["state"]):
         return job_cancel(project, report, job=job)  # it has changed since it was read
     if row["handle"] is None:
         return entry(project, job)
@@ -169,7 +169,7 @@ def raise_end(project: Project, seen: Mapping[str, Any]) -> dict[str, Any]:
     if state == "lost":
         raise JobBroke(f"Job {job} was lost: {message} {again}")
     kind = (Bundle(project.folder / "jobs" / job).result or {}).get("kind", "")
-    found = Refused if seen["kind"] == GRID else getattr(errors, kind, None)
-    if isinstance(found, type) and issubclass(found, RondoError):
-        raise found(message)
+    matches = Refused if seen["kind"] == GRID else getattr(errors, kind, None)
+    if isinstance(matches, type) and issubclass(matches, RondoError):
+        raise matches(message)
     raise JobBroke(f"Job {job} failed: {message} See `rondo jobs logs {job}`.")

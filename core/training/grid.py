@@ -24,36 +24,36 @@ from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 
 
-def search(project: Project, report: Report, asked: Asked, *, detach: bool = False) -> dict[str, Any]:
+def search(project: Project, report: Report, query: Asked, *, detach: bool = False) -> dict[str, Any]:
     """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
-    read_search(asked.values)
+    read_search(query.values)
     encode_if_needed(project, report)
-    job = start(project, asked)
+    job = start(project, query)
     report(_params(project, job)["budget"], 0, 0)
     seen = advance(project, job)
     return seen if detach else _wait(project, report, job)
 
 
-def start(project: Project, asked: Asked) -> str:
+def start(project: Project, query: Asked) -> str:
     """Enters the search as a job; `advance` starts its runs. Raises what is wrong with the request before any run.
 
     The labels are those of now: all runs learn from the same ones and hold the same ones out, whatever comes in.
     """
-    wanted, settings = read_search(asked.values), project.settings()
-    seed = settings.seed if asked.seed is None else asked.seed
-    plan = lay_out(wanted, seed)
-    fixed = [f"{name}={value}" for name, value in {**_held_out(wanted), **wanted.fixed}.items()]
-    order = order_of(project, wanted.trainer, Asked(fixed, asked.on, asked.gpu, seed, asked.note))
+    requested, settings = read_search(query.values), project.settings()
+    seed = settings.seed if query.seed is None else query.seed
+    plan = lay_out(requested, seed)
+    fixed = [f"{name}={value}" for name, value in {**_held_out(requested), **requested.fixed}.items()]
+    order = order_of(project, requested.trainer, Asked(fixed, query.on, query.gpu, seed, query.note))
     runner_of(project, order.on).price(order.resources, 1)
-    refuse_too_little(project, settings, wanted.trainer)
+    refuse_too_little(project, settings, requested.trainer)
     params = {
         "trainer": GRID,
-        "values": dict(given.split("=", 1) for given in asked.values),
-        "note": asked.note,
+        "values": dict(supplied.split("=", 1) for supplied in query.values),
+        "note": query.note,
         "order": asdict(order),
         "plan": plan,
-        "at_once": wanted.at_once,
-        "budget": budget(project, order, len(plan), wanted.at_once),
+        "at_once": requested.at_once,
+        "budget": budget(project, order, len(plan), requested.at_once),
     }
     bundle = project.jobs.prepare(GRID, params)
     write_material(project, bundle, settings)
@@ -62,24 +62,24 @@ def start(project: Project, asked: Asked) -> str:
     return bundle.path.name
 
 
-def _held_out(wanted: Search) -> dict[str, Value]:
+def _held_out(requested: Search) -> dict[str, Value]:
     """Where runs are compared, few held-out records are better than none."""
-    known = TRAINERS[wanted.trainer].parameters
-    return {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in wanted.space else {}
+    known = TRAINERS[requested.trainer].parameters
+    return {"fewest_held_out": 10} if "fewest_held_out" in known and "fewest_held_out" not in requested.space else {}
 
 
 def budget(project: Project, order: Order, runs: int, at_once: int) -> str:
     """What the search will take, in a sentence; time and money as far as earlier runs of the trainer tell."""
     (count, seconds), runner = _earlier(project, order), runner_of(project, order.on)
-    told = f"{runs} runs of {order.trainer}, {min(at_once, runs)} at once, on {order.on}"
+    result = f"{runs} runs of {order.trainer}, {min(at_once, runs)} at once, on {order.on}"
     if not count:
         hour = runner.price(order.resources, 3600)
         price = f"; an hour of each costs about {hour:.2f} USD" if hour else ""
-        return f"{told}. How long one takes is not known: none has ended there yet{price}."
+        return f"{result}. How long one takes is not known: none has ended there yet{price}."
     dollars = runner.price(order.resources, seconds * runs)
     price = f" and {dollars:.2f} USD" if dollars else ""
     minutes = seconds * -(-runs // at_once) / 60
-    return f"{told}: about {minutes:,.1f} min{price} in all, going by {count} earlier ones."
+    return f"{result}: about {minutes:,.1f} min{price} in all, going by {count} earlier ones."
 
 
 def _earlier(project: Project, order: Order) -> tuple[int, float]:
@@ -106,7 +106,7 @@ def advance(project: Project, job: str) -> dict[str, Any]:
         elif state == "cancelled":
             for run in (run for run in runs if not _has_ended(run)):
                 job_cancel(project, lambda *_: None, job=run["id"])
-    return told(project, job)
+    return search_summary(project, job)
 
 
 def advance_all(project: Project) -> None:
@@ -186,7 +186,7 @@ def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Ou
     )
 
 
-def told(project: Project, job: str) -> dict[str, Any]:
+def search_summary(project: Project, job: str) -> dict[str, Any]:
     """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
     params, seen = _params(project, job), entry(project, job)
     runs = [entry(project, run) | {"events": []} for run in _runs(project, job)]

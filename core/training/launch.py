@@ -48,18 +48,18 @@ class Asked:
     note: str = ""
 
 
-def order_of(project: Project, trainer: str, asked: Asked) -> Order:
+def order_of(project: Project, trainer: str, query: Asked) -> Order:
     """What was asked, checked, with the settings' GPU and time limit."""
     settings = project.settings()
-    if asked.seed is not None and not 0 <= asked.seed < 2**32:
-        raise BadInput(f"The seed is {asked.seed}; it must lie between 0 and {2**32 - 1:,}.")
+    if query.seed is not None and not 0 <= query.seed < 2**32:
+        raise BadInput(f"The seed is {query.seed}; it must lie between 0 and {2**32 - 1:,}.")
     resources: dict[str, Any] = {"seconds": settings.job_seconds}
-    if asked.on == "local" and asked.gpu:
+    if query.on == "local" and query.gpu:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
-    if asked.on == "modal" or asked.gpu:
-        resources["gpu"] = asked.gpu or settings.gpu
-    values = read_values(trainer, asked.values)
-    return Order(trainer, values, asked.on, resources, asked.seed, None, asked.note)
+    if query.on == "modal" or query.gpu:
+        resources["gpu"] = query.gpu or settings.gpu
+    values = read_values(trainer, query.values)
+    return Order(trainer, values, query.on, resources, query.seed, None, query.note)
 
 
 def price_line(project: Project, on: str, gpu: str | None = None) -> str:
@@ -126,21 +126,23 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[
     hand_over(project, bundle, runner, resources)
 
 
-def train(project: Project, report: Report, *, trainer: str, detach: bool = False, **asked: Any) -> dict[str, Any]:
+def train(project: Project, report: Report, *, trainer: str, detach: bool = False, **query: Any) -> dict[str, Any]:
     """Starts a training job; waits for its model unless `detach`. Being stopped leaves the job running.
 
     asked: as `Asked` names them.
     """
-    wanted = Asked(**asked)
+    requested = Asked(**query)
     if trainer == GRID:
         from core.training.grid import search
 
-        return search(project, report, wanted, detach=detach)
-    order = order_of(project, trainer, wanted)
+        return search(project, report, requested, detach=detach)
+    order = order_of(project, trainer, requested)
     encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
-    if line := price_line(project, wanted.on, wanted.gpu):
+    if line := price_line(project, requested.on, requested.gpu):
         report(line, 0, 0)
-        report(f"Starting it on {wanted.on}: the first start of a version builds its image there, some minutes.", 0, 0)
+        report(
+            f"Starting it on {requested.on}: the first start of a version builds its image there, some minutes.", 0, 0
+        )
     job = launch(project, order)
     return entry(project, job) if detach else wait(project, report, job)
 

@@ -66,11 +66,11 @@ class Outcome:
     held_out: int
 
 
-def read_search(given: Sequence[str]) -> Search:
+def read_search(supplied: Sequence[str]) -> Search:
     """From "key=value", "key=a,b,c" and "key=low..high". Raises BadInput in a sentence on what cannot be."""
     own: dict[str, Value] = {name: parameter.default for name, parameter in SEARCH.items()}
     texts: dict[str, str] = {}
-    for name, text in map(split_entry, given):
+    for name, text in map(split_entry, supplied):
         if name in SEARCH:
             own[name] = read_value(name, SEARCH[name], text)
         else:
@@ -138,15 +138,15 @@ def lay_out(search: Search, seed: int) -> list[dict[str, Value]]:
     By lot there are fewer runs than asked for only where there are no more combinations. Bergstra & Bengio 2012.
     """
     lists = {name: choices for name, choices in search.space.items() if not isinstance(choices, Range)}
-    wanted = search.runs or DRAWS
-    if not search.random or (len(lists) == len(search.space) and combinations(search) <= wanted):
+    requested = search.runs or DRAWS
+    if not search.random or (len(lists) == len(search.space) and combinations(search) <= requested):
         return [dict(zip(lists, values, strict=True)) for values in product(*lists.values())]
-    rng, found = np.random.default_rng(seed), list[dict[str, Value]]()
-    for _ in range(100 * wanted):  # a range of whole numbers can be a short list as well
+    rng, result = np.random.default_rng(seed), list[dict[str, Value]]()
+    for _ in range(100 * requested):  # a range of whole numbers can be a short list as well
         drawn = {name: _draw(choices, rng) for name, choices in search.space.items()}
-        if drawn not in found and len(found) < wanted:
-            found.append(drawn)
-    return found
+        if drawn not in result and len(result) < requested:
+            result.append(drawn)
+    return result
 
 
 def _draw(choices: tuple[Value, ...] | Range, rng: np.random.Generator) -> Value:

@@ -151,13 +151,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
 """what SetFit, transformers and other scripts call a parameter: the first of ours that the trainer has is meant"""
 
 
-def read_values(trainer: str, given: Sequence[str]) -> dict[str, Value]:
+def read_values(trainer: str, supplied: Sequence[str]) -> dict[str, Value]:
     """Every parameter of the trainer, with those of `given` ("key=value") in place of defaults. Raises BadInput."""
     if trainer not in TRAINERS:
         raise BadInput(f"There is no trainer {trainer!r}; there are {', '.join(TRAINERS)}, and grid to search them.")
     parameters = TRAINERS[trainer].parameters
     values = {name: parameter.default for name, parameter in parameters.items()}
-    for entry in given:
+    for entry in supplied:
         name, text = read_entry(trainer, *split_entry(entry))
         values[name] = read_value(name, parameters[name], text)
     return values

@@ -9,7 +9,7 @@ from core.jobs.bundle import Report
 from core.project import Project
 from core.training.entries import entry, listing, read_row, set_state
 from core.training.following import GRID, followed, look
-from core.training.grid import advance_all, told
+from core.training.grid import advance_all, search_summary
 
 
 def jobs(project: Project, report: Report) -> dict[str, Any]:
@@ -21,14 +21,14 @@ def jobs(project: Project, report: Report) -> dict[str, Any]:
 def job(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     """One job as it stands now: a search with its runs, any other with its figures."""
     if read_row(project, job)["kind"] == GRID:
-        return told(project, job)
+        return search_summary(project, job)
     return look(project, job)
 
 
 def follow(project: Project, report: Report) -> dict[str, Any]:
     """Looks at every job that is under way or lost from sight elsewhere, takes in what has come back, starts the next
     runs of a search. Raises Refused, when all were looked at, for one that this machine could not take in."""
-    trouble = [said for job in followed(project) if (said := _look(project, job))]
+    trouble = [predicted for job in followed(project) if (predicted := _look(project, job))]
     advance_all(project)
     if trouble:
         raise Refused(trouble[0])

@@ -169,12 +169,12 @@ def _end(them: list[psutil.Process]) -> None:
 
 def _in_session(leader: int) -> list[psutil.Process]:
     """Its other processes: of a parent that has ended, say."""
-    found = []
+    result = []
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
             if process.pid != leader and os.getsid(process.pid) == leader:
-                found.append(process)
-    return found
+                result.append(process)
+    return result
 
 
 def _locked(lock: IO[bytes]) -> bool:

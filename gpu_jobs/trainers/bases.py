@@ -45,10 +45,10 @@ def save_encoder(model: Any, folder: Path) -> str:
     """Weights as safetensors, settings as JSON, and nothing of this machine in them. Returns the fingerprint."""
     model.save_pretrained(str(folder), create_model_card=False)
     for file in folder.rglob("*config.json"):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        if told.keys() & _OURS:
-            kept = {key: value for key, value in told.items() if key not in _OURS}
-            file.write_text(json.dumps(kept, indent=2), encoding="utf-8")
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        if stored.keys() & _OURS:
+            entries = {key: value for key, value in stored.items() if key not in _OURS}
+            file.write_text(json.dumps(entries, indent=2), encoding="utf-8")
     return fingerprint_of(folder)
 
 

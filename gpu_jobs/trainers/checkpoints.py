@@ -31,20 +31,20 @@ def is_whole(folder: Path) -> bool:
 
 def newest(folder: Path, name: str) -> Path | None:
     """Of the folders `name-N` that are whole the one of the highest N, or None."""
-    found = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
-    found.sort(key=_step, reverse=True)
-    return next((path for path in found if is_whole(path)), None)
+    matches = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
+    matches.sort(key=_step, reverse=True)
+    return next((path for path in matches if is_whole(path)), None)
 
 
 def keep_only(folder: Path, step: int, write: Callable[[Path], Any]) -> None:
     """What `write` puts into an empty folder becomes `folder-step`; those of other steps go once it is whole."""
-    kept = folder.with_name(f"{folder.name}-{step}")
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    write(kept)
-    mark_whole(kept)
+    retained = folder.with_name(f"{folder.name}-{step}")
+    shutil.rmtree(retained, ignore_errors=True)
+    retained.mkdir(parents=True)
+    write(retained)
+    mark_whole(retained)
     for other in folder.parent.glob(f"{folder.name}-*"):
-        if other != kept:
+        if other != retained:
             shutil.rmtree(other)
 
 

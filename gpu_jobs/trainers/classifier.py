@@ -18,7 +18,7 @@ from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import count_steps
 from gpu_jobs.trainers.memory import check_memory
 from gpu_jobs.trainers.pretrained import Pretrained
-from gpu_jobs.trainers.training import Bools, Floats, TrainingSet, TrainingRun
+from gpu_jobs.trainers.training import Bools, Floats, TrainingRun, TrainingSet
 
 Ints = npt.NDArray[np.int64]
 Tensor = Any
@@ -69,24 +69,24 @@ def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple
         compute_metrics=lambda seen: figures(_truth(seen, multi), chances(seen.predictions, multi), multi),
         callbacks=_callbacks(practice, run),
     )
-    found = newest(run.checkpoints, "checkpoint")
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
-    told = {"steps": trainer.state.global_step, "evaluations": _evaluations(trainer.state.log_history)}
+    matches = newest(run.checkpoints, "checkpoint")
+    trainer.train(resume_from_checkpoint=str(matches) if matches else None)
+    result = {"steps": trainer.state.global_step, "evaluations": _evaluations(trainer.state.log_history)}
     if not len(practice.held_out):
-        return np.empty((0, len(practice.material.labels)), np.float32), told
-    told["best_step"] = trainer.state.best_global_step
-    return chances(trainer.predict(trainer.eval_dataset).predictions, multi), told
+        return np.empty((0, len(practice.material.labels)), np.float32), result
+    result["best_step"] = trainer.state.best_global_step
+    return chances(trainer.predict(trainer.eval_dataset).predictions, multi), result
 
 
 def figures(truth: Bools, probs: Floats, multi: bool) -> dict[str, float]:
     """macro_f1, accuracy (all labels right), and top_k: is one of the k likeliest labels right, of records with any."""
-    said = decide(probs, multi)
-    found = {"macro_f1": macro_f1(truth, said), "accuracy": float((truth == said).all(axis=1).mean())}
+    predicted = decide(probs, multi)
+    rows = {"macro_f1": macro_f1(truth, predicted), "accuracy": float((truth == predicted).all(axis=1).mean())}
     judged, order = np.flatnonzero(truth.any(axis=1)), np.argsort(-probs, axis=1, kind="stable")
     for k in TOPS:
         hit = np.asarray(np.take_along_axis(truth, order[:, :k], axis=1).any(axis=1))
-        found[f"top_{k}"] = float(hit[judged].mean()) if len(judged) else 0.0
-    return {name: round(value, 4) for name, value in found.items()}
+        rows[f"top_{k}"] = float(hit[judged].mean()) if len(judged) else 0.0
+    return {name: round(value, 4) for name, value in rows.items()}
 
 
 def chances(logits: Floats, multi: bool) -> Floats:
@@ -182,8 +182,8 @@ def _callbacks(practice: Practice, run: TrainingRun) -> list[Any]:
             run.report(state.global_step, state.max_steps)
 
         def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-            told = {name: float(value) for name, value in (logs or {}).items() if name in TOLD}
-            run.report(state.global_step, state.max_steps, **told)
+            result = {name: float(value) for name, value in (logs or {}).items() if name in TOLD}
+            run.report(state.global_step, state.max_steps, **result)
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")

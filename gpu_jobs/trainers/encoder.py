@@ -7,12 +7,21 @@ import numpy as np
 
 from core.models.heads.head import fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import FitConfig, TrainingBatches, Phase, shuffled, count_steps, fine_tune
+from gpu_jobs.trainers.fine_tuning import FitConfig, Phase, TrainingBatches, count_steps, fine_tune, shuffled
 from gpu_jobs.trainers.losses import contrast_batch, make_classifier, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pairs import Ints, interleave
-from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, training_info
-from gpu_jobs.trainers.training import Bools, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.probing import (
+    Parts,
+    check_material,
+    choose_rows,
+    encode,
+    finish,
+    lesson_of,
+    make_probe,
+    training_info,
+)
+from gpu_jobs.trainers.training import Bools, TrainedModel, TrainingRun, TrainingSet
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""
@@ -49,7 +58,9 @@ def make_drill(model: Any, material: TrainingSet, run: TrainingRun, parts: Parts
     if run.values["loss"] in IN_BATCH:
         together = int(run.values["samples_per_label"])
         objective = IN_BATCH[run.values["loss"]]
-        return TrainingBatches(rows[:, None], marks, len(taught), objective, lambda rng: interleave(targets, rng, together))
+        return TrainingBatches(
+            rows[:, None], marks, len(taught), objective, lambda rng: interleave(targets, rng, together)
+        )
     start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
     return TrainingBatches(rows[:, None], marks, len(taught), make_classifier(start, None), shuffled(len(taught)))
 

@@ -45,9 +45,11 @@ class Reader:
         def run(batch: list[int]) -> Floats:
             import torch
 
-            given = tokenizer.pad([{name: rows[at] for name, rows in cut.items()} for at in batch], return_tensors="pt")
+            supplied = tokenizer.pad(
+                [{name: rows[at] for name, rows in cut.items()} for at in batch], return_tensors="pt"
+            )
             with torch.inference_mode():
-                logits: Floats = model(**given.to(model.device)).logits.float().cpu().numpy()
+                logits: Floats = model(**supplied.to(model.device)).logits.float().cpu().numpy()
             return logits
 
         return encode_in_batches([len(ids) for ids in cut["input_ids"]], budget, model.config.num_labels, run)

@@ -101,8 +101,8 @@ def fine_tune(model: Any, texts: Sequence[str], drill: TrainingBatches, course: 
     if not ended.exists():
         started = time.monotonic()
         trainer = _make_trainer(loss, [without_surrogates(text) for text in texts], drill, course)
-        found = newest(folder, "checkpoint")
-        trainer.train(resume_from_checkpoint=str(found) if found else None)
+        matches = newest(folder, "checkpoint")
+        trainer.train(resume_from_checkpoint=str(matches) if matches else None)
         if newest(folder, "best") is None:
             keep_only(folder / "best", trainer.state.global_step, lambda path: _save(loss, path))
         write_json(ended, asdict(_outcome(trainer.state, folder, time.monotonic() - started)))
@@ -164,15 +164,15 @@ class Collator:
     drill: TrainingBatches
     valid_label_columns: tuple[str, ...] = ("label",)
 
-    def __call__(self, found: list[dict[str, int]]) -> dict[str, Any]:
+    def __call__(self, matches: list[dict[str, int]]) -> dict[str, Any]:
         import torch
 
-        numbers = [entry["number"] for entry in found]
+        numbers = [entry["number"] for entry in matches]
         rows, marks = self.drill.rows[numbers], self.drill.marks[numbers]
         unique, place = np.unique(rows, return_inverse=True)
-        told = np.concatenate([place.reshape(rows.shape), marks.reshape(len(rows), -1)], axis=1)
+        result = np.concatenate([place.reshape(rows.shape), marks.reshape(len(rows), -1)], axis=1)
         tokens = self.preprocess([self.texts[row] for row in unique])
-        return {"label": torch.from_numpy(told.astype(np.float32)), **{f"text_{key}": tokens[key] for key in tokens}}
+        return {"label": torch.from_numpy(result.astype(np.float32)), **{f"text_{key}": tokens[key] for key in tokens}}
 
 
 def _arguments(drill: TrainingBatches, course: FitConfig) -> Any:
@@ -267,12 +267,12 @@ def _evaluations(state: Any) -> list[dict[str, float]]:
 def _outcome(state: Any, folder: Path, seconds: float) -> Outcome:
     best = newest(folder, "best")
     names = {"eval_loss": "loss", "eval_macro_f1": "macro_f1"}
-    told = [
+    result = [
         {"step": entry["step"], **{name: round(entry[key], 4) for key, name in names.items() if key in entry}}
         for entry in _evaluations(state)
     ]
-    kept = int(best.name.rpartition("-")[2]) if best else state.global_step
-    return Outcome(state.global_step, kept, state.global_step < state.max_steps, round(seconds, 3), told)
+    retained = int(best.name.rpartition("-")[2]) if best else state.global_step
+    return Outcome(state.global_step, retained, state.global_step < state.max_steps, round(seconds, 3), result)
 
 
 def _save(loss: Any, folder: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from core.config.taxonomy import spoken
 from core.models.encoders.encoder import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head, predict
-from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
 
 PIECE = 512
 """texts between two reports"""
@@ -22,8 +22,8 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     for first in range(0, len(material.texts), PIECE):
         rows.append(encoder.encode(material.texts[first : first + PIECE]))
         run.report(min(first + PIECE, len(material.texts)), len(material.texts) + 1)
-    told = [spoken(f"{name} {more}") for name, more in zip(material.names, material.descriptions, strict=True)]
-    names = encoder.encode(told) if run.values["label_names"] else None
+    result = [spoken(f"{name} {more}") for name, more in zip(material.names, material.descriptions, strict=True)]
+    names = encoder.encode(result) if run.values["label_names"] else None
     targets = material.targets.astype(np.float32)
     lesson = LabelledVectors(np.concatenate(rows), targets, material.labels, material.multi, names)
     head = fit_head(lesson, None, np.random.default_rng(run.seed))

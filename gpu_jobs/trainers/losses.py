@@ -55,8 +55,8 @@ def contrast_batch(vectors: Tensor, marks: Tensor) -> Tensor:
     like, _ = _relations(marks)
     itself = torch.eye(len(vectors), dtype=torch.bool, device=vectors.device)
     logits = (vectors @ vectors.T / TEMPERATURE).masked_fill(itself, -1e4)
-    found = torch.log_softmax(logits, dim=1)
-    losses = -(found * like).sum(dim=1) / like.sum(dim=1).clamp(min=1)
+    matches = torch.log_softmax(logits, dim=1)
+    losses = -(matches * like).sum(dim=1) / like.sum(dim=1).clamp(min=1)
     return losses.sum() / like.any(dim=1).sum().clamp(min=1)
 
 
@@ -142,16 +142,16 @@ def _embed(model: Any, features: Mapping[str, Any]) -> Tensor:
     lengths, width = mask.sum(dim=1).tolist(), mask.shape[1]
     budget = GPU_TOKENS if mask.is_cuda else TOKENS
     groups = list(token_batches(lengths, budget))
-    found = []
+    matches = []
     for group in groups:
         longest = max(lengths[place] for place in group)
         part = {
             key: value[group, :longest] if torch.is_tensor(value) and value.shape == (len(lengths), width) else value
             for key, value in features.items()
         }
-        found.append(model(part)["sentence_embedding"].float())
+        matches.append(model(part)["sentence_embedding"].float())
     places = torch.tensor([place for group in groups for place in group], device=mask.device)
-    return torch.cat(found)[places.argsort()]
+    return torch.cat(matches)[places.argsort()]
 
 
 def _relations(marks: Tensor) -> tuple[Tensor, Tensor]:

@@ -43,8 +43,8 @@ def memory_limit(most_mb: int) -> Iterator[None]:
         with _limit(most_mb):
             yield
     except (MemoryError, RuntimeError) as error:
-        told = str(error)  # torch has one kind of error for all that goes wrong
-        if not (isinstance(error, MemoryError) or "out of memory" in told or "can't allocate memory" in told):
+        result = str(error)  # torch has one kind of error for all that goes wrong
+        if not (isinstance(error, MemoryError) or "out of memory" in result or "can't allocate memory" in result):
             raise
         what = f"max_memory_mb={most_mb} is not enough" if most_mb else "The memory of the machine is not enough"
         raise Refused(f"{what}. {_REMEDY}") from error

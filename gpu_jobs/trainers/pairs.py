@@ -62,17 +62,17 @@ def mine(vectors: Floats, targets: Bools, anchors: Ints, k: int, least: float) -
 
     vectors: (n, dims) unit rows. targets: (n, labels). Ties go to the lower row.
     """
-    found: list[tuple[Ints, Ints]] = []
+    matches: list[tuple[Ints, Ints]] = []
     for start in range(0, len(anchors) if k else 0, BLOCK):
         rows = anchors[start : start + BLOCK]
         near = np.asarray(vectors[rows] @ vectors.T, np.float32)
         near[~_unlike(targets, rows)] = -np.inf
         best = np.argsort(-near, axis=1, kind="stable")[:, :k]
         close = np.take_along_axis(near, best, axis=1) >= least
-        found.append((np.repeat(rows, close.sum(axis=1)), best[close]))
-    if not found:
+        matches.append((np.repeat(rows, close.sum(axis=1)), best[close]))
+    if not matches:
         return Hard(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    return Hard(*(np.concatenate(column) for column in zip(*found, strict=True)))
+    return Hard(*(np.concatenate(column) for column in zip(*matches, strict=True)))
 
 
 def make_pairs(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> Pairs:
@@ -208,9 +208,9 @@ def draw_unlike(targets: Bools, rows: Ints, rng: np.random.Generator) -> Ints:
         again = np.flatnonzero(partners < 0)
         if not len(again):
             break
-        found = _draw(padded, ~padded[rows[again]], rng)
-        clash = (padded[found] & padded[rows[again]]).any(axis=1)
-        partners[again] = np.where(clash, -1, found)
+        matches = _draw(padded, ~padded[rows[again]], rng)
+        clash = (padded[matches] & padded[rows[again]]).any(axis=1)
+        partners[again] = np.where(clash, -1, matches)
     return partners
 
 

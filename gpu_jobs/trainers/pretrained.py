@@ -38,14 +38,14 @@ def load_classifier(
     """With a new last layer for the labels of these names, or as it is. Raises BadInput for what is no classifier."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    asked: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     if names is not None:
         kind = "multi_label_classification" if multi else "single_label_classification"
-        asked = {"num_labels": len(names), "problem_type": kind, "ignore_mismatched_sizes": True}
-        asked |= {"id2label": dict(enumerate(names)), "label2id": {name: place for place, name in enumerate(names)}}
+        entries = {"num_labels": len(names), "problem_type": kind, "ignore_mismatched_sizes": True}
+        entries |= {"id2label": dict(enumerate(names)), "label2id": {name: place for place, name in enumerate(names)}}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, **asked)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, local_files_only=True, **entries)
     except ImportError as error:
         raise BadInput(f"{folder} needs a package that is not installed: {_first_line(error)}") from error
     except (OSError, ValueError, KeyError, json.JSONDecodeError) as error:
@@ -89,17 +89,17 @@ def last_layer(loaded: Pretrained) -> tuple[str, int]:
         logits = loaded.model(**loaded.tokenizer(["a", "b"], return_tensors="pt").to(device)).logits
     for hook in hooks:
         hook.remove()
-    found = [name for name, output in seen.items() if output is logits or torch.equal(output, logits)]
-    if not found:
+    matches = [name for name, output in seen.items() if output is logits or torch.equal(output, logits)]
+    if not matches:
         raise BadInput(
             f"{type(loaded.model).__name__} has no linear layer at its end that sees one vector per text, so it cannot "
             "serve as an encoder. Choose an encoder model such as BERT, DeBERTa, ModernBERT or RoBERTa."
         )
-    return found[-1], int(linear[found[-1]].in_features)
+    return matches[-1], int(linear[matches[-1]].in_features)
 
 
 def _keep(seen: dict[str, Any], name: str) -> Any:
-    def hook(part: Any, given: Any, output: Any) -> None:
+    def hook(part: Any, supplied: Any, output: Any) -> None:
         seen[name] = output
 
     return hook

@@ -15,7 +15,7 @@ from gpu_jobs.trainers.fine_tuning import Outcome, Validation
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,10 +37,10 @@ def check_material(material: TrainingSet) -> None:
     counts = material.targets.sum(axis=0)
     enough, needed = int((counts >= EACH).sum()), 1 if material.multi else 2
     if enough < needed:
-        told = ", ".join(f"{name} {count}" for name, count in zip(material.names, counts, strict=True) if count)
+        result = ", ".join(f"{name} {count}" for name, count in zip(material.names, counts, strict=True) if count)
         raise Refused(
             f"Fine-tuning needs {needed} label{'s' if needed > 1 else ''} with {EACH} records each, but there are: "
-            f"{told or 'no labelled records'}. Label more first."
+            f"{result or 'no labelled records'}. Label more first."
         )
 
 
@@ -60,10 +60,10 @@ def choose_rows(material: TrainingSet, run: TrainingRun) -> Parts:
 def encode(model: Any, material: TrainingSet, rows: Ints) -> Floats:
     """(rows, dims) unit vectors by the model as it stands."""
     texts = [without_surrogates(material.texts[row]) for row in rows]
-    found = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
-    if not np.isfinite(found).all():
+    matches = np.asarray(model.encode(texts, show_progress_bar=False, convert_to_numpy=True), np.float32)
+    if not np.isfinite(matches).all():
         raise Refused("Training went astray: the vectors are no numbers any more. Set learning_rate to a tenth of it.")
-    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
+    return np.asarray(matches / np.maximum(np.linalg.norm(matches, axis=1, keepdims=True), 1e-12))
 
 
 def lesson_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
@@ -71,7 +71,9 @@ def lesson_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVec
     return LabelledVectors(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
 
 
-def make_probe(material: TrainingSet, parts: Parts, seed: int, layer: Callable[[], Head] | None = None) -> Validation | None:
+def make_probe(
+    material: TrainingSet, parts: Parts, seed: int, layer: Callable[[], Head] | None = None
+) -> Validation | None:
     """The layer as it stands, or a head on the taught texts, judged on those held out; None: there are none."""
     if not len(parts.held_out):
         return None
@@ -81,9 +83,9 @@ def make_probe(material: TrainingSet, parts: Parts, seed: int, layer: Callable[[
     def probe(model: Any) -> dict[str, float]:
         head = layer() if layer else _fit(model, material, taught)
         probs = predict(head, encode(model, material, held_out))
-        found = macro_f1(truth, decide(probs, material.multi))
+        matches = macro_f1(truth, decide(probs, material.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
-        return {"macro_f1": found, "score": found + TIE * sure}
+        return {"macro_f1": matches, "score": matches + TIE * sure}
 
     return probe
 
@@ -124,7 +126,7 @@ def training_info(
 
     from core.models.encoders.torch_encoder import multiplies_bfloat16
 
-    told = {
+    result = {
         "taught": len(parts.taught),
         "held_out": len(parts.held_out),
         "stages": {name: asdict(outcome) for name, outcome in outcomes.items()},
@@ -135,10 +137,10 @@ def training_info(
     if len(parts.held_out):
         after = macro_f1(material.targets[parts.held_out], decide(trained.held_out_probs, material.multi))
         before = next(iter(outcomes.values())).evaluations[0]["macro_f1"]
-        told["held_out_macro_f1"] = {"before": before, "after": round(after, 4)}
+        result["held_out_macro_f1"] = {"before": before, "after": round(after, 4)}
     if note := _note(parts, outcomes):
-        told["note"] = note
-    return replace(trained, info={**facts, **told})
+        result["note"] = note
+    return replace(trained, info={**facts, **result})
 
 
 def _note(parts: Parts, outcomes: Mapping[str, Outcome]) -> str:

@@ -11,12 +11,21 @@ import numpy as np
 from core.errors import BadInput
 from core.models.heads.head import Head, fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import FitConfig, TrainingBatches, Outcome, Phase, shuffled, count_steps, fine_tune
+from gpu_jobs.trainers.fine_tuning import FitConfig, Outcome, Phase, TrainingBatches, count_steps, fine_tune, shuffled
 from gpu_jobs.trainers.losses import make_classifier, match_cosines, part_triplets
 from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pairs import Hard, Ints, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
-from gpu_jobs.trainers.probing import Parts, check_material, choose_rows, encode, finish, lesson_of, make_probe, training_info
-from gpu_jobs.trainers.training import Bools, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.probing import (
+    Parts,
+    check_material,
+    choose_rows,
+    encode,
+    finish,
+    lesson_of,
+    make_probe,
+    training_info,
+)
+from gpu_jobs.trainers.training import Bools, TrainedModel, TrainingRun, TrainingSet
 
 JUDGED = 2  # pairs of each kind per held-out record, for the loss on them
 
@@ -45,19 +54,19 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     return training_info(trained, material, parts, outcomes, facts)
 
 
-def find_anchors(material: TrainingSet, rows: Ints, wanted: str) -> Ints:
+def find_anchors(material: TrainingSet, rows: Ints, requested: str) -> Ints:
     """Places in `rows` of the records with one of the labels wanted: names or ids, comma-separated; all where ''.
 
     Raises BadInput for a label that there is not.
     """
     chosen = np.zeros(len(material.labels), np.bool_)
-    for word in (word.strip() for word in wanted.split(",") if word.strip()):
-        found = [
+    for word in (word.strip() for word in requested.split(",") if word.strip()):
+        matches = [
             number for number, known in enumerate(zip(material.labels, material.names, strict=True)) if word in known
         ]
-        if not found:
+        if not matches:
             raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(material.names)}.")
-        chosen[found] = True
+        chosen[matches] = True
     if not chosen.any():
         return np.arange(len(rows))
     return np.flatnonzero(material.targets[rows][:, chosen].any(axis=1))
@@ -68,13 +77,13 @@ def make_drill(material: TrainingSet, run: TrainingRun, parts: Parts, hard: Hard
     rng, triplets = np.random.default_rng(run.seed), run.values["loss"] == "triplet"
     make = _triplets if triplets else _pairs
     rows, marks = make(material.targets[parts.taught], _plan(run), hard, rng)
-    kept, taught = [(parts.taught[rows], marks)], len(rows)
+    retained, taught = [(parts.taught[rows], marks)], len(rows)
     unseen = material.targets[parts.held_out]
     if len(unseen) and all(count_pairs(unseen)):
         rows, marks = make(unseen, Plan(JUDGED, len(unseen) * 4), NO_HARD, rng)
-        kept.append((parts.held_out[rows], marks))
-    every, told = (np.concatenate(column) for column in zip(*kept, strict=True))
-    return TrainingBatches(every, told, taught, part_triplets if triplets else match_cosines, shuffled(taught))
+        retained.append((parts.held_out[rows], marks))
+    every, result = (np.concatenate(column) for column in zip(*retained, strict=True))
+    return TrainingBatches(every, result, taught, part_triplets if triplets else match_cosines, shuffled(taught))
 
 
 def _fine_tune(
@@ -116,12 +125,12 @@ NO_HARD = Hard(np.empty(0, np.int64), np.empty(0, np.int64))
 
 
 def _pairs(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> tuple[Ints, Any]:
-    found: Pairs = make_pairs(targets, plan, hard, rng)
-    return np.stack([found.left, found.right], axis=1), found.alike[:, None]
+    matches: Pairs = make_pairs(targets, plan, hard, rng)
+    return np.stack([matches.left, matches.right], axis=1), matches.alike[:, None]
 
 
 def _triplets(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> tuple[Ints, Any]:
-    found = make_triplets(targets, plan, hard, rng)
-    return np.stack([found.anchors, found.positives, found.negatives], axis=1), np.ones(
-        (len(found.anchors), 1), np.float32
+    triplets = make_triplets(targets, plan, hard, rng)
+    return np.stack([triplets.anchors, triplets.positives, triplets.negatives], axis=1), np.ones(
+        (len(triplets.anchors), 1), np.float32
     )

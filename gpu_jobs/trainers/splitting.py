@@ -43,8 +43,8 @@ def _stratify(targets: Bools, share: float, rng: np.random.Generator) -> Bools:
     out, decided = np.zeros(len(targets), np.bool_), np.zeros(len(targets), np.bool_)
     for label in np.argsort(counts, kind="stable"):
         rows = np.flatnonzero(strata[:, label] & ~decided)
-        wanted = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
-        out[rng.permutation(rows)[:wanted]] = True
+        requested = max(int(quota[label] - (strata[:, label] & out).sum()), 0)
+        out[rng.permutation(rows)[:requested]] = True
         decided[rows] = True
     for label in np.flatnonzero(counts):  # rarer labels can have taken too many of it
         rows = np.flatnonzero(strata[:, label])

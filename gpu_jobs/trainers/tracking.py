@@ -69,14 +69,14 @@ def track(job_id: str, params: Mapping[str, Any], folder: Path) -> Iterator[Trac
     folder: where W&B keeps a run that is not online (WANDB_MODE=offline, then `wandb sync`), unless WANDB_DIR says
     otherwise. An error that leaves the block marks the run as failed.
     """
-    told, tracker = _parameters(job_id, params), Tracker()
+    result, tracker = _parameters(job_id, params), Tracker()
     for name, variable, begin in (
         ("Weights & Biases", "WANDB_PROJECT", _begin_wandb),
         ("MLflow", "MLFLOW_TRACKING_URI", _begin_mlflow),
     ):
         if os.environ.get(variable):
             try:
-                tracker.diaries[name] = begin(job_id, told, folder)
+                tracker.diaries[name] = begin(job_id, result, folder)
             except Exception as error:  # noqa: BLE001 - as above
                 _say(f"{name} is not told of this run ({_in_a_line(error)}). Training goes on.")
     try:
@@ -89,10 +89,12 @@ def track(job_id: str, params: Mapping[str, Any], folder: Path) -> Iterator[Trac
 
 def _parameters(job_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """What makes the run repeatable, and where its model is; no path, and no text of the project."""
-    told = {key: params[key] for key in ("trainer", "seed", "encoder", "multi", "taxonomy") if key in params}
-    told |= {"labels": len(params.get("labels", ())), "model": f"models/{job_id}", **params.get("values", {})}
-    absolute = {key: Path(value).name for key, value in told.items() if isinstance(value, str) and value[:1] == os.sep}
-    return told | absolute
+    result = {key: params[key] for key in ("trainer", "seed", "encoder", "multi", "taxonomy") if key in params}
+    result |= {"labels": len(params.get("labels", ())), "model": f"models/{job_id}", **params.get("values", {})}
+    absolute = {
+        key: Path(value).name for key, value in result.items() if isinstance(value, str) and value[:1] == os.sep
+    }
+    return result | absolute
 
 
 def _prefer(variables: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.probing import check_material
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
 
 Ints = npt.NDArray[np.int64]
 
@@ -41,13 +41,13 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
         set_seed(run.seed)
         loaded = load_classifier(where, values["max_length"], material.names, multi=material.multi)
         layer, dims = last_layer(loaded)
-        probs, told = fine_tune(loaded, Practice(material, taught, held_out), run)
+        probs, result = fine_tune(loaded, Practice(material, taught, held_out), run)
         folder = run.work / "encoder"
         loaded.model.save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
         mark_features(folder, layer, dims, loaded.longest)
         del loaded
-        info = {"base": Path(base).name if Path(base).is_dir() else base, "layer": layer, "dims": dims, **told}
+        info = {"base": Path(base).name if Path(base).is_dir() else base, "layer": layer, "dims": dims, **result}
         info |= {"taught": len(taught), "seconds_training": round(time.monotonic() - started, 3)}
         info |= {"note": note} if note else {}
         if len(held_out):
@@ -75,9 +75,9 @@ def choose_base(run: TrainingRun) -> tuple[str, Path, str]:
 def choose_rows(material: TrainingSet, values: Mapping[str, Any], seed: int) -> tuple[Ints, Ints]:
     """(rows that teach, rows held out); of a downsampled material both come from the sample."""
     rng = np.random.default_rng(seed)
-    rows, wanted = np.arange(len(material.texts)), values["downsample"]
-    if wanted and wanted < len(rows):
-        rows, _ = split(material.texts, material.targets, 1 - wanted / len(rows), rng)
+    rows, requested = np.arange(len(material.texts)), values["downsample"]
+    if requested and requested < len(rows):
+        rows, _ = split(material.texts, material.targets, 1 - requested / len(rows), rng)
     texts, targets = [material.texts[row] for row in rows.tolist()], material.targets[rows]
     taught, held_out = split(texts, targets, values["test_size"], rng, values["fewest_held_out"])
     return rows[taught], rows[held_out]
@@ -94,7 +94,9 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
     if not np.isfinite(features).all():
         rate = run.values["learning_rate"]
         raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
-    lesson = LabelledVectors(unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi)
+    lesson = LabelledVectors(
+        unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi
+    )
     out = np.isin(rows, held_out)
     head, probs = fit_on_split(lesson, out)
     info["head"] = "logistic"
@@ -102,9 +104,9 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
         info["features"] = figures(material.targets[held_out], probs, material.multi)
         unseen = part_of(lesson, out)
         own = calibrated(_own_layer(encoder, features, lesson), unseen)
-        said = predict(own, unseen.vectors)
-        if log_loss(said, unseen.targets, lesson.multi) < log_loss(probs, unseen.targets, lesson.multi):
-            head, probs, info["head"] = own, said, "own layer"
+        predicted = predict(own, unseen.vectors)
+        if log_loss(predicted, unseen.targets, lesson.multi) < log_loss(probs, unseen.targets, lesson.multi):
+            head, probs, info["head"] = own, predicted, "own layer"
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))

@@ -14,7 +14,7 @@ from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import FEWEST, Head, predict
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
-from gpu_jobs.trainers.training import Floats, TrainingSet, TrainingRun, TrainedModel
+from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
 
 SHARPNESS = 12.0
 """what a label's own text is ahead of another label's, as logits: near the least log loss on snips and hwu64"""
@@ -39,18 +39,18 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
         raise BadInput(
             f"The template {template[:80]!r} has no {MARK} for the label's name: 'This text is about {MARK}.'"
         )
-    said = [
+    predicted = [
         [template.replace(MARK, spoken(name)), *([text] if (text := description.strip()) else [])]
         for name, description in zip(material.names, material.descriptions, strict=True)
     ]
-    return _WAYS[str(run.values["by"])](material, run, said)
+    return _WAYS[str(run.values["by"])](material, run, predicted)
 
 
-def _by_cosine(material: TrainingSet, run: TrainingRun, said: list[list[str]]) -> TrainedModel:
+def _by_cosine(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
     started = time.monotonic()
     base = str(run.values["base"]) or run.base
     encoder = load_encoder(base, run.cache, run.threads)
-    head = aim([encoder.encode(texts) for texts in said], material)
+    head = aim([encoder.encode(texts) for texts in predicted], material)
     vectors = encoder.encode(material.texts) if material.texts else np.empty((0, encoder.dims), np.float32)
     run.report(len(material.texts), len(material.texts))
     if len(vectors) >= FEWEST:
@@ -63,13 +63,13 @@ def _by_cosine(material: TrainingSet, run: TrainingRun, said: list[list[str]]) -
     return TrainedModel(judge, head, None, np.arange(len(vectors)), predict(head, vectors), info)
 
 
-def aim(said: Sequence[Floats], material: TrainingSet) -> Head:
+def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:
     """The head whose weights are the labels' vectors. said: for each label (texts, dims) unit rows; their mean counts.
 
     The mean label is taken off: what all have in common (the template, the language) says nothing. Where several may
     hold, this raised macro F1 on library_sample_en from .30 to .39 at the best threshold.
     """
-    rows = np.stack([vectors.mean(axis=0) for vectors in said])
+    rows = np.stack([vectors.mean(axis=0) for vectors in predicted])
     rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
     centred = rows - rows.mean(axis=0) if len(rows) > 1 else rows
     own = (centred**2).sum(axis=1)
@@ -85,19 +85,19 @@ def _calibrated(head: Head, vectors: Floats, material: TrainingSet) -> Head:
     return replace(warm, calibration_error=expected_error(predict(warm, vectors), targets, even, head.multi))
 
 
-def _by_entailment(material: TrainingSet, run: TrainingRun, said: list[list[str]]) -> TrainedModel:
+def _by_entailment(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
     """Yin et al. 2019: the labels' entailments against each other, or where several may hold against contradiction."""
     started = time.monotonic()
     base = str(run.values["base"]) or NLI_MODEL
     reader = load_reader(base, run.cache, run.threads)
-    sentences = [sentence for label in said for sentence in label]
-    firsts = np.cumsum([0, *(len(label) for label in said)])[:-1]
+    sentences = [sentence for label in predicted for sentence in label]
+    firsts = np.cumsum([0, *(len(label) for label in predicted)])[:-1]
 
     def judge(texts: Sequence[str]) -> Floats:
-        probs = [np.empty((0, len(said)), np.float32)]
+        probs = [np.empty((0, len(predicted)), np.float32)]
         for first in range(0, len(texts), PIECE):
-            found = reader.judge(texts[first : first + PIECE], sentences, against=material.multi)
-            best = np.maximum.reduceat(found, firsts, axis=1)  # of several sentences the one that fits
+            matches = reader.judge(texts[first : first + PIECE], sentences, against=material.multi)
+            best = np.maximum.reduceat(matches, firsts, axis=1)  # of several sentences the one that fits
             probs.append(np.asarray((sigmoid if material.multi else softmax)(best), np.float32))
             run.report(min(first + PIECE, len(texts)), len(texts))
         return np.concatenate(probs)
@@ -112,4 +112,7 @@ def _plain(base: str) -> str:
     return Path(base).name if Path(base).is_dir() else base
 
 
-_WAYS: dict[str, Callable[[TrainingSet, TrainingRun, list[list[str]]], TrainedModel]] = {"cosine": _by_cosine, "nli": _by_entailment}
+_WAYS: dict[str, Callable[[TrainingSet, TrainingRun, list[list[str]]], TrainedModel]] = {
+    "cosine": _by_cosine,
+    "nli": _by_entailment,
+}

@@ -69,7 +69,7 @@ def _kept(crossed: OutOfFold, arrays: Arrays) -> Verdicts:
     return Verdicts(
         rows,
         arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)],
-        crossed.said[there],
+        crossed.predicted[there],
         crossed.label[there],
         crossed.probability[there],
         crossed.weight[there],

@@ -62,8 +62,8 @@ def quality(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int]
 
 def only_shared(votes: Votes) -> Votes:
     """The answers to records that two people answered or more."""
-    kept = np.bincount(votes.record, minlength=votes.records)[votes.record] > 1
-    return replace(votes, record=votes.record[kept], who=votes.who[kept], said=votes.said[kept])
+    retained = np.bincount(votes.record, minlength=votes.records)[votes.record] > 1
+    return replace(votes, record=votes.record[retained], who=votes.who[retained], answer=votes.answer[retained])
 
 
 def questions_of(votes: Votes, arrays: Mapping[str, npt.NDArray[Any]], multi: bool) -> list[Question]:
@@ -72,17 +72,17 @@ def questions_of(votes: Votes, arrays: Mapping[str, npt.NDArray[Any]], multi: bo
     arrays: known (records,), and members (categories, labels), which labels each category has.
     """
     if not multi:
-        return [Question(votes, arrays["known"])] if len(np.unique(votes.said)) > 1 else []
+        return [Question(votes, arrays["known"])] if len(np.unique(votes.answer)) > 1 else []
     members, known = arrays["members"], arrays["known"]
     inside = (known >= 0) & (known < len(members))  # a set that nobody gave has no code: nothing is known then
-    found = []
+    result = []
     for has in members.T.astype(np.int64):
         truth = np.full(len(known), -1)
         truth[inside] = has[known[inside]]
-        one = Question(replace(votes, said=has[votes.said], categories=2), truth)
-        if len(np.unique(one.votes.said)) > 1:
-            found.append(one)
-    return found
+        one = Question(replace(votes, answer=has[votes.answer], categories=2), truth)
+        if len(np.unique(one.votes.answer)) > 1:
+            result.append(one)
+    return result
 
 
 def one_coin(question: Question) -> Floats:
@@ -96,9 +96,9 @@ def one_coin(question: Question) -> Floats:
     right = np.full(votes.people, START)
     for _ in range(ROUNDS):
         sums = np.zeros((votes.records, votes.categories))
-        np.add.at(sums, (votes.record, votes.said), log_odds(right, votes.categories)[votes.who])
+        np.add.at(sums, (votes.record, votes.answer), log_odds(right, votes.categories)[votes.who])
         probs = _certain(_shares(sums), question.known)
-        hits = probs[votes.record, votes.said]
+        hits = probs[votes.record, votes.answer]
         mean = hits.mean() if len(hits) else START
         right = (np.bincount(votes.who, hits, votes.people) + SHRINKAGE * mean) / (total + SHRINKAGE)
     return right
@@ -133,7 +133,7 @@ def believe(question: Question) -> Belief:
     """Dawid & Skene 1979 and MACE (Hovy et al. 2013) by crowd-kit."""
     probs, errors = dawid_skene(question)
     votes = question.votes
-    own = np.log(np.clip(errors[votes.who, votes.said], SLIGHT, 1))
+    own = np.log(np.clip(errors[votes.who, votes.answer], SLIGHT, 1))
     others = _shares(np.log(np.clip(probs[votes.record], 1e-10, 1)) - own)
     known = question.known[votes.record]
     return Belief(_certain(probs, question.known), _certain(others, known), mace(votes)[0])
@@ -145,18 +145,18 @@ def dawid_skene(question: Question) -> tuple[Floats, Floats]:
     from crowdkit.aggregation.classification.dawid_skene import DawidSkene
 
     votes, codes = question.votes, range(question.votes.categories)
-    table = pandas.DataFrame({"task": votes.record, "worker": votes.who, "label": votes.said})
-    usable = np.flatnonzero(np.isin(question.known, np.unique(votes.said)))
+    table = pandas.DataFrame({"task": votes.record, "worker": votes.who, "label": votes.answer})
+    usable = np.flatnonzero(np.isin(question.known, np.unique(votes.answer)))
     truth = pandas.Series(question.known[usable], index=usable) if len(usable) else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # crowd-kit 1.4.2 says `inplace`, which pandas 4 drops
         warnings.simplefilter("ignore", FutureWarning)
         model = DawidSkene(n_iter=100).fit(table, truth)
-    found = model.probas_.reindex(index=range(votes.records), columns=codes)
-    probs = found.fillna({code: float(model.priors_.get(code, 0.0)) for code in codes}).to_numpy(np.float64)
+    matches = model.probas_.reindex(index=range(votes.records), columns=codes)
+    probs = matches.fillna({code: float(model.priors_.get(code, 0.0)) for code in codes}).to_numpy(np.float64)
     errors = np.full((votes.people, votes.categories, votes.categories), 1 / votes.categories)
-    given = model.errors_.reindex(columns=codes).fillna(SLIGHT)
-    errors[given.index.get_level_values(0), given.index.get_level_values(1)] = given.to_numpy(np.float64)
+    supplied = model.errors_.reindex(columns=codes).fillna(SLIGHT)
+    errors[supplied.index.get_level_values(0), supplied.index.get_level_values(1)] = supplied.to_numpy(np.float64)
     return probs, errors
 
 
@@ -170,7 +170,7 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
     from crowdkit.aggregation.classification.mace import MACE
 
     order = np.lexsort((votes.who, votes.record))
-    columns = {"task": votes.record, "worker": votes.who, "label": votes.said}
+    columns = {"task": votes.record, "worker": votes.who, "label": votes.answer}
     coded = {name: pandas.factorize(values[order]) for name, values in columns.items()}
     table = pandas.DataFrame({name: codes for name, (codes, _) in coded.items()})
     with warnings.catch_warnings():
@@ -186,28 +186,28 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
 
 
 def _people(
-    votes: Votes, shared: Votes, arrays: Mapping[str, npt.NDArray[Any]], told: list[tuple[Question, Belief]]
+    votes: Votes, shared: Votes, arrays: Mapping[str, npt.NDArray[Any]], result: list[tuple[Question, Belief]]
 ) -> list[dict[str, Any]]:
     """A row per person in the order of their places; None for what cannot be told."""
     known, gold = arrays["known"], arrays["gold"]
     right = one_coin(Question(with_known(votes, known), known))
-    used = max(len(np.unique(votes.said)), 2)
-    informed = _informed(told, votes.people)
-    knows = np.array([belief.mace for _, belief in told]).mean(axis=0) if told else np.full(votes.people, np.nan)
+    used = max(len(np.unique(votes.answer)), 2)
+    informed = _informed(result, votes.people)
+    knows = np.array([belief.mace for _, belief in result]).mean(axis=0) if result else np.full(votes.people, np.nan)
     on_gold = gold[votes.record]
-    hits = np.bincount(votes.who[on_gold], (votes.said == known[votes.record])[on_gold], votes.people)
-    asked = np.bincount(votes.who[on_gold], minlength=votes.people)
+    hits = np.bincount(votes.who[on_gold], (votes.answer == known[votes.record])[on_gold], votes.people)
+    query = np.bincount(votes.who[on_gold], minlength=votes.people)
     answers, beside = (np.bincount(one.who, minlength=votes.people) for one in (votes, shared))
     value = weights(right, used)
     return [
         {
             "answers": int(answers[person]),
             "shared": int(beside[person]),
-            "gold": _against_gold(int(hits[person]), int(asked[person])),
-            "right": float(right[person]) if beside[person] or asked[person] else None,
+            "gold": _against_gold(int(hits[person]), int(query[person])),
+            "right": float(right[person]) if beside[person] or query[person] else None,
             "informed": _number(informed[person]),
             "mace": _number(knows[person]),
-            "weight": float(value[person]) if beside[person] or asked[person] else 1.0,
+            "weight": float(value[person]) if beside[person] or query[person] else 1.0,
         }
         for person in range(votes.people)
     ]
@@ -215,35 +215,35 @@ def _people(
 
 def with_known(votes: Votes, known: Ints) -> Votes:
     """The answers to records that two people answered or whose label is known."""
-    kept = (np.bincount(votes.record, minlength=votes.records) > 1) | (known >= 0)
-    kept = kept[votes.record]
-    return replace(votes, record=votes.record[kept], who=votes.who[kept], said=votes.said[kept])
+    retained = (np.bincount(votes.record, minlength=votes.records) > 1) | (known >= 0)
+    retained = retained[votes.record]
+    return replace(votes, record=votes.record[retained], who=votes.who[retained], answer=votes.answer[retained])
 
 
-def _informed(told: list[tuple[Question, Belief]], people: int) -> Floats:
+def _informed(result: list[tuple[Question, Belief]], people: int) -> Floats:
     """(people,) 1 for always right, 0 for guessing by one's own habits, below 0 for worse; NaN without an answer.
 
     What the others' answers make likely of each answer, beyond what its author's habits would hit: a kappa.
     """
     above, most = np.zeros(people), np.zeros(people)
-    for question, belief in told:
+    for question, belief in result:
         votes = question.votes
-        hits = belief.others[np.arange(len(votes.said)), votes.said]
+        hits = belief.others[np.arange(len(votes.answer)), votes.answer]
         chance = belief.probs[np.unique(votes.record)].mean(axis=0)
-        above += np.bincount(votes.who, hits - chance[votes.said], people)
-        most += np.bincount(votes.who, 1 - chance[votes.said], people)
+        above += np.bincount(votes.who, hits - chance[votes.answer], people)
+        most += np.bincount(votes.who, 1 - chance[votes.answer], people)
     return np.where(most > 0, above / np.where(most > 0, most, 1), np.nan)
 
 
-def _against_gold(right: int, asked: int) -> dict[str, Any] | None:
+def _against_gold(right: int, query: int) -> dict[str, Any] | None:
     """Share that was right with its 95 % interval (Beta with Jeffreys' prior)."""
     from scipy.stats import beta
 
-    if not asked:
+    if not query:
         return None
-    low, high = (beta.ppf(level, right + 0.5, asked - right + 0.5) for level in (0.025, 0.975))
-    edges = {"low": 0.0 if not right else float(low), "high": 1.0 if right == asked else float(high)}
-    return {"n": asked, "value": right / asked, **edges}
+    low, high = (beta.ppf(level, right + 0.5, query - right + 0.5) for level in (0.025, 0.975))
+    edges = {"low": 0.0 if not right else float(low), "high": 1.0 if right == query else float(high)}
+    return {"n": query, "value": right / query, **edges}
 
 
 def _number(value: float) -> float | None:

@@ -60,28 +60,28 @@ def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
 
 def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
-    arrays, wanted = task.arrays, task.params["choose"]
-    if wanted["strategy"] not in STRATEGIES:
-        raise BadInput(f"There is no strategy {wanted['strategy']!r}; there are {', '.join(STRATEGIES)}.")
-    strategy, rng = STRATEGIES[wanted["strategy"]], np.random.default_rng(wanted["seed"])
+    arrays, requested = task.arrays, task.params["choose"]
+    if requested["strategy"] not in STRATEGIES:
+        raise BadInput(f"There is no strategy {requested['strategy']!r}; there are {', '.join(STRATEGIES)}.")
+    strategy, rng = STRATEGIES[requested["strategy"]], np.random.default_rng(requested["seed"])
     labelled, extra = arrays["train_rows"], arrays["machine_rows"]
     pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
-    batch = compose(pool, wanted["size"], strategy, wanted["audit_share"], rng)
+    batch = compose(pool, requested["size"], strategy, requested["audit_share"], rng)
     targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
     audited = Audited(tuple(task.params["label_names"]), targets.sum(axis=0).astype(np.int64), len(targets))
-    tested = examine(pool, batch, np.random.default_rng(wanted["seed"]), audited)
+    tested = examine(pool, batch, np.random.default_rng(requested["seed"]), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
         _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
-        min(wanted["spare"], len(left)),
+        min(requested["spare"], len(left)),
         strategy,
-        wanted["audit_share"],
+        requested["audit_share"],
         rng,
     )
     _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
     candidates = len(pool.rows) + len(extra)
-    told = {"pool": candidates, "records": len(task.vectors), "labelled": len(labelled)}
-    return told | {"self_test": asdict(tested)}
+    result = {"pool": candidates, "records": len(task.vectors), "labelled": len(labelled)}
+    return result | {"self_test": asdict(tested)}
 
 
 def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:

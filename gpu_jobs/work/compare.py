@@ -37,16 +37,16 @@ def compare(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[s
     if not records.labelled:
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
     columns = columns_of(subjects, records, place.names)
-    kept, weights = who_judges(bundle, params, records, columns, crossed=False)
-    gathered, done = Collector(columns, subjects, kept), 0
+    retained, weights = who_judges(bundle, params, records, columns, crossed=False)
+    gathered, done = Collector(columns, subjects, retained), 0
     report(0, records.total)
     for chunk in records.chunks():
         done += len(chunk.texts)
         part = part_of(chunk, gathered.pick(chunk))
         gathered.keep(part, [subject.guess(part) for subject in subjects])
         report(done, records.total)
-    found = _figures(gathered, weights or plain(int(kept.sum())), params["seed"])
-    return found | {
+    matches = _figures(gathered, weights or plain(int(retained.sum())), params["seed"])
+    return matches | {
         "records": records.total,
         "labels": dict(columns.names),
         "multi": subjects[0].multi,
@@ -59,24 +59,26 @@ def compare(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[s
 
 
 def _figures(gathered: Collector, weights: Weights, seed: int) -> dict[str, Any]:
-    found = gathered.collected()
-    truth, (first, second) = found.truth, [one.said for one in found.said]
-    scores = {side: score(truth, said, weights, seed) for side, said in (("first", first), ("second", second))}
+    matches = gathered.collected()
+    truth, (first, second) = matches.truth, [one.predicted for one in matches.predicted]
+    scores = {
+        side: score(truth, predicted, weights, seed) for side, predicted in (("first", first), ("second", second))
+    }
     differ = paired(truth, first, second, weights, seed)
     return {
         **asdict(differ),
         "scores": {
             side: {"accuracy": asdict(one.accuracy), "macro_f1": asdict(one.macro_f1)} for side, one in scores.items()
         },
-        "per_label": list(_per_label(found, gathered.columns, weights, seed)),
-        "examples": list(_examples(found, gathered.columns, weights)),
+        "per_label": list(_per_label(matches, gathered.columns, weights, seed)),
+        "examples": list(_examples(matches, gathered.columns, weights)),
         "verdict": verdict(differ, *(subject.name for subject in gathered.subjects)),
     }
 
 
-def _per_label(found: Collected, columns: Columns, weights: Weights, seed: int) -> Iterator[dict[str, Any]]:
+def _per_label(collected: Collected, columns: Columns, weights: Weights, seed: int) -> Iterator[dict[str, Any]]:
     """F1 of each label, the most frequent first."""
-    truth, (first, second) = found.truth, [one.said for one in found.said]
+    truth, (first, second) = collected.truth, [one.predicted for one in collected.predicted]
     there = np.flatnonzero((truth | first | second).any(axis=0))
     frequent = there[np.argsort(-truth.sum(axis=0)[there], kind="stable")]
     for column in frequent[:MOST_LABELS].tolist():
@@ -90,41 +92,43 @@ def _per_label(found: Collected, columns: Columns, weights: Weights, seed: int) 
         }
 
 
-def _examples(found: Collected, columns: Columns, weights: Weights) -> Iterator[dict[str, Any]]:
+def _examples(collected: Collected, columns: Columns, weights: Weights) -> Iterator[dict[str, Any]]:
     """Records that only one gets right; those first of which the other was surest."""
-    first, second = found.said
-    right = [(found.truth == one.said).all(axis=1) & weights.drawn for one in (first, second)]
+    first, second = collected.predicted
+    right = [(collected.truth == one.predicted).all(axis=1) & weights.drawn for one in (first, second)]
     for side, mine, theirs, wrong in (("first", *right, second), ("second", *right[::-1], first)):
         places = np.flatnonzero(mine & ~theirs)
-        sure = np.where(wrong.said, wrong.probs, 0).max(axis=1)[places] * wrong.known[places]
+        sure = np.where(wrong.predicted, wrong.probs, 0).max(axis=1)[places] * wrong.known[places]
         for row in places[np.argsort(-sure, kind="stable")][:MOST_EXAMPLES].tolist():
-            said = {name: named(one.said[row], columns) for name, one in (("first", first), ("second", second))}
-            truth = named(found.truth[row], columns)
-            yield {"id": found.ids[row], "text": found.texts[row], "truth": truth, **said, "right": side}
+            predicted = {
+                name: named(one.predicted[row], columns) for name, one in (("first", first), ("second", second))
+            }
+            truth = named(collected.truth[row], columns)
+            yield {"id": collected.ids[row], "text": collected.texts[row], "truth": truth, **predicted, "right": side}
 
 
-def verdict(found: Paired, first: str, second: str) -> str:
+def verdict(matches: Paired, first: str, second: str) -> str:
     """Which is better, in a sentence; by both measures, or by the one that can tell."""
-    told = {one.better for one in (found.accuracy, found.macro_f1)}
-    if told == {"first", "second"}:
-        better = "second" if found.accuracy.better == "second" else "first"
+    result = {one.better for one in (matches.accuracy, matches.macro_f1)}
+    if result == {"first", "second"}:
+        better = "second" if matches.accuracy.better == "second" else "first"
         winner, other = (second, first) if better == "second" else (first, second)
         return f"{winner} is right more often, {other} has the better macro F1: it does better on rare labels."
     for side, winner, other in (("second", second, first), ("first", first, second)):
-        if side in told:
+        if side in result:
             return f"{winner} is better than {other}; chance does not explain it."
     return f"Chance may explain what tells {first} and {second} apart here."
 
 
 def _notes(gathered: Collector, records: Records, on: str) -> Iterator[str]:
     """What a reader must know about the records and the labels."""
-    columns, kept = gathered.columns, gathered.kept
+    columns, retained = gathered.columns, gathered.retained
     if records.labelled < records.total:
         yield f"{records.total - records.labelled:,} records have no label and judge nothing."
     if on == "audit":
         yield "Audit records judge: no model learnt from them, or what heads say that had not seen them counts."
-    elif kept.sum() < len(kept):
-        yield f"The figures rest on {kept.sum():,} of {len(kept):,} records, drawn at random."
+    elif retained.sum() < len(retained):
+        yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random."
     for subject in gathered.subjects:
         own = set(columns.of(subject))
         strange = [label for label in records.counts if columns.place[label] not in own]

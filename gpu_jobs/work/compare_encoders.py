@@ -50,15 +50,15 @@ def compare_encoders(bundle: Path, params: Mapping[str, Any], report: Progress) 
         raise Refused(f"There are {len(codes):,} records for {clusters:,} clusters. Take fewer clusters.")
     total = len(chosen.texts) * len(params["encoders"])
     rows: list[dict[str, Any]] = []
-    found: list[Quality] = []
+    matches: list[Quality] = []
     for number, one in enumerate(params["encoders"]):
         began = time.monotonic()
         vectors = _vectors(one, chosen, params, partial(_report, report, number * len(chosen.texts), total))
         seconds = round(time.monotonic() - began, 3)
-        found.append(measure(vectors, codes, params["seed"], clusters))
-        told = {"encoder": one["name"], "dims": vectors.shape[1], "seconds": seconds, **_shown(found[-1])}
-        ahead = differences(found[0].each, found[-1].each, len(params["encoders"]) - 1) if number else None
-        rows.append(told | {"difference": ahead and _named(ahead)})
+        matches.append(measure(vectors, codes, params["seed"], clusters))
+        result = {"encoder": one["name"], "dims": vectors.shape[1], "seconds": seconds, **_shown(matches[-1])}
+        ahead = differences(matches[0].each, matches[-1].each, len(params["encoders"]) - 1) if number else None
+        rows.append(result | {"difference": ahead and _named(ahead)})
     return {
         "rows": rows,
         "records": len(chosen.texts),
@@ -97,16 +97,20 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
 
     The file is read twice: only what is looked at stays in memory.
     """
-    labels = [given[0] if given and len(given) == 1 else "" for chunk in records.chunks() for given in chunk.labels]
+    labels = [
+        supplied[0] if supplied and len(supplied) == 1 else ""
+        for chunk in records.chunks()
+        for supplied in chunk.labels
+    ]
     one = np.flatnonzero([bool(label) for label in labels])
     codes = np.unique([labels[place] for place in one], return_inverse=True)[1]
     places = choose_records(codes, np.random.default_rng(seed), most)
-    wanted, start = one[places], 0
+    requested, start = one[places], 0
     ids: list[str] = []
     texts: list[str] = []
     rows: list[int] = []
     for chunk in records.chunks():
-        here = wanted[(wanted >= start) & (wanted < start + len(chunk.ids))] - start
+        here = requested[(requested >= start) & (requested < start + len(chunk.ids))] - start
         start += len(chunk.ids)
         ids += [chunk.ids[place] for place in here]
         texts += [chunk.texts[place] for place in here]
@@ -125,22 +129,22 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
 
 def _vectors(one: Mapping[str, str], chosen: Chunk, params: Mapping[str, Any], report: Callable[[int], None]) -> Floats:
     """Those there are, where the project has encoded these records, else made now."""
-    kept = Path(params["vectors"])
-    if chosen.rows is not None and chosen.rows.max() < encoded_rows(kept, one["name"]):
-        return np.asarray(open_vectors(kept, one["name"])[chosen.rows], np.float32)
-    encoder, rows = load_encoder(one["place"], kept / "cache", params["threads"]), []
+    retained = Path(params["vectors"])
+    if chosen.rows is not None and chosen.rows.max() < encoded_rows(retained, one["name"]):
+        return np.asarray(open_vectors(retained, one["name"])[chosen.rows], np.float32)
+    encoder, rows = load_encoder(one["place"], retained / "cache", params["threads"]), []
     for start in range(0, len(chosen.texts), PIECE):
         rows.append(encoder.encode(chosen.texts[start : start + PIECE]))
         report(min(start + PIECE, len(chosen.texts)))
     return np.concatenate(rows)
 
 
-def _shown(found: Quality) -> dict[str, Any]:
+def _shown(quality: Quality) -> dict[str, Any]:
     return {
-        "knn_accuracy": asdict(found.neighbours),
-        "purity": asdict(found.purity),
-        "silhouette": asdict(found.silhouette),
-        "few_label_accuracy": [{"per_label": one.per_label, **asdict(one.accuracy)} for one in found.few],
+        "knn_accuracy": asdict(quality.neighbours),
+        "purity": asdict(quality.purity),
+        "silhouette": asdict(quality.silhouette),
+        "few_label_accuracy": [{"per_label": one.per_label, **asdict(one.accuracy)} for one in quality.few],
     }
 
 

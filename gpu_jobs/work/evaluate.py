@@ -13,7 +13,7 @@ import numpy.typing as npt
 from core.errors import Refused
 from core.evaluation.audit import Weights, weigh
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import BASELINE, Place, EvaluatedModel, open_subject, part_of, some_of
+from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, Place, open_subject, part_of, some_of
 from gpu_jobs.work.judging import (
     Collector,
     Columns,
@@ -26,7 +26,7 @@ from gpu_jobs.work.judging import (
 )
 from gpu_jobs.work.measure import read_history, subsample
 from gpu_jobs.work.prediction_lines import writing_lines
-from gpu_jobs.work.score_dict import figures_of, leakage_notes, judged_of, unknown_label_notes
+from gpu_jobs.work.score_dict import figures_of, judged_of, leakage_notes, unknown_label_notes
 from gpu_jobs.work.train import audit_weights
 
 Bools = npt.NDArray[np.bool_]
@@ -45,8 +45,8 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
     if not records.labelled and not params["write"]:
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
     columns = columns_of([subject], records, place.names)
-    kept, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
-    gathered, done = Collector(columns, [subject], kept), 0
+    retained, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
+    gathered, done = Collector(columns, [subject], retained), 0
     lines = params["write"] and writing_lines(bundle / "out" / params["write"], columns, subject, params["top_k"])
     with lines or nullcontext() as write:
         report(0, records.total)
@@ -60,11 +60,11 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
             if write is not None:
                 write(chunk, guesses)
             report(done, records.total)
-    found = _figures(params, gathered, weights) if records.labelled else {}
-    notes = [*found.pop("sentences", ()), *_notes(params, records, columns, kept)]
+    matches = _figures(params, gathered, weights) if records.labelled else {}
+    notes = [*matches.pop("sentences", ()), *_notes(params, records, columns, retained)]
     if subject.name != BASELINE:
         notes += leakage_notes(taught(bundle, records), records.labelled)
-    return found | {
+    return matches | {
         "trainer": subject.trainer,
         "multi": subject.multi,
         "records": records.labelled if params["labeled_only"] else records.total,
@@ -91,10 +91,12 @@ def place_of(bundle: Path, params: Mapping[str, Any]) -> Place:
     )
 
 
-def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Progress) -> tuple[list[EvaluatedModel], Records]:
+def open_all(
+    bundle: Path, params: Mapping[str, Any], place: Place, report: Progress
+) -> tuple[list[EvaluatedModel], Records]:
     """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
-    wanted = params["subjects"]
-    models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in wanted if one["folder"]}
+    subjects = params["subjects"]
+    models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in subjects if one["folder"]}
     multi = next((model.multi for model in models.values()), place.multi)
     if params["file"]:
         known = {
@@ -105,12 +107,12 @@ def open_all(bundle: Path, params: Mapping[str, Any], place: Place, report: Prog
         records = records_of_project(bundle, params["on"], multi=multi)
     if not place.names:
         place = replace(place, names={label: label for label in sorted(records.counts)})
-    if len(models) < len(wanted) and len(place.names) < (1 if multi else 2):
+    if len(models) < len(subjects) and len(place.names) < (1 if multi else 2):
         raise Refused(
             f"The baseline chooses among labels by their names, and there {'is one' if place.names else 'is none'}. "
             "Name the column with --label, or add labels to the project."
         )
-    return [models.get(one["name"]) or open_subject(BASELINE, None, place) for one in wanted], records
+    return [models.get(one["name"]) or open_subject(BASELINE, None, place) for one in subjects], records
 
 
 def who_judges(
@@ -124,22 +126,22 @@ def who_judges(
         return draw(records, columns, len(params["subjects"]), params["seed"]), None
     rows, path = records.rows(), bundle / "in" / "history.npz"
     if not crossed:
-        weights, kept = audit_weights(path, rows)
-        return kept, weights
+        weights, retained = audit_weights(path, rows)
+        return retained, weights
     with np.load(path, allow_pickle=False) as file:
         arrays = {name: file[name] for name in file.files}
     judging, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     return np.isin(rows, judging), weights
 
 
-def _notes(params: Mapping[str, Any], records: Records, columns: Columns, kept: Bools) -> Iterator[str]:
+def _notes(params: Mapping[str, Any], records: Records, columns: Columns, retained: Bools) -> Iterator[str]:
     """What a reader must know about the records."""
     if not records.labelled:
         yield "No record has a label: nothing is judged, the model only guessed. Name the column with --label."
     elif records.labelled < records.total and not params["labeled_only"]:
         yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
-    if params["on"] != "audit" and kept.sum() < len(kept):
-        yield f"The figures rest on {kept.sum():,} of {len(kept):,} records, drawn at random; all were guessed."
+    if params["on"] != "audit" and retained.sum() < len(retained):
+        yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were guessed."
     yield from unknown_label_notes(columns.unknown)
     if params["on"] == "split":
         yield (

@@ -12,11 +12,11 @@ import numpy.typing as npt
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import load_encoder
 from core.models.heads.head import decide, predict
-from core.models.out_of_fold import OutOfFold, HeldOut, read_crossed, read_judged
+from core.models.out_of_fold import HeldOut, OutOfFold, read_crossed, read_judged
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.training.trainers import read_values
-from gpu_jobs.trainers.training import TrainingSet, TrainingRun
+from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ class Predictions:
     and only what heads that had not seen it decided is known; the probs of such a row mean nothing."""
 
     probs: Floats
-    said: Bools
+    predicted: Bools
     known: Bools
 
 
@@ -186,33 +186,33 @@ def _stored(judged: HeldOut, guess: Callable[[Chunk], Predictions], multi: bool)
     return stored_or_guessed
 
 
-def _crossed(kept: OutOfFold, guess: Callable[[Chunk], Predictions]) -> Callable[[Chunk], Predictions]:
+def _crossed(retained: OutOfFold, guess: Callable[[Chunk], Predictions]) -> Callable[[Chunk], Predictions]:
     """Of what the model learnt from, the verdicts that it kept."""
 
     def kept_or_guessed(chunk: Chunk) -> Predictions:
-        found = guess(chunk)
+        result = guess(chunk)
         if chunk.rows is None:
-            return found
-        seen = np.isin(chunk.rows, kept.rows)
-        said = found.said.copy()
-        said[seen] = kept.said[np.searchsorted(kept.rows, chunk.rows[seen])]
-        return replace(found, said=said, known=~seen)
+            return result
+        seen = np.isin(chunk.rows, retained.rows)
+        predicted = result.predicted.copy()
+        predicted[seen] = retained.predicted[np.searchsorted(retained.rows, chunk.rows[seen])]
+        return replace(result, predicted=predicted, known=~seen)
 
     return kept_or_guessed
 
 
-def part_of(chunk: Chunk, kept: Bools) -> Chunk:
+def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     """The records where `kept` is True."""
-    places = np.flatnonzero(kept).tolist()
+    places = np.flatnonzero(retained).tolist()
     return Chunk(
         ids=[chunk.ids[place] for place in places],
         texts=[chunk.texts[place] for place in places],
         labels=[chunk.labels[place] for place in places],
-        rows=None if chunk.rows is None else chunk.rows[kept],
-        stated=None if chunk.stated is None else chunk.stated[kept],
+        rows=None if chunk.rows is None else chunk.rows[retained],
+        stated=None if chunk.stated is None else chunk.stated[retained],
     )
 
 
-def some_of(guesses: Predictions, kept: Bools) -> Predictions:
+def some_of(guesses: Predictions, retained: Bools) -> Predictions:
     """Those where `kept` is True."""
-    return Predictions(guesses.probs[kept], guesses.said[kept], guesses.known[kept])
+    return Predictions(guesses.probs[retained], guesses.predicted[retained], guesses.known[retained])

@@ -37,7 +37,7 @@ def push(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], N
     places = {"model": (params["repo"], bundle / "in" / "model")}
     if params["labels"]:
         places["dataset"] = (f"{params['repo']}-labels", bundle / "in" / "dataset")
-    told: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     with _in_sentences(params["repo"], token):
         from huggingface_hub import HfApi
 
@@ -46,8 +46,8 @@ def push(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], N
         for kind, (repo, folder) in places.items():
             sent = _send(api, (repo, kind, parents[kind]), folder, params["message"], report)
             sent["private"] = bool(api.repo_info(repo, repo_type=kind).private)
-            told |= sent if kind == "model" else {"dataset": sent}
-    return told
+            result |= sent if kind == "model" else {"dataset": sent}
+    return result
 
 
 def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
@@ -55,16 +55,16 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
     from huggingface_hub.errors import RepositoryNotFoundError
 
     try:
-        found = api.repo_info(repo, repo_type=kind)
+        matches = api.repo_info(repo, repo_type=kind)
     except RepositoryNotFoundError:
         api.create_repo(repo, repo_type=kind, private=private)
-        found = api.repo_info(repo, repo_type=kind)
-    names = {one.rfilename for one in found.siblings or ()}
+        matches = api.repo_info(repo, repo_type=kind)
+    names = {one.rfilename for one in matches.siblings or ()}
     if names - {*_KEPT, "README.md"} and _MARKS[kind] not in names:
         raise Refused(f"{repo} is there already and holds something else. Name another; nothing was pushed.")
-    if private and not found.private:
+    if private and not matches.private:
         raise Refused(f"{repo} is there already and public. Push with --public if that is meant, or name another.")
-    return str(found.sha) if found.sha else None
+    return str(matches.sha) if matches.sha else None
 
 
 def _send(
@@ -110,8 +110,10 @@ def _in_sentences(repo: str, token: str) -> Iterator[None]:
         kind = type(error).__name__
         raise Refused(f"The Hub cannot be reached ({kind}). Check the network and push again.") from None
     except OSError as error:  # of the storage, too: it refuses a token in its own words
-        said = f"{type(error).__name__}: {_line(error, token)}"
-        raise Refused(f"{repo} was not pushed ({said}). Check the token and the network, and push again.") from None
+        predicted = f"{type(error).__name__}: {_line(error, token)}"
+        raise Refused(
+            f"{repo} was not pushed ({predicted}). Check the token and the network, and push again."
+        ) from None
     except (RuntimeError, ValueError) as error:
         cause = error.__cause__
         if isinstance(cause, HfHubHTTPError):
@@ -123,8 +125,8 @@ def _answer(repo: str, error: Any, token: str) -> str:
     status = error.response.status_code
     if status >= 500:
         return f"{repo} was not pushed: the Hub has trouble ({status}). Try again later."
-    said = _line(error, token)
-    return f"{repo} was not pushed: the Hub {_ANSWERS.get(status, f'answered {status}.')} It said: {said}"
+    predicted = _line(error, token)
+    return f"{repo} was not pushed: the Hub {_ANSWERS.get(status, f'answered {status}.')} It said: {predicted}"
 
 
 def _line(error: BaseException, token: str) -> str:

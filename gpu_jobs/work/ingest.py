@@ -10,20 +10,20 @@ from core.data.ingest import ingest as ingest_file
 
 def ingest(bundle: Path, params: Mapping[str, object], report: Callable[[int, int], None]) -> dict[str, object]:
     """Writes what `core.data.ingest` does to out/. params: `file`, the fields of Layout, `near_duplicates`."""
-    given = cast(Mapping[str, Any], params)
+    supplied = cast(Mapping[str, Any], params)
     layout = Layout(
-        text=tuple(given["text"]),
-        label=given.get("label"),
-        id=given.get("id"),
-        split=given.get("split"),
-        meta=tuple(given.get("meta") or ()),
-        multi=bool(given.get("multi")),
-        encoding=given.get("encoding") or "utf-8",
-        annotator=given.get("annotator"),
-        gold=given.get("gold"),
-        known=tuple(given.get("known") or ()),
-        keep_missing_words=bool(given.get("keep_missing_words")),
-        many_labels=bool(given.get("many_labels")),
+        text=tuple(supplied["text"]),
+        label=supplied.get("label"),
+        id=supplied.get("id"),
+        split=supplied.get("split"),
+        meta=tuple(supplied.get("meta") or ()),
+        multi=bool(supplied.get("multi")),
+        encoding=supplied.get("encoding") or "utf-8",
+        annotator=supplied.get("annotator"),
+        gold=supplied.get("gold"),
+        known=tuple(supplied.get("known") or ()),
+        keep_missing_words=bool(supplied.get("keep_missing_words")),
+        many_labels=bool(supplied.get("many_labels")),
     )
-    near = bool(given.get("near_duplicates"))
-    return ingest_file(Path(given["file"]), layout, bundle / "out", report, near_duplicates=near)
+    near = bool(supplied.get("near_duplicates"))
+    return ingest_file(Path(supplied["file"]), layout, bundle / "out", report, near_duplicates=near)

@@ -86,18 +86,18 @@ def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int
     report(1, 4)
     probs = out_of_sample(labelled, near, rng)
     report(2, 4)
-    found = {
+    entries = {
         "label_error": label_errors(labelled, probs),
         "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
         "near_duplicate": contradictions(labelled, near),
         "outlier": outliers(make_graph(params, vectors)),
     }
     report(3, 4)
-    _write(bundle / "out" / "flags.parquet", found, [params["labels"][column] for column in columns])
+    _write(bundle / "out" / "flags.parquet", entries, [params["labels"][column] for column in columns])
     report(4, 4)
-    counts = {kind: len(flags.n) for kind, flags in found.items()}
-    told = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
-    return {**counts, **told, "seconds": round(time.monotonic() - started, 3)}
+    counts = {kind: len(flags.n) for kind, flags in entries.items()}
+    result = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
+    return {**counts, **result, "seconds": round(time.monotonic() - started, 3)}
 
 
 def _labelled(
@@ -106,8 +106,8 @@ def _labelled(
     """At most MOST of the labelled records, and which columns of the taxonomy their targets have: those in use."""
     rows, targets = arrays["rows"], arrays["targets"]
     if len(rows) > MOST:
-        kept = np.sort(rng.choice(len(rows), MOST, replace=False))
-        rows, targets = rows[kept], targets[kept]
+        retained = np.sort(rng.choice(len(rows), MOST, replace=False))
+        rows, targets = rows[retained], targets[retained]
     columns = np.flatnonzero(targets.any(axis=0)) if not multi else np.arange(targets.shape[1])
     return Labelled(rows, np.asarray(vectors[rows], np.float32), targets[:, columns], multi), columns
 
@@ -128,13 +128,13 @@ def out_of_sample(labelled: Labelled, near: Near, rng: np.random.Generator) -> F
     return np.asarray((fitted + _voted(labelled.targets, near)) / 2)
 
 
-def _fitted(labelled: Labelled, known: Ints, asked: Ints) -> Floats:
+def _fitted(labelled: Labelled, known: Ints, query: Ints) -> Floats:
     """(asked, labels) probabilities by a head that knows the `known` ones."""
     loss, squash = (sigmoid_loss, sigmoid) if labelled.multi else (softmax_loss, softmax)
     weights = np.ones((len(known), 1), np.float32)
     examples = Examples(labelled.points[known], labelled.targets[known].astype(np.float32), weights)
-    found = fit_linear(examples, loss, STRENGTH)
-    return squash(labelled.points[asked] @ found[:, :-1].T + found[:, -1])
+    matches = fit_linear(examples, loss, STRENGTH)
+    return squash(labelled.points[query] @ matches[:, :-1].T + matches[:, -1])
 
 
 def _voted(targets: Mask, near: Near) -> Floats:
@@ -156,10 +156,10 @@ def label_errors(labelled: Labelled, probs: Floats) -> Flags:
         return _multi_label_errors(labelled, probs)
     from cleanlab.filter import find_label_issues
 
-    given = labelled.targets.argmax(axis=1)
-    issues = np.flatnonzero(find_label_issues(given, probs, filter_by=RULE, n_jobs=1))
+    supplied = labelled.targets.argmax(axis=1)
+    issues = np.flatnonzero(find_label_issues(supplied, probs, filter_by=RULE, n_jobs=1))
     others = np.where(labelled.targets, -1.0, probs)[issues]
-    own = probs[issues, given[issues]]
+    own = probs[issues, supplied[issues]]
     return Flags(labelled.rows[issues], (others.max(axis=1) - own + 1) / 2, label=others.argmax(axis=1))
 
 
@@ -168,15 +168,15 @@ def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
     from cleanlab.multilabel_classification.filter import find_multilabel_issues_per_class
 
     shares = labelled.targets.mean(axis=0)
-    asked = np.flatnonzero((shares > 0) & (shares < 1))
-    if not len(asked):
+    query = np.flatnonzero((shares > 0) & (shares < 1))
+    if not len(query):
         return Flags(np.empty(0, np.int64), np.empty(0))
-    targets, said = labelled.targets[:, asked], probs[:, asked]
-    given = [np.flatnonzero(row).tolist() for row in targets]
-    issues = find_multilabel_issues_per_class(given, said, filter_by=RULE, n_jobs=1)
-    doubt = np.where(issues, np.abs(targets - said), 0)
-    found = np.flatnonzero(doubt.any(axis=1))
-    return Flags(labelled.rows[found], doubt[found].max(axis=1), label=asked[doubt[found].argmax(axis=1)])
+    targets, predicted = labelled.targets[:, query], probs[:, query]
+    supplied = [np.flatnonzero(row).tolist() for row in targets]
+    issues = find_multilabel_issues_per_class(supplied, predicted, filter_by=RULE, n_jobs=1)
+    doubt = np.where(issues, np.abs(targets - predicted), 0)
+    indices = np.flatnonzero(doubt.any(axis=1))
+    return Flags(labelled.rows[indices], doubt[indices].max(axis=1), label=query[doubt[indices].argmax(axis=1)])
 
 
 def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
@@ -240,7 +240,7 @@ def _first(flags: Flags) -> Flags:
     return Flags(flags.n[order], flags.score[order], None if flags.other is None else flags.other[order])
 
 
-def _write(path: Path, found: Mapping[str, Flags], labels: list[str]) -> None:
+def _write(path: Path, matches: Mapping[str, Flags], labels: list[str]) -> None:
     import polars
 
     schema = {"n": polars.Int64, "kind": polars.String, "score": polars.Float64}
@@ -256,6 +256,6 @@ def _write(path: Path, found: Mapping[str, Flags], labels: list[str]) -> None:
             },
             schema=schema,
         )
-        for kind, flags in found.items()
+        for kind, flags in matches.items()
     ]
     polars.concat(tables).write_parquet(path)

@@ -13,7 +13,7 @@ from core.config.taxonomy import SEPARATOR
 from core.data.ingest import Layout, ingest
 from core.errors import BadInput, Refused
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import Chunk, Predictions, EvaluatedModel
+from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -75,15 +75,15 @@ def taught(bundle: Path, records: Records) -> int:
     """How many of a file's labelled records have the text of one that the project's models could learn from."""
     from pyarrow import parquet
 
-    known, found = bundle / "in" / "taught.npy", 0
+    known, result = bundle / "in" / "taught.npy", 0
     if not known.exists():
         return 0
     hashes = np.load(known, allow_pickle=False)
     with parquet.ParquetFile(records.path) as file:
         for part in file.iter_batches(columns=["hash", "label"]):
             has = part.column("label").is_valid().to_numpy(zero_copy_only=False)
-            found += int(np.isin(part.column("hash").to_numpy()[has], hashes).sum())
-    return found
+            result += int(np.isin(part.column("hash").to_numpy()[has], hashes).sum())
+    return result
 
 
 def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
@@ -92,27 +92,27 @@ def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
 
     path = bundle / "in" / "records.parquet"
     counts = Counter(
-        label for given in parquet.read_table(path, columns=["labels"])["labels"].to_pylist() for label in given
+        label for supplied in parquet.read_table(path, columns=["labels"])["labels"].to_pylist() for label in supplied
     )
     total = parquet.read_metadata(path).num_rows
     return Records(path, name, total, total, counts, multi, by_name=False)
 
 
-def records_of_file(bundle: Path, given: Mapping[str, Any], report: Progress, *, multi: bool) -> Records:
+def records_of_file(bundle: Path, supplied: Mapping[str, Any], report: Progress, *, multi: bool) -> Records:
     """A person's file, read as for an import. given: `file` and fields of Layout. Raises BadInput."""
-    file, label = Path(given["file"]), given.get("label")
+    file, label = Path(supplied["file"]), supplied.get("label")
     layout = Layout(
-        tuple(given["text"]),
+        tuple(supplied["text"]),
         label,
-        given.get("id"),
+        supplied.get("id"),
         multi=multi,
-        encoding=given.get("encoding") or "utf-8",
-        known=tuple(given.get("known") or ()),
+        encoding=supplied.get("encoding") or "utf-8",
+        known=tuple(supplied.get("known") or ()),
     )
-    found = ingest(file, layout, bundle / "ckpt" / "file", report)
+    matches = ingest(file, layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if label else 0
-    return Records(path, file.name, found["records"], labelled, found["labels"], multi, by_name=True)
+    return Records(path, file.name, matches["records"], labelled, matches["labels"], multi, by_name=True)
 
 
 def _labelled(path: Path) -> int:
@@ -144,21 +144,21 @@ class Columns:
 def columns_of(subjects: Sequence[EvaluatedModel], records: Records, names: Mapping[str, str]) -> Columns:
     """names: what the project calls its labels, in their order. Raises BadInput where no subject can give any of the
     labels of the records."""
-    given: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for subject in subjects:
-        given = {label: subject.names[label] for label in subject.labels} | given
-    given = {label: given[label] for label in names if label in given} | given
-    key_of = given if records.by_name else {label: label for label in given}
+        entries = {label: subject.names[label] for label in subject.labels} | entries
+    entries = {label: entries[label] for label in names if label in entries} | entries
+    key_of = entries if records.by_name else {label: label for label in entries}
     ids: dict[str, str] = {}
-    for label in given:
+    for label in entries:
         ids.setdefault(key_of[label], label)
     place = {key: column for column, key in enumerate(ids)}
     if records.by_name:
         place = {label: place[key] for key, label in ids.items()} | place
     unknown = {label: count for label, count in records.counts.items() if label not in place}
-    _refuse_strangers(unknown, records, [subject.name for subject in subjects], list(given.values()))
+    _refuse_strangers(unknown, records, [subject.name for subject in subjects], list(entries.values()))
     place |= {label: len(ids) + number for number, label in enumerate(unknown)}
-    every = {label: given[label] for label in ids.values()} | {label: names.get(label, label) for label in unknown}
+    every = {label: entries[label] for label in ids.values()} | {label: names.get(label, label) for label in unknown}
     counts = {every[label]: count for label, count in unknown.items()}
     return Columns((*ids.values(), *unknown), every, place, records.by_name, counts)
 
@@ -189,7 +189,7 @@ class Collected:
     ids: list[str]
     texts: list[str]
     stated: Floats
-    said: list[Predictions]
+    predicted: list[Predictions]
 
 
 @dataclass
@@ -198,19 +198,19 @@ class Collector:
 
     columns: Columns
     subjects: Sequence[EvaluatedModel]
-    kept: Bools
+    retained: Bools
     passed: int = 0
     truth: list[Bools] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     stated: list[Floats] = field(default_factory=list)
-    said: list[list[Predictions]] = field(default_factory=list)
+    predicted: list[list[Predictions]] = field(default_factory=list)
 
     def pick(self, chunk: Chunk) -> Bools:
         """(n,) which of the chunk's records judge; each chunk once, in order."""
         has = np.array([labels is not None for labels in chunk.labels], np.bool_)
         picked = np.zeros(len(has), np.bool_)
-        picked[has] = self.kept[self.passed : self.passed + int(has.sum())]
+        picked[has] = self.retained[self.passed : self.passed + int(has.sum())]
         self.passed += int(has.sum())
         return picked
 
@@ -220,7 +220,7 @@ class Collector:
         self.ids += part.ids
         self.texts += [text[:SHOWN] for text in part.texts]
         self.stated.append(np.full(len(part.ids), np.nan) if part.stated is None else part.stated)
-        self.said.append(
+        self.predicted.append(
             [align(one, subject, self.columns) for one, subject in zip(guesses, self.subjects, strict=True)]
         )
 
@@ -228,11 +228,11 @@ class Collector:
         """All together. Raises Refused where no record has a label."""
         if not sum(map(len, self.truth)):
             raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
-        said = [
-            Predictions(*(np.concatenate([getattr(piece[one], name) for piece in self.said]) for name in _PARTS))
+        predicted = [
+            Predictions(*(np.concatenate([getattr(piece[one], name) for piece in self.predicted]) for name in _PARTS))
             for one in range(len(self.subjects))
         ]
-        return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), said)
+        return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), predicted)
 
 
 _PARTS = ("probs", "said", "known")
@@ -242,11 +242,11 @@ def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:
     """(labelled records,) those that figures rest on: of too many a random part, the same for every subject."""
     most = MOST_OF_SEVERAL if records.multi else MOST_JUDGED
     most = max(min(most, MOST_CELLS // (len(columns.labels) * subjects)), 1)
-    kept = np.ones(records.labelled, np.bool_)
+    result = np.ones(records.labelled, np.bool_)
     if records.labelled > most:
-        kept[:] = False
-        kept[np.random.default_rng(seed).choice(records.labelled, most, replace=False)] = True
-    return kept
+        result[:] = False
+        result[np.random.default_rng(seed).choice(records.labelled, most, replace=False)] = True
+    return result
 
 
 def truth_of(chunk: Chunk, columns: Columns) -> Bools:
@@ -262,6 +262,6 @@ def align(guesses: Predictions, subject: EvaluatedModel, columns: Columns) -> Pr
     """In the common columns; labels that the subject does not have get -1."""
     places = columns.of(subject)
     probs = np.full((len(guesses.probs), len(columns.labels)), -1, np.float32)
-    said = np.zeros(probs.shape, np.bool_)
-    probs[:, places], said[:, places] = guesses.probs, guesses.said
-    return Predictions(probs, said, guesses.known)
+    predicted = np.zeros(probs.shape, np.bool_)
+    probs[:, places], predicted[:, places] = guesses.probs, guesses.predicted
+    return Predictions(probs, predicted, guesses.known)

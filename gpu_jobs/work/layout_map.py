@@ -49,16 +49,16 @@ def project(bundle: Path, params: Mapping[str, Any], report: Told) -> dict[str, 
     started = time.monotonic()
     threads = params["threads"] or 1
     with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
-        given = {name: file[name] for name in file.files}
+        entries = {name: file[name] for name in file.files}
     vectors = open_vectors(Path(params["vectors"]), params["encoder"])
-    rows, known = given["rows"], given.get("known", np.empty(0, np.int64))
+    rows, known = entries["rows"], entries.get("known", np.empty(0, np.int64))
     points = np.asarray(vectors[rows], np.float32)
     report(0, _STEPS)
     with threadpool_limits(threads):
         faiss.omp_set_num_threads(threads)
         if len(known):
-            xy = place(points, np.asarray(vectors[known], np.float32), given["known_xy"])
-            rows, xy = np.concatenate([known, rows]), np.concatenate([given["known_xy"], xy])
+            xy = place(points, np.asarray(vectors[known], np.float32), entries["known_xy"])
+            rows, xy = np.concatenate([known, rows]), np.concatenate([entries["known_xy"], xy])
         else:
             xy = lay_out(points, threads, params["seed"], report)
     order = np.argsort(rows)
@@ -112,8 +112,8 @@ def _nearest(queries: Floats, points: Floats, count: int) -> tuple[Ints, Floats]
 
     index = faiss.IndexFlatL2(points.shape[1])
     index.add(np.ascontiguousarray(points))
-    squares, found = index.search(np.ascontiguousarray(queries), count)
-    return np.asarray(found, np.int64), np.sqrt(np.maximum(squares, 0))
+    squares, matches = index.search(np.ascontiguousarray(queries), count)
+    return np.asarray(matches, np.int64), np.sqrt(np.maximum(squares, 0))
 
 
 def _telling(report: Told, before: int) -> Callable[[int, float, object], bool]:

@@ -41,7 +41,7 @@ class Asked:
 
     rows: Ints
     truth: Bools
-    said: Bools
+    predicted: Bools
     probs: Floats
     labels: Ints
     weights: Weights
@@ -85,32 +85,32 @@ def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     if len(others) <= most:
         return rows, weights
     order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # scattered, whatever the numbers are
-    kept = np.zeros(len(rows), bool)
-    kept[others[order[:most]]] = True
+    retained = np.zeros(len(rows), bool)
+    retained[others[order[:most]]] = True
     scale = np.ones(len(rows))
-    scale[kept] = weights.weight[others].sum() / max(weights.weight[kept].sum(), 1e-12)
-    kept |= weights.drawn
-    weight, known = (weights.weight * scale)[kept], (weights.known * scale)[kept]
-    return rows[kept], replace(weights, weight=weight, known=known, drawn=weights.drawn[kept])
+    scale[retained] = weights.weight[others].sum() / max(weights.weight[retained].sum(), 1e-12)
+    retained |= weights.drawn
+    weight, known = (weights.weight * scale)[retained], (weights.known * scale)[retained]
+    return rows[retained], replace(weights, weight=weight, known=known, drawn=weights.drawn[retained])
 
 
-def save_out_of_fold(folder: Path, asked: Asked, multi: bool = False) -> None:
+def save_out_of_fold(folder: Path, query: Asked, multi: bool = False) -> None:
     """Beside the head."""
-    likeliest, chance = asked.probs.argmax(axis=1), chances(asked.probs, asked.said, multi)
-    write_crossed(folder, OutOfFold(asked.rows, asked.said, likeliest, chance, asked.weights.weight, asked.labels))
+    likeliest, chance = query.probs.argmax(axis=1), chances(query.probs, query.predicted, multi)
+    write_crossed(folder, OutOfFold(query.rows, query.predicted, likeliest, chance, query.weights.weight, query.labels))
 
 
 def measure_gold(scored: Scored, gold: Gold, seed: int) -> dict[str, Any] | None:
     """A score on declared gold, or None without any."""
     if not len(gold.rows):
         return None
-    said = decide(scored.probs[gold.rows], scored.head.multi)
-    return told(score(gold.truth, said, seed=seed), scored.head.labels)
+    predicted = decide(scored.probs[gold.rows], scored.head.multi)
+    return score_dict(score(gold.truth, predicted, seed=seed), scored.head.labels)
 
 
-def told(found: Score, labels: Sequence[str]) -> dict[str, Any]:
+def score_dict(matches: Score, labels: Sequence[str]) -> dict[str, Any]:
     """JSON-able, the figures per label by label id."""
-    entry = asdict(found)
+    entry = asdict(matches)
     entry["per_label"] = dict(zip(labels, entry["per_label"], strict=True))
     return entry
 
@@ -135,34 +135,36 @@ class Rejudged:
     damaged, which are left out."""
 
     entries: list[dict[str, Any]]
-    said: Bools
+    predicted: Bools
     labels: Floats
     unreadable: list[str]
 
 
-def rescore_past_models(models: Sequence[Mapping[str, Any]], asked: Asked, vectors: Floats, labels: Sequence[str]) -> Rejudged:
+def rescore_past_models(
+    models: Sequence[Mapping[str, Any]], query: Asked, vectors: Floats, labels: Sequence[str]
+) -> Rejudged:
     """Each earlier model on all asked records: on those it learnt from by its stored verdicts, on the rest directly.
 
     Models of another taxonomy, and those from before verdicts were kept, are left out.
     """
     if len(models) > REJUDGED:
         models = [models[place] for place in np.linspace(0, len(models) - 1, REJUDGED).astype(int)]
-    kept: list[dict[str, Any]] = []
-    said: list[Bools] = []
+    retained: list[dict[str, Any]] = []
+    predicted: list[Bools] = []
     learnt: list[Floats] = []
     unreadable: list[str] = []
     for model in models:
         try:
-            judged = _judge(model, asked.rows, vectors, tuple(labels))
+            judged = _judge(model, query.rows, vectors, tuple(labels))
         except Damaged:
             unreadable.append(model["id"])
             continue
         if judged is not None:
-            kept.append(dict(model))
-            said.append(judged[0])
+            retained.append(dict(model))
+            predicted.append(judged[0])
             learnt.append(judged[1])
-    verdicts = np.array(said, bool).reshape(-1, len(asked.rows), len(labels))
-    return Rejudged(kept, verdicts, np.array(learnt).reshape(-1, len(asked.rows)), unreadable)
+    verdicts = np.array(predicted, bool).reshape(-1, len(query.rows), len(labels))
+    return Rejudged(retained, verdicts, np.array(learnt).reshape(-1, len(query.rows)), unreadable)
 
 
 def _judge(
@@ -174,57 +176,57 @@ def _judge(
     if not (folder / VERDICTS).exists():
         return None
     head = load_head(folder)
-    kept = read_crossed(folder, len(labels)) if head.labels == labels else None
-    if kept is None:
+    retained = read_crossed(folder, len(labels)) if head.labels == labels else None
+    if retained is None:
         return None
     verdict, learnt = decide(predict(head, vectors, rows), head.multi), np.full(len(rows), float(model["labels"]))
-    seen = np.isin(rows, kept.rows)
-    place = np.searchsorted(kept.rows, rows[seen])
-    verdict[seen] = kept.said[place]
-    learnt[seen] = kept.labels[place] if len(kept.labels) else model["labels"] - seen.sum() / FOLDS
+    seen = np.isin(rows, retained.rows)
+    place = np.searchsorted(retained.rows, rows[seen])
+    verdict[seen] = retained.predicted[place]
+    learnt[seen] = retained.labels[place] if len(retained.labels) else model["labels"] - seen.sum() / FOLDS
     return verdict, learnt
 
 
-def curve_entries(judged: Rejudged, asked: Asked, seed: int) -> list[dict[str, Any]]:
+def curve_entries(judged: Rejudged, query: Asked, seed: int) -> list[dict[str, Any]]:
     """One entry per model: id, round, labels, and its score on the audit as it is now."""
     return [
         {
             "id": entry["id"],
             "round": entry["round"],
             "labels": entry["labels"],
-            "audit": _short(score(asked.truth, said, asked.weights, seed)),
+            "audit": _short(score(query.truth, predicted, query.weights, seed)),
         }
-        for entry, said in zip(judged.entries, judged.said, strict=True)
+        for entry, predicted in zip(judged.entries, judged.predicted, strict=True)
     ]
 
 
-def _short(found: Score) -> dict[str, Any]:
-    entry = asdict(found)
+def _short(matches: Score) -> dict[str, Any]:
+    entry = asdict(matches)
     return {key: entry[key] for key in ("n", "accuracy", "macro_f1", "micro_f1")}
 
 
-def _on_audit(judged: Rejudged, asked: Asked) -> tuple[Bools, Floats, Floats]:
+def _on_audit(judged: Rejudged, query: Asked) -> tuple[Bools, Floats, Floats]:
     """(models, audits) whether each model is right and how many labels it learnt from; (audits,) weights."""
-    right = (judged.said == asked.truth).all(axis=2)[:, asked.audited]
-    return right, judged.labels[:, asked.audited], asked.weights.weight[asked.audited]
+    right = (judged.predicted == query.truth).all(axis=2)[:, query.audited]
+    return right, judged.labels[:, query.audited], query.weights.weight[query.audited]
 
 
-def forecast(judged: Rejudged, asked: Asked, folder: Path, seed: int) -> dict[str, Any]:
+def forecast(judged: Rejudged, query: Asked, folder: Path, seed: int) -> dict[str, Any]:
     """What more labels would buy, or a sentence on what is missing; the fitted curve goes beside the head."""
-    right, labels, weight = _on_audit(judged, asked)
+    right, labels, weight = _on_audit(judged, query)
     if missing := lacking(right, labels):
         return {"missing": missing}
     rng = np.random.default_rng(seed)
     curve = fit_curve(right, labels, weight, rng, now=judged.entries[-1]["labels"])
     write_json(folder / FILE, curve.as_json())
-    return asdict(describe(curve, int(asked.audited.sum()), MORE, rng))
+    return asdict(describe(curve, int(query.audited.sum()), MORE, rng))
 
 
 def count_savings(
-    judged: Rejudged, asked: Asked, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
+    judged: Rejudged, query: Asked, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
 ) -> dict[str, Any]:
     """Labels saved against random labelling, or a sentence on what is missing. lesson: the audit records alone."""
-    truth = asked.truth[asked.audited]
+    truth = query.truth[query.audited]
 
     def teach(rows: Ints) -> Bools:
         part = replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])
@@ -233,20 +235,20 @@ def count_savings(
 
     try:
         shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
-        return asdict(savings(*_on_audit(judged, asked), shadow, judged.entries[-1]["labels"]))
+        return asdict(savings(*_on_audit(judged, query), shadow, judged.entries[-1]["labels"]))
     except Refused as error:  # too little to tell
         return {"missing": str(error)}
 
 
-def find_drift(arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], asked: Asked) -> dict[str, Any]:
+def find_drift(arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], query: Asked) -> dict[str, Any]:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
     names = params["label_names"]
     parts = []
-    if len(asked.rows) == len(arrays["asked_rows"]):
-        parts.append(between_rounds(read_history(arrays), asked.truth, asked.said, names))
+    if len(query.rows) == len(arrays["asked_rows"]):
+        parts.append(between_rounds(read_history(arrays), query.truth, query.predicted, names))
     source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
-    sources = [params["sources"][source_of[row]] for row in asked.rows.tolist()]
-    parts.append(between_sources(asked.weights, sources, asked.truth, asked.said, names))
+    sources = [params["sources"][source_of[row]] for row in query.rows.tolist()]
+    parts.append(between_sources(query.weights, sources, query.truth, query.predicted, names))
     return {
         "claims": [claim for part in parts for claim in part.claims],
         "unsaid": [sentence for part in parts for sentence in part.unsaid],

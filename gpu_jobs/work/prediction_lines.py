@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpu_jobs.work.evaluated_model import Chunk, Predictions, EvaluatedModel
+from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
 from gpu_jobs.work.judging import Columns, align, truth_of
 
 Bools = npt.NDArray[np.bool_]
@@ -58,25 +58,27 @@ def _cell(value: Any) -> Any:
     return "|".join(value) if isinstance(value, list) else value
 
 
-def _lines(chunk: Chunk, guesses: Predictions, columns: Columns, subject: EvaluatedModel, top_k: int) -> Iterator[dict[str, Any]]:
+def _lines(
+    chunk: Chunk, guesses: Predictions, columns: Columns, subject: EvaluatedModel, top_k: int
+) -> Iterator[dict[str, Any]]:
     """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
     None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
     many likeliest? None where nobody can say."""
     names = [subject.names[label] for label in subject.labels]
-    said, truth = align(guesses, subject, columns).said, truth_of(chunk, columns)
-    right = (said == truth).all(axis=1)
+    predicted, truth = align(guesses, subject, columns).predicted, truth_of(chunk, columns)
+    right = (predicted == truth).all(axis=1)
     order = np.argsort(-guesses.probs, axis=1, kind="stable")[:, :top_k]
     scores = np.take_along_axis(guesses.probs, order, axis=1)
     hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, subject, columns), order, axis=1), axis=1)
     shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
     for row, labels in enumerate(chunk.labels):
-        given = None if labels is None else [shown[label] for label in labels]
-        proposed = [names[column] for column in np.flatnonzero(guesses.said[row])]
+        match = None if labels is None else [shown[label] for label in labels]
+        proposed = [names[column] for column in np.flatnonzero(guesses.predicted[row])]
         known = bool(guesses.known[row])
         yield {
             "id": chunk.ids[row],
             "text": chunk.texts[row],
-            "truth": given if subject.multi else (given[0] if given else None),
+            "truth": match if subject.multi else (match[0] if match else None),
             "said": proposed if subject.multi else proposed[0],
             "guesses": [names[column] for column in order[row]] if known else None,
             "scores": [round(float(score), 6) for score in scores[row]] if known else None,

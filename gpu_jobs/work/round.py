@@ -29,14 +29,14 @@ from gpu_jobs.work.measure import (
     count_savings,
     curve_entries,
     find_drift,
-    save_out_of_fold,
     forecast,
     measure_gold,
     mix_by_source,
     read_history,
     rescore_past_models,
+    save_out_of_fold,
+    score_dict,
     subsample,
-    told,
 )
 from gpu_jobs.work.round_tables import joined, verdicts_of, write_judged, write_ranked, write_suggestions
 
@@ -108,10 +108,10 @@ def _learn(task: Task) -> Learnt:
     keep_graph(params, vectors, graph)
     around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
     rng = np.random.default_rng(params["seed"])
-    asked, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
+    query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     if params["encoder"].startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
-        asked, weights = asked[weights.drawn], drawn_only(weights)
-    judged = np.isin(rows, asked)
+        query, weights = query[weights.drawn], drawn_only(weights)
+    judged = np.isin(rows, query)
     fitted = cross_fit(lesson, around, judged, rng)
     facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
     save_head(task.bundle / "out" / "model", fitted.head, facts)
@@ -135,11 +135,11 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     from core.models.encoders.encoder import load_encoder
 
     encoder = load_encoder(params["encoder_source"], Path(params["vectors"]) / "cache", params["threads"])
-    found = encoder.encode(params["names"])
+    matches = encoder.encode(params["names"])
     partial = path.with_suffix(".partial.npy")
-    np.save(partial, found, allow_pickle=False)
+    np.save(partial, matches, allow_pickle=False)
     partial.replace(path)
-    return np.asarray(found)
+    return np.asarray(matches)
 
 
 def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
@@ -148,14 +148,14 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
     head, seed = scored.head, params["seed"]
     gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
     metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
-    if found := measure_gold(scored, gold, seed):
-        metrics["gold"] = found
+    if matches := measure_gold(scored, gold, seed):
+        metrics["gold"] = matches
     before = _taught_less(params, len(learnt.lesson.vectors))
     metrics |= compare(before, scored, vectors, arrays["pool_rows"], seed)
-    asked = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
-    if asked is not None:
-        metrics |= _measure_asked(task, learnt, asked)
-    _write_judged(task.bundle / "out" / "judged.parquet", scored, asked, gold)
+    match = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
+    if match is not None:
+        metrics |= _measure_asked(task, learnt, match)
+    _write_judged(task.bundle / "out" / "judged.parquet", scored, match, gold)
     return metrics
 
 
@@ -172,40 +172,40 @@ def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
     return Asked(
         rows=arrays["train_rows"][learnt.judged],
         truth=arrays["train_targets"][learnt.judged],
-        said=decide(held_out, learnt.fitted.head.multi),
+        predicted=decide(held_out, learnt.fitted.head.multi),
         probs=held_out,
         labels=learnt.fitted.labels,
         weights=learnt.weights,
     )
 
 
-def _measure_asked(task: Task, learnt: Learnt, asked: Asked) -> dict[str, Any]:
+def _measure_asked(task: Task, learnt: Learnt, query: Asked) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
-    save_out_of_fold(folder, asked, learnt.fitted.head.multi)
-    if not asked.audited.any():
+    save_out_of_fold(folder, query, learnt.fitted.head.multi)
+    if not query.audited.any():
         return {}
     now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
-    judged = rescore_past_models([*params["models"], now], asked, task.vectors, labels)
-    found: dict[str, Any] = {
-        "audit": told(score(asked.truth, asked.said, asked.weights, seed), labels),
-        "curve": curve_entries(judged, asked, seed),
-        "forecast": forecast(judged, asked, folder, seed),
-        "drift": find_drift(task.arrays, params, asked),
+    judged = rescore_past_models([*params["models"], now], query, task.vectors, labels)
+    entries: dict[str, Any] = {
+        "audit": score_dict(score(query.truth, query.predicted, query.weights, seed), labels),
+        "curve": curve_entries(judged, query, seed),
+        "forecast": forecast(judged, query, folder, seed),
+        "drift": find_drift(task.arrays, params, query),
         "unreadable": judged.unreadable,
     }
     audits = learnt.judged.copy()
-    audits[learnt.judged] = asked.audited
+    audits[learnt.judged] = query.audited
     part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
-    return found | {"savings": count_savings(judged, asked, part, learnt.around, seed)}
+    return entries | {"savings": count_savings(judged, query, part, learnt.around, seed)}
 
 
-def _write_judged(path: Path, scored: Scored, asked: Asked | None, gold: Gold) -> None:
+def _write_judged(path: Path, scored: Scored, query: Asked | None, gold: Gold) -> None:
     """What heads that had not seen the asked records say of them, and the head itself of gold."""
     multi = scored.head.multi
-    found = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
-    if asked is not None:
-        by_others = verdicts_of(asked.rows, asked.truth, asked.probs, asked.weights.weight, multi=multi)
-        found = joined(by_others, found)
-    write_judged(path, found, scored.head.labels)
+    matches = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
+    if query is not None:
+        by_others = verdicts_of(query.rows, query.truth, query.probs, query.weights.weight, multi=multi)
+        matches = joined(by_others, matches)
+    write_judged(path, matches, scored.head.labels)

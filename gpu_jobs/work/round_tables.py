@@ -24,7 +24,7 @@ class Verdicts:
 
     rows: Ints
     truth: Bools
-    said: Bools
+    predicted: Bools
     best: Ints
     probability: Floats
     weight: Floats
@@ -32,9 +32,9 @@ class Verdicts:
 
 def verdicts_of(rows: Ints, truth: Bools, probs: Floats, weight: Floats, *, multi: bool) -> Verdicts:
     """From probabilities, (k, labels)."""
-    said = decide(probs, multi) if len(rows) else np.empty(truth.shape, np.bool_)
+    predicted = decide(probs, multi) if len(rows) else np.empty(truth.shape, np.bool_)
     best = probs.argmax(axis=1) if len(rows) else np.empty(0, np.int64)
-    return Verdicts(rows, truth, said, best, chances(probs, said, multi), weight)
+    return Verdicts(rows, truth, predicted, best, chances(probs, predicted, multi), weight)
 
 
 def joined(first: Verdicts, second: Verdicts) -> Verdicts:
@@ -51,7 +51,7 @@ def write_judged(path: Path, verdicts: Verdicts, labels: tuple[str, ...]) -> Non
             "n": verdicts.rows,
             "weight": verdicts.weight,
             "truth": _names_of(verdicts.truth, labels),
-            "said": _names_of(verdicts.said, labels),
+            "said": _names_of(verdicts.predicted, labels),
             "label": [labels[column] for column in verdicts.best],
             "probability": verdicts.probability,
         },
@@ -82,11 +82,11 @@ def write_suggestions(path: Path, scored: Scored) -> None:
     lists = polars.concat_list("label")
     if scored.head.multi:
         decided = decide(scored.probs, multi=True)
-        kept = polars.Series("any", decided.any(axis=1))
-        table = table.with_columns(label=polars.when(kept).then(polars.col("label")))
+        series = polars.Series("any", decided.any(axis=1))
+        table = table.with_columns(label=polars.when(series).then(polars.col("label")))
         probability = chances(scored.probs, decided, multi=True)
-        found = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
-        lists = polars.lit(polars.Series("labels", found, dtype=polars.List(polars.String)))
+        matches = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
+        lists = polars.lit(polars.Series("labels", matches, dtype=polars.List(polars.String)))
     table.with_columns(
         probability=polars.Series(probability.astype(np.float64)),
         score=polars.Series(acquisition(scored, rows).astype(np.float64)),

@@ -11,7 +11,7 @@ from core.evaluation.audit import Weights, plain
 from core.evaluation.known_truth import Cell, ScoredRecords, evaluate
 from gpu_jobs.work.evaluated_model import EvaluatedModel
 from gpu_jobs.work.judging import Collected, Columns
-from gpu_jobs.work.measure import chances, told
+from gpu_jobs.work.measure import chances, score_dict
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -21,15 +21,15 @@ NONE = "none of them"
 
 def judged_of(subject: EvaluatedModel, columns: Columns, gathered: Collected, weights: Weights | None) -> ScoredRecords:
     """Of one model. Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
-    guesses = gathered.said[0]
+    guesses = gathered.predicted[0]
     known = bool(guesses.known.all())
     own = columns.of(subject)
     stated = gathered.stated
     if known:
-        stated = np.asarray(chances(guesses.probs[:, own], guesses.said[:, own], subject.multi), np.float64)
+        stated = np.asarray(chances(guesses.probs[:, own], guesses.predicted[:, own], subject.multi), np.float64)
     return ScoredRecords(
         truth=gathered.truth,
-        said=guesses.said,
+        predicted=guesses.predicted,
         probs=guesses.probs if known else None,
         stated=None if np.isnan(stated).any() else stated,
         weights=weights or plain(len(gathered.truth)),
@@ -38,12 +38,12 @@ def judged_of(subject: EvaluatedModel, columns: Columns, gathered: Collected, we
 
 def figures_of(judged: ScoredRecords, columns: Columns, gathered: Collected, top_k: int, seed: int) -> dict[str, Any]:
     """Scores as in a model's metrics, top, calibration, confusion and the worst misses."""
-    found = evaluate(judged, top_k, seed)
+    matches = evaluate(judged, top_k, seed)
     return {
-        **told(found.score, columns.labels),
-        "top": [{"k": k, "accuracy": asdict(estimate)} for k, estimate in enumerate(found.top, 1)],
-        "calibration": asdict(found.reliability) if found.reliability else None,
-        "confusion": [_cell(cell, columns) for cell in found.confusion],
+        **score_dict(matches.score, columns.labels),
+        "top": [{"k": k, "accuracy": asdict(estimate)} for k, estimate in enumerate(matches.top, 1)],
+        "calibration": asdict(matches.reliability) if matches.reliability else None,
+        "confusion": [_cell(cell, columns) for cell in matches.confusion],
         "worst": list(_worst(judged, columns, gathered)),
         "sentences": list(_sentences(judged)),
     }
@@ -51,7 +51,8 @@ def figures_of(judged: ScoredRecords, columns: Columns, gathered: Collected, top
 
 def _cell(cell: Cell, columns: Columns) -> dict[str, Any]:
     sides = {
-        side: None if at is None else columns.labels[at] for side, at in (("truth", cell.truth), ("said", cell.said))
+        side: None if at is None else columns.labels[at]
+        for side, at in (("truth", cell.truth), ("said", cell.predicted))
     }
     named = {side: NONE if label is None else columns.names[label] for side, label in sides.items()}
     ids = {f"{side}_id": label for side, label in sides.items()}
@@ -68,7 +69,7 @@ def _worst(judged: ScoredRecords, columns: Columns, gathered: Collected) -> Iter
             "id": gathered.ids[row],
             "text": gathered.texts[row],
             "truth": named(judged.truth[row], columns),
-            "said": named(judged.said[row], columns),
+            "said": named(judged.predicted[row], columns),
             "probability": None if judged.stated is None else float(judged.stated[row]),
         }
 

@@ -22,8 +22,8 @@ from core.models.out_of_fold import write_judged
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
-from gpu_jobs.trainers.training import Floats, TrainingSet, Progress, TrainingRun, Train, TrainedModel
-from gpu_jobs.work.measure import read_history, told
+from gpu_jobs.trainers.training import Floats, Progress, Train, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.work.measure import read_history, score_dict
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -70,7 +70,7 @@ def train(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str
                 tracker.log(done, figures)
 
         value = _train(bundle, params, follow, started)
-        tracker.end({name: found["macro_f1"]["value"] for name, found in value["metrics"].items()})
+        tracker.end({name: matches["macro_f1"]["value"] for name, matches in value["metrics"].items()})
     return value
 
 
@@ -123,11 +123,11 @@ def _read(path: Path) -> dict[str, list[Any]]:
     return polars.read_parquet(path).to_dict(as_series=False)
 
 
-def _targets(found: list[list[str]], labels: tuple[str, ...]) -> Bools:
+def _targets(matches: list[list[str]], labels: tuple[str, ...]) -> Bools:
     place = {label: column for column, label in enumerate(labels)}
-    targets = np.zeros((len(found), len(labels)), np.bool_)
-    for row, given in enumerate(found):
-        for label in given:
+    targets = np.zeros((len(matches), len(labels)), np.bool_)
+    for row, supplied in enumerate(matches):
+        for label in supplied:
             targets[row, place[label]] = True
     return targets
 
@@ -154,15 +154,17 @@ def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> TrainingR
 
 def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats, seed: int) -> dict[str, Any]:
     """Scores on gold and on the audit; a stratum without a record has none."""
-    said, found = decide(probs, material.multi) if len(probs) else np.empty(judging.truth.shape, np.bool_), {}
+    predicted, result = decide(probs, material.multi) if len(probs) else np.empty(judging.truth.shape, np.bool_), {}
     gold = ~judging.audit
     if gold.any():
-        found["gold"] = told(score(judging.truth[gold], said[gold], seed=seed), material.labels)
-    weights, kept = audit_weights(bundle / "in" / "history.npz", judging.rows)
-    kept &= judging.audit
-    if kept.any():
-        found["audit"] = told(score(judging.truth[kept], said[kept], weights, seed), material.labels)
-    return found
+        result["gold"] = score_dict(score(judging.truth[gold], predicted[gold], seed=seed), material.labels)
+    weights, retained = audit_weights(bundle / "in" / "history.npz", judging.rows)
+    retained &= judging.audit
+    if retained.any():
+        result["audit"] = score_dict(
+            score(judging.truth[retained], predicted[retained], weights, seed), material.labels
+        )
+    return result
 
 
 def audit_weights(path: Path, rows: Ints) -> tuple[Weights, Bools]:
@@ -178,16 +180,16 @@ def _held_out(material: TrainingSet, trained: TrainedModel, seed: int) -> dict[s
     says how training went, nothing about the pool."""
     if not len(trained.held_out):
         return {}
-    said = decide(trained.held_out_probs, material.multi)
-    return {"held_out": told(score(material.targets[trained.held_out], said, seed=seed), material.labels)}
+    predicted = decide(trained.held_out_probs, material.multi)
+    return {"held_out": score_dict(score(material.targets[trained.held_out], predicted, seed=seed), material.labels)}
 
 
 def _training_info(material: TrainingSet, params: Mapping[str, Any], trained: TrainedModel) -> dict[str, Any]:
     """Counts and no numbers of records: it goes out with the model."""
     counts = dict(zip(material.labels, material.targets.sum(axis=0).tolist(), strict=True))
-    told = {name: value for name, value in trained.info.items() if name not in ("taught", "held_out")}
+    result = {name: value for name, value in trained.info.items() if name not in ("taught", "held_out")}
     return {
-        **told,
+        **result,
         "trainer": params["trainer"],
         "values": in_todays_names(params["values"]),
         "seed": params["seed"],

@@ -31,7 +31,7 @@ FLAGS = [
 def find_chromium() -> str | None:
     """The system's Chromium; Playwright's own is not downloaded."""
     names = ("chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if (found := shutil.which(name))), None)
+    return next((matches for name in names if (matches := shutil.which(name))), None)
 
 
 def rondo(*arguments: str) -> None:

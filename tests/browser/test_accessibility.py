@@ -32,8 +32,8 @@ def played_server(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def faults(page: Page) -> list[tuple[str, str]]:
     """(rule, element) of what is serious or out of order."""
-    found = Axe().run(page).response["violations"]
-    bad = [one for one in found if one["impact"] in BAD or one["id"] == "heading-order"]
+    violations = Axe().run(page).response["violations"]
+    bad = [one for one in violations if one["impact"] in BAD or one["id"] == "heading-order"]
     return [(one["id"], node["html"][:200]) for one in bad for node in one["nodes"]]
 
 
@@ -48,6 +48,6 @@ def test_axe_finds_nothing_on_any_page(
         expect(page.locator("h1, [data-testid=record]").first).to_be_visible(timeout=60_000)
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
         page.wait_for_timeout(500)
-        if found := faults(page):
-            bad[address] = found
+        if matches := faults(page):
+            bad[address] = matches
     assert bad == {}

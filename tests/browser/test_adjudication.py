@@ -124,8 +124,8 @@ def test_axe_finds_nothing_serious_in_the_card(server: Server, machines: Machine
     bench = Bench(page, server)
     bench.press("1")
     bench.wait_saved()
-    found = Axe().run(page, context={"include": [[".st-key-adjudication"]]})
-    serious = [one for one in found.response["violations"] if one["impact"] in ("serious", "critical")]
+    matches = Axe().run(page, context={"include": [[".st-key-adjudication"]]})
+    serious = [one for one in matches.response["violations"] if one["impact"] in ("serious", "critical")]
     assert [(one["id"], node["html"][:300], node["target"]) for one in serious for node in one["nodes"]] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     small = "all => all.filter(one => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 44)"

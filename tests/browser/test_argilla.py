@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.argilla_server import ArgillaServer
-from tests.argilla_world import annotator, asked, make_dataset, push
+from tests.argilla_world import annotator, make_dataset, push, request
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -28,7 +28,7 @@ def test_a_person_signs_in_labels_by_key_in_turn_and_searches(argilla: ArgillaSe
     page.keyboard.press("2")
     expect(page.get_by_text("record number 28", exact=True)).to_be_visible(timeout=SECONDS)
 
-    [answer] = asked(argilla, "GET", f"/records/{records[29]}")["responses"]
+    [answer] = request(argilla, "GET", f"/records/{records[29]}")["responses"]
     assert (answer["values"], answer["status"]) == ({"label": {"value": "b"}}, "submitted")
     page.locator(".search-area").click()
     page.get_by_placeholder("Introduce a query").fill("17")

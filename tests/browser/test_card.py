@@ -31,8 +31,8 @@ def test_letters_find_one_of_many_labels(odd_server: Server, page: Page) -> None
     page.keyboard.type("phone")
     page.keyboard.press("Enter")
     card.wait_saved()
-    given = ["card stolen", "refund", "card stolen", "éclair", "card arrival", "lost phone"]
-    assert odd_server.answers("typist") == list(zip(seen, given, strict=True))
+    supplied = ["card stolen", "refund", "card stolen", "éclair", "card arrival", "lost phone"]
+    assert odd_server.answers("typist") == list(zip(seen, supplied, strict=True))
 
 
 def test_a_hyphen_may_be_typed_for_a_label(odd_server: Server, page: Page) -> None:
@@ -133,8 +133,8 @@ def test_axe_finds_nothing_serious(odd_server: Server, machines: Machines, schem
     card = odd_server.open(page, f"axe{scheme}{width}")
     card.press("1")
     card.wait_saved()
-    found = Axe().run(page, context={"include": [["[data-testid=stMain]"]]})
-    assert [one["id"] for one in found.response["violations"] if one["impact"] in ("serious", "critical")] == []
+    matches = Axe().run(page, context={"include": [["[data-testid=stMain]"]]})
+    assert [one["id"] for one in matches.response["violations"] if one["impact"] in ("serious", "critical")] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     small = "all => all.filter(one => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 44)"
     assert page.locator("button[data-action]").evaluate_all(small) == []

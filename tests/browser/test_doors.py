@@ -20,7 +20,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import ROOT, Card, Server, rondo
-from tests.browser.test_sign_in import told
+from tests.browser.test_sign_in import run_rondo
 
 pytestmark = pytest.mark.browser
 LINK = re.compile(rb"Rondo is at (\S+token=\S+)")
@@ -91,9 +91,9 @@ def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkS
     assert page.url == f"http://127.0.0.1:{linked.port}/label?annotator=ana"
     cookies = [one for one in page.context.cookies() if one["name"].endswith("_link")]
     assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Lax")]
-    given = card.label("1212")
+    supplied = card.label("1212")
     card.wait_saved()
-    assert linked.answers("ana") == given
+    assert linked.answers("ana") == supplied
     page.goto(f"http://127.0.0.1:{linked.port}/overview?x=1")
     expect(page.get_by_role("heading", name="project", exact=True)).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Page not found")).to_have_count(0)
@@ -131,7 +131,7 @@ def test_a_page_of_another_port_opens_no_line_and_learns_nothing(
 def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: LinkServer) -> None:
     base = f"http://127.0.0.1:{linked.port}"
     assert urllib.request.urlopen(f"{base}/api/health", timeout=10).read() == b'{"ok":true}'
-    assert told(linked.folder, "status")["records"], "the command line goes on"
+    assert run_rondo(linked.folder, "status")["records"], "the command line goes on"
     for path in ("/", "/label", "/records", "/media/x", "/_stcore/host-config", "/api/label/events"):
         with pytest.raises(urllib.error.HTTPError, match=r"401|405"):
             urllib.request.urlopen(base + path, timeout=10)

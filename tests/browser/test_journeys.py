@@ -18,9 +18,9 @@ pytestmark = pytest.mark.browser
 
 def test_labels_given_by_keys_are_stored_once_against_the_record_on_the_screen(server: Server, page: Page) -> None:
     card = server.open(page, "keys")
-    given = card.label("1234" * 6)
+    supplied = card.label("1234" * 6)
     card.wait_saved()
-    assert server.answers("keys") == given
+    assert server.answers("keys") == supplied
     assert len(server.events("keys")) == 24
 
 
@@ -37,17 +37,17 @@ def test_a_click_labels_and_the_keys_go_on_working(server: Server, page: Page) -
 
 def test_undo_goes_back_through_the_whole_visit_and_past_a_reload(server: Server, page: Page) -> None:
     card = server.open(page, "undo")
-    given = card.label("111")
+    supplied = card.label("111")
     card.wait_saved()
     page.reload()
     expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
     card.press("Backspace", "Backspace")
-    assert card.on_screen == given[1][0]
+    assert card.on_screen == supplied[1][0]
     again = card.label("2")
     card.wait_saved()
-    assert server.answers("undo") == [given[0], *again]
+    assert server.answers("undo") == [supplied[0], *again]
     card.press("Backspace", "Backspace", "Backspace", "Backspace")
-    assert card.on_screen == given[0][0]
+    assert card.on_screen == supplied[0][0]
     card.wait_saved()
     assert server.answers("undo") == []
 
@@ -70,28 +70,28 @@ def test_skip_and_flag_are_stored_with_the_note(server: Server, page: Page) -> N
 
 def test_a_reload_in_the_middle_of_typing_loses_nothing(server: Server, page: Page) -> None:
     card = server.open(page, "reload")
-    given = []
+    supplied = []
     for keys in ("12", "341", "2"):
-        given += card.label(keys)
+        supplied += card.label(keys)
         page.reload()
         expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
-        given += card.label("4")
+        supplied += card.label("4")
     card.wait_saved()
-    assert Counter(server.answers("reload")) == Counter(given)
+    assert Counter(server.answers("reload")) == Counter(supplied)
 
 
 def test_offline_typing_is_kept_said_so_and_stored_later(server: Server, page: Page, context: BrowserContext) -> None:
     card = server.open(page, "offline")
-    given = card.label("12")
+    supplied = card.label("12")
     card.wait_saved()
     context.set_offline(True)
-    given += card.label("341234" * 5)
+    supplied += card.label("341234" * 5)
     expect(card.saved).to_have_text("offline: 30 kept in this browser")
     context.set_offline(False)
     card.wait_saved()
-    given += card.label("1")
+    supplied += card.label("1")
     card.wait_saved()
-    assert server.answers("offline") == given
+    assert server.answers("offline") == supplied
 
 
 def test_what_a_closed_tab_left_behind_is_sent_by_the_next_one(
@@ -99,22 +99,22 @@ def test_what_a_closed_tab_left_behind_is_sent_by_the_next_one(
 ) -> None:
     card = server.open(page, "orphan")
     context.set_offline(True)
-    given = card.label("123")
+    supplied = card.label("123")
     page.close()
     context.set_offline(False)
     later = server.open(context.new_page(), "orphan")
     later.wait_saved()
-    assert server.answers("orphan") == given
+    assert server.answers("orphan") == supplied
 
 
 def test_a_second_tab_of_one_person_gets_other_records(server: Server, page: Page, context: BrowserContext) -> None:
     first = server.open(page, "tabs")
     second = server.open(context.new_page(), "tabs")
-    given = [pair for _ in range(6) for card in (first, second) for pair in card.label("1")]
+    supplied = [pair for _ in range(6) for card in (first, second) for pair in card.label("1")]
     first.wait_saved()
     second.wait_saved()
-    assert len({record for record, _ in given}) == 12
-    assert Counter(server.answers("tabs")) == Counter(given)
+    assert len({record for record, _ in supplied}) == 12
+    assert Counter(server.answers("tabs")) == Counter(supplied)
 
 
 def test_who_comes_back_after_the_browser_was_killed_goes_on_where_it_stopped(
@@ -134,31 +134,31 @@ def test_who_comes_back_after_the_browser_was_killed_goes_on_where_it_stopped(
 
 def test_a_killed_server_that_comes_back_has_every_answer(server: Server, page: Page) -> None:
     card = server.open(page, "killed")
-    given = card.label("123")
+    supplied = card.label("123")
     server.kill()
-    given += card.label("4123")
+    supplied += card.label("4123")
     page.wait_for_timeout(9000)  # by then Streamlit says so in a dialog, which must not take the keys
-    given += card.label("4")
+    supplied += card.label("4")
     server.start()
-    given += card.label("12")
+    supplied += card.label("12")
     card.wait_saved()
-    assert server.answers("killed") == given
+    assert server.answers("killed") == supplied
 
 
 def test_ten_people_at_three_keys_a_second_never_share_a_record(server: Server, machines: Machines) -> None:
     names = [f"person{number}" for number in range(10)]
     cards = [server.open(machines().new_page(), name) for name in names]
-    given: dict[str, list[tuple[str, str | None]]] = {name: [] for name in names}
+    entries: dict[str, list[tuple[str, str | None]]] = {name: [] for name in names}
     for number in range(9):
         began = time.monotonic()
         for name, card in zip(names, cards, strict=True):
-            given[name] += card.label(str(number % 4 + 1))
+            entries[name] += card.label(str(number % 4 + 1))
         time.sleep(max(0.0, began + 1 / 3 - time.monotonic()))
     for card in cards:
         card.wait_saved()
-    assert {name: server.answers(name) for name in names[:3]} == {name: given[name] for name in names[:3]}
+    assert {name: server.answers(name) for name in names[:3]} == {name: entries[name] for name in names[:3]}
     stored = server.answers(*names)
-    assert Counter(stored) == Counter(pair for pairs in given.values() for pair in pairs)
+    assert Counter(stored) == Counter(pair for pairs in entries.values() for pair in pairs)
     assert max(Counter(record for record, _ in stored).values()) == 1
 
 
@@ -200,12 +200,12 @@ def test_the_last_records_are_shared_out_and_nobody_starves(few_server: Server, 
     first = few_server.open(machines().new_page(), "first")
     expect(first.record).not_to_have_attribute("data-record-id", "")
     second = few_server.open(machines().new_page(), "second")
-    given = [first.label("1"), second.label("2")]
+    supplied = [first.label("1"), second.label("2")]
     expect(second.record).not_to_have_attribute("data-record-id", "", timeout=20_000)
-    given.append(second.label("2"))
+    supplied.append(second.label("2"))
     first.wait_saved()
     second.wait_saved()
-    assert Counter(few_server.answers("first", "second")) == Counter(pair for pairs in given for pair in pairs)
+    assert Counter(few_server.answers("first", "second")) == Counter(pair for pairs in supplied for pair in pairs)
 
 
 def test_enter_accepts_the_suggestion_which_audit_records_do_not_have(few_server: Server, page: Page) -> None:
@@ -240,12 +240,12 @@ def test_enter_accepts_the_suggestion_which_audit_records_do_not_have(few_server
 def test_a_batch_that_is_chosen_meanwhile_never_leaves_the_screen_empty(odd_server: Server, page: Page) -> None:
     card = odd_server.open(page, "busy")
     command = [sys.executable, "-m", "app", "--project", str(odd_server.folder), "next", "--size", "5"]
-    given: list[tuple[str, str | None]] = []
+    supplied: list[tuple[str, str | None]] = []
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as choosing:
-        while choosing.poll() is None and len(given) < 24:
-            given += card.label("1")
+        while choosing.poll() is None and len(supplied) < 24:
+            supplied += card.label("1")
             page.wait_for_timeout(300)
-    given += card.label("2233")
+    supplied += card.label("2233")
     card.wait_saved()
-    assert all(record for record, _ in given)
-    assert odd_server.answers("busy") == given
+    assert all(record for record, _ in supplied)
+    assert odd_server.answers("busy") == supplied

@@ -45,7 +45,9 @@ def answered_by(card: Card, **sent: Any) -> bool:
 
 def test_the_digit_row_gives_labels_on_every_keyboard(server: Server, page: Page) -> None:
     card = server.open(page, "digits")
-    assert {name: answered_by(card, **sent) for name, sent, _ in DIGITS} == {name: given for name, _, given in DIGITS}
+    assert {name: answered_by(card, **sent) for name, sent, _ in DIGITS} == {
+        name: supplied for name, _, supplied in DIGITS
+    }
     card.wait_saved()
     assert {label for _, label in server.answers("digits")} == {"delivery"}
 

@@ -54,7 +54,7 @@ def test_number_keys_give_the_likeliest_labels_and_nothing_on_a_blind_record(man
     row = page.get_by_role("group", name="The model's likeliest labels")
     assert shown_keys(page) == LIKELIEST
     expect(row.locator("button").nth(8)).to_contain_text(f"9{LIKELIEST['9']}")
-    given = [LIKELIEST["1"], LIKELIEST["9"], LIKELIEST["3"]]
+    supplied = [LIKELIEST["1"], LIKELIEST["9"], LIKELIEST["3"]]
     card.press("1", "9")
     row.locator("button").nth(2).click()
     blind = card.on_screen
@@ -63,7 +63,7 @@ def test_number_keys_give_the_likeliest_labels_and_nothing_on_a_blind_record(man
     assert card.on_screen == blind == "r3"
     card.press("c", "v", "Enter")
     card.wait_saved()
-    assert [label for _, label in many_server.answers("keys")] == [*given, "label cv"]
+    assert [label for _, label in many_server.answers("keys")] == [*supplied, "label cv"]
     models = [event["model"] for event in many_server.events("keys")]
     assert models == ["m1", "m1", "m1", None]
 

@@ -53,12 +53,12 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     page.get_by_role("button", name="Label them").click()
     question = page.get_by_text(re.compile("Give “praise” to [0-9,]+ records"))
     expect(question).to_be_visible(timeout=60_000)
-    given = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
-    assert 0 < given <= picked  # what others have labelled or hold is left out
-    page.get_by_role("button", name=f"Yes, label {given:,} records").click()
-    expect(page.get_by_text(f"{given:,} records labelled.")).to_be_visible(timeout=60_000)
+    supplied = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
+    assert 0 < supplied <= picked  # what others have labelled or hold is left out
+    page.get_by_role("button", name=f"Yes, label {supplied:,} records").click()
+    expect(page.get_by_text(f"{supplied:,} records labelled.")).to_be_visible(timeout=60_000)
     answers = server.answers("mapper")
-    assert len(answers) == given
+    assert len(answers) == supplied
     assert {label for _, label in answers} == {"praise"}
     page.get_by_role("button", name="Take back").click()
     expect(page.get_by_role("button", name="Taken back")).to_be_disabled(timeout=60_000)

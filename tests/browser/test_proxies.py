@@ -31,9 +31,9 @@ Write = Callable[[Path, int, int], list[str]]
 
 def block(language: str) -> str:
     """The configuration as the docs have it."""
-    found = re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
-    assert found
-    return found[1]
+    match = re.search(rf"```{language}\n(.*?)```", DOCS, re.DOTALL)
+    assert match
+    return match[1]
 
 
 def certificate(folder: Path) -> None:
@@ -122,9 +122,9 @@ def test_people_sign_in_label_and_sign_out_under_the_public_address(proxy: Team,
     card = Card(page)
     expect(card.record).not_to_have_attribute("data-record-id", "", timeout=40_000)
     assert page.url == f"{proxy.base}/label"
-    given = card.label("12")
+    supplied = card.label("12")
     card.wait_saved()
-    assert proxy.server.answers("Ann")[len(before) :] == given
+    assert proxy.server.answers("Ann")[len(before) :] == supplied
     assert {one["secure"] for one in page.context.cookies()} == {True}
     page.goto(f"{proxy.base}/sign-out")
     page.get_by_role("button", name="Sign out").click()

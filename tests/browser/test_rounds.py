@@ -37,8 +37,8 @@ def judged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def play(store: Store) -> None:
     """A batch, a model, labels and verdicts."""
     one_hot = np.eye(2, dtype=bool)
-    found = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)]))
-    found["per_label"] = dict(zip(LABELS, found["per_label"], strict=True))
+    fields = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)]))
+    fields["per_label"] = dict(zip(LABELS, fields["per_label"], strict=True))
     tested = asdict(SelfTest(None, None, None, None, None, None, ("It is no better than chance.",)))
     with store.transaction() as cursor:
         cursor.execute(
@@ -48,13 +48,13 @@ def play(store: Store) -> None:
         cursor.execute(
             """insert into models
                values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0, null, null, null, null)""",
-            [json.dumps({"audit": found})],
+            [json.dumps({"audit": fields})],
         )
-        for n, (truth, said) in enumerate(zip(TRUTH, SAID, strict=True)):
-            true, told = [LABELS[truth]], [LABELS[said]]
+        for n, (truth, answer) in enumerate(zip(TRUTH, SAID, strict=True)):
+            true, result = [LABELS[truth]], [LABELS[answer]]
             cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp)", [n, true])
             cursor.execute(
-                "insert into judged values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')", [n, true, told, told[0]]
+                "insert into judged values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')", [n, true, result, result[0]]
             )
     store.close()
 

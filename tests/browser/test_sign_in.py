@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
 
 
-def told(folder: Path, *arguments: str) -> dict[str, str]:
+def run_rondo(folder: Path, *arguments: str) -> dict[str, str]:
     """What a command says with --json."""
     command = [sys.executable, "-m", "app", "--project", str(folder), *arguments, "--json"]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
@@ -34,7 +34,7 @@ class Team:
 
     def __init__(self, folder: Path) -> None:
         self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(400)], QUIET)
-        self.codes = {name: told(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
+        self.codes = {name: run_rondo(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
         self.base = f"http://127.0.0.1:{self.server.port}"
 
     def sign_in(self, page: Page, name: str, path: str = "/label") -> None:
@@ -62,9 +62,9 @@ def test_an_annotator_signs_in_on_a_phone_labels_and_signs_out(team: Team, machi
     team.sign_in(page, "Ann")
     card = Card(page)
     expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
-    given = card.label("1212")
+    supplied = card.label("1212")
     card.wait_saved()
-    assert team.server.answers("Ann") == given
+    assert team.server.answers("Ann") == supplied
     page.goto(team.base + "/sign-out")
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_label("Access code")).to_be_visible()
@@ -123,7 +123,7 @@ def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: M
 
 
 def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machines) -> None:
-    team.codes["Bob"] = told(team.server.folder, "people", "add", "Bob")["code"]
+    team.codes["Bob"] = run_rondo(team.server.folder, "people", "add", "Bob")["code"]
     page = machines().new_page()
     team.sign_in(page, "Bob")
     expect(Card(page).record).to_be_visible(timeout=30_000)
@@ -155,8 +155,8 @@ def account_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Te
     """A project that asks an OpenID provider who somebody is."""
     with provider() as known:
         team = Team(tmp_path_factory.mktemp("accounts") / "project")
-        told(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
-        told(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
+        run_rondo(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
+        run_rondo(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
         team.server.kill()
         (team.server.folder / ".streamlit").mkdir()
         (team.server.folder / ".streamlit" / "secrets.toml").write_text(
@@ -186,9 +186,9 @@ def test_an_account_of_the_table_is_let_in_as_what_it_is(
     page.goto(team.base + "/label")
     card = Card(page)
     expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
-    given = card.label("12")
+    supplied = card.label("12")
     card.wait_saved()
-    assert team.server.answers("Tom") == given
+    assert team.server.answers("Tom") == supplied
     page.goto(team.base + "/settings")
     expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
     rondo("--project", str(team.server.folder), "people", "remove", "Tom")

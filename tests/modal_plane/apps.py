@@ -10,11 +10,11 @@ from tests.modal_plane.state import App, State
 
 def named(state: State, kind: str, request: Any, make: Any) -> str:
     """The id of the thing of that name; made where the request says so. Raises NOT_FOUND."""
-    wanted, key = request.object_creation_type, (kind, request.deployment_name)
-    if wanted in (api_pb2.OBJECT_CREATION_TYPE_EPHEMERAL, api_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP):
+    requested, key = request.object_creation_type, (kind, request.deployment_name)
+    if requested in (api_pb2.OBJECT_CREATION_TYPE_EPHEMERAL, api_pb2.OBJECT_CREATION_TYPE_ANONYMOUS_OWNED_BY_APP):
         return str(make())
     if key not in state.names:
-        if wanted != api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
+        if requested != api_pb2.OBJECT_CREATION_TYPE_CREATE_IF_MISSING:
             raise GRPCError(Status.NOT_FOUND, f"{kind} {request.deployment_name!r} not found")
         state.names[key] = make()
     return state.names[key]
@@ -45,11 +45,11 @@ def new_app(asking: Any, request: Any) -> Any:
 
 def layout(state: State, app: App) -> Any:
     """What a container is told of the app that it belongs to."""
-    found = [
+    matches = [
         api_pb2.Object(object_id=function, function_handle_metadata=state.functions[function].meta)
         for function in app.function_ids.values()
     ]
-    return api_pb2.AppLayout(objects=found, function_ids=app.function_ids)
+    return api_pb2.AppLayout(objects=matches, function_ids=app.function_ids)
 
 
 def publish(asking: Any, request: Any) -> Any:
@@ -69,9 +69,9 @@ def secret(asking: Any, request: Any) -> Any:
         asking.state.secrets[made] = dict(request.env_dict)
         return str(made)
 
-    found = named(asking.state, "Secret", request, make)
+    matches = named(asking.state, "Secret", request, make)
     metadata = api_pb2.SecretMetadata(name=request.deployment_name)
-    return api_pb2.SecretGetOrCreateResponse(secret_id=found, metadata=metadata)
+    return api_pb2.SecretGetOrCreateResponse(secret_id=matches, metadata=metadata)
 
 
 ANSWERS = {

@@ -20,7 +20,7 @@ def spawn(asking: Any, request: Any) -> Any:
     made = [_put(state, call, item.input) for item in request.pipelined_inputs]
     return api_pb2.FunctionMapResponse(
         function_call_id=call.id,
-        pipelined_inputs=[_told(given) for given in made],
+        pipelined_inputs=[_told(supplied) for supplied in made],
         retry_policy=function.definition.retry_policy,
         sync_client_retries_enabled=True,
         max_inputs_outstanding=1000,
@@ -29,16 +29,16 @@ def spawn(asking: Any, request: Any) -> Any:
 
 
 def _put(state: State, call: Call, item: Any) -> Input:
-    given = Input(state.new_id("in"), call, item)
-    call.inputs[given.id] = state.inputs[given.id] = given
-    enqueue(state, given)
-    return given
+    result = Input(state.new_id("in"), call, item)
+    call.inputs[result.id] = state.inputs[result.id] = result
+    enqueue(state, result)
+    return result
 
 
-def _told(given: Input) -> Any:
-    claims = {"idx": 0, "input_id": given.id, "function_call_id": given.call.id, "retry_count": given.retry}
+def _told(supplied: Input) -> Any:
+    claims = {"idx": 0, "input_id": supplied.id, "function_call_id": supplied.call.id, "retry_count": supplied.retry}
     token = DecodedJwt.encode_without_signature(claims)
-    return api_pb2.FunctionPutInputsResponseItem(idx=0, input_id=given.id, input_jwt=token)
+    return api_pb2.FunctionPutInputsResponseItem(idx=0, input_id=supplied.id, input_jwt=token)
 
 
 def _known(asking: Any, request: Any) -> Call:
@@ -52,33 +52,38 @@ async def outputs(asking: Any, request: Any) -> Any:
     call = _known(asking, request)
 
     def ready() -> list[Any]:
-        return [given.output for given in call.inputs.values() if given.output is not None and not call.expired]
+        return [
+            supplied.output for supplied in call.inputs.values() if supplied.output is not None and not call.expired
+        ]
 
-    found = await asking.state.wait_for(lambda: ready() or call.expired, request.timeout)
-    told = found if isinstance(found, list) else []
+    matches = await asking.state.wait_for(lambda: ready() or call.expired, request.timeout)
+    result = matches if isinstance(matches, list) else []
     return api_pb2.FunctionGetOutputsResponse(
-        outputs=told, idxs=[0] * len(told), last_entry_id="1-0" if told else "", num_unfinished_inputs=call.unfinished
+        outputs=result,
+        idxs=[0] * len(result),
+        last_entry_id="1-0" if result else "",
+        num_unfinished_inputs=call.unfinished,
     )
 
 
 def cancel(asking: Any, request: Any) -> None:
     """One that waits ends at once; one that runs is told through its container's next sign of life."""
     call = _known(asking, request)
-    for given in call.inputs.values():
-        if given.output is not None:
+    for supplied in call.inputs.values():
+        if supplied.output is not None:
             continue
-        given.cancelled = True
-        if given.task is not None:
-            given.task.to_cancel.put_nowait(given.id)
+        supplied.cancelled = True
+        if supplied.task is not None:
+            supplied.task.to_cancel.put_nowait(supplied.id)
             continue
-        if given in call.function.waiting:
-            call.function.waiting.remove(given)
-        finish(asking.state, given, Result(status=Result.GENERIC_STATUS_TERMINATED))
+        if supplied in call.function.waiting:
+            call.function.waiting.remove(supplied)
+        finish(asking.state, supplied, Result(status=Result.GENERIC_STATUS_TERMINATED))
 
 
-def enqueue(state: State, given: Input, first: bool = False) -> None:
-    function = given.call.function
-    function.waiting.insert(0 if first else len(function.waiting), given)
+def enqueue(state: State, supplied: Input, first: bool = False) -> None:
+    function = supplied.call.function
+    function.waiting.insert(0 if first else len(function.waiting), supplied)
     state.go_on(state.tell())
     scale(state, function)
 
@@ -108,52 +113,52 @@ def take(state: State, task: Task) -> Input | None:
     """The next input for this container; its time runs from now."""
     if not task.function.waiting or task.draining:
         return None
-    given = task.function.waiting.pop(0)
-    given.task, task.served = task, task.served + 1
-    task.running[given.id] = given
+    result = task.function.waiting.pop(0)
+    result.task, task.served = task, task.served + 1
+    task.running[result.id] = result
     seconds = task.function.definition.timeout_secs
-    given.timer = asyncio.get_running_loop().call_later(seconds, too_long, state, given) if seconds else None
-    return given
+    result.timer = asyncio.get_running_loop().call_later(seconds, too_long, state, result) if seconds else None
+    return result
 
 
-def too_long(state: State, given: Input) -> None:
+def too_long(state: State, supplied: Input) -> None:
     """As if its container had let the time run out, for which it is killed."""
-    task = given.task
-    if task is not None and given.output is None:
+    task = supplied.task
+    if task is not None and supplied.output is None:
         text = f"Task's current input hit its timeout of {task.function.definition.timeout_secs}s"
-        given.retry = task.function.definition.retry_policy.retries
-        failed(state, given, Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text))
+        supplied.retry = task.function.definition.retry_policy.retries
+        failed(state, supplied, Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text))
         containers.tell(task, signal.SIGKILL)
 
 
-def failed(state: State, given: Input, result: Any) -> None:
+def failed(state: State, supplied: Input, result: Any) -> None:
     """Again, as often as the function says; what was cancelled is not."""
-    policy = given.call.function.definition.retry_policy
-    _detach(given)
-    if given.cancelled or given.retry >= policy.retries:
-        finish(state, given, result)
+    policy = supplied.call.function.definition.retry_policy
+    _detach(supplied)
+    if supplied.cancelled or supplied.retry >= policy.retries:
+        finish(state, supplied, result)
         return
-    delay = policy.initial_delay_ms / 1000 * max(policy.backoff_coefficient, 1.0) ** given.retry
-    given.retry += 1
-    asyncio.get_running_loop().call_later(delay, enqueue, state, given)
+    delay = policy.initial_delay_ms / 1000 * max(policy.backoff_coefficient, 1.0) ** supplied.retry
+    supplied.retry += 1
+    asyncio.get_running_loop().call_later(delay, enqueue, state, supplied)
 
 
-def finish(state: State, given: Input, result: Any, data_format: Any = 0) -> None:
-    if given.output is not None:
+def finish(state: State, supplied: Input, result: Any, data_format: Any = 0) -> None:
+    if supplied.output is not None:
         return
-    _detach(given)
-    given.output = api_pb2.FunctionGetOutputsItem(
-        result=result, idx=0, input_id=given.id, data_format=data_format, retry_count=given.retry
+    _detach(supplied)
+    supplied.output = api_pb2.FunctionGetOutputsItem(
+        result=result, idx=0, input_id=supplied.id, data_format=data_format, retry_count=supplied.retry
     )
     state.go_on(state.tell())
 
 
-def _detach(given: Input) -> None:
-    if given.timer:
-        given.timer.cancel()
-    if given.task:
-        given.task.running.pop(given.id, None)
-    given.task = given.timer = None
+def _detach(supplied: Input) -> None:
+    if supplied.timer:
+        supplied.timer.cancel()
+    if supplied.task:
+        supplied.task.running.pop(supplied.id, None)
+    supplied.task = supplied.timer = None
 
 
 def on_exit(state: State, task: Task, status: int) -> None:
@@ -161,16 +166,16 @@ def on_exit(state: State, task: Task, status: int) -> None:
     task.function.tasks.remove(task)
     for volume in state.volumes.values():
         volume.drop(task.id)
-    for given in list(task.running.values()):
+    for supplied in list(task.running.values()):
         if task.preempted:
-            _detach(given)
-            enqueue(state, given, first=True)
+            _detach(supplied)
+            enqueue(state, supplied, first=True)
         else:
             text = f"Runner failed with exit code: {status} ({task.why})"
-            failed(state, given, Result(status=Result.GENERIC_STATUS_FAILURE, exception=text))
+            failed(state, supplied, Result(status=Result.GENERIC_STATUS_FAILURE, exception=text))
     if task.result is not None:
-        for given in task.function.waiting[:]:
-            finish(state, given, task.result)
+        for supplied in task.function.waiting[:]:
+            finish(state, supplied, task.result)
         task.function.waiting.clear()
     scale(state, task.function)
 

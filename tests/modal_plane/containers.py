@@ -75,11 +75,11 @@ def _lay_out(state: State, task: Task) -> None:
 
 def _environment(state: State, task: Task) -> dict[str, str]:
     definition = task.function.definition
-    told = {name: os.environ[name] for name in KEPT if name in os.environ}
-    told |= state.images[definition.image_id].env
+    result = {name: os.environ[name] for name in KEPT if name in os.environ}
+    result |= state.images[definition.image_id].env
     for secret in definition.secret_ids:
-        told |= state.secrets[secret]
-    return told | {
+        result |= state.secrets[secret]
+    return result | {
         "HOME": str(task.folder),
         "PYTHONPATH": str(task.folder / "root"),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -125,25 +125,25 @@ def end_family(task: Task) -> None:
 def open_files(task: Task) -> list[str]:
     """What its processes have open on a volume."""
     mounts = tuple(mount.mount_path.rstrip("/") + "/" for mount in task.function.definition.volume_mounts)
-    found = []
+    matches = []
     for file in (file for process in _family(task) for file in process.glob("fd/*")):
         try:
-            found.append(os.readlink(file))
+            matches.append(os.readlink(file))
         except OSError:
             continue
-    return [path for path in found if path.startswith(mounts)]
+    return [path for path in matches if path.startswith(mounts)]
 
 
 def _family(task: Task) -> list[Path]:
-    found = []
+    matches = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "environ").read_bytes()
+            result = (process / "environ").read_bytes()
         except OSError:
             continue
-        if f"MODAL_TASK_ID={task.id}".encode() in told.split(b"\0"):
-            found.append(process)
-    return found
+        if f"MODAL_TASK_ID={task.id}".encode() in result.split(b"\0"):
+            matches.append(process)
+    return matches
 
 
 async def watch(task: Task) -> int:

@@ -63,7 +63,7 @@ class Desk:
     async def _read(self, name: str, stream: Any) -> Any:
         state = self._asking.state
         request = await stream.recv_message()
-        state.asked[name] = state.asked.get(name, 0) + 1
+        state.requested[name] = state.requested.get(name, 0) + 1
         if state.outage and self._asking.task is None:
             raise GRPCError(Status.UNAVAILABLE, "the plane is told to be out of order")
         return request
@@ -71,17 +71,17 @@ class Desk:
     def _single(self, name: str, answer: Answer) -> Any:
         async def method(stream: Any) -> None:
             request = await self._read(name, stream)
-            told = answer(self._asking, request)
-            told = await told if inspect.isawaitable(told) else told
-            await stream.send_message(Empty() if told is None else told)
+            result = answer(self._asking, request)
+            result = await result if inspect.isawaitable(result) else result
+            await stream.send_message(Empty() if result is None else result)
 
         return method
 
     def _stream(self, name: str, answer: Answer) -> Any:
         async def method(stream: Any) -> None:
             request = await self._read(name, stream)
-            async for told in answer(self._asking, request):
-                await stream.send_message(told)
+            async for result in answer(self._asking, request):
+                await stream.send_message(result)
 
         return method
 

@@ -11,13 +11,13 @@ from tests.modal_plane.state import Image, Result, State
 
 
 def missing_files(asking: Any, request: Any) -> Any:
-    wanted = [digest for digest in request.sha256_hex_hashes if digest not in asking.state.files]
-    return api_pb2.MountBatchedCheckExistenceResponse(missing_sha256_hex_hashes=wanted)
+    requested = [digest for digest in request.sha256_hex_hashes if digest not in asking.state.files]
+    return api_pb2.MountBatchedCheckExistenceResponse(missing_sha256_hex_hashes=requested)
 
 
 def put_file(asking: Any, request: Any) -> Any:
-    state, given = asking.state, request.WhichOneof("data_oneof")
-    if given == "data":
+    state, supplied = asking.state, request.WhichOneof("data_oneof")
+    if supplied == "data":
         path = state.blob("file-" + request.sha256_hex)
         path.write_bytes(request.data)
         state.files[request.sha256_hex] = path
@@ -38,21 +38,21 @@ def image(asking: Any, request: Any) -> Any:
     if key not in state.names:
         made = Image(state.new_id("im"), request.image)
         state.images[made.id], state.names[key] = made, made.id
-    found = state.images[state.names[key]]
+    matches = state.images[state.names[key]]
     metadata = api_pb2.ImageMetadata(image_builder_version="2025.06")
-    return api_pb2.ImageGetOrCreateResponse(image_id=found.id, metadata=metadata, result=found.result)
+    return api_pb2.ImageGetOrCreateResponse(image_id=matches.id, metadata=metadata, result=matches.result)
 
 
 async def build(asking: Any, request: Any) -> Any:
     """What would be installed is what is installed here."""
-    found = asking.state.images[request.image_id]
-    for command in commands(asking.state, found):
-        if told := re.match(r"ENV\s+(\w+)=(.*)", command):
-            found.env[told.group(1)] = told.group(2).strip().strip("'\"")
+    matches = asking.state.images[request.image_id]
+    for command in commands(asking.state, matches):
+        if summary := re.match(r"ENV\s+(\w+)=(.*)", command):
+            matches.env[summary.group(1)] = summary.group(2).strip().strip("'\"")
     failed = asking.state.images_fail
     status = Result.GENERIC_STATUS_FAILURE if failed else Result.GENERIC_STATUS_SUCCESS
     told_result = Result(status=status, exception="No solution found when resolving dependencies" if failed else "")
-    found.result = None if failed else told_result  # the next one who asks tries again
+    matches.result = None if failed else told_result  # the next one who asks tries again
     metadata = api_pb2.ImageMetadata(image_builder_version="2025.06")
     await asyncio.sleep(0)
     yield api_pb2.ImageJoinStreamingResponse(result=told_result, metadata=metadata, eof=True)

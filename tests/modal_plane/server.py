@@ -32,14 +32,14 @@ class Plane:
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(ready),), daemon=True)
         self._thread.start()
         assert ready.wait(20)
-        told = {
+        result = {
             "MODAL_SERVER_URL": f"http://127.0.0.1:{self.port}",
             "MODAL_TOKEN_ID": TOKEN[0],
             "MODAL_TOKEN_SECRET": TOKEN[1],
             "MODAL_CONFIG_PATH": str(self._root / "modal.toml"),
         }
-        self._saved = {name: os.environ.get(name) for name in told}
-        os.environ.update(told)
+        self._saved = {name: os.environ.get(name) for name in result}
+        os.environ.update(result)
         forget_client()
         return self
 
@@ -97,18 +97,18 @@ class Plane:
         self.state.outage = broken
 
     def _call(self, call: str) -> Call:
-        found: Call = self.state.calls[call]
-        return found
+        result: Call = self.state.calls[call]
+        return result
 
     def preempt(self, call: str) -> None:
         """Takes the machine away from what runs, which begins again elsewhere: SIGINT, and SIGKILL after 30 s."""
 
         def act() -> None:
-            for given in self._call(call).inputs.values():
-                assert given.task
-                given.task.preempted = given.task.draining = True
-                containers.tell(given.task, signal.SIGINT)
-                asyncio.get_running_loop().call_later(30, containers.tell, given.task, signal.SIGKILL)
+            for supplied in self._call(call).inputs.values():
+                assert supplied.task
+                supplied.task.preempted = supplied.task.draining = True
+                containers.tell(supplied.task, signal.SIGINT)
+                asyncio.get_running_loop().call_later(30, containers.tell, supplied.task, signal.SIGKILL)
 
         self._say(act)
 
@@ -116,11 +116,11 @@ class Plane:
         """The container dies without a word. last: no attempt is left."""
 
         def act() -> None:
-            for given in self._call(call).inputs.values():
-                assert given.task
-                given.task.why = why
-                given.retry = 99 if last else given.retry
-                containers.tell(given.task, signal.SIGKILL)
+            for supplied in self._call(call).inputs.values():
+                assert supplied.task
+                supplied.task.why = why
+                supplied.retry = 99 if last else supplied.retry
+                containers.tell(supplied.task, signal.SIGKILL)
 
         self._say(act)
 
@@ -128,8 +128,8 @@ class Plane:
         """As if the function's timeout was over."""
 
         def act() -> None:
-            for given in list(self._call(call).inputs.values()):
-                calls.too_long(self.state, given)
+            for supplied in list(self._call(call).inputs.values()):
+                calls.too_long(self.state, supplied)
 
         self._say(act)
 
@@ -166,10 +166,10 @@ def _http(state: State) -> web.Application:
         return web.Response(body=b"kept")
 
     async def get_piece(request: web.Request) -> web.Response:
-        told = request.match_info
-        with (state.volumes[told["volume"]].folder / told["path"]).open("rb") as file:
-            file.seek(int(told["start"]))
-            return web.Response(body=file.read(int(told["size"])))
+        result = request.match_info
+        with (state.volumes[result["volume"]].folder / result["path"]).open("rb") as file:
+            file.seek(int(result["start"]))
+            return web.Response(body=file.read(int(result["size"])))
 
     app = web.Application(client_max_size=2**31)
     app.add_routes(

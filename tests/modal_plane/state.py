@@ -71,7 +71,7 @@ class Call:
 
     @property
     def unfinished(self) -> int:
-        return sum(1 for given in self.inputs.values() if given.output is None)
+        return sum(1 for supplied in self.inputs.values() if supplied.output is None)
 
 
 @dataclass(eq=False)
@@ -116,7 +116,7 @@ class State:
         self.tasks: dict[str, Task] = {}
         self.unknown: list[str] = []
         self.held_open: list[str] = []
-        self.asked: dict[str, int] = {}
+        self.requested: dict[str, int] = {}
         self.outage = False
         self.images_fail = False
         self.http = ""
@@ -140,10 +140,10 @@ class State:
         async with self.changed:
             self.changed.notify_all()
 
-    async def wait_for(self, found: Callable[[], Any], seconds: float) -> Any:
+    async def wait_for(self, matches: Callable[[], Any], seconds: float) -> Any:
         """What `found` gives as soon as it gives anything, or at the end."""
         end = time.monotonic() + seconds
-        while not (value := found()) and (left := end - time.monotonic()) > 0:
+        while not (value := matches()) and (left := end - time.monotonic()) > 0:
             async with self.changed:
                 try:
                     await asyncio.wait_for(self.changed.wait(), min(left, 1.0))

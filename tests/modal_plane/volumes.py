@@ -59,15 +59,15 @@ class Volume:
 
 
 def _stamps(folder: Path) -> Stamps:
-    found: Stamps = {}
+    matches: Stamps = {}
     for path in folder.rglob("*"):
         try:
-            told = path.stat()
+            result = path.stat()
         except FileNotFoundError:
             continue
         if path.is_file():
-            found[path.relative_to(folder).as_posix()] = (told.st_mtime_ns, told.st_size)
-    return found
+            matches[path.relative_to(folder).as_posix()] = (result.st_mtime_ns, result.st_size)
+    return matches
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -87,10 +87,10 @@ def volume(asking: Any, request: Any) -> Any:
         state.volumes[made].folder.mkdir(parents=True)
         return str(made)
 
-    found = state.volumes[named(state, "Volume", request, make)]
+    matches = state.volumes[named(state, "Volume", request, make)]
     version = api_pb2.VOLUME_FS_VERSION_V2
-    metadata = api_pb2.VolumeMetadata(version=version, name=found.name)
-    return api_pb2.VolumeGetOrCreateResponse(volume_id=found.id, version=version, metadata=metadata)
+    metadata = api_pb2.VolumeMetadata(version=version, name=matches.name)
+    return api_pb2.VolumeGetOrCreateResponse(volume_id=matches.id, version=version, metadata=metadata)
 
 
 def alive(asking: Any, request: Any) -> None:
@@ -168,7 +168,7 @@ async def listing(asking: Any, request: Any) -> Any:
         raise GRPCError(Status.NOT_FOUND, f"No such file or directory: {request.path}")
     root = asking.state.volumes[request.volume_id].folder.resolve()
     entry = api_pb2.FileEntry
-    found = [
+    matches = [
         entry(
             path=str(file.relative_to(root)),
             type=entry.DIRECTORY if file.is_dir() else entry.FILE,
@@ -177,7 +177,7 @@ async def listing(asking: Any, request: Any) -> Any:
         )
         for file in sorted(path.rglob("*") if request.recursive else path.iterdir())
     ]
-    yield api_pb2.VolumeListFiles2Response(entries=found)
+    yield api_pb2.VolumeListFiles2Response(entries=matches)
 
 
 def remove(asking: Any, request: Any) -> None:

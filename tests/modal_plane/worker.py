@@ -19,10 +19,10 @@ def hello(asking: Any, request: Any) -> None:
 async def heartbeat(asking: Any, request: Any) -> Any:
     """Tells which inputs were cancelled meanwhile."""
     try:
-        found = [await asyncio.wait_for(asking.task.to_cancel.get(), HEARTBEAT_SECONDS)]
+        matches = [await asyncio.wait_for(asking.task.to_cancel.get(), HEARTBEAT_SECONDS)]
     except TimeoutError:
         return api_pb2.ContainerHeartbeatResponse()
-    return api_pb2.ContainerHeartbeatResponse(cancel_input_event=api_pb2.CancelInputEvent(input_ids=found))
+    return api_pb2.ContainerHeartbeatResponse(cancel_input_event=api_pb2.CancelInputEvent(input_ids=matches))
 
 
 async def inputs(asking: Any, request: Any) -> Any:
@@ -30,18 +30,18 @@ async def inputs(asking: Any, request: Any) -> Any:
     state, task = asking.state, asking.task
     if not task.served:
         await state.wait_for(lambda: task.function.waiting or task.draining, IDLE_SECONDS)
-    given = None if task.served else calls.take(state, task)
-    if given is None:
+    match = None if task.served else calls.take(state, task)
+    if match is None:
         task.draining = True
         calls.scale(state, task.function)
         gone = api_pb2.FunctionGetInputsItem(kill_switch=True)
         return api_pb2.FunctionGetInputsResponse(inputs=[gone])
     item = api_pb2.FunctionGetInputsItem(
-        input_id=given.id,
-        input=given.item,
-        function_call_id=given.call.id,
-        retry_count=given.retry,
-        function_call_invocation_type=given.call.invocation,
+        input_id=match.id,
+        input=match.item,
+        function_call_id=match.call.id,
+        retry_count=match.retry,
+        function_call_invocation_type=match.call.invocation,
     )
     return api_pb2.FunctionGetInputsResponse(inputs=[item])
 
@@ -49,14 +49,14 @@ async def inputs(asking: Any, request: Any) -> Any:
 def results(asking: Any, request: Any) -> None:
     """Those of an attempt that another has replaced are not taken."""
     state = asking.state
-    for told in request.outputs:
-        given = state.inputs.get(told.input_id)
-        if given is None or given.task is not asking.task or told.retry_count != given.retry:
+    for summary in request.outputs:
+        supplied = state.inputs.get(summary.input_id)
+        if supplied is None or supplied.task is not asking.task or summary.retry_count != supplied.retry:
             continue
-        if told.result.status == Result.GENERIC_STATUS_FAILURE:
-            calls.failed(state, given, told.result)
+        if summary.result.status == Result.GENERIC_STATUS_FAILURE:
+            calls.failed(state, supplied, summary.result)
         else:
-            calls.finish(state, given, told.result, told.data_format)
+            calls.finish(state, supplied, summary.result, summary.data_format)
 
 
 def broke(asking: Any, request: Any) -> None:

@@ -31,12 +31,14 @@ def draw_evaluations(office: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
     _draw_asking(office, model)
-    kept = {told["on"]: told for told in saved_evaluations(office.project, model)}
-    if not kept:
+    entries = {result["on"]: result for result in saved_evaluations(office.project, model)}
+    if not entries:
         st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
         return
-    chosen = st.segmented_control("Judged on", list(kept), default=next(iter(kept)), required=True, key="evaluated-on")
-    draw_evaluation(office, kept[chosen or next(iter(kept))])
+    chosen = st.segmented_control(
+        "Judged on", list(entries), default=next(iter(entries)), required=True, key="evaluated-on"
+    )
+    draw_evaluation(office, entries[chosen or next(iter(entries))])
 
 
 def _draw_asking(office: ProjectServer, model: str) -> None:
@@ -52,88 +54,88 @@ def _draw_asking(office: ProjectServer, model: str) -> None:
         st.error(escaped(error))
 
 
-def draw_evaluation(office: ProjectServer, told: Told) -> None:
+def draw_evaluation(office: ProjectServer, result: Told) -> None:
     """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
-    st.caption(escaped(f"{told['n']:,} records that judge; {told['made_at']}. Intervals are 95 %."))
-    for note in [*told["notes"], *told["unsaid"]]:
+    st.caption(escaped(f"{result['n']:,} records that judge; {result['made_at']}. Intervals are 95 %."))
+    for note in [*result["notes"], *result["unsaid"]]:
         st.text(note)
-    _draw_figures(told)
-    rows = label_rows(told)
+    _draw_figures(result)
+    rows = label_rows(result)
     if chart := label_bars(rows):
         st.altair_chart(chart, key="evaluated-labels", alt="F1 of each label with its interval, the worst first")
     with st.expander("The numbers per label"):
         table = errors.label_table(rows)
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
-    _draw_confusion(office, told)
-    _draw_calibration(told)
-    if told["worst"]:
+    _draw_confusion(office, result)
+    _draw_calibration(result)
+    if result["worst"]:
         with st.expander("Surest and wrong"):
             columns = {"probability": st.column_config.NumberColumn(format="percent")}
             order = ("said", "truth", "probability", "text", "id")
             st.dataframe(
-                told["worst"], key="evaluated-worst", hide_index=True, column_config=columns, column_order=order
+                result["worst"], key="evaluated-worst", hide_index=True, column_config=columns, column_order=order
             )
 
 
-def _draw_figures(told: Told) -> None:
+def _draw_figures(result: Told) -> None:
     named = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "micro_f1": "Micro F1"}
-    found = {name: told[key] for key, name in named.items()}
-    found |= {f"True label among the {top['k']} likeliest": top["accuracy"] for top in told["top"]}
-    rows = [{"measure": name, "95 %": in_words(shown(one, told["n"]))} for name, one in found.items()]
+    entries = {name: result[key] for key, name in named.items()}
+    entries |= {f"True label among the {top['k']} likeliest": top["accuracy"] for top in result["top"]}
+    rows = [{"measure": name, "95 %": in_words(shown(one, result["n"]))} for name, one in entries.items()]
     st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
 
 
-def _draw_confusion(office: ProjectServer, told: Told) -> None:
-    shown = errors.heat(told["confusion"], "records")
+def _draw_confusion(office: ProjectServer, result: Told) -> None:
+    shown = errors.heat(result["confusion"], "records")
     if not shown:
         return
     order = errors.label_order(office.settings().taxonomy, shown)
     chart = confusion_chart(shown, order, "records")
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):
-        kept = ("truth", "said", "records", "share")
-        rows = [{name: cell[name] for name in kept} for cell in told["confusion"]]
+        retained = ("truth", "said", "records", "share")
+        rows = [{name: cell[name] for name in retained} for cell in result["confusion"]]
         st.dataframe(rows, key="evaluated-confusion-table", hide_index=True)
 
 
-def _draw_calibration(told: Told) -> None:
-    found = told["calibration"]
-    if found is None:
+def _draw_calibration(result: Told) -> None:
+    calibration = result["calibration"]
+    if calibration is None:
         return
-    st.text(errors.calibration_sentence(found, told["on"]))
+    st.text(errors.calibration_sentence(calibration, result["on"]))
     st.altair_chart(
-        calibration_chart(found["bins"]), key="evaluated-calibration", alt="Stated against actual certainty"
+        calibration_chart(calibration["bins"]), key="evaluated-calibration", alt="Stated against actual certainty"
     )
     with st.expander("The numbers of the calibration"):
-        st.dataframe(found["bins"], key="evaluated-calibration-table", hide_index=True)
+        st.dataframe(calibration["bins"], key="evaluated-calibration-table", hide_index=True)
 
 
-def draw_comparison(told: Told) -> None:
+def draw_comparison(result: Told) -> None:
     """Two models on the same records: the difference, where it comes from, and records that only one gets right."""
-    st.text(told["verdict"])
-    words = f"{told['n']:,} {told['on']} records; {told['only_first']:,} only {told['first']} gets right, "
-    st.caption(escaped(f"{words}{told['only_second']:,} only {told['second']}."))
-    for note in [*told["notes"], *told["unsaid"]]:
+    st.text(result["verdict"])
+    words = f"{result['n']:,} {result['on']} records; {result['only_first']:,} only {result['first']} gets right, "
+    st.caption(escaped(f"{words}{result['only_second']:,} only {result['second']}."))
+    for note in [*result["notes"], *result["unsaid"]]:
         st.text(note)
-    st.altair_chart(difference_chart(told), key="compared", alt="Second minus first, with intervals")
-    if chart := label_differences(told):
+    st.altair_chart(difference_chart(result), key="compared", alt="Second minus first, with intervals")
+    if chart := label_differences(result):
         st.altair_chart(chart, key="compared-labels", alt="Difference of F1 per label, with intervals")
     with st.expander("The numbers of the comparison"):
-        st.dataframe(told["per_label"], key="compared-table", hide_index=True)
-    if told["examples"]:
+        st.dataframe(result["per_label"], key="compared-table", hide_index=True)
+    if result["examples"]:
         with st.expander("Records that only one of them gets right"):
-            st.dataframe(told["examples"], key="compared-examples", hide_index=True)
+            st.dataframe(result["examples"], key="compared-examples", hide_index=True)
 
 
-def draw_encoders(told: Told) -> None:
+def draw_encoders(result: Told) -> None:
     """Two encoders on the same labelled records."""
-    st.text(f"{told['records']:,} records of {told['labels']} labels, {told['on']}.")
-    st.text(told["verdict"])
+    st.text(f"{result['records']:,} records of {result['labels']} labels, {result['on']}.")
+    st.text(result["verdict"])
     st.caption(
-        f"Purity of {told['clusters']:,} clusters; chance alone gives {told['chance']['purity']:.1%} or a little more."
+        f"Purity of {result['clusters']:,} clusters; chance alone gives {result['chance']['purity']:.1%} or a little more."
     )
-    for note in told["notes"]:
+    for note in result["notes"]:
         st.text(note)
-    st.altair_chart(encoder_bars(told), key="encoders", alt="Two encoders side by side, with intervals")
+    st.altair_chart(encoder_bars(result), key="encoders", alt="Two encoders side by side, with intervals")
     with st.expander("The numbers of the encoders"):
-        st.dataframe(encoder_rows(told), key="encoders-table", hide_index=True)
+        st.dataframe(encoder_rows(result), key="encoders-table", hide_index=True)

@@ -47,7 +47,7 @@ def _draw_dataset(exchange: Exchange) -> None:
             st.link_button(
                 f"Answer in {escaped(exchange.dataset)}", exchange.link, key="team-open", icon=":material/open_in_new:"
             )
-        for sentence in exchange.told:
+        for sentence in exchange.details:
             st.text(sentence)
     if exchange.outdated:
         st.info("Labels or fields have changed: the next push makes a new dataset, with everything copied.")

@@ -48,14 +48,14 @@ def write_file(office: ProjectServer, what: str, file_format: str, *, card: bool
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    asked = {"out": str(target), "file_format": file_format, "what": what, "card": card, "excel": excel}
+    entries = {"out": str(target), "file_format": file_format, "what": what, "card": card, "excel": excel}
     try:
         who = demand("manage")
-        told = office.run(office.open_ticket("export"), lambda *_: None, who=who, **asked)
+        result = office.run(office.open_ticket("export"), lambda *_: None, who=who, **entries)
     except RondoError as error:
         st.error(escaped(error))
         return
-    st.session_state["written"] = {"target": str(target), "rows": told["rows"], "card": card}
+    st.session_state["written"] = {"target": str(target), "rows": result["rows"], "card": card}
 
 
 def draw_written() -> None:

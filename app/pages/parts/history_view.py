@@ -16,10 +16,10 @@ from core.store.database import utc_now
 Place = tuple[datetime, int] | None
 
 
-def trail(asked: tuple[object, ...]) -> list[Place]:
+def trail(query: tuple[object, ...]) -> list[Place]:
     """Where the pages so far began, the one on the screen last; another filter begins anew."""
-    if st.session_state.get("history-asked") != asked:
-        st.session_state["history-asked"] = asked
+    if st.session_state.get("history-asked") != query:
+        st.session_state["history-asked"] = query
         st.session_state["history-trail"] = [None]
     places: list[Place] = st.session_state["history-trail"]
     return places
@@ -57,11 +57,11 @@ def draw_export(office: ProjectServer, who: str | None, what: str | None, since:
             st.download_button(f"Fetch {target.name}", target.read_bytes, target.name, key="history-fetch")
 
 
-def _write(office: ProjectServer, file_format: str, **asked: str | None) -> None:
+def _write(office: ProjectServer, file_format: str, **query: str | None) -> None:
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"history-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    options = {**asked, "out": str(target), "file_format": file_format}
+    options = {**query, "out": str(target), "file_format": file_format}
     try:
         office.run(office.open_ticket("history"), lambda *_: None, who=demand("manage"), **options)
         st.session_state["history-written"] = str(target)

@@ -45,12 +45,12 @@ def ended_in(job: Job) -> str:
     end = job.get("ended_at") or job.get("made_at")
     if not end:
         return ""
-    told = f"{_time(end):%d %b %H:%M} UTC"
+    result = f"{_time(end):%d %b %H:%M} UTC"
     begun = job.get("started_at") or job.get("made_at")
     if not begun or not job.get("ended_at"):
-        return told
+        return result
     seconds = (_time(end) - _time(begun)).total_seconds()
-    return f"{told}, {duration(seconds)}"
+    return f"{result}, {duration(seconds)}"
 
 
 def cost_of(job: Job) -> str:
@@ -66,21 +66,21 @@ def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | 
     """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
     metrics = metrics or {}
     stratum = judged_on(metrics)
-    found = metrics[stratum] if stratum else metrics
-    where = f" on {found['n']:,} {stratum} records" if stratum else ""
+    matches = metrics[stratum] if stratum else metrics
+    where = f" on {matches['n']:,} {stratum} records" if stratum else ""
     names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
-    n = found.get("n", FEWEST)
+    n = matches.get("n", FEWEST)
     return [
-        (f"{title}{where}", *_estimate(found[key], n)) for key, title in names.items() if found.get(key) is not None
+        (f"{title}{where}", *_estimate(matches[key], n)) for key, title in names.items() if matches.get(key) is not None
     ]
 
 
-def _estimate(found: Any, n: int) -> tuple[str, str | None]:
-    if not isinstance(found, Mapping):
-        return f"{found:.1%}", None
-    if not shown(found, n):
+def _estimate(matches: Any, n: int) -> tuple[str, str | None]:
+    if not isinstance(matches, Mapping):
+        return f"{matches:.1%}", None
+    if not shown(matches, n):
         return TOO_FEW, None
-    return f"{found['value']:.1%}", f"95 %: {found['low']:.1%} to {found['high']:.1%}"
+    return f"{matches['value']:.1%}", f"95 %: {matches['low']:.1%} to {matches['high']:.1%}"
 
 
 def job_rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -104,11 +104,11 @@ def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
     Of the values those that differ between the runs. `macro_f1` is for the picture.
     """
     every = [run.get("values") or {} for run in runs]
-    told = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
+    result = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
     rows = [
         {
             "run": str(number),
-            **{name: values.get(name) for name in told},
+            **{name: values.get(name) for name in result},
             "state": STATES[run["state"]][1],
             "macro F1, held out": score and score["value"],
             "took": ended_in(run),

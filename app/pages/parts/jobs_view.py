@@ -15,7 +15,7 @@ from core.jobs.bundle import UNDER_WAY, Bundle
 from core.reports.card_text import escaped
 from core.training.entries import entry, listing
 from core.training.following import GRID
-from core.training.grid import told
+from core.training.grid import search_summary
 from core.training.launch import price_line
 
 Job = Mapping[str, Any]
@@ -149,7 +149,7 @@ def _draw_facts(office: ProjectServer, job: Job) -> None:
 
 def _in_full(office: ProjectServer, job: Job) -> Job:
     """With its progress, and of a search with its runs."""
-    return told(office.project, job["id"]) if job["kind"] == GRID else entry(office.project, job["id"])
+    return search_summary(office.project, job["id"]) if job["kind"] == GRID else entry(office.project, job["id"])
 
 
 @st.fragment(run_every=2)

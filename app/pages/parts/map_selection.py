@@ -12,7 +12,7 @@ from core.config.settings import Settings
 from core.errors import RondoError
 from core.explore.map_points import Points, summary
 from core.explore.maps import Ints
-from core.labelling.bulk import bulks, label_many, preview, said, undo_bulk
+from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.people.names import check_name
 from core.reports.card_text import escaped
@@ -35,11 +35,11 @@ def draw_news() -> None:
 def draw_selection(office: ProjectServer, shown: Points, ns: Ints) -> None:
     """What was picked, and what can be done with it."""
     project = office.project
-    told = summary(project, shown, ns)
-    st.header(f"{told.count:,} records selected")
+    result = summary(project, shown, ns)
+    st.header(f"{result.count:,} records selected")
     left, right = st.columns(2)
-    left.dataframe(_counted(told.labels, "label"), key="picked-labels", hide_index=True, height=178)
-    right.dataframe(_counted(told.suggestions, "suggestion"), key="picked-suggestions", hide_index=True, height=178)
+    left.dataframe(_counted(result.labels, "label"), key="picked-labels", hide_index=True, height=178)
+    right.dataframe(_counted(result.suggestions, "suggestion"), key="picked-suggestions", hide_index=True, height=178)
     queue, label, confirm = st.columns([1, 2, 1], vertical_alignment="bottom")
     queue.button(
         "Send to the queue",
@@ -57,7 +57,7 @@ def draw_selection(office: ProjectServer, shown: Points, ns: Ints) -> None:
     with confirm.popover("Label them", icon=":material/done_all:", disabled=not chosen, width="stretch"):
         _confirm_bulk(office, ns, chosen)
     st.caption("Read: those nearest the middle come first.")
-    st.dataframe(_opened_by(told.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
+    st.dataframe(_opened_by(result.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
 
 
 def _pick_labels(settings: Settings) -> list[str]:
@@ -75,7 +75,7 @@ def _confirm_bulk(office: ProjectServer, ns: Ints, chosen: list[str]) -> None:
     choice = preview(project, ns.tolist())
     st.text(f"Give “{' + '.join(names[label] for label in chosen)}” to {choice.count:,} records?")
     if choice.left_out:
-        st.text(f"Left out: {said(choice)}.")
+        st.text(f"Left out: {answer_sentence(choice)}.")
     st.button(
         f"Yes, label {choice.count:,} records",
         key="bulk-yes",
@@ -97,8 +97,8 @@ def draw_bulks(office: ProjectServer) -> None:
         st.header("Labelled at once")
     for one in given_at_once:
         text, undo = st.columns([4, 1], vertical_alignment="center")
-        given = " + ".join(names.get(label, label) for label in one.labels)
-        text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.who}: “{given}” to {one.count:,} records")
+        supplied = " + ".join(names.get(label, label) for label in one.labels)
+        text.text(f"{one.made_at:%Y-%m-%d %H:%M} UTC, {one.who}: “{supplied}” to {one.count:,} records")
         undo.button(
             "Taken back" if one.taken_back else "Take back",
             key=f"undo-{one.id}",

@@ -62,16 +62,16 @@ def _score(model: Model) -> dict[str, Any]:
     stratum = judged_on(model.get("metrics"))
     if stratum is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
-    found = model["metrics"][stratum]
-    score = shown_scores(found)["macro_f1"]
+    matches = model["metrics"][stratum]
+    score = shown_scores(matches)["macro_f1"]
     names = {"macro F1": "value", "from": "low", "to": "high"}
     figures = {name: round(score[key], 3) if score else None for name, key in names.items()}
-    return {"judged on": f"{found['n']:,} {stratum}", **figures}
+    return {"judged on": f"{matches['n']:,} {stratum}", **figures}
 
 
 def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Of `version_rows` those with a figure, as `versions_chart` draws them: the newest and the champion."""
-    told = [row for row in rows if row["macro F1"] is not None]
+    result = [row for row in rows if row["macro F1"] is not None]
     return [
         {
             "model": row["version"],
@@ -83,26 +83,28 @@ def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "high": row["to"],
             "on": row["judged on"],
         }
-        for place, row in enumerate(told)
+        for place, row in enumerate(result)
         if place < DRAWN or row["state"] == STATES["champion"][1]
     ]
 
 
-def flat_rows(told: Mapping[str, Any]) -> list[dict[str, str]]:
+def flat_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
     """Names and values as rows of a table; nothing is left out."""
-    return [{"what": name.replace("_", " "), "is": "" if value is None else str(value)} for name, value in told.items()]
+    return [
+        {"what": name.replace("_", " "), "is": "" if value is None else str(value)} for name, value in result.items()
+    ]
 
 
-def over_time_rows(told: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
+def over_time_rows(result: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
     """Audit and chosen records over time, for a table. Only the audit's share estimates anything."""
     audit = [
         {by: str(row[by]), "records": row["n"], "stratum": "audit", "right": accuracy.get("value")}
         | {name: accuracy.get(name) for name in ("low", "high")}
-        for row in joined(told["over_time"], by)
+        for row in joined(result["over_time"], by)
         for accuracy in [shown(row["accuracy"], row["n"]) or {}]
     ]
     chosen = [
-        {by: str(row[by]), "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in told["chosen"]
+        {by: str(row[by]), "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in result["chosen"]
     ]
     return audit + chosen
 

@@ -40,13 +40,13 @@ _MISSES = {
 
 def draw_standing(office: ProjectServer) -> None:
     """One line for the Overview: which model is in use, and whether another waits."""
-    told = standing(office.project)
-    if not told["champion"]:
+    result = standing(office.project)
+    if not result["champion"]:
         return
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.text(f"{told['sentence']} {told['waiting_sentence']}")
-    if told["waiting"]:
-        query = {"model": told["waiting"]}
+    left.text(f"{result['sentence']} {result['waiting_sentence']}")
+    if result["waiting"]:
+        query = {"model": result["waiting"]}
         right.page_link("pages/models.py", label="Compare", query_params=query, icon=":material/swords:")
     else:
         right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
@@ -113,9 +113,9 @@ def pick_model(models: Sequence[Model]) -> Model:
     known = {model["id"]: model for model in models}
     if st.session_state.get("model") not in known:
         first = next((model["id"] for model in models if model["state"] == "challenger"), models[0]["id"])
-        asked = st.query_params.get("model")
-        st.session_state["model"] = asked if asked in known else first
-    words = {model: option_of(told) for model, told in known.items()}
+        query = st.query_params.get("model")
+        st.session_state["model"] = query if query in known else first
+    words = {model: option_of(result) for model, result in known.items()}
     chosen = st.selectbox("Look at", list(known), format_func=words.__getitem__, key="model", on_change=_name_it)
     return known[chosen]
 
@@ -141,12 +141,12 @@ def draw_challenge(office: ProjectServer, model: Model, champion: Model | None) 
     st.caption(escaped(verdict["rule"]))
     with st.container(horizontal=True):
         _draw_promotion(office, model, champion, passes=verdict["passes"])
-        asked = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
-    if asked and champion:
+        query = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
+    if query and champion:
         _compare(office, "models-compared", first=champion["id"], second=model["id"], on=verdict["stratum"] or "")
-    told = st.session_state.get("models-compared")
-    if told and told["second"] == model["id"]:
-        draw_comparison(told)
+    result = st.session_state.get("models-compared")
+    if result and result["second"] == model["id"]:
+        draw_comparison(result)
 
 
 def _draw_promotion(office: ProjectServer, model: Model, champion: Model | None, *, passes: bool) -> None:
@@ -159,46 +159,48 @@ def _draw_promotion(office: ProjectServer, model: Model, champion: Model | None,
         reason = None
         if not passes:
             reason = st.text_input("Why, in spite of the gate?", key="promote-reason", max_chars=500)
-        asked = st.form_submit_button("Put it in use", key="promote", type="primary")
-        if asked and not (passes or reason):
+        query = st.form_submit_button("Put it in use", key="promote", type="primary")
+        if query and not (passes or reason):
             st.warning("Say why: the reason is kept with the model.")
-        elif asked:
+        elif query:
             set_going(office, "promote", model=model["id"], reason=reason, force=not passes)
             st.rerun()
 
 
-def _compare(office: ProjectServer, kept: str, **options: Any) -> None:
+def _compare(office: ProjectServer, retained: str, **options: Any) -> None:
     """In a job of its own, waited for; what it tells stays for this visit."""
     try:
         with st.spinner("Comparing"):
             who = demand("manage")
-            st.session_state[kept] = office.run(office.open_ticket("compare"), lambda *_: None, who=who, **options)
+            st.session_state[retained] = office.run(office.open_ticket("compare"), lambda *_: None, who=who, **options)
     except RondoError as error:
         st.error(escaped(error))
 
 
-def draw_lineage(told: Model) -> None:
+def draw_lineage(model: Model) -> None:
     """What it came from, what it was told, and when it was in use."""
     st.header("Where it comes from")
-    st.dataframe(flat_rows(told["lineage"]), key="lineage", hide_index=True, alt="Lineage of this model")
-    if told["damaged"]:
-        st.error(escaped(told["damaged"]), icon=":material/broken_image:")
-    if told["history"]:
+    st.dataframe(flat_rows(model["lineage"]), key="lineage", hide_index=True, alt="Lineage of this model")
+    if model["damaged"]:
+        st.error(escaped(model["damaged"]), icon=":material/broken_image:")
+    if model["history"]:
         st.text("When it came into use")
-        kept = ("since", "how", "who", "reason")
-        st.dataframe([{name: row[name] for name in kept} for row in told["history"]], key="history", hide_index=True)
+        retained = ("since", "how", "who", "reason")
+        st.dataframe(
+            [{name: row[name] for name in retained} for row in model["history"]], key="history", hide_index=True
+        )
     with st.expander("How it was trained"):
-        st.dataframe(flat_rows(told["training_info"]), key="training-info", hide_index=True)
-    if told["job"]:
-        query = {"job": told["job"]}
+        st.dataframe(flat_rows(model["training_info"]), key="training-info", hide_index=True)
+    if model["job"]:
+        query = {"job": model["job"]}
         st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
 
 
-def draw_note(office: ProjectServer, told: Model) -> None:
+def draw_note(office: ProjectServer, model: Model) -> None:
     """What a person wants to remember of this model."""
-    with st.form(f"note-{told['id']}", border=False):
-        text = st.text_area("Note", told["notes"] or "", key=f"note-of-{told['id']}", max_chars=2_000, height=80)
-        if st.form_submit_button("Keep the note", key=f"keep-{told['id']}") and set_note(office, told["id"], text):
+    with st.form(f"note-{model['id']}", border=False):
+        text = st.text_area("Note", model["notes"] or "", key=f"note-of-{model['id']}", max_chars=2_000, height=80)
+        if st.form_submit_button("Keep the note", key=f"keep-{model['id']}") and set_note(office, model["id"], text):
             st.toast("Kept")
 
 
@@ -213,14 +215,14 @@ def set_note(office: ProjectServer, model: str, text: str) -> bool:
     return True
 
 
-def draw_removal(office: ProjectServer, told: Model) -> None:
+def draw_removal(office: ProjectServer, model: Model) -> None:
     """Deleting the files of a model that is not in use."""
     with st.popover("Remove", icon=":material/delete:", key="remove-box"):
         st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
         if st.button("Remove its files", key="remove"):
             try:
                 who = demand("manage")
-                office.run(office.open_ticket("model_remove"), lambda *_: None, models=[told["id"]], who=who)
+                office.run(office.open_ticket("model_remove"), lambda *_: None, models=[model["id"]], who=who)
             except RondoError as error:
                 st.error(escaped(error))
                 return
@@ -231,15 +233,15 @@ def draw_predictions(office: ProjectServer) -> None:
     """Did what the champions said of records prove right when people answered?"""
     st.header("What it said, and what proved true")
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
-    told = predictions(office.project, lambda *_: None, by=by)
-    st.text(told["sentence"])
-    if chart := over_time_chart(joined(told["over_time"], by), by):
+    result = predictions(office.project, lambda *_: None, by=by)
+    st.text(result["sentence"])
+    if chart := over_time_chart(joined(result["over_time"], by), by):
         st.altair_chart(chart, key="over-time", alt="Share right over time, with intervals")
         with st.expander("The numbers"):
-            st.dataframe(over_time_rows(told, by), key="over-time-table", hide_index=True)
-    if told["worst"]:
+            st.dataframe(over_time_rows(result, by), key="over-time-table", hide_index=True)
+    if result["worst"]:
         st.text("Surest and wrong")
-        rows = [_opened_by(row) for row in told["worst"]]
+        rows = [_opened_by(row) for row in result["worst"]]
         first = ("open", "said", "truth", "probability", "text")  # on a narrow screen the others are out of sight
         order = [*first, *(name for name in rows[0] if name not in first)]
         st.dataframe(
@@ -263,5 +265,5 @@ def draw_encoder_choice(office: ProjectServer, models: Sequence[Model]) -> None:
     second = right.selectbox("against", names, 1, key="encoder-second")
     if go.button("Compare", key="compare-encoders", width="stretch"):
         _compare(office, "models-encoders", first=first, second=second, encoders=True)
-    if told := st.session_state.get("models-encoders"):
-        draw_encoders(told)
+    if result := st.session_state.get("models-encoders"):
+        draw_encoders(result)

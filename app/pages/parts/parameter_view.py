@@ -40,17 +40,17 @@ def as_entry(value: Value) -> str:
 
 def draw_parameter(owner: str, name: str, parameter: Parameter) -> Value:
     """A switch, a menu, a line of text or a number, by the default's type. owner: keeps its key apart from others."""
-    told: dict[str, Any] = {"key": f"set-{owner}-{name}", "help": parameter.help}
+    result: dict[str, Any] = {"key": f"set-{owner}-{name}", "help": parameter.help}
     title, default = name.replace("_", " ").capitalize(), parameter.default
     if isinstance(default, bool):
-        return st.toggle(title, default, **told)
+        return st.toggle(title, default, **result)
     if parameter.choices:
         place = parameter.choices.index(str(default))
-        return str(st.selectbox(title, parameter.choices, place, **told))
+        return str(st.selectbox(title, parameter.choices, place, **result))
     if isinstance(default, str):
-        return st.text_input(title, default, placeholder=parameter.help, **told) or ""
-    told["help"] = f"{parameter.help} {parameter.low:,g} to {parameter.high:,g}."
+        return st.text_input(title, default, placeholder=parameter.help, **result) or ""
+    result["help"] = f"{parameter.help} {parameter.low:,g} to {parameter.high:,g}."
     if isinstance(default, int):
-        return int(st.number_input(title, int(parameter.low), int(parameter.high), default, **told))
+        return int(st.number_input(title, int(parameter.low), int(parameter.high), default, **result))
     step = default / 2 if 0 < default < 0.01 else 0.05
-    return float(st.number_input(title, parameter.low, parameter.high, default, step, "%g", **told))
+    return float(st.number_input(title, parameter.low, parameter.high, default, step, "%g", **result))

@@ -38,21 +38,21 @@ def draw_scores(office: ProjectServer, figures: Mapping[str, Any]) -> None:
 
 def draw_prospects(office: ProjectServer) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
-    found = model_quality.prospects(office.project)
-    forecast, savings = found["forecast"] or {}, found["savings"] or {}
+    matches = model_quality.prospects(office.project)
+    forecast, savings = matches["forecast"] or {}, matches["savings"] or {}
     st.header("Shall I go on?")
     left, right = st.columns(2)
-    if agreement := found["agreement"]:
+    if agreement := matches["agreement"]:
         left.metric("Agreement with the model before", f"kappa {agreement['kappa']:.2f}", help=_KAPPA)
-    if found["unsure"] is not None:
-        right.metric("Pool still unsure", f"{found['unsure']:.0%}", help="Best label below 80 % sure.")
+    if matches["unsure"] is not None:
+        right.metric("Pool still unsure", f"{matches['unsure']:.0%}", help="Best label below 80 % sure.")
     _draw_forecast(forecast)
     st.markdown("**Labels saved**")
     st.text(savings.get("sentence") or savings.get("missing") or "Nothing was measured yet: play a round.")
     if savings.get("sentence") and forecast.get("line"):
         with st.expander("As a picture"):
             st.altair_chart(savings_chart(forecast, savings), key="savings")
-    _draw_worth(office, found["worth"])
+    _draw_worth(office, matches["worth"])
 
 
 _KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1, another round changes little."

@@ -108,7 +108,7 @@ def trail(search: Search) -> list[int]:
     return starts
 
 
-def draw_paging(found: Found, starts: list[int]) -> None:
+def draw_paging(matches: Found, starts: list[int]) -> None:
     """How far this is, back and on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -120,21 +120,21 @@ def draw_paging(found: Found, starts: list[int]) -> None:
             args=(-1,),
         )
         st.button(
-            "Go on searching" if found.searched else "Next",
+            "Go on searching" if matches.searched else "Next",
             key="next",
             icon=":material/chevron_right:",
-            disabled=found.next is None,
+            disabled=matches.next is None,
             on_click=starts.append,
-            args=(found.next,),
+            args=(matches.next,),
         )
-        st.text(_position(found, len(starts)))
+        st.text(_position(matches, len(starts)))
 
 
-def _position(found: Found, page: int) -> str:
-    shown = "1 record" if len(found.lines) == 1 else f"{len(found.lines)} records"
-    if found.searched:
-        return f"{shown} on page {page}; {found.searched:,} texts searched so far"
-    return shown if found.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
+def _position(matches: Found, page: int) -> str:
+    shown = "1 record" if len(matches.lines) == 1 else f"{len(matches.lines)} records"
+    if matches.searched:
+        return f"{shown} on page {page}; {matches.searched:,} texts searched so far"
+    return shown if matches.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
 
 
 def draw_picked(office: ProjectServer, picked: Sequence[Line]) -> None:

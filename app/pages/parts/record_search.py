@@ -29,11 +29,11 @@ def ask_search(settings: Settings, there: Choices) -> Search:
         icon=":material/search:",
     )
     with st.expander("Filters", icon=":material/tune:"):
-        found = _filters(settings, there)
-    search = Search(words=words or "", **found, **_linked())
-    if told := describe(search, settings.taxonomy.names):
+        matches = _filters(settings, there)
+    search = Search(words=words or "", **matches, **_linked())
+    if result := describe(search, settings.taxonomy.names):
         line, button = st.columns([5, 1], vertical_alignment="center")
-        line.text(told)
+        line.text(result)
         button.button("Clear", key="clear-filters", on_click=clear, width="stretch")
     return search
 
@@ -78,9 +78,9 @@ def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str])
 
 
 def _linked() -> dict[str, Any]:
-    given = {name: st.query_params.get(name) or None for name in LINKED}
-    rows = (given.pop("rows") or "").split(",")
-    return given | {"rows": tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)}
+    entries = {name: st.query_params.get(name) or None for name in LINKED}
+    rows = (entries.pop("rows") or "").split(",")
+    return entries | {"rows": tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)}
 
 
 def _forget_before_link() -> None:

@@ -73,8 +73,8 @@ def _draw_label(office: ProjectServer, dossier: Dossier) -> None:
     label, machine = st.columns(2)
     _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
     certain = "" if line.probability is None else f"{line.probability:.1%} probable"
-    said = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
-    _draw_fact(machine, "Suggestion", said, certain)
+    message = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
+    _draw_fact(machine, "Suggestion", message, certain)
     if dossier.queued:
         _draw_fact(st.container(), "Queue", dossier.queued, "")
     if trouble := st.session_state.pop("record-trouble", None):
@@ -108,17 +108,17 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
 
 
 def _draw_correction(office: ProjectServer, dossier: Dossier, who: str) -> None:
-    settings, given = office.settings(), dossier.labels or ()
+    settings, supplied = office.settings(), dossier.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
-    kept = [label for label in given if label in names]
+    retained = [label for label in supplied if label in names]
     if not names:
         st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
         return
-    with st.form(f"correct-{dossier.line.n}-{'-'.join(kept)}"):
+    with st.form(f"correct-{dossier.line.n}-{'-'.join(retained)}"):
         if settings.multi:
-            chosen = st.multiselect("Right labels", list(names), kept, format_func=names.__getitem__, key="right")
+            chosen = st.multiselect("Right labels", list(names), retained, format_func=names.__getitem__, key="right")
         else:
-            place = list(names).index(kept[0]) if kept else None
+            place = list(names).index(retained[0]) if retained else None
             one = st.selectbox("Right label", list(names), place, format_func=names.__getitem__, key="right")
             chosen = [one] if one else []
         note = st.text_input("Why, if it helps others", key="why", max_chars=500)

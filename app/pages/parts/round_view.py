@@ -55,9 +55,9 @@ def draw_labels(office: ProjectServer, metrics: Mapping[str, Any], stratum: str 
     if not counts:
         st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
         return
-    given, estimated = st.columns(2)
-    given.text("Labels given and suggested")
-    given.altair_chart(balance_chart(counts), key="balance", alt="Records per label: labelled, gold and suggested")
+    supplied, estimated = st.columns(2)
+    supplied.text("Labels given and suggested")
+    supplied.altair_chart(balance_chart(counts), key="balance", alt="Records per label: labelled, gold and suggested")
     if chart := prevalence_chart(rows):
         estimated.text(f"Estimated share of each label, from {stratum} records")
         estimated.altair_chart(chart, key="prevalence", alt="Estimated share of each label with its interval")
@@ -92,8 +92,10 @@ def draw_confusion(office: ProjectServer, stratum: str) -> None:
     some = f" Of {len(there)} labels the {len(order)} that are confused most." if len(there) > len(order) else ""
     st.caption(f"Darker is a larger part of the true label. A click opens the records of a cell.{some}")
     with st.expander("The numbers"):
-        kept = ("truth", "said", "records", "share")
-        st.dataframe([{name: cell[name] for name in kept} for cell in cells], key="confusion-table", hide_index=True)
+        retained = ("truth", "said", "records", "share")
+        st.dataframe(
+            [{name: cell[name] for name in retained} for cell in cells], key="confusion-table", hide_index=True
+        )
 
 
 def open_cell(cell: Mapping[str, Any], stratum: str) -> NoReturn:
@@ -110,14 +112,14 @@ def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
 def draw_calibration(office: ProjectServer, stratum: str) -> None:
     """Is the model as often right as it says?"""
     st.header("Calibration")
-    found = errors.calibration(office.project, stratum)
-    if found is None:
+    matches = errors.calibration(office.project, stratum)
+    if matches is None:
         st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
-    st.text(errors.calibration_sentence(found, stratum))
-    st.altair_chart(calibration_chart(found["bins"]), key="calibration", alt="Stated against actual certainty")
+    st.text(errors.calibration_sentence(matches, stratum))
+    st.altair_chart(calibration_chart(matches["bins"]), key="calibration", alt="Stated against actual certainty")
     with st.expander("The numbers"):
-        st.dataframe(found["bins"], key="calibration-table", hide_index=True)
+        st.dataframe(matches["bins"], key="calibration-table", hide_index=True)
 
 
 def draw_round(office: ProjectServer, entry: dict[str, Any], facts: Mapping[str, Any], *, opened: bool) -> None:
@@ -131,10 +133,10 @@ def draw_round(office: ProjectServer, entry: dict[str, Any], facts: Mapping[str,
             st.warning(escaped(warning), icon=":material/warning:")
         link, again = st.columns(2)
         link.page_link(RECORDS, label="Its records", query_params={"batch": str(number)}, icon=":material/table_rows:")
-        asked = may("manage") and again.button(
+        query = may("manage") and again.button(
             "Choose again", key=f"again-{number}", icon=":material/replay:", help="Changes nothing"
         )
-        if asked:
+        if query:
             _choose_again(office, number)
         st.caption(
             f"Seed {entry['seed']}, model {escaped(facts['model'] or 'none yet')}, pool of {entry['pool']:,} records, "
@@ -148,11 +150,13 @@ def _choose_again(office: ProjectServer, number: int) -> None:
         who = demand("manage")
         ticket = office.open_ticket("rechoose")
         with st.spinner("Choosing again from the stored seed"):
-            told = office.run(ticket, lambda *_: None, who=who, batch=number)
+            result = office.run(ticket, lambda *_: None, who=who, batch=number)
     except RondoError as error:
         st.error(escaped(error))
         return
-    if told["same"]:
-        st.success(f"The same {told['records']:,} records in the same order.", icon=":material/check:")
+    if result["same"]:
+        st.success(f"The same {result['records']:,} records in the same order.", icon=":material/check:")
     else:
-        st.error(f"{told['other_records']:,} of {told['records']:,} records are others now.", icon=":material/error:")
+        st.error(
+            f"{result['other_records']:,} of {result['records']:,} records are others now.", icon=":material/error:"
+        )

@@ -36,15 +36,17 @@ def draw_search(trainer: str, fixed: Sequence[str]) -> list[str] | None:
 def _draw_values(trainer: str, name: str, parameters: Mapping[str, Parameter]) -> str:
     """Several with commas, or a range, as a person writes them."""
     hint = ", ".join(parameters[name].choices) or "1, 2, 3 or 1..3"
-    told = st.text_input(f"Values of {name}", key=f"try-{trainer}-{name}", placeholder=hint, help=parameters[name].help)
-    return "".join((told or "").split()) if not parameters[name].choices else (told or "").strip()
+    result = st.text_input(
+        f"Values of {name}", key=f"try-{trainer}-{name}", placeholder=hint, help=parameters[name].help
+    )
+    return "".join((result or "").split()) if not parameters[name].choices else (result or "").strip()
 
 
-def draw_budget(project: Project, asked: Asked) -> None:
+def draw_budget(project: Project, query: Asked) -> None:
     """What the search will take, or what is still missing to know it."""
     try:
-        wanted = read_search(asked.values)
-        order = order_of(project, wanted.trainer, Asked((), asked.on, asked.gpu))
-        st.text(budget(project, order, len(lay_out(wanted, project.settings().seed)), wanted.at_once))
+        search = read_search(query.values)
+        order = order_of(project, search.trainer, Asked((), query.on, query.gpu))
+        st.text(budget(project, order, len(lay_out(search, project.settings().seed)), search.at_once))
     except RondoError as error:
         st.caption(escaped(error))

@@ -48,30 +48,30 @@ def _agreement(_office: ProjectServer, stamp: tuple[object, ...]) -> dict[str, A
 def draw_agreement(office: ProjectServer) -> None:
     """Alpha over all and per label, kappa of each two people, and two people side by side."""
     st.header("Agreement")
-    told = _agreement(office, agreement.stamp(office.project))
-    st.text(told["sentence"])
-    if not told["overall"]["records"]:
+    result = _agreement(office, agreement.stamp(office.project))
+    st.text(result["sentence"])
+    if not result["overall"]["records"]:
         st.caption("Let people label the same records: overlap, on the Settings page.")
         return
-    if chart := alpha_chart(told["labels"]):
+    if chart := alpha_chart(result["labels"]):
         st.altair_chart(chart, key="alpha", alt="Krippendorff's alpha of each label with its interval")
     with st.expander("The numbers"):
-        st.dataframe(told["labels"], key="alpha-table", hide_index=True)
-    _draw_pairs(told)
-    _draw_two(office, told["people"])
+        st.dataframe(result["labels"], key="alpha-table", hide_index=True)
+    _draw_pairs(result)
+    _draw_two(office, result["people"])
 
 
-def _draw_pairs(told: dict[str, Any]) -> None:
-    known = [pair for pair in told["pairs"] if pair["value"] is not None]
+def _draw_pairs(result: dict[str, Any]) -> None:
+    known = [pair for pair in result["pairs"] if pair["value"] is not None]
     if not known:
         st.text("No two people share enough records to be compared.")
         return
     st.text("Cohen's kappa of each two people")
-    if told["left_out"]:
-        st.caption(f"The {len(told['people'])} busiest; {told['left_out']:,} others are not shown.")
-    st.altair_chart(kappa_chart(known, told["people"]), key="kappa", alt="Cohen's kappa of each two people")
+    if result["left_out"]:
+        st.caption(f"The {len(result['people'])} busiest; {result['left_out']:,} others are not shown.")
+    st.altair_chart(kappa_chart(known, result["people"]), key="kappa", alt="Cohen's kappa of each two people")
     with st.expander("The numbers"):
-        st.dataframe(told["pairs"], key="kappa-table", hide_index=True)
+        st.dataframe(result["pairs"], key="kappa-table", hide_index=True)
 
 
 def _draw_two(office: ProjectServer, people: list[str]) -> None:

@@ -33,15 +33,15 @@ def score_metrics(model: Mapping[str, Any] | None) -> None:
     if not shown:
         st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
         return
-    for name, found in shown:
-        if found["n"] < FEWEST:
-            st.text(f"How good it is: {too_few(found['n'], name)}.")
+    for name, matches in shown:
+        if matches["n"] < FEWEST:
+            st.text(f"How good it is: {too_few(matches['n'], name)}.")
             continue
-        scores = shown_scores(found)
+        scores = shown_scores(matches)
         for column, (key, title) in zip(st.columns(2), SCORES.items(), strict=True):
             estimate = scores[key]
             column.metric(
-                f"{title} on {found['n']:,} {name} records",
+                f"{title} on {matches['n']:,} {name} records",
                 f"{estimate['value']:.1%}" if estimate else TOO_FEW,
                 f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if estimate else None,
                 delta_color="off",

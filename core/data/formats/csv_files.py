@@ -54,13 +54,13 @@ class CsvFile:
         """Bytes on disk."""
         return self.path.stat().st_size
 
-    def columns(self, wanted: Sequence[str]) -> list[str]:
+    def columns(self, requested: Sequence[str]) -> list[str]:
         """The header."""
-        return self._dialect(wanted).header
+        return self._dialect(requested).header
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
         """Every row must have as many fields as the header; blank lines and rows of empty fields are passed over."""
-        dialect, first, blank, size = self._dialect(wanted), 1, 0, 0
+        dialect, first, blank, size = self._dialect(requested), 1, 0, 0
         place = partial(self._place, dialect)
         batch: list[list[str]] = []
         with open_text(self.path, self.encoding, newline="") as (stream, tell):
@@ -75,25 +75,25 @@ class CsvFile:
                     else:
                         blank += bool(row)
                     if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                        yield Batch(first, self._columns(dialect, batch, wanted), tell(), place, blank)
+                        yield Batch(first, self._columns(dialect, batch, requested), tell(), place, blank)
                         first, batch, blank, size = first + len(batch), [], 0, 0
                 if batch or blank:
-                    yield Batch(first, self._columns(dialect, batch, wanted), tell(), place, blank)
+                    yield Batch(first, self._columns(dialect, batch, requested), tell(), place, blank)
             except (csv.Error, UnicodeError) as error:
                 raise self._diagnosis(dialect) from error
 
-    def _columns(self, dialect: Dialect, rows: list[list[str]], wanted: Sequence[str]) -> dict[str, list[object]]:
+    def _columns(self, dialect: Dialect, rows: list[list[str]], requested: Sequence[str]) -> dict[str, list[object]]:
         if not set(map(len, rows)) <= {len(dialect.header)}:
             raise self._diagnosis(dialect)
         cells = dict(zip(dialect.header, zip(*rows, strict=True), strict=True)) if rows else {}
-        return {name: list(cells.get(name, ())) for name in wanted}
+        return {name: list(cells.get(name, ())) for name in requested}
 
     def _place(self, dialect: Dialect, row: int) -> str:
         return next(
             (f"row {row} (line {line})" for number, line, _ in self._walk(dialect) if number == row), f"row {row}"
         )
 
-    def _dialect(self, wanted: Sequence[str]) -> Dialect:
+    def _dialect(self, requested: Sequence[str]) -> Dialect:
         """The delimiter is the one that yields most of the wanted columns, then most columns, then a comma."""
         csv.field_size_limit(LONGEST_FIELD)  # of the whole process, and there is no other way
         with open_text(self.path, self.encoding, newline="", errors="surrogateescape") as (stream, _):
@@ -104,7 +104,7 @@ class CsvFile:
         for delimiter in marks:
             rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
             headers[delimiter] = next(filter(None, rows), [])
-        delimiter = max(headers, key=lambda mark: (len(set(wanted) & set(headers[mark])), len(headers[mark])))
+        delimiter = max(headers, key=lambda mark: (len(set(requested) & set(headers[mark])), len(headers[mark])))
         if not headers[delimiter]:
             raise BadInput(f"{self.path.name} is empty; it needs a header and at least one row.")
         return Dialect(headers[delimiter], delimiter, before=1 if stated else 0)

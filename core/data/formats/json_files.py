@@ -46,28 +46,28 @@ class JsonFile:
         """Bytes on disk."""
         return self.path.stat().st_size
 
-    def columns(self, wanted: Sequence[str]) -> list[str]:
+    def columns(self, requested: Sequence[str]) -> list[str]:
         """Keys in order of appearance, read until all the wanted ones are seen: a label may come late."""
         names: dict[str, None] = {}
         with self._open() as (rows, _):
             for *_, record in rows:
                 names |= dict.fromkeys(record)
-                if names.keys() >= set(wanted):
+                if names.keys() >= set(requested):
                     break
         return list(names)
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
         """Rows in the order of the file."""
         with self._open() as (rows, tell):
             first, size, batch = 1, 0, []
             for row, _, characters, record in rows:
-                batch.append([record.get(name) for name in wanted])
+                batch.append([record.get(name) for name in requested])
                 size += characters
                 if len(batch) == BATCH_ROWS or size >= BATCH_CHARACTERS:
-                    yield Batch(first, _as_columns(batch, wanted), tell(), self._place)
+                    yield Batch(first, _as_columns(batch, requested), tell(), self._place)
                     first, size, batch = row + 1, 0, []
             if batch:
-                yield Batch(first, _as_columns(batch, wanted), tell(), self._place)
+                yield Batch(first, _as_columns(batch, requested), tell(), self._place)
 
     def _place(self, row: int) -> str:
         with self._open() as (rows, _):
@@ -166,8 +166,8 @@ class JsonFile:
         return wrong_encoding(self.path.name, None, self.encoding)
 
 
-def _as_columns(rows: list[list[object]], wanted: Sequence[str]) -> dict[str, list[object]]:
-    return {name: [row[place] for row in rows] for place, name in enumerate(wanted)}
+def _as_columns(rows: list[list[object]], requested: Sequence[str]) -> dict[str, list[object]]:
+    return {name: [row[place] for row in rows] for place, name in enumerate(requested)}
 
 
 def parse_object(text: str, place: str) -> dict[str, object]:

@@ -28,10 +28,10 @@ class Source(Protocol):
     def total(self) -> int:
         """What `Batch.done` counts up to: bytes, rows or files."""
 
-    def columns(self, wanted: Sequence[str]) -> list[str]:
+    def columns(self, requested: Sequence[str]) -> list[str]:
         """The names of the columns there are; it may stop looking once all of `wanted` are found."""
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
         """All rows in the order of the file, with the wanted columns only."""
 
 
@@ -69,18 +69,18 @@ class ParquetFile:
         with self._open() as file:
             return int(file.metadata.num_rows)
 
-    def columns(self, wanted: Sequence[str]) -> list[str]:
+    def columns(self, requested: Sequence[str]) -> list[str]:
         """The names in the schema."""
         with self._open() as file:
             return list(file.schema_arrow.names)
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
         """Rows in the order of the file."""
         first = 1
         with self._open() as file:
             names = _class_names(file.schema_arrow.metadata)
-            for part in file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(wanted))):
-                columns = {name: self._cells(part.column(name), first, name) for name in wanted}
+            for part in file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(requested))):
+                columns = {name: self._cells(part.column(name), first, name) for name in requested}
                 for name in names.keys() & columns.keys():
                     columns[name] = self._named(columns[name], names[name], first, name)
                 first += part.num_rows
@@ -114,7 +114,7 @@ class ParquetFile:
 
     def _named(self, cells: list[object], names: list[str], first: int, column: str) -> list[object]:
         """Each number, in lists too, as the name that it stands for; -1 as no label."""
-        found: list[object] = []
+        result: list[object] = []
         for row, cell in enumerate(cells, first):
             numbers = [number for number in (cell if isinstance(cell, list) else [cell]) if number not in (None, -1)]
             if any(not isinstance(number, int) or not 0 <= number < len(names) for number in numbers):
@@ -122,10 +122,10 @@ class ParquetFile:
                 raise BadInput(f"{place}, but its metadata name the labels 0 to {len(names) - 1}; correct it.")
             named = [names[number] for number in numbers if isinstance(number, int)]
             if isinstance(cell, list):
-                found.append(named if named or not cell else None)
+                result.append(named if named or not cell else None)
             else:
-                found.append(named[0] if named else None)
-        return found
+                result.append(named[0] if named else None)
+        return result
 
 
 def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
@@ -135,14 +135,14 @@ def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
         features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"].items()
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    found = {}
+    result = {}
     for column, feature in features:
         while isinstance(feature, list) or (isinstance(feature, dict) and "names" not in feature):
             feature = (feature[0] if feature else None) if isinstance(feature, list) else feature.get("feature")
         names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
         if isinstance(names, list) and all(isinstance(name, str) for name in names):
-            found[column] = names
-    return found
+            result[column] = names
+    return result
 
 
 def _is_readable(cell: Any) -> bool:
@@ -168,18 +168,18 @@ class TextFolder:
         """Files."""
         return len(self._files())
 
-    def columns(self, wanted: Sequence[str]) -> list[str]:
+    def columns(self, requested: Sequence[str]) -> list[str]:
         """Always the same three."""
         return ["id", "text", "folder"]
 
-    def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
+    def batches(self, requested: Sequence[str]) -> Iterator[Batch]:
         """One file, one row."""
         files = self._files()
         if not files:
             raise BadInput(f"The folder {self.path} holds no .txt file; put each text in a file of its own.")
         for start in range(0, len(files), BATCH_ROWS):
             rows = [self._row(file) for file in files[start : start + BATCH_ROWS]]
-            columns = {name: [row[name] for row in rows] for name in wanted}
+            columns = {name: [row[name] for row in rows] for name in requested}
             yield Batch(start + 1, columns, start + len(rows), self._place)
 
     def _place(self, row: int) -> str:

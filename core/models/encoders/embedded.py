@@ -41,12 +41,12 @@ class EmbeddedEncoder:
         return encode_in_batches(lengths, TOKEN_BUDGET, self.dims, lambda batch: self._run([ids[row] for row in batch]))
 
     def _ids(self, texts: list[str]) -> list[list[int]]:
-        found = self._tokenize([text[:CUT] for text in texts])
+        matches = self._tokenize([text[:CUT] for text in texts])
         enough = self.longest + LONGEST_WORD
-        short = [row for row, text in enumerate(texts) if len(text) > CUT and len(found[row]) < enough]
+        short = [row for row, text in enumerate(texts) if len(text) > CUT and len(matches[row]) < enough]
         for row, ids in zip(short, self._tokenize([texts[row] for row in short]), strict=True):
-            found[row] = ids
-        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in found]
+            matches[row] = ids
+        return [ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]] for ids in matches]
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
@@ -55,9 +55,9 @@ class EmbeddedEncoder:
         width = len(ids[-1])
         tokens = np.zeros((len(ids), width), np.int32)
         mask = np.zeros((len(ids), width), np.float32)
-        for row, found in enumerate(ids):
-            tokens[row, : len(found)] = found
-            mask[row, : len(found)] = 1.0
+        for row, matches in enumerate(ids):
+            tokens[row, : len(matches)] = matches
+            mask[row, : len(matches)] = 1.0
         vectors: Floats = self.request.infer([tokens, mask], share_inputs=True)[0]
         return vectors
 
@@ -118,5 +118,5 @@ def _compile(weights: Path, config: dict[str, Any], longest: int, threads: int) 
 
 def _multiplies_bytes() -> bool:
     """Has the processor dot products of bytes (VNNI)? Without them 8-bit sums saturate, or are no quicker."""
-    told = Path("/proc/cpuinfo")
-    return told.exists() and "vnni" in told.read_text(encoding="utf-8", errors="replace")
+    result = Path("/proc/cpuinfo")
+    return result.exists() and "vnni" in result.read_text(encoding="utf-8", errors="replace")

@@ -55,10 +55,10 @@ def _check_own(project: Project, encoder: str) -> None:
 
 def _drop_foreign_vectors(project: Project, encoder: str) -> None:
     """Vectors that this database never asked for are of other texts: a backup stands in its place. They go."""
-    asked = project.store.one(
+    value = project.store.one(
         "select max((params->>'stop')::bigint) from jobs where kind = 'encode' and params->>'encoder' = ?", [encoder]
     )
-    if encoded_rows(project.vectors, encoder) > (asked or 0):
+    if encoded_rows(project.vectors, encoder) > (value or 0):
         shutil.rmtree(encoder_folder(project.vectors, encoder))
 
 

@@ -51,7 +51,7 @@ class FeatureEncoder:
         import torch
 
         seen: list[Any] = []
-        hook = self.layer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        hook = self.layer.register_forward_pre_hook(lambda _, supplied: seen.append(supplied[0]))
         try:
             with torch.inference_mode():
                 self.classify(**self.tokenizer.pad(cut, return_tensors="pt").to(self.classify.device))

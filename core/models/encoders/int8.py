@@ -77,11 +77,11 @@ def measure_peaks() -> dict[str, npt.NDArray[np.float16]]:
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
     peaks: dict[str, Any] = dict.fromkeys(names, 0.0)
     for ids in _token_lists(folder, config["vocab_size"]):
-        found = request.infer([np.array([ids], np.int32), np.ones((1, len(ids)), np.float32)])
+        matches = request.infer([np.array([ids], np.int32), np.ones((1, len(ids)), np.float32)])
         for place, name in enumerate(names, start=1):
-            peaks[name] = np.maximum(peaks[name], np.abs(found[place][0]).max(axis=0))
-    kept = [name for name in names if not _is_wide(name) or _layer(name) >= FIRST_WIDE_IN_8_BITS]
-    return {name: peaks[name].astype(np.float16) for name in kept}
+            peaks[name] = np.maximum(peaks[name], np.abs(matches[place][0]).max(axis=0))
+    retained = [name for name in names if not _is_wide(name) or _layer(name) >= FIRST_WIDE_IN_8_BITS]
+    return {name: peaks[name].astype(np.float16) for name in retained}
 
 
 def _token_lists(folder: Path, vocabulary: int) -> Iterator[list[int]]:

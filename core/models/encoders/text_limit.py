@@ -59,8 +59,8 @@ def _folder(source: str, cache: Path) -> Path | None:
     name = source if "/" in source else f"sentence-transformers/{source}"
     shared = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface")) / "hub"
     for place in (shared, cache):
-        if found := sorted(place.glob(f"models--{name.replace('/', '--')}/snapshots/*/tokenizer.json")):
-            return found[-1].parent
+        if matches := sorted(place.glob(f"models--{name.replace('/', '--')}/snapshots/*/tokenizer.json")):
+            return matches[-1].parent
     return None
 
 

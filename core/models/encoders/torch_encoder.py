@@ -38,8 +38,8 @@ class TorchEncoder:
         )
 
     def _run(self, texts: list[str]) -> Floats:
-        found = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)
-        rows: Floats = found.float().cpu().numpy()
+        matches = self.model.encode(texts, batch_size=len(texts), show_progress_bar=False, convert_to_tensor=True)
+        rows: Floats = matches.float().cpu().numpy()
         rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         return rows
 

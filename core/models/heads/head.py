@@ -8,7 +8,7 @@ import numpy.typing as npt
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
 from core.models.heads.logistic import Examples, Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
-from core.models.heads.neighbour_graph import Graph, AnchoredGraph, propagate_labels, attach
+from core.models.heads.neighbour_graph import AnchoredGraph, Graph, attach, propagate_labels
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -119,7 +119,10 @@ def fit_head(lesson: LabelledVectors, surroundings: NeighbourGraph | None, rng: 
 
 
 def cross_fit(
-    lesson: LabelledVectors, surroundings: NeighbourGraph | None, judged: npt.NDArray[np.bool_], rng: np.random.Generator
+    lesson: LabelledVectors,
+    surroundings: NeighbourGraph | None,
+    judged: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
 ) -> CrossFit:
     """The head of all records, and the `judged` ones (mask over the lesson) by heads fitted without their fold.
 
@@ -257,7 +260,9 @@ def _with_guesses(examples: Examples, guesses: tuple[Floats, Floats]) -> Example
     )
 
 
-def _damp_unused_labels(fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], lesson: LabelledVectors) -> Floats:
+def _damp_unused_labels(
+    fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], lesson: LabelledVectors
+) -> Floats:
     """The bias, with labels that no example has at about 1 / (records + labels) instead of where they drifted."""
     weights, bias = fitted[:, :-1], fitted[:, -1]
     rare = 1.0 / (len(lesson.vectors) + len(lesson.labels))
@@ -268,7 +273,9 @@ def _damp_unused_labels(fitted: Floats, examples: Examples, used: npt.NDArray[np
     return np.where(used, bias, level + np.log(rare)).astype(np.float32)
 
 
-def _held_out(lesson: LabelledVectors, ground: AnchoredGraph | None, fold: Ints) -> tuple[Floats, Floats, Floats] | None:
+def _held_out(
+    lesson: LabelledVectors, ground: AnchoredGraph | None, fold: Ints
+) -> tuple[Floats, Floats, Floats] | None:
     """(logits, targets, weights) of the records that have a fold, in order, each by a head fitted without its fold.
 
     fold: (n,) number from 0, -1 for records that only teach. None for fewer than FEWEST records or two labels.
@@ -286,8 +293,8 @@ def _held_out(lesson: LabelledVectors, ground: AnchoredGraph | None, fold: Ints)
         logits[out] = _logits(head, lesson.vectors[out])
         pool = None if ground is None else _margins(_logits(head, ground.points))
         weights[out] = 1 if pool is None else weights_by_doubt(_margins(logits[out]), pool)
-    kept = fold >= 0
-    return logits[kept], lesson.targets[kept], weights[kept]
+    retained = fold >= 0
+    return logits[retained], lesson.targets[retained], weights[retained]
 
 
 def _logits(head: Head, vectors: Floats) -> Floats:

@@ -43,16 +43,16 @@ def neighbour_graph(vectors: Floats, rows: Ints, rng: np.random.Generator) -> Gr
     k = min(NEIGHBOURS, len(rows) - 1)
     if k < 1:
         return Graph(rows, np.empty((len(rows), 0), np.int32), np.empty((len(rows), 0), np.float32))
-    cosines, found = faiss.knn(points, points, k + 1, metric=faiss.METRIC_INNER_PRODUCT)
-    return Graph(rows, *_without_oneself(found, cosines))
+    cosines, matches = faiss.knn(points, points, k + 1, metric=faiss.METRIC_INNER_PRODUCT)
+    return Graph(rows, *_without_oneself(matches, cosines))
 
 
-def _without_oneself(found: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+def _without_oneself(matches: Ints, cosines: Floats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
     """Drop oneself, or the last where many duplicates have crowded it out."""
-    keep = found != np.arange(len(found))[:, None]
+    keep = matches != np.arange(len(matches))[:, None]
     keep[keep.all(axis=1), -1] = False
-    shape = (len(found), found.shape[1] - 1)
-    return found[keep].reshape(shape).astype(np.int32), cosines[keep].reshape(shape).astype(np.float32)
+    shape = (len(matches), matches.shape[1] - 1)
+    return matches[keep].reshape(shape).astype(np.int32), cosines[keep].reshape(shape).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,8 @@ def reason(error: BaseException) -> RondoError:
     """What a person is told of an exception that the client raised while something was asked for."""
     for kind in type(error).__mro__:
         if kind.__name__ in WORDS:
-            wanted, words = WORDS[kind.__name__]
-            return wanted(words.format(text=_short(error)))
+            requested, words = WORDS[kind.__name__]
+            return requested(words.format(text=_short(error)))
     raise error
 
 

@@ -66,27 +66,27 @@ class Work:
     """A bundle on the container's disk, `here`, and its copy on the Volume, `kept`. Making one copies all of it."""
 
     here: Path
-    kept: Path
+    retained: Path
     _known: dict[str, Stamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        shutil.copytree(self.kept, self.here)
+        shutil.copytree(self.retained, self.here)
         self._known = self._stamps()
 
     def keep(self) -> None:
         """Brings the copy up to date with every file that is whole. A file that was written to meanwhile waits for the
         next time; what says that others are whole, the result above all, goes last."""
-        found = self._stamps()
-        for name in sorted(self._known.keys() - found.keys(), key=lambda name: not name.endswith(WHOLE)):
-            (self.kept / name).unlink(missing_ok=True)
+        matches = self._stamps()
+        for name in sorted(self._known.keys() - matches.keys(), key=lambda name: not name.endswith(WHOLE)):
+            (self.retained / name).unlink(missing_ok=True)
             del self._known[name]
-        for name in sorted(found, key=lambda name: (name == "result.json", name.endswith(WHOLE), name)):
-            if self._known.get(name) != found[name] and self._copy(name, found[name]):
-                self._known[name] = found[name]
+        for name in sorted(matches, key=lambda name: (name == "result.json", name.endswith(WHOLE), name)):
+            if self._known.get(name) != matches[name] and self._copy(name, matches[name]):
+                self._known[name] = matches[name]
 
     def _copy(self, name: str, stamp: Stamp) -> bool:
         """False for a file that is not any more what it was when it was found."""
-        target = self.kept / name
+        target = self.retained / name
         partial = target.with_name(f"{target.name}.partial")
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -101,12 +101,12 @@ class Work:
 
     def _stamps(self) -> dict[str, Stamp]:
         """Of every file that is not just being written, by its name below the bundle."""
-        found: dict[str, Stamp] = {}
+        result: dict[str, Stamp] = {}
         for folder, _, files in os.walk(self.here):  # passes over folders that vanish meanwhile, as old checkpoints do
             for path in (Path(folder) / file for file in files if not file.endswith(".partial")):
                 if stamp := _stamp(path):
-                    found[path.relative_to(self.here).as_posix()] = stamp
-        return found
+                    result[path.relative_to(self.here).as_posix()] = stamp
+        return result
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -143,17 +143,17 @@ def _begin(bundle: Path, call: str) -> float:
 
 def _carry_out(volume: Any, work: Work, until: float, every: float) -> None:
     bundle = work.here
-    child, kept = _start(bundle), time.monotonic()
+    child, retained = _start(bundle), time.monotonic()
     try:
         while child.poll() is None:
             if time.time() > until:
                 _stop(child)
                 write_json(bundle / "result.json", {"state": "timed_out", "message": TOO_LONG})
                 return
-            if time.monotonic() - kept > every:
+            if time.monotonic() - retained > every:
                 work.keep()
                 _commit(volume)
-                kept = time.monotonic()
+                retained = time.monotonic()
             time.sleep(LOOK_SECONDS)
     finally:
         _stop(child)
@@ -199,5 +199,5 @@ def _without_result(bundle: Path, status: int) -> dict[str, str]:
         advice = "most likely out of memory: lower batch_size or max_length, or take a larger GPU with --gpu"
         return {"kind": "Killed", "message": f"Its process was killed (signal {killed}), {advice}. {AGAIN}"}
     last = [line for line in Bundle(bundle).log() if line.strip()]
-    told = last[-1] if last else "it printed nothing"
-    return {"kind": "Broke", "message": f"Its process ended with status {status} and no result: {told[:300]}"}
+    result = last[-1] if last else "it printed nothing"
+    return {"kind": "Broke", "message": f"Its process ended with status {status} and no result: {result[:300]}"}

@@ -99,12 +99,12 @@ def _options(prices: Mapping[str, float], resources: Mapping[str, Any]) -> dict[
     if gpu := resources.get("gpu"):
         name, count = parse_gpu(prices, str(gpu))
         options["gpu"] = f"{name}:{count}"
-    given = {
+    entries = {
         "cpu": resources.get("cpu"),
         "memory": resources.get("memory_mb"),
         "env": dict(resources.get("environment") or {}),
     }
-    return options | {name: value for name, value in given.items() if value}
+    return options | {name: value for name, value in entries.items() if value}
 
 
 def _seconds(resources: Mapping[str, Any]) -> int:
@@ -163,10 +163,10 @@ class _Far:
 
     bundle: Path
     call: str
-    brought: dict[str, Stamp]
+    fetched: dict[str, Stamp]
 
     def open(self) -> FarBundle:
-        return FarBundle(open_volume().hydrate(), self.bundle.name, self.brought)
+        return FarBundle(open_volume().hydrate(), self.bundle.name, self.fetched)
 
     def visit(self) -> tuple[Sight, dict[str, Any] | None]:
         """How it stands, and its result once all else has been brought."""

@@ -28,7 +28,7 @@ class FarBundle:
 
     volume: Any
     name: str
-    brought: dict[str, Stamp] = field(default_factory=dict)
+    fetched: dict[str, Stamp] = field(default_factory=dict)
 
     def files(self) -> dict[str, Stamp]:
         """What lies directly in it; empty where nothing does."""
@@ -70,9 +70,9 @@ class FarBundle:
     def bring_progress(self, bundle: Path, files: Mapping[str, Stamp]) -> None:
         """Events and log, where they have changed."""
         for file in PROGRESS:
-            if file in files and self.brought.get(file) != files[file]:
+            if file in files and self.fetched.get(file) != files[file]:
                 self._bring(file, bundle / file)
-                self.brought[file] = files[file]
+                self.fetched[file] = files[file]
 
     def bring_out(self, bundle: Path, manifest: Mapping[str, str]) -> None:
         """The files that the result names, and no others; those that are here already stay.
@@ -80,10 +80,10 @@ class FarBundle:
         Raises Damaged for one that is gone, not as it was made, or named so that it leads out of the folder.
         """
         out = bundle / "out"
-        wanted = {out / _checked(name): (f"out/{name}", digest) for name, digest in manifest.items()}
-        for stray in [path for path in out.rglob("*") if path.is_file() and path not in wanted]:
+        requested = {out / _checked(name): (f"out/{name}", digest) for name, digest in manifest.items()}
+        for stray in [path for path in out.rglob("*") if path.is_file() and path not in requested]:
             stray.unlink()
-        for target, (file, digest) in wanted.items():
+        for target, (file, digest) in requested.items():
             if not (target.is_file() and _digest(target) == digest):
                 self._bring_whole(file, target, digest)
 
@@ -117,9 +117,9 @@ class FarBundle:
         target.parent.mkdir(parents=True, exist_ok=True)
         partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
         try:
-            with partial.open("wb") as kept:
+            with partial.open("wb") as retained:
                 for chunk in self.volume.read_file(f"{self.name}/{file}"):
-                    kept.write(chunk)
+                    retained.write(chunk)
             os.replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)

@@ -43,14 +43,14 @@ def ask(address: str, method: str, path: str, body: dict[str, Any] | None = None
 
 def _read(address: str, response: Any) -> dict[str, Any]:
     try:
-        told = response.json() if response.status_code == 200 else None
+        result = response.json() if response.status_code == 200 else None
     except ValueError:
-        told = None
-    if isinstance(told, dict):
-        return told
-    said = response.text.strip().splitlines()
+        result = None
+    if isinstance(result, dict):
+        return result
+    predicted = response.text.strip().splitlines()
     raise NoAnswer(
-        f"{address} answered {response.status_code} ({_short(said[-1] if said else '')}), not as Ray's Jobs API does. "
+        f"{address} answered {response.status_code} ({_short(predicted[-1] if predicted else '')}), not as Ray's Jobs API does. "
         "Is ray_address right, and was the head started from ray[default]?"
     )
 

@@ -68,30 +68,30 @@ class RayRunner:
         """What the job wrote comes first; where it wrote no end, the cluster is asked."""
         if known := sight_of_result(bundle):
             return known
-        told, work = _asked(handle), Path(handle["work"])  # asked first: what ends now has written its result
+        result, work = _asked(handle), Path(handle["work"])  # asked first: what ends now has written its result
         try:
             work.stat()
             bring_progress(work, bundle)
             if bring_result(work, bundle):
-                return sight_of_result(bundle) or told
-            if told.state != "running" and not may_go_on(work):
+                return sight_of_result(bundle) or result
+            if result.state != "running" and not may_go_on(work):
                 return Sight("cancelled", "It was stopped.")
-            if told.state == "failed" and not (bundle / LOG).exists():
-                (bundle / LOG).write_text(told.message + "\n", encoding="utf-8")
+            if result.state == "failed" and not (bundle / LOG).exists():
+                (bundle / LOG).write_text(result.message + "\n", encoding="utf-8")
         except OSError as error:
             return Sight("lost", f"Its files cannot be brought: {error}.")
-        return told
+        return result
 
     def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
         """Says so to the cluster and in the job's folder: either is enough. Raises Refused where neither was heard."""
-        heard = []
+        received = []
         for tell in (_forbid, _stop):
             try:
                 tell(handle)
-                heard.append(tell)
+                received.append(tell)
             except (NoAnswer, OSError) as error:
                 trouble = error
-        if not heard:
+        if not received:
             raise Refused(f"The job could not be stopped and may still run: {trouble}")
 
     def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
@@ -123,8 +123,8 @@ def _newest(address: str, name: str) -> tuple[int, str]:
     An id is never used again: Ray's watch over the old one would end the new one.
     """
     number, state = 0, ""
-    while told := ask(address, "GET", f"{JOBS}{name}-{number + 1}"):
-        number, state = number + 1, str(told["status"])
+    while result := ask(address, "GET", f"{JOBS}{name}-{number + 1}"):
+        number, state = number + 1, str(result["status"])
     return number, state
 
 
@@ -153,18 +153,18 @@ def _submit(address: str, submission: str, work: Path, resources: Mapping[str, A
 def _asked(handle: Mapping[str, Any]) -> Sight:
     """How the job stands as far as the cluster knows; what is the cluster's fault, or its end, is `lost`."""
     try:
-        told = ask(handle["address"], "GET", JOBS + handle["submission"])
+        result = ask(handle["address"], "GET", JOBS + handle["submission"])
     except NoAnswer as error:
         return Sight("lost", str(error))
-    if told is None:
+    if result is None:
         return Sight("lost", "The cluster does not know this job: was the cluster restarted?")
-    return _failure(told) if told["status"] == "FAILED" else _STATES[told["status"]]
+    return _failure(result) if result["status"] == "FAILED" else _STATES[result["status"]]
 
 
-def _failure(told: Mapping[str, Any]) -> Sight:
+def _failure(result: Mapping[str, Any]) -> Sight:
     """A job that fails writes its result; without one, only an exit status of its own process speaks of the job."""
-    message, status = str(told.get("message") or ""), told.get("driver_exit_code")
-    if told.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
+    message, status = str(result.get("message") or ""), result.get("driver_exit_code")
+    if result.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
         first = message.strip().partition("\n")[0]
         return Sight("lost", f"The cluster lost it: {first}")
     if status < 0 or status > 128:

@@ -105,10 +105,10 @@ def bring_progress(work: Path, bundle: Path) -> None:
         known = target.stat().st_size if target.exists() else 0
         if source.stat().st_size < known:  # another file than the one that was brought
             known = 0
-        with source.open("rb") as news, target.open("r+b" if known else "wb") as kept:
+        with source.open("rb") as news, target.open("r+b" if known else "wb") as retained:
             news.seek(known)
-            kept.seek(known)
-            shutil.copyfileobj(news, kept)
+            retained.seek(known)
+            shutil.copyfileobj(news, retained)
 
 
 def bring_result(work: Path, bundle: Path) -> bool:
