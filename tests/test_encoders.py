@@ -170,7 +170,8 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
     texts = sentences(800)
     params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 40}
     bundle, other = make_bundle(tmp_path / "killed", texts), make_bundle(tmp_path / "whole", texts)
-    program = f"from gpu_jobs.work.encode import encode; from pathlib import Path; encode(Path({str(bundle)!r}), {params}, print)"
+    work = f"encode(Path({str(bundle)!r}), {params}, print)"
+    program = f"from gpu_jobs.work.encode import encode; from pathlib import Path; {work}"
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
     while not (bundle / "out" / "shard-00003.npy").exists():
         assert process.poll() is None

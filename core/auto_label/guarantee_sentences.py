@@ -78,7 +78,8 @@ def how_it_stands(promise: Mapping[str, Any]) -> str:
     predicted = f"{promise['wrong']:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
     return (
         f"{promise['covered']:,} machine labels, {what_is_promised(requested)}; by {promise['who']}, "
-        f"{promise['made_at'][:10]}. {predicted}; {promise['waiting']:,} checks wait in the queue. Evidence against the "
+        f"{promise['made_at'][:10]}. {predicted}; {promise['waiting']:,} checks wait in the "
+        f"queue. Evidence against the "
         f"promise: {promise['evidence']:.2g}; at {promise['limit']:.0f} it counts as broken."
     )
 

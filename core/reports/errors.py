@@ -133,7 +133,8 @@ def calibration(project: Project, stratum: str) -> Row | None:
 def calibration_sentence(matches: Mapping[str, Any], stratum: str) -> str:
     """What the picture says, in words."""
     result = (
-        f"On {matches['records']:,} {stratum} records the stated certainty is off by {matches['error']:.1%} on average; "
+        f"On {matches['records']:,} {stratum} records the stated certainty is off by "
+        f"{matches['error']:.1%} on average; "
         f"with so few records a perfectly calibrated model would show about {matches['by_chance']:.1%}."
     )
     if matches["error"] > matches["at_most"]:

@@ -50,7 +50,8 @@ def _read(address: str, response: Any) -> dict[str, Any]:
         return result
     predicted = response.text.strip().splitlines()
     raise NoAnswer(
-        f"{address} answered {response.status_code} ({_short(predicted[-1] if predicted else '')}), not as Ray's Jobs API does. "
+        f"{address} answered {response.status_code} "
+        f"({_short(predicted[-1] if predicted else '')}), not as Ray's Jobs API does. "
         "Is ray_address right, and was the head started from ray[default]?"
     )
 
