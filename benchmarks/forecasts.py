@@ -3,8 +3,8 @@
     python -m benchmarks.forecasts DATA_FOLDER [--projects 8] [--cache FOLDER] [--sets sms_spam,snips]
 
 A project: 3,000 records, 15 rounds of 40 labels by the default strategy, audit share 10 % (even seeds) or 25 % (odd).
-Truth is the accuracy on records outside the project. The constants of `core.evaluation.curve` and `.savings` were chosen
-on TUNED; the other sets were only looked at afterwards.
+Truth is the accuracy on records outside the project. The constants of `core.evaluation.curve` and `.savings`
+were chosen on TUNED; the other sets were only looked at afterwards.
 """
 
 import argparse

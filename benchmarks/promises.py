@@ -153,7 +153,8 @@ def report(name: str, replays: list[Replay], requested: Wanted) -> None:
     total = len(replays)
     each = "-" if requested.per_label is None else f"{requested.per_label:.2f}"
     print(
-        f"{name:<14}{requested.precision:>6.2f}{each:>6}{requested.confidence:>6.2f}{total:>6}{len(supplied) / total:>7.0%}"
+        f"{name:<14}{requested.precision:>6.2f}{each:>6}{requested.confidence:>6.2f}{total:>6}"
+        f"{len(supplied) / total:>7.0%}"
         f"{1 - broken / total:>8.1%}{1 - broken / max(len(supplied), 1):>8.1%}{covered / total:>8.0%}"
         f"{np.median(missing) if missing else 0:>8.0f} |"
         f"{len(plain) / total:>6.0%}{1 - plain_broken / total:>8.1%}{sum(s for s, _ in plain) / total:>6.0%} |"

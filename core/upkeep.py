@@ -77,7 +77,8 @@ def empty_dead(project: Project) -> None:
     """Deletes what went into jobs that nobody will go on with, and what came out: it holds people's texts.
 
     A training job can be tried again for PATIENCE_DAYS; of encoding the piece that comes next is kept, since what of
-    it is done need not be done again. A folder that no row knows is nobody's.
+    it is done need not be done again. A folder that no row knows is nobody's. A file that is still
+    being stored is not dead.
     """
     since = utc_now() - timedelta(days=PATIENCE_DAYS)
     rows = {
@@ -89,10 +90,11 @@ def empty_dead(project: Project) -> None:
         )
     }
     resumed = encoded_rows(project.vectors, project.settings().encoder)
+    storing = {job for (job,) in project.store.query("select job from imports")}
     for folder in (project.folder / "jobs").glob("*-*-*-*"):
         bundle = Bundle(folder)
         kind, state, again, start = rows.get(folder.name, ("", "succeeded", False, None))
-        if not any((folder / name).exists() for name in ("in", "out", "ckpt")):
+        if folder.name in storing or not any((folder / name).exists() for name in ("in", "out", "ckpt")):
             continue
         retained = again or (kind == "encode" and start == resumed)
         if state == "succeeded" or (state in (*ENDED, "lost") and not retained):

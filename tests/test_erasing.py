@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
+from core.backup.stored_tables import broken_rules
 from core.erasure.erase import erase
 from core.errors import BadInput, Refused
 from core.explore.maps import open_map, project_map
@@ -89,6 +90,8 @@ def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp
 
 def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told: Project, tmp_path: Path) -> None:
     erase(told, quiet, record=["last"], sure=True)
+    with told.store.reading() as cursor:
+        assert broken_rules(cursor) == []
     (tmp_path / "new.csv").write_text("id,text\nnew,A new one about cheese.\n", encoding="utf-8")
     loop.import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
     assert told.store.one("select n from records where id = 'new'") == 63

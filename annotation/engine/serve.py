@@ -77,7 +77,8 @@ def check_version() -> None:
     matches = version("argilla-server")
     if matches != PROVEN:
         raise Refusal(
-            f"This environment holds argilla-server {matches}, but the embedded search engine was built on the inside of "
+            f"This environment holds argilla-server {matches}, but the embedded search engine "
+            f"was built on the inside of "
             f"{PROVEN} and might answer wrongly on any other. Install argilla-server=={PROVEN}."
         )
 

@@ -18,7 +18,10 @@ def evaluate_lines(result: Told) -> list[str]:
 
 
 def _evaluation(result: Told) -> Iterator[str]:
-    yield f"{result['model']} on {result['on']}: {result['records']:,} records, {result['labelled']:,} of them with a label."
+    yield (
+        f"{result['model']} on {result['on']}: {result['records']:,} records, {result['labelled']:,} "
+        f"of them with a label."
+    )
     if "accuracy" in result:
         yield from _scores(result)
         yield from _labels(result)
@@ -71,7 +74,8 @@ def _confused(result: Told) -> Iterator[str]:
 def _calibration(result: Told) -> Iterator[str]:
     if calibration := result["calibration"]:
         yield (
-            f"  Calibration: stated certainty is off by {calibration['error']:.1%} (chance alone: {calibration['by_chance']:.1%}, "
+            f"  Calibration: stated certainty is off by {calibration['error']:.1%} (chance "
+            f"alone: {calibration['by_chance']:.1%}, "
             f"seldom over {calibration['at_most']:.1%})."
         )
 

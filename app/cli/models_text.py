@@ -74,7 +74,8 @@ LINES = {
     "model": _model_lines,
     "model_note": lambda summary: [f"{summary['model']}: {summary['notes'] or 'no note'}"],
     "model_remove": lambda summary: [
-        f"Removed {', '.join(summary['removed'])}: {summary['bytes'] / 1e6:,.1f} MB are free. Their lines in the list stay."
+        f"Removed {', '.join(summary['removed'])}: {summary['bytes'] / 1e6:,.1f} MB are "
+        f"free. Their lines in the list stay."
     ],
     "promote": _promote_lines,
     "rollback": _rollback_lines,

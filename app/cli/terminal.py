@@ -104,7 +104,8 @@ def _batch_lines(result: Mapping[str, Any]) -> list[str]:
 
 def _status_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled ({result['audit']:,} audit), "
+        f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled "
+        f"({result['audit']:,} audit), "
         f"{result['gold']:,} gold, {result['queued']:,} queued, round {result['round']}.",
     ]
     if result["machine"]:
@@ -137,9 +138,11 @@ def _rechoose_lines(result: Mapping[str, Any]) -> list[str]:
 
 def _auto_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [
-        f"{result['covered']:,} of {result['pool']:,} records ({result['share']:.0%}) can be labelled by machine with a "
+        f"{result['covered']:,} of {result['pool']:,} records ({result['share']:.0%}) can be "
+        f"labelled by machine with a "
         f"precision of at least {result['precision']:.1%}, {result['confidence']:.0%} sure.",
-        f"It rests on {result['audits']:,} audit labels, {result['wrong']:,} of them wrong: at least {result['bound']:.1%}.",
+        f"It rests on {result['audits']:,} audit labels, {result['wrong']:,} of them wrong: "
+        f"at least {result['bound']:.1%}.",
     ]
     if result["outside"]:
         lines.append(f"{result['outside']:,} records of later imports are left out: no audit speaks for them yet.")

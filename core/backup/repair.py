@@ -239,14 +239,17 @@ def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
 
 
 def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
-    """Vectors and answers go by a record's number, so a lost record keeps its place: without a text, never asked."""
+    """Vectors and answers go by a record's number, so a lost record keeps its place: without a text, never asked.
+
+    An erased one has no record any more, and gets none again.
+    """
     also = f"union all select n from read_parquet('{_quoted(answers)}')" if answers else ""
     cursor.execute(
         f"""insert into records (n, id, text, hash, duplicate_of, source, imported_at)
             select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ? from (
                 select unnest(range(coalesce(max(n) + 1, 0))) as n
                 from (select n from records union all select n from responses {also}))
-            where n not in (select n from records)""",
+            where n not in (select n from records) and n not in (select n from erased)""",
         [utc_now()],
     )
 

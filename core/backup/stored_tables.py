@@ -26,7 +26,9 @@ def scan(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 _RULES = {
     "records share a number": "select count(*) - count(distinct n) from records",
-    "records' numbers are passed over": "select coalesce(max(n) + 1, 0) - count(distinct n) - {erased} from records",
+    "records' numbers are passed over": """
+        select count(*) from (select unnest(range(coalesce(max(n) + 1, 0))) as n from records)
+        where n not in (select n from records) and n not in ({erased})""",
     "record ids stand twice": "select count(*) - count(distinct id) from records",
     "responses belong to no record": "select count(*) from responses where n not in (select n from records)",
     "settled labels belong to no record": "select count(*) from settled where n not in (select n from records)",
@@ -47,7 +49,7 @@ _RULES = {
 
 def broken_rules(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """A sentence with a count for each thing that must hold between the tables and does not."""
-    erased = "(select count(*) from erased)" if "erased" in tables(connection) else "0"
+    erased = "select n from erased" if "erased" in tables(connection) else "select -1"
     counts = {
         rule: connection.execute(sql.replace("{erased}", erased)).fetchall()[0][0] for rule, sql in _RULES.items()
     }

@@ -132,7 +132,8 @@ def draw_encoders(result: Told) -> None:
     st.text(f"{result['records']:,} records of {result['labels']} labels, {result['on']}.")
     st.text(result["verdict"])
     st.caption(
-        f"Purity of {result['clusters']:,} clusters; chance alone gives {result['chance']['purity']:.1%} or a little more."
+        f"Purity of {result['clusters']:,} clusters; chance alone gives "
+        f"{result['chance']['purity']:.1%} or a little more."
     )
     for note in result["notes"]:
         st.text(note)
