@@ -16,8 +16,8 @@ from core.config.settings import Settings
 from core.errors import Cancelled, RondoError
 from core.exchange.exchange_state import answers_from_elsewhere, exchanges, newest_batch
 from core.jobs.bundle import Report
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
 
 log = logging.getLogger("rondo")
 TICK_SECONDS = 2.0

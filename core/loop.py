@@ -15,8 +15,8 @@ from core.backup.integrity import check_tables
 from core.config.settings import Settings, write_settings
 from core.config.taxonomy import look_alikes, make_taxonomy
 from core.data import records
+from core.data.encoding import encode, encode_if_needed
 from core.data.import_parts import begin_import, finish_imports, go_on
-from core.data.records import POOL
 from core.erasure.erase import erase
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.exchange.pull import sync
@@ -24,9 +24,9 @@ from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
 from core.jobs.bundle import Bundle, Report
+from core.labelling import taxonomy_versions
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
-from core.models.encoders.encoding import encode, encode_if_needed
 from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
@@ -43,6 +43,7 @@ from core.reports.overview import status
 from core.rounds.plans import Request
 from core.rounds.play import can_learn, run_round, take_in_finished
 from core.rounds.rechoosing import rechoose
+from core.store.pool import POOL
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
@@ -118,7 +119,7 @@ def _accept(project: Project, bundle: Bundle, matches: dict[str, Any], *, add_la
         if not project.jobs.taken_in(bundle, cursor):
             raise Refused("This file was taken in already.")
         taxonomy = records.learn_labels(matches, current, add=add_labels)
-        requested = records.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
+        requested = taxonomy_versions.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
         begin_import(cursor, bundle, requested, sizes)
         if requested != current:
             project.save_settings(requested)

@@ -10,12 +10,12 @@ import duckdb
 
 from core.config.settings import FILE, Settings, keep_as_good, read_settings, way_back, write_settings
 from core.data.import_parts import finish_imports
-from core.data.records import adopt_taxonomy
 from core.errors import BadInput, RondoError
 from core.exchange.link import Link, nowhere
 from core.exchange.workspace import Connect
 from core.jobs.bundle import UNDER_WAY, Jobs, Runner
 from core.labelling.queue import LabelQueue
+from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.database import Store, utc_now
 
 

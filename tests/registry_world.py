@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core import simulate
-from core.config.changes import change_settings
+from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import OWN, load_encoder
 from core.models.heads.head import Head, LabelledVectors, fit_head, predict

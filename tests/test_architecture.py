@@ -2,11 +2,12 @@
 
 import ast
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
@@ -68,23 +69,51 @@ def test_a_module_imports_only_what_its_package_may() -> None:
     assert offenders(forbidden) == {}
 
 
-CORE_ORDER = (
-    *("files", "models", "sampling", "measuring", "labelling", "rounds", "training", "looking", "machine", "reports"),
-    *("registry", "team", "storage", "erasing"),
-)
-"""the packages of core: each may import itself and those before it; beside them is the ground, which all may import"""
-GROUND_TOO = ("rounds.plans",)
-"""imports nothing of the packages, and says which model is in use"""
+def imported_modules(path: Path, names: set[str]) -> set[str]:
+    """Our modules among what a file imports, wherever the import stands."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & names
 
 
-def test_the_packages_of_core_import_only_those_before_them() -> None:
-    packages = {path.parent.name for path in (ROOT / "core").glob("*/__init__.py")}
-    assert packages == set(CORE_ORDER)
-    for path in (ROOT / "core").glob("*/*.py"):
-        allowed = CORE_ORDER[: CORE_ORDER.index(path.parent.name) + 1]
-        matches = re.findall(r"^\s*(?:from|import) core\.([\w.]+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-        named = {name.split(".")[0] for name in matches if name not in GROUND_TOO}
-        assert packages & named <= set(allowed), path
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of nodes that can be reached from each other, longest first."""
+    reached = {node: set(targets) for node, targets in arrows.items()}
+    for middle in arrows:
+        for node in arrows:
+            if middle in reached[node]:
+                reached[node] |= reached[middle]
+    groups = {tuple(sorted(n for n in reached[node] if node in reached[n])) for node in arrows if node in reached[node]}
+    return sorted((list(group) for group in groups), key=len, reverse=True)
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    names = {module_of(path) for path in SOURCES}
+    arrows = {module_of(path): imported_modules(path, names) - {module_of(path)} for path in SOURCES}
+    assert circles(arrows) == []
+
+
+@pytest.mark.parametrize("top", MAY_IMPORT)
+def test_no_room_imports_itself_in_a_circle(top: str) -> None:
+    """A room is a folder. The files beside the rooms (core/project.py, core/loop.py ...) hold them together."""
+    rooms = {path.name for path in (ROOT / top).iterdir() if (path / "__init__.py").exists()}
+    names = {module_of(path) for path in SOURCES}
+    arrows: dict[str, set[str]] = {room: set() for room in rooms}
+    for path in SOURCES:
+        parts = path.relative_to(ROOT).parts
+        if parts[0] == top and parts[1] in rooms:
+            targets = {name.split(".")[1] for name in imported_modules(path, names) if name.startswith(f"{top}.")}
+            arrows[parts[1]] |= (targets & rooms) - {parts[1]}
+    assert circles(arrows) == []
 
 
 def test_heavy_imports_stand_inside_functions() -> None:
@@ -130,10 +159,9 @@ def test_a_verb_that_asks_nobody_loads_no_http(tmp_path: Path) -> None:
 
 
 def test_the_server_stays_light() -> None:
-    views = [f"app.{path.stem}" for path in sorted((ROOT / "app").glob("*_view.py"))]
+    views = [module_of(path) for path in SOURCES if path.relative_to(ROOT).parts[:3] == ("app", "pages", "parts")]
     assert "app.pages.parts.team_view" in views
-    shared = "app.server, app.charts.quality, app.charts.people, app.pages.parts.widgets"
-    code = f"import streamlit, {shared}, {', '.join(views)}"
+    code = f"import streamlit, app.server, app.charts.quality, app.charts.people, {', '.join(views)}"
     assert not loaded_after(code) & set(HEAVY)
 
 

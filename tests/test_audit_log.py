@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from core import loop
-from core.config.changes import change_settings
 from core.errors import BadInput, RondoError
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review
 from core.loop import VERBS, do_verb

@@ -16,11 +16,11 @@ from core import loop
 from core.backup.archives import MANIFEST, restore, write_archive
 from core.backup.backups import back_up
 from core.backup.stored_tables import tables
-from core.config.changes import change_settings
 from core.config.settings import read_settings
+from core.data.encoding import encode
 from core.errors import BadInput, Damaged, Refused, RondoError
+from core.labelling.changes import change_settings
 from core.models.artifacts import check_model
-from core.models.encoders.encoding import encode
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.reports.overview import status

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.config.changes import change_settings
 from core.errors import BadInput, Refused
 from core.labelling.bulk import bulks, label_many, preview, undo_bulk
+from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
-from core.config.changes import change_settings
 from core.errors import Refused
 from core.explore.record_detail import read_dossier
 from core.labelling.calibrating import calibrate, share_of
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core import loop
-from core.config.changes import change_settings
 from core.errors import BadInput, Refused
 from core.explore.record_detail import read_dossier
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest

@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
-from core.config.changes import change_settings
-from core.data.records import POOL
 from core.errors import BadInput
 from core.explore.label_errors import flagged, inspect
 from core.explore.record_detail import read_dossier
+from core.labelling.changes import change_settings
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
 from core.project import Project, open_project
 from core.reports.datacard import data_card
 from core.reports.overview import people, status
+from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.desk_world import ANN, BOB

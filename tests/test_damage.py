@@ -45,7 +45,7 @@ def test_a_damaged_neighbour_graph_is_made_again(played: Project) -> None:
 
 
 def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> None:
-    from core.config.changes import change_settings
+    from core.labelling.changes import change_settings
 
     change_settings(played, label_cost=1.0, error_cost=9.0)
     for folder in models(played):

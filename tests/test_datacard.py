@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import simulate
-from core.config.changes import change_settings
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest

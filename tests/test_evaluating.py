@@ -17,11 +17,11 @@ from app.cli.evaluation_text import compare_lines, evaluate_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.models.artifacts import Making, check_model, load_head, seal_model
+from core.models.in_use import active_model
 from core.models.out_of_fold import write_judged
 from core.project import Project, open_project
 from core.registry.evaluate import _hand_over, compare, evaluate, saved_evaluations
 from core.reports.errors import calibration
-from core.rounds.plans import active_model
 from core.training.launch import train
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
-from core.labelling.responses import BULK, CORRECTION, Arrival, Event, first_stamp, last_stamp, made_at, store_events
+from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
 from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
 from core.store.database import Store
+from core.store.event_ids import BULK, CORRECTION
 
 NOW = datetime(2026, 5, 4, 12, 0, 0)
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from core.auto_label.accepting import auto, check, preview
-from core.config.changes import change_settings
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted
 from core.jobs.bundle import Report
+from core.labelling.changes import change_settings
 from core.project import Project
 from tests.conftest import quiet
 from tests.promise_world import LATEST, PROMISE, answer, count, import_latest, made_up

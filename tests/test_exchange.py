@@ -10,12 +10,12 @@ import pytest
 
 from annotation.home import team_folder
 from core import loop
-from core.config.changes import change_settings
 from core.erasure.erase import erase
 from core.errors import Refused
 from core.exchange.exchange_state import read_exchange
 from core.exchange.workspace import LAST
 from core.explore.record_detail import read_dossier
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest

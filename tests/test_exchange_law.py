@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.config.changes import change_settings
 from core.errors import Cancelled, RondoError
 from core.exchange.pull import hear_now, place_of
+from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event

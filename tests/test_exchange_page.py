@@ -13,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.team_watch import TeamWatch
 from core import loop
-from core.config.changes import change_settings
 from core.exchange.pull import hear_now, place_of
+from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import loop
-from core.config.changes import change_settings
 from core.config.taxonomy import clean_name, number_key
 from core.errors import BadInput, Refused
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest

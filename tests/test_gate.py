@@ -9,16 +9,16 @@ import pytest
 
 from app.cli.models_text import LINES
 from core import loop, simulate
-from core.config.changes import change_settings
+from core.data.encoding import encode
 from core.errors import BadInput, Damaged, Refused
-from core.models.encoders.encoding import encode
+from core.labelling.changes import change_settings
+from core.models.in_use import active_model
 from core.models.out_of_fold import write_judged
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
 from core.registry.gate import gate
 from core.registry.held_out import read_said, read_truth
-from core.rounds.plans import active_model
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
 

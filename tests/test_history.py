@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
+from core.data.encoding import encode
 from core.evaluation.audit import weigh
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
@@ -13,7 +14,6 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review
-from core.models.encoders.encoding import encode
 from core.project import Project
 from core.reports.model_quality import caveats, newest_model
 from core.reports.overview import status

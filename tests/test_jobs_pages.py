@@ -19,8 +19,8 @@ from app.pages.parts.models_rows import score_rows, version_rows, what_promoting
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.jobs.bundle import ENDED, UNDER_WAY, Sight
+from core.models.in_use import active_model
 from core.project import open_project
-from core.rounds.plans import active_model
 from core.training.entries import listing
 from core.training.launch import train
 from core.training.trainers import TRAINERS

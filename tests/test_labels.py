@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.config.changes import change_settings
 from core.config.settings import FILE
 from core.errors import BadInput
+from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event

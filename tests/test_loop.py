@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.config.changes import change_settings
+from core.data.encoding import encode
 from core.errors import BadInput, Refused
+from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
-from core.models.encoders.encoding import encode
 from core.project import Project
 from core.reports.overview import status
 from tests.conftest import COLUMNS, quiet, write_csv

@@ -12,13 +12,13 @@ from app import background
 from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
 from core.auto_label.guarantees import announcements, answers_to_check, history, standing
-from core.data.records import AUDIT_POOL, POOL
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted
 from core.labelling.corrections import correct
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
+from core.store.pool import AUDIT_POOL, POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.promise_world import ANN, AUDITS, OPEN, PROMISE, answer, count, fill, made_up

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from app.charts.plane import PALETTE
 from core import loop, simulate
+from core.data.encoding import encode
 from core.errors import Cancelled, Damaged, Refused
 from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
 from core.labelling.bulk import label_many
-from core.models.encoders.encoding import encode
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner

@@ -13,8 +13,8 @@ from app import background
 from app.client import call, write_address
 from core import loop, simulate
 from core.backup.backups import back_up
+from core.data.encoding import encode
 from core.errors import BadInput, Cancelled
-from core.models.encoders.encoding import encode
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
 from core.store.private_files import private_folder

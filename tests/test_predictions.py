@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from core import loop, simulate
-from core.config.changes import change_settings
 from core.errors import BadInput
+from core.labelling.changes import change_settings
+from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.predictions import predictions
-from core.rounds.plans import active_model
 from tests.conftest import quiet
 from tests.registry_world import answers, bad_head, enter, played
 

@@ -12,8 +12,8 @@ from core import loop
 from core.agreement.annotator_quality import Quality, measured, verdicts
 from core.agreement.kappa import Votes
 from core.agreement.votes import read_crowd
-from core.config.changes import change_settings
 from core.errors import Refused
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner

@@ -15,17 +15,17 @@ import pytest
 from core import loop, simulate
 from core.auto_label.evidence import trusted_model
 from core.config.settings import write_settings
+from core.data.encoding import encode
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.models.encoders.encoder import OWN, encoder_source
-from core.models.encoders.encoding import encode
+from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
 from core.registry.champions import eras, history, rollback_offer, standing
 from core.registry.models import model, model_note, models
-from core.rounds.plans import active_model
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.registry_world import answers, bad_head, enter, good_head, played, stored_predictions, waiting

@@ -13,13 +13,13 @@ from core import loop
 from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import OWN
+from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.activation import promote, rollback
 from core.registry.champions import has_files, rollback_offer, standing
 from core.registry.models import model, models
 from core.registry.removal import model_remove
-from core.rounds.plans import active_model
 from tests.conftest import quiet
 from tests.registry_world import bad_head, enter, played
 from tests.tiny_models import make_encoder

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from core import loop, simulate
-from core.config.changes import change_settings
 from core.errors import BadInput, RondoError
+from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
+from core.models.in_use import active_model
 from core.models.out_of_fold import write_judged
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.held_out import read_truth
 from core.registry.models import models
 from core.registry.retraining import BY_POLICY, due, new_labels, retrain
-from core.rounds.plans import active_model
 from core.store.database import utc_now
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet

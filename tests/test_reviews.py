@@ -15,11 +15,12 @@ from core import loop, simulate
 from core.jobs.bundle import Jobs
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
-from core.labelling.responses import CORRECTION, Event
+from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.waiting import ASKED, asked_parameters, read_waiting
 from core.project import Project, SettingsInForce
 from core.store.database import Store
+from core.store.event_ids import CORRECTION
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.desk_world import ANN, BOB, SETTINGS, World, ids, submit, undo

@@ -5,11 +5,10 @@ import json
 import pytest
 
 from core import loop
-from core.config.changes import change_settings
 from core.config.settings import FILE
-from core.data.records import POOL
 from core.errors import BadInput
 from core.labelling.bulk import label_many
+from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -18,6 +17,7 @@ from core.project import Project, open_project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
 from core.reports.overview import resettling, settle_rules, status
+from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.desk_world import ANN, BOB

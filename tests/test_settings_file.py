@@ -10,10 +10,10 @@ import pytest
 from app import background
 from core import loop, simulate
 from core.backup.repair import repair
-from core.config.changes import change_settings
 from core.config.settings import FILE, LAST_GOOD, Settings, read_settings, with_changes, write_settings
 from core.config.taxonomy import make_taxonomy
 from core.errors import BadInput, Damaged
+from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event

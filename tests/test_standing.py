@@ -3,7 +3,7 @@
 import pytest
 
 from core import loop, simulate
-from core.config.changes import change_settings
+from core.labelling.changes import change_settings
 from core.project import Project
 from core.reports.model_quality import learning_curve, newest_model, prospects
 from tests.conftest import quiet

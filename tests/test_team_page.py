@@ -9,8 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from core import loop
-from core.agreement import agreement
-from core.people import pace
+from core.agreement import agreement, pace
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet

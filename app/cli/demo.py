@@ -87,7 +87,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
     """Answers like somebody who knows the reference by heart, and returns the curve."""
     from app.client import opened_project
     from core import simulate
-    from core.data.records import POOL
+    from core.store.pool import POOL
 
     with opened_project(folder) as project:
         ids = project.settings().taxonomy.ids

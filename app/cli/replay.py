@@ -10,9 +10,9 @@ from typing import Any
 
 from core import loop, simulate
 from core.config.settings import with_changes, write_settings
+from core.data.encoding import encode
 from core.errors import BadInput
 from core.jobs.bundle import Report
-from core.models.encoders.encoding import encode
 from core.project import Project, open_project
 from core.rounds.play import can_learn
 from gpu_jobs.runners.local import InProcessRunner

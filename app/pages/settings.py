@@ -6,8 +6,8 @@ import streamlit as st
 
 from app.auth.identity import demand
 from app.background import opened
-from core.config.changes import change_settings
 from core.errors import RondoError
+from core.labelling.changes import change_settings
 from core.reports.card_text import escaped
 from core.reports.overview import resettling, retiring, settle_rules, strategies
 

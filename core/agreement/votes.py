@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from core.agreement.kappa import Ints, Votes
 from core.config.settings import Settings
-from core.labelling.responses import FILE
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
+from core.store.event_ids import FILE
 
 UNKNOWN = -1
 

@@ -11,13 +11,13 @@ import numpy as np
 from core.auto_label.evidence import EVERYTHING, UNASKED, Found, read_evidence, trusted_model
 from core.auto_label.guarantee_sentences import what_broke, what_is_missing
 from core.auto_label.guarantees import LEFT, Checked, check_size, count_checks, end_promise, evidence_of, limit_of
-from core.data.records import FREE_SPARE
 from core.errors import Refused
 from core.evaluation.guarantee import Refusal, Wanted, certify, check_wanted
 from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
 from core.store.database import count, note, utc_now
+from core.store.pool import FREE_SPARE
 
 REQUEUED = 50
 """records that lost their machine label and are put in front of the queue, the least sure first"""

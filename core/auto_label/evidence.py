@@ -8,12 +8,12 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.data.records import AUDIT_POOL, HELD
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted, fewest
 from core.evaluation.regions import Bools, CheckedRecords, Evidence, Ints
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
+from core.store.pool import AUDIT_POOL, HELD
 
 EVERYTHING = "*"
 """the one threshold of a project where several labels may hold: all of a record's labels stand or fall together"""

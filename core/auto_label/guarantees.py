@@ -9,11 +9,11 @@ from typing import Any
 import duckdb
 
 from core.auto_label.evidence import EVERYTHING
-from core.data.records import IDLE_CHECKS
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import Wanted
 from core.project import Project
 from core.store.database import count, utc_now
+from core.store.pool import IDLE_CHECKS
 
 LEFT = "rondo"
 """who a promise is by that is left of a broken one"""

@@ -17,10 +17,10 @@ from core.backup.salvage import merge_tables, read_tables
 from core.backup.stored_tables import scan
 from core.config.settings import FILE as SETTINGS
 from core.config.settings import LAST_GOOD, Settings, read_settings, way_back
-from core.data.records import adopt_taxonomy
 from core.errors import BadInput, Damaged, Refused
 from core.jobs.bundle import Report
 from core.labelling.resettling import settle_all
+from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.damage import wal_of
 from core.store.database import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now
 from core.store.database import FILE as DATABASE

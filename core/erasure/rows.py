@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import IDLE_CHECKS
 from core.erasure.selection import Selection
 from core.labelling.settling import settle
 from core.store.database import count
+from core.store.pool import IDLE_CHECKS
 
 ERASED = "erased"
 """stands where a name stood"""

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import number_of
 from core.errors import BadInput
 from core.explore.filters import Search, conditions
-from core.labelling.responses import FILE
 from core.store.database import count
+from core.store.event_ids import FILE
+from core.store.pool import number_of
 
 SHOWN = 5
 """records that a preview shows"""

@@ -7,8 +7,8 @@ from datetime import datetime
 from core.errors import Refused
 from core.exchange.datasets import EMBEDDED, GONE, REPLACED, find_current, read_datasets, wanted_setup
 from core.exchange.push import dataset_link
-from core.labelling.responses import ARGILLA
 from core.project import Project
+from core.store.event_ids import ARGILLA
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import duckdb
 from core.config.settings import Settings
 from core.exchange.workspace import LAST, Outgoing, Suggested
 from core.labelling.cards import Card, read_cards
-from core.labelling.responses import ARGILLA
 from core.labelling.waiting import REVIEW, Row, read_waiting
+from core.store.event_ids import ARGILLA
 
 PER_PERSON = 20
 """records of one tier for each annotator: a strict order would have people work on the same ones"""

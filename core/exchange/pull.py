@@ -16,9 +16,10 @@ import duckdb
 from core.exchange.datasets import GONE, Dataset, Place, change_state, parts, read_datasets, read_places, server_of
 from core.exchange.workspace import DRAFT, SUBMITTED, Gone, Said, Workspace
 from core.jobs.bundle import Report
-from core.labelling.responses import ARGILLA, KNOWN, STORED, Event
+from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
 from core.store.database import note, utc_now
+from core.store.event_ids import ARGILLA
 
 PART = 200
 """records whose answers are asked for at once"""

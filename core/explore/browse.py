@@ -9,7 +9,6 @@ import duckdb
 
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
-from core.data.records import NUMBERS, number_of
 from core.errors import BadInput
 from core.explore.filters import Search, conditions
 from core.explore.nearest import nearest
@@ -17,6 +16,7 @@ from core.labelling.waiting import BLIND, asked_parameters
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.store.database import count
+from core.store.pool import NUMBERS, number_of
 
 PAGE = 50
 ALIKE = 500

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from core.config.settings import Settings
+from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.labelling.settling import ANSWERS, answer_parameters
-from core.models.encoders.encoding import encode_if_needed
 from core.models.heads.head import FEWEST
 from core.models.vectors import encoded_rows
 from core.project import Project

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
 from core.jobs.bundle import Bundle, Report
-from core.models.encoders.encoding import encode_if_needed
 from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now

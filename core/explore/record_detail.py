@@ -8,17 +8,17 @@ from typing import Any
 import duckdb
 import numpy as np
 
-from core.data.records import number_of
 from core.errors import Damaged
 from core.explore.browse import Line, named, read_lines
 from core.explore.label_errors import Side, pair
 from core.explore.nearest import Floats, nearest
 from core.labelling.cards import named_values
-from core.labelling.responses import ARGILLA, BULK, CORRECTION, CROWD, FILE
 from core.models.artifacts import load_head
 from core.models.heads.head import decide, predict
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
+from core.store.event_ids import ARGILLA, BULK, CORRECTION, CROWD, FILE
+from core.store.pool import number_of
 
 NEIGHBOURS = 10
 MODELS = 30

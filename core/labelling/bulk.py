@@ -10,13 +10,14 @@ from typing import Any
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import GOLD
 from core.errors import BadInput, Refused
-from core.labelling.responses import BULK, Event, first_stamp, refusal
+from core.labelling.responses import Event, first_stamp, refusal
 from core.labelling.settling import ANSWERS, answer_parameters, settle
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
 from core.store.database import note, utc_now
+from core.store.event_ids import BULK
+from core.store.pool import GOLD
 
 LEFT_OUT = {
     "missing": "are not in this project",

@@ -7,9 +7,9 @@ import numpy as np
 
 from core.errors import Refused
 from core.jobs.bundle import Report
-from core.labelling.responses import FILE
 from core.project import Project
 from core.store.database import count, note
+from core.store.event_ids import FILE
 
 
 def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> dict[str, Any]:

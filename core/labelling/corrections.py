@@ -8,15 +8,16 @@ from dataclasses import replace
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import number_of
 from core.errors import BadInput, Refused
-from core.labelling.responses import CORRECTION, KNOWN, STORED, Arrival, Event, standing_of, store_events
+from core.labelling.responses import KNOWN, STORED, Arrival, Event, standing_of, store_events
 from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
 from core.store.database import note as note_down
 from core.store.database import utc_now
+from core.store.event_ids import CORRECTION
+from core.store.pool import number_of
 
 
 def correct(project: Project, record: str, labels: Sequence[str], who: str, note: str = "") -> str:

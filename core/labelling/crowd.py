@@ -10,9 +10,9 @@ import duckdb
 
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
-from core.labelling.responses import CROWD, FILE
 from core.labelling.settling import settle
 from core.store.database import count, utc_now
+from core.store.event_ids import CROWD, FILE
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.responses import FILE
 from core.labelling.settling import settle
 from core.store.database import count
+from core.store.event_ids import FILE
 
 UNASKED_TEST = f"""
     select r.n from records r

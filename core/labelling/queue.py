@@ -10,13 +10,14 @@ from itertools import islice
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import ELIGIBLE
 from core.labelling.cards import Card, read_cards
 from core.labelling.leases import Holder, Leases, drop_ended, read_leases
-from core.labelling.responses import ARGILLA, STORED, Arrival, Event, store_events
+from core.labelling.responses import STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import CALIBRATION, Row, Waiting, read_rows, read_waiting
 from core.store.database import Store, utc_now
+from core.store.event_ids import ARGILLA
+from core.store.pool import ELIGIBLE
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50

@@ -9,20 +9,12 @@ import duckdb
 
 from core.config.settings import Settings
 from core.store.database import count
+from core.store.event_ids import ARGILLA, BULK, CROWD, FILE
 
 STORED = "stored"
 KNOWN = "known"
 NOTE_LIMIT, MODEL_LIMIT, UNDOES_LIMIT = 2_000, 200, 1_000
 """characters; an event's id that an undo names may be one that a file brought, with the record's id in it"""
-CORRECTION = "correction"
-"""how an answer came that settles its record whatever others said"""
-BULK = "bulk:"
-FILE = "file:"
-"""how the id of an event begins that came with a file; those of BULK begin with that"""
-CROWD = "crowd:"
-"""the same of what a person answered who stands in a file by name; `via` is CROWD + the file's name"""
-ARGILLA = "argilla:"
-"""how the id of an event begins that came from Argilla; `via` is that + the id of the dataset"""
 _ACTIONS = ("submit", "skip", "flag", "undo")
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import FREE_SPARE, GOLD
 from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
 from core.store.database import note
+from core.store.pool import FREE_SPARE, GOLD
 
 
 def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:

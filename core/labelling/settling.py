@@ -8,7 +8,8 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.responses import BULK, CORRECTION, CROWD, FILE, marks
+from core.labelling.responses import marks
+from core.store.event_ids import BULK, CORRECTION, CROWD, FILE
 
 
 @dataclass(frozen=True)

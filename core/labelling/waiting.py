@@ -8,8 +8,8 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.responses import ARGILLA, FILE
 from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
+from core.store.event_ids import ARGILLA, FILE
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""

@@ -10,20 +10,20 @@ import duckdb
 import numpy as np
 
 from core.config.settings import Settings
-from core.data.records import HELD
+from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN, encoder_source
-from core.models.encoders.encoding import encode_for
+from core.models.in_use import active_model
 from core.project import Project
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.held_out import judged_rows, read_truth, unseen
 from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
-from core.rounds.plans import active_model
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
+from core.store.pool import HELD
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
 

@@ -6,8 +6,8 @@ from typing import Any
 from core.errors import BadInput, Damaged, Refused
 from core.evaluation.reporting import judged_on, shown_scores
 from core.models.artifacts import MANIFEST
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
 
 Row = dict[str, Any]
 CHAMPION = "champion"

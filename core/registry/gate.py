@@ -11,9 +11,9 @@ from core.errors import Damaged, Refused
 from core.evaluation.audit import Weights, plain
 from core.evaluation.paired import Difference, Paired, paired
 from core.evaluation.scores import FEW, Bools
+from core.models.in_use import active_model
 from core.project import Project
 from core.registry.held_out import Said, Truth, audit_weights, read_said, read_truth
-from core.rounds.plans import active_model
 
 RULE = (
     "A challenger replaces the champion where its macro F1 is higher on records that neither has learnt from and the "

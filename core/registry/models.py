@@ -7,12 +7,12 @@ from typing import Any
 from core.errors import Damaged, Refused
 from core.jobs.bundle import Report
 from core.models.artifacts import INFO, read_manifest
+from core.models.in_use import active_model
 from core.models.vectors import MANIFEST as VECTORS
 from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.champions import find_model, has_files, history, require_files, rollback_offer
 from core.registry.evaluate import saved_evaluations
-from core.rounds.plans import active_model
 from core.store.database import note
 
 Row = dict[str, Any]

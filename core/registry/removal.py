@@ -8,10 +8,10 @@ from typing import Any
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
 from core.models.encoders.encoder import OWN
+from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.champions import find_model, has_files
-from core.rounds.plans import active_model
 from core.store.database import note, utc_now
 
 

@@ -8,11 +8,11 @@ from typing import Any
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.jobs.bundle import UNDER_WAY, Report
+from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
 from core.rounds.champion_log import Activation
-from core.rounds.plans import active_model
 from core.store.database import note, utc_now
 from core.training.launch import train
 

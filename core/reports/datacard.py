@@ -11,11 +11,11 @@ from core.auto_label.guarantees import count_checks
 from core.config.settings import Settings
 from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, shown_scores
 from core.labelling.settling import ANSWERS, answer_parameters
+from core.models.in_use import active_model
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project
 from core.reports.errors import label_scores, score_of
 from core.reports.model_quality import is_exhausted
-from core.rounds.plans import active_model
 from core.store.database import utc_now
 
 Card = dict[str, Any]

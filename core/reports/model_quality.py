@@ -10,15 +10,15 @@ import duckdb
 import numpy as np
 
 from core.config.settings import Settings
-from core.data.records import POOL
 from core.evaluation.curve import FILE, Curve, read_curve
 from core.evaluation.reporting import STRATA, audit_notes, shown_scores
 from core.evaluation.stopping import Price, worth
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
+from core.store.pool import POOL
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""

@@ -5,7 +5,6 @@ from typing import Any
 
 from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
-from core.data.records import POOL
 from core.labelling.gold import UNASKED_TEST
 from core.labelling.resettling import change_sentence, compare
 from core.labelling.settling import ANSWERS, RULES, answer_parameters
@@ -14,6 +13,7 @@ from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.model_quality import caveats, newest_model, pool_exhausted, without_advice
+from core.store.pool import POOL
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
 _COUNTS = f"""

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 
-from core.data.records import HELD
 from core.project import Project
 from core.store.database import utc_now
+from core.store.pool import HELD
 
 
 @dataclass(frozen=True)

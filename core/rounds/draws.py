@@ -6,9 +6,9 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.data.records import ELIGIBLE
 from core.evaluation.audit import History
-from core.labelling.responses import FILE
+from core.store.event_ids import FILE
+from core.store.pool import ELIGIBLE
 
 Ints = npt.NDArray[np.int64]
 

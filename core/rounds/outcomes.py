@@ -8,15 +8,16 @@ from typing import Any
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import FREE_SPARE
 from core.jobs.bundle import Bundle
 from core.labelling.calibrating import insert_gold_checks, share_of
 from core.labelling.gold import ask_test_records
+from core.models.in_use import active_model
 from core.project import Project
 from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
-from core.rounds.plans import Choice, Plan, active_model
+from core.rounds.plans import Choice, Plan
 from core.rounds.rechoosing import keep_choice
 from core.store.database import utc_now
+from core.store.pool import FREE_SPARE
 
 
 def apply_result(

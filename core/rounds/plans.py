@@ -69,22 +69,3 @@ def share_batch(plan: Plan, pool: int, test: int) -> Plan:
     part = int(size * test / (test + pool) + np.random.default_rng([plan.choose.seed, test]).random())
     part = min(part, test, size - 1)
     return replace(plan, choose=replace(plan.choose, size=size - part), test=part)
-
-
-def active_model(project: Project) -> str | None:
-    """The id of the champion: who came into use last on the vectors that are in use.
-
-    Where nobody wrote that down (an old project, or another encoder named by hand) it is the newest round's head. What
-    `rondo train` made is never champion by itself.
-    """
-    encoder = project.settings().encoder
-    model: str | None = project.store.one(_CHAMPION, [encoder]) or project.store.one(
-        "select id from models where encoder = ? and trainer is null order by made_at desc limit 1", [encoder]
-    )
-    return model
-
-
-_CHAMPION = """
-    select c.model from champions c where c.encoder = ? and c.model in (select id from models)
-    order by c.since desc, c.rowid desc limit 1
-"""

@@ -12,17 +12,18 @@ import numpy.typing as npt
 
 from core.config.settings import Settings
 from core.config.taxonomy import spoken
-from core.data.records import AUDIT_POOL, NUMBERS, POOL
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.labelling.gold import UNASKED_TEST
 from core.models.encoders.encoder import encoder_source
+from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
 from core.rounds.outcomes import apply_result, queue_test_records
-from core.rounds.plans import Choice, Plan, Request, active_model, choice, share_batch
+from core.rounds.plans import Choice, Plan, Request, choice, share_batch
 from core.store.database import count
+from core.store.pool import AUDIT_POOL, NUMBERS, POOL
 
 Ints = npt.NDArray[np.int64]
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.evaluation.reporting import STRATA, in_words, shown_scores
 from core.jobs.bundle import ENDED, Bundle, Report
-from core.models.encoders.encoding import encode_if_needed
 from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import ENDED, Bundle, Report, Runner
-from core.models.encoders.encoding import encode_if_needed
 from core.project import Project
 from core.training.entries import entry, read_row, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of

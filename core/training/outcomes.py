@@ -8,8 +8,8 @@ from core.errors import Damaged, RondoError
 from core.jobs.bundle import Bundle, manifest
 from core.models.artifacts import install_model
 from core.models.encoders.encoder import OWN
+from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.plans import active_model
 from core.store.database import count, utc_now
 from core.training.entries import set_state
 

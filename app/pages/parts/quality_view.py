@@ -8,8 +8,8 @@ import streamlit as st
 from app.background import ProjectServer
 from app.charts.quality import forecast_chart, gain_chart, learning_chart, savings_chart
 from app.pages.parts.widgets import score_metrics
-from core.config.changes import change_settings
 from core.errors import RondoError
+from core.labelling.changes import change_settings
 from core.reports import model_quality
 from core.reports.card_text import escaped
 

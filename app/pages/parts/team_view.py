@@ -9,10 +9,9 @@ from app.auth.identity import demand
 from app.background import ProjectServer
 from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
 from app.pages.parts.record_list import name_box
-from core.agreement import agreement
+from core.agreement import agreement, pace
 from core.agreement.annotator_quality import Quality, measured, measured_at, verdicts
 from core.agreement.conflicts import read_conflicts
-from core.people import pace
 from core.reports.card_text import escaped
 
 MOST_COLOURS = 9

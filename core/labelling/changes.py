@@ -5,8 +5,8 @@ from typing import Any
 
 from core.config.settings import Settings, check
 from core.config.taxonomy import Taxonomy, add_label, rename_label, retire_label
-from core.data.records import adopt_taxonomy
 from core.errors import BadInput
+from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.project import Project
 from core.store.database import note
 

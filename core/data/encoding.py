@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 from core.config.settings import Settings
-from core.data.records import NUMBERS
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN, encoder_source
 from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
+from core.store.pool import NUMBERS
 
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""

@@ -5,9 +5,9 @@ What came with a file or many at once has no pace, and a gap of more than PAUSE 
 
 from typing import Any
 
-from core.labelling.responses import BULK, CROWD, FILE
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
+from core.store.event_ids import BULK, CROWD, FILE
 
 PAUSE = 300
 """seconds"""

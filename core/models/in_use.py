@@ -1,0 +1,22 @@
+"""Which model is in use: the champion on the vectors that are in use. Changes nothing."""
+
+from core.project import Project
+
+
+def active_model(project: Project) -> str | None:
+    """The id of the champion: who came into use last on the vectors that are in use.
+
+    Where nobody wrote that down (an old project, or another encoder named by hand) it is the newest round's head. What
+    `rondo train` made is never champion by itself.
+    """
+    encoder = project.settings().encoder
+    model: str | None = project.store.one(_CHAMPION, [encoder]) or project.store.one(
+        "select id from models where encoder = ? and trainer is null order by made_at desc limit 1", [encoder]
+    )
+    return model
+
+
+_CHAMPION = """
+    select c.model from champions c where c.encoder = ? and c.model in (select id from models)
+    order by c.since desc, c.rowid desc limit 1
+"""

@@ -1,0 +1,11 @@
+"""How the ids of stored answers begin, and `via`: where an answer came from. Knows no table."""
+
+CORRECTION = "correction"
+"""how an answer came that settles its record whatever others said"""
+BULK = "bulk:"
+FILE = "file:"
+"""how the id of an event begins that came with a file; those of BULK begin with that"""
+CROWD = "crowd:"
+"""the same of what a person answered who stands in a file by name; `via` is CROWD + the file's name"""
+ARGILLA = "argilla:"
+"""how the id of an event begins that came from Argilla; `via` is that + the id of the dataset"""
