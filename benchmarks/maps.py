@@ -22,7 +22,7 @@ from core.explore.map_points import inside, points, summary
 from core.explore.maps import Map, MapFacts
 from core.labelling.bulk import label_many, undo_bulk
 from core.loop import create_project
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from gpu_jobs.work.layout_map import _nearest, lay_out, place, principal_plane

@@ -148,7 +148,7 @@ from datasets import Dataset
 from setfit import SetFitModel, Trainer, TrainingArguments
 import torch
 from sentence_transformers import SentenceTransformer
-from core.models.encoders.embedded import embedded_folder
+from core.models.encoders.encoder import embedded_folder
 torch.set_num_threads(1)
 lot, seed, steps, folder = json.load(open(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 from sklearn.linear_model import LogisticRegression

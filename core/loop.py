@@ -47,7 +47,8 @@ from core.store.pool import POOL
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
-from core.training.launch import job_retry, train
+from core.training.launch import job_retry
+from core.training.train import train
 from core.training.watching import follow, job, jobs
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from core import simulate
 from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
-from core.models.encoders.encoder import OWN, load_encoder
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import Head, LabelledVectors, fit_head, predict
 from core.models.out_of_fold import write_judged
 from core.models.vectors import open_vectors

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import make_drill, train

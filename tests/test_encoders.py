@@ -18,7 +18,8 @@ from safetensors.numpy import load_file
 
 from core.errors import BadInput, Damaged
 from core.models.encoders.bert_graph import build_graph
-from core.models.encoders.encoder import EMBEDDED, Encoder, load_encoder, token_batches
+from core.models.encoders.encoder import EMBEDDED, Encoder, token_batches
+from core.models.encoders.loading import load_encoder
 from gpu_jobs.work.encode import encode
 
 ROOT = Path(__file__).parents[1]
@@ -127,7 +128,8 @@ def test_encoding_by_default_never_loads_torch(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 from core.models.encoders.bert_graph import build_graph
-from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.encoders.loading import load_encoder
+from core.models.encoders.encoder import EMBEDDED
 load_encoder(EMBEDDED, Path({str(tmp_path)!r}), 1).encode(["hello"])
 heavy = {{"torch", "transformers", "sentence_transformers", "nncf", "onnx"}} & set(sys.modules)
 sys.exit(f"loaded {{heavy}}" if heavy else 0)

@@ -22,7 +22,7 @@ from core.models.out_of_fold import write_judged
 from core.project import Project, open_project
 from core.registry.evaluate import _hand_over, compare, evaluate, saved_evaluations
 from core.reports.errors import calibration
-from core.training.launch import train
+from core.training.train import train
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv
 from tests.test_pages import shown

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.charts.quality import learning_chart
 from app.cli.terminal import show
-from app.pages.parts.models_rows import version_rows
+from app.rendering.model_rows import version_rows
 from core import loop, simulate
 from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_scores
 from core.project import Project

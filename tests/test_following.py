@@ -14,7 +14,7 @@ from core.models.out_of_fold import write_judged
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
-from core.training.launch import Asked, job_retry, launch, order_of
+from core.training.launch import TrainingRequest, job_retry, launch, order_of
 from core.training.watching import follow
 from core.upkeep import empty_dead
 from gpu_jobs.runners.local import InProcessRunner
@@ -65,7 +65,7 @@ def taught(played: Path, tmp_path: Path, far: FarRunner) -> Iterator[Project]:
 
 
 def begin(project: Project) -> str:
-    return launch(project, order_of(project, "head", Asked(on="far")))
+    return launch(project, order_of(project, "head", TrainingRequest(on="far")))
 
 
 def test_a_job_that_is_lost_from_sight_is_found_again(taught: Project, far: FarRunner) -> None:

@@ -18,8 +18,9 @@ from core.project import Project, open_project
 from core.training.entries import entry
 from core.training.following import job_cancel
 from core.training.grid import advance, advance_all, search, start
-from core.training.launch import Asked, train
+from core.training.launch import TrainingRequest
 from core.training.space import MOST_RUNS, Outcome, Range, choose, combinations, lay_out, read_search
+from core.training.train import train
 from core.training.watching import follow
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
@@ -162,19 +163,19 @@ def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: P
 
 def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project) -> None:
     message: list[str] = []
-    search(labelled, lambda what, done, total: message.append(what), Asked([*PAIR, "at_once=3"]))
+    search(labelled, lambda what, done, total: message.append(what), TrainingRequest([*PAIR, "at_once=3"]))
     assert (
         message[0]
         == "2 runs of zeroshot, 2 at once, on local. How long one takes is not known: none has ended there yet."
     )
-    again = search(labelled, quiet, Asked(TEMPLATES), detach=True)
+    again = search(labelled, quiet, TrainingRequest(TEMPLATES), detach=True)
     assert "going by 2 earlier ones" in again["budget"]
     assert again["state"] == "running"
     assert len(again["runs"]) == 2
 
 
 def test_cancelling_a_search_cancels_its_runs_and_starts_no_more(labelled: Project) -> None:
-    seen = search(labelled, quiet, Asked(TEMPLATES), detach=True)
+    seen = search(labelled, quiet, TrainingRequest(TEMPLATES), detach=True)
     job_cancel(labelled, quiet, job=seen["id"])
     after = advance(labelled, seen["id"])
     assert after["state"] == "cancelled"
@@ -183,7 +184,7 @@ def test_cancelling_a_search_cancels_its_runs_and_starts_no_more(labelled: Proje
 
 
 def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -> None:
-    seen = search(labelled, quiet, Asked([*PAIR, "at_once=1"]), detach=True)
+    seen = search(labelled, quiet, TrainingRequest([*PAIR, "at_once=1"]), detach=True)
     labelled.close()
     again = open_project(labelled.folder, InProcessRunner(), {"local": lambda _: slow})
     for _ in range(6):
@@ -196,7 +197,7 @@ def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -
 
 
 def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
-    seen = search(labelled, quiet, Asked([*PAIR, "at_once=1"]), detach=True)
+    seen = search(labelled, quiet, TrainingRequest([*PAIR, "at_once=1"]), detach=True)
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     before = labelled.store.one("select count(*) from settled where stratum = 'chosen'")
     simulate.play(labelled, truth, simulate.Budget(1, 10, "default"), quiet)
@@ -220,5 +221,5 @@ def test_a_search_whose_runs_all_fail_says_why(labelled: Project) -> None:
 
 def test_a_search_that_cannot_start_leaves_no_job(labelled: Project) -> None:
     with pytest.raises(BadInput, match="no runner 'moon'"):
-        start(labelled, Asked(TEMPLATES, on="moon"))
+        start(labelled, TrainingRequest(TEMPLATES, on="moon"))
     assert labelled.store.one("select count(*) from jobs where kind = 'grid'") == 0

@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 
 from app import background
 from app.auth.api_token import FILE, VARIABLE, read_token
-from app.http.finite import finite
 from app.http.job_requests import MOST_BYTES, read_order, read_whole
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.http.program_routes import ACTS, api_routes
+from app.rendering.finite import finite
 from core import loop
 from core.errors import BadInput
 from core.project import Runners, open_project

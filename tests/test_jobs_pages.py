@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from app import background
 from app.charts.evaluation import gate_chart, reach_of
 from app.charts.training import LOSSES, evaluation_chart, loss_chart, points_of
-from app.pages.parts.jobs_rows import STATES, figures_of, how_far, run_rows
-from app.pages.parts.models_rows import score_rows, version_rows, what_promoting_does
+from app.rendering.job_rows import STATES, figures_of, how_far, run_rows
+from app.rendering.model_rows import score_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.jobs.bundle import ENDED, UNDER_WAY, Sight
 from core.models.in_use import active_model
 from core.project import open_project
 from core.training.entries import listing
-from core.training.launch import train
+from core.training.train import train
 from core.training.trainers import TRAINERS
 from core.training.watching import follow
 from gpu_jobs.runners.local import InProcessRunner

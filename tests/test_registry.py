@@ -19,7 +19,8 @@ from core.data.encoding import encode
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
-from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project, open_project

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from app.auth.authenticator import Binding
-from app.pages.parts.navigation import ENTRIES, Entry, home
+from app.navigation import ENTRIES, Entry, home
 from core.people.people import remove_person, set_role
 from core.people.roles import ROLES
 from core.project import Project

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.errors import BadInput, Refused
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import is_whole, keep_only, mark_whole, newest

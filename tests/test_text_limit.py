@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.loading import load_encoder
 from core.models.encoders.text_limit import characters_read
 
 NOWHERE = Path("/nowhere")

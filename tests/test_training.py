@@ -16,8 +16,9 @@ from core.models.out_of_fold import read_judged, write_judged
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, listing
-from core.training.launch import Asked, launch, order_of, train, wait
+from core.training.launch import TrainingRequest, launch, order_of, wait
 from core.training.material import write_material
+from core.training.train import train
 from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_runner import ModalRunner
@@ -59,14 +60,14 @@ def test_audit_and_gold_records_never_teach(taught: Project) -> None:
 
 
 def test_a_result_is_taken_in_once(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", Asked()))
+    job = launch(taught, order_of(taught, "head", TrainingRequest()))
     for _ in range(3):
         following.look(taught, job)
     assert taught.store.one("select count(*) from models where id = ?", [job]) == 1
 
 
 def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", Asked()))
+    job = launch(taught, order_of(taught, "head", TrainingRequest()))
     bundle = Bundle(taught.folder / "jobs" / job)
     write_judged(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     seen = following.look(taught, job)
@@ -111,7 +112,7 @@ def test_a_cancelled_job_can_be_started_again(taught: Project) -> None:
 
 def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> None:
     before = taught.store.one("select count(*) from models")
-    job = launch(taught, order_of(taught, "head", Asked()))
+    job = launch(taught, order_of(taught, "head", TrainingRequest()))
     shutil.rmtree(taught.folder / "jobs" / job / "out")
     following.look(taught, job)
     assert entry(taught, job)["state"] == "failed"
@@ -205,7 +206,7 @@ def test_an_unknown_runner_is_named(taught: Project) -> None:
 
 
 def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
-    job = launch(taught, order_of(taught, "head", Asked(seed=5, note="trial")))
+    job = launch(taught, order_of(taught, "head", TrainingRequest(seed=5, note="trial")))
     stored = json.loads((taught.folder / "jobs" / job / "job.json").read_text())
     assert len(stored["input_sha256"]) == 64
     assert len(stored["code"]) == 12

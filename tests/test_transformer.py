@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Damaged, Refused
-from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, predict
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.evaluation.scores import macro_f1
-from core.models.encoders.encoder import EMBEDDED, load_encoder
+from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import decide, predict
 from gpu_jobs.trainers.entailment import load_reader
 from gpu_jobs.trainers.training import Floats, TrainingRun, TrainingSet

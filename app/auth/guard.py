@@ -14,7 +14,7 @@ from starlette.routing import compile_path
 from app.auth.authenticator import LINK_SECONDS, Authenticator, AuthMode
 from app.auth.oidc import claims_of
 from app.auth.public_address import host_name
-from app.pages.parts.navigation import ENTRIES, home
+from app.navigation import ENTRIES, home
 from core.people.people import Person
 from core.people.roles import holders
 

@@ -15,7 +15,7 @@ from annotation.engine.throttle import Throttle
 from app.auth.authenticator import Authenticator, AuthMode
 from app.auth.guard import TOKEN, Identity, authenticate, from_here, link_cookie
 from app.auth.tokens import VALID_SECONDS
-from app.http.bodies import read_at_most
+from app.request_body import read_at_most
 from core.people.names import NAME_LIMIT
 from core.store.database import note
 

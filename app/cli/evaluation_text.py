@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.cli.score_text import interval
+from app.rendering.score_text import interval
 from core.evaluation.reporting import TOO_FEW, shown_label
 
 Told = Mapping[str, Any]

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from core.errors import Cancelled
-from core.jobs.bundle import Report
 
 AT_ONCE_SECONDS = 1.0
 """a press this long after the first ends the process as a kill would: what was stored is kept"""
+
+Report = Callable[[str, int, int], None]
 
 _pressed: list[float] = []
 _stops: list[Callable[[], None]] = []

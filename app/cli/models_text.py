@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.cli.score_text import interval, score_lines
+from app.rendering.score_text import interval, score_lines
 from core.evaluation.reporting import judged_on
 
 

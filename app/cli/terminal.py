@@ -19,8 +19,9 @@ from app.cli import (
     training_text,
 )
 from app.cli.import_text import import_lines
-from app.cli.score_text import duration, interval, score_lines
-from app.http.finite import finite
+from app.rendering.finite import finite
+from app.rendering.progress import progress_line
+from app.rendering.score_text import interval, score_lines
 
 
 class Ticker:
@@ -49,17 +50,6 @@ class Ticker:
         self._shown = now
         line = progress_line(what, done, total, now - began)
         typer.echo(f"\r{line:<79}" if self._live else line, err=True, nl=finished or not self._live)
-
-
-def progress_line(what: str, done: int, total: int, seconds: float) -> str:
-    """'Encoding 1,024 of 5,000 (20 %), 512/s, 8 s to go'."""
-    if total <= 3:  # steps, not units
-        return f"{what} …"
-    line = f"{what} {done:,} of {total:,} ({done / total:.0%})"
-    if done and seconds > 0.5:
-        rate = done / seconds
-        line += f", {rate:,.{0 if rate >= 10 else 1}f}/s, {duration((total - done) / rate)} to go"
-    return line
 
 
 def say(text: str, *, error: bool = False) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.cli.score_text import score_lines
-from app.pages.parts.jobs_rows import ended_in
+from app.rendering.job_rows import ended_in
+from app.rendering.score_text import score_lines
 
 
 def _job_line(job: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app.http.bodies import read_at_most
+from app.request_body import read_at_most
 from core.errors import BadInput
 
 MOST_BYTES = 100_000

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from app.auth.authenticator import Authenticator, AuthMode
 from app.auth.guard import authenticate
-from app.http.bodies import read_at_most
+from app.request_body import read_at_most
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.labelling.leases import Holder

@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from app.background import ProjectServer
-from app.http.finite import finite
 from app.http.job_requests import (
     MOST_LINES,
     MOST_SECONDS,
@@ -26,6 +25,7 @@ from app.http.job_requests import (
 )
 from app.http.openapi import document
 from app.http.openapi_page import page
+from app.rendering.finite import finite
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.loop import VERBS

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from app.background import ProjectServer
-from app.http.bodies import read_at_most
+from app.request_body import read_at_most
 from core.errors import RondoError
 from core.loop import VERBS
 

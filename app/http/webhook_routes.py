@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.http.bodies import read_at_most
+from app.request_body import read_at_most
 from core.errors import RondoError
 from core.exchange.pull import PART, hear_now, is_ours, place_of
 from core.exchange.workspace import Workspace

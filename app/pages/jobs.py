@@ -9,7 +9,7 @@ from app.pages.parts.search_view import draw_budget, draw_search
 from app.pages.parts.widgets import activity
 from app.runner_readiness import runner_readiness
 from core.training.following import GRID
-from core.training.launch import Asked
+from core.training.launch import TrainingRequest
 from core.training.trainers import TRAINERS
 
 office = opened()
@@ -28,7 +28,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     draw_price(office, on, gpu)
 asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
 if searched:
-    draw_budget(office.project, Asked(searched, on, gpu))
+    draw_budget(office.project, TrainingRequest(searched, on, gpu))
 if query:
     with st.spinner("Writing what the job needs"):
         act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)

@@ -7,7 +7,8 @@ from typing import Any
 from core.config.settings import Settings
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
-from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import encoder_source
 from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.pool import NUMBERS

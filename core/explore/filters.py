@@ -18,7 +18,7 @@ class Search:
 
     words: each stands somewhere in the text, whatever its case. sure: (low, high) probability of the suggestion, 0..1.
     like: a record id, the nearest ones first. rows: record numbers, in this order. kind: of a flag, the most suspicious
-    first. truth, said: a cell of the confusion matrix, as held-out heads judged. Else the order is that of import.
+    first. truth, predicted: a cell of the confusion matrix, as held-out heads judged. Else the order is that of import.
     """
 
     words: str = ""
@@ -53,7 +53,7 @@ _FILTERS = {
     "kind": f"n in ({FLAGGED})",
     "machine": f"n in (select n from machine_labels) and {_SEEN}",
     "truth": "n in (select n from judged where list_contains(truth, $truth))",
-    "said": f"n in (select n from judged where list_contains(said, $said)) and {_SEEN}",
+    "predicted": f"n in (select n from judged where list_contains(said, $predicted)) and {_SEEN}",
 }
 _SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 

@@ -13,7 +13,7 @@ PACKAGES = ("core", "gpu_jobs")
 @cache
 def code_version() -> str:
     """Twelve hexadecimal digits that change when a source file of these packages does."""
-    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    root, digest = Path(__file__).parents[2], hashlib.sha256()
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())

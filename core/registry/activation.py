@@ -14,7 +14,8 @@ from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.models.artifacts import check_model
-from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer

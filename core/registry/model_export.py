@@ -102,7 +102,7 @@ def _encoder_folder(project: Project, folder: Path, encoder: str) -> Path | None
         check_model(other)
         return other / INSIDE
     if encoder == EMBEDDED:
-        from core.models.encoders.embedded import embedded_folder
+        from core.models.encoders.encoder import embedded_folder
 
         return embedded_folder()
     return Path(encoder) if Path(encoder).is_dir() else None

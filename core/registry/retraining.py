@@ -14,7 +14,7 @@ from core.registry.activation import activate, check_usable, log_refusal
 from core.registry.gate import gate
 from core.rounds.champion_log import Activation
 from core.store.database import note, utc_now
-from core.training.launch import train
+from core.training.train import train
 
 FAILED = "retraining failed"
 """in the audit log: an attempt that raised"""

@@ -15,7 +15,7 @@ from core.config.taxonomy import spoken
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
 from core.labelling.gold import UNASKED_TEST
-from core.models.encoders.encoder import encoder_source
+from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project

@@ -18,13 +18,13 @@ from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
-from core.training.launch import POLL_SECONDS, Asked, Order, launch, order_of
+from core.training.launch import POLL_SECONDS, Order, TrainingRequest, launch, order_of
 from core.training.material import refuse_too_little, write_material
 from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 
 
-def search(project: Project, report: Report, query: Asked, *, detach: bool = False) -> dict[str, Any]:
+def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> dict[str, Any]:
     """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
     read_search(query.values)
     encode_if_needed(project, report)
@@ -34,7 +34,7 @@ def search(project: Project, report: Report, query: Asked, *, detach: bool = Fal
     return seen if detach else _wait(project, report, job)
 
 
-def start(project: Project, query: Asked) -> str:
+def start(project: Project, query: TrainingRequest) -> str:
     """Enters the search as a job; `advance` starts its runs. Raises what is wrong with the request before any run.
 
     The labels are those of now: all runs learn from the same ones and hold the same ones out, whatever comes in.
@@ -43,7 +43,7 @@ def start(project: Project, query: Asked) -> str:
     seed = settings.seed if query.seed is None else query.seed
     plan = lay_out(requested, seed)
     fixed = [f"{name}={value}" for name, value in {**_held_out(requested), **requested.fixed}.items()]
-    order = order_of(project, requested.trainer, Asked(fixed, query.on, query.gpu, seed, query.note))
+    order = order_of(project, requested.trainer, TrainingRequest(fixed, query.on, query.gpu, seed, query.note))
     runner_of(project, order.on).price(order.resources, 1)
     refuse_too_little(project, settings, requested.trainer)
     params = {

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import ENDED, Bundle, Report, Runner
 from core.project import Project
@@ -38,7 +37,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingRequest:
     """What a person asked for besides the trainer; None stands for what the settings say. values: "key=value"."""
 
     values: Sequence[str] = ()
@@ -48,7 +47,7 @@ class Asked:
     note: str = ""
 
 
-def order_of(project: Project, trainer: str, query: Asked) -> Order:
+def order_of(project: Project, trainer: str, query: TrainingRequest) -> Order:
     """What was asked, checked, with the settings' GPU and time limit."""
     settings = project.settings()
     if query.seed is not None and not 0 <= query.seed < 2**32:
@@ -124,27 +123,6 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[
     if row is None:
         raise Cancelled(f"Job {bundle.path.name} was cancelled before it began.")
     hand_over(project, bundle, runner, resources)
-
-
-def train(project: Project, report: Report, *, trainer: str, detach: bool = False, **query: Any) -> dict[str, Any]:
-    """Starts a training job; waits for its model unless `detach`. Being stopped leaves the job running.
-
-    asked: as `Asked` names them.
-    """
-    requested = Asked(**query)
-    if trainer == GRID:
-        from core.training.grid import search
-
-        return search(project, report, requested, detach=detach)
-    order = order_of(project, trainer, requested)
-    encode_if_needed(project, report)  # what has no vector yet is in no round, and so in no training either
-    if line := price_line(project, requested.on, requested.gpu):
-        report(line, 0, 0)
-        report(
-            f"Starting it on {requested.on}: the first start of a version builds its image there, some minutes.", 0, 0
-        )
-    job = launch(project, order)
-    return entry(project, job) if detach else wait(project, report, job)
 
 
 def wait(project: Project, report: Report, job: str) -> dict[str, Any]:

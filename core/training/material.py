@@ -11,7 +11,8 @@ from core.config.settings import Settings
 from core.errors import Refused
 from core.jobs.bundle import Bundle
 from core.models.artifacts import check_model
-from core.models.encoders.encoder import OWN, encoder_source
+from core.models.encoders.encoder import OWN
+from core.models.encoders.loading import encoder_source
 from core.project import Project
 from core.rounds.play import known_now
 

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput
-from core.models.encoders.embedded import embedded_folder
-from core.models.encoders.encoder import EMBEDDED
+from core.models.encoders.encoder import EMBEDDED, embedded_folder
 from core.models.encoders.torch_encoder import fetch_model, fingerprint_of
 from gpu_jobs.trainers.training import TrainingRun
 

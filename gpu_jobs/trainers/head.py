@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.config.taxonomy import spoken
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head, predict
 from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
 

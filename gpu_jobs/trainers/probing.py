@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from core.errors import Refused
 from core.evaluation.scores import macro_f1
-from core.models.encoders.encoder import load_encoder, without_surrogates
+from core.models.encoders.encoder import without_surrogates
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import Head, LabelledVectors, decide, fit_uncalibrated, predict
 from gpu_jobs.trainers.fine_tuning import Outcome, Validation
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.config.taxonomy import spoken
 from core.errors import BadInput
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import FEWEST, Head, predict
 from core.models.heads.logistic import sigmoid, softmax

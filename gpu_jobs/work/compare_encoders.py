@@ -20,7 +20,7 @@ from core.evaluation.encoder_quality import (
     measure,
     usual_clusters,
 )
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.vectors import encoded_rows, open_vectors
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Damaged
-from core.models.encoders.encoder import Encoder, load_encoder
+from core.models.encoders.encoder import Encoder
+from core.models.encoders.loading import load_encoder
 from core.models.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
 
 SHARD_ROWS = 4_096

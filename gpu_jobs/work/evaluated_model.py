@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.models.artifacts import INFO, check_model, load_head
-from core.models.encoders.encoder import load_encoder
+from core.models.encoders.loading import load_encoder
 from core.models.heads.head import decide, predict
 from core.models.out_of_fold import HeldOut, OutOfFold, read_crossed, read_judged
 from core.models.own_encoder import encoder_name, encoder_place, label_names

@@ -32,7 +32,7 @@ REJUDGED = 30
 
 
 @dataclass(frozen=True)
-class Asked:
+class AnsweredRecords:
     """The records that people were asked for, each with what a head that did not see it says.
 
     rows: (k,) ascending. truth, said, probs: (k, labels). labels: (k,) how many records that head learnt from.
@@ -94,7 +94,7 @@ def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     return rows[retained], replace(weights, weight=weight, known=known, drawn=weights.drawn[retained])
 
 
-def save_out_of_fold(folder: Path, query: Asked, multi: bool = False) -> None:
+def save_out_of_fold(folder: Path, query: AnsweredRecords, multi: bool = False) -> None:
     """Beside the head."""
     likeliest, chance = query.probs.argmax(axis=1), chances(query.probs, query.predicted, multi)
     write_crossed(folder, OutOfFold(query.rows, query.predicted, likeliest, chance, query.weights.weight, query.labels))
@@ -141,7 +141,7 @@ class Rejudged:
 
 
 def rescore_past_models(
-    models: Sequence[Mapping[str, Any]], query: Asked, vectors: Floats, labels: Sequence[str]
+    models: Sequence[Mapping[str, Any]], query: AnsweredRecords, vectors: Floats, labels: Sequence[str]
 ) -> Rejudged:
     """Each earlier model on all asked records: on those it learnt from by its stored verdicts, on the rest directly.
 
@@ -187,7 +187,7 @@ def _judge(
     return verdict, learnt
 
 
-def curve_entries(judged: Rejudged, query: Asked, seed: int) -> list[dict[str, Any]]:
+def curve_entries(judged: Rejudged, query: AnsweredRecords, seed: int) -> list[dict[str, Any]]:
     """One entry per model: id, round, labels, and its score on the audit as it is now."""
     return [
         {
@@ -205,13 +205,13 @@ def _short(matches: Score) -> dict[str, Any]:
     return {key: entry[key] for key in ("n", "accuracy", "macro_f1", "micro_f1")}
 
 
-def _on_audit(judged: Rejudged, query: Asked) -> tuple[Bools, Floats, Floats]:
+def _on_audit(judged: Rejudged, query: AnsweredRecords) -> tuple[Bools, Floats, Floats]:
     """(models, audits) whether each model is right and how many labels it learnt from; (audits,) weights."""
     right = (judged.predicted == query.truth).all(axis=2)[:, query.audited]
     return right, judged.labels[:, query.audited], query.weights.weight[query.audited]
 
 
-def forecast(judged: Rejudged, query: Asked, folder: Path, seed: int) -> dict[str, Any]:
+def forecast(judged: Rejudged, query: AnsweredRecords, folder: Path, seed: int) -> dict[str, Any]:
     """What more labels would buy, or a sentence on what is missing; the fitted curve goes beside the head."""
     right, labels, weight = _on_audit(judged, query)
     if missing := lacking(right, labels):
@@ -223,7 +223,7 @@ def forecast(judged: Rejudged, query: Asked, folder: Path, seed: int) -> dict[st
 
 
 def count_savings(
-    judged: Rejudged, query: Asked, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
+    judged: Rejudged, query: AnsweredRecords, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
 ) -> dict[str, Any]:
     """Labels saved against random labelling, or a sentence on what is missing. lesson: the audit records alone."""
     truth = query.truth[query.audited]
@@ -240,7 +240,9 @@ def count_savings(
         return {"missing": str(error)}
 
 
-def find_drift(arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], query: Asked) -> dict[str, Any]:
+def find_drift(
+    arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], query: AnsweredRecords
+) -> dict[str, Any]:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
     names = params["label_names"]
     parts = []

@@ -23,7 +23,7 @@ from core.sampling.pool import Floats
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.measure import (
-    Asked,
+    AnsweredRecords,
     Gold,
     compare,
     count_savings,
@@ -132,7 +132,7 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"names-{key}.npy"
     with suppress(OSError, ValueError, EOFError):  # not there, or not whole: encoded anew
         return np.asarray(np.load(path, allow_pickle=False))
-    from core.models.encoders.encoder import load_encoder
+    from core.models.encoders.loading import load_encoder
 
     encoder = load_encoder(params["encoder_source"], Path(params["vectors"]) / "cache", params["threads"])
     matches = encoder.encode(params["names"])
@@ -168,8 +168,8 @@ def _taught_less(params: Mapping[str, Any], labels: int) -> Head | None:
     return None
 
 
-def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
-    return Asked(
+def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> AnsweredRecords:
+    return AnsweredRecords(
         rows=arrays["train_rows"][learnt.judged],
         truth=arrays["train_targets"][learnt.judged],
         predicted=decide(held_out, learnt.fitted.head.multi),
@@ -179,7 +179,7 @@ def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> Asked:
     )
 
 
-def _measure_asked(task: Task, learnt: Learnt, query: Asked) -> dict[str, Any]:
+def _measure_asked(task: Task, learnt: Learnt, query: AnsweredRecords) -> dict[str, Any]:
     """The score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
@@ -201,7 +201,7 @@ def _measure_asked(task: Task, learnt: Learnt, query: Asked) -> dict[str, Any]:
     return entries | {"savings": count_savings(judged, query, part, learnt.around, seed)}
 
 
-def _write_judged(path: Path, scored: Scored, query: Asked | None, gold: Gold) -> None:
+def _write_judged(path: Path, scored: Scored, query: AnsweredRecords | None, gold: Gold) -> None:
     """What heads that had not seen the asked records say of them, and the head itself of gold."""
     multi = scored.head.multi
     matches = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from app.pages.parts.navigation import ENTRIES
+from app.navigation import ENTRIES
 from tests.browser.conftest import Machines
 from tests.browser.real import Server
 

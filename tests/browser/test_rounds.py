@@ -73,7 +73,7 @@ def test_a_click_on_a_cell_opens_the_records_that_the_model_takes_for_another_la
     expect(figures).to_have_text(["3", "2", "1"])
     figures.nth(2).click()
     page.wait_for_url("**/records?*", timeout=WAIT)
-    assert all(part in page.url for part in ("truth=spam", "said=ham", "stratum=audit"))
+    assert all(part in page.url for part in ("truth=spam", "predicted=ham", "stratum=audit"))
     expect(page.get_by_text("1 record", exact=True)).to_be_visible(timeout=WAIT)
 
 

@@ -8,7 +8,7 @@ from streamlit.navigation.page import StreamlitPage
 from app.auth.authenticator import AuthMode
 from app.auth.oidc import provider_names
 from app.background import opened
-from app.pages.parts.navigation import ENTRIES, home
+from app.navigation import ENTRIES, home
 from core.people.people import Person
 from core.reports.card_text import escaped
 

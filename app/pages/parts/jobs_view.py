@@ -8,7 +8,7 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
-from app.pages.parts.jobs_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
+from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
 from app.runner_readiness import Place
 from core.errors import RondoError
 from core.jobs.bundle import UNDER_WAY, Bundle

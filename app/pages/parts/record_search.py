@@ -13,7 +13,7 @@ from core.explore.label_errors import KINDS
 from core.labelling.states import STATES
 
 BOUND = ("q", "state", "label", "suggestion", "sure", "flag", "batch", "by", "stratum", "machine")
-LINKED = ("truth", "said", "like", "rows")
+LINKED = ("truth", "predicted", "like", "rows")
 """what only a link sets: from the confusion matrix, from a record, from the map"""
 
 

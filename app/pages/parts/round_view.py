@@ -105,7 +105,7 @@ def open_cell(cell: Mapping[str, Any], stratum: str) -> NoReturn:
 
 def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
     """None of them cannot be asked for: the other side alone is."""
-    sides = {"truth": cell["truth_id"], "said": cell["said_id"]}
+    sides = {"truth": cell["truth_id"], "predicted": cell["said_id"]}
     return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
 
 

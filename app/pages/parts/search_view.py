@@ -9,7 +9,7 @@ from core.errors import RondoError
 from core.project import Project
 from core.reports.card_text import escaped
 from core.training.grid import budget
-from core.training.launch import Asked, order_of
+from core.training.launch import TrainingRequest, order_of
 from core.training.space import LISTS, SEARCH, UNFAIR, lay_out, read_search
 from core.training.trainers import TRAINERS, Parameter
 
@@ -42,11 +42,11 @@ def _draw_values(trainer: str, name: str, parameters: Mapping[str, Parameter]) -
     return "".join((result or "").split()) if not parameters[name].choices else (result or "").strip()
 
 
-def draw_budget(project: Project, query: Asked) -> None:
+def draw_budget(project: Project, query: TrainingRequest) -> None:
     """What the search will take, or what is still missing to know it."""
     try:
         search = read_search(query.values)
-        order = order_of(project, search.trainer, Asked((), query.on, query.gpu))
+        order = order_of(project, search.trainer, TrainingRequest((), query.on, query.gpu))
         st.text(budget(project, order, len(lay_out(search, project.settings().seed)), search.at_once))
     except RondoError as error:
         st.caption(escaped(error))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.auth.identity import demand, may
 from app.background import ProjectServer
-from app.cli.terminal import progress_line
+from app.rendering.progress import progress_line
 from core.evaluation.reporting import FEWEST, TOO_FEW, shown_scores, too_few
 from core.reports.card_text import escaped
 

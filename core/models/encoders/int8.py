@@ -68,7 +68,7 @@ def measure_peaks() -> dict[str, npt.NDArray[np.float16]]:
     from safetensors.numpy import load_file
 
     from core.models.encoders.bert_graph import build_probe
-    from core.models.encoders.embedded import embedded_folder
+    from core.models.encoders.encoder import embedded_folder
 
     folder = embedded_folder()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))

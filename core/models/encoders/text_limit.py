@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Damaged
-from core.models.encoders.embedded import embedded_folder
-from core.models.encoders.encoder import EMBEDDED, FEATURES, encoder_source, without_surrogates
+from core.models.encoders.encoder import EMBEDDED, FEATURES, embedded_folder, without_surrogates
+from core.models.encoders.loading import encoder_source
 
 CUT = 5
 """characters per token looked at first, more only where these hold too few tokens: a book would take a second"""

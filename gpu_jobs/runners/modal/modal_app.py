@@ -7,7 +7,7 @@ from core.jobs.code_version import PACKAGES, code_version
 from gpu_jobs.runners.modal.modal_job import ROOT, VOLUME, run_job
 from gpu_jobs.runners.modal.modal_prices import CPUS, MEMORY_MB
 
-LOCK = Path(__file__).parent / "locks" / "gpu.txt"
+LOCK = Path(__file__).parents[2] / "locks" / "gpu.txt"
 PYTHON = "3.11"
 RETRIES = 2
 MOST_SECONDS = 86_400

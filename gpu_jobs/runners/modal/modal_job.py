@@ -162,7 +162,7 @@ def _carry_out(volume: Any, work: Work, until: float, every: float) -> None:
 
 
 def _start(bundle: Path) -> "subprocess.Popen[bytes]":
-    code = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
+    code = os.pathsep.join([str(Path(__file__).parents[3]), os.environ.get("PYTHONPATH", "")])
     with (bundle / LOG).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "gpu_jobs.run", str(bundle)],

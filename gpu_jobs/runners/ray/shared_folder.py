@@ -10,7 +10,7 @@ from core.jobs.bundle import LOG, Bundle, manifest
 from core.jobs.code_version import PACKAGES, code_version
 from gpu_jobs.runners.supervised_run import NAME
 
-SOURCES = Path(__file__).parent.parent
+SOURCES = Path(__file__).parents[3]
 
 
 def open_shared(folder: str, setting: str) -> Path:

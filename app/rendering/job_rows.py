@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from app.cli.score_text import duration
+from app.rendering.score_text import duration
 from core.evaluation.reporting import FEWEST, TOO_FEW, judged_on, shown
 
 Job = Mapping[str, Any]
