@@ -23,7 +23,7 @@ ENTRIES = (
     Entry("records", "Records", "table_rows", "adjudicate"),
     Entry("team", "Team", "group", "adjudicate"),
     Entry("map", "Map", "scatter_plot", "manage"),
-    Entry("machine", "Machine labels", "smart_toy", "manage"),
+    Entry("auto_label", "Machine labels", "smart_toy", "manage"),
     Entry("jobs", "Jobs", "rocket_launch", "manage"),
     Entry("models", "Models", "model_training", "manage"),
     Entry("export", "Export", "download", "manage"),

@@ -32,7 +32,7 @@ BOTH_ENDS = (
     "records",
     "records?record={record}",
     "map",
-    "machine",
+    "auto_label",
     "export",
     "jobs?job={job}",
     "models",
@@ -97,7 +97,7 @@ def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
     for address in (*EVERYWHERE, *both):
         page.goto(f"{URL}/{address.format(**shown)}")
         page.wait_for_selector("h1")
-        if address == "machine":
+        if address == "auto_label":
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
         if address.startswith("team"):

@@ -23,7 +23,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.promise_world import ANN, AUDITS, OPEN, PROMISE, answer, count, fill, made_up
 
-PAGE = Path(__file__).parent.parent / "app" / "pages" / "machine.py"
+PAGE = Path(__file__).parent.parent / "app" / "pages" / "auto_label.py"
 
 
 @pytest.fixture

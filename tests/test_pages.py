@@ -136,7 +136,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     background.close_office()
 
 
-@pytest.mark.parametrize("name", ["overview.py", "machine.py"])
+@pytest.mark.parametrize("name", ["overview.py", "auto_label.py"])
 def test_a_name_that_is_markup_is_shown_and_not_followed(hostile: background.ProjectServer, name: str) -> None:
     page = shown(name)
     assert sum("http://x/y" in one.value for kind in SAID for one in getattr(page, kind)) >= 2
