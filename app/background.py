@@ -215,13 +215,13 @@ def _following(ticket: BackgroundTask, report: Report) -> Report:
     """The same report, seen by the pages too, and ended by the ticket's flag."""
     since: dict[str, float] = {}
 
-    def told(what: str, done: int, total: int) -> None:
+    def report_step(what: str, done: int, total: int) -> None:
         if ticket.stop.is_set() and not (total and done >= total):  # what is done is told
             raise Cancelled(f"{what}: stopped. What was finished is kept.")
         ticket.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
         report(what, done, total)
 
-    return told
+    return report_step
 
 
 _OPEN: list[ProjectServer] = []

@@ -72,13 +72,13 @@ def test_a_module_imports_only_what_its_package_may() -> None:
 
 def imported_modules(path: Path, names: set[str]) -> set[str]:
     """Our modules among what a file imports, wherever the import stands."""
-    found: set[str] = set()
+    imported: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+            imported |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
         elif isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-    return found & names
+            imported |= {alias.name for alias in node.names}
+    return imported & names
 
 
 def module_of(path: Path) -> str:
@@ -113,6 +113,25 @@ def test_no_room_imports_itself_in_a_circle(top: str) -> None:
             targets = {name.split(".")[1] for name in imported_modules(path, names) if name.startswith(f"{top}.")}
             arrows[parts[1]] |= (targets & rooms) - {parts[1]}
     assert circle(arrows) == []
+
+
+PRIVATE_WORDS = {"told", "said", "wanted", "found", "asked", "kept", "given", "heard", "brought"}
+"""they name a moment, not a thing: a result, a prediction, a query, rows are called so"""
+
+
+def test_a_name_says_what_a_thing_is_and_not_when_it_happened() -> None:
+    def private(path: Path) -> set[str]:
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Name):
+                names.add(node.id)
+            elif isinstance(node, ast.arg):
+                names.add(node.arg)
+            elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+        return names & PRIVATE_WORDS
+
+    assert offenders(private) == {}
 
 
 def test_heavy_imports_stand_inside_functions() -> None:

@@ -204,7 +204,7 @@ def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> 
 
 def test_a_job_is_shown_with_what_it_was_started_with_and_its_newest_figures() -> None:
     events = [{"done": 3, "total": 9, "at": 0.0, "loss": 0.51234}]
-    result = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None}
+    result = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None, "remark": ""}
     assert training_text.LINES["job"](result)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
 
 
@@ -215,9 +215,9 @@ def test_a_search_names_its_winner_in_what_comes_next() -> None:
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:
-    result = {"sentence": "Done.", "gate": {"sentence": "Better.", "champion": None}}
+    result = {"sentence": "Done.", "gate": {"sentence": "Better."}, "rollback": None}
     assert not any("rollback" in line for line in models_text.LINES["promote"](result))
-    result["gate"] = {"sentence": "Better.", "champion": "m1"}
+    result["rollback"] = "m1"
     assert any("rollback" in line for line in models_text.LINES["promote"](result))
 
 

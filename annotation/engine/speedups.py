@@ -62,7 +62,7 @@ def _remembered_events() -> Callable[[Any], Any]:
 
     state: dict[str, Any] = {"changes": 0, "known": None}
 
-    async def wanted(db: Any) -> frozenset[str]:
+    async def registered_events(db: Any) -> frozenset[str]:
         if state["known"] is None:
             changes = state["changes"]
             result = frozenset(event for one in await webhooks.list_enabled_webhooks(db) for event in one.events)
@@ -84,7 +84,7 @@ def _remembered_events() -> Callable[[Any], Any]:
 
     for name in ("create_webhook", "update_webhook", "delete_webhook"):
         setattr(webhooks, name, noticed(getattr(webhooks, name)))
-    return wanted
+    return registered_events
 
 
 def _insert_row_by_row() -> None:

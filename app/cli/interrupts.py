@@ -67,19 +67,19 @@ def stoppable(report: Report) -> Report:
     """The same report, which stops the work when Ctrl-C has come. One that says that all is done stops nothing: what is
     done is told."""
 
-    def told(what: str, done: int, total: int) -> None:
+    def report_step(what: str, done: int, total: int) -> None:
         if _pressed and not (total and done >= total):
             raise Cancelled(f"{what}: stopped. What was saved is kept.")
         report(what, done, total)
 
-    return told
+    return report_step
 
 
 def tolerant(report: Report) -> Report:
     """The same report, which raises nothing: a server was asked to stop, and its answer says what became of it."""
 
-    def told(what: str, done: int, total: int) -> None:
+    def report_step(what: str, done: int, total: int) -> None:
         with suppress(Cancelled):
             report(what, done, total)
 
-    return told
+    return report_step

@@ -81,14 +81,14 @@ def _replay(requested: Wanted, report: Report, folder: Path) -> dict[str, Any]:
     total = requested.seeds * len(requested.strategies) * requested.rounds
     played = 0
 
-    def told(_: simulate.Point) -> None:
+    def report_step(_: simulate.Point) -> None:
         nonlocal played
         played += 1
         report("Replaying rounds", played, total)
 
     for seed in range(requested.seeds):
         for name in requested.strategies:
-            curves[name].append(_one_run(template, truth, requested, (name, seed), told))
+            curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
     template.close()
     return {
         "full": {"macro_f1": full},

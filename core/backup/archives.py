@@ -207,6 +207,7 @@ def _import_tables(folder: Path, manifest: dict[str, Any], report: Report) -> No
             columns = ", ".join(f'"{column}"' for column in manifest["tables"][table]["columns"])
             source = str(folder / "tables" / f"{table}.parquet").replace("'", "''")
             try:
+                made.execute(f"delete from {table}")  # a migration may have written its first row
                 made.execute(f"insert into {table} ({columns}) select {columns} from read_parquet('{source}')")
                 rows = made.execute(f"select count(*) from {table}").fetchall()[0][0]
             except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:

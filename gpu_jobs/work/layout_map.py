@@ -117,11 +117,11 @@ def _nearest(queries: Floats, points: Floats, count: int) -> tuple[Ints, Floats]
 
 
 def _telling(report: Told, before: int) -> Callable[[int, float, object], bool]:
-    def told(step: int, _error: float, _layout: object) -> bool:
+    def report_step(step: int, _error: float, _layout: object) -> bool:
         report(before + step, _STEPS)
         return False
 
-    return told
+    return report_step
 
 
 def _framed(xy: npt.NDArray[np.float64]) -> Floats:
