@@ -42,7 +42,7 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
             [records, records],
         )
         cursor.execute(
-            "insert into models values ('m1', '2026-01-03', 1, ?, ?, 120, 1, '{}', 1.0, null, null, null, null)",
+            "insert into models values ('m1', '2026-01-03', 1, ?, ?, 120, 1, '{}', 1.0, null, null, null, null, null)",
             [settings.encoder, settings.taxonomy.version],
         )
         cursor.execute(

@@ -115,7 +115,7 @@ def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project)
     with project.store.transaction() as cursor:
         cursor.execute("update queue set audit = false")
         cursor.execute(
-            "insert into models values ('m', now(), 1, ?, 1, 0, 0, '{}', 0, null, null, null, null)",
+            "insert into models values ('m', now(), 1, ?, 1, 0, 0, '{}', 0, null, null, null, null, null)",
             [project.settings().encoder],
         )
     correct(project, card.id, ["music"], "bob")

@@ -129,7 +129,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
             [settings.encoder, why],
         )
         cursor.execute(
-            "insert into models values ('m1', now()::timestamp, 1, ?, 1, 9, 1, ?, 1.0, null, null, null, null)",
+            "insert into models values ('m1', now()::timestamp, 1, ?, 1, 9, 1, ?, 1.0, null, null, null, null, null)",
             [settings.encoder, json.dumps(metrics)],
         )
     yield office

@@ -59,13 +59,14 @@ class Server:
         self.start()
 
     def change(self, replacements: Mapping[str, str]) -> None:
-        """What a person does who edits rondo.toml."""
+        """What a person does who edits rondo.toml, and then asks for the status: any verb adopts an edit at once."""
         path = self.folder / "rondo.toml"
         text = path.read_text(encoding="utf-8")
         for old, new in replacements.items():
             assert old in text
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
+        rondo("--project", str(self.folder), "status")
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
