@@ -134,7 +134,7 @@ def test_what_cannot_be_told_is_said_of_the_audit_and_once(project: Project) -> 
     with project.store.transaction() as cursor:
         cursor.execute(
             """insert into models
-               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0, null, null, null, null)""",
+               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0, null, null, null, null, null)""",
             [json.dumps(metrics)],
         )
     limits = data_card(project)["limits"]

@@ -20,6 +20,7 @@ from core.backup.stored_tables import broken_rules
 from core.erasure.erase import erase
 from core.errors import BadInput, Refused
 from core.explore.maps import open_map, project_map
+from core.labelling.corrections import correct
 from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
 from gpu_jobs.runners.choice import RUNNERS
@@ -122,11 +123,9 @@ def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None
 def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: Project) -> None:
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     [(oracle,)] = told.store.query("select distinct annotator from responses where not starts_with(event_id, 'file:')")
-    from core.labelling.bulk import label_many
-
-    both = told.store.query("select n, id from records r join settled s using (n) where stratum = 'chosen' limit 3")
-    for n, id in both:
-        label_many(told, [n], truth[id], NAME)
+    both = told.store.query("select id from records join settled using (n) where stratum = 'chosen' limit 3")
+    for (record,) in both:
+        correct(told, record, list(truth[record]), NAME)
     preview = erase(told, quiet, annotator=NAME)
     assert (preview["answers"], preview["labels_lost"]) == (3, 0)
     assert NAME not in str(erase(told, quiet, annotator=NAME, sure=True)["exports"])

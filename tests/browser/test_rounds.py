@@ -47,7 +47,7 @@ def play(store: Store) -> None:
         )
         cursor.execute(
             """insert into models
-               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0, null, null, null, null)""",
+               values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 6, 7, ?, 1.0, null, null, null, null, null)""",
             [json.dumps({"audit": fields})],
         )
         for n, (truth, answer) in enumerate(zip(TRUTH, SAID, strict=True)):
