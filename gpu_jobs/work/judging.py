@@ -235,7 +235,7 @@ class Collector:
         return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), predicted)
 
 
-_PARTS = ("probs", "said", "known")
+_PARTS = ("probs", "predicted", "known")
 
 
 def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:
