@@ -107,14 +107,20 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
 
 def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None:
     loop.do_verb(told, "backup", quiet)
+    loop.do_verb(told, "archive", quiet, archive=str(told.folder.parent / "all.zip"))
+    aside = told.folder / "damaged" / "yesterday" / "rondo.duckdb"
+    aside.parent.mkdir(parents=True)
+    aside.write_bytes(b"no database any more")
     before = mentions(told.folder)
     preview = loop.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
     assert not preview["done"]
     assert preview["records"] == 2
     assert preview["shown"][0]["id"] == ID
     assert preview["sources"] == ["more.jsonl"]
-    [backup] = preview["backups"]
-    assert Path(backup).parent == told.folder / "backups"
+    [archive, backup, damaged] = map(Path, preview["backups"])
+    assert archive.name == "all.zip"
+    assert backup.parent == told.folder / "backups"
+    assert damaged == aside.parent
     assert set(before) <= set(mentions(told.folder))
     assert told.store.one("select count(*) from records") == 63
     assert not told.store.one("select count(*) from audit_log where what = 'erase'")

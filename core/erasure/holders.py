@@ -113,11 +113,11 @@ def logged(project: Project, what: Sequence[str], key: str) -> list[str]:
 
 def _backups(project: Project, selection: Selection) -> Iterator[Path]:
     """Backups that hold it, and files of which nobody can say."""
-    inside = (path for path in (project.folder / "backups").glob("*"))
     places = {
-        *inside,
+        *(project.folder / "backups").glob("*"),
+        *(project.folder / "damaged").glob("*"),  # what a repair has put aside
         *map(Path, logged(project, ("backup",), "out")),
-        *map(Path, logged(project, ("backup",), "archive")),
+        *map(Path, logged(project, ("archive",), "archive")),
     }
     for place in sorted(place for place in places if place.exists()):
         if (place / DATABASE).exists():
