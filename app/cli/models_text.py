@@ -69,6 +69,22 @@ def _predictions_lines(result: Mapping[str, Any]) -> list[str]:
     return lines + (["Surest and wrong:", *misses] if misses else [])
 
 
+def _export_lines(result: Mapping[str, Any]) -> list[str]:
+    return [
+        f"Wrote {result['model']} to {result['path']}: {result['files']:,} files, {result['bytes'] / 1e6:,.1f} MB.",
+        "Its README says how far to trust it, and how to use it without Rondo. Choose a licence before you pass it on.",
+    ]
+
+
+def _push_lines(result: Mapping[str, Any]) -> list[str]:
+    places = [result, *([result["dataset"]] if "dataset" in result else [])]
+    return [
+        f"Pushed {one['url']} ({'private' if one['private'] else 'PUBLIC'}): {one['files']:,} files, "
+        f"{one['bytes'] / 1e6:,.1f} MB, commit {one['commit'][:12]}."
+        for one in places
+    ]
+
+
 LINES = {
     "models": _models_lines,
     "model": _model_lines,
@@ -81,4 +97,6 @@ LINES = {
     "rollback": _rollback_lines,
     "retrain": lambda summary: [summary["sentence"]],
     "predictions": _predictions_lines,
+    "model_export": _export_lines,
+    "push": _push_lines,
 }

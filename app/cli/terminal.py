@@ -12,7 +12,6 @@ from app.cli import (
     backup_text,
     erase_text,
     evaluation_text,
-    model_files_text,
     models_text,
     people_text,
     team_text,
@@ -232,7 +231,6 @@ _LINES = {
     **training_text.LINES,
     **evaluation_text.LINES,
     **models_text.LINES,
-    **model_files_text.LINES,
     **team_text.LINES,
     **people_text.LINES,
 }
