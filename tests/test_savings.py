@@ -42,7 +42,7 @@ def test_active_learning_worse_than_random_is_said() -> None:
 def test_few_audit_records_cannot_tell() -> None:
     matches = world(1.0, 30, 2)
     assert matches.verdict == "unclear"
-    assert matches.sentence.startswith("It cannot be told yet whether labels were saved")
+    assert matches.sentence.startswith("It is too early to say whether labels were saved")
 
 
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0])

@@ -110,7 +110,7 @@ def test_a_label_that_was_never_seen_has_an_upper_bound() -> None:
 
 def test_what_cannot_be_said_is_said_with_what_it_would_take() -> None:
     matches = score(one_hot([0, 1, 2, 0], 4), one_hot([0, 1, 2, 1], 4)).unsaid
-    assert matches[0].startswith("Macro F1 cannot be told: about 11 more")
+    assert matches[0].startswith("Macro F1: too few records to say: about 11 more")
     assert matches[1].startswith("1 of 4 labels")
     plenty = one_hot([number % 2 for number in range(40)], 2)
     assert score(plenty, plenty).unsaid == ()

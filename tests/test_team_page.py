@@ -45,7 +45,7 @@ def test_without_answers_it_says_so(office: background.ProjectServer) -> None:
 def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: background.ProjectServer) -> None:
     answer(office.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
     shown = texts(team())
-    assert "Agreement cannot be told: no record has answers of two people." in shown
+    assert "Too few to say how far people agree: no record has answers of two people." in shown
     assert "overlap, on the Settings page" in shown
     assert "There is no conflict" in shown
 

@@ -52,7 +52,7 @@ def agreement(project: Project) -> dict[str, Any]:
 def _sentence(matches: Agreement) -> str:
     """Krippendorff's own bounds: rely on .800, draw tentative conclusions from .667 on."""
     if matches.value is None:
-        return f"Agreement cannot be told: {matches.why}."
+        return f"Too few to say how far people agree: {matches.why}."
     words = (
         "enough to rely on"
         if matches.value >= 0.8

@@ -219,7 +219,7 @@ def _sentence(matches: Savings) -> str:
     if matches.verdict == "saved" and matches.saved is not None:
         return f"About {matches.saved:,.0f} labels saved so far, 95 % {span}."
     if matches.verdict == "saved":
-        return f"At least {matches.saved_low:,.0f} labels saved so far; how many more cannot be told."
+        return f"At least {matches.saved_low:,.0f} labels saved so far; how many more is too early to say."
     if matches.verdict == "none":
         return f"No labels saved so far: random labelling would have needed about as many (95 % {span})."
     if matches.verdict == "worse" and matches.saved is not None:
@@ -228,7 +228,7 @@ def _sentence(matches: Savings) -> str:
             f"{-(matches.saved_high or 0):,.0f} and {-matches.saved_low:,.0f}."
         )
     return (
-        f"It cannot be told yet whether labels were saved (chance {matches.chance:.0%}): 95 % {span}. "
+        f"It is too early to say whether labels were saved (chance {matches.chance:.0%}): 95 % {span}. "
         "The audit records alone do not reach that far."
     )
 

@@ -190,11 +190,11 @@ def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Ite
         yield f"There are no {judging} yet. About 100 {judging} tell accuracy to within 10 points."
         return
     if lacking:
-        yield f"Macro F1 cannot be told: about {lacking} more {judging} are needed, {FEW} for each label."
+        yield f"Macro F1: too few records to say: about {lacking} more {judging} are needed, {FEW} for each label."
     if untold := [label for label in labels if not label.records and weights.effective < inf]:
         more = round(FEW / max(label.prevalence.high for label in untold))
         yield (
-            f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall cannot be told; "
+            f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall is unknown; "
             f"it takes at least {more} more {judging} to meet them {FEW} times."
         )
 

@@ -40,7 +40,7 @@ def draw_prospects(office: ProjectServer) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
     matches = model_quality.prospects(office.project)
     forecast, savings = matches["forecast"] or {}, matches["savings"] or {}
-    st.header("Shall I go on?")
+    st.header("Should I keep labelling?")
     left, right = st.columns(2)
     if agreement := matches["agreement"]:
         left.metric("Agreement with the model before", f"kappa {agreement['kappa']:.2f}", help=_KAPPA)
@@ -77,14 +77,14 @@ def _draw_forecast(forecast: Mapping[str, Any]) -> None:
 
 def _draw_worth(office: ProjectServer, worth: Mapping[str, Any] | None) -> None:
     """The prices are a person's; without them nothing is claimed."""
-    st.markdown("**What is it worth?**")
+    st.markdown("**Cost and benefit**")
     settings = office.settings()
     with st.form("prices"):
         label, error, unit = st.columns(3)
         per_label = label.number_input("Cost of a label", 0.0, 1e9, settings.label_cost, key="label-cost")
         per_error = error.number_input("Cost of a wrong label", 0.0, 1e9, settings.error_cost, key="error-cost")
         what = unit.text_input("In", settings.cost_unit, key="cost-unit", max_chars=20)
-        if st.form_submit_button("Reckon", key="reckon"):
+        if st.form_submit_button("Calculate", key="calculate"):
             try:
                 change_settings(office.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
                 st.rerun()
