@@ -35,7 +35,7 @@ def labels(project: Project) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-def waiting_ids(project: Project) -> list[str]:
+def waiting(project: Project) -> list[str]:
     """Three records: one that two agree on, one that two against one do, one that is tied; overlap is 3."""
     change_settings(project, overlap=3)
     loop.next_batch(project, quiet, size=4, strategy="random")
@@ -51,10 +51,8 @@ def waiting_ids(project: Project) -> list[str]:
     return [agreed, outvoted, tied]
 
 
-def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(
-    project: Project, waiting_ids: list[str]
-) -> None:
-    agreed, outvoted, tied = waiting_ids
+def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: Project, waiting: list[str]) -> None:
+    agreed, outvoted, tied = waiting
     assert set(settle_rules()) == set(RULES)
     with project.store.transaction() as cursor:
         cursor.execute("insert into annotators values ('cat', 4.0, '{}', now()), ('ann', 2.0, '{}', now())")
@@ -71,7 +69,7 @@ def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(
         assert resettling(project, rule)["sentence"] == "No label changes."
 
 
-def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Project, waiting_ids: list[str]) -> None:
+def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Project, waiting: list[str]) -> None:
     before = labels(project)
     with pytest.raises(BadInput, match="settle is 'mean'"):
         change_settings(project, settle="mean")
@@ -80,9 +78,9 @@ def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Projec
 
 
 def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answered(
-    project: Project, waiting_ids: list[str]
+    project: Project, waiting: list[str]
 ) -> None:
-    agreed, outvoted, tied = waiting_ids
+    agreed, outvoted, tied = waiting
     change_settings(project, settle="adjudicated")
     entries = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
     assert {agreed, tied} <= entries
@@ -91,14 +89,12 @@ def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answer
     assert project.store.one("select detail->>'lost' from audit_log where what = 'settled anew'") == "2"
 
 
-def test_a_rule_edited_by_hand_settles_anew_when_the_project_is_opened(
-    project: Project, waiting_ids: list[str]
-) -> None:
+def test_a_rule_edited_by_hand_settles_anew_when_the_project_is_opened(project: Project, waiting: list[str]) -> None:
     path = project.folder / FILE
     path.write_text(path.read_text().replace('settle = "majority"', 'settle = "single"'))
     project.close()
     opened = open_project(project.folder, InProcessRunner())
-    assert labels(opened)[waiting_ids[1]] == ("music", "single")
+    assert labels(opened)[waiting[1]] == ("music", "single")
     assert opened.store.query("select rule from settling") == [("single",)]
 
 
@@ -117,7 +113,7 @@ def test_what_waits_for_a_decision_is_not_chosen_again(project: Project) -> None
     assert project.store.one(f"select count(*) from ({POOL})") == before, "whose label was retired is asked again"
 
 
-def test_the_data_card_names_the_rule(project: Project, waiting_ids: list[str]) -> None:
+def test_the_data_card_names_the_rule(project: Project, waiting: list[str]) -> None:
     change_settings(project, settle="single")
     card = data_card(project)
     assert card["people"]["settled_by"] == "single"
