@@ -126,7 +126,15 @@ def exchange(world: World, tab: Tab, want: int, overlap: int) -> None:
     tab.outbox = []
     assert max(world.live().values(), default=0) <= overlap
     if want and not reply.cards and not (tab.hand and reply.recall):  # who has plenty waits while another has none
-        assert not free_records(world, tab, overlap), "starved though records are left"
+        free = len(free_records(world, tab, overlap))
+        share = max(1, (free + len(tab.hand)) // holders(world, tab))
+        assert not free or len(tab.hand) >= share, "starved though records are left"
+
+
+def holders(world: World, tab: Tab) -> int:
+    """Tabs that hold records, this one among them: each may have an equal share."""
+    live = "select distinct annotator, tab from leases where until > ?"
+    return len({*world.store.query(live, [world.now]), (tab.holder.annotator, tab.holder.tab)})
 
 
 def free_records(world: World, tab: Tab, overlap: int) -> set[str]:
