@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import subprocess
 import time
 from contextlib import suppress
@@ -160,6 +161,7 @@ def stop(project: Path) -> dict[str, Any]:
         if psutil.wait_procs([process], STOP_SECONDS)[1]:
             process.kill()
             process.wait(STOP_SECONDS)
+        shutil.rmtree(team_folder(project) / "tmp", ignore_errors=True)  # what a killed one, or a late thread, left
     note_running(project, None)
     return {"stopped": matches is not None}
 

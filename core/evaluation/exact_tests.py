@@ -35,7 +35,7 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
 
 
 def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, risk: float) -> Floats:
-    """The largest precision of the rest of a region that `chance_of_so_few` lets promise; 0 for none."""
+    """The largest precision of the rest of a region that `hypergeometric_p_value` lets promise; 0 for none."""
     m = np.maximum(np.asarray(pool, np.int64), 1)
     low, high = np.full(m.shape, -1), m.copy()  # the fewest wrong that can be promised lie in (low, high]
     while (high - low > 1).any():

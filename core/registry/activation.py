@@ -42,7 +42,7 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
 
     Encodes all records first if it brings its own encoder; the vectors before stay, so that a rollback is quick.
     Raises Refused with the evidence where the gate says no. Whatever goes wrong, the champion stays in place.
-    overruling: as `Overruling` names them.
+    overruling: as `GateOverride` names them.
     """
     word = GateOverride(**overruling)
     reason = _said(word.reason)
