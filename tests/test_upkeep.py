@@ -132,7 +132,7 @@ def test_a_copy_of_a_project_says_that_its_job_runs_elsewhere_and_leaves_it_alon
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path
-import duckdb, psutil, app.auth.secret_file, core.loop, core.upkeep
+import duckdb, encodings.utf_8_sig, psutil, app.auth.secret_file, core.loop, core.upkeep
 import core.project, gpu_jobs.runners.choice, annotation.workspace
 from app.client import call
 from core.errors import Refused

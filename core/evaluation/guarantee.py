@@ -116,7 +116,7 @@ def certify(evidence: Evidence, requested: Wanted) -> Certificate | Refusal:
     Learn then test (Angelopoulos, Bates, Candes, Jordan, Lei, Annals of Applied Statistics 2025) with fixed-sequence
     testing: from the region that covers most, times its chance to pass as far as one can say without looking whether
     audits are right, to looser and looser ones until the first that fails. A region's test is exact for the finite
-    pool (`hypergeometric_p_value`). That all labels keep a promise of their own costs no extra risk: a region passes when
+    pool (`hypergeometric_p_value`). That all labels keep a promise of their own costs no extra risk: it passes when
     each of its tests does (intersection-union, Berger 1982). The confidence is that of one look: who looks again after
     every few audit labels and takes the first certificate has somewhat less.
     """
