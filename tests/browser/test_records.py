@@ -33,7 +33,7 @@ def test_a_record_is_found_by_words_opened_labelled_and_corrected(odd_server: Se
         page.get_by_label("Right label").click()
         page.get_by_role("option", name=name, exact=True).click()
         page.get_by_role("button", name=button).click()
-        expect(page.get_by_text(how)).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text(how).first).to_be_visible(timeout=WAIT)
     assert [(one["record_id"], one["label"]) for one in odd_server.events("corrector")] == [
         ("r24", "cash"),
         ("r24", "refund"),
