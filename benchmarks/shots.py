@@ -36,7 +36,7 @@ BOTH_ENDS = (
     "export",
     "jobs?job={job}",
     "models",
-    "team",
+    "team?annotator=me",
     "audit",
 )
 """pages that are shown wide and light, narrow and dark"""
