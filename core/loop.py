@@ -246,8 +246,8 @@ def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", 
     settings before; anybody else gets the error.
     """
     act, why = VERBS[verb], project.store.why_read_only
-    if why and verb not in LOOKS:
-        raise Refused(f"{why} You can look at it, and export to elsewhere; nothing was changed.")
+    if verb not in LOOKS:
+        project.store.require_writable()
     try:
         if not why:
             project.adopt_edits()

@@ -26,6 +26,7 @@ from core.project import Project
 from core.store.database import CONFIG, Store, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
+from core.store.tables import quoted
 from core.store.whole_files import disk_errors, sync_folder
 
 MANIFEST = "archive.json"
@@ -82,7 +83,7 @@ def _export_tables(folder: Path, report: Report) -> dict[str, dict[str, Any]]:
         for done, table in enumerate(names):
             report("Writing tables", done, len(names))
             columns = {column: kind for column, kind, *_ in copy.execute(f"describe {table}").fetchall()}
-            target = str(folder / "tables" / f"{table}.parquet").replace("'", "''")
+            target = quoted(folder / "tables" / f"{table}.parquet")
             _in_sentences(copy, f"copy (from {table} order by rowid) to '{target}' (format parquet, compression zstd)")
             rows = copy.execute(f"select count(*) from {table}").fetchall()[0][0]
             contents[table] = {"rows": rows, "columns": columns}
@@ -205,7 +206,7 @@ def _import_tables(folder: Path, manifest: dict[str, Any], report: Report) -> No
         for done, table in enumerate(names):
             report("Restoring tables", done, len(names))
             columns = ", ".join(f'"{column}"' for column in manifest["tables"][table]["columns"])
-            source = str(folder / "tables" / f"{table}.parquet").replace("'", "''")
+            source = quoted(folder / "tables" / f"{table}.parquet")
             try:
                 made.execute(f"delete from {table}")  # a migration may have written its first row
                 made.execute(f"insert into {table} ({columns}) select {columns} from read_parquet('{source}')")

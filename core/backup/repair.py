@@ -24,6 +24,7 @@ from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.damage import wal_of
 from core.store.database import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now
 from core.store.database import FILE as DATABASE
+from core.store.tables import quoted
 from core.store.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
 from core.store.whole_files import disk_errors, sync_folder, sync_tree
 
@@ -100,7 +101,7 @@ def _sound_copy(folder: Path, work: Path, done: Repair, report: Report) -> Path 
 def _rewritten(made: Path, folder: Path) -> Path | None:
     """All rows in a new file with new indexes: the damaged pages may be those of an index, which no scan reads."""
     folder.mkdir()
-    target = _quoted(folder / DATABASE)
+    target = quoted(folder / DATABASE)
     try:
         with duckdb.connect(str(made), config=CONFIG) as copy:
             copy.execute(f"attach '{target}' as rewritten")
@@ -221,7 +222,7 @@ def _answers_in(wal: Path, folder: Path) -> Path | None:
     wal_of(reader).write_bytes(header + entries + flush_entry())
     try:
         with duckdb.connect(str(reader), config=CONFIG) as connection:
-            target = _quoted(folder / "responses.parquet")
+            target = quoted(folder / "responses.parquet")
             connection.execute(f"copy responses to '{target}' (format parquet)")
     except duckdb.Error:  # entries of another schema: what the database itself holds is all there is
         return None
@@ -232,7 +233,7 @@ def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
     """Those that are not there yet, of records that are."""
     before = count(cursor, "select count(*) from responses")
     cursor.execute(
-        f"""insert into responses by name select * from read_parquet('{_quoted(file)}') as answer
+        f"""insert into responses by name select * from read_parquet('{quoted(file)}') as answer
             where event_id not in (select event_id from responses) and n in (select n from records)"""
     )
     return count(cursor, "select count(*) from responses") - before
@@ -243,7 +244,7 @@ def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
 
     An erased one has no record any more, and gets none again.
     """
-    also = f"union all select n from read_parquet('{_quoted(answers)}')" if answers else ""
+    also = f"union all select n from read_parquet('{quoted(answers)}')" if answers else ""
     cursor.execute(
         f"""insert into records (n, id, text, hash, duplicate_of, source, imported_at)
             select n, 'lost-' || n, '(lost)', 'lost-' || n, n, 'repair', ? from (
@@ -252,10 +253,6 @@ def _fill_gaps(cursor: duckdb.DuckDBPyConnection, answers: Path | None) -> None:
             where n not in (select n from records) and n not in (select n from erased)""",
         [utc_now()],
     )
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _damaged_folder(folder: Path, done: Repair) -> Path:

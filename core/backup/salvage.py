@@ -11,6 +11,7 @@ from core.backup.stored_tables import tables
 from core.jobs.bundle import Report
 from core.store.damage import wal_of
 from core.store.database import CONFIG
+from core.store.tables import quoted
 
 PIECE = 2_048
 """rows that are read together where a table cannot be read whole: what one value in DuckDB's vectors has for company"""
@@ -87,7 +88,7 @@ def _read_table(database: Path, table: str, out: Path) -> Part:
 
 
 def _copy(table: str, where: str, file: Path) -> str:
-    target = str(file).replace("'", "''")
+    target = quoted(file)
     return f"copy (from {table} where {where} order by rowid) to '{target}' (format parquet)"
 
 
@@ -121,7 +122,7 @@ def merge_tables(made: duckdb.DuckDBPyConnection, parts: dict[str, Part]) -> dic
 
 def _insert(made: duckdb.DuckDBPyConnection, table: str, part: Part) -> None:
     """Each statement is a transaction: a primary key is free again only when its deletion is committed."""
-    files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in part.files)
+    files = ", ".join("'" + quoted(file) + "'" for file in part.files)
     made.execute(f"create or replace temp view salvaged as from read_parquet([{files}])")
     key = KEYS.get(table)
     columns = ", ".join(f'"{name}"' for name in _columns(made, "salvaged"))

@@ -13,6 +13,7 @@ from core.labelling.crowd import FileAnswers, take_in_answers
 from core.labelling.gold import ask_no_more, declare_gold
 from core.store.database import utc_now
 from core.store.pool import NUMBERS
+from core.store.tables import quoted
 
 
 def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
@@ -57,9 +58,9 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
     Returns how many records are new, and how many rows there are. Raises BadInput where a known id comes with another
     text. Holds as long as no other file is taken in.
     """
-    cursor.execute(f"create or replace temp view staged as select * from read_parquet('{_quoted(out / RECORDS)}')")
+    cursor.execute(f"create or replace temp view staged as select * from read_parquet('{quoted(out / RECORDS)}')")
     _refuse_changed_texts(cursor, source)
-    numbers = _quoted(out / PLACES)
+    numbers = quoted(out / PLACES)
     cursor.execute(_NUMBER_RECORDS.format(target=numbers, numbers=NUMBERS))
     return cursor.execute(f"select count(n), count(*) from read_parquet('{numbers}')").fetchall()[0]
 
@@ -72,14 +73,14 @@ def store_records(
     The settings' taxonomy holds every label of the file. Returns counts.
     """
     cursor.execute(
-        _STAGE.format(records=_quoted(out / RECORDS), numbers=_quoted(out / PLACES), first=part.first, end=part.end)
+        _STAGE.format(records=quoted(out / RECORDS), numbers=quoted(out / PLACES), first=part.first, end=part.end)
     )
     cursor.execute(_INSERT_RECORDS, [source, utc_now()])
     counted = "select count(*), count(n), count(duplicate_of) from staged"
     total, added, duplicates = cursor.execute(counted).fetchall()[0]
     result, by_people = "select id, null::varchar as annotator, label from staged where label is not null", False
     if (out / ANSWERS).exists():
-        answers = f"select id, annotator, label from read_parquet('{_quoted(out / ANSWERS)}')"
+        answers = f"select id, annotator, label from read_parquet('{quoted(out / ANSWERS)}')"
         result, by_people = f"{answers} where id in (select id from staged)", True
     moved = declare_gold(cursor)
     answered = take_in_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
@@ -120,10 +121,6 @@ _INSERT_RECORDS = """
     select n, id, text, fields, meta, hash::varchar, duplicate_of, split, ?, ?
     from staged where n is not null order by n
 """
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _refuse_changed_texts(cursor: duckdb.DuckDBPyConnection, source: str) -> None:

@@ -56,8 +56,8 @@ def promote(project: Project, report: Report, *, model: str, who: str = "local",
         )
     if not evidence["passes"] and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
-    heir = Activation(matches, _encoder_of(project, matches), "promoted", who, reason, evidence)
-    result = activate(project, report, heir, force=word.force)
+    activation = Activation(matches, _encoder_of(project, matches), "promoted", who, reason, evidence)
+    result = activate(project, report, activation, force=word.force)
     return {"promoted": True} | result | {"gate": evidence, "rollback": rollback_offer(project)}
 
 
@@ -129,46 +129,46 @@ def _encoder_of(project: Project, model: str) -> str:
 class _Change:
     """A promotion under way. before: the champion, as it was when the gate was asked."""
 
-    heir: Activation
+    activation: Activation
     before: str | None
     settings: Settings
 
 
-def activate(project: Project, report: Report, heir: Activation, *, force: bool = False) -> dict[str, Any]:
+def activate(project: Project, report: Report, activation: Activation, *, force: bool = False) -> dict[str, Any]:
     """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
     started, before = time.monotonic(), active_model(project)
-    encode_for(project, report, replace(project.settings(), encoder=heir.encoder))
+    encode_for(project, report, replace(project.settings(), encoder=activation.encoder))
     with take_turn(project, report):
-        settings = replace(project.settings(), encoder=heir.encoder)
-        if active_model(project) == heir.model:
-            raise Refused(f"{heir.model} is the champion already.")
-        if active_model(project) != before and heir.how != "rolled back" and not force:
-            heir = _asked_again(project, heir)
-        change = _Change(heir, active_model(project), settings)
+        settings = replace(project.settings(), encoder=activation.encoder)
+        if active_model(project) == activation.model:
+            raise Refused(f"{activation.model} is the champion already.")
+        if active_model(project) != before and activation.how != "rolled back" and not force:
+            activation = _asked_again(project, activation)
+        change = _Change(activation, active_model(project), settings)
         bundle = _prepare(project, change)
         project.jobs.run(bundle, report, "Scoring all records")
         result = _take_in(project, bundle, change)
     return result | {"seconds": round(time.monotonic() - started, 3)}
 
 
-def _asked_again(project: Project, heir: Activation) -> Activation:
+def _asked_again(project: Project, activation: Activation) -> Activation:
     """A round came between: its head is the champion now."""
-    evidence = gate(project, model=heir.model)
+    evidence = gate(project, model=activation.model)
     if not evidence["passes"]:
         raise Refused(f"A round was played meanwhile, and the gate keeps its head. {evidence['sentence']}")
-    return replace(heir, evidence=evidence)
+    return replace(activation, evidence=evidence)
 
 
 def _prepare(project: Project, change: _Change) -> Bundle:
-    heir, settings = change.heir, change.settings
+    activation, settings = change.activation, change.settings
     arrays, _ = known_now(project, settings)
     _, labels = _labels_of(settings)
     with project.store.reading() as cursor:
         truth = read_truth(cursor, labels)
-    judged = np.union1d(unseen(project, heir.model, truth), judged_rows(project.models / heir.model))
+    judged = np.union1d(unseen(project, activation.model, truth), judged_rows(project.models / activation.model))
     params = {
-        "model": str(project.models / heir.model),
-        "encoder": heir.encoder,
+        "model": str(project.models / activation.model),
+        "encoder": activation.encoder,
         "before": project.settings().encoder,
         "vectors": str(project.vectors),
         "labels": labels,
@@ -182,16 +182,16 @@ def _prepare(project: Project, change: _Change) -> Bundle:
 
 def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any]:
     """Suggestions, ranking, verdicts, champion and settings: all of it or nothing."""
-    heir, out = change.heir, bundle.path / "out"
-    load_suggestions(project, out / "suggestions.parquet", heir.model)
+    activation, out = change.activation, bundle.path / "out"
+    load_suggestions(project, out / "suggestions.parquet", activation.model)
     try:
         with project.changing_settings() as (current, cursor):
             if _labels_of(current) != _labels_of(change.settings):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.taken_in(bundle, cursor)
             result = _enter(cursor, out, change)
-            if current.encoder != heir.encoder:
-                project.save_settings(replace(current, encoder=heir.encoder))
+            if current.encoder != activation.encoder:
+                project.save_settings(replace(current, encoder=activation.encoder))
     except RondoError as error:
         project.jobs.refuse(bundle, error)
         raise
@@ -205,21 +205,26 @@ def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
 
 
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict[str, Any]:
-    heir = change.heir
-    left = _left_by(cursor, heir.model) if heir.how == "rolled back" else None
-    log_activation(cursor, heir, change.before)
-    rank_again(cursor, str(out / "ranked.parquet"), heir.model)
-    enter_verdicts(cursor, str(out / "judged.parquet"), heir.model)
+    activation = change.activation
+    left = _left_by(cursor, activation.model) if activation.how == "rolled back" else None
+    log_activation(cursor, activation, change.before)
+    rank_again(cursor, str(out / "ranked.parquet"), activation.model)
+    enter_verdicts(cursor, str(out / "judged.parquet"), activation.model)
     restored = _put_back(cursor, left) if left else 0
-    promise = _promise(cursor, heir.model)
-    note(cursor, heir.who, LOGGED[heir.how], {"model": heir.model, "before": change.before, "reason": heir.reason})
+    promise = _promise(cursor, activation.model)
+    note(
+        cursor,
+        activation.who,
+        LOGGED[activation.how],
+        {"model": activation.model, "before": change.before, "reason": activation.reason},
+    )
     return {
-        "model": heir.model,
+        "model": activation.model,
         "before": change.before,
-        "encoder": heir.encoder,
+        "encoder": activation.encoder,
         "restored": restored,
         "promise": promise,
-        "sentence": _sentence(heir, change.before, promise),
+        "sentence": _sentence(activation, change.before, promise),
     }
 
 
@@ -260,13 +265,13 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
     )
 
 
-def _promise(cursor: duckdb.DuckDBPyConnection, heir: str) -> dict[str, Any] | None:
+def _promise(cursor: duckdb.DuckDBPyConnection, activation: str) -> dict[str, Any] | None:
     """The promise that stands. It is about labels that were given, whoever is champion now, and its check goes on."""
     rows = cursor.execute(
         """select id, model, (select count(*) from machine_labels where promise = promises.id) from promises
            where state = 'standing'"""
     ).fetchall()
-    if not rows or rows[0][1] == heir:
+    if not rows or rows[0][1] == activation:
         return None
     promise, model, labels = rows[0]
     sentence = (
@@ -276,9 +281,11 @@ def _promise(cursor: duckdb.DuckDBPyConnection, heir: str) -> dict[str, Any] | N
     return {"id": promise, "model": model, "labels": labels, "sentence": sentence}
 
 
-def _sentence(heir: Activation, before: str | None, promise: Mapping[str, Any] | None) -> str:
-    did = f"Back to {heir.model}" if heir.how == "rolled back" else f"{heir.model} is the champion now"
+def _sentence(activation: Activation, before: str | None, promise: Mapping[str, Any] | None) -> str:
+    did = (
+        f"Back to {activation.model}" if activation.how == "rolled back" else f"{activation.model} is the champion now"
+    )
     parts = [f"{did}{f', in place of {before}' if before else ''}."]
-    if heir.reason and heir.evidence and not heir.evidence["passes"]:
-        parts.append(f"The gate was overruled: {heir.reason}")
+    if activation.reason and activation.evidence and not activation.evidence["passes"]:
+        parts.append(f"The gate was overruled: {activation.reason}")
     return " ".join([*parts, *([promise["sentence"]] if promise else [])])

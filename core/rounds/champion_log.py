@@ -38,7 +38,7 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
         )
 
 
-def log_activation(cursor: duckdb.DuckDBPyConnection, heir: Activation, before: str | None) -> None:
+def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, before: str | None) -> None:
     """Logs what the model before said and how it left the queue, then swaps the suggestions that were loaded.
 
     before: the champion so far. Where it came before this was written down, its own row is added first.
@@ -52,12 +52,12 @@ def log_activation(cursor: duckdb.DuckDBPyConnection, heir: Activation, before: 
         f"insert into champions select ?, ?, ?, ?, ?, ?, ?, ({_WAITING})",
         [
             utc_now(),
-            heir.model,
-            heir.encoder,
-            heir.who,
-            heir.how,
-            heir.reason,
-            None if heir.evidence is None else json.dumps(heir.evidence),
+            activation.model,
+            activation.encoder,
+            activation.who,
+            activation.how,
+            activation.reason,
+            None if activation.evidence is None else json.dumps(activation.evidence),
         ],
     )
 

@@ -19,6 +19,7 @@ import duckdb
 from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.store.damage import damaged, damaged_wal, in_sentences, wal_of
 from core.store.migrations import MIGRATIONS
+from core.store.tables import quoted
 from core.store.wal import Wal, read_wal, wal_header
 from core.store.whole_files import copy_elsewhere, sync_folder
 
@@ -127,11 +128,15 @@ class Store:
             with self._cursor() as cursor:
                 cursor.execute(f"set checkpoint_threshold = '{before}'")
 
+    def require_writable(self) -> None:
+        """Raises Refused where nothing can be changed."""
+        if self.why_read_only:
+            raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
+
     @contextmanager
     def _committing(self, turn: AbstractContextManager[Any]) -> Iterator[duckdb.DuckDBPyConnection]:
         """turn: who may write now. The cursor comes first: a swap of the file waits for it, not for a turn."""
-        if self.why_read_only:
-            raise Refused(f"{self.why_read_only} You can look at it, and export to elsewhere; nothing was changed.")
+        self.require_writable()
         with self._cursor() as cursor, turn:
             cursor.execute("begin")
             try:
@@ -190,7 +195,7 @@ class Store:
             raise OSError(f"{needed:,} bytes are needed")
         self._connection.execute("checkpoint")
         (name,) = self._connection.execute("select current_database()").fetchall()[0]
-        self._connection.execute(f"attach '{str(fresh).replace(chr(39), chr(39) * 2)}' as fresh")
+        self._connection.execute(f"attach '{quoted(fresh)}' as fresh")
         try:
             self._connection.execute(f'copy from database "{name}" to fresh')
             self._connection.execute("checkpoint fresh")
@@ -316,7 +321,7 @@ class Store:
 
 def _keep_private(path: Path) -> None:
     """The database and what is not in it yet hold people's texts: for the owner's eyes only. DuckDB asks the umask."""
-    for file in (path, path.with_name(f"{path.name}.wal")):
+    for file in (path, wal_of(path)):
         with suppress(OSError):  # not there, or of somebody else
             if file.stat().st_mode & 0o077:
                 file.chmod(0o600)

@@ -47,7 +47,7 @@ def write_table(
     connection.execute(f"create or replace temp table exported as {query}", list(parameters))
     source = _for_excel(connection) if excel else "from exported"
     try:
-        copy = f"copy ({source}) to '{_escaped(partial)}' ({FORMATS[file_format]})"
+        copy = f"copy ({source}) to '{quoted(partial)}' ({FORMATS[file_format]})"
         row = connection.execute(copy).fetchone()
         _flush(partial)
         partial.replace(target.resolve())
@@ -78,5 +78,6 @@ def _flush(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _escaped(path: Path) -> str:
+def quoted(path: Path) -> str:
+    """A path as it stands between the quotes of a SQL string."""
     return str(path).replace("'", "''")

@@ -20,18 +20,18 @@ LONG = 1_500
 def draw_record(office: ProjectServer, record: str) -> None:
     """Text and label side by side, the rest below. Raises BadInput where there is no such record."""
     _draw_ways(record)
-    dossier = read_dossier(office.project, record)
+    detail = read_dossier(office.project, record)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _draw_text(dossier)
+        _draw_text(detail)
     with right:
-        _draw_label(office, dossier)
-    for sides in twins(office.project, dossier.line.n):
+        _draw_label(office, detail)
+    for sides in twins(office.project, detail.line.n):
         st.header("Near-duplicate with another label")
         draw_twins(sides)
-    _draw_table("Answers", dossier.answers, "answers", "Nobody has answered it yet.")
+    _draw_table("Answers", detail.answers, "answers", "Nobody has answered it yet.")
     with st.spinner("Asking the models, looking for neighbours"):
-        _draw_models(office, dossier)
+        _draw_models(office, detail)
         _draw_neighbours(office, record)
 
 
@@ -61,41 +61,41 @@ def _like(record: str) -> None:
     st.query_params["like"] = record
 
 
-def _draw_text(dossier: Dossier) -> None:
-    with st.container(border=True, key="record-text", height=420 if len(dossier.text) > LONG else "content"):
-        st.text(dossier.text)
-    named = [*dossier.fields, {"name": "id", "value": dossier.line.id}, *dossier.facts]
+def _draw_text(detail: Dossier) -> None:
+    with st.container(border=True, key="record-text", height=420 if len(detail.text) > LONG else "content"):
+        st.text(detail.text)
+    named = [*detail.fields, {"name": "id", "value": detail.line.id}, *detail.facts]
     st.dataframe(named, key="facts", hide_index=True)
 
 
-def _draw_label(office: ProjectServer, dossier: Dossier) -> None:
-    line = dossier.line
+def _draw_label(office: ProjectServer, detail: Dossier) -> None:
+    line = detail.line
     label, machine = st.columns(2)
     _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
     certain = "" if line.probability is None else f"{line.probability:.1%} probable"
     message = "hidden until it is labelled" if line.hidden else line.suggestion or "none yet"
     _draw_fact(machine, "Suggestion", message, certain)
-    if dossier.queued:
-        _draw_fact(st.container(), "Queue", dossier.queued, "")
+    if detail.queued:
+        _draw_fact(st.container(), "Queue", detail.queued, "")
     if trouble := st.session_state.pop("record-trouble", None):
         st.error(escaped(trouble))
     who = name_box()
-    _draw_correction(office, dossier, who)
-    _draw_asking(office, dossier, who)
-    own = [event for event, author in dossier.corrections if author == who]
+    _draw_correction(office, detail, who)
+    _draw_asking(office, detail, who)
+    own = [event for event, author in detail.corrections if author == who]
     if own and st.button("Take my correction back", key="withdraw", icon=":material/undo:"):
         withdraw(office.project, line.id, own[-1], who)
         st.rerun()
 
 
-def _draw_asking(office: ProjectServer, dossier: Dossier, who: str) -> None:
+def _draw_asking(office: ProjectServer, detail: Dossier, who: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
     why = None if who else "Write your name first."
-    if dossier.labels is None:
+    if detail.labels is None:
         if st.button("Send to the queue", key="send", disabled=not who, help=why, icon=":material/queue:"):
-            tell(send_to_queue(office.project, [dossier.line.n], who))
+            tell(send_to_queue(office.project, [detail.line.n], who))
     elif st.button("Ask for a second look", key="review", disabled=not who, help=why, icon=":material/visibility:"):
-        tell(queue_for_review(office.project, [dossier.line.n], who))
+        tell(queue_for_review(office.project, [detail.line.n], who))
 
 
 def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
@@ -107,14 +107,14 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
         box.text(note)
 
 
-def _draw_correction(office: ProjectServer, dossier: Dossier, who: str) -> None:
-    settings, supplied = office.settings(), dossier.labels or ()
+def _draw_correction(office: ProjectServer, detail: Dossier, who: str) -> None:
+    settings, supplied = office.settings(), detail.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     retained = [label for label in supplied if label in names]
     if not names:
         st.page_link("pages/settings.py", label="Add labels first", icon=":material/settings:")
         return
-    with st.form(f"correct-{dossier.line.n}-{'-'.join(retained)}"):
+    with st.form(f"correct-{detail.line.n}-{'-'.join(retained)}"):
         if settings.multi:
             chosen = st.multiselect("Right labels", list(names), retained, format_func=names.__getitem__, key="right")
         else:
@@ -123,9 +123,9 @@ def _draw_correction(office: ProjectServer, dossier: Dossier, who: str) -> None:
             chosen = [one] if one else []
         note = st.text_input("Why, if it helps others", key="why", max_chars=500)
         if st.form_submit_button(
-            "Correct the label" if dossier.labels is not None else "Give this label", key="correct"
+            "Correct the label" if detail.labels is not None else "Give this label", key="correct"
         ):
-            _correct(office, dossier.line, chosen, who, note)
+            _correct(office, detail.line, chosen, who, note)
 
 
 def _correct(office: ProjectServer, line: Line, labels: list[str], who: str, note: str) -> None:
@@ -141,14 +141,14 @@ def _correct(office: ProjectServer, line: Line, labels: list[str], who: str, not
     st.rerun()
 
 
-def _draw_models(office: ProjectServer, dossier: Dossier) -> None:
-    rows = told_by_models(office.project, dossier.line.id)
-    empty = "Hidden until it is labelled." if dossier.line.hidden else "There is no model yet."
+def _draw_models(office: ProjectServer, detail: Dossier) -> None:
+    rows = told_by_models(office.project, detail.line.id)
+    empty = "Hidden until it is labelled." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
-    if dossier.verdicts:
-        _draw_table("What a model that did not see it says", dossier.verdicts, "verdicts", "")
-    if dossier.promises:
-        _draw_table("Machine label", dossier.promises, "promises", "")
+    if detail.verdicts:
+        _draw_table("What a model that did not see it says", detail.verdicts, "verdicts", "")
+    if detail.promises:
+        _draw_table("Machine label", detail.promises, "promises", "")
 
 
 def _draw_neighbours(office: ProjectServer, record: str) -> None:
