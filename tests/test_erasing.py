@@ -25,7 +25,7 @@ from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet, sentences
+from tests.conftest import plain_kind, quiet, sentences
 from tests.test_cli import figures, rondo
 
 ENCODER = "all-MiniLM-L6-v2"
@@ -153,7 +153,7 @@ def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: P
         erase(told, quiet, annotator="ana", sure=True)
     with pytest.raises(BadInput, match="one of the three"):
         erase(told, quiet, annotator="ana", query="x")
-    bundle = told.jobs.prepare("train", {"trainer": "head"})
+    bundle = told.jobs.prepare(plain_kind("train"), {"trainer": "head"})
     with told.store.transaction() as cursor:
         cursor.execute(f"copy (select n, text from records) to '{bundle.path / 'in' / 'train.parquet'}'")
         cursor.execute("update jobs set runner = 'local', state = 'running' where id = ?", [bundle.path.name])

@@ -38,7 +38,7 @@ def run(office: background.ProjectServer, verb: str, **options: Any) -> dict[str
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None
-    return office.run(ticket, quiet, **options)
+    return dict(office.run(ticket, quiet, **options))
 
 
 def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.ProjectServer) -> None:

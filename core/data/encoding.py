@@ -6,12 +6,15 @@ from typing import Any
 
 from core.config.settings import Settings
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.pool import NUMBERS
+
+ENCODE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("encode", dict, dict)
 
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""
@@ -72,7 +75,7 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
     def count_all(what: str, done: int, _: int) -> None:
         report(what, start + done, total)
 
-    project.jobs.run(bundle, count_all, "Encoding")
+    project.jobs.run(bundle, ENCODE, count_all, "Encoding")
     append_shards(project.vectors, settings.encoder, bundle.path / "out", start)
     with project.store.transaction() as cursor:
         project.jobs.taken_in(bundle, cursor)
@@ -93,7 +96,7 @@ def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> B
         "start": start,
         "stop": stop,
     }
-    bundle = project.jobs.prepare("encode", params)
+    bundle = project.jobs.prepare(ENCODE, params)
     target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
     with project.store.reading() as cursor:
         cursor.execute(f"copy ({_TEXTS} where n >= {start} and n < {stop} order by n) to '{target}'")

@@ -13,6 +13,7 @@ from core.config.settings import Settings
 from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
@@ -31,6 +32,8 @@ from core.rounds.champion_log import (
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
 from core.store.pool import HELD
+
+ACTIVATE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("activate", dict, dict)
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
 
@@ -152,7 +155,7 @@ def activate(project: Project, report: Report, activation: Activation, *, force:
             activation = _asked_again(project, activation)
         change = _Change(activation, active_model(project), settings)
         bundle = _prepare(project, change)
-        project.jobs.run(bundle, report, "Scoring all records")
+        project.jobs.run(bundle, ACTIVATE, report, "Scoring all records")
         result = _take_in(project, bundle, change)
     return result | {"seconds": round(time.monotonic() - started, 3)}
 
@@ -181,7 +184,7 @@ def _prepare(project: Project, change: _Change) -> Bundle:
         "multi": settings.multi,
         "threads": settings.threads,
     }
-    bundle = project.jobs.prepare("activate", params)
+    bundle = project.jobs.prepare(ACTIVATE, params)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=judged)
     return bundle
 
