@@ -80,7 +80,7 @@ class ProjectServer:
     _closing: bool = False
     _closed: threading.Event = field(default_factory=threading.Event)
     _looked_at: int = 0
-    """responses there were when the promise that stands was last looked at"""
+    """responses there were when the guarantee in force was last looked at"""
 
     @property
     def desk(self) -> LabelQueue:
@@ -138,7 +138,7 @@ class ProjectServer:
         return cast(Result, self.run(self.open_ticket(name), lambda *_: None, who=who, **options))
 
     def after_events(self) -> None:
-        """Starts a round when a batch is finished, and looks at a promise when machine labels were answered since it
+        """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
         last did; returns at once."""
         if "check" not in self.activities:  # one that runs may have begun before the newest answer: left for next time
             answers, due = answers_to_check(self.project, self._looked_at)

@@ -138,7 +138,7 @@ def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: 
     assert {who for (who,) in told.store.query("select distinct annotator from responses")} >= {oracle}
     assert not told.store.one("select count(*) from responses where annotator = ?", [NAME])
     assert not told.store.one(
-        "select count(*) from audit_log where who = ? or contains(detail::varchar, ?)", [NAME] * 2
+        "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2
     )
     labelled = loop.show_status(told, quiet)["labelled"]
     lost = erase(told, quiet, annotator=oracle, sure=True)["labels_lost"]

@@ -68,7 +68,9 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     audits = status(project)["audit"]
     assert audits == result["metrics"]["audit"]["n"] == 6
     assert result["labels"] == 12
-    judged = project.store.query("select stratum, count(*), sum(weight) from judged group by 1 order by 1")
+    judged = project.store.query(
+        "select stratum, count(*), sum(weight) from held_out_predictions group by 1 order by 1"
+    )
     assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
     assert sum(weight for *_, weight in judged) == pytest.approx(1)
     cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=12)).cards

@@ -114,7 +114,7 @@ def _status_lines(result: Mapping[str, Any]) -> list[str]:
         f"{result['gold']:,} gold, {result['queued']:,} queued, round {result['round']}.",
     ]
     if result["machine"]:
-        lines.append(f"  {result['machine']:,} labelled by machine on a promise.")
+        lines.append(f"  {result['machine']:,} labelled by machine on a guarantee.")
     if result["encoded"] < result["records"]:
         lines.append(f"  {result['encoded']:,} of {result['records']:,} encoded.")
     if result["skipped"] or result["flagged"] or result["tied"]:
@@ -155,7 +155,7 @@ def _auto_lines(result: Mapping[str, Any]) -> list[str]:
         f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
         for part in result["labels"]
     ]
-    if "promise" not in result:
+    if "guarantee" not in result:
         return [*lines, "Nothing was changed. To do it: the same with --accept."]
     return [
         *lines,

@@ -93,7 +93,7 @@ class Line:
     place: tuple[datetime, int]
 
 
-_COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, who, what, coalesce(detail::varchar, '{}') as detail"
+_COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail"
 
 
 def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:
@@ -110,7 +110,7 @@ def kinds(project: Project) -> tuple[list[str], list[str]]:
     """Everybody who stands in it, and every kind of line."""
     query = project.store.query
     return (
-        [who for (who,) in query("select distinct who from audit_log order by 1")],
+        [who for (who,) in query("select distinct user from audit_log order by 1")],
         [what for (what,) in query("select distinct what from audit_log order by 1")],
     )
 
@@ -159,7 +159,7 @@ def _where(requested: Wanted) -> tuple[str, list[object]]:
     """A condition and its parameters."""
     parts: list[tuple[str, list[object]]] = [("true", [])]
     if requested.who is not None:
-        parts.append(("who = ?", [requested.who]))
+        parts.append(("user = ?", [requested.who]))
     if requested.what is not None:
         parts.append(("what = ?", [requested.what]))
     if requested.since is not None:
