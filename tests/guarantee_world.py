@@ -1,4 +1,4 @@
-"""A project with audit labels and suggestions made up: what the tests of promises about machine labels work with."""
+"""A project with audit labels and suggestions made up: what the tests of guarantees about machine labels work with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 
 ANN = Holder("ann", "1")
-PROMISE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}
+GUARANTEE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}
 AUDITS = 120
 LATEST = range(700, 710)
 
