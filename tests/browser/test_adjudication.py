@@ -10,7 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import HOSTILE, QUIET, Machines
-from tests.browser.real import Server, rondo
+from tests.browser.real import Server
+from tests.command_line import rondo
 
 pytestmark = pytest.mark.browser
 WAIT = 30_000
@@ -31,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     options = ("--text", "text", "--id", "id", "--label", "said", "--annotator", "who")
-    rondo("--project", str(made.folder), "import", str(file), *options)
+    rondo("--project", made.folder, "import", file, *options)
     made.start()
     yield made
     made.kill()

@@ -16,7 +16,8 @@ from annotation.accounts import add_user
 from annotation.server import Connection
 from tests.argilla_server import ArgillaServer
 from tests.browser.conftest import QUIET
-from tests.browser.real import ROOT, Server, rondo
+from tests.browser.real import ROOT, Server
+from tests.command_line import rondo
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -30,7 +31,7 @@ def server(argilla: ArgillaServer, tmp_path: Path) -> Iterator[Server]:
     settings = {**QUIET, 'team_workspace = "rondo"': f'team_workspace = "{workspace}"'}
     server = Server(tmp_path / "project", "delivery,praise", texts, settings)
     shutil.copytree(argilla.project / ".rondo" / "team", server.folder / ".rondo" / "team", dirs_exist_ok=True)
-    rondo("--project", str(server.folder), "next", "--size", "10")
+    rondo("--project", server.folder, "next", "--size", "10")
     yield server
     server.kill()
 

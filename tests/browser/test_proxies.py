@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import expect
 
-from tests.argilla_server import free_port
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.browser.test_sign_in import Team
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 NAME = "label.localhost"

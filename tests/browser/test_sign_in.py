@@ -1,6 +1,5 @@
 """Signing in for real: access codes on a phone, an organisation's accounts, lines that are cut, shut doors."""
 
-import json
 import subprocess
 import sys
 import urllib.error
@@ -15,18 +14,12 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import ROOT, Card, Server, rondo
+from tests.browser.real import ROOT, Card, Server
+from tests.command_line import rondo, rondo_json
 from tests.oidc_provider import CLIENT, CLIENT_SECRET, Provider, provider
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
-
-
-def run_rondo(folder: Path, *arguments: str) -> dict[str, str]:
-    """What a command says with --json."""
-    command = [sys.executable, "-m", "app", "--project", str(folder), *arguments, "--json"]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
-    return dict(json.loads(done.stdout))
 
 
 class Team:
@@ -34,7 +27,7 @@ class Team:
 
     def __init__(self, folder: Path) -> None:
         self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(400)], QUIET)
-        self.codes = {name: run_rondo(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
+        self.codes = {name: rondo_json(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
         self.base = f"http://127.0.0.1:{self.server.port}"
 
     def sign_in(self, page: Page, name: str, path: str = "/label") -> None:
@@ -123,14 +116,14 @@ def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: M
 
 
 def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machines) -> None:
-    team.codes["Bob"] = run_rondo(team.server.folder, "people", "add", "Bob")["code"]
+    team.codes["Bob"] = rondo_json(team.server.folder, "people", "add", "Bob")["code"]
     page = machines().new_page()
     team.sign_in(page, "Bob")
     expect(Card(page).record).to_be_visible(timeout=30_000)
     cookie = team.cookie(page)
 
     with open_line(team, cookie) as line:
-        rondo("--project", str(team.server.folder), "people", "remove", "Bob")
+        rondo("--project", team.server.folder, "people", "remove", "Bob")
         line.send(b"\x72\x00")
         assert cut_with(line) == 1008
     assert handshake(team, cookie) == 403
@@ -155,8 +148,8 @@ def account_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Te
     """A project that asks an OpenID provider who somebody is."""
     with provider() as known:
         team = Team(tmp_path_factory.mktemp("accounts") / "project")
-        run_rondo(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
-        run_rondo(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
+        rondo_json(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
+        rondo_json(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
         team.server.kill()
         (team.server.folder / ".streamlit").mkdir()
         (team.server.folder / ".streamlit" / "secrets.toml").write_text(
@@ -191,7 +184,7 @@ def test_an_account_of_the_table_is_let_in_as_what_it_is(
     assert team.server.answers("Tom") == supplied
     page.goto(team.base + "/settings")
     expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
-    rondo("--project", str(team.server.folder), "people", "remove", "Tom")
+    rondo("--project", team.server.folder, "people", "remove", "Tom")
     page.reload()
     expect(page.get_by_text("is not let in here")).to_be_visible(timeout=30_000)
 
