@@ -59,7 +59,8 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
         )
         settle(cursor, "select n from queue", settings)
         cursor.execute(
-            """insert into judged select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1'
+            """insert into held_out_predictions
+               select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1'
                from settled z join suggestions s using (n)"""
         )
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
-from core.auto_label.guarantees import announcements, answers_to_check, history, standing
+from core.auto_label.guarantees import announcements, answers_to_check, guarantee_in_force, history
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted
 from core.labelling.corrections import correct
@@ -39,7 +39,7 @@ def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project)
     assert result["bound"] >= 0.9
     assert sum(label["covered"] for label in result["labels"]) == result["covered"]
     json.dumps(result)
-    assert count(world, "promises") == count(world, "machine_labels") == count(world, "audit_log") == 0
+    assert count(world, "guarantees") == count(world, "machine_labels") == count(world, "audit_log") == 0
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
@@ -48,9 +48,9 @@ def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Proje
     assert count(world, "settled") == AUDITS
     assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result["checks"] >= 30
     assert count(world, f"({POOL}) where n in (select n from machine_labels)") == 0
-    matches = standing(world)
+    matches = guarantee_in_force(world)
     assert matches is not None
-    assert (matches["covered"], matches["waiting"], matches["who"]) == (result["accepted"], result["checks"], "ann")
+    assert (matches["covered"], matches["waiting"], matches["user"]) == (result["accepted"], result["checks"], "ann")
     assert world.store.one("select what from audit_log") == "accept"
 
 
@@ -58,7 +58,7 @@ def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
     first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
     assert second["pool"] == first["pool"]  # what the first had labelled, and its check, are looked at anew
-    assert [one["state"] for one in history(world)] == ["standing", "replaced"]
+    assert [one["state"] for one in history(world)] == ["in_force", "replaced"]
     assert count(world, "machine_labels") == second["accepted"]
     assert count(world, "queue where purpose = 'check'") == second["checks"]
 
@@ -67,7 +67,7 @@ def test_a_guarantee_that_holds_stands_after_its_check(world: Project) -> None:
     result = auto(world, quiet, accept=True, **GUARANTEE)
     assert answer(world, wrong=set()) >= result["checks"]
     assert check(world, quiet)["broken"] is None
-    matches = standing(world)
+    matches = guarantee_in_force(world)
     assert matches is not None
     assert (matches["right"], matches["wrong"], matches["waiting"]) == (result["checks"], 0, 0)
     assert matches["covered"] == result["accepted"] - result["checks"]  # a person's answer beats a machine label
@@ -78,9 +78,9 @@ def test_a_broken_guarantee_gives_its_records_back_and_is_announced(world: Proje
     summary = auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     result = check(world, quiet)
-    assert result["broken"] == summary["promise"]
+    assert result["broken"] == summary["guarantee"]
     assert result["removed"] == summary["accepted"] - summary["checks"]
-    assert standing(world) is None
+    assert guarantee_in_force(world) is None
     assert "is broken" in announcements(world)[0]
     assert count(world, "machine_labels") == count(world, f"({OPEN})") == 0
     assert count(world, "queue where purpose = 'wanted'") == result["requeued"] == 50
@@ -91,8 +91,8 @@ def test_a_broken_guarantee_gives_its_records_back_and_is_announced(world: Proje
 def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
     result = auto(world, quiet, accept=True, precision=0.95, confidence=0.9)  # of 66 checks enough are ham
     answer(world, wrong={"ham"})
-    assert check(world, quiet)["broken"] == result["promise"]
-    left = standing(world)
+    assert check(world, quiet)["broken"] == result["guarantee"]
+    left = guarantee_in_force(world)
     assert left is not None
     assert [label["id"] for label in left["labels"]] == ["spam"]
     assert list(left["thresholds"]) == ["spam"]
@@ -113,12 +113,12 @@ def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Projec
     [card] = world.desk.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, who="ann")
     assert history(world)[0]["why"] == "withdrawn by a person"
-    assert world.store.one("select who from audit_log where what = 'withdraw'") == "ann"
+    assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
     world.desk.exchange(ANN, QueueRequest(events=(Event("e1", card.id, "submit", ("spam",)),)))
     assert count(world, "settled where stratum = 'check'") == 1
-    with pytest.raises(Refused, match="No promise stands"):
+    with pytest.raises(Refused, match="No guarantee is in force"):
         withdraw(world, quiet)
 
 
@@ -140,7 +140,7 @@ def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Pro
     office.after_events()
     while office.activities:
         time.sleep(0.01)
-    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["promise"], "broken")
+    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["guarantee"], "broken")
     background._OPEN.clear()
 
 
@@ -164,7 +164,7 @@ def test_on_the_page_a_guarantee_is_looked_at_accepted_and_withdrawn(world: Proj
     assert count(world, "machine_labels") > 400
     page.button(key="withdraw").click().run()
     assert not page.exception
-    assert standing(world) is None
+    assert guarantee_in_force(world) is None
     background._OPEN.clear()
 
 
@@ -175,9 +175,9 @@ def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
     page = page_of(world)
     assert "is broken" in page.warning[0].value
     page.button(key="look").click().run()
-    assert "promise on this model broke" in page.info[0].value
+    assert "guarantee on this model broke" in page.info[0].value
     with world.desk.changing() as cursor:
-        cursor.execute("update promises set model = 'm0'")
+        cursor.execute("update guarantees set model = 'm0'")
     page.number_input(key="precision").set_value(0.99)
     page.button(key="look").click().run()
     assert any("audit labels speak for" in text.value for text in page.text)

@@ -65,7 +65,7 @@ def test_a_label_retired_while_somebody_looks_is_not_accepted(world: Project) ->
     retire = meanwhile(lambda: change_settings(world, retire_label="ham"))
     with pytest.raises(Refused, match="other labels"):
         auto(world, retire, accept=True, **GUARANTEE)
-    assert count(world, "machine_labels") == count(world, "promises") == 0
+    assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
 def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> None:
@@ -76,7 +76,7 @@ def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> Non
 
     with pytest.raises(Refused, match="changed meanwhile"):
         auto(world, meanwhile(learn), accept=True, **GUARANTEE)
-    assert count(world, "machine_labels") == count(world, "promises") == 0
+    assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
 def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
@@ -87,7 +87,7 @@ def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
 
 def test_too_few_audit_labels_are_refused_with_the_number_missing(world: Project) -> None:
     with world.desk.changing() as cursor:
-        cursor.execute("delete from judged where n >= 20")
+        cursor.execute("delete from held_out_predictions where n >= 20")
     with pytest.raises(Refused, match=r"takes about \d+ more.*given since the model was made"):
         auto(world, quiet, accept=True, precision=0.95)
     assert count(world, "machine_labels") == 0
