@@ -15,7 +15,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.command_line import rondo
+from tests.command_line import figures, rondo
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -37,12 +37,17 @@ def find_chromium() -> str | None:
 
 
 class Server:
-    """`rondo up` on a project of its own; it can be killed and started again on the same port."""
+    """`rondo up` on a project of its own; it can be killed and started again on the same port.
+
+    running: begin at once; otherwise the project is only made, and can be changed before `start`.
+    """
 
     options: tuple[str, ...] = ("--no-token",)
     """of `rondo up`, beside the port"""
 
-    def __init__(self, folder: Path, labels: str, texts: Iterable[str], settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, labels: str, texts: Iterable[str], settings: Mapping[str, str], *, running: bool = True
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         file = folder.parent / f"{folder.name}.jsonl"
@@ -51,7 +56,8 @@ class Server:
         rondo("init", folder, "--labels", labels)
         rondo("--project", folder, "import", file, "--text", "text", "--id", "id", "--meta", "source")
         self.change(settings)
-        self.start()
+        if running:
+            self.start()
 
     def change(self, replacements: Mapping[str, str]) -> None:
         """What a person does who edits rondo.toml, and then asks for the status: any verb adopts an edit at once."""
@@ -61,7 +67,7 @@ class Server:
             assert old in text
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
-        rondo("--project", self.folder, "status")
+        figures(self.folder)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
@@ -73,12 +79,12 @@ class Server:
             command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         log.close()
-        for _ in range(300):
+        while self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=5).close()
                 return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)
+                time.sleep(0.05)
         raise AssertionError((self.folder / "server.log").read_text())
 
     def kill(self) -> None:

@@ -79,8 +79,7 @@ def caddy(folder: Path, port: int, app: int) -> list[str]:
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, int]]:
     """A team's project, served for people who open it under another name, and the port of that name."""
-    team, port = Team(tmp_path_factory.mktemp("behind") / "project"), free_port()
-    team.server.kill()
+    team, port = Team(tmp_path_factory.mktemp("behind") / "project", running=False), free_port()
     team.server.options = ("--public-address", f"https://{NAME}:{port}/rondo")
     team.server.start()
     team.base = f"https://{NAME}:{port}/rondo"

@@ -19,8 +19,7 @@ COLUMNS = ("--text", "text", "--id", "id", "--label", "topic", "--split", "split
 def trained_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Sixty sentences in three topics, twelve of them gold, and the model of one round."""
     folder = tmp_path_factory.mktemp("trained")
-    server = Server(folder / "topics", ",".join(TOPICS), ["A note on rain and songs."], QUIET)
-    server.kill()
+    server = Server(folder / "topics", ",".join(TOPICS), ["A note on rain and songs."], QUIET, running=False)
     file = write_csv(folder / "labelled.csv", 60)
     file.write_text(file.read_text().replace("\nr", "\nt"))  # r0 is the note
     rondo("--project", server.folder, "import", file, *COLUMNS)
