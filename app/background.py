@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast, overload
 
 import duckdb
 
@@ -30,6 +30,8 @@ from core.upkeep import sweep
 
 log = logging.getLogger("rondo")
 WATCH_SECONDS = 2.0
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class ProjectServer:
     _closing: bool = False
     _closed: threading.Event = field(default_factory=threading.Event)
     _looked_at: int = 0
-    """responses there were when the promise that stands was last looked at"""
+    """responses there were when the guarantee in force was last looked at"""
 
     @property
     def desk(self) -> LabelQueue:
@@ -116,7 +118,7 @@ class ProjectServer:
             self._tickets.append(ticket)
             return ticket
 
-    def run(self, ticket: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+    def run(self, ticket: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> Any:
         """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
         try:
             return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
@@ -124,8 +126,19 @@ class ProjectServer:
             with self._changing:
                 self._tickets.remove(ticket)
 
+    def do(
+        self,
+        who: str,
+        verb: Callable[Concatenate[Project, Report, Options], Result],
+        *args: Options.args,
+        **options: Options.kwargs,
+    ) -> Result:
+        """Does a verb while somebody waits for it, without showing how far it is. who: stands in the history."""
+        name = loop.name_of(verb)
+        return cast(Result, self.run(self.open_ticket(name), lambda *_: None, who=who, **options))
+
     def after_events(self) -> None:
-        """Starts a round when a batch is finished, and looks at a promise when machine labels were answered since it
+        """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
         last did; returns at once."""
         if "check" not in self.activities:  # one that runs may have begun before the newest answer: left for next time
             answers, due = answers_to_check(self.project, self._looked_at)

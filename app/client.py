@@ -4,10 +4,10 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from app.cli.interrupts import stopping, tolerant
 from core import errors
@@ -17,23 +17,42 @@ from core.jobs.bundle import Report
 if TYPE_CHECKING:
     from core.config.settings import Settings
     from core.exchange.workspace import Workspace
+    from core.project import Project
 
 PATIENCE_SECONDS = 60.0
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
 
 
-def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]:
+@overload
+def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]: ...
+
+
+@overload
+def call(
+    folder: Path,
+    verb: Callable[Concatenate["Project", Report, Options], Result],
+    report: Report,
+    *args: Options.args,
+    **options: Options.kwargs,
+) -> Result: ...
+
+
+def call(folder: Path, verb: str | Callable[..., object], report: Report, *_: Any, **options: Any) -> object:
     """Runs one verb on the project in `folder`, wherever it is open."""
     from core.config.settings import require_project
+    from core.loop import name_of
     from core.store.database import StoreHeld
 
     require_project(folder)
+    name = verb if isinstance(verb, str) else name_of(verb)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         address = read_address(folder)
-        if address and (result := _remote(address, verb, report, options)) is not None:
+        if address and (result := _remote(address, name, report, options)) is not None:
             return result
         try:
-            return _here(folder, verb, report, options)
+            return _here(folder, name, report, options)
         except StoreHeld:
             if time.monotonic() > deadline:
                 raise Refused(
@@ -44,7 +63,7 @@ def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, A
             time.sleep(0.2)
 
 
-def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any]:
+def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> object:
     from core.loop import do_verb
     from core.upkeep import empty_dead, take_up
 
@@ -82,9 +101,12 @@ def _connect(project: Path, settings: "Settings") -> "Workspace":
     return connect(project, settings)
 
 
-def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[str, Any]) -> dict[str, Any] | None:
+def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[str, Any]) -> object:
     """The server's answer, or None when there is no server at this address any more."""
     import httpx
+
+    from core.loop import VERBS
+    from core.typed_json import from_json, result_type
 
     headers = {"X-Rondo-Key": address["key"], "X-Rondo-Run": secrets.token_hex(8)}
     url = f"{address['url']}/api/verbs/{verb}"
@@ -103,14 +125,15 @@ def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[st
                 return None  # somebody else listens there now: ours was killed and could not tidy up
             if response.status_code != 200:
                 raise Refused(f"The server at {address['url']} answered {response.status_code}. Restart it.")
-            return _follow(response.iter_lines(), tolerant(report))
+            answer = _follow(response.iter_lines(), tolerant(report))
+            return from_json(result_type(VERBS[verb]), answer, f"The server's answer to {verb}")
     except (httpx.ConnectError, httpx.ConnectTimeout):
         return None
     except httpx.TransportError:
         raise Refused("The server ended while it was working. What was saved is kept; try again.") from None
 
 
-def _follow(lines: Iterator[str], report: Report) -> dict[str, Any]:
+def _follow(lines: Iterator[str], report: Report) -> object:
     for line in lines:
         message = json.loads(line)
         if "progress" in message:
@@ -119,7 +142,7 @@ def _follow(lines: Iterator[str], report: Report) -> dict[str, Any]:
             kind = getattr(errors, message["kind"], RondoError)
             raise kind(message["error"])
         elif "result" in message:
-            return dict(message["result"])
+            return message["result"]
     raise Refused("The server ended while it was working. What was saved is kept; try again.")
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team")
-WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "promises", "suspicious", "maps", "trainers", "crowd")
+WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "guarantees", "suspicious", "maps", "trainers", "crowd")
 
 
 def main() -> int:

@@ -71,7 +71,8 @@ def _fill(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
            from responses join queue using (n) where action = 'submit'""",
         """insert into machine_labels select n, labels, probability, .9, 'p', 'm' from suggestions
            where probability > .9 and n not in (select n from settled)""",
-        f"""insert into judged select n, stratum, 1e-6, labels, [{label.format(10)}], null, .8, 'm' from settled
+        f"""insert into held_out_predictions
+            select n, stratum, 1e-6, labels, [{label.format(10)}], null, .8, 'm' from settled
             where stratum in ('gold', 'audit')""",
         f"""insert into flags select n, {kind}, (hash(n * 7919 + 12) % 1000) / 1e3, (n + 7) % {rows}, null, 'm'
             from settled where hash(n * 7919 + 13) % 10 = 0""",

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.labelling import taxonomy_versions
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
@@ -51,6 +52,8 @@ from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
 
+INGEST: JobKind[dict[str, Any], dict[str, Any]] = JobKind("ingest", dict, dict)
+
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it."""
@@ -77,9 +80,9 @@ def import_file(
         options |= {"text": options.get("text") or ["text"], "id": options.get("id") or "id"}
     known = list(settings.taxonomy.ids)
     params = {**options, "file": str(Path(file).resolve()), "multi": settings.multi, "known": known}
-    bundle = project.jobs.prepare("ingest", params)
+    bundle = project.jobs.prepare(INGEST, params)
     try:
-        matches = project.jobs.run(bundle, report, f"Reading {Path(file).name}")
+        matches = project.jobs.run(bundle, INGEST, report, f"Reading {Path(file).name}")
         report("Storing", 0, 1)
     except Cancelled:
         bundle.empty()
@@ -169,7 +172,7 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = take_in_finished(project, report)
     check(project, report)
-    result = encode(project, report)
+    result = asdict(encode(project, report))
     settings = project.settings()
     left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
@@ -183,7 +186,7 @@ def show_status(project: Project, report: Report) -> dict[str, Any]:
     return status(project)
 
 
-VERBS: dict[str, Callable[..., dict[str, Any]]] = {
+VERBS: dict[str, Callable[..., Any]] = {
     "open": catch_up,
     "import": import_file,
     "encode": encode,
@@ -235,11 +238,16 @@ VERBS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+def name_of(verb: Callable[..., object]) -> str:
+    """By which a verb is asked for. Raises KeyError for a function that is none."""
+    return {function: name for name, function in VERBS.items()}[verb]
+
+
 LOOKS = ("status", "export", "history", "models", "model", "predictions", "people")
 """verbs that change nothing in a project's folder: they serve one that may not be written to, too"""
 
 
-def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> dict[str, Any]:
+def do_verb(project: Project, verb: str, report: Report, *, who: str = "local", **options: Any) -> Any:
     """Does the verb and writes down that `who` asked for it; a verb that takes `who` writes its line itself.
 
     What a person has edited in `rondo.toml` holds first. Where it cannot be adopted, the app itself goes on with the

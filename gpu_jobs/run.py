@@ -5,42 +5,51 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_type_hints
 
+from core.errors import BadInput
 from core.jobs.bundle import manifest, write_json
+from core.typed_json import from_json, to_json
 from gpu_jobs.trainers.training import Progress
 
-Work = Callable[[Path, Mapping[str, Any], Progress], dict[str, Any]]
+Work = Callable[[Path, Any, Progress], object]
+"""(bundle, params, report) -> result; what params and the result are stands in its annotations"""
 
 
-def _in(module: str, name: str) -> Work:
-    """The function of that name, imported when it is called: each kind of work needs other heavy libraries."""
+@dataclass(frozen=True)
+class Place:
+    """Where the function of a kind of work is. Imported when it is called: each needs other heavy libraries."""
 
-    def work(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-        return dict(getattr(import_module(module), name)(bundle, params, report))
+    module: str
+    name: str
 
-    return work
+    @property
+    def work(self) -> Work:
+        """The function itself."""
+        function: Work = getattr(import_module(self.module), self.name)
+        return function
 
 
-KINDS: dict[str, Work] = {
-    "activate": _in("gpu_jobs.work.activate", "activate"),
-    "compare": _in("gpu_jobs.work.compare", "compare"),
-    "compare_encoders": _in("gpu_jobs.work.compare_encoders", "compare_encoders"),
-    "encode": _in("gpu_jobs.work.encode", "encode"),
-    "evaluate": _in("gpu_jobs.work.evaluate", "evaluate"),
-    "ingest": _in("gpu_jobs.work.ingest", "ingest"),
-    "inspect": _in("gpu_jobs.work.inspect", "inspect"),
-    "project": _in("gpu_jobs.work.layout_map", "project"),
-    "push": _in("gpu_jobs.work.hub_push", "push"),
-    "quality": _in("gpu_jobs.work.annotator_quality", "quality"),
-    "rechoose": _in("gpu_jobs.work.round", "play"),
-    "round": _in("gpu_jobs.work.round", "play"),
-    "train": _in("gpu_jobs.work.train", "train"),
+KINDS: dict[str, Place] = {
+    "activate": Place("gpu_jobs.work.activate", "activate"),
+    "compare": Place("gpu_jobs.work.compare", "compare"),
+    "compare_encoders": Place("gpu_jobs.work.compare_encoders", "compare_encoders"),
+    "encode": Place("gpu_jobs.work.encode", "encode"),
+    "evaluate": Place("gpu_jobs.work.evaluate", "evaluate"),
+    "ingest": Place("gpu_jobs.work.ingest", "ingest"),
+    "inspect": Place("gpu_jobs.work.inspect", "inspect"),
+    "project": Place("gpu_jobs.work.layout_map", "project"),
+    "push": Place("gpu_jobs.work.hub_push", "push"),
+    "quality": Place("gpu_jobs.work.annotator_quality", "quality"),
+    "rechoose": Place("gpu_jobs.work.round", "play"),
+    "round": Place("gpu_jobs.work.round", "play"),
+    "train": Place("gpu_jobs.work.train", "train"),
 }
 
 
@@ -49,7 +58,12 @@ def run(bundle: Path) -> None:
     job = json.loads((bundle / "job.json").read_text(encoding="utf-8"))
     for name in ("out", "ckpt"):
         (bundle / name).mkdir(exist_ok=True)
-    value = KINDS[job["kind"]](bundle, job["params"], _reporter(bundle))
+    work = KINDS[job["kind"]].work
+    try:
+        params = from_json(get_type_hints(work)["params"], job["params"], f"The parameters of {bundle.name}")
+    except BadInput as error:  # no person wrote them
+        raise TypeError(str(error)) from None
+    value = to_json(work(bundle, params, _reporter(bundle)))
     write_json(bundle / "result.json", {"state": "succeeded", "value": value, "manifest": manifest(bundle / "out")})
 
 

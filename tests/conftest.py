@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait
 
 from core import loop, simulate
 from core.data.encoding import encode
+from core.jobs.kinds import JobKind
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
@@ -31,6 +32,11 @@ TOPICS = {
 
 def quiet(what: str, done: int, total: int) -> None:
     """A report that nobody reads."""
+
+
+def plain_kind(name: str) -> JobKind[dict[str, Any], dict[str, Any]]:
+    """A kind of job by its name alone, for tests of what carries jobs."""
+    return JobKind(name, dict, dict)
 
 
 def sentences(count: int) -> list[tuple[str, str]]:

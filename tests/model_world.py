@@ -58,7 +58,7 @@ def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = 
             [MODEL, utc_now(), named, json.dumps({"gold": SCORE, "held_out": SCORE})],
         )
         cursor.execute(
-            "insert into champions (since, model, encoder, who, how) values (?, ?, ?, 'me', 'promoted')",
+            "insert into champions (since, model, encoder, user, how) values (?, ?, ?, 'me', 'promoted')",
             [utc_now(), MODEL, settings.encoder],
         )
     return MODEL

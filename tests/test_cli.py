@@ -169,7 +169,7 @@ def test_audit_records_alone_can_be_queued_and_a_round_chosen_again(folder: Path
 
 def test_machine_labels_are_refused_before_there_is_a_model(folder: Path) -> None:
     assert "model" in rondo("auto", "--project", folder, code=4)
-    assert "No promise stands" in rondo("withdraw", "--project", folder, code=4)
+    assert "No guarantee is in force" in rondo("withdraw", "--project", folder, code=4)
 
 
 def test_a_sentence_before_the_work_is_a_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,12 +26,12 @@ def say(project: Project, who: str, record: str, label: str, via: str | None = N
     project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
-def promise(project: Project, state: str, records: int) -> None:
-    """A promise and its machine labels: that records from number 20 on are about food; 24 and 29 are gold."""
+def guarantee(project: Project, state: str, records: int) -> None:
+    """A guarantee and its machine labels: that records from number 20 on are about food; 24 and 29 are gold."""
     with project.store.transaction() as cursor:
         cursor.execute(
-            """insert into promises values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95,
-               '{}', '{}', ?, 48, ?, null, null)""",
+            """insert into guarantees values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null,
+               0.95, '{}', '{}', ?, 48, ?, null, null)""",
             [records, state],
         )
         cursor.execute("insert into machine_labels select n, ['food'], 0.9, 0.8, 'p1', 'm1' from range(20, ?) t(n)",
@@ -92,7 +92,7 @@ def test_one_sided_corrections_and_bulk_answers_are_told_as_limits(project: Proj
 
 
 def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> None:
-    promise(project, "standing", 10)
+    guarantee(project, "in_force", 10)
     with project.store.transaction() as cursor:
         for n, label in ((20, "food"), (21, "music")):
             cursor.execute("insert into settled values (?, [?], 'single', 'check', 1, now()::timestamp)", [n, label])
@@ -101,7 +101,7 @@ def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> No
     assert machine["checked"] == {"right": 1, "wrong": 1}
     assert "Checked blindly: 2, of which 1 were right." in as_markdown(data_card(project))
     with project.store.transaction() as cursor:
-        cursor.execute("update promises set state = 'broken', why = 'too many wrong'")
+        cursor.execute("update guarantees set state = 'broken', why = 'too many wrong'")
     assert data_card(project)["machine"]["labels"] == 0
     assert "too many wrong" in as_markdown(data_card(project))
 

@@ -25,7 +25,7 @@ from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet, sentences
+from tests.conftest import plain_kind, quiet, sentences
 from tests.test_cli import figures, rondo
 
 ENCODER = "all-MiniLM-L6-v2"
@@ -138,7 +138,7 @@ def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: 
     assert {who for (who,) in told.store.query("select distinct annotator from responses")} >= {oracle}
     assert not told.store.one("select count(*) from responses where annotator = ?", [NAME])
     assert not told.store.one(
-        "select count(*) from audit_log where who = ? or contains(detail::varchar, ?)", [NAME] * 2
+        "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2
     )
     labelled = loop.show_status(told, quiet)["labelled"]
     lost = erase(told, quiet, annotator=oracle, sure=True)["labels_lost"]
@@ -153,7 +153,7 @@ def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: P
         erase(told, quiet, annotator="ana", sure=True)
     with pytest.raises(BadInput, match="one of the three"):
         erase(told, quiet, annotator="ana", query="x")
-    bundle = told.jobs.prepare("train", {"trainer": "head"})
+    bundle = told.jobs.prepare(plain_kind("train"), {"trainer": "head"})
     with told.store.transaction() as cursor:
         cursor.execute(f"copy (select n, text from records) to '{bundle.path / 'in' / 'train.parquet'}'")
         cursor.execute("update jobs set runner = 'local', state = 'running' where id = ?", [bundle.path.name])

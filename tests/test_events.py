@@ -367,7 +367,7 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
 
 
 def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
-    """What each rule promises, said in other words than where it is kept."""
+    """What each rule guarantees, said in other words than where it is kept."""
     supplied = [answer for answer in answers if answer.action == "submit"]
     assert all(labels[answer.n][1] == "adjudicated" for answer in supplied if answer.corrects)
     people = {answer.n for answer in supplied if not answer.from_file}

@@ -12,7 +12,7 @@ from core.jobs.bundle import Report
 from core.labelling.changes import change_settings
 from core.project import Project
 from tests.conftest import quiet
-from tests.promise_world import LATEST, PROMISE, answer, count, import_latest, made_up
+from tests.guarantee_world import GUARANTEE, LATEST, answer, count, import_latest, made_up
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
     import_latest(world, imported_at)
     with world.desk.changing() as cursor:
         cursor.execute(f"update batches set records = {seen}")
-    result = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **GUARANTEE)
     assert result["outside"] == len(LATEST)
     assert count(world, "machine_labels where n >= 700") == 0
 
@@ -38,7 +38,7 @@ def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
     import_latest(world, "2026-01-01")
     with world.desk.changing() as cursor:
         cursor.execute("update batches set records = 710")
-    result = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **GUARANTEE)
     assert (result["outside"], result["pool"]) == (0, 590)
     assert count(world, "machine_labels where n >= 700") == len(LATEST)
 
@@ -48,7 +48,7 @@ def test_what_was_audited_before_an_import_without_a_pool_still_counts(world: Pr
     with world.desk.changing() as cursor:
         cursor.execute("insert into batches select * replace (2 as batch, 710 as records) from batches")
         cursor.execute("update queue set batch = 2 where n < 100")
-    assert preview(world, Wanted(**PROMISE))["audits"] > 100
+    assert preview(world, Wanted(**GUARANTEE))["audits"] > 100
 
 
 def meanwhile(change: Callable[[], object]) -> Report:
@@ -64,8 +64,8 @@ def meanwhile(change: Callable[[], object]) -> Report:
 def test_a_label_retired_while_somebody_looks_is_not_accepted(world: Project) -> None:
     retire = meanwhile(lambda: change_settings(world, retire_label="ham"))
     with pytest.raises(Refused, match="other labels"):
-        auto(world, retire, accept=True, **PROMISE)
-    assert count(world, "machine_labels") == count(world, "promises") == 0
+        auto(world, retire, accept=True, **GUARANTEE)
+    assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
 def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> None:
@@ -75,19 +75,19 @@ def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> Non
             cursor.execute("update suggestions set model = 'm2'")
 
     with pytest.raises(Refused, match="changed meanwhile"):
-        auto(world, meanwhile(learn), accept=True, **PROMISE)
-    assert count(world, "machine_labels") == count(world, "promises") == 0
+        auto(world, meanwhile(learn), accept=True, **GUARANTEE)
+    assert count(world, "machine_labels") == count(world, "guarantees") == 0
 
 
 def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
-    result = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **PROMISE)
+    result = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **GUARANTEE)
     assert result["accepted"] == result["covered"]
     assert count(world, "machine_labels where n >= 700") == 0
 
 
 def test_too_few_audit_labels_are_refused_with_the_number_missing(world: Project) -> None:
     with world.desk.changing() as cursor:
-        cursor.execute("delete from judged where n >= 20")
+        cursor.execute("delete from held_out_predictions where n >= 20")
     with pytest.raises(Refused, match=r"takes about \d+ more.*given since the model was made"):
         auto(world, quiet, accept=True, precision=0.95)
     assert count(world, "machine_labels") == 0
@@ -102,14 +102,14 @@ def test_where_there_is_no_model_it_says_so(world: Project) -> None:
 
 def test_a_model_of_other_labels_is_refused(world: Project) -> None:
     change_settings(world, rename_label=("spam", "junk"))  # a new version with the same labels
-    assert preview(world, Wanted(**PROMISE))["given"]
+    assert preview(world, Wanted(**GUARANTEE))["given"]
     change_settings(world, add_label="news")
     with pytest.raises(Refused, match="other labels"):
         auto(world, quiet)
 
 
-def test_a_model_whose_promise_broke_gets_no_other(world: Project) -> None:
-    auto(world, quiet, accept=True, **PROMISE)
+def test_a_model_whose_guarantee_broke_gets_no_other(world: Project) -> None:
+    auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     check(world, quiet)
     for accept in (False, True):

@@ -44,11 +44,11 @@ def suggest(project: Project, label: str = "food", model: str = "m1") -> None:
 
 
 def push(project: Project) -> dict[str, object]:
-    return loop.VERBS["team_push"](project, quiet)
+    return dict(loop.VERBS["team_push"](project, quiet))
 
 
 def sync(project: Project) -> dict[str, int]:
-    return loop.VERBS["team_sync"](project, quiet)
+    return dict(loop.VERBS["team_sync"](project, quiet))
 
 
 def audited(project: Project) -> set[str]:

@@ -183,12 +183,12 @@ def say(project: Project, who: str, record: str, label: str, undoes: str | None 
     project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
-def promised(project: Project, records: str) -> None:
-    """A standing promise that these records are about music, and a duplicate of r0."""
+def guaranteed(project: Project, records: str) -> None:
+    """A guarantee in force that these records are about music, and a duplicate of r0."""
     with project.store.transaction() as cursor:
         cursor.execute(
-            """insert into promises values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95,
-               '{}', '{}', 3, 48, 'standing', null, null)"""
+            """insert into guarantees values ('p1', now()::timestamp, 'me', 'm1', 'all-MiniLM-L6-v2', 1, 0.9, null,
+               0.95, '{}', '{}', 3, 48, 'in_force', null, null)"""
         )
         cursor.execute(
             f"insert into machine_labels select n, ['music'], 0.9, 0.8, 'p1', 'm1' from records where id in ({records})"
@@ -206,7 +206,7 @@ def exported(project: Project, folder: Path, what: str) -> dict[str, dict[str, A
 def test_complete_takes_peoples_labels_before_the_machines_and_says_which_is_which(
     project: Project, tmp_path: Path
 ) -> None:
-    promised(project, "'r0', 'r1'")
+    guaranteed(project, "'r0', 'r1'")
     say(project, "ann", "r1", "food")
     rows = exported(project, tmp_path, "complete")
     result = {record: (row["label"], row["by"], row["how"]) for record, row in rows.items()}
@@ -215,33 +215,33 @@ def test_complete_takes_peoples_labels_before_the_machines_and_says_which_is_whi
         "r1": ("food", "person", "single"),
         "twin": ("music", "machine", "duplicate"),
     }
-    assert (rows["r0"]["annotators"], rows["r0"]["promise"], rows["r0"]["probability"]) == (None, "p1", 0.9)
+    assert (rows["r0"]["annotators"], rows["r0"]["guarantee"], rows["r0"]["probability"]) == (None, "p1", 0.9)
     assert (rows["r0"]["threshold"], rows["r0"]["model"]) == (0.8, "m1")
-    assert (rows["r1"]["annotators"], rows["r1"]["promise"], rows["r1"]["model"]) == ("ann", None, None)
+    assert (rows["r1"]["annotators"], rows["r1"]["guarantee"], rows["r1"]["model"]) == ("ann", None, None)
 
 
-def test_machine_labels_are_exported_with_what_was_promised_and_no_longer_when_it_broke(
+def test_machine_labels_are_exported_with_what_was_guaranteed_and_no_longer_when_it_broke(
     project: Project, tmp_path: Path
 ) -> None:
-    promised(project, "'r0', 'r1'")
+    guaranteed(project, "'r0', 'r1'")
     say(project, "ann", "r1", "food")
     rows = exported(project, tmp_path, "machine")
     assert set(rows) == {"r0", "twin"}
-    facts = {key: rows["r0"][key] for key in ("threshold", "promised_precision", "confidence", "model")}
-    assert facts == {"threshold": 0.8, "promised_precision": 0.9, "confidence": 0.95, "model": "m1"}
+    facts = {key: rows["r0"][key] for key in ("threshold", "guaranteed_precision", "confidence", "model")}
+    assert facts == {"threshold": 0.8, "guaranteed_precision": 0.9, "confidence": 0.95, "model": "m1"}
     everything = exported(project, tmp_path, "all")
     assert (everything["r0"]["label"], everything["r0"]["machine_label"]) == (None, "music")
     result = [everything["r0"][f"machine_{key}"] for key in ("model", "probability", "threshold")]
-    assert [*result, everything["r0"]["promise"]] == ["m1", 0.9, 0.8, "p1"]
+    assert [*result, everything["r0"]["guarantee"]] == ["m1", 0.9, 0.8, "p1"]
     assert (everything["r1"]["label"], everything["r1"]["machine_label"]) == ("food", None)
     with project.store.transaction() as cursor:
-        cursor.execute("update promises set state = 'broken'")
+        cursor.execute("update guarantees set state = 'broken'")
     assert exported(project, tmp_path, "machine") == {}
     assert exported(project, tmp_path, "all")["r0"]["machine_label"] is None
 
 
 def test_a_retired_label_is_no_machine_label(project: Project, tmp_path: Path) -> None:
-    promised(project, "'r0'")
+    guaranteed(project, "'r0'")
     change_settings(project, retire_label="music")
     assert exported(project, tmp_path, "machine") == exported(project, tmp_path, "complete") == {}
 
@@ -260,7 +260,7 @@ def test_a_label_names_those_who_gave_it_and_not_those_who_took_it_back(project:
 
 @pytest.mark.parametrize("what", CAPTIONS)
 def test_what_is_shown_before_is_what_is_written(project: Project, tmp_path: Path, what: str) -> None:
-    promised(project, "'r0', 'r1', 'r2'")
+    guaranteed(project, "'r0', 'r1', 'r2'")
     say(project, "ann", "r1", "food")
     rows = write_export(project, tmp_path / "out.jsonl", "jsonl", what)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

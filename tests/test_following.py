@@ -18,7 +18,7 @@ from core.training.launch import TrainingRequest, job_retry, launch, order_of
 from core.training.watching import follow
 from core.upkeep import empty_dead
 from gpu_jobs.runners.local import InProcessRunner
-from tests.conftest import quiet
+from tests.conftest import plain_kind, quiet
 
 
 class FarRunner(InProcessRunner):
@@ -102,7 +102,7 @@ def test_what_comes_back_after_a_cancel_makes_no_model(taught: Project, far: Far
 
 
 def test_a_job_that_is_being_handed_over_is_left_alone(taught: Project, far: FarRunner) -> None:
-    bundle = taught.jobs.prepare("train", {"trainer": "head"})
+    bundle = taught.jobs.prepare(plain_kind("train"), {"trainer": "head"})
     with taught.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far' where id = ?", [bundle.path.name])
     with following.handing_over(bundle.path.name):
@@ -172,7 +172,7 @@ def test_texts_that_nobody_could_delete_far_away_are_told_of_until_they_are_dele
 def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, far: FarRunner) -> None:
     from core.training.launch import submit
 
-    bundle = taught.jobs.prepare("train", {"trainer": "head"})
+    bundle = taught.jobs.prepare(plain_kind("train"), {"trainer": "head"})
     with taught.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far', state = 'cancelled' where id = ?", [bundle.path.name])
     with pytest.raises(Cancelled, match="before it began"):

@@ -90,7 +90,7 @@ def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(
     with pytest.raises(Refused, match=r"On 16 audit records.*--force --reason"):
         promote(two, quiet, model=model, who="ana")
     assert active_model(two) == before
-    assert two.store.one("select who from audit_log where what = 'gate' and detail->>'model' = ?", [model]) == "ana"
+    assert two.store.one("select user from audit_log where what = 'gate' and detail->>'model' = ?", [model]) == "ana"
 
 
 def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
@@ -100,7 +100,7 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
     result = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
     assert "The gate was overruled: The customer wants it." in result["sentence"]
     assert active_model(two) == model
-    row = two.store.query("select who, how, reason, evidence->>'passes' from champions where model = ?", [model])
+    row = two.store.query("select user, how, reason, evidence->>'passes' from champions where model = ?", [model])
     assert row == [("ana", "promoted", "The customer wants it.", "false")]
     assert two.store.one("select detail->>'reason' from audit_log where what = 'promote'") == row[0][2]
 

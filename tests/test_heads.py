@@ -1,4 +1,4 @@
-"""What a head promises: probabilities that are numbers and mean what they say, with few, many or unused labels."""
+"""What a head guarantees: probabilities that are numbers and mean what they say, with few, many or unused labels."""
 
 from pathlib import Path
 

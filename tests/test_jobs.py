@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.data.encode_job import ENCODE, EncodeParams
 from core.errors import BadInput, Cancelled
 from core.jobs.bundle import Bundle, JobBroke, Jobs, Runner
 from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
-from tests.conftest import quiet, write_csv
+from tests.conftest import plain_kind, quiet, write_csv
 
 RUNNERS: dict[str, type[Runner]] = {"local": LocalRunner, "in process": InProcessRunner}
 
@@ -32,8 +33,8 @@ def ingest_params(tmp_path: Path) -> dict[str, object]:
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: type[Runner]) -> None:
     work = jobs(tmp_path, runner())
-    bundle = work.prepare("ingest", ingest_params(tmp_path))
-    assert work.run(bundle, quiet, "Reading")["rows"] == 10
+    bundle = work.prepare(plain_kind("ingest"), ingest_params(tmp_path))
+    assert work.run(bundle, plain_kind(bundle.kind), quiet, "Reading")["rows"] == 10
     with work.store.transaction() as cursor:
         assert work.taken_in(bundle, cursor)
     with work.store.transaction() as cursor:
@@ -44,26 +45,27 @@ def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 def test_what_a_job_refuses_is_raised_where_it_was_asked_for(tmp_path: Path, runner: type[Runner]) -> None:
     work = jobs(tmp_path, runner())
-    bundle = work.prepare("ingest", {**ingest_params(tmp_path), "text": ["words"]})
+    bundle = work.prepare(plain_kind("ingest"), {**ingest_params(tmp_path), "text": ["words"]})
     with pytest.raises(BadInput, match="words"):
-        work.run(bundle, quiet, "Reading")
+        work.run(bundle, plain_kind(bundle.kind), quiet, "Reading")
     assert work.store.query("select state from jobs") == [("failed",)]
     work.store.close()
 
 
 def test_a_bug_in_a_job_is_not_mistaken_for_bad_input(tmp_path: Path) -> None:
     work = jobs(tmp_path, LocalRunner())
-    bundle = work.prepare("round", {})
+    bundle = work.prepare(plain_kind("round"), {})
     with pytest.raises(JobBroke, match=r"log\.txt"):
-        work.run(bundle, quiet, "Learning")
+        work.run(bundle, plain_kind(bundle.kind), quiet, "Learning")
     assert "Traceback" in (bundle.path / "log.txt").read_text()
     work.store.close()
 
 
 def long_job(work: Jobs, encoded: Path) -> Bundle:
     """An encoding job that takes many seconds."""
-    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache"), "start": 0}
-    bundle = work.prepare("encode", params)
+    name = "all-MiniLM-L6-v2"
+    params = EncodeParams(name, name, 1, str(encoded / "vectors" / "cache"), 0, 20_000)
+    bundle = work.prepare(ENCODE, params)
     with work.store.reading() as cursor:
         text = "'a record that says ' || range || repeat(' and more words', 60)"
         target = bundle.path / "in" / "texts.parquet"
@@ -81,7 +83,7 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
             raise Cancelled("enough")
 
     with pytest.raises(Cancelled):
-        work.run(bundle, impatient, "Encoding")
+        work.run(bundle, plain_kind(bundle.kind), impatient, "Encoding")
     handle = json.loads(work.store.one("select handle from jobs"))
     assert not psutil.pid_exists(handle["pid"]) or work.runner.look(bundle.path, handle).state == "cancelled"
     assert work.store.query("select state from jobs") == [("cancelled",)]
@@ -125,21 +127,21 @@ def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) 
 
     threading.Thread(target=kill).start()
     with pytest.raises(JobBroke, match="ended without a result"):
-        work.run(bundle, quiet, "Encoding")
+        work.run(bundle, plain_kind(bundle.kind), quiet, "Encoding")
     assert work.store.query("select state from jobs") == [("lost",)]
     work.store.close()
 
 
 def test_a_new_owner_takes_up_a_job_that_outlived_the_old_one(tmp_path: Path) -> None:
     first = jobs(tmp_path, LocalRunner())
-    bundle = first.prepare("ingest", ingest_params(tmp_path))
+    bundle = first.prepare(plain_kind("ingest"), ingest_params(tmp_path))
     handle = first.runner.start(bundle.path, {})
     with first.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'running', handle = ?", [json.dumps(handle)])
     first.store.close()
     second = jobs(tmp_path, LocalRunner())
     assert second.survived(bundle)
-    assert second.run(bundle, quiet, "Reading")["rows"] == 10
+    assert second.run(bundle, plain_kind(bundle.kind), quiet, "Reading")["rows"] == 10
     assert second.store.one("select count(*) from jobs") == 1
     second.store.close()
     shutil.rmtree(tmp_path / "jobs")

@@ -137,7 +137,7 @@ def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, offic
     result = reply_to(client, "POST", place, {"force": True, "reason": "a trial"})
     assert (result["promoted"], result["model"]) == (True, model)
     assert reply_to(client, "GET", "/api/models")["champion"] == model
-    assert office.project.store.query("select who, reason from champions where model = ?", [model]) == [
+    assert office.project.store.query("select user, reason from champions where model = ?", [model]) == [
         ("api", "a trial")
     ]
 

@@ -63,11 +63,11 @@ def test_changes_by_several_people_at_once_are_all_kept(project: Project) -> Non
     assert len(versions(project)) == len(set(versions(project))) == 9
 
 
-def test_retiring_what_machines_gave_ends_the_promise_and_its_checks(project: Project) -> None:
+def test_retiring_what_machines_gave_ends_the_guarantee_and_its_checks(project: Project) -> None:
     with project.desk.changing() as cursor:
         cursor.execute(
-            """insert into promises values ('p', now(), 'ann', 'm', 'e', 1, .9, null, .95, '{}', '{}', 2, 9, 'standing',
-               null, null)"""
+            """insert into guarantees values ('p', now(), 'ann', 'm', 'e', 1, .9, null, .95, '{}', '{}', 2, 9,
+               'in_force', null, null)"""
         )
         cursor.execute("insert into machine_labels select n, ['food'], .9, .8, 'p', 'm' from range(2) t(n)")
         cursor.execute(
@@ -75,7 +75,7 @@ def test_retiring_what_machines_gave_ends_the_promise_and_its_checks(project: Pr
         )
     answer(project, ANN, "r1")
     change_settings(project, retire_label="food")
-    assert project.store.query("select state, why from promises") == [("withdrawn", "its labels were retired")]
+    assert project.store.query("select state, why from guarantees") == [("withdrawn", "its labels were retired")]
     assert project.store.query("select n from queue") == [(1,)], "what somebody answered stays a check"
 
 

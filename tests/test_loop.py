@@ -68,7 +68,9 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     audits = status(project)["audit"]
     assert audits == result["metrics"]["audit"]["n"] == 6
     assert result["labels"] == 12
-    judged = project.store.query("select stratum, count(*), sum(weight) from judged group by 1 order by 1")
+    judged = project.store.query(
+        "select stratum, count(*), sum(weight) from held_out_predictions group by 1 order by 1"
+    )
     assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
     assert sum(weight for *_, weight in judged) == pytest.approx(1)
     cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=12)).cards
@@ -172,8 +174,8 @@ def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("text\nthe tram was late\nthe train was early\n")
     loop.import_file(project, quiet, file=str(file), text=["text"])
-    assert encode(project, quiet)["encoded"] == 2
-    assert encode(project, quiet)["encoded"] == 0
+    assert encode(project, quiet).encoded == 2
+    assert encode(project, quiet).encoded == 0
 
 
 def test_the_last_records_of_a_pool_can_be_asked_and_then_there_are_none(project: Project, truth: Truth) -> None:

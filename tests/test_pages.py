@@ -124,8 +124,8 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     metrics = {"mixes": [{"sentence": f"More of {HOSTILE[0]} than of {HOSTILE[1]}."}]}
     with office.project.store.transaction() as cursor:
         cursor.execute(
-            """insert into promises values ('p1', timestamp '2026-01-01', 'ann', 'm1', ?, 1, 0.9, null, 0.9, '{}', '{}',
-               9, 9, 'broken', now()::timestamp, ?)""",
+            """insert into guarantees values ('p1', timestamp '2026-01-01', 'ann', 'm1', ?, 1, 0.9, null, 0.9, '{}',
+               '{}', 9, 9, 'broken', now()::timestamp, ?)""",
             [settings.encoder, why],
         )
         cursor.execute(

@@ -80,6 +80,16 @@ def test_a_draw_for_triplets_takes_that_many_different_texts_of_a_label(
     assert max(np.bincount(triplets.anchors)) <= together - 1
 
 
+def test_the_only_unlike_record_among_many_is_met() -> None:
+    targets = np.array([[0, 1], [1, 0]] + [[1, 1]] * 500, np.bool_)
+    assert draw_unlike(targets, np.array([0, 1, 2]), np.random.default_rng(0)).tolist() == [1, 0, -1]
+
+
+def test_the_only_like_record_among_many_is_met() -> None:
+    targets = np.array([[1] * 30, [1] + [0] * 29], np.bool_)  # of 30 labels the first record shares one
+    assert draw_like(targets, np.array([0] * 400), np.random.default_rng(0)).tolist() == [1] * 400
+
+
 def test_texts_of_a_label_follow_each_other_as_many_as_are_drawn_together() -> None:
     targets = np.eye(3, dtype=np.bool_)[np.repeat([0, 1, 2], 8)]
     order = interleave(targets, np.random.default_rng(0), 4)

@@ -134,6 +134,6 @@ def test_who_changed_people_is_in_the_history(project: Project) -> None:
     do_verb(project, "people_role", quiet, who="Max", name="Ann", role="adjudicator")
     do_verb(project, "people_code", quiet, who="Max", name="Ann")
     do_verb(project, "people_remove", quiet, who="Max", name="Ann")
-    result = project.store.query("select who, what from audit_log where who = 'Max' order by rowid")
+    result = project.store.query("select user, what from audit_log where user = 'Max' order by rowid")
     kinds = ["person added", "person added", "role changed", "new code", "person removed"]
     assert result == [("Max", kind) for kind in kinds]

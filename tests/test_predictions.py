@@ -43,7 +43,7 @@ def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_tha
     assert predictions(two, quiet) == before
     loop.fit(two, quiet)
     assert predictions(two, quiet) == before
-    rows = two.store.query("select model, count(*) from predictions group by 1 order by max(said_at)")
+    rows = two.store.query("select model, count(*) from predictions group by 1 order by max(predicted_at)")
     assert [count for _, count in rows] == [16, 8]
     assert rows[-1][0] == champion
 

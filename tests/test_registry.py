@@ -58,7 +58,7 @@ def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two
     assert waiting(two) != order
     assert {model for (model,) in two.store.query("select distinct model from suggestions")} == {challenger}
     judged = two.store.query(
-        "select stratum, count(*), sum(weight), any_value(model) from judged group by 1 order by 1"
+        "select stratum, count(*), sum(weight), any_value(model) from held_out_predictions group by 1 order by 1"
     )
     assert judged == [("audit", 16, pytest.approx(1), challenger), ("gold", 12, 0, challenger)]
     with two.store.reading() as cursor:
@@ -67,12 +67,12 @@ def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two
 
 def test_a_rollback_restores_suggestions_verdicts_and_the_order_of_what_waits(two: Project) -> None:
     before, old, order = active_model(two), stored_predictions(two), waiting(two)
-    verdicts = two.store.query("select * from judged order by n, stratum")
+    verdicts = two.store.query("select * from held_out_predictions order by n, stratum")
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     assert (rollback_offer(two) or {})["to"] == before
     result = rollback(two, quiet, who="ana")
     assert (active_model(two), stored_predictions(two), waiting(two)) == (before, old, order)
-    assert two.store.query("select * from judged order by n, stratum") == verdicts
+    assert two.store.query("select * from held_out_predictions order by n, stratum") == verdicts
     assert result["restored"] > 0
     assert [row["how"] for row in history(two)[:2]] == ["rolled back", "promoted"]
 
@@ -125,7 +125,7 @@ def test_the_loop_goes_on_with_the_vectors_of_a_promoted_encoder_and_comes_back(
     assert row == (OWN + challenger, challenger, None)
     assert active_model(two) == result["model"]
     assert result["metrics"]["audit"]["n"] == two.store.one("select count(*) from settled where stratum = 'audit'")
-    strata = two.store.query("select distinct stratum from judged order by 1")
+    strata = two.store.query("select distinct stratum from held_out_predictions order by 1")
     assert strata == [("audit",), ("gold",)]  # the encoder may have learnt from the chosen ones
     rollback(two, quiet)
     assert (active_model(two), two.settings().encoder) == (before, "all-MiniLM-L6-v2")
@@ -142,7 +142,7 @@ def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny
     file = tmp_path / "more.csv"
     file.write_text("text\nThe storm came before the soup.\n")
     loop.import_file(moved, quiet, file=str(file), text=["text"])
-    assert encode(moved, quiet)["encoded"] == 1
+    assert encode(moved, quiet).encoded == 1
     assert str(tmp_path) not in (moved.folder / "rondo.toml").read_text()
     shutil.rmtree(moved.models / challenger / "encoder")
     with pytest.raises(BadInput, match="is missing"):
@@ -155,7 +155,7 @@ def test_an_encoder_that_was_changed_since_encodes_no_new_record(two: Project, t
     promote(two, quiet, model=model_id, **FORCED)
     settings = two.models / model_id / "encoder" / "config.json"
     settings.write_text(settings.read_text() + " ")
-    assert encode(two, quiet)["encoded"] == 0  # nothing to encode, so nothing is loaded
+    assert encode(two, quiet).encoded == 0  # nothing to encode, so nothing is loaded
     file = two.folder.parent / "more.csv"
     file.write_text("text\nOne more about the rain.\n", encoding="utf-8")
     loop.import_file(two, quiet, file=str(file), text=["text"])
@@ -175,19 +175,19 @@ def test_records_imported_after_a_promotion_are_encoded_before_a_rollback_scores
     assert two.store.one("select count(*) from suggestions") == 61
 
 
-def test_a_promise_about_machine_labels_outlives_its_model_and_the_promotion_says_so(two: Project) -> None:
+def test_a_guarantee_about_machine_labels_outlives_its_model_and_the_promotion_says_so(two: Project) -> None:
     before = active_model(two)
     with two.store.transaction() as cursor:
         cursor.execute(
-            """insert into promises values ('p', now(), 'ana', ?, 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95, '{}', '{}',
-               1, 10, 'standing', null, null)""",
+            """insert into guarantees values ('p', now(), 'ana', ?, 'all-MiniLM-L6-v2', 1, 0.9, null, 0.95, '{}', '{}',
+               1, 10, 'in_force', null, null)""",
             [before],
         )
         cursor.execute("insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?)", [before])
     result = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    assert result["promise"]["labels"] == 1
+    assert result["guarantee"]["labels"] == 1
     assert f"machine labels of {before} stay" in result["sentence"]
-    assert two.store.query("select state from promises") == [("standing",)]
+    assert two.store.query("select state from guarantees") == [("in_force",)]
     assert two.store.one("select count(*) from machine_labels") == 1
 
 
@@ -246,7 +246,7 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new_one(two: Project,
     now, kinds = active_model(again), {row[-1] for row in stored_predictions(again)}
     assert (now, kinds) in [(before, {before}), (challenger, {challenger})]
     assert now == challenger or stored_predictions(again) == old
-    assert again.store.one("select any_value(model) from judged") == now
+    assert again.store.one("select any_value(model) from held_out_predictions") == now
     again.close()
 
 

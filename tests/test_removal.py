@@ -66,7 +66,7 @@ def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two
         with pytest.raises(Refused, match=r"was removed on .*Train it again"):
             use(two, quiet, **({"to": own} if use is rollback else {"model": own, **FORCED}))
     assert model_remove(two, quiet, models=[own])["bytes"] == 0
-    assert two.store.one("select who from audit_log where what = 'model remove' limit 1") == "ana"
+    assert two.store.one("select user from audit_log where what = 'model remove' limit 1") == "ana"
     loop.fit(two, quiet)
     assert before != active_model(two)
 

@@ -1,4 +1,4 @@
-"""Replay plays the real loop: its figures have the promised shape, and knowing more never hides in the choice."""
+"""Replay plays the real loop: its figures have the guaranteed shape, and knowing more never hides in the choice."""
 
 import json
 from pathlib import Path

@@ -56,7 +56,7 @@ def test_enough_labels_train_a_model_and_the_gate_decides(two: Project) -> None:
     assert (result["trained"], result["promoted"], result["model"]) == (True, True, active_model(two))
     assert result["gate"]["passes"]
     assert "is the champion now" in result["sentence"]
-    [(how, who)] = two.store.query("select how, who from champions where model = ?", [result["model"]])
+    [(how, who)] = two.store.query("select how, user from champions where model = ?", [result["model"]])
     assert (how, who) == ("retrained", "rondo")
     assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
 

@@ -145,7 +145,7 @@ def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: backgro
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
     assert not page.error
-    assert office.project.store.one("select who from audit_log where what = 'settings'") == "Max"
+    assert office.project.store.one("select user from audit_log where what = 'settings'") == "Max"
 
 
 def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: background.ProjectServer) -> None:
@@ -158,7 +158,7 @@ def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: backgro
     assert not page.exception
     result = office.project.store.query("select annotator, via from responses where via = 'correction'")
     assert result == [("Joy", "correction")]
-    assert office.project.store.query("select who from audit_log where what = 'correct'") == [("Joy",)]
+    assert office.project.store.query("select user from audit_log where what = 'correct'") == [("Joy",)]
 
 
 def test_nobody_labels_under_the_name_of_another(office: background.ProjectServer) -> None:
@@ -189,7 +189,7 @@ def test_only_a_manager_stops_what_goes_on(office: background.ProjectServer) -> 
     page = as_(office, "manager", "rounds")
     page.button(key="stop-round").click().run()
     assert ticket.stop.is_set()
-    assert office.project.store.query("select who from audit_log where what = 'stop'") == [("Max",)]
+    assert office.project.store.query("select user from audit_log where what = 'stop'") == [("Max",)]
 
 
 HOSTILE = "<b>![x](http://x/y)</b>"

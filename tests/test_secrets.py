@@ -16,6 +16,7 @@ from core.project import Project
 from core.store.database import Store, note
 from gpu_jobs.run import KINDS
 from gpu_jobs.runners.local import LocalRunner
+from tests.conftest import plain_kind
 
 
 def write(project: Path, text: str) -> None:
@@ -66,7 +67,7 @@ def test_a_job_inherits_only_the_secrets_that_its_kind_needs() -> None:
 
 def test_a_real_job_sees_no_secret_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RONDO_API_TOKEN", "a-secret-of-ours")
-    bundle = project.jobs.prepare("encode", {})
+    bundle = project.jobs.prepare(plain_kind("encode"), {})
     handle = LocalRunner(1).start(bundle.path, {"environment": {"HF_TOKEN": "handed over"}})
     with suppress(psutil.NoSuchProcess):
         environment = psutil.Process(handle["pid"]).environ()

@@ -45,7 +45,7 @@ class World:
         return TestClient(self.app, base_url=base, follow_redirects=False, client=(address, 50_000))
 
     def log(self, what: str) -> list[tuple[str, str]]:
-        return self.project.store.query("select who, detail::varchar from audit_log where what = ?", [what])
+        return self.project.store.query("select user, detail::varchar from audit_log where what = ?", [what])
 
 
 @pytest.fixture

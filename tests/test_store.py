@@ -45,8 +45,8 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_done_when_the_writer_i
         child.wait()
         acknowledged += len([line for line in lines if line.endswith("\n")])
     store = Store(tmp_path)
-    written = {row[0] for row in store.query("select what from audit_log where who = 'writer'")}
-    twins = {row[0] for row in store.query("select what from audit_log where who = 'twin'")}
+    written = {row[0] for row in store.query("select what from audit_log where user = 'writer'")}
+    twins = {row[0] for row in store.query("select what from audit_log where user = 'twin'")}
     store.close()
     assert len(written) >= acknowledged >= 60
     assert written == twins
@@ -136,7 +136,7 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
         cursor.execute("insert into audit_log select now(), 'ana', 'w' || range, '{}' from range(3000)")
         cursor.execute("insert into audit_log values (now(), 'Zyxwvut', 'x', '{}')")
     with store.transaction() as cursor:
-        cursor.execute("delete from audit_log where who = 'Zyxwvut'")
+        cursor.execute("delete from audit_log where user = 'Zyxwvut'")
     store.rewrite()
     code = f"from pathlib import Path; from core.store.database import Store; Store(Path({str(tmp_path)!r}))"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -23,7 +23,7 @@ from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_valu
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_runner import ModalRunner
 from gpu_jobs.runners.ray.ray_runner import RayRunner
-from tests.conftest import quiet
+from tests.conftest import plain_kind, quiet
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
 
 
 def test_audit_and_gold_records_never_teach(taught: Project) -> None:
-    bundle = taught.jobs.prepare("train", {})
+    bundle = taught.jobs.prepare(plain_kind("train"), {})
     write_material(taught, bundle, taught.settings())
     taught_rows = set(polars.read_parquet(bundle.path / "in" / "train.parquet")["n"].to_list())
     judging = set(polars.read_parquet(bundle.path / "in" / "judge.parquet")["n"].to_list())

@@ -16,6 +16,7 @@ import pytest
 from core.project import open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import LocalRunner
+from tests.conftest import plain_kind
 from tests.test_cli import figures, rondo
 
 SLOW = ("--set", "epochs=400", "--set", "patience=0")
@@ -25,7 +26,8 @@ def test_what_kills_left_behind_goes_with_the_next_command(encoded: Path, tmp_pa
     folder = tmp_path / "project"
     shutil.copytree(encoded, folder)
     project = open_project(folder, LocalRunner(1), RUNNERS)
-    dead = [project.jobs.prepare("ingest", {}), project.jobs.prepare("train", {"trainer": "head"})]
+    orders: dict[str, dict[str, str]] = {"ingest": {}, "train": {"trainer": "head"}}
+    dead = [project.jobs.prepare(plain_kind(name), params) for name, params in orders.items()]
     with project.store.transaction() as cursor:
         for bundle in dead:
             cursor.execute(f"copy (select text from records) to '{bundle.path / 'in' / 'texts.parquet'}'")

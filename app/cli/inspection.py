@@ -54,12 +54,12 @@ def auto(
     per_label: Annotated[
         float | None, typer.Option(help="Share that must be right of each label's machine labels too.")
     ] = None,
-    confidence: Annotated[float, typer.Option(help="How sure the promise must be.")] = 0.95,
+    confidence: Annotated[float, typer.Option(help="How sure the guarantee must be.")] = 0.95,
     accept: Annotated[bool, typer.Option("--accept", help="Do it; without this it is only shown.")] = False,
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Label by machine what can be promised to be right, with a blind check of it."""
+    """Label by machine what can be guaranteed to be right, with a blind check of it."""
     options = {"precision": precision, "per_label": per_label, "confidence": confidence, "accept": accept}
     show("auto", run_verb(folder_of(context, project), "auto", **options), as_json=as_json)
 

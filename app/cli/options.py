@@ -1,12 +1,20 @@
 """What commands share: their common options, reaching a project, and how an error ends one. Knows no command."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
 
 import typer
 
 from app.cli.terminal import Ticker, say
+
+if TYPE_CHECKING:
+    from core.jobs.bundle import Report
+    from core.project import Project
+
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
 
 ProjectOption = Annotated[
     Path | None, typer.Option("--project", "-p", help="The project's folder. Default: the folder you stand in.")
@@ -46,7 +54,20 @@ def folder_of(context: typer.Context, project: Path | None) -> Path:
     return (project or context.obj or Path()).resolve()
 
 
-def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]:
+@overload
+def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]: ...
+
+
+@overload
+def run_verb(
+    folder: Path,
+    verb: Callable[Concatenate["Project", "Report", Options], Result],
+    *args: Options.args,
+    **options: Options.kwargs,
+) -> Result: ...
+
+
+def run_verb(folder: Path, verb: str | Callable[..., object], *_: Any, **options: Any) -> object:
     """What the verb returned; errors that a person can mend end the command in one line."""
     with errors(GOES_ON if verb in ("train", "retrain") else STOPPED):
         from app.cli.interrupts import stoppable

@@ -188,7 +188,7 @@ def _quiet(what: str, done: int, total: int) -> None:
 
 def _tell(office: ProjectServer, verb: str, **options: Any) -> Value:
     """What a verb that only reads says: without a ticket, so that no page shows it as work."""
-    return VERBS[verb](office.project, _quiet, **options)
+    return dict(VERBS[verb](office.project, _quiet, **options))
 
 
 def _brief(job: Value) -> Value:

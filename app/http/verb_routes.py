@@ -16,6 +16,7 @@ from app.background import ProjectServer
 from app.request_body import read_at_most
 from core.errors import RondoError
 from core.loop import VERBS
+from core.typed_json import to_json
 
 MOST_BYTES = 1_000_000
 STOP = "stop"
@@ -70,7 +71,7 @@ def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str)
                 lines.put({"progress": progress})
 
         try:
-            lines.put({"result": office.run(ticket, report, **options)})
+            lines.put({"result": to_json(office.run(ticket, report, **options))})
         except RondoError as error:
             lines.put({"error": str(error), "kind": type(error).__name__})
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Machine labels: what could be promised, accepting it, how the promise that stands fares, and taking it back."""
+"""Machine labels: what could be guaranteed, accepting it, how the guarantee in force fares, and taking it back."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from app.background import opened
 from app.charts.auto_label import coverage_chart
 from app.pages.parts.widgets import activity
 from core.auto_label import accepting, guarantees
-from core.auto_label.guarantee_sentences import how_it_stands, what_accepting_does, what_can_be_promised
+from core.auto_label.guarantee_sentences import how_it_stands, what_accepting_does, what_can_be_guaranteed
 from core.errors import RondoError
 from core.evaluation.guarantee import Wanted
 from core.project import Project
@@ -20,7 +20,7 @@ office = opened()
 st.title("Machine labels")
 st.caption(
     "The model labels the rest by itself, where audit labels prove that it is right often enough. "
-    "People check a blind sample afterwards; when the promise breaks, its labels are taken back."
+    "People check a blind sample afterwards; when the guarantee breaks, its labels are taken back."
 )
 activity(office)
 
@@ -47,26 +47,26 @@ for sentence in guarantees.announcements(office.project):
 if trouble := st.session_state.pop("machine-trouble", None):
     st.error(escaped(trouble))
 
-if stands := guarantees.standing(office.project):
-    st.header("The promise that stands")
-    st.text(how_it_stands(stands))
+if in_force := guarantees.guarantee_in_force(office.project):
+    st.header("The guarantee in force")
+    st.text(how_it_stands(in_force))
     columns = st.columns(3)
-    columns[0].metric("Machine labels", f"{stands['covered']:,}")
-    columns[1].metric("Checked: right / wrong", f"{stands['right']:,} / {stands['wrong']:,}")
-    columns[2].metric("Checks to answer", f"{stands['waiting']:,}")
+    columns[0].metric("Machine labels", f"{in_force['covered']:,}")
+    columns[1].metric("Checked: right / wrong", f"{in_force['right']:,} / {in_force['wrong']:,}")
+    columns[2].metric("Checks to answer", f"{in_force['waiting']:,}")
     with st.expander("The numbers"):
-        st.dataframe(stands["labels"], key="stands", hide_index=True)
+        st.dataframe(in_force["labels"], key="in_force", hide_index=True)
     with st.popover("Withdraw"):
-        st.text(f"{stands['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
+        st.text(f"{in_force['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
         st.button("Withdraw it", key="withdraw", on_click=act, args=("withdraw",))
 
-st.header("A new promise" if stands else "What could be promised?")
+st.header("A new guarantee" if in_force else "What could be guaranteed?")
 with st.form("wanted"):
     left, middle, right = st.columns(3)
     precision = left.number_input("Right, at least", 0.5, 0.999, 0.95, 0.01, key="precision", help="Of 1")
     confidence = middle.number_input("With confidence", 0.5, 0.999, 0.95, 0.01, key="confidence", help="Of 1")
     each = right.number_input(
-        "Right for each label", 0.5, 0.999, None, 0.01, key="per-label", placeholder="not promised"
+        "Right for each label", 0.5, 0.999, None, 0.01, key="per-label", placeholder="not guaranteed"
     )
     if st.form_submit_button("Look", key="look", type="primary"):
         st.session_state["machine-look"] = Wanted(precision, each, confidence)
@@ -76,7 +76,7 @@ if request := st.session_state.get("machine-look"):
     except RondoError as error:
         st.info(escaped(error))
         st.stop()
-    st.text(what_can_be_promised(result))
+    st.text(what_can_be_guaranteed(result))
     if chart := coverage_chart(result):
         st.altair_chart(chart, key="coverage")
         with st.expander("The numbers"):
@@ -85,7 +85,7 @@ if request := st.session_state.get("machine-look"):
             )
     if result["given"]:
         with st.popover("Accept", type="primary"):
-            st.text(what_accepting_does(result, bool(stands)))
+            st.text(what_accepting_does(result, bool(in_force)))
             st.button(
                 "Accept them",
                 key="accept",

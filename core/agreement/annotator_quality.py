@@ -12,9 +12,12 @@ import numpy as np
 from core.agreement.votes import Crowd, read_crowd, read_known
 from core.errors import Refused
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.labelling.resettling import change_sentence, settle_all
 from core.project import Project
 from core.store.database import utc_now
+
+QUALITY: JobKind[dict[str, Any], dict[str, Any]] = JobKind("quality", dict, dict)
 
 ENOUGH = 10
 """shared answers below which nobody is said to guess"""
@@ -51,14 +54,14 @@ def quality(project: Project, report: Report) -> dict[str, Any]:
     with project.store.reading() as cursor:
         known, gold = read_known(cursor, crowd)
     _refuse(crowd, bool((known >= 0).any()))
-    bundle = project.jobs.prepare("quality", {"multi": project.settings().multi})
+    bundle = project.jobs.prepare(QUALITY, {"multi": project.settings().multi})
     labels = sorted({label for category in crowd.categories for label in category})
     members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
     votes = crowd.votes
     arrays = {"record": votes.record, "who": votes.who, "said": votes.answer, "known": known, "gold": gold}
     sizes = np.array([votes.records, votes.people, votes.categories])
     np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, sizes=sizes, members=members, **arrays)
-    matches = project.jobs.run(bundle, report, "Measuring annotators")
+    matches = project.jobs.run(bundle, QUALITY, report, "Measuring annotators")
     people = [Quality(name, **row) for name, row in zip(crowd.people, matches["people"], strict=True)]
     sentences = [*verdicts(people), *_take_in(project, bundle, crowd, people)]
     bundle.empty()

@@ -1,4 +1,4 @@
-"""What a promise about machine labels may rest on, as the store holds it. Computes no promise, changes nothing."""
+"""What a guarantee about machine labels may rest on, as the store holds it. Computes no guarantee, changes nothing."""
 
 import json
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested
     return Found(
         Evidence(
             labels,
-            _judged(audit, used),
-            _judged(guide, np.ones(len(guide["n"]), bool)),
+            _checked(audit, used),
+            _checked(guide, np.ones(len(guide["n"]), bool)),
             pool["place"][retained],
             pool["probability"][retained],
         ),
@@ -57,7 +57,7 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested
     )
 
 
-# The unasked, labelled by machine before or not, and what waits to check machine labels: a new promise replaces it.
+# The unasked, labelled by machine before or not, and what waits to check machine labels: a new guarantee replaces it.
 UNASKED = f"""
     {AUDIT_POOL} union
     select q.n from queue q where q.purpose = 'check' and q.n not in ({HELD})
@@ -75,19 +75,19 @@ _JUDGED = f"""
         select b.batch, coalesce(b.records, (select count(*) from records r where r.imported_at <= b.made_at)) as seen
         from batches b
     ), audited as (select q.n, max(seen) as seen from queue q join drawn using (batch) where q.audit group by q.n)
-    select j.n, {_PLACE} as place, probability, list_sort(j.said) = list_sort(s.labels) as is_right,
+    select j.n, {_PLACE} as place, probability, list_sort(j.predicted) = list_sort(s.labels) as is_right,
            coalesce(a.seen, 0) as seen
-    from judged j join settled s using (n) left join audited a using (n)
+    from held_out_predictions j join settled s using (n) left join audited a using (n)
     where (s.stratum {{}} 'audit') and place >= 0 order by j.n
 """
-_LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from judged)"
+_LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from held_out_predictions)"
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
     return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
 
 
-def _judged(rows: dict[str, npt.NDArray[Any]], retained: Bools) -> CheckedRecords:
+def _checked(rows: dict[str, npt.NDArray[Any]], retained: Bools) -> CheckedRecords:
     return CheckedRecords(
         rows["place"][retained], rows["probability"][retained], rows["is_right"][retained].astype(bool)
     )
@@ -117,7 +117,7 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     """The model whose suggestions may be accepted.
 
     Raises Refused where there is none, where it speaks of other labels or other vectors than the project does now, and
-    where a promise on it broke: the audit, by which it was made, would allow the same one again.
+    where a guarantee on it broke: the audit, by which it was made, would allow the same one again.
     """
     model = active_model(project)
     scored = cursor.execute("select any_value(model) from suggestions").fetchone()
@@ -135,10 +135,10 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
     broke = cursor.execute(_BROKE, [model]).fetchall()
     if broke[0][0]:
         raise Refused(
-            f"The promise on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check teach the next one: "
-            "`rondo fit`, then look again."
+            f"The guarantee on this model broke on {broke[0][0]:%Y-%m-%d}. The answers of its check teach the next "
+            "one: `rondo fit`, then look again."
         )
     return model
 
 
-_BROKE = "select max(ended_at) from promises where state = 'broken' and model = ?"
+_BROKE = "select max(ended_at) from guarantees where state = 'broken' and model = ?"

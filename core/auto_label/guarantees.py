@@ -1,4 +1,4 @@
-"""Promises about machine labels in the store: which one stands, what its checks say, its end. Knows no model."""
+"""Guarantees about machine labels in the store: which one is in force, what its checks say, its end. Knows no model."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from core.store.database import count, utc_now
 from core.store.pool import IDLE_CHECKS
 
 LEFT = "rondo"
-"""who a promise is by that is left of a broken one"""
+"""who a guarantee is by that is left of a broken one"""
 FEWEST_CHECKS, MOST_CHECKS = 30, 300
 MOST_EVIDENCE = 1e9
 
@@ -37,27 +37,27 @@ _CHECKED = f"""
     select if($multi, '{EVERYTHING}', m.labels[1]) as label, count(*), count(*) filter (s.n is null),
            count(*) filter (s.stratum in ('check', 'audit') and list_sort(s.labels) = list_sort(m.labels)),
            count(*) filter (s.stratum in ('check', 'audit') and list_sort(s.labels) <> list_sort(m.labels))
-    from machine_labels m left join settled s using (n) where m.promise = $promise group by 1 order by 1
+    from machine_labels m left join settled s using (n) where m.guarantee = $guarantee group by 1 order by 1
 """
 
 
-def count_checks(cursor: duckdb.DuckDBPyConnection, promise: str, *, multi: bool) -> list[Checked]:
+def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, *, multi: bool) -> list[Checked]:
     """One entry per accepted label. What counts are blind answers to a random draw: the check's and the audit's."""
-    rows = cursor.execute(_CHECKED, {"promise": promise, "multi": multi}).fetchall()
+    rows = cursor.execute(_CHECKED, {"guarantee": guarantee, "multi": multi}).fetchall()
     return [Checked(*row) for row in rows]
 
 
-def evidence_of(counts: list[Checked], promised: float) -> float:
-    """The e-value against a promise about these labels together; at most MOST_EVIDENCE, for JSON knows no infinity."""
+def evidence_of(counts: list[Checked], guaranteed: float) -> float:
+    """The e-value against a guarantee about these labels; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
-    matches = evidence_against(right, wrong, sum(one.accepted for one in counts), promised)
+    matches = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
     return min(matches, MOST_EVIDENCE)
 
 
 def limit_of(requested: Wanted, labels: int) -> float:
-    """The evidence at which the promise about all (labels = 0) or about one of so many labels counts as broken.
+    """The evidence at which the guarantee about all (labels = 0) or about one of so many labels counts as broken.
 
-    Where both are promised they share the risk of a false alarm.
+    Where both are guaranteed they share the risk of a false alarm.
     """
     parts = 1 if requested.per_label is None else 2
     return parts * max(labels, 1) / requested.risk
@@ -74,17 +74,17 @@ def check_size(requested: Wanted) -> int:
     return min(max(ceil(2 * log(limit_of(requested, labels=0)) / brings), FEWEST_CHECKS), MOST_CHECKS)
 
 
-def end_promise(cursor: duckdb.DuckDBPyConnection, promise: str, state: str, why: str) -> int:
+def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str, why: str) -> int:
     """Removes its labels and what waits to check them; answers that were given stay.
 
     Returns how many records are without a label now: a person may have answered some.
     """
-    bare = "select count(*) from machine_labels where promise = ? and n not in (select n from settled)"
-    removed = count(cursor, bare, [promise])
-    cursor.execute("delete from machine_labels where promise = ?", [promise])
+    bare = "select count(*) from machine_labels where guarantee = ? and n not in (select n from settled)"
+    removed = count(cursor, bare, [guarantee])
+    cursor.execute("delete from machine_labels where guarantee = ?", [guarantee])
     cursor.execute(IDLE_CHECKS)
     cursor.execute(
-        "update promises set state = ?, ended_at = ?, why = ? where id = ?", [state, utc_now(), why, promise]
+        "update guarantees set state = ?, ended_at = ?, why = ? where id = ?", [state, utc_now(), why, guarantee]
     )
     return removed
 
@@ -105,44 +105,44 @@ _TO_CHECK = """
 """
 
 
-def standing(project: Project) -> dict[str, Any] | None:
-    """The promise that stands and its check, or None.
+def guarantee_in_force(project: Project) -> dict[str, Any] | None:
+    """The guarantee in force and its check, or None.
 
-    id, made_at, who, model, precision, per_label, confidence, covered (machine labels that no person has answered),
+    id, made_at, user, model, precision, per_label, confidence, covered (machine labels that no person has answered),
     labels (id, name, covered, right, wrong, evidence), right, wrong, waiting (checks to answer), evidence (e-value),
-    limit (the evidence at which the promise counts as broken), certificate.
+    limit (the evidence at which the guarantee counts as broken), certificate.
     """
     with project.store.reading() as cursor:
-        matches = _promises(cursor, "where state = 'standing'")
+        matches = _guarantees(cursor, "where state = 'in_force'")
         return _facts(project, cursor, matches[0]) if matches else None
 
 
 def history(project: Project) -> list[dict[str, Any]]:
-    """All promises there were, newest first."""
+    """All guarantees there were, newest first."""
     with project.store.reading() as cursor:
         return [
-            {key: value for key, value in promise.items() if key not in ("certificate", "thresholds")}
-            for promise in _promises(cursor, "order by made_at desc")
+            {key: value for key, value in guarantee.items() if key not in ("certificate", "thresholds")}
+            for guarantee in _guarantees(cursor, "order by made_at desc")
         ]
 
 
 def announcements(project: Project) -> list[str]:
-    """What people must know: promises that broke since a person last accepted or withdrew one."""
+    """What people must know: guarantees that broke since a person last accepted or withdrew one."""
     rows = project.store.query(
-        """select why from promises where state = 'broken' and ended_at > coalesce(
-               (select max(if(state = 'withdrawn', ended_at, made_at)) from promises where who <> ?),
+        """select why from guarantees where state = 'broken' and ended_at > coalesce(
+               (select max(if(state = 'withdrawn', ended_at, made_at)) from guarantees where user <> ?),
                timestamp '1970-01-01') order by ended_at desc""",
         [LEFT],
     )
     return [why for (why,) in rows]
 
 
-_FIELDS = ("id", "made_at", "who", "model", "precision", "per_label", "confidence", "covered", "pool", "state",
+_FIELDS = ("id", "made_at", "user", "model", "precision", "per_label", "confidence", "covered", "pool", "state",
            "ended_at", "why", "thresholds", "certificate")  # fmt: skip
 
 
-def _promises(cursor: duckdb.DuckDBPyConnection, which: str) -> list[dict[str, Any]]:
-    rows = cursor.execute(f"select {', '.join(_FIELDS)} from promises {which}").fetchall()
+def _guarantees(cursor: duckdb.DuckDBPyConnection, which: str) -> list[dict[str, Any]]:
+    rows = cursor.execute(f"select {', '.join(_FIELDS)} from guarantees {which}").fetchall()
     return [{name: _plain(name, value) for name, value in zip(_FIELDS, row, strict=True)} for row in rows]
 
 
@@ -152,15 +152,15 @@ def _plain(name: str, value: object) -> object:
     return json.loads(value) if name in ("thresholds", "certificate") and isinstance(value, str) else value
 
 
-def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, promise: dict[str, Any]) -> dict[str, Any]:
-    requested = Wanted(promise["precision"], promise["per_label"], promise["confidence"])
-    counts = count_checks(cursor, promise["id"], multi=project.settings().multi)
+def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, guarantee: dict[str, Any]) -> dict[str, Any]:
+    requested = Wanted(guarantee["precision"], guarantee["per_label"], guarantee["confidence"])
+    counts = count_checks(cursor, guarantee["id"], multi=project.settings().multi)
     names = project.settings().taxonomy.names
-    return promise | {
+    return guarantee | {
         "covered": sum(one.left for one in counts),
         "right": sum(one.right for one in counts),
         "wrong": sum(one.wrong for one in counts),
-        "waiting": count(cursor, _WAITING, [promise["id"]]),
+        "waiting": count(cursor, _WAITING, [guarantee["id"]]),
         "evidence": evidence_of(counts, requested.precision),
         "limit": limit_of(requested, labels=0),
         "labels": [
@@ -179,5 +179,5 @@ def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, promise: dict[st
 
 _WAITING = """
     select count(distinct n) from queue where purpose = 'check' and n not in (select n from settled)
-        and n in (select n from machine_labels where promise = ?)
+        and n in (select n from machine_labels where guarantee = ?)
 """

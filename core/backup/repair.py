@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from core.backup.backups import newest_backup
-from core.backup.salvage import merge_tables, read_tables
+from core.backup.salvage import Part, merge_tables, read_tables
 from core.backup.stored_tables import scan
 from core.config.settings import FILE as SETTINGS
 from core.config.settings import LAST_GOOD, Settings, read_settings, way_back
@@ -22,8 +22,9 @@ from core.jobs.bundle import Report
 from core.labelling.resettling import settle_all
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.damage import wal_of
-from core.store.database import CONFIG, Store, count, note, refuse_held, unsound_wal, utc_now
+from core.store.database import CONFIG, Store, count, migrate, note, refuse_held, unsound_wal, utc_now
 from core.store.database import FILE as DATABASE
+from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.wal import committed_inserts, damaged_pages, flush_entry, read_wal, wal_header
 from core.store.whole_files import disk_errors, sync_folder, sync_tree
@@ -153,11 +154,11 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     if backup:
         done.backup = str(backup)
         shutil.copyfile(backup / DATABASE, base / DATABASE)
-    Store(base).close()  # of this schema, whatever the backup was of
     (work / "old").mkdir()
     parts = read_tables(_copy(folder, work / "old"), work / "parts", report)
     done.with_write_ahead = wal_of(work / "old" / DATABASE).exists()
     with duckdb.connect(str(base / DATABASE), config=CONFIG) as made:
+        migrate(made, _version(parts))  # rows go into tables of the schema that they are of
         done.lost = merge_tables(made, parts)
     if not backup and not any(part.rows for part in parts.values()):
         raise Damaged(
@@ -165,6 +166,14 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
             "changed. `rondo restore` makes a project of an archive; exports hold labels."
         )
     return base / DATABASE
+
+
+def _version(parts: dict[str, Part]) -> int:
+    """The schema of what was read; this one's where that cannot be read."""
+    with duckdb.connect() as reader:
+        files = parts.get("schema_version", Part()).files
+        versions = [count(reader, f"select max(version) from read_parquet('{quoted(file)}')") for file in files]
+    return max(versions, default=len(MIGRATIONS))
 
 
 def _finished(made: Path, wal: Path, settings: Settings, done: Repair) -> bool:

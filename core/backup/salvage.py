@@ -26,7 +26,7 @@ KEYS = {
     "models": "id",
     "jobs": "id",
     "taxonomies": "version",
-    "promises": "id",
+    "guarantees": "id",
     "machine_labels": "n",
     "people": "name",
     "team_datasets": "id",

@@ -51,8 +51,8 @@ def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Setti
         cursor.execute(f"delete from {table} where annotator = ?", [name])
     cursor.execute("delete from people where name = ?", [name])
     settle(cursor, "select touched.n from touched", settings)
-    for table in ("audit_log", "promises", "champions"):
-        cursor.execute(f"update {table} set who = ? where who = ?", [ERASED, name])
+    for table in ("audit_log", "guarantees", "champions"):
+        cursor.execute(f"update {table} set user = ? where user = ?", [ERASED, name])
     _forget(cursor, name)
     lost = count(cursor, "select count(*) from before where n not in (select n from settled)")
     changed = count(cursor, "select count(*) from before b join settled s using (n) where b.labels <> s.labels")

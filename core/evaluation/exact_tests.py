@@ -6,15 +6,17 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 
 
-def hypergeometric_p_value(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, promised: float) -> Floats:
-    """p-value of "fewer than `promised` of the pool's records are right" when so few of the audits were wrong.
+def hypergeometric_p_value(
+    audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, guaranteed: float
+) -> Floats:
+    """p-value of "fewer than `guaranteed` of the pool's records are right" when so few of the audits were wrong.
 
     Audits and the rest of a region are one population without order, so the audits among it are a draw without
     replacement: with W wrong in both together, P(at most w of the audits are wrong) is hypergeometric, and the worst
-    case that breaks the promise is W = w + 1 + the most that may be wrong in the rest. For a large rest this is the
+    case that breaks the guarantee is W = w + 1 + the most that may be wrong in the rest. For a large rest this is the
     binomial test; for a small one that would be too sure, since what was found right is gone from the rest.
     """
-    most = np.floor((1 - promised) * np.asarray(pool) + 1e-9).astype(np.int64)
+    most = np.floor((1 - guaranteed) * np.asarray(pool) + 1e-9).astype(np.int64)
     return _chance_of_so_few(audits, wrong, pool, most)
 
 
@@ -35,9 +37,9 @@ def _chance_of_so_few(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.Arr
 
 
 def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike, risk: float) -> Floats:
-    """The largest precision of the rest of a region that `hypergeometric_p_value` lets promise; 0 for none."""
+    """The largest precision of the rest of a region that `hypergeometric_p_value` lets guarantee; 0 for none."""
     m = np.maximum(np.asarray(pool, np.int64), 1)
-    low, high = np.full(m.shape, -1), m.copy()  # the fewest wrong that can be promised lie in (low, high]
+    low, high = np.full(m.shape, -1), m.copy()  # the fewest wrong that can be guaranteed lie in (low, high]
     while (high - low > 1).any():
         middle = (low + high) // 2
         passed = _chance_of_so_few(audits, wrong, pool, np.maximum(middle, 0)) <= risk
@@ -45,24 +47,24 @@ def lower_bound(audits: npt.ArrayLike, wrong: npt.ArrayLike, pool: npt.ArrayLike
     return np.asarray(1 - high / m)
 
 
-def evidence_against(right: int, wrong: int, accepted: int, promised: float) -> float:
-    """How much more likely blind answers are when the promise is broken: an e-value that may be looked at any time.
+def evidence_against(right: int, wrong: int, accepted: int, guaranteed: float) -> float:
+    """How much more likely blind answers are when the guarantee is broken: an e-value that may be looked at any time.
 
-    With a promise that holds it ever exceeds 1 / risk with chance `risk` at most (Ville 1939). Answers are a draw
-    without replacement from the accepted records; against the best case that keeps the promise stands a mixture over
+    With a guarantee that holds it ever exceeds 1 / risk with chance `risk` at most (Ville 1939). Answers are a draw
+    without replacement from the accepted records; against the best case that keeps the guarantee stands a mixture over
     precisions (Beta, around three times the wrong ones that are allowed): a prior-posterior ratio, Waudby-Smith and
     Ramdas 2020, which does not depend on the order.
     """
     from scipy.special import betaln
 
-    most = int(np.floor((1 - promised) * accepted + 1e-9))
+    most = int(np.floor((1 - guaranteed) * accepted + 1e-9))
     seen = right + wrong
     if not seen or not accepted:
         return 1.0
     if wrong > most:
         return float("inf")
     a = 1.5
-    b = a / min(3 * (1 - promised), 0.75) - a
+    b = a / min(3 * (1 - guaranteed), 0.75) - a
     broken = betaln(wrong + a, right + b) - betaln(a, b)
     likeliest = (accepted + 1) * wrong // seen + np.arange(-1, 2)
     retained = np.clip(likeliest, wrong, min(most, accepted - right))

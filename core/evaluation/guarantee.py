@@ -1,4 +1,4 @@
-"""Which machine labels may be accepted so that their precision is promised, and watching that promise. Knows arrays."""
+"""Which machine labels may be accepted so that their precision is guaranteed, and watching it. Knows arrays."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class Wanted:
 
     @property
     def risk(self) -> float:
-        """The chance that the promise is broken."""
+        """The chance that the guarantee is broken."""
         return 1 - self.confidence
 
 
@@ -62,7 +62,7 @@ class Step:
 @dataclass(frozen=True)
 class Certificate:
     """thresholds: label to least probability, of the labels that are accepted. covered, pool: records. audits, wrong:
-    the audit records in the accepted region. bound: as `Step` has it, never below the promised precision."""
+    the audit records in the accepted region. bound: as `Step` has it, never below the guaranteed precision."""
 
     thresholds: dict[str, float]
     parts: tuple[Part, ...]
@@ -76,8 +76,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Nothing can be promised. missing: further audit labels that would probably do, or where there are too few to tell
-    those with which the first test could pass at all; None where no number would do."""
+    """Nothing can be guaranteed. missing: further audit labels that would probably do, or where there are too few to
+    tell those with which the first test could pass at all; None where no number would do."""
 
     missing: int | None
     audits: int
@@ -99,7 +99,7 @@ def fewest(requested: Wanted) -> int:
 
 
 def check_wanted(requested: Wanted) -> None:
-    """Raises BadInput for shares that no evidence could prove, or that promise nothing."""
+    """Raises BadInput for shares that no evidence could prove, or that guarantee nothing."""
     shares = {
         "precision": requested.precision,
         "precision per label": requested.per_label,
@@ -116,7 +116,7 @@ def certify(evidence: Evidence, requested: Wanted) -> Certificate | Refusal:
     Learn then test (Angelopoulos, Bates, Candes, Jordan, Lei, Annals of Applied Statistics 2025) with fixed-sequence
     testing: from the region that covers most, times its chance to pass as far as one can say without looking whether
     audits are right, to looser and looser ones until the first that fails. A region's test is exact for the finite
-    pool (`hypergeometric_p_value`). That all labels keep a promise of their own costs no extra risk: it passes when
+    pool (`hypergeometric_p_value`). That all labels keep a guarantee of their own costs no extra risk: it passes when
     each of its tests does (intersection-union, Berger 1982). The confidence is that of one look: who looks again after
     every few audit labels and takes the first certificate has somewhat less.
     """
@@ -159,12 +159,12 @@ def _hopes(regions: Regions, requested: Wanted) -> tuple[Floats, Ints, Ints]:
         * _power(audits.cumsum(axis=1), total, right, (requested.precision, requested.risk))
     )
     if requested.per_label is None:
-        hopes[:, :-1] = 0  # labels are left out only where they must keep a promise of their own
+        hopes[:, :-1] = 0  # labels are left out only where they must keep a guarantee of their own
     return np.asarray(hopes, np.float64), orders.astype(np.int64), pool.astype(np.int64)
 
 
 def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]) -> Floats:
-    """Chance that a region of such precision passes its test of (promised, risk)."""
+    """Chance that a region of such precision passes its test of (guaranteed, risk)."""
     from scipy.special import bdtr
 
     low = np.full(

@@ -1,4 +1,4 @@
-"""Parts of the pool that hold together by how sure a suggestion is, surest first. Knows arrays and no promise."""
+"""Parts of the pool that hold together by how sure a suggestion is, surest first. Knows arrays and no guarantee."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class CheckedRecords:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a promise rests on. audit: drawn uniformly from what the pool was. guide: any others; they only decide in
+    """What a guarantee rests on. audit: drawn uniformly from what the pool was. guide: any others; they only decide in
     which order records are looked at. pool_label, pool_chance: (N,) what the model suggests for the pool."""
 
     labels: tuple[str, ...]

@@ -175,10 +175,10 @@ _LINES = f"""
         select n, [any_value(label)] as labels from flags
         where kind = 'label_error' and label is not null and n in (select n from wanted) group by n
     ),
-    verdicts as (select n, said from judged where n in (select n from wanted))
+    verdicts as (select n, predicted from held_out_predictions where n in (select n from wanted))
     select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
            coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
-           w.first in (select n from blind), coalesce(d.labels, v.said)
+           w.first in (select n from blind), coalesce(d.labels, v.predicted)
     from wanted w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
     left join machine m on m.n = w.n left join flagged k on k.n = w.n left join doubted d on d.n = w.n
     left join verdicts v on v.n = w.n

@@ -52,8 +52,8 @@ _FILTERS = {
                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
     "kind": f"n in ({FLAGGED})",
     "machine": f"n in (select n from machine_labels) and {_SEEN}",
-    "truth": "n in (select n from judged where list_contains(truth, $truth))",
-    "predicted": f"n in (select n from judged where list_contains(said, $predicted)) and {_SEEN}",
+    "truth": "n in (select n from held_out_predictions where list_contains(truth, $truth))",
+    "predicted": f"n in (select n from held_out_predictions where list_contains(predicted, $predicted)) and {_SEEN}",
 }
 _SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 

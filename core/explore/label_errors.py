@@ -15,10 +15,13 @@ from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
+from core.jobs.kinds import JobKind
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads.head import FEWEST
 from core.models.vectors import encoded_rows
 from core.project import Project
+
+INSPECT: JobKind[dict[str, Any], dict[str, Any]] = JobKind("inspect", dict, dict)
 
 KINDS = {
     "label_error": "likely label errors: a model that did not see the label would give another",
@@ -72,9 +75,9 @@ def inspect(project: Project, report: Report) -> dict[str, Any]:
         "multi": settings.multi,
         "seed": settings.seed,
     }
-    bundle = project.jobs.prepare("inspect", params)
+    bundle = project.jobs.prepare(INSPECT, params)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
-    result = project.jobs.run(bundle, report, "Inspecting labels")
+    result = project.jobs.run(bundle, INSPECT, report, "Inspecting labels")
     with project.store.transaction() as cursor:
         if project.jobs.taken_in(bundle, cursor):
             cursor.execute("delete from flags")

@@ -13,9 +13,12 @@ import numpy.typing as npt
 from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now
+
+MAP: JobKind[dict[str, Any], dict[str, Any]] = JobKind("project", dict, dict)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -75,7 +78,7 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> dic
         made_at=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
     )
     bundle = _bundle(project, rows, old)
-    result = project.jobs.run(bundle, report, "Making the map")
+    result = project.jobs.run(bundle, MAP, report, "Making the map")
     _take_in(project, bundle, facts)
     return {"points": result["points"], "added": len(rows), "seconds": result["seconds"]}
 
@@ -157,7 +160,7 @@ def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:
         "threads": settings.threads,
         "seed": settings.seed % 2**32,
     }
-    bundle = project.jobs.prepare("project", params)
+    bundle = project.jobs.prepare(MAP, params)
     known: dict[str, npt.NDArray[Any]] = {"known": old.n, "known_xy": old.xy} if old else {}
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, **known)
     return bundle

@@ -33,7 +33,7 @@ class Dossier:
     """A record with its text in full. line: as it stands in a list. labels: ids of its settled labels, None: none yet.
 
     facts: named texts, the record's own first. answers: every event in the order in which it came. verdicts: what
-    heads that did not see the record say of it. promises: the machine label and what it was accepted on. corrections:
+    heads that did not see the record say of it. guarantees: the machine label and what it was accepted on. corrections:
     id of each standing correction and who gave it, the newest last. queued: where it waits, or None.
     """
 
@@ -44,7 +44,7 @@ class Dossier:
     labels: tuple[str, ...] | None
     answers: Rows
     verdicts: Rows
-    promises: Rows
+    guarantees: Rows
     corrections: tuple[tuple[str, str], ...]
     queued: str | None
 
@@ -67,7 +67,7 @@ def read_dossier(project: Project, record: str) -> Dossier:
             labels=tuple(settled[0]) if settled else None,
             answers=answers,
             verdicts=[] if line.hidden else _verdicts(cursor, n, names),
-            promises=[] if line.hidden else _promises(cursor, n, names),
+            guarantees=[] if line.hidden else _guarantees(cursor, n, names),
             corrections=corrections,
             queued=_queued(cursor, n),
         )
@@ -176,7 +176,9 @@ def _how(via: str | None) -> str:
 
 
 def _verdicts(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
-    rows = cursor.execute("select truth, said, probability, stratum from judged where n = ?", [n]).fetchall()
+    rows = cursor.execute(
+        "select truth, predicted, probability, stratum from held_out_predictions where n = ?", [n]
+    ).fetchall()
     return [
         {
             "label then": named(truth, names),
@@ -188,10 +190,10 @@ def _verdicts(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
     ]
 
 
-def _promises(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
+def _guarantees(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
     rows = cursor.execute(
-        """select m.labels, m.probability, m.threshold, p.precision, p.confidence, p.made_at, p.who
-           from machine_labels m left join promises p on p.id = m.promise where m.n = ?""",
+        """select m.labels, m.probability, m.threshold, p.precision, p.confidence, p.made_at, p.user
+           from machine_labels m left join guarantees p on p.id = m.guarantee where m.n = ?""",
         [n],
     ).fetchall()
     return [
@@ -199,7 +201,7 @@ def _promises(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
             "machine label": named(labels, names),
             "probability": probability,
             "threshold": threshold,
-            "promised precision": precision,
+            "guaranteed precision": precision,
             "confidence": confidence,
             "accepted": None if made_at is None else _day(made_at),
             "by": who,

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core import errors
-from core.errors import Cancelled, Damaged, Refused, RondoError
+from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.jobs.code_version import code_version
+from core.jobs.kinds import JobKind, Params, Result
 from core.store.database import Store, utc_now
+from core.typed_json import from_json, to_json
 
 POLL_SECONDS = 0.05
 
@@ -116,6 +118,14 @@ class Bundle:
         except (OSError, ValueError, KeyError, TypeError):
             return ""
 
+    def params(self, kind: JobKind[Params, Result]) -> Params:
+        """What the job was given. Raises Damaged where `job.json` does not say."""
+        try:
+            values = json.loads((self.path / "job.json").read_text(encoding="utf-8"))["params"]
+            return from_json(kind.params, values, f"The parameters of {self.path.name}")
+        except (OSError, ValueError, KeyError, TypeError, BadInput) as error:
+            raise Damaged(f"{self.path / 'job.json'} cannot be read ({error}). Start the job again.") from None
+
     @property
     def sealed(self) -> bool:
         """Is what goes in complete, and there still?"""
@@ -185,28 +195,33 @@ class Jobs:
     runner: Runner
     folder: Path
 
-    def prepare(self, kind: str, params: Mapping[str, Any]) -> Bundle:
+    def prepare(self, kind: JobKind[Params, Result], params: Params) -> Bundle:
         """A new bundle with an empty `in/`, not yet started."""
-        job_id = f"{utc_now():%Y%m%d-%H%M%S}-{kind}-{secrets.token_hex(3)}"
+        job_id, values = f"{utc_now():%Y%m%d-%H%M%S}-{kind.name}-{secrets.token_hex(3)}", to_json(params)
         bundle = Bundle(self.folder / job_id)
         try:
             self.folder.mkdir(exist_ok=True)  # not the project's: where that was renamed, nothing is made again
             for name in ("in", "out"):
                 (bundle.path / name).mkdir(parents=True)
-            write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind, "params": dict(params)})
+            write_json(bundle.path / "job.json", {"schema": 1, "id": job_id, "kind": kind.name, "params": values})
         except OSError as error:
             shutil.rmtree(bundle.path, ignore_errors=True)
             raise Refused(f"The job cannot be written: {error}. Free the disk, and start it again.") from None
         with self.store.transaction() as cursor:
             cursor.execute(
                 "insert into jobs (id, kind, state, made_at, params) values (?, ?, 'draft', ?, ?)",
-                [job_id, kind, utc_now(), json.dumps(dict(params))],
+                [job_id, kind.name, utc_now(), json.dumps(values)],
             )
         return bundle
 
     def run(
-        self, bundle: Bundle, report: Report, what: str, resources: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+        self,
+        bundle: Bundle,
+        kind: JobKind[Params, Result],
+        report: Report,
+        what: str,
+        resources: Mapping[str, Any] | None = None,
+    ) -> Result:
         """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`.
 
         resources: as `Runner.start` takes them, never stored: a token may be in `environment`.
@@ -222,7 +237,7 @@ class Jobs:
         if result is None:
             self._end(bundle, "lost", None)
             raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
-        return self._checked(bundle, result, what)
+        return from_json(kind.result, self._checked(bundle, result, what), f"The result of {bundle.path.name}")
 
     def _wait(self, bundle: Bundle, handle: Mapping[str, Any], report: Report, what: str) -> None:
         while self.runner.look(bundle.path, handle).state in UNDER_WAY:

@@ -180,7 +180,7 @@ def _values(bulk: str, label_ids: Sequence[str], who: str, settings: Settings) -
 
 def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:
     rows = cursor.execute(
-        """select detail->>'bulk' as id, who, logged_at, detail->>'$.labels[*]', (detail->>'count')::bigint,
+        """select detail->>'bulk' as id, user, logged_at, detail->>'$.labels[*]', (detail->>'count')::bigint,
                   id in (select detail->>'bulk' from audit_log where what = 'bulk undo')
            from audit_log where what = 'bulk' order by logged_at desc, id"""
     ).fetchall()

@@ -13,9 +13,9 @@ from core.labelling.settling import settle
 from core.store.database import count, note, utc_now
 from core.store.pool import IDLE_CHECKS
 
-_END_EMPTY_PROMISES = """
-    update promises set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'
-    where state = 'standing' and id not in (select promise from machine_labels)
+_END_EMPTY_GUARANTEES = """
+    update guarantees set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'
+    where state = 'in_force' and id not in (select guarantee from machine_labels)
 """
 
 
@@ -46,7 +46,7 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     active = [label.id for label in taxonomy.active]
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
     cursor.execute(IDLE_CHECKS)
-    cursor.execute(_END_EMPTY_PROMISES, [utc_now()])
+    cursor.execute(_END_EMPTY_GUARANTEES, [utc_now()])
     return settings
 
 

@@ -13,6 +13,7 @@ from core.config.settings import Settings
 from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
@@ -21,10 +22,18 @@ from core.project import Project
 from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.held_out import judged_rows, read_truth, unseen
-from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
+from core.rounds.champion_log import (
+    Activation,
+    load_suggestions,
+    log_activation,
+    rank_again,
+    store_held_out_predictions,
+)
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
 from core.store.pool import HELD
+
+ACTIVATE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("activate", dict, dict)
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
 
@@ -146,7 +155,7 @@ def activate(project: Project, report: Report, activation: Activation, *, force:
             activation = _asked_again(project, activation)
         change = _Change(activation, active_model(project), settings)
         bundle = _prepare(project, change)
-        project.jobs.run(bundle, report, "Scoring all records")
+        project.jobs.run(bundle, ACTIVATE, report, "Scoring all records")
         result = _take_in(project, bundle, change)
     return result | {"seconds": round(time.monotonic() - started, 3)}
 
@@ -175,7 +184,7 @@ def _prepare(project: Project, change: _Change) -> Bundle:
         "multi": settings.multi,
         "threads": settings.threads,
     }
-    bundle = project.jobs.prepare("activate", params)
+    bundle = project.jobs.prepare(ACTIVATE, params)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=judged)
     return bundle
 
@@ -209,9 +218,9 @@ def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict
     left = _left_by(cursor, activation.model) if activation.how == "rolled back" else None
     log_activation(cursor, activation, change.before)
     rank_again(cursor, str(out / "ranked.parquet"), activation.model)
-    enter_verdicts(cursor, str(out / "judged.parquet"), activation.model)
+    store_held_out_predictions(cursor, str(out / "held_out_predictions.parquet"), activation.model)
     restored = _put_back(cursor, left) if left else 0
-    promise = _promise(cursor, activation.model)
+    guarantee = _guarantee(cursor, activation.model)
     note(
         cursor,
         activation.who,
@@ -223,8 +232,8 @@ def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict
         "before": change.before,
         "encoder": activation.encoder,
         "restored": restored,
-        "promise": promise,
-        "sentence": _sentence(activation, change.before, promise),
+        "guarantee": guarantee,
+        "sentence": _sentence(activation, change.before, guarantee),
     }
 
 
@@ -265,27 +274,27 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
     )
 
 
-def _promise(cursor: duckdb.DuckDBPyConnection, activation: str) -> dict[str, Any] | None:
-    """The promise that stands. It is about labels that were given, whoever is champion now, and its check goes on."""
+def _guarantee(cursor: duckdb.DuckDBPyConnection, activation: str) -> dict[str, Any] | None:
+    """The guarantee in force. It is about labels that were given, whoever is champion now, and its check goes on."""
     rows = cursor.execute(
-        """select id, model, (select count(*) from machine_labels where promise = promises.id) from promises
-           where state = 'standing'"""
+        """select id, model, (select count(*) from machine_labels where guarantee = guarantees.id) from guarantees
+           where state = 'in_force'"""
     ).fetchall()
     if not rows or rows[0][1] == activation:
         return None
-    promise, model, labels = rows[0]
+    guarantee, model, labels = rows[0]
     sentence = (
         f"The {labels:,} machine labels of {model} stay, and so does their blind check. "
         "`rondo auto --accept` gives them anew by this model; `rondo withdraw` takes them back."
     )
-    return {"id": promise, "model": model, "labels": labels, "sentence": sentence}
+    return {"id": guarantee, "model": model, "labels": labels, "sentence": sentence}
 
 
-def _sentence(activation: Activation, before: str | None, promise: Mapping[str, Any] | None) -> str:
+def _sentence(activation: Activation, before: str | None, guarantee: Mapping[str, Any] | None) -> str:
     did = (
         f"Back to {activation.model}" if activation.how == "rolled back" else f"{activation.model} is the champion now"
     )
     parts = [f"{did}{f', in place of {before}' if before else ''}."]
     if activation.reason and activation.evidence and not activation.evidence["passes"]:
         parts.append(f"The gate was overruled: {activation.reason}")
-    return " ".join([*parts, *([promise["sentence"]] if promise else [])])
+    return " ".join([*parts, *([guarantee["sentence"]] if guarantee else [])])

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 CHAMPION = "champion"
 
 _HISTORY = """
-    select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, who, how, reason, evidence
+    select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, user, how, reason, evidence
     from champions order by champions.since, rowid
 """
 

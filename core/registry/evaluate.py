@@ -15,6 +15,7 @@ import numpy as np
 from core.errors import BadInput, Refused
 from core.evaluation.encoder_quality import MOST
 from core.jobs.bundle import Bundle, Report, write_json
+from core.jobs.kinds import JobKind
 from core.models.heads.neighbour_graph import Ints
 from core.project import Project
 from core.registry.champions import CHAMPION
@@ -32,6 +33,10 @@ from core.registry.lookup import (
 )
 from core.store.database import utc_now
 from core.store.targets import refuse_target
+
+EVALUATE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("evaluate", dict, dict)
+COMPARE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("compare", dict, dict)
+COMPARE_ENCODERS: JobKind[dict[str, Any], dict[str, Any]] = JobKind("compare_encoders", dict, dict)
 
 SAVED = "evaluations"
 OURS = ("gold", "audit", "split")
@@ -96,10 +101,10 @@ def evaluate(
     _check(project, judged, requested)
     lines = f"records.{_ending(requested.out)}" if requested.out is not None else None
     params = {"top_k": requested.top_k, "labeled_only": requested.labeled_only, "write": lines}
-    bundle = _bundle(project, "evaluate", [judged], requested, params)
+    bundle = _bundle(project, EVALUATE, [judged], requested, params)
     try:
         _write_input(project, bundle, [judged], requested.on)
-        result = project.jobs.run(bundle, report, f"Evaluating {judged.name}")
+        result = project.jobs.run(bundle, EVALUATE, report, f"Evaluating {judged.name}")
         result = {"model": judged.name, "on": requested.shown, "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"} | result
         if lines is not None and requested.out is not None:
             _hand_over(bundle.path / "out" / lines, Path(requested.out))
@@ -132,10 +137,10 @@ def compare(
     if matches[0] == matches[1]:
         raise BadInput(f"{first} and {second} are the same model, {matches[0].name}. Name two.")
     requested = Wanted(**options | {"on": requested.on or _first_there(project, None)})
-    bundle = _bundle(project, "compare", matches, requested, {})
+    bundle = _bundle(project, COMPARE, matches, requested, {})
     try:
         _write_input(project, bundle, matches, requested.on)
-        result = project.jobs.run(bundle, report, f"Comparing {matches[0].name} with {matches[1].name}")
+        result = project.jobs.run(bundle, COMPARE, report, f"Comparing {matches[0].name} with {matches[1].name}")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
@@ -155,11 +160,11 @@ def _compare_encoders(project: Project, report: Report, words: Sequence[str], re
     tuned = any(Path(encoder["place"]).is_dir() for encoder in matches)
     judging = requested.shown or ("gold and audit" if tuned else "all labels")
     entries = {"encoders": matches, "clusters": requested.clusters, "sample": requested.sample}
-    bundle = _bundle(project, "compare_encoders", [], requested, entries)
+    bundle = _bundle(project, COMPARE_ENCODERS, [], requested, entries)
     try:
         if not requested.file:
             write_records(project, bundle, _telling(project, requested.on, tuned=tuned), "")
-        result = project.jobs.run(bundle, report, "Comparing encoders")
+        result = project.jobs.run(bundle, COMPARE_ENCODERS, report, "Comparing encoders")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
@@ -214,7 +219,11 @@ def _ending(out: str) -> str:
 
 
 def _bundle(
-    project: Project, kind: str, models: Sequence[Model], requested: Wanted, params: Mapping[str, Any]
+    project: Project,
+    kind: JobKind[dict[str, Any], dict[str, Any]],
+    models: Sequence[Model],
+    requested: Wanted,
+    params: Mapping[str, Any],
 ) -> Bundle:
     settings = project.settings()
     active = settings.taxonomy.active

@@ -11,10 +11,13 @@ from typing import Any
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.reports.export import write_export
 from core.store.database import note
+
+PUSH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("push", dict, dict)
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -36,12 +39,12 @@ def push(project: Project, report: Report, *, repo: str, who: str = "local", **o
     exported = collect(project, entries["model"], fetch)
     message = str(entries["message"]) or f"Model {exported.model} by Rondo"
     params = {"repo": repo, "private": bool(entries["private"]), "message": message, "labels": bool(entries["labels"])}
-    bundle = project.jobs.prepare("push", {**params, "model": exported.model})
+    bundle = project.jobs.prepare(PUSH, {**params, "model": exported.model})
     try:
         write_folder(exported, bundle.path / "in" / "model", report)
         if entries["labels"]:
             _write_labels(project, bundle.path / "in" / "dataset")
-        result = project.jobs.run(bundle, report, f"Pushing {repo}", {"environment": environment})
+        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", {"environment": environment})
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
                 note(cursor, who, "push", {"model": exported.model, **result})

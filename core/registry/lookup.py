@@ -147,7 +147,8 @@ def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> N
             f"""copy (
                 select r.n, r.id, r.text, list_filter(s.labels, lambda x: list_contains($labels, x)) as labels,
                        j.probability as stated
-                from records r join settled s using (n) left join judged j on j.n = r.n and j.model = $model
+                from records r join settled s using (n)
+                left join held_out_predictions j on j.n = r.n and j.model = $model
                 where r.n in (select unnest($rows::bigint[])) order by r.n
             ) to '{target}' (format parquet)""",
             {"rows": rows.tolist(), "labels": active, "model": model},

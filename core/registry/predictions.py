@@ -12,7 +12,7 @@ from core.evaluation.scores import share
 from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
-from core.rounds.champion_log import SAID
+from core.rounds.champion_log import BEFORE_ANSWERS
 
 Row = dict[str, Any]
 SHOWN = 300
@@ -22,9 +22,9 @@ MOST_WORST = 200
 # The log, and what the champion of now has said since it came into use.
 _TOLD = f"""
     create or replace temp table told as
-    select p.n, p.model, p.labels as said, p.probability, p.said_at, z.labels as truth, z.stratum, z.round,
+    select p.n, p.model, p.labels as predicted, p.probability, p.predicted_at, z.labels as truth, z.stratum, z.round,
            z.settled_at, list_sort(p.labels) = list_sort(z.labels) as is_right
-    from (select * from predictions union all select * from ({SAID})) p join settled z using (n)
+    from (select * from predictions union all select * from ({BEFORE_ANSWERS})) p join settled z using (n)
     where list_has_all(list_concat(z.labels, $active::varchar[]), p.labels)
 """
 _GROUPS = {
@@ -38,8 +38,8 @@ _BY = """
 """
 # Not what waits for another blind answer: nobody shall see what a model says of it.
 _WORST = f"""
-    select t.n, r.id, r.text[1:{SHOWN}], t.said, t.truth, t.probability, t.stratum, t.model,
-           strftime(t.said_at, '%Y-%m-%dT%H:%M:%SZ')
+    select t.n, r.id, r.text[1:{SHOWN}], t.predicted, t.truth, t.probability, t.stratum, t.model,
+           strftime(t.predicted_at, '%Y-%m-%dT%H:%M:%SZ')
     from told t join records r using (n)
     where not t.is_right and t.n not in ({BLIND.format(ns=MAY_BE_BLIND)}) order by t.probability desc, t.n limit $worst
 """

@@ -151,7 +151,7 @@ def _quality(model: Card | None) -> list[str]:
 
 
 def _machine(card: Card) -> list[str]:
-    if not card["promises"]:
+    if not card["guarantees"]:
         return ["## Machine labels", "", "None were accepted."]
     columns = ("id", "made_at", "state", "precision", "per_label", "confidence", "model", "covered", "pool", "why")
     right, wrong = card["checked"]["right"], card["checked"]["wrong"]
@@ -161,8 +161,8 @@ def _machine(card: Card) -> list[str]:
     return [
         "## Machine labels",
         "",
-        f"{card['labels']:,} machine labels stand for records that no person has answered. {checked} A promise says: "
+        f"{card['labels']:,} machine labels stand for records that no person has answered. {checked} A guarantee says: "
         "with this confidence, at least this share (precision) of the labels it covered is right.",
-        *as_table([{column: row[column] for column in columns} for row in card["promises"]]),
+        *as_table([{column: row[column] for column in columns} for row in card["guarantees"]]),
         *as_table(card["per_label"]),
     ]

@@ -210,22 +210,22 @@ def _drift(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _machine(cursor: Cursor, settings: Settings) -> Card:
-    """All promises there were, and per label of the standing one: labels, and blind answers that agree and do not."""
-    promises = _rows(
+    """All guarantees there were, and per label of the one in force: labels, and blind answers that agree and do not."""
+    guarantees = _rows(
         cursor,
         """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, state, precision, per_label, confidence,
                   model, covered, pool, why
-           from promises order by promises.made_at""",
+           from guarantees order by guarantees.made_at""",
     )
     names = settings.taxonomy.names
     counts = [
         checked
-        for promise in promises
-        if promise["state"] == "standing"
-        for checked in count_checks(cursor, promise["id"], multi=settings.multi)
+        for guarantee in guarantees
+        if guarantee["state"] == "in_force"
+        for checked in count_checks(cursor, guarantee["id"], multi=settings.multi)
     ]
     return {
-        "promises": promises,
+        "guarantees": guarantees,
         "labels": sum(one.left for one in counts),
         "checked": {"right": sum(one.right for one in counts), "wrong": sum(one.wrong for one in counts)},
         "per_label": [

@@ -1,4 +1,4 @@
-"""Where a model errs, as rows: confused labels, calibration, scores per label. Knows `judged`, not who judged."""
+"""Where a model errs, as rows: confused labels, calibration, scores per label. Knows predictions, not who made them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,29 +23,30 @@ LEAST = {"records": 1, "share": 0.0005}
 # diagonal, and each one missed is paired with each one wrongly said, or with none.
 _CELLS = """
     with verdict as (
-        select stratum, weight, truth, said,
-               list_filter(truth, lambda x: not list_contains(said, x)) as missed,
-               list_filter(said, lambda x: not list_contains(truth, x)) as wrong
-        from judged where (stratum = 'gold') = ($stratum = 'gold')
+        select stratum, weight, truth, predicted,
+               list_filter(truth, lambda x: not list_contains(predicted, x)) as missed,
+               list_filter(predicted, lambda x: not list_contains(truth, x)) as wrong
+        from held_out_predictions where (stratum = 'gold') = ($stratum = 'gold')
     ), halves as (
         select stratum, weight, wrong, unnest(if(len(missed) = 0, [null], missed)) as truth from verdict
         where len(missed) + len(wrong) > 0
     ), pairs as (
-        select stratum, weight, label as truth, label as said
-        from (select stratum, weight, unnest(list_intersect(truth, said)) as label from verdict)
+        select stratum, weight, label as truth, label as predicted
+        from (select stratum, weight, unnest(list_intersect(truth, predicted)) as label from verdict)
         union all select stratum, weight, truth, unnest(if(len(wrong) = 0, [null], wrong)) from halves
-        union all select stratum, weight, null, null from verdict where len(truth) + len(said) = 0
+        union all select stratum, weight, null, null from verdict where len(truth) + len(predicted) = 0
     )
-    select truth, said, count(*) filter (stratum = $stratum) as records,
+    select truth, predicted, count(*) filter (stratum = $stratum) as records,
            if($stratum = 'gold', count(*) / (select count(*) from verdict),
               sum(weight) / (select sum(weight) from verdict)) as share
-    from pairs group by truth, said having records > 0 or share > 0 order by records desc, share desc, truth, said
+    from pairs group by truth, predicted having records > 0 or share > 0
+    order by records desc, share desc, truth, predicted
 """
 
 
 def judged_strata(project: Project) -> list[str]:
     """Which of STRATA have verdicts of the newest model."""
-    rows = {stratum for (stratum,) in project.store.query("select distinct stratum from judged")}
+    rows = {stratum for (stratum,) in project.store.query("select distinct stratum from held_out_predictions")}
     return [stratum for stratum in STRATA if stratum in rows]
 
 
@@ -119,8 +120,8 @@ def calibration(project: Project, stratum: str) -> Row | None:
     above at_most in one case of twenty.
     """
     rows = project.store.query(
-        """select probability, list_sort(truth) = list_sort(said), if(stratum = 'gold', 1, weight) as weight
-           from judged where stratum = ? and probability is not null order by probability, n""",
+        """select probability, list_sort(truth) = list_sort(predicted), if(stratum = 'gold', 1, weight) as weight
+           from held_out_predictions where stratum = ? and probability is not null order by probability, n""",
         [stratum],
     )
     if not rows:

@@ -19,8 +19,8 @@ from core.store.tables import write_table
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",
     "complete": "one label per record, people's where there is one, else the machine's; the column `by` says which",
-    "machine": "labels accepted on a standing promise, for records that nobody labelled",
-    "suggestions": "what the newest model proposes for records that nobody labelled; no promise",
+    "machine": "labels accepted on a guarantee in force, for records that nobody labelled",
+    "suggestions": "what the newest model proposes for records that nobody labelled; no guarantee",
     "responses": "every answer that was ever given, one row each, undone ones too",
     "all": "every record with its label, its machine label and its suggestion, in columns of their own",
 }
@@ -53,9 +53,9 @@ _SUGGESTED = """
 """
 _MACHINE = f"""
     select r.n, m.labels, if(r.duplicate_of is null, 'machine', 'duplicate') as how, m.probability, m.threshold,
-           m.promise, p.precision, p.confidence, m.model
-    from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join promises p on p.id = m.promise
-    where p.state = 'standing' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
+           m.guarantee, p.precision, p.confidence, m.model
+    from records r join machine_labels m on m.n = coalesce(r.duplicate_of, r.n) join guarantees p on p.id = m.guarantee
+    where p.state = 'in_force' and list_has_all({{active}}, m.labels) and r.n not in (select n from ({_SETTLED}))
 """
 _LABELLED = f"({_SETTLED}) s left join ({_GIVEN}) a on a.n = s.first"
 _ORIGIN = "r.split, r.source, r.meta::varchar as meta"
@@ -67,12 +67,12 @@ _QUERIES = {
     "complete": f"""
         select r.id, r.text, if(s.n is null, {{names:m.labels}}, {{names:s.labels}}) as label,
                if(s.n is null, 'machine', 'person') as by, coalesce(s.how, m.how) as how, s.stratum, a.annotators,
-               s.settled_at, m.model, m.probability, m.threshold, m.promise, {_ORIGIN}
+               s.settled_at, m.model, m.probability, m.threshold, m.guarantee, {_ORIGIN}
         from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
         where s.n is not null or m.n is not null order by r.n""",
     "machine": f"""
-        select r.id, r.text, {{names:m.labels}} as label, m.how, m.probability, m.threshold, m.promise,
-               m.precision as promised_precision, m.confidence, m.model, {_ORIGIN}
+        select r.id, r.text, {{names:m.labels}} as label, m.how, m.probability, m.threshold, m.guarantee,
+               m.precision as guaranteed_precision, m.confidence, m.model, {_ORIGIN}
         from ({_MACHINE}) m join records r using (n) order by r.n""",
     "suggestions": f"""
         select r.id, r.text, {{names:g.labels}} as label, g.probability, g.model
@@ -88,7 +88,7 @@ _QUERIES = {
     "all": f"""
         select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at,
                {{names:m.labels}} as machine_label, m.probability as machine_probability,
-               m.threshold as machine_threshold, m.model as machine_model, m.promise,
+               m.threshold as machine_threshold, m.model as machine_model, m.guarantee,
                {{names:g.labels}} as suggestion, g.probability, {_ORIGIN}
         from records r left join ({_LABELLED}) on s.n = r.n left join ({_MACHINE}) m on m.n = r.n
         left join ({_SUGGESTED}) g on g.n = r.n order by r.n""",
@@ -127,7 +127,7 @@ def stamp(project: Project) -> str:
     counts = project.store.query(
         """select (select count(*) from records), (select count(*) from responses), (select count(*) from batches),
                   (select count(*) from models), (select count(*) from machine_labels),
-                  (select count(*) from promises), (select count(*) from promises where state = 'standing'),
+                  (select count(*) from guarantees), (select count(*) from guarantees where state = 'in_force'),
                   (select count(*) from audit_log)"""
     )
     return repr((project.folder, counts, project.settings()))

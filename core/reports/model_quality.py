@@ -165,8 +165,9 @@ def _asked_wrong(project: Project) -> float | None:
     """Share of the chosen records of the last RECENT rounds that a head which had not seen them got wrong; None below
     FEWEST of them. It stands for how often a person changes the suggestion."""
     rows = project.store.query(
-        """select count(*), count(*) filter (truth <> said) from judged join settled using (n)
-           where judged.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
+        """select count(*), count(*) filter (truth <> predicted)
+           from held_out_predictions as held join settled using (n)
+           where held.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
         [RECENT],
     )
     count, wrong = rows[0]

@@ -79,7 +79,7 @@ def batches(project: Project) -> list[dict[str, Any]]:
 
 
 def warnings(project: Project) -> list[str]:
-    """Promises that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
+    """Guarantees that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
     return announcements(project) + (list(json.loads(written)["warnings"]) if written else [])

@@ -45,7 +45,7 @@ def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, be
     """
     if before is not None:
         cursor.execute(_ADMIT, {"model": before})
-    keep_said(cursor)
+    log_predictions(cursor)
     cursor.execute("drop table suggestions")
     cursor.execute("alter table incoming rename to suggestions")
     cursor.execute(
@@ -74,7 +74,7 @@ _WAITING = """
 
 # Of a record that nobody had answered when the model came into use, and somebody has since, it said this before the
 # truth was known. Who said so first is kept: the next model has learnt from the answer.
-SAID = """
+BEFORE_ANSWERS = """
     with office as (
         select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
         where id = (select model from suggestions limit 1)
@@ -86,9 +86,9 @@ SAID = """
 """what the model in use said of records before anybody answered them, and the log does not hold yet"""
 
 
-def keep_said(cursor: duckdb.DuckDBPyConnection) -> None:
+def log_predictions(cursor: duckdb.DuckDBPyConnection) -> None:
     """Adds to the prediction log what goes with the suggestions."""
-    cursor.execute(f"insert into predictions {SAID}")
+    cursor.execute(f"insert into predictions {BEFORE_ANSWERS}")
 
 
 def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> None:
@@ -114,12 +114,12 @@ def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> No
     cursor.execute("update queue set position = places.position from places where places.n = queue.n")
 
 
-def enter_verdicts(cursor: duckdb.DuckDBPyConnection, judged: str, model: str) -> None:
+def store_held_out_predictions(cursor: duckdb.DuckDBPyConnection, predictions: str, model: str) -> None:
     """Those of the model in use replace the ones before."""
-    cursor.execute("delete from judged")
+    cursor.execute("delete from held_out_predictions")
     cursor.execute(
-        """insert into judged
-           select j.n, s.stratum, j.weight, j.truth, j.said, j.label, j.probability, ?
+        """insert into held_out_predictions
+           select j.n, s.stratum, j.weight, j.truth, j.predicted, j.label, j.probability, ?
            from read_parquet(?) j join settled s using (n)""",
-        [model, judged],
+        [model, predictions],
     )

@@ -13,7 +13,13 @@ from core.labelling.calibrating import insert_gold_checks, share_of
 from core.labelling.gold import ask_test_records
 from core.models.in_use import active_model
 from core.project import Project
-from core.rounds.champion_log import Activation, enter_verdicts, load_suggestions, log_activation, rank_again
+from core.rounds.champion_log import (
+    Activation,
+    load_suggestions,
+    log_activation,
+    rank_again,
+    store_held_out_predictions,
+)
 from core.rounds.plans import Choice, Plan
 from core.rounds.rechoosing import keep_choice
 from core.store.database import utc_now
@@ -78,7 +84,7 @@ def _enter_model(
     summary = _insert_model(cursor, model, result, settings, before)
     log_activation(cursor, Activation(model, settings.encoder, "round"), before)
     rank_again(cursor, str(out / "ranked.parquet"), model)
-    enter_verdicts(cursor, str(out / "judged.parquet"), model)
+    store_held_out_predictions(cursor, str(out / "held_out_predictions.parquet"), model)
     return summary
 
 

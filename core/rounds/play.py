@@ -14,6 +14,7 @@ from core.config.settings import Settings
 from core.config.taxonomy import spoken
 from core.errors import BadInput, Refused, RondoError
 from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.labelling.gold import UNASKED_TEST
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
@@ -24,6 +25,8 @@ from core.rounds.outcomes import apply_result, queue_test_records
 from core.rounds.plans import Choice, Plan, Request, choice, share_batch
 from core.store.database import count
 from core.store.pool import AUDIT_POOL, NUMBERS, POOL
+
+ROUND: JobKind[dict[str, Any], dict[str, Any]] = JobKind("round", dict, dict)
 
 Ints = npt.NDArray[np.int64]
 
@@ -45,9 +48,9 @@ def run_round(project: Project, report: Report, *, learn: bool, request: Request
             plan = replace(plan, choose=None)
         if plan.test and not (plan.learn or plan.choose):
             return queue_test_records(project, plan.test)
-        bundle = project.jobs.prepare("round", _params(project, plan, settings) | {"sources": sources})
+        bundle = project.jobs.prepare(ROUND, _params(project, plan, settings) | {"sources": sources})
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
-        result = project.jobs.run(bundle, report, "Learning" if learn else "Choosing")
+        result = project.jobs.run(bundle, ROUND, report, "Learning" if learn else "Choosing")
         return apply_result(project, bundle, plan, result, settings)
 
 
@@ -119,7 +122,7 @@ def take_in_finished(project: Project, report: Report) -> int:
             chosen = Choice(**params["choose"]) if params["choose"] else None
             plan = Plan(params["learn"], chosen, params.get("test", 0))
             with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
-                result = project.jobs.run(bundle, report, "Finishing a round")
+                result = project.jobs.run(bundle, ROUND, report, "Finishing a round")
                 apply_result(project, bundle, plan, result, project.settings())
                 taken += 1
     return taken

@@ -11,7 +11,10 @@ import numpy.typing as npt
 
 from core.errors import Damaged, Refused
 from core.jobs.bundle import Bundle, Report, write_json
+from core.jobs.kinds import JobKind
 from core.project import Project
+
+RECHOOSE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("rechoose", dict, dict)
 
 ROWS = ("pool_rows", "machine_rows", "train_rows")
 """what a choice depends on besides its parameters and the vectors"""
@@ -45,9 +48,9 @@ def rechoose(project: Project, report: Report, *, batch: int) -> dict[str, Any]:
         raise Damaged(
             f"{path.with_suffix('')}.* cannot be read ({error}), so round {batch} cannot be chosen again."
         ) from None
-    bundle = project.jobs.prepare("rechoose", parameters)
+    bundle = project.jobs.prepare(RECHOOSE, parameters)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
-    project.jobs.run(bundle, report, "Choosing again")
+    project.jobs.run(bundle, RECHOOSE, report, "Choosing again")
     again = _chosen(project, bundle)
     with project.store.transaction() as cursor:
         project.jobs.taken_in(bundle, cursor)

@@ -18,7 +18,7 @@ class Pool:
     rows: (m,) row numbers of the candidates, ascending. labelled: (k,) row numbers that already have a label.
     probs: (m, labels) of the active model, aligned with `rows`, or None before the first model.
     multi: True when several labels may hold at once, so that rows of `probs` do not sum to 1.
-    audit_only: row numbers that the audit may draw but no strategy may choose: labelled by machine under a promise.
+    audit_only: row numbers that the audit may draw but no strategy may choose: labelled by machine under a guarantee.
     """
 
     vectors: Floats

@@ -306,17 +306,21 @@ class Store:
 
     def _migrate(self) -> None:
         with self.transaction() as cursor:
-            cursor.execute("create table if not exists schema_version (version integer not null)")
-            row = cursor.execute("select max(version) from schema_version").fetchone()
-            version = (row[0] if row else 0) or 0
-            if version > len(MIGRATIONS):
+            if (version := migrate(cursor, len(MIGRATIONS))) > len(MIGRATIONS):
                 raise Refused(
                     f"{self.path} was written by a newer Rondo (schema {version}, this one knows {len(MIGRATIONS)}). "
                     "Upgrade Rondo; nothing was changed."
                 )
-            for number, step in enumerate(MIGRATIONS[version:], version + 1):
-                cursor.execute(step)
-                cursor.execute("insert into schema_version values (?)", [number])
+
+
+def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:
+    """Takes the steps that are missing up to this version of the schema; returns the version that there is then."""
+    cursor.execute("create table if not exists schema_version (version integer not null)")
+    version = count(cursor, "select coalesce(max(version), 0) from schema_version")
+    for number, step in enumerate(MIGRATIONS[version:to], version + 1):
+        cursor.execute(step)
+        cursor.execute("insert into schema_version values (?)", [number])
+    return max(version, to)
 
 
 def _keep_private(path: Path) -> None:

@@ -283,4 +283,15 @@ MIGRATIONS: tuple[str, ...] = (
         files varchar[] not null       -- of the project's own, below its folder: exports that hold it
     );
     """,
+    """
+    alter table judged rename to held_out_predictions;   -- what heads that did not see a record predicted of it
+    alter table held_out_predictions rename column said to predicted;
+    alter table promises rename to guarantees;           -- what machine labels were accepted on
+    alter table guarantees rename column who to user;
+    update guarantees set state = 'in_force' where state = 'standing';
+    alter table machine_labels rename column promise to guarantee;
+    alter table audit_log rename column who to user;
+    alter table champions rename column who to user;
+    alter table predictions rename column said_at to predicted_at;
+    """,
 )

@@ -46,7 +46,7 @@ AUDIT_POOL = f"""
 """
 
 POOL = f"{AUDIT_POOL} and r.n not in (select m.n from machine_labels m)"
-"""who can be chosen: not what a standing promise has labelled by machine"""
+"""who can be chosen: not what a guarantee in force has labelled by machine"""
 
 
 NUMBERS = "(select count(*) from records) + (select count(*) from erased)"

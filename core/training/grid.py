@@ -14,6 +14,7 @@ from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.evaluation.reporting import STRATA, in_words, shown_scores
 from core.jobs.bundle import ENDED, Bundle, Report
+from core.jobs.kinds import JobKind
 from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry
@@ -22,6 +23,8 @@ from core.training.launch import POLL_SECONDS, Order, TrainingRequest, launch, o
 from core.training.material import refuse_too_little, write_material
 from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
+
+SEARCH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("grid", dict, dict)
 
 
 def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def start(project: Project, query: TrainingRequest) -> str:
         "at_once": requested.at_once,
         "budget": budget(project, order, len(plan), requested.at_once),
     }
-    bundle = project.jobs.prepare(GRID, params)
+    bundle = project.jobs.prepare(SEARCH, params)
     write_material(project, bundle, settings)
     with project.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'running', runner = ? where id = ?", [order.on, bundle.path.name])

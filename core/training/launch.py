@@ -8,6 +8,7 @@ from typing import Any
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import ENDED, Bundle, Report, Runner
+from core.jobs.kinds import JobKind
 from core.project import Project
 from core.training.entries import entry, read_row, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
@@ -19,6 +20,8 @@ from core.training.material import (
     write_material,
 )
 from core.training.trainers import Value, read_values
+
+TRAIN: JobKind[dict[str, Any], dict[str, Any]] = JobKind("train", dict, dict)
 
 POLL_SECONDS = 0.5
 
@@ -74,7 +77,7 @@ def launch(project: Project, order: Order) -> str:
     refuse_too_little(project, settings, order.trainer)
     runner.price(order.resources, 1)
     params = training_params(settings, dict(order.values), order.trainer, order.seed) | {"note": order.note}
-    bundle = project.jobs.prepare("train", params)
+    bundle = project.jobs.prepare(TRAIN, params)
     with handing_over(bundle.path.name):
         with project.store.transaction() as cursor:
             cursor.execute(

@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
 
 BLOCK = 1024
-TRIES = 20  # draws for a partner with no label in common; where labels overlap that much, the pair is left out
+TRIES = 20  # draws for a partner; what is rarer than that is looked for among all
 
 
 @dataclass(frozen=True)
@@ -197,11 +197,11 @@ def draw_like(targets: Bools, rows: Ints, rng: np.random.Generator) -> Ints:
             break
         partners[again] = _draw(targets, targets[rows[again]], rng)
     partners[partners == rows] = -1
-    return partners
+    return _search(targets, rows, partners, rng, alike=True)
 
 
 def draw_unlike(targets: Bools, rows: Ints, rng: np.random.Generator) -> Ints:
-    """(len(rows),) for each row one with no label in common, rare labels met as often as others; -1: none found."""
+    """(len(rows),) for each row one with no label in common, rare labels met as often as others; -1: none."""
     padded = np.concatenate([targets, ~targets.any(axis=1, keepdims=True)], axis=1)  # no label is a label here
     partners = np.full(len(rows), -1)
     for _ in range(TRIES):
@@ -211,6 +211,19 @@ def draw_unlike(targets: Bools, rows: Ints, rng: np.random.Generator) -> Ints:
         matches = _draw(padded, ~padded[rows[again]], rng)
         clash = (padded[matches] & padded[rows[again]]).any(axis=1)
         partners[again] = np.where(clash, -1, matches)
+    return _search(targets, rows, partners, rng, alike=False)
+
+
+def _search(targets: Bools, rows: Ints, partners: Ints, rng: np.random.Generator, *, alike: bool) -> Ints:
+    """`partners` without -1 where there is a partner: what a draw missed because it is rare is looked for among all."""
+    missing = np.flatnonzero(partners < 0)
+    for start in range(0, len(missing), BLOCK):
+        places = missing[start : start + BLOCK]
+        fits = (_shared if alike else _unlike)(targets, rows[places])
+        if alike:
+            fits[np.arange(len(places)), rows[places]] = False
+        chances = np.where(fits, rng.random(fits.shape), -1.0)
+        partners[places] = np.where(fits.any(axis=1), chances.argmax(axis=1), -1)
     return partners
 
 

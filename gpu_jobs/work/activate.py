@@ -15,13 +15,21 @@ from core.models.out_of_fold import OutOfFold, read_crossed
 from core.models.vectors import open_vectors
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.measure import read_history
-from gpu_jobs.work.round_tables import Verdicts, joined, verdicts_of, write_judged, write_ranked, write_suggestions
+from gpu_jobs.work.round_tables import (
+    Verdicts,
+    joined,
+    verdicts_of,
+    write_held_out_predictions,
+    write_ranked,
+    write_suggestions,
+)
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
 
 def activate(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    """Leaves `suggestions.parquet`, `ranked.parquet` and `judged.parquet`, as a round does; learns nothing.
+    """Leaves `suggestions.parquet`, `ranked.parquet` and `held_out_predictions.parquet`, as a round does; learns
+    nothing.
 
     params: model (its folder), encoder, vectors, labels, multi, threads. Raises Damaged, or Refused where the model
     speaks of other labels.
@@ -46,7 +54,7 @@ def _activate(bundle: Path, params: Mapping[str, Any], report: Callable[[int, in
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     verdicts = _verdicts(folder, scored, arrays)
-    write_judged(bundle / "out" / "judged.parquet", verdicts, head.labels)
+    write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", verdicts, head.labels)
     report(2, 2)
     return {"records": len(vectors), "judged": len(verdicts.rows)}
 

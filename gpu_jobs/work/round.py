@@ -38,7 +38,7 @@ from gpu_jobs.work.measure import (
     score_dict,
     subsample,
 )
-from gpu_jobs.work.round_tables import joined, verdicts_of, write_judged, write_ranked, write_suggestions
+from gpu_jobs.work.round_tables import joined, verdicts_of, write_held_out_predictions, write_ranked, write_suggestions
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -155,7 +155,7 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
     match = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
     if match is not None:
         metrics |= _measure_asked(task, learnt, match)
-    _write_judged(task.bundle / "out" / "judged.parquet", scored, match, gold)
+    _write_predictions(task.bundle / "out" / "held_out_predictions.parquet", scored, match, gold)
     return metrics
 
 
@@ -201,11 +201,11 @@ def _measure_asked(task: Task, learnt: Learnt, query: AnsweredRecords) -> dict[s
     return entries | {"savings": count_savings(judged, query, part, learnt.around, seed)}
 
 
-def _write_judged(path: Path, scored: Scored, query: AnsweredRecords | None, gold: Gold) -> None:
+def _write_predictions(path: Path, scored: Scored, query: AnsweredRecords | None, gold: Gold) -> None:
     """What heads that had not seen the asked records say of them, and the head itself of gold."""
     multi = scored.head.multi
     matches = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
     if query is not None:
         by_others = verdicts_of(query.rows, query.truth, query.probs, query.weights.weight, multi=multi)
         matches = joined(by_others, matches)
-    write_judged(path, matches, scored.head.labels)
+    write_held_out_predictions(path, matches, scored.head.labels)

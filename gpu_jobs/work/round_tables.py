@@ -42,7 +42,7 @@ def joined(first: Verdicts, second: Verdicts) -> Verdicts:
     return Verdicts(*(np.concatenate(pair) for pair in zip(vars(first).values(), vars(second).values(), strict=True)))
 
 
-def write_judged(path: Path, verdicts: Verdicts, labels: tuple[str, ...]) -> None:
+def write_held_out_predictions(path: Path, verdicts: Verdicts, labels: tuple[str, ...]) -> None:
     """One row per record that judges: what it is, what was said of it, and what it stands for."""
     import polars
 
@@ -51,7 +51,7 @@ def write_judged(path: Path, verdicts: Verdicts, labels: tuple[str, ...]) -> Non
             "n": verdicts.rows,
             "weight": verdicts.weight,
             "truth": _names_of(verdicts.truth, labels),
-            "said": _names_of(verdicts.predicted, labels),
+            "predicted": _names_of(verdicts.predicted, labels),
             "label": [labels[column] for column in verdicts.best],
             "probability": verdicts.probability,
         },
@@ -59,7 +59,7 @@ def write_judged(path: Path, verdicts: Verdicts, labels: tuple[str, ...]) -> Non
             "n": polars.Int64,
             "weight": polars.Float64,
             "truth": polars.List(polars.String),
-            "said": polars.List(polars.String),
+            "predicted": polars.List(polars.String),
             "label": polars.String,
             "probability": polars.Float64,
         },

@@ -54,7 +54,8 @@ def play(store: Store) -> None:
             true, result = [LABELS[truth]], [LABELS[answer]]
             cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp)", [n, true])
             cursor.execute(
-                "insert into judged values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')", [n, true, result, result[0]]
+                "insert into held_out_predictions values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')",
+                [n, true, result, result[0]],
             )
     store.close()
 

@@ -147,8 +147,8 @@ def _draw_models(office: ProjectServer, detail: Dossier) -> None:
     _draw_table("What each model says", rows, "models", empty)
     if detail.verdicts:
         _draw_table("What a model that did not see it says", detail.verdicts, "verdicts", "")
-    if detail.promises:
-        _draw_table("Machine label", detail.promises, "promises", "")
+    if detail.guarantees:
+        _draw_table("Machine label", detail.guarantees, "guarantees", "")
 
 
 def _draw_neighbours(office: ProjectServer, record: str) -> None:
@@ -168,7 +168,7 @@ def _draw_table(title: str, rows: Rows, key: str, empty: str) -> None:
         st.text(empty)
         return
     share = st.column_config.NumberColumn(format="percent")
-    columns = {name: share for name in ("probability", "threshold", "promised precision", "confidence")}
+    columns = {name: share for name in ("probability", "threshold", "guaranteed precision", "confidence")}
     st.dataframe(
         rows,
         key=key,

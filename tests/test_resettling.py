@@ -20,7 +20,7 @@ from core.reports.overview import resettling, settle_rules, status
 from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.desk_world import ANN, BOB
+from tests.queue_world import ANN, BOB
 from tests.test_labels import answer
 
 CAT = Holder("cat", "1")
@@ -122,5 +122,5 @@ def test_the_data_card_names_the_rule(project: Project, waiting: list[str]) -> N
 
 def test_the_audit_log_names_who_changed_the_rule(project: Project) -> None:
     change_settings(project, "mia", settle="weighted")
-    [(who, detail)] = project.store.query("select who, detail from audit_log where what = 'settings'")
+    [(who, detail)] = project.store.query("select user, detail from audit_log where what = 'settings'")
     assert (who, json.loads(detail)) == ("mia", {"settle": "weighted"})

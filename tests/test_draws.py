@@ -50,7 +50,9 @@ def test_weights_of_the_asked_records_sum_to_one_and_audit_records_carry_nearly_
     weights = weigh(history)
     assert weights.weight.sum() == pytest.approx(1)
     assert weights.population == 48
-    rows = project.store.query("select stratum, sum(weight) from judged where stratum <> 'gold' group by 1 order by 1")
+    rows = project.store.query(
+        "select stratum, sum(weight) from held_out_predictions where stratum <> 'gold' group by 1 order by 1"
+    )
     strata = dict(rows)
     assert strata["audit"] == pytest.approx(weights.weight[weights.drawn].sum())
     assert strata["audit"] > strata["chosen"]

@@ -1,4 +1,4 @@
-"""A promise about machine labels: tests against the textbook, and kept as often as promised in simulation."""
+"""A guarantee about machine labels: tests against the textbook, and kept as often as guaranteed in simulation."""
 
 import numpy as np
 import pytest
@@ -39,24 +39,24 @@ def accepted(evidence: Evidence, certificate: Certificate) -> np.ndarray:
 
 @given(some.integers(1, 300), some.floats(0, 0.2), some.sampled_from([0.9, 0.95, 0.99]))
 @settings(max_examples=30, deadline=None)
-def test_for_a_large_pool_it_is_the_binomial_test(audits: int, share: float, promised: float) -> None:
+def test_for_a_large_pool_it_is_the_binomial_test(audits: int, share: float, guaranteed: float) -> None:
     from scipy.stats import binom
 
     wrong = int(audits * share)
-    matches = float(hypergeometric_p_value(audits, wrong, 10**8, promised))
-    assert matches == pytest.approx(binom.cdf(wrong, audits, 1 - promised), rel=1e-3)
+    matches = float(hypergeometric_p_value(audits, wrong, 10**8, guaranteed))
+    assert matches == pytest.approx(binom.cdf(wrong, audits, 1 - guaranteed), rel=1e-3)
 
 
 @given(some.integers(1, 25), some.integers(1, 25), some.integers(0, 5), some.sampled_from([0.6, 0.8, 0.9]))
 @settings(max_examples=30, deadline=None)
-def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, promised: float) -> None:
-    """With any number of wrong ones in both together, passing and breaking the promise meet in `risk` at most."""
+def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, guaranteed: float) -> None:
+    """With any number of wrong ones in both together, passing and breaking the guarantee meet in `risk` at most."""
     from scipy.stats import hypergeom
 
     risk = 0.1
-    passing = [w for w in range(audits + 1) if hypergeometric_p_value(audits, w, pool, promised) <= risk]
+    passing = [w for w in range(audits + 1) if hypergeometric_p_value(audits, w, pool, guaranteed) <= risk]
     for total in range(audits + pool + 1):
-        bad = [w for w in passing if total - w > (1 - promised) * pool + 1e-9]
+        bad = [w for w in passing if total - w > (1 - guaranteed) * pool + 1e-9]
         assert np.sum(hypergeom.pmf(bad, audits + pool, total, audits)) <= risk + 1e-9
 
 
@@ -68,7 +68,7 @@ def test_fifty_nine_right_ones_prove_95_percent_and_58_do_not() -> None:
 
 
 @pytest.mark.parametrize("requested", [Wanted(0.8, None, 0.9), Wanted(0.8, 0.7, 0.9)])
-def test_the_promise_is_kept_as_often_as_promised(requested: Wanted) -> None:
+def test_the_guarantee_is_kept_as_often_as_guaranteed(requested: Wanted) -> None:
     rng = np.random.default_rng(3)
     broken = covered = 0.0
     for _ in range(60):
@@ -143,13 +143,13 @@ def test_an_empty_pool_is_refused_without_a_number() -> None:
 
 
 @pytest.mark.parametrize("wrong", [Wanted(precision=1.0), Wanted(per_label=0.2), Wanted(confidence=95)])
-def test_a_promise_that_nothing_could_prove_is_refused(wrong: Wanted) -> None:
+def test_a_guarantee_that_nothing_could_prove_is_refused(wrong: Wanted) -> None:
     with pytest.raises(BadInput, match="between"):
         check_wanted(wrong)
 
 
-def test_the_watch_seldom_sounds_while_the_promise_holds() -> None:
-    """All of a check of the whole, looked at after each answer, at the edge of what is promised."""
+def test_the_watch_seldom_sounds_while_the_guarantee_holds() -> None:
+    """All of a check of the whole, looked at after each answer, at the edge of what is guaranteed."""
     rng, sounded = np.random.default_rng(4), 0
     right = np.arange(200) >= 20
     for _ in range(300):
@@ -158,22 +158,24 @@ def test_the_watch_seldom_sounds_while_the_promise_holds() -> None:
     assert sounded <= 42  # of 300, at 10 % risk: more would be a chance of 2 in 100
 
 
-def test_the_watch_sounds_soon_when_the_promise_is_broken() -> None:
-    assert evidence_against(right=20, wrong=10, accepted=1000, promised=0.95) > 1000
-    assert evidence_against(right=57, wrong=3, accepted=1000, promised=0.95) < 1
-    assert evidence_against(right=0, wrong=3, accepted=10, promised=0.8) == float("inf")  # more than there may be
-    assert evidence_against(right=0, wrong=0, accepted=10, promised=0.8) == 1
+def test_the_watch_sounds_soon_when_the_guarantee_is_broken() -> None:
+    assert evidence_against(right=20, wrong=10, accepted=1000, guaranteed=0.95) > 1000
+    assert evidence_against(right=57, wrong=3, accepted=1000, guaranteed=0.95) < 1
+    assert evidence_against(right=0, wrong=3, accepted=10, guaranteed=0.8) == float("inf")  # more than there may be
+    assert evidence_against(right=0, wrong=0, accepted=10, guaranteed=0.8) == 1
 
 
 @given(some.integers(1, 12), some.sampled_from([0.5, 0.75, 0.9]))
 @settings(max_examples=20, deadline=None)
-def test_the_evidence_is_fair_for_every_number_of_wrong_ones_that_keeps_the_promise(seen: int, promised: float) -> None:
+def test_the_evidence_is_fair_for_every_number_of_wrong_ones_that_keeps_the_guarantee(
+    seen: int, guaranteed: float
+) -> None:
     """Its mean over draws without replacement is 1 at most, so it is an e-value."""
     from scipy.stats import hypergeom
 
     accepted_ = 20
-    for total in range(int((1 - promised) * accepted_ + 1e-9) + 1):
+    for total in range(int((1 - guaranteed) * accepted_ + 1e-9) + 1):
         wrong = np.arange(min(seen, total) + 1)
         weight = hypergeom.pmf(wrong, accepted_, total, seen)
-        values = [evidence_against(seen - w, w, accepted_, promised) for w in wrong.tolist()]
+        values = [evidence_against(seen - w, w, accepted_, guaranteed) for w in wrong.tolist()]
         assert (weight * np.where(weight > 0, values, 0)).sum() <= 1 + 1e-9

@@ -1,6 +1,6 @@
-"""How often a promise about machine labels is kept, and how soon a broken one is noticed. Knows vectors, not stores.
+"""How often a guarantee about machine labels is kept, and how soon a broken one is noticed. Knows vectors, not stores.
 
-    python -m benchmarks.promises DATA_FOLDER [--sets sms_spam,snips,davidson_hate] [--replays 334] [--cache FOLDER]
+    python -m benchmarks.guarantees DATA_FOLDER [--sets sms_spam,snips,davidson_hate] [--replays 334] [--cache FOLDER]
 
 A replay is a random part of a set, played for five rounds with a tenth to three tenths of audit and one round of audit
 alone, as `benchmarks.simulated` does it; then `core.evaluation.guarantee.certify` says what of the pool the machine may
@@ -44,7 +44,7 @@ class Replay:
 
 def load_replays(folder: Path, name: str, count: int, cache: Path) -> list[Replay]:
     """Played once, then kept as arrays."""
-    files = [cache / "promises" / f"{name}-{seed}.npz" for seed in range(count)]
+    files = [cache / "guarantees" / f"{name}-{seed}.npz" for seed in range(count)]
     if missing := [seed for seed, file in enumerate(files) if not file.exists()]:
         files[0].parent.mkdir(parents=True, exist_ok=True)
         trial = load_trial(folder, name, cache)
@@ -88,7 +88,7 @@ def play_replay(trial: Trial, seed: int) -> dict[str, npt.NDArray[Any]]:
 
 
 def is_right(replay: Replay, certificate: Certificate, requested: Wanted) -> bool:
-    """Whether the truth bears the promise out."""
+    """Whether the truth bears the guarantee out."""
     right = accepted(replay, certificate)
     parts = [right_of for right_of in right if len(right_of)]
     whole = np.concatenate(parts).mean() >= requested.precision - 1e-12
@@ -137,7 +137,7 @@ def shifted(size: int, requested: Wanted, rng: np.random.Generator) -> Bools:
 
 
 def report(name: str, replays: list[Replay], requested: Wanted) -> None:
-    """One line: the promise, the usual way, and the watch."""
+    """One line: the guarantee, the usual way, and the watch."""
     rng = np.random.default_rng(0)
     verdicts = [certify(replay.evidence, requested) for replay in replays]
     supplied = [(r, v) for r, v in zip(replays, verdicts, strict=True) if isinstance(v, Certificate)]
@@ -165,7 +165,7 @@ def report(name: str, replays: list[Replay], requested: Wanted) -> None:
 
 
 def main() -> None:
-    """All sets, all promises."""
+    """All sets, all guarantees."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sets", default="sms_spam,snips,davidson_hate")

@@ -1,4 +1,4 @@
-"""Machine labels: accepted on a promise, checked blindly, given back when it breaks. A store with figures made up."""
+"""Machine labels: accepted on a guarantee, checked blindly, given back when it breaks. A store with figures made up."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
-from core.auto_label.guarantees import announcements, answers_to_check, history, standing
+from core.auto_label.guarantees import announcements, answers_to_check, guarantee_in_force, history
 from core.errors import Refused
 from core.evaluation.guarantee import Wanted
 from core.labelling.corrections import correct
@@ -21,7 +21,7 @@ from core.project import Project, open_project
 from core.store.pool import AUDIT_POOL, POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.promise_world import ANN, AUDITS, OPEN, PROMISE, answer, count, fill, made_up
+from tests.guarantee_world import ANN, AUDITS, GUARANTEE, OPEN, answer, count, fill, made_up
 
 PAGE = Path(__file__).parent.parent / "app" / "pages" / "auto_label.py"
 
@@ -33,54 +33,54 @@ def world(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project) -> None:
-    result = preview(world, Wanted(**PROMISE))
+    result = preview(world, Wanted(**GUARANTEE))
     assert result["given"]
     assert 500 <= result["covered"] <= result["pool"] == 580
     assert result["bound"] >= 0.9
     assert sum(label["covered"] for label in result["labels"]) == result["covered"]
     json.dumps(result)
-    assert count(world, "promises") == count(world, "machine_labels") == count(world, "audit_log") == 0
+    assert count(world, "guarantees") == count(world, "machine_labels") == count(world, "audit_log") == 0
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
-    result = auto(world, quiet, accept=True, who="ann", **PROMISE)
+    result = auto(world, quiet, accept=True, who="ann", **GUARANTEE)
     assert result["accepted"] == result["covered"] == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
     assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result["checks"] >= 30
     assert count(world, f"({POOL}) where n in (select n from machine_labels)") == 0
-    matches = standing(world)
+    matches = guarantee_in_force(world)
     assert matches is not None
-    assert (matches["covered"], matches["waiting"], matches["who"]) == (result["accepted"], result["checks"], "ann")
+    assert (matches["covered"], matches["waiting"], matches["user"]) == (result["accepted"], result["checks"], "ann")
     assert world.store.one("select what from audit_log") == "accept"
 
 
-def test_a_new_promise_replaces_the_one_that_stands(world: Project) -> None:
-    first = auto(world, quiet, accept=True, **PROMISE)
+def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
+    first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
     assert second["pool"] == first["pool"]  # what the first had labelled, and its check, are looked at anew
-    assert [one["state"] for one in history(world)] == ["standing", "replaced"]
+    assert [one["state"] for one in history(world)] == ["in_force", "replaced"]
     assert count(world, "machine_labels") == second["accepted"]
     assert count(world, "queue where purpose = 'check'") == second["checks"]
 
 
-def test_a_promise_that_holds_stands_after_its_check(world: Project) -> None:
-    result = auto(world, quiet, accept=True, **PROMISE)
+def test_a_guarantee_that_holds_stands_after_its_check(world: Project) -> None:
+    result = auto(world, quiet, accept=True, **GUARANTEE)
     assert answer(world, wrong=set()) >= result["checks"]
     assert check(world, quiet)["broken"] is None
-    matches = standing(world)
+    matches = guarantee_in_force(world)
     assert matches is not None
     assert (matches["right"], matches["wrong"], matches["waiting"]) == (result["checks"], 0, 0)
     assert matches["covered"] == result["accepted"] - result["checks"]  # a person's answer beats a machine label
     assert announcements(world) == []
 
 
-def test_a_broken_promise_gives_its_records_back_and_is_announced(world: Project) -> None:
-    summary = auto(world, quiet, accept=True, **PROMISE)
+def test_a_broken_guarantee_gives_its_records_back_and_is_announced(world: Project) -> None:
+    summary = auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     result = check(world, quiet)
-    assert result["broken"] == summary["promise"]
+    assert result["broken"] == summary["guarantee"]
     assert result["removed"] == summary["accepted"] - summary["checks"]
-    assert standing(world) is None
+    assert guarantee_in_force(world) is None
     assert "is broken" in announcements(world)[0]
     assert count(world, "machine_labels") == count(world, f"({OPEN})") == 0
     assert count(world, "queue where purpose = 'wanted'") == result["requeued"] == 50
@@ -91,8 +91,8 @@ def test_a_broken_promise_gives_its_records_back_and_is_announced(world: Project
 def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
     result = auto(world, quiet, accept=True, precision=0.95, confidence=0.9)  # of 66 checks enough are ham
     answer(world, wrong={"ham"})
-    assert check(world, quiet)["broken"] == result["promise"]
-    left = standing(world)
+    assert check(world, quiet)["broken"] == result["guarantee"]
+    left = guarantee_in_force(world)
     assert left is not None
     assert [label["id"] for label in left["labels"]] == ["spam"]
     assert list(left["thresholds"]) == ["spam"]
@@ -102,28 +102,28 @@ def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
 
 
 def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Project) -> None:
-    result = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **GUARANTEE)
     answered = answer(world, wrong=set())
     assert withdraw(world, quiet)["withdrawn"] == result["accepted"] - answered > 0
     assert count(world, "settled") == AUDITS + answered
 
 
-def test_a_promise_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
-    auto(world, quiet, accept=True, **PROMISE)
+def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
+    auto(world, quiet, accept=True, **GUARANTEE)
     [card] = world.desk.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, who="ann")
     assert history(world)[0]["why"] == "withdrawn by a person"
-    assert world.store.one("select who from audit_log where what = 'withdraw'") == "ann"
+    assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
     world.desk.exchange(ANN, QueueRequest(events=(Event("e1", card.id, "submit", ("spam",)),)))
     assert count(world, "settled where stratum = 'check'") == 1
-    with pytest.raises(Refused, match="No promise stands"):
+    with pytest.raises(Refused, match="No guarantee is in force"):
         withdraw(world, quiet)
 
 
-def test_an_office_looks_at_the_promise_only_after_answers_to_machine_labels(world: Project) -> None:
-    auto(world, quiet, accept=True, **PROMISE)
+def test_the_server_looks_at_the_guarantee_only_after_answers_to_machine_labels(world: Project) -> None:
+    auto(world, quiet, accept=True, **GUARANTEE)
     answers, due = answers_to_check(world, 0)
     assert (answers, due) == (AUDITS, False)
     correct(world, "r1", ["ham"], "ann")
@@ -133,14 +133,14 @@ def test_an_office_looks_at_the_promise_only_after_answers_to_machine_labels(wor
     assert answers_to_check(world, AUDITS + 2) == (AUDITS + 2, False)
 
 
-def test_a_promise_breaks_by_itself_after_the_answers_that_break_it(world: Project) -> None:
+def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Project) -> None:
     office = background.open_office(lambda: world)
-    result = auto(world, quiet, accept=True, **PROMISE)
+    result = auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     office.after_events()
     while office.activities:
         time.sleep(0.01)
-    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["promise"], "broken")
+    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["guarantee"], "broken")
     background._OPEN.clear()
 
 
@@ -152,7 +152,7 @@ def page_of(project: Project) -> AppTest:
     return page
 
 
-def test_on_the_page_a_promise_is_looked_at_accepted_and_withdrawn(world: Project) -> None:
+def test_on_the_page_a_guarantee_is_looked_at_accepted_and_withdrawn(world: Project) -> None:
     page = page_of(world)
     page.number_input(key="precision").set_value(0.9)
     page.button(key="look").click().run()
@@ -164,20 +164,20 @@ def test_on_the_page_a_promise_is_looked_at_accepted_and_withdrawn(world: Projec
     assert count(world, "machine_labels") > 400
     page.button(key="withdraw").click().run()
     assert not page.exception
-    assert standing(world) is None
+    assert guarantee_in_force(world) is None
     background._OPEN.clear()
 
 
 def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
-    auto(world, quiet, accept=True, **PROMISE)
+    auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     check(world, quiet)
     page = page_of(world)
     assert "is broken" in page.warning[0].value
     page.button(key="look").click().run()
-    assert "promise on this model broke" in page.info[0].value
+    assert "guarantee on this model broke" in page.info[0].value
     with world.desk.changing() as cursor:
-        cursor.execute("update promises set model = 'm0'")
+        cursor.execute("update guarantees set model = 'm0'")
     page.number_input(key="precision").set_value(0.99)
     page.button(key="look").click().run()
     assert any("audit labels speak for" in text.value for text in page.text)
@@ -195,7 +195,7 @@ def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:
             """insert into responses select 's' || n, n, 'ann', 'skip', [], null, null, now()::timestamp, 0,
                now()::timestamp, 1, 1, null, null, 0 from records where n in (200, 201)"""
         )
-    auto(world, quiet, accept=True, **PROMISE)
+    auto(world, quiet, accept=True, **GUARANTEE)
     [(first, last)] = world.store.query("select min(position), max(position) from queue where purpose = 'check'")
     assert 202 <= first < last <= 302
 
@@ -204,7 +204,7 @@ def test_where_several_labels_may_hold_all_of_a_record_stand_or_fall_together(tm
     loop.create_project(tmp_path / "topics", ["a", "b"], multi=True)
     project = open_project(tmp_path / "topics", InProcessRunner())
     fill(project, 400, "[['a'], ['a', 'b'], []][n % 3 + 1]", "[['a'], ['b', 'a'], []][n % 3 + 1]")
-    result = auto(project, quiet, accept=True, **PROMISE)
+    result = auto(project, quiet, accept=True, **GUARANTEE)
     assert list(result["thresholds"]) == ["*"]
     assert result["accepted"] == 280
     assert count(project, "machine_labels where len(labels) = 2") > 80

@@ -1,4 +1,4 @@
-"""A project with audit labels and suggestions made up: what the tests of promises about machine labels work with."""
+"""A project with audit labels and suggestions made up: what the tests of guarantees about machine labels work with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 
 ANN = Holder("ann", "1")
-PROMISE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}
+GUARANTEE: dict[str, Any] = {"precision": 0.9, "confidence": 0.9}
 AUDITS = 120
 LATEST = range(700, 710)
 
@@ -59,7 +59,8 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
         )
         settle(cursor, "select n from queue", settings)
         cursor.execute(
-            """insert into judged select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1'
+            """insert into held_out_predictions
+               select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1'
                from settled z join suggestions s using (n)"""
         )
 

@@ -38,7 +38,7 @@ def run(office: background.ProjectServer, verb: str, **options: Any) -> dict[str
     """The verb with a ticket of its own."""
     ticket = office.open_ticket(verb)
     assert ticket is not None
-    return office.run(ticket, quiet, **options)
+    return dict(office.run(ticket, quiet, **options))
 
 
 def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.ProjectServer) -> None:
@@ -128,7 +128,7 @@ def test_vectors_that_the_database_never_asked_for_are_made_again(project: Proje
     (project.folder / "rondo.duckdb").write_bytes((backup / "rondo.duckdb").read_bytes())
     restored = open_project(project.folder, project.jobs.runner)
     loop.import_file(restored, quiet, file=str(tmp_path / "second.csv"), text=["text"])
-    assert encode(restored, quiet)["encoded"] == 61
+    assert encode(restored, quiet).encoded == 61
     restored.close()
 
 
