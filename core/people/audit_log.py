@@ -91,7 +91,9 @@ class Line:
     place: tuple[datetime, int]
 
 
-_COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail"
+_COLUMNS = """
+    strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail
+"""
 
 
 def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:
