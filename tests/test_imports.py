@@ -22,7 +22,7 @@ from core.rounds.play import known_now
 from core.store.migrations import MIGRATIONS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
-from tests.desk_world import ANN
+from tests.queue_world import ANN
 
 Rows = list[tuple[Any, ...]]
 

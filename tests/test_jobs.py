@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.data.encode_job import ENCODE, EncodeParams
 from core.errors import BadInput, Cancelled
 from core.jobs.bundle import Bundle, JobBroke, Jobs, Runner
 from core.store.database import Store
@@ -62,8 +63,9 @@ def test_a_bug_in_a_job_is_not_mistaken_for_bad_input(tmp_path: Path) -> None:
 
 def long_job(work: Jobs, encoded: Path) -> Bundle:
     """An encoding job that takes many seconds."""
-    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache"), "start": 0}
-    bundle = work.prepare(plain_kind("encode"), params)
+    name = "all-MiniLM-L6-v2"
+    params = EncodeParams(name, name, 1, str(encoded / "vectors" / "cache"), 0, 20_000)
+    bundle = work.prepare(ENCODE, params)
     with work.store.reading() as cursor:
         text = "'a record that says ' || range || repeat(' and more words', 60)"
         target = bundle.path / "in" / "texts.parquet"

@@ -15,7 +15,7 @@ from core.labelling.leases import Holder
 from core.labelling.queue import MOST_HELD
 from core.labelling.responses import Event
 from core.store.database import Store
-from tests.desk_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo
+from tests.queue_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit, undo
 
 CARD = Path(__file__).parents[1] / "app/card"
 

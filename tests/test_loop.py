@@ -174,8 +174,8 @@ def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("text\nthe tram was late\nthe train was early\n")
     loop.import_file(project, quiet, file=str(file), text=["text"])
-    assert encode(project, quiet)["encoded"] == 2
-    assert encode(project, quiet)["encoded"] == 0
+    assert encode(project, quiet).encoded == 2
+    assert encode(project, quiet).encoded == 0
 
 
 def test_the_last_records_of_a_pool_can_be_asked_and_then_there_are_none(project: Project, truth: Truth) -> None:

@@ -1,4 +1,4 @@
-"""What a model said of records comes back as it was kept, and nothing else is taken for it."""
+"""Out-of-fold predictions of records come back as they were stored, and nothing else is taken for them."""
 
 from pathlib import Path
 

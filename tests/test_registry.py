@@ -142,7 +142,7 @@ def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny
     file = tmp_path / "more.csv"
     file.write_text("text\nThe storm came before the soup.\n")
     loop.import_file(moved, quiet, file=str(file), text=["text"])
-    assert encode(moved, quiet)["encoded"] == 1
+    assert encode(moved, quiet).encoded == 1
     assert str(tmp_path) not in (moved.folder / "rondo.toml").read_text()
     shutil.rmtree(moved.models / challenger / "encoder")
     with pytest.raises(BadInput, match="is missing"):
@@ -155,7 +155,7 @@ def test_an_encoder_that_was_changed_since_encodes_no_new_record(two: Project, t
     promote(two, quiet, model=model_id, **FORCED)
     settings = two.models / model_id / "encoder" / "config.json"
     settings.write_text(settings.read_text() + " ")
-    assert encode(two, quiet)["encoded"] == 0  # nothing to encode, so nothing is loaded
+    assert encode(two, quiet).encoded == 0  # nothing to encode, so nothing is loaded
     file = two.folder.parent / "more.csv"
     file.write_text("text\nOne more about the rain.\n", encoding="utf-8")
     loop.import_file(two, quiet, file=str(file), text=["text"])

@@ -23,7 +23,7 @@ from core.store.database import Store
 from core.store.event_ids import CORRECTION
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.desk_world import ANN, BOB, SETTINGS, World, ids, submit, undo
+from tests.queue_world import ANN, BOB, SETTINGS, World, ids, submit, undo
 
 CAT = Holder("cat", "1")
 

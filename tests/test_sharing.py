@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.labelling.leases import Holder
 from core.labelling.responses import Event
 from core.store.database import Store
-from tests.desk_world import ANN, BOB, SETTINGS, World, ids, undo
+from tests.queue_world import ANN, BOB, SETTINGS, World, ids, undo
 
 
 @pytest.fixture

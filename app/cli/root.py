@@ -25,7 +25,7 @@ from app.cli.options import (
 )
 from app.cli.people import history, people
 from app.cli.team import team
-from app.cli.terminal import say, show
+from app.cli.terminal import present, say, show
 from app.cli.training import jobs, train, trainers
 from app.cli.trials import demo, replay
 
@@ -185,7 +185,12 @@ def round_(
 @app.command()
 def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Encode records that have no vector yet; `next` and `round` do it by themselves."""
-    show("encode", run_verb(folder_of(context, project), "encode"), as_json=as_json)
+    from core.data.encoding import Encoded, encode
+
+    def lines(result: Encoded) -> list[str]:
+        return [f"Encoded {result.encoded:,} records in {result.seconds:.1f} s."]
+
+    present(run_verb(folder_of(context, project), encode), lines, as_json=as_json)
 
 
 @app.command()

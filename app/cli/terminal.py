@@ -3,10 +3,11 @@
 import json
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import typer
+from rich.console import Console, RenderableType
 
 from app.cli import (
     backup_text,
@@ -21,6 +22,9 @@ from app.cli.import_text import import_lines
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
 from app.rendering.score_text import interval, score_lines
+from core.typed_json import to_json
+
+Result = TypeVar("Result")
 
 
 class Ticker:
@@ -59,6 +63,18 @@ def say(text: str, *, error: bool = False) -> None:
 def say_json(value: object) -> None:
     """Figures for a program; what is no number is null."""
     typer.echo(json.dumps(finite(value), ensure_ascii=False, indent=1, default=str))
+
+
+def present(result: Result, lines: Callable[[Result], Iterable[RenderableType]], *, as_json: bool) -> None:
+    """What a verb returned, as JSON or as `lines` tells it: sentences, and tables of rich."""
+    if as_json:
+        say_json(to_json(result))
+        return
+    for line in lines(result):
+        if isinstance(line, str):
+            say(line)
+        else:
+            Console(highlight=False).print(line)
 
 
 def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
@@ -209,7 +225,6 @@ _LINES = {
     "next": _batch_lines,
     "fit": _fit_lines,
     "round": _round_lines,
-    "encode": lambda summary: [f"Encoded {summary['encoded']:,} records in {summary['seconds']:.1f} s."],
     "rechoose": _rechoose_lines,
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."

@@ -2,11 +2,11 @@
 
 import shutil
 import time
-from typing import Any
+from dataclasses import dataclass
 
 from core.config.settings import Settings
+from core.data.encode_job import ENCODE, EncodeParams
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
@@ -14,18 +14,25 @@ from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.pool import NUMBERS
 
-ENCODE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("encode", dict, dict)
-
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""
 
 
-def encode(project: Project, report: Report) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Encoded:
+    """records: all there are; encoded: how many of them got their vector now."""
+
+    records: int
+    encoded: int
+    seconds: float
+
+
+def encode(project: Project, report: Report) -> Encoded:
     """Encodes every record that has no vector yet, piece by piece; a killed piece goes on where it stood."""
     return encode_for(project, report, project.settings())
 
 
-def encode_for(project: Project, report: Report, settings: Settings) -> dict[str, Any]:
+def encode_for(project: Project, report: Report, settings: Settings) -> Encoded:
     """The same with the encoder of these settings, which need not be the project's (yet).
 
     Raises Damaged where there is something to encode and the model that brought the encoder is not as it was saved.
@@ -37,7 +44,7 @@ def encode_for(project: Project, report: Report, settings: Settings) -> dict[str
             have = encoded_rows(project.vectors, settings.encoder)
             total = project.store.one(f"select {NUMBERS}")
             if have >= total:
-                return {"records": total, "encoded": done, "seconds": round(time.monotonic() - started, 3)}
+                return Encoded(total, done, round(time.monotonic() - started, 3))
             if not done:  # its files are hashed once, not for every piece
                 _check_own(project, settings.encoder)
             done += _encode_piece(project, report, settings, (have, total))
@@ -88,14 +95,14 @@ _TEXTS = "select n, text from (select n, text from records union all select n, '
 
 
 def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> Bundle:
-    params = {
-        "encoder": settings.encoder,
-        "encoder_source": encoder_source(project.models, settings.encoder),
-        "threads": settings.threads,
-        "cache": str(project.vectors / "cache"),
-        "start": start,
-        "stop": stop,
-    }
+    params = EncodeParams(
+        encoder=settings.encoder,
+        encoder_source=encoder_source(project.models, settings.encoder),
+        threads=settings.threads,
+        cache=str(project.vectors / "cache"),
+        start=start,
+        stop=stop,
+    )
     bundle = project.jobs.prepare(ENCODE, params)
     target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
     with project.store.reading() as cursor:

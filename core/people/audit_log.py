@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.errors import BadInput
 from core.jobs.bundle import Report
@@ -12,6 +12,7 @@ from core.project import Project
 from core.store.database import note
 from core.store.tables import write_table
 from core.store.targets import refuse_target
+from core.typed_json import to_json
 
 PAGE = 100
 MOST = 10_000
@@ -60,8 +61,9 @@ _ONLY_IF: dict[str, Callable[[Detail], object]] = {
 """verbs that often find nothing to do"""
 
 
-def note_verb(project: Project, who: str, verb: str, options: Detail, detail: Detail) -> None:
+def note_verb(project: Project, who: str, verb: str, options: Detail, result: object) -> None:
     """One line of a verb that does not write its own, where there is anything to say of it."""
+    detail = cast(Detail, to_json(result))
     if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
         return
     entries = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
@@ -91,9 +93,8 @@ class Line:
     place: tuple[datetime, int]
 
 
-_COLUMNS = """
-    strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail
-"""
+_COLUMNS = """strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what,
+    coalesce(detail::varchar, '{}') as detail"""
 
 
 def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:

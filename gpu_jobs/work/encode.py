@@ -2,20 +2,17 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.data.encode_job import EncodeParams, EncodeResult
 from core.errors import Damaged
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
-
-SHARD_ROWS = 4_096
-"""what a kill can cost at most; a shard of 384 dims has 3 MB"""
 
 PIECE = 256
 """texts between two reports"""
@@ -23,17 +20,16 @@ PIECE = 256
 Report = Callable[[int, int], None]
 
 
-def encode(bundle: Path, params: Mapping[str, Any], report: Report) -> dict[str, Any]:
+def encode(bundle: Path, params: EncodeParams, report: Report) -> EncodeResult:
     """Writes `out/shard-*.npy` for `in/texts.parquet` (n ascending and dense, text); shards that stand are kept.
 
-    params: encoder, cache, threads, and optionally encoder_source (its folder) and shard_rows. Equal texts of a shard
-    are encoded once. Raises Damaged when the texts are not what they should be, BadInput when there is no such encoder.
+    Equal texts of a shard are encoded once. Raises Damaged when the texts are not what they should be, BadInput when
+    there is no such encoder.
     """
     started = time.monotonic()
     source, out = bundle / "in" / "texts.parquet", bundle / "out"
-    name = str(params.get("encoder_source", params["encoder"]))
-    encoder = load_encoder(name, Path(params["cache"]), int(params["threads"]))
-    facts = Facts(_count(source), encoder.dims, int(params.get("shard_rows", SHARD_ROWS)), encoder.fingerprint)
+    encoder = load_encoder(params.encoder_source, Path(params.cache), params.threads)
+    facts = Facts(_count(source), encoder.dims, params.shard_rows, encoder.fingerprint)
     _keep_or_clear(out, facts)
     fresh = 0
     for number, start in enumerate(range(0, facts.records, facts.shard_rows)):
@@ -44,8 +40,8 @@ def encode(bundle: Path, params: Mapping[str, Any], report: Report) -> dict[str,
             fresh += rows
         report(start + rows, facts.records)
     seconds = time.monotonic() - started
-    counts = {"records": facts.records, "encoded": fresh, "kept": facts.records - fresh, "dims": facts.dims}
-    return counts | {"seconds": round(seconds, 3), "texts_per_second": round(fresh / seconds, 1)}
+    rate = round(fresh / seconds, 1)
+    return EncodeResult(facts.records, fresh, facts.records - fresh, encoder.dims, round(seconds, 3), rate)
 
 
 def _count(source: Path) -> int:

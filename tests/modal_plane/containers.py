@@ -34,11 +34,11 @@ def own_mounts() -> list[str] | None:
 
 async def start(state: State, task: Task) -> None:
     """Returns when its process has begun."""
-    from tests.modal_plane.desk import Asking, Desk
+    from tests.modal_plane.service import Asking, Service
 
     (task.folder / "root").mkdir(parents=True)
     _lay_out(state, task)
-    task.socket = grpclib.server.Server([Desk(Asking(state, task))])
+    task.socket = grpclib.server.Server([Service(Asking(state, task))])
     await task.socket.start(path=str(task.folder / "w.sock"))
     with (task.folder / "log.txt").open("wb") as log:
         task.process = await asyncio.create_subprocess_exec(

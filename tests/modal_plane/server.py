@@ -14,7 +14,7 @@ from aiohttp import web
 from modal._utils.grpc_utils import custom_detail_codec
 
 from tests.modal_plane import calls, containers, volumes
-from tests.modal_plane.desk import TOKEN, Asking, Desk
+from tests.modal_plane.service import TOKEN, Asking, Service
 from tests.modal_plane.state import Call, State
 
 
@@ -72,9 +72,9 @@ class Plane:
         await self.state.end()
 
     async def _listen(self) -> None:
-        desk = Desk(Asking(self.state))
-        self._server = grpclib.server.Server([desk], status_details_codec=custom_detail_codec)
-        grpclib.events.listen(self._server, grpclib.events.RecvRequest, desk.check)
+        service = Service(Asking(self.state))
+        self._server = grpclib.server.Server([service], status_details_codec=custom_detail_codec)
+        grpclib.events.listen(self._server, grpclib.events.RecvRequest, service.check)
         await self._server.start("127.0.0.1", 0)
         self.port = self._server._server.sockets[0].getsockname()[1]
 

@@ -1,4 +1,4 @@
-"""A desk over a real store, with a clock that stands still unless moved: what the tests of leases work with."""
+"""A queue over a real store, with a clock that stands still unless moved: what the tests of leases work with."""
 
 import json
 from collections import Counter
@@ -19,7 +19,7 @@ ANN, BOB, ANN_2 = Holder("ann", "1"), Holder("bob", "1"), Holder("ann", "2")
 
 
 class World:
-    """A store, a clock that stands still unless moved, settings that can be changed, and a desk over them."""
+    """A store, a clock that stands still unless moved, settings that can be changed, and a queue over them."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -35,7 +35,7 @@ ANSWERS: dict[str, Answer] = {
 """by the name of the call; one that is an async generator answers with a stream"""
 
 
-class Desk:
+class Service:
     """What grpclib serves. Looks up a method for each of the protocol's calls, known or not."""
 
     def __init__(self, asking: Asking) -> None:

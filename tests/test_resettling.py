@@ -20,7 +20,7 @@ from core.reports.overview import resettling, settle_rules, status
 from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
-from tests.desk_world import ANN, BOB
+from tests.queue_world import ANN, BOB
 from tests.test_labels import answer
 
 CAT = Holder("cat", "1")

@@ -122,7 +122,7 @@ def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Projec
         withdraw(world, quiet)
 
 
-def test_an_office_looks_at_the_guarantee_only_after_answers_to_machine_labels(world: Project) -> None:
+def test_the_server_looks_at_the_guarantee_only_after_answers_to_machine_labels(world: Project) -> None:
     auto(world, quiet, accept=True, **GUARANTEE)
     answers, due = answers_to_check(world, 0)
     assert (answers, due) == (AUDITS, False)

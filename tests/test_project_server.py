@@ -128,7 +128,7 @@ def test_vectors_that_the_database_never_asked_for_are_made_again(project: Proje
     (project.folder / "rondo.duckdb").write_bytes((backup / "rondo.duckdb").read_bytes())
     restored = open_project(project.folder, project.jobs.runner)
     loop.import_file(restored, quiet, file=str(tmp_path / "second.csv"), text=["text"])
-    assert encode(restored, quiet)["encoded"] == 61
+    assert encode(restored, quiet).encoded == 61
     restored.close()
 
 

@@ -1,0 +1,35 @@
+"""What the job that encodes a piece of the records is given, and what it answers. Knows no store and no encoder."""
+
+from dataclasses import dataclass
+
+from core.jobs.kinds import JobKind
+
+
+@dataclass(frozen=True)
+class EncodeParams:
+    """encoder_source: the encoder's folder, or its name. cache: folder. start, stop: record numbers, stop not among
+    them. shard_rows: vectors in a file.
+    """
+
+    encoder: str
+    encoder_source: str
+    threads: int
+    cache: str
+    start: int
+    stop: int
+    shard_rows: int = 4_096  # what a kill can cost at most; a shard of 384 dims has 3 MB
+
+
+@dataclass(frozen=True)
+class EncodeResult:
+    """encoded: texts that this attempt encoded; retained: those that one before it had."""
+
+    records: int
+    encoded: int
+    retained: int
+    dims: int
+    seconds: float
+    texts_per_second: float
+
+
+ENCODE = JobKind("encode", EncodeParams, EncodeResult)
