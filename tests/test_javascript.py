@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TESTS = sorted((Path(__file__).parent / "javascript").glob("*.test.mjs"))
+TESTS = sorted((Path(__file__).parent / "javascript").glob("*.test.js"))
 
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.name.partition(".")[0])

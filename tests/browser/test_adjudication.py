@@ -42,8 +42,8 @@ class Bench:
     """The adjudication card on a page."""
 
     def __init__(self, page: Page, server: Server) -> None:
-        self.page, self.conflict = page, page.get_by_test_id("conflict")
-        self.saved = page.get_by_test_id("adjudication-saved")
+        self.page, self.conflict = page, page.get_by_test_id("record")
+        self.saved = page.get_by_test_id("saved")
         page.goto(f"http://127.0.0.1:{server.port}/team?annotator=judge")
         self.wait_shown()
 
