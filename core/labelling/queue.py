@@ -22,7 +22,7 @@ from core.store.pool import ELIGIBLE
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
 MOST_HELD = 80
-"""records that one tab can hold, whatever it asks for: twice what a card has at hand (`ahead` in app/card/labelling.js)"""
+"""records that one tab can hold, whatever it asks for: twice `ahead` of app/card/labelling.js"""
 DRAWN = 100
 HUNGRY_SECONDS = 5
 
