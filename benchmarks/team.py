@@ -21,8 +21,9 @@ from app.http.webhook_routes import register
 from core import loop
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
-from tests.argilla_server import ArgillaServer, free_port, quiet
+from tests.argilla_server import ArgillaServer, quiet
 from tests.exchange_world import Team, standing, where
+from tests.ports import free_port
 from tests.test_webhook import Opened, serve
 
 WORDS = [f"word{number}" for number in range(3000)]

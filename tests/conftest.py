@@ -1,8 +1,9 @@
 """What tests share: a project on real files with real vectors, small enough to be quick."""
 
+import gc
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,49 @@ from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 
 settings.register_profile("rondo", deadline=None)  # a test never asserts a time
 settings.load_profile("rondo")
+
+SERVERS = {
+    "argilla": "argilla",
+    "own": "argilla",
+    "odd_server": "browser",
+    "few_server": "browser",
+    "server": "browser",
+    "ray_cluster": "ray",
+    "ray": "ray",
+    "modal_plane": "modal",
+    "modal": "modal",
+    "chromium": "",
+    "served": "",
+}
+"""a fixture (or the name of a runner that a test is repeated with) -> the server behind it; "": one of its own file"""
+
+LONG = ("argilla", "browser", "ray", "modal")
+"""servers and files whose tests take longest, longest first: what is begun last should be short"""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, those of one server go to one process, and so do those of one file."""
+    groups = {}
+    for item in items:
+        servers = [SERVERS[name] for name in SERVERS if name in needs(item)]
+        groups[item] = next(filter(None, servers), item.path.stem)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+        if servers:
+            item.add_marker(pytest.mark.system)
+    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+
+
+def needs(item: pytest.Item) -> Sequence[str]:
+    """Its fixtures, and what it is repeated with."""
+    repeated = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return [*getattr(item, "fixturenames", ()), *(value for value in repeated if isinstance(value, str))]
+
+
+def pytest_unconfigure() -> None:
+    """Hypothesis leaves a function with the garbage collector; by it DuckDB's module outlives the interpreter."""
+    gc.callbacks.clear()
+
 
 TOPICS = {
     "weather": ("rain", "sun", "storm", "wind", "snow", "fog"),

@@ -144,7 +144,7 @@ def test_a_lease_dated_by_a_clock_that_ran_ahead_has_ended(world: World) -> None
 
 
 def test_one_tab_holds_twice_what_a_card_prefetches_whoever_asks_by_hand(world: World) -> None:
-    ahead = re.search(r"const AHEAD = (\d+);", (CARD / "visit.js").read_text(encoding="utf-8"))
+    ahead = re.search(r"ahead: (\d+),", (CARD / "labelling.js").read_text(encoding="utf-8"))
     assert ahead is not None
     assert 2 * int(ahead[1]) == MOST_HELD
     world.fill(200, queued=range(200))

@@ -21,7 +21,7 @@ from core.store.database import Store, utc_now
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
 MOST_HELD = 80
-"""records that one tab can hold, whatever it asks for: twice what a card has at hand (AHEAD in app/card/visit.js)"""
+"""records that one tab can hold, whatever it asks for: twice what a card has ahead (app/card/labelling.js)"""
 DRAWN = 100
 HUNGRY_SECONDS = 5
 

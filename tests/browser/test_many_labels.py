@@ -21,8 +21,7 @@ TEXTS = ["Short.", "A long sentence, again and again. " * 300, "Three\n\nparagra
 def many_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Twelve records for everybody; the likeliest labels are the last nine, every fourth record is asked blind."""
     settings = {**QUIET, "overlap = 1": "overlap = 50"}
-    server = Server(tmp_path_factory.mktemp("many") / "many", ",".join(NAMES), TEXTS * 3, settings)
-    server.kill()
+    server = Server(tmp_path_factory.mktemp("many") / "many", ",".join(NAMES), TEXTS * 3, settings, running=False)
     ids = [label.id for label in read_settings(server.folder).taxonomy.active]
     guess = json.dumps([[label, 0.3 / place] for place, label in enumerate(ids[:-10:-1], 1)])
     store = Store(server.folder)
