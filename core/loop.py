@@ -45,7 +45,6 @@ from core.rounds.outcomes import RoundSummary
 from core.rounds.plans import BatchRequest
 from core.rounds.play import can_learn, run_round, take_in_finished
 from core.rounds.rechoosing import rechoose
-from core.store.pool import POOL
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
@@ -185,7 +184,7 @@ def catch_up(project: Project, report: Report) -> CaughtUp:
     check(project, report)
     result = CaughtUp(taken, encode(project, report).encoded)
     settings = project.settings()
-    left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
+    left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
     if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
         summary = play_round(project, report)

@@ -25,7 +25,6 @@ from core.rounds.rechoosing import keep_choice
 from core.rounds.round_job import Choice, Chosen, Metrics, RoundParams, RoundResult
 from core.sampling.selftest import SelfTest
 from core.store.database import utc_now
-from core.store.pool import FREE_SPARE
 from core.typed_json import to_json
 
 
@@ -152,13 +151,13 @@ def _insert_batch(
 
     Spare records of older batches that nobody holds or answered go back to the pool: they compete again.
     """
-    cursor.execute(f"delete from queue q where {FREE_SPARE}")
+    cursor.execute("delete from queue where is_free_spare(n, spare, purpose)")
     cursor.execute(
         """insert into queue
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,
                   c.suggestion::json, ?, null, null
            from read_parquet(?) c
-           where c.n not in (select n from queue) and c.n not in (select n from settled)
+           where c.n not in (select n from queue) and not is_labelled(c.n)
              and (c.audit or c.n not in (select n from machine_labels))""",
         [choice.batch, model, str(file)],
     )

@@ -25,7 +25,7 @@ from core.rounds.outcomes import RoundSummary, apply_result, queue_test_records
 from core.rounds.plans import BatchRequest, Plan, choice, share_batch
 from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.store.database import count
-from core.store.pool import AUDIT_POOL, NUMBERS, POOL
+from core.store.pool import NUMBERS
 from core.typed_json import from_json
 
 Ints = npt.NDArray[np.int64]
@@ -172,8 +172,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
 
 
 _ROWS = {
-    "pool": f"select n from ({POOL}) where n < $stop order by n",
-    "machine": f"select n from ({AUDIT_POOL}) where n < $stop and n in (select n from machine_labels) order by n",
+    "pool": "select n from pool where n < $stop order by n",
+    "machine": "select n from audit_pool where n < $stop and n in (select n from machine_labels) order by n",
     "waiting": """select q.n from queue q where q.n < $stop and not exists (select 1 from settled s where s.n = q.n)
                   order by q.n""",
 }
