@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from app.charts.plane import PALETTE
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import Cancelled, Damaged, Refused
 from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
@@ -56,7 +57,7 @@ def test_records_that_come_later_are_put_among_their_neighbours(mapped: tuple[Pr
     project, before = mapped
     file = project.folder / "more.csv"
     file.write_text('id,text,topic,split\nx1,"The rain came before the storm, said witness 99.",,train\n')
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     assert map_notice(project, before) == "1 records came after this map was made."
     assert project_map(project, quiet)["added"] == 1
