@@ -51,9 +51,9 @@ def play(store: Store) -> None:
         )
         for n, (truth, answer) in enumerate(zip(TRUTH, SAID, strict=True)):
             true, result = [LABELS[truth]], [LABELS[answer]]
-            cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp)", [n, true])
+            cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp, null)", [n, true])
             cursor.execute(
-                "insert into held_out_predictions values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')",
+                "insert into held_out_predictions values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1', null, null)",
                 [n, true, result, result[0]],
             )
     store.close()
