@@ -13,6 +13,7 @@ from app.cli.interrupts import stopping, tolerant
 from core import errors
 from core.errors import Cancelled, Refused, RondoError
 from core.jobs.bundle import Report
+from core.store.private_files import written
 
 if TYPE_CHECKING:
     from core.config.settings import Settings
@@ -174,8 +175,4 @@ def read_address(folder: Path) -> dict[str, Any] | None:
 def write_address(folder: Path, url: str, key: str, link: str) -> None:
     """Readable by the owner only, whole or not at all. link: what a person opens."""
     path = address_file(folder)
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"url": url, "key": key, "pid": os.getpid(), "link": link}, file)
-    os.replace(partial, path)
+    written(path, json.dumps({"url": url, "key": key, "pid": os.getpid(), "link": link}))

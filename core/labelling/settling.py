@@ -10,6 +10,7 @@ import duckdb
 from core.config.settings import Settings
 from core.labelling.responses import marks
 from core.store.answers import APP, BULK, CORRECTION, FILE, answer_json
+from core.store.views import NOT_TAKEN_BACK
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,16 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 # state is a function of the stored events; a repeat adds none.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
-ANSWERS = """
+ANSWERS = f"""
     select n, annotator, action, kept as labels, blind, round, received_at, stamp, source, from_file,
            bool_or(source = 'correction') over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
     from (
         select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept,
-               source = 'file' as from_file, if(from_file, '', annotator) as author from responses_in_force
-    ) where n in ({ns})
+               source = 'file' as from_file, if(from_file, '', annotator) as author
+        from (select * from responses where action <> 'undo' and n in ({{ns}})) {NOT_TAKEN_BACK}
+    )
     qualify row_number() over (partition by n, author, from_file order by stamp desc) = 1
 """
 

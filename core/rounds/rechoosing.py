@@ -1,7 +1,6 @@
 """Choosing a past round's batch again from what was known then: the proof that it was no accident. Changes nothing."""
 
 import json
-import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from core.errors import Damaged, Refused
 from core.jobs.bundle import Bundle, Report, write_json
 from core.jobs.kinds import JobKind
 from core.project import Project
+from core.store.whole_files import whole_file
 
 RECHOOSE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("rechoose", dict, dict)
 
@@ -28,9 +28,8 @@ def keep_choice(project: Project, bundle: Bundle, batch: int, model: str | None)
     params = json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]
     with np.load(bundle.path / "in" / "rows.npz", allow_pickle=False) as file:
         steps = {name: np.diff(file[name], prepend=0) for name in ROWS}
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, allow_pickle=False, **steps)
-    os.replace(partial, path.with_suffix(".npz"))
+    with whole_file(path.with_suffix(".npz"), alone=True) as partial, partial.open("wb") as rows:
+        np.savez_compressed(rows, allow_pickle=False, **steps)
     write_json(path, {key: params[key] for key in PARAMETERS} | {"model": model})
 
 

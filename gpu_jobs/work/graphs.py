@@ -10,6 +10,7 @@ import numpy as np
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 from core.models.vectors import encoder_folder
 from core.sampling.pool import Floats
+from core.store.whole_files import whole_file
 
 
 def make_graph(params: Mapping[str, Any], vectors: Floats) -> Graph:
@@ -29,9 +30,8 @@ def keep_graph(params: Mapping[str, Any], vectors: Floats, graph: Graph) -> None
         return
     for old in path.parent.glob("graph-*.npz"):
         old.unlink(missing_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
-    partial.replace(path)
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
 
 
 def _path(params: Mapping[str, Any], vectors: Floats) -> Path:
