@@ -26,8 +26,9 @@ import psutil
 from annotation import server
 from annotation.home import running
 from core import loop
-from tests.argilla_server import ArgillaServer, free_port, quiet
+from tests.argilla_server import ArgillaServer, quiet
 from tests.argilla_world import annotator, make_dataset, request
+from tests.ports import free_port
 
 PEOPLE, ANSWERS, PAGE = 6, 240, 10
 WORDS = [f"word{number}" for number in range(3000)]

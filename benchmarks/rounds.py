@@ -45,7 +45,7 @@ def make_project(folder: Path, labelled: int) -> Project:
         chosen = rng.choice(RECORDS, size=labelled, replace=False)
         names = [label.id for label in project.settings().taxonomy.active]
         cursor.executemany(
-            "insert into settled values (?, ?, 'single', 'chosen', 1, ?)",
+            "insert into settled values (?, ?, 'single', 'chosen', 1, ?, null)",
             [[int(n), [names[truth[n]]], utc_now()] for n in chosen],
         )
     return project

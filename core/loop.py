@@ -44,7 +44,6 @@ from core.reports.overview import status
 from core.rounds.plans import Request
 from core.rounds.play import can_learn, run_round, take_in_finished
 from core.rounds.rechoosing import rechoose
-from core.store.pool import POOL
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
@@ -174,7 +173,7 @@ def catch_up(project: Project, report: Report) -> dict[str, Any]:
     check(project, report)
     result = asdict(encode(project, report))
     settings = project.settings()
-    left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
+    left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
     if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
         result |= play_round(project, report)

@@ -1,7 +1,6 @@
 """A real Argilla server, embedded as a project's own is: one for the session, started when first asked for."""
 
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from annotation import server
 from annotation.environment import argilla_python
 from core import loop
 from core.errors import Refused
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,6 @@ class ArgillaServer:
 
 def quiet(what: str, done: int, total: int) -> None:
     """A report that nobody reads."""
-
-
-def free_port() -> int:
-    """One that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def require_environment() -> None:

@@ -23,9 +23,10 @@ from annotation.home import back_up, running
 from core import loop
 from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
-from tests.argilla_server import ArgillaServer, free_port, quiet, require_environment, start_for
+from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
 from tests.argilla_world import annotator, make_dataset, push, request
-from tests.test_cli import rondo
+from tests.command_line import rondo
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")

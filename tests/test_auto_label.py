@@ -18,7 +18,6 @@ from core.labelling.corrections import correct
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.store.pool import AUDIT_POOL, POOL
 from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -48,7 +47,7 @@ def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Proje
     assert result.accepted == result.covered == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
     assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result.checks >= 30
-    assert count(world, f"({POOL}) where n in (select n from machine_labels)") == 0
+    assert count(world, "pool where n in (select n from machine_labels)") == 0
     matches = guarantee_in_force(world)
     assert matches is not None
     assert (matches.covered, matches.waiting, matches.guarantee.user) == (result.accepted, result.checks, "ann")
@@ -85,7 +84,7 @@ def test_a_broken_guarantee_gives_its_records_back_and_is_announced(world: Proje
     assert "is broken" in announcements(world)[0]
     assert count(world, "machine_labels") == count(world, f"({OPEN})") == 0
     assert count(world, "queue where purpose = 'wanted'") == result.requeued == 50
-    assert count(world, f"({AUDIT_POOL})") == 580 - summary.checks - 50
+    assert count(world, "audit_pool") == 580 - summary.checks - 50
     assert check(world, quiet).broken is None
 
 
@@ -194,7 +193,7 @@ def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:
         )
         cursor.execute(
             """insert into responses select 's' || n, n, 'ann', 'skip', [], null, null, now()::timestamp, 0,
-               now()::timestamp, 1, 1, null, null, 0 from records where n in (200, 201)"""
+               now()::timestamp, 1, 1, null, null, 0, 'app', true, null from records where n in (200, 201)"""
         )
     auto(world, quiet, accept=True, **GUARANTEE)
     [(first, last)] = world.store.query("select min(position), max(position) from queue where purpose = 'check'")

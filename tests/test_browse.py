@@ -164,8 +164,12 @@ def test_the_round_is_the_one_in_which_a_record_was_asked(played: Project) -> No
 def test_a_cell_of_the_confusion_matrix_leads_to_its_records(played: Project) -> None:
     with played.store.transaction() as cursor:
         cursor.execute("delete from held_out_predictions")
-        cursor.execute("insert into held_out_predictions values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm')")
-        cursor.execute("insert into held_out_predictions values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm')")
+        cursor.execute(
+            "insert into held_out_predictions values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm', null, null)"
+        )
+        cursor.execute(
+            "insert into held_out_predictions values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm', null, null)"
+        )
     assert ids(played, Search(truth="food", predicted="music")) == ["r4"]
     assert ids(played, Search(truth="food")) == ["r4", "r9"]
 
@@ -226,9 +230,10 @@ def known_to_models(project: Project, n: int) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("delete from suggestions where n = ?", [n])
         cursor.execute("delete from held_out_predictions where n = ?", [n])
-        cursor.execute("insert into suggestions values (?, 'food', 0.9, 0.2, ['food'], 'm1')", [n])
+        cursor.execute("insert into suggestions values (?, 'food', 0.9, 0.2, ['food'], 'm1', null)", [n])
         cursor.execute(
-            "insert into held_out_predictions values (?, 'chosen', 0, ['food'], ['food'], 'food', .9, 'm1')", [n]
+            "insert into held_out_predictions values (?, 'chosen', 0, ['food'], ['food'], 'food', .9, 'm', null, null)",
+            [n],
         )
 
 

@@ -31,8 +31,8 @@ def test_a_bulk_answer_settles_what_is_unlabelled_and_is_marked(project: Project
     done = label_many(project, EVERYBODY, ["food"], "ada")
     assert (done["count"], done["left_out"]) == (48, {"gold": 12})
     assert set(map(tuple, settled(project).values())) == {("food", "bulk", "chosen")}
-    assert project.store.one("select count(*) from responses where via = ?", [f"bulk:{done['bulk']}"]) == 48
-    assert not project.store.one("select count(*) from responses where via is not null and model is null")
+    assert project.store.one("select count(*) from responses where origin = ?", [done["bulk"]]) == 48
+    assert not project.store.one("select count(*) from responses where source = 'bulk' and (model is null or blind)")
 
 
 def test_a_bulk_answer_to_no_record_is_refused_in_words(project: Project) -> None:

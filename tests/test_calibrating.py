@@ -39,11 +39,11 @@ def make_world(folder: Path, queued: int = 6) -> World:
         cursor.execute("update records set split = 'test' where n >= 10")
         cursor.execute(
             """insert into responses select 'file:f.csv:r' || n, n, 'f.csv', 'submit', ['spam'], null, null, $now, 0,
-               $now, 0, 1, null, null, 0 from range(10, 18) t(n)""",
+               $now, 0, 1, null, null, 0, 'file', true, to_json(['spam']) from range(10, 18) t(n)""",
             {"now": world.now},
         )
         cursor.execute(
-            "insert into settled select n, ['spam'], 'single', 'gold', 0, $now from range(10, 18) t(n)",
+            "insert into settled select n, ['spam'], 'single', 'gold', 0, $now, null from range(10, 18) t(n)",
             {"now": world.now},
         )
     calibrate(project_of(world), quiet, size=5)

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,8 +24,9 @@ from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
+from tests.command_line import figures, rondo
 from tests.conftest import plain_kind, quiet, sentences
-from tests.test_cli import figures, rondo
+from tests.ports import free_port
 
 ENCODER = "all-MiniLM-L6-v2"
 NAME = "Zyxwvut"
@@ -194,9 +194,7 @@ def figures_left(folder: Path) -> int:
 def served(told: Project) -> Iterator[tuple[Path, str]]:
     """The same project, held by a running server."""
     told.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ["up", "--project", str(told.folder), "--port", str(port)]
     child = subprocess.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"

@@ -171,7 +171,7 @@ def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, proj
         team.answer(who, place, [label])
         sync(project)
     assert standing(project)[(record, who)] == ("submit", ("food",), None)
-    assert project.store.one("select count(*) from responses where starts_with(via, 'argilla:')") == 3
+    assert project.store.one("select count(*) from responses where source = 'argilla'") == 3
 
 
 def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, project: Project) -> None:

@@ -187,7 +187,7 @@ def check(played: Played) -> None:
     """Nothing lost, nothing doubled, on either side; and syncing again changes nothing."""
     project = played.project
     assert standing(project) == played.answer
-    events = project.store.one("select count(*) from responses where starts_with(via, 'argilla:') and action <> 'undo'")
+    events = project.store.one("select count(*) from responses where source = 'argilla' and action <> 'undo'")
     assert events <= played.acts
     there = [one["external_id"] for one in played.team.records(dataset_of(project))]
     assert len(there) == len(set(there))

@@ -160,7 +160,7 @@ def test_where_several_labels_may_hold_a_missing_one_is_found(tmp_path: Path) ->
     (tmp_path / "multi.csv").write_text("\n".join(["id,text,topic", *lines]))
     loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), **{**COLUMNS, "split": None})
     with opened.store.transaction() as cursor:
-        cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now())")
+        cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now(), null)")
     inspect(opened, quiet)
     assert proposed(opened)["r21"] == "weather"
     opened.close()

@@ -183,7 +183,9 @@ def test_a_guarantee_about_machine_labels_outlives_its_model_and_the_promotion_s
                1, 10, 'in_force', null, null)""",
             [before],
         )
-        cursor.execute("insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?)", [before])
+        cursor.execute(
+            "insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?, to_json(['food']))", [before]
+        )
     result = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     assert result["guarantee"]["labels"] == 1
     assert f"machine labels of {before} stay" in result["sentence"]

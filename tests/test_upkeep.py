@@ -16,8 +16,8 @@ import pytest
 from core.project import open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import LocalRunner
+from tests.command_line import figures, rondo
 from tests.conftest import plain_kind
-from tests.test_cli import figures, rondo
 
 SLOW = ("--set", "epochs=400", "--set", "patience=0")
 

@@ -163,7 +163,7 @@ def test_a_burst_of_answers_arrives_whole(listener: Listener) -> None:
     for place in places.values():
         listener.team.answer(listener.who, place, ["food"])
     wait_for(lambda: len(standing(listener.project)) == len(places))
-    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == len(places)
 
 
@@ -173,7 +173,7 @@ def test_a_call_again_and_again_changes_nothing(listener: Listener) -> None:
     wait_for(lambda: standing(listener.project))
     body = about(place, dataset_of(listener.project))
     assert {listener.call(body) for _ in range(3)} == {204}
-    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == 1
     assert standing(listener.project) == {(record, listener.who): ("submit", ("food",), None)}
 

@@ -87,12 +87,11 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
     """Answers like somebody who knows the reference by heart, and returns the curve."""
     from app.client import opened_project
     from core import simulate
-    from core.store.pool import POOL
 
     with opened_project(folder) as project:
         ids = project.settings().taxonomy.ids
         truth = {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
-        if not project.store.one(f"select count(*) from ({POOL})"):
+        if not project.store.one("select count(*) from pool"):
             raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)

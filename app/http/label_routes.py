@@ -107,6 +107,7 @@ def author(request: Request, entrance: Authenticator, right: str) -> str | Respo
 def card_setup(settings: Settings) -> dict[str, Any]:
     """What the card must know besides records; `key` changes with any of it."""
     setup = {
+        "task": "labels",
         "labels": [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active],
         "multi": settings.multi,
         "guidelines": settings.guidelines,

@@ -131,10 +131,7 @@ def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Se
 def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
     """The note of each person's newest answer that stands."""
     rows = cursor.execute(
-        f"""select n, annotator, note from responses as answer
-            where n in ({marks(ns)}) and action <> 'undo' and not exists (
-                select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
-                  and undo.annotator = answer.annotator and undo.n = answer.n)
+        f"""select n, annotator, note from responses_in_force where n in ({marks(ns)})
             qualify row_number() over (partition by n, annotator order by stamp desc) = 1""",
         list(ns),
     ).fetchall()

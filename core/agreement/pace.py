@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
-from core.store.event_ids import BULK, CROWD, FILE
 
 PAUSE = 300
 """seconds"""
@@ -46,13 +45,12 @@ class CalibrationWork:
     of: int
 
 
-_ONE_BY_ONE = f"""
+_ONE_BY_ONE = """
     select annotator, made_at, received_at,
            date_diff('millisecond', lag(made_at) over (partition by annotator order by made_at, seq), made_at) / 1000
                as gap
     from responses
-    where action <> 'undo' and not starts_with(event_id, '{FILE}') and not starts_with(event_id, '{CROWD}')
-      and not coalesce(starts_with(via, '{BULK}'), false)
+    where action <> 'undo' and source not in ('file', 'crowd', 'bulk')
 """
 _WORK = f"""
     with standing as (

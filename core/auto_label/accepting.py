@@ -26,7 +26,6 @@ from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
 from core.store.database import count, note, utc_now
-from core.store.pool import FREE_SPARE
 from core.typed_json import to_json
 
 REQUEUED = 50
@@ -163,7 +162,7 @@ def _break(cursor: duckdb.DuckDBPyConnection, guarantee: str, why: str, retained
         )
         cursor.execute(_CUT, [json.dumps(_kept_thresholds(cursor, guarantee, retained)), rest])
     lost = cursor.execute(
-        """select n from machine_labels where guarantee = ? and n not in (select n from settled)
+        """select n from machine_labels where guarantee = ? and not is_labelled(n)
            order by probability, n""",
         [guarantee],
     ).fetchall()
@@ -190,7 +189,7 @@ def _look(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certi
     check_terms(terms)
     with project.store.reading() as cursor:
         evidence = read_evidence(project, cursor, terms)
-        waiting = count(cursor, "select count(*) from queue where audit and n not in (select n from settled)")
+        waiting = count(cursor, "select count(*) from queue where audit and not is_labelled(n)")
     verdict = certify(evidence.evidence, terms)
     offer = GuaranteeOffer(
         **asdict(terms),
@@ -263,7 +262,9 @@ def _accept(
             f"insert into guarantees values ({', '.join('?' * 13)}, 'in_force', null, null)",
             [*row, *about, covered, offer.pool],
         )
-        cursor.execute(f"delete from queue q where q.n in (select n from machine_labels) and {FREE_SPARE}")
+        cursor.execute(
+            "delete from queue where n in (select n from machine_labels) and is_free_spare(n, spare, purpose)"
+        )
         checks = _queue_checks(cursor, guarantee, min(check_size(offer.terms), covered), settings.seed)
         note(cursor, who, "accept", {"guarantee": guarantee, "labels": covered, "checks": checks})
     return replace(offer, guarantee=guarantee, accepted=covered, checks=checks)
@@ -272,7 +273,7 @@ def _accept(
 _CHANGED = "The model or the pool has changed meanwhile. Look again: `rondo auto`."
 _ACCEPT = f"""
     insert into machine_labels
-    select n, s.labels, s.probability, t.threshold, $guarantee, s.model
+    select n, s.labels, s.probability, t.threshold, $guarantee, s.model, answer_of(s.labels)
     from ({UNASKED}) join suggestions s using (n)
     join (select unnest($keys::varchar[]) as key, unnest($thresholds::double[]) as threshold) t
         on t.key = if($multi, '{EVERYTHING}', s.label)
@@ -297,7 +298,7 @@ def _queue_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, size: int, 
     ).fetchall()
     row = cursor.execute(
         """select coalesce(min(position), 0), coalesce(max(position), 0) + 1 from queue
-           where not spare and n not in (select n from settled) and n not in (select n from responses)"""
+           where not spare and not is_labelled(n) and n not in (select n from responses)"""
     ).fetchone()
     first, last = row or (0.0, 1.0)
     places = np.random.default_rng([seed, int(guarantee, 16)]).uniform(first, last, len(drawn))

@@ -13,7 +13,6 @@ from core.evaluation.guarantee import GuaranteeTerms, fewest
 from core.evaluation.regions import Bools, CheckedRecords, Evidence, Ints
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.pool import AUDIT_POOL, HELD
 
 EVERYTHING = "*"
 """the one threshold of a project where several labels may hold: all of a record's labels stand or fall together"""
@@ -62,10 +61,10 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: Gu
 
 
 # The unasked, labelled by machine before or not, and what waits to check machine labels: a new guarantee replaces it.
-UNASKED = f"""
-    {AUDIT_POOL} union
-    select q.n from queue q where q.purpose = 'check' and q.n not in ({HELD})
-        and q.n not in (select n from responses) and q.n not in (select n from settled)
+UNASKED = """
+    select n from audit_pool union
+    select q.n from queue q where q.purpose = 'check' and q.n not in (select n from leased)
+        and q.n not in (select n from responses) and not is_labelled(q.n)
 """
 _PLACE = f"coalesce(list_position($labels::varchar[], if($multi, '{EVERYTHING}', label)), 0)::bigint - 1"
 _POOL = f"""

@@ -77,7 +77,7 @@ def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str,
 
     Returns how many records are without a label now: a person may have answered some.
     """
-    bare = "select count(*) from machine_labels where guarantee = ? and n not in (select n from settled)"
+    bare = "select count(*) from machine_labels where guarantee = ? and not is_labelled(n)"
     removed = count(cursor, bare, [guarantee])
     cursor.execute("delete from machine_labels where guarantee = ?", [guarantee])
     cursor.execute(IDLE_CHECKS)
@@ -260,6 +260,6 @@ def _guarantees(cursor: duckdb.DuckDBPyConnection, which: str) -> list[Guarantee
 
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WAITING = """
-    select count(distinct n) from queue where purpose = 'check' and n not in (select n from settled)
+    select count(distinct n) from queue where purpose = 'check' and not is_labelled(n)
         and n in (select n from machine_labels where guarantee = ?)
 """

@@ -241,7 +241,7 @@ def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
     """Those that are not there yet, of records that are."""
     before = count(cursor, "select count(*) from responses")
     cursor.execute(
-        f"""insert into responses by name select * from read_parquet('{quoted(file)}') as answer
+        f"""insert into responses by name select * from read_parquet('{quoted(file)}')
             where event_id not in (select event_id from responses) and n in (select n from records)"""
     )
     return count(cursor, "select count(*) from responses") - before

@@ -9,7 +9,6 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import Search, conditions
 from core.store.database import count
-from core.store.event_ids import FILE
 from core.store.pool import number_of
 
 SHOWN = 5
@@ -93,7 +92,7 @@ def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[ShownRec
 
 
 _OF_RECORDS = {
-    "answers": f"select count(*) from responses where n in ({{ns}}) and not starts_with(event_id, '{FILE}')",
+    "answers": "select count(*) from responses where n in ({ns}) and source <> 'file'",
     "labels": "select count(*) from settled where n in ({ns})",
     "suggestions": "select count(*) from suggestions where n in ({ns})",
     "machine": "select count(*) from machine_labels where n in ({ns})",

@@ -17,8 +17,8 @@ from core.exchange.workspace import DRAFT, SUBMITTED, Gone, TeamAnswer, Workspac
 from core.jobs.bundle import Report
 from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
+from core.store.answers import ARGILLA, ID_PREFIXES
 from core.store.database import note, utc_now
-from core.store.event_ids import ARGILLA
 
 PART = 200
 """records whose answers are asked for at once"""
@@ -244,31 +244,33 @@ def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -
         seq=len(standing),
         ts=remote.answer.at.replace(tzinfo=UTC).timestamp(),
         model=remote.model,
-        via=f"{ARGILLA}{remote.dataset}",
+        source=ARGILLA,
+        origin=remote.dataset,
     )
 
 
 def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[LoggedEvent], dataset: str) -> list[tuple[str, Event]]:
     """All of it: else what was said before would hold again."""
-    via, now = f"{ARGILLA}{dataset}", datetime.now(UTC).timestamp()
+    now = datetime.now(UTC).timestamp()
     return [
-        (key[1], Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, via=via)) for one in standing
+        (
+            key[1],
+            Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, source=ARGILLA, origin=dataset),
+        )
+        for one in standing
     ]
 
 
 def _eid(*parts: object) -> str:
     """The same for the same, whoever reads it and how often."""
-    return ARGILLA + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
+    return ID_PREFIXES[ARGILLA] + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
 def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
-        """select n, annotator, event_id, action, labels, note from responses as answer
-           where n in (select unnest(?::bigint[])) and starts_with(via, ?) and action <> 'undo'
-             and not exists (select 1 from responses as undo where undo.undoes = answer.event_id
-                             and undo.annotator = answer.annotator and undo.n = answer.n)
-           order by stamp""",
+        """select n, annotator, event_id, action, labels, note from responses_in_force
+           where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
         [list(ns), ARGILLA],
     ).fetchall()
     matches: dict[Key, list[LoggedEvent]] = {}

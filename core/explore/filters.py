@@ -37,16 +37,11 @@ class Search:
 
 
 _SEEN = f"n not in ({BLIND.format(ns=MAY_BE_BLIND)})"
-_STANDS = """
-    action <> 'undo' and not exists (
-        select 1 from responses undo where undo.action = 'undo' and undo.undoes = answer.event_id
-          and undo.annotator = answer.annotator and undo.n = answer.n)
-"""
 _FILTERS = {
     "label": "n in (select n from settled where list_contains(labels, $label))",
     "stratum": "n in (select n from settled where stratum = $stratum)",
     "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and {_SEEN}",
-    "annotator": f"n in (select n from responses answer where annotator = $annotator and {_STANDS})",
+    "annotator": "n in (select n from responses_in_force where annotator = $annotator)",
     "batch": """n in (select q.n from queue q
                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
     "kind": f"n in ({FLAGGED})",

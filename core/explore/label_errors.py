@@ -107,7 +107,7 @@ def _arrays(project: Project, settings: Settings) -> InspectArrays:
 _TWICE = "select n from responses where action = 'submit' group by n having count(distinct annotator) > 1"
 _DISPUTES = f"""
     with votes as (
-        select n, labels, count(*) as given from ({ANSWERS.format(ns=_TWICE)}) as answer
+        select n, labels, count(*) as given from ({ANSWERS.format(ns=_TWICE)})
         where action = 'submit' and counts group by n, labels
     ), counted as (select n, list(given order by given desc) as given from votes group by n having count(*) > 1)
     select n, 1 - (given[1] - given[2]) / list_sum(given) from counted
@@ -185,7 +185,7 @@ def flagged(project: Project, kind: str) -> list[int]:
     """Labelled records of a kind that nobody is asked about again yet, the most suspicious first, REVIEWED at most."""
     rows = project.store.query(
         """select n from (select unnest([n, other]) as n, score from flags where kind = ?)
-           where n in (select n from settled) and n not in (select n from queue where purpose = 'review')
+           where is_labelled(n) and n not in (select n from queue where purpose = 'review')
            group by n order by max(score) desc, n limit ?""",
         [kind, REVIEWED],
     )

@@ -170,7 +170,7 @@ def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:
 # By the hash of their numbers: uniform, and the same records each time. What repeats another text would lie under it.
 _DRAW = """
     with fit as (select n from records where duplicate_of is null and n < $stop and n not in (select unnest($have)))
-    select n from (select n from fit where n in (select n from settled) order by hash(n, $seed), n limit $labelled)
+    select n from (select n from fit where is_labelled(n) order by hash(n, $seed), n limit $labelled)
     union
     select n from (select n from fit where n >= $start order by hash(n, $seed), n limit $others)
 """

@@ -16,7 +16,7 @@ from core.models.artifacts import load_head
 from core.models.heads.head import decide, predict
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
-from core.store.event_ids import ARGILLA, BULK, CORRECTION, CROWD, FILE
+from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
 from core.store.pool import number_of
 
 NEIGHBOURS = 10
@@ -183,7 +183,7 @@ def _answers(
     cursor: duckdb.DuckDBPyConnection, n: int, names: Names
 ) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
-        """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, via
+        """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, source
            from responses where n = ? order by stamp""",
         [n],
     ).fetchall()
@@ -193,26 +193,26 @@ def _answers(
             when=_day(received_at),
             who=who,
             answer=named(labels, names) if action == "submit" else action,
-            how="with the file" if eid.startswith(FILE) else _how(via),
+            how=_HOW[source],
             suggestion_in_view=with_suggestion,
             undone=(who, eid) in undone,
             round=number,
             note=note,
         )
-        for eid, who, action, labels, note, _, received_at, number, with_suggestion, via in rows
+        for eid, who, action, labels, note, _, received_at, number, with_suggestion, source in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
     return result, tuple(corrections)
 
 
-def _how(via: str | None) -> str:
-    if via == CORRECTION:
-        return "correction"
-    if via and via.startswith(CROWD):
-        return "with a file, by name"
-    if via and via.startswith(ARGILLA):
-        return "in Argilla"
-    return "many at once" if via and via.startswith(BULK) else "one by one"
+_HOW = {
+    APP: "one by one",
+    FILE: "with the file",
+    BULK: "many at once",
+    ARGILLA: "in Argilla",
+    CROWD: "with a file, by name",
+    CORRECTION: "correction",
+}
 
 
 def _held_out(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> list[HeldOutAnswer]:

@@ -11,13 +11,12 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
-from core.labelling.responses import Event, first_stamp, refusal
+from core.labelling.responses import COLUMNS, Event, first_stamp, refusal
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.models.in_use import active_model
 from core.project import Project
+from core.store.answers import BULK, ID_PREFIXES
 from core.store.database import note, utc_now
-from core.store.event_ids import BULK
-from core.store.pool import GOLD
 
 LEFT_OUT = {
     "missing": "are not in this project",
@@ -61,9 +60,9 @@ _SORT = f"""
     with asked as (select distinct unnest($ns::bigint[]) as n)
     select asked.n, case
         when r.n is null then 'missing'
-        when {GOLD} then 'gold'
+        when is_gold(r.n, r.split) then 'gold'
         when r.duplicate_of is not null then 'duplicate'
-        when asked.n in (select n from settled) then 'labelled'
+        when is_labelled(asked.n) then 'labelled'
         when asked.n in (select n from queue where audit) then 'audit'
         when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
         when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
@@ -107,10 +106,10 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
 
 
 _ANSWER = f"""
-    insert into responses
-    select '{BULK}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[], null, null, $now, 0, $now,
-           (select coalesce(max(batch), 0) from batches), $taxonomy::integer, $model, '{BULK}' || $bulk,
-           $stamp - 1 + row_number() over (order by n)
+    insert into responses ({COLUMNS})
+    select '{ID_PREFIXES[BULK]}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[],
+           answer_of($labels::varchar[]), null, null, $now, 0, $now, (select coalesce(max(batch), 0) from batches),
+           $taxonomy::integer, $model, '{BULK}', $bulk, false, $stamp - 1 + row_number() over (order by n)
     from sorted where reason is null
 """
 
@@ -127,20 +126,21 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
             raise BadInput(f"There is no bulk answer {bulk_id[:80]!r}.")
         if bulk.taken_back:
             raise Refused(f"The bulk answer {bulk_id} was taken back already.")
-        via, settings = BULK + bulk_id, project.settings()
-        stamp = first_stamp(cursor, bulk.count)
-        cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version, "stamp": stamp})
-        settle(cursor, f"select n from responses where via = '{via}'", settings)
+        settings, stamp = project.settings(), first_stamp(cursor, bulk.count)
+        cursor.execute(
+            _UNDO, {"bulk": bulk_id, "now": utc_now(), "taxonomy": settings.taxonomy.version, "stamp": stamp}
+        )
+        settle(cursor, f"select n from responses where source = '{BULK}' and origin = '{bulk_id}'", settings)
         done = {"bulk": bulk_id, "count": bulk.count}
         note(cursor, who, "bulk undo", done)
     return done
 
 
-_UNDO = """
-    insert into responses
-    select event_id || ':undo', n, annotator, 'undo', [], null, event_id, $now, 0, $now, round,
-           $taxonomy::integer, model, via, $stamp - 1 + row_number() over (order by stamp)
-    from responses where via = $via
+_UNDO = f"""
+    insert into responses ({COLUMNS})
+    select event_id || ':undo', n, annotator, 'undo', [], null, null, event_id, $now, 0, $now, round,
+           $taxonomy::integer, model, source, origin, blind, $stamp - 1 + row_number() over (order by stamp)
+    from responses where source = '{BULK}' and origin = $bulk
 """
 
 

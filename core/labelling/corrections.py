@@ -14,9 +14,9 @@ from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
+from core.store.answers import APP, CORRECTION
 from core.store.database import note as note_down
 from core.store.database import utc_now
-from core.store.event_ids import CORRECTION
 from core.store.pool import number_of
 
 
@@ -72,7 +72,7 @@ def _give(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, set
         raise BadInput(f"A correction gives labels; {event.action[:80]!r} does not.")
     _check(event.labels, settings)
     labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
-    _store(cursor, replace(event, via=CORRECTION if labelled else None), n, who, settings)
+    _store(cursor, replace(event, source=CORRECTION if labelled else APP), n, who, settings)
     if labelled:
         note_down(cursor, who, "correct", {"record": event.record, "labels": list(event.labels)})
     cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from core.config.settings import Settings
+from core.store.answers import APP, ARGILLA, ID_PREFIXES, answer_json, is_blind
 from core.store.database import count
-from core.store.event_ids import ARGILLA, BULK, CROWD, FILE
 
 STORED = "stored"
 KNOWN = "known"
@@ -25,8 +25,7 @@ class Event:
     labels are ids; [] with submit says "none of them" (multi-label only). `undoes` is the eid that an undo takes back.
     `seq` counts up within a tab and `ts` is the browser's clock in seconds since 1970: neither decides which answer
     holds, the order of arrival does. `model`: whose suggestion was shown.
-    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file,
-    ARGILLA + id of the dataset.
+    source: how it came, one of those in `core.store.answers`; origin: which bulk answer, dataset of Argilla's, or file.
     """
 
     eid: str
@@ -38,7 +37,8 @@ class Event:
     seq: int = 0
     ts: float = 0.0
     model: str | None = None
-    via: str | None = None
+    source: str = APP
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,11 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
     """
     if not 0 < len(event.eid) <= 64:
         return "An event needs an id of 1 to 64 characters."
-    if event.eid.startswith((FILE, BULK, CROWD)):
-        return f"An event's id may not begin with {FILE!r}, {BULK!r} or {CROWD!r}: that says where a label comes from."
-    if event.eid.startswith(ARGILLA) != (event.via or "").startswith(ARGILLA):
-        return f"Only what comes from Argilla has an id that begins with {ARGILLA!r}."
+    reserved = next((source for source, prefix in ID_PREFIXES.items() if event.eid.startswith(prefix)), None)
+    if reserved not in (None, ARGILLA):
+        return f"An event's id may not begin with {ID_PREFIXES[reserved]!r}: Rondo makes such ids itself."
+    if (reserved == ARGILLA) != (event.source == ARGILLA):
+        return f"Only what comes from Argilla has an id that begins with {ID_PREFIXES[ARGILLA]!r}."
     if event.action not in _ACTIONS:
         return f"{event.action!r} is no action; there are {', '.join(_ACTIONS)}."
     if not math.isfinite(event.ts) or abs(event.seq) >= 2**62:
@@ -144,7 +145,7 @@ def _insert(
         [*_row(event, numbers[event.record], arrival, version), stamp + place] for place, event in enumerate(events)
     ]
     places = ", ".join([f"({marks(rows[0])})"] * len(rows))
-    cursor.execute(f"insert into responses values {places}", [value for row in rows for value in row])
+    cursor.execute(f"insert into responses ({COLUMNS}) values {places}", [value for row in rows for value in row])
 
 
 def standing_of(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str) -> str | None:
@@ -180,12 +181,19 @@ def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:
     return count(cursor, "select stamp from clock")
 
 
+COLUMNS = """event_id, n, annotator, action, labels, answer, note, undoes, made_at, seq, received_at, round, taxonomy,
+    model, source, origin, blind, stamp"""
+"""of `responses`, in the order in which rows are made"""
+
+
 def _row(event: Event, n: int, arrival: Arrival, taxonomy: int) -> list[object]:
-    """In the order of the table's columns, the stamp aside."""
+    """In the order of COLUMNS, the stamp aside."""
     undoes, labels = _content(event)
     made = made_at(event.ts, arrival.at)
-    about = [event.eid, n, arrival.annotator, event.action, labels, event.note, undoes]
-    return [*about, made, event.seq, arrival.at, arrival.round, taxonomy, event.model, event.via]
+    answer = answer_json(labels) if event.action == "submit" else None
+    about = [event.eid, n, arrival.annotator, event.action, labels, answer, event.note, undoes]
+    came = [made, event.seq, arrival.at, arrival.round, taxonomy, event.model]
+    return [*about, *came, event.source, event.origin, is_blind(event.source, event.model)]
 
 
 def _content(event: Event) -> tuple[str | None, list[str]]:

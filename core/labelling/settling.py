@@ -9,17 +9,17 @@ import duckdb
 
 from core.config.settings import Settings
 from core.labelling.responses import marks
-from core.store.event_ids import BULK, CORRECTION, CROWD, FILE
+from core.store.answers import APP, BULK, CORRECTION, FILE, answer_json
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view; not
-    where a file brought people's answers, since nobody knows what was in view.
+    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view, as
+    `is_blind` has it.
 
     stamp: its place in the order in which answers arrived; received_at is when, by the server's clock of that moment.
-    via: how it came, as in `Event`. from_file: it came with a file, whichever; its id says so, since a person may be
-    called like a file. corrects: this person's correction of the record stands, so what the person says now is one too.
+    source: as in `Event`. corrects: this person's correction of the record stands, so what the person says now is one
+    too.
     """
 
     n: int
@@ -31,9 +31,13 @@ class Answer:
     round: int
     received_at: datetime
     stamp: int
-    via: str | None = None
-    from_file: bool = False
+    source: str = APP
     corrects: bool = False
+
+    @property
+    def from_file(self) -> bool:
+        """A label of a file's own, whichever file; a person may be called like one."""
+        return self.source == FILE
 
 
 @dataclass(frozen=True)
@@ -61,21 +65,15 @@ def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple
 # state is a function of the stored events; a repeat adds none.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
-ANSWERS = f"""
-    select n, annotator, action, kept as labels, model is null and not starts_with(event_id, '{CROWD}') as blind, round,
-           received_at, stamp, via, from_file,
-           bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, author, from_file) as corrects,
+ANSWERS = """
+    select n, annotator, action, kept as labels, blind, round, received_at, stamp, source, from_file,
+           bool_or(source = 'correction') over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
     from (
         select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept,
-               starts_with(event_id, '{FILE}') as from_file, if(from_file, '', annotator) as author from responses
-    ) as answer
-    where action <> 'undo' and n in ({{ns}})
-      and not exists (
-        select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
-          and undo.annotator = answer.annotator and undo.n = answer.n
-      )
+               source = 'file' as from_file, if(from_file, '', annotator) as author from responses_in_force
+    ) where n in ({ns})
     qualify row_number() over (partition by n, author, from_file order by stamp desc) = 1
 """
 
@@ -88,7 +86,7 @@ def answer_parameters(settings: Settings) -> dict[str, object]:
 def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[Answer]:
     """Every standing answer to the records of a query whose only column is n."""
     rows = cursor.execute(
-        f"""select n, annotator, action, labels, counts, blind, round, received_at, stamp, via, from_file, corrects
+        f"""select n, annotator, action, labels, counts, blind, round, received_at, stamp, source, corrects
             from ({ANSWERS.format(ns=query)})""",
         answer_parameters(settings),
     ).fetchall()
@@ -98,20 +96,22 @@ def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settin
 def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
     """The same for a few record numbers."""
     rows = cursor.execute(
-        f"""select n, annotator, event_id, action, labels, undoes,
-                   model is null and not starts_with(event_id, '{CROWD}'), round, received_at, stamp, via,
-                   starts_with(event_id, '{FILE}')
+        f"""select n, annotator, event_id, action, labels, undoes, blind, round, received_at, stamp, source
             from responses where n in ({marks(ns)}) order by stamp""",
         list(ns),
     ).fetchall()
     undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
     standing = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
-    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION and not row[11]}
+    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION}
     newest = {
-        (n, "" if rest[-1] else who, rest[-1]): Answer(
-            n, who, action, *still_meant(action, labels, settings), *[*rest[1:], (n, who) in correctors]
+        (n, "" if source == FILE else who, source == FILE): Answer(
+            n,
+            who,
+            action,
+            *still_meant(action, labels, settings),
+            *[*rest, source, source != FILE and (n, who) in correctors],
         )
-        for n, who, _, action, labels, *rest in standing
+        for n, who, _, action, labels, _, *rest, source in standing
     }
     return list(newest.values())
 
@@ -158,10 +158,10 @@ _VERDICTS = f"""
         select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked
         from queue group by n
     ), answers as (
-        select answer.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
+        select reply.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
                    corrects or split is distinct from 'test' or coalesce(stamp > looked, false)
                    or not bool_or(from_file) over (partition by n)) as person
-        from ({ANSWERS}) as answer join records using (n) left join facts using (n)
+        from ({ANSWERS}) as reply join records using (n) left join facts using (n)
         where action = 'submit' and counts
     ), told as (
         select *, bool_or(corrects) over (partition by n) as corrected,
@@ -170,7 +170,7 @@ _VERDICTS = f"""
     ), votes as (
         select n, labels, count(*) as givers, sum({{weight}}) as votes, max(round) as round, max(received_at) as at,
                bool_and(blind or corrects) as blind, bool_or(corrects) as corrected,
-               bool_and(coalesce(starts_with(via, '{BULK}'), false)) as bulk, bool_and(from_file) as from_file,
+               bool_and(source = 'bulk') as bulk, bool_and(from_file) as from_file,
                any_value(gold) as gold, any_value(audit) as audit, any_value(checked) as checked
         from told {{weights}}
         where if(corrected, newest = 1, {{votes}})
@@ -204,7 +204,8 @@ def verdicts(query: str, settings: Settings) -> str:
 def settle(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> None:
     """Recomputes `settled` for the records of a query whose only column is n, in the caller's transaction."""
     cursor.execute(f"delete from settled where n in ({query})")
-    cursor.execute(f"insert into settled {verdicts(query, settings)}", answer_parameters(settings))
+    rows = f"select *, answer_of(labels) from ({verdicts(query, settings)})"
+    cursor.execute(f"insert into settled {rows}", answer_parameters(settings))
 
 
 def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Facts]:
@@ -228,7 +229,7 @@ def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settin
     rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
     cursor.execute(f"delete from settled where n in ({marks(ns)})", ns)
     if rows:
-        places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
+        places = ", ".join([f"({marks(rows[0])})"] * len(rows))
         cursor.execute(f"insert into settled values {places}", [value for row in rows for value in row])
     return answers
 
@@ -255,7 +256,8 @@ def _verdict(answers: Sequence[Answer], fact: Facts, rule: Rule, weights: Mappin
     supplied = votes[winners[0]]
     latest, received = max(answer.round for answer in supplied), max(answer.received_at for answer in supplied)
     how = _how(supplied, sum(map(len, votes.values())), rule)
-    return [fact.n, list(winners[0]), how, _stratum(supplied, fact), latest, received]
+    labels = winners[0]
+    return [fact.n, list(labels), how, _stratum(supplied, fact), latest, received, answer_json(labels)]
 
 
 def _weight(supplied: list[Answer], weights: Mapping[str, float]) -> float:
@@ -276,7 +278,7 @@ def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
 def _how(supplied: list[Answer], voters: int, rule: Rule) -> str:
     if supplied[0].corrects:
         return "adjudicated"
-    if all(answer.via is not None and answer.via.startswith(BULK) for answer in supplied):
+    if all(answer.source == BULK for answer in supplied):
         return "bulk"
     if voters == 1:
         return "single"

@@ -9,7 +9,6 @@ import duckdb
 
 from core.config.settings import Settings
 from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
-from core.store.event_ids import ARGILLA, FILE
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""
@@ -38,9 +37,9 @@ ASKED = f"""
            row.purpose is not distinct from '{CALIBRATION}'
                or (flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap)) as open
     from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
-    left join (select n, action, stamp from ({ANSWERS}) where counts) as answer
-        on answer.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
-                                     and coalesce(answer.stamp <= row.since, false))
+    left join (select n, action, stamp from ({ANSWERS}) where counts) as reply
+        on reply.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
+                                     and coalesce(reply.stamp <= row.since, false))
     group by row.n, row.spare, row.purpose, row.audit
 """
 """queued records with the answers to their asking; open: somebody could still answer; binds `asked_parameters`"""
@@ -273,8 +272,7 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
 
 # Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
 _PEOPLE = f"""
-    select annotator from responses
-    where (via is null or starts_with(via, '{ARGILLA}')) and not starts_with(event_id, '{FILE}')
+    select annotator from responses where source in ('app', 'argilla')
     group by annotator
     having max(received_at) > (select max(received_at) from responses) - interval {GONE_DAYS} days
 """

@@ -13,7 +13,6 @@ from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.model_quality import caveats, newest_model, pool_exhausted, without_advice
-from core.store.pool import POOL
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
 _COUNTS = f"""
@@ -22,8 +21,8 @@ _COUNTS = f"""
         (select count(*) from records where {STATES["duplicate"]}) as duplicates,
         {" ".join(f"(select count(*) from records where {STATES[name]}) as {name}," for name in _SHOWN)}
         (select count(*) from settled where stratum = 'audit') as audit,
-        (select count(*) from machine_labels where n not in (select n from settled)) as machine,
-        (select count(*) from ({POOL} union all {UNASKED_TEST})) as unqueued,
+        (select count(*) from machine_labels where not is_labelled(n)) as machine,
+        (select count(*) from (select n from pool union all {UNASKED_TEST})) as unqueued,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """
@@ -91,7 +90,7 @@ def label_counts(project: Project) -> list[dict[str, Any]]:
     settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
     suggested = dict(
         project.store.query(
-            f"select label, count(*) from suggestions where label is not null and n in ({POOL}) group by 1"
+            "select label, count(*) from suggestions where label is not null and n in (from pool) group by 1"
         )
     )
     return [

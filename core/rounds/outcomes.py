@@ -23,7 +23,6 @@ from core.rounds.champion_log import (
 from core.rounds.plans import Choice, Plan
 from core.rounds.rechoosing import keep_choice
 from core.store.database import utc_now
-from core.store.pool import FREE_SPARE
 
 
 def apply_result(
@@ -122,13 +121,13 @@ def _insert_batch(
     cursor: duckdb.DuckDBPyConnection, plan: Choice, chosen: dict[str, Any], model: str | None
 ) -> dict[str, Any]:
     """Spare records of older batches that nobody holds or answered go back to the pool: they compete again."""
-    cursor.execute(f"delete from queue q where {FREE_SPARE}")
+    cursor.execute("delete from queue where is_free_spare(n, spare, purpose)")
     cursor.execute(
         """insert into queue
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,
                   c.suggestion::json, ?, null, null
            from read_parquet(?) c
-           where c.n not in (select n from queue) and c.n not in (select n from settled)
+           where c.n not in (select n from queue) and not is_labelled(c.n)
              and (c.audit or c.n not in (select n from machine_labels))""",
         [plan.batch, model, chosen["file"]],
     )

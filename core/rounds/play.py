@@ -24,7 +24,7 @@ from core.rounds.draws import read_history
 from core.rounds.outcomes import apply_result, queue_test_records
 from core.rounds.plans import Choice, Plan, Request, choice, share_batch
 from core.store.database import count
-from core.store.pool import AUDIT_POOL, NUMBERS, POOL
+from core.store.pool import NUMBERS
 
 ROUND: JobKind[dict[str, Any], dict[str, Any]] = JobKind("round", dict, dict)
 
@@ -172,8 +172,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
 
 
 _ROWS = {
-    "pool": f"select n from ({POOL}) where n < $stop order by n",
-    "machine": f"select n from ({AUDIT_POOL}) where n < $stop and n in (select n from machine_labels) order by n",
+    "pool": "select n from pool where n < $stop order by n",
+    "machine": "select n from audit_pool where n < $stop and n in (select n from machine_labels) order by n",
     "waiting": """select q.n from queue q where q.n < $stop and not exists (select 1 from settled s where s.n = q.n)
                   order by q.n""",
 }

@@ -15,7 +15,9 @@ from core.sampling.batch import Batch, compose
 from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.selftest import Audited, examine
 from core.sampling.strategies import STRATEGIES
-from core.sampling.uncertainty import score_pool, small_margin
+from core.sampling.uncertainty import score
+from core.tasks.labels import label_predictions
+from core.tasks.task import Predictions
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 9
@@ -39,11 +41,15 @@ class Scored:
     head: Head
     probs: Floats
 
+    @property
+    def predictions(self) -> Predictions:
+        """The same as what a model says, whatever the task."""
+        return label_predictions(self.probs, several=self.head.multi)
+
 
 def acquisition(scored: Scored, rows: Ints) -> Floats:
-    """(n,) least-margin scores of some records, higher = ask sooner."""
-    empty = np.empty((len(scored.probs), 0), np.float32)
-    return score_pool(Pool(empty, rows, np.empty(0, np.int64), scored.probs[rows], scored.head.multi), small_margin)
+    """(n,) scores of some records, higher = ask sooner."""
+    return score(scored.predictions.take(rows))
 
 
 def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
@@ -85,8 +91,7 @@ def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
 
 
 def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:
-    probs = None if scored is None else scored.probs[rows]
-    return Pool(vectors, rows, labelled, probs, scored.head.multi if scored else False, audit_only)
+    return Pool(vectors, rows, labelled, None if scored is None else scored.predictions.take(rows), audit_only)
 
 
 def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:

@@ -12,7 +12,7 @@ from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
 from core.models.vectors import open_vectors
-from core.sampling.uncertainty import small_margin
+from core.tasks.labels import small_margin
 from gpu_jobs.work.graphs import make_graph
 
 Floats = npt.NDArray[np.floating]
@@ -179,7 +179,7 @@ def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
 
 def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
     """What people disagree on, and the labelled records where the model cannot tell. The higher score counts."""
-    margin = np.asarray(small_margin(probs, labelled.multi), np.float64)
+    margin = np.asarray(small_margin(probs, several=labelled.multi), np.float64)
     most = np.argsort(-margin, kind="stable")[: int(np.ceil(HARD_SHARE * len(margin)))]
     most = most[margin[most] >= HARD]
     rows = np.union1d(disputed, labelled.rows[most])

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import expect
 
-from tests.argilla_server import free_port
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.browser.test_sign_in import Team
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 NAME = "label.localhost"
@@ -79,8 +79,7 @@ def caddy(folder: Path, port: int, app: int) -> list[str]:
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, int]]:
     """A team's project, served for people who open it under another name, and the port of that name."""
-    team, port = Team(tmp_path_factory.mktemp("behind") / "project"), free_port()
-    team.server.kill()
+    team, port = Team(tmp_path_factory.mktemp("behind") / "project", running=False), free_port()
     team.server.options = ("--public-address", f"https://{NAME}:{port}/rondo")
     team.server.start()
     team.base = f"https://{NAME}:{port}/rondo"

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from app.adjudication import draw_adjudication
 from app.auth.identity import demand
 from app.background import ProjectServer
+from app.card import draw_adjudication
 from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
 from app.pages.parts.record_list import name_box
 from core.agreement import agreement, pace
