@@ -81,7 +81,7 @@ def test_answer_and_labels_agree_whoever_writes_them(
 
     encode(project, quiet)
     promote(project, quiet, model=enter(project, good_head(project)), force=True, reason="to try it")
-    assert auto(project, quiet, accept=True, precision=0.6, confidence=0.6)["accepted"] > 0
+    assert auto(project, quiet, accept=True, precision=0.6, confidence=0.6).accepted > 0
     with project.desk.changing() as cursor:
         settle_all(cursor, project.settings())
     check(project)
