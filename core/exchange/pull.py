@@ -234,7 +234,7 @@ def _event(record: str, spoken: RemoteAnswer, standing: Sequence[LoggedEvent]) -
         eid=_eid(record, spoken.answer.annotator, action, labels, result, spoken.answer.at.isoformat()),
         record=record,
         action=action,
-        labels=labels,
+        answer=labels,
         note=result,
         seq=len(standing),
         ts=spoken.answer.at.replace(tzinfo=UTC).timestamp(),
