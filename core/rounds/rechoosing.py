@@ -1,7 +1,6 @@
 """Choosing a past round's batch again from what was known then: the proof that it was no accident. Changes nothing."""
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.jobs.bundle import Bundle, Report, write_json
 from core.project import Project
 from core.rounds.round_job import RECHOOSE, RoundParams
+from core.store.whole_files import whole_file
 from core.typed_json import from_json, to_json
 
 ROWS = ("pool_rows", "machine_rows", "train_rows")
@@ -36,9 +36,8 @@ def keep_choice(project: Project, bundle: Bundle, params: RoundParams, batch: in
     path.parent.mkdir(exist_ok=True)
     with np.load(bundle.path / "in" / "rows.npz", allow_pickle=False) as file:
         steps = {name: np.diff(file[name], prepend=0) for name in ROWS}
-    partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(partial, allow_pickle=False, **steps)
-    os.replace(partial, path.with_suffix(".npz"))
+    with whole_file(path.with_suffix(".npz"), alone=True) as partial, partial.open("wb") as rows:
+        np.savez_compressed(rows, allow_pickle=False, **steps)
     stored = replace(params, learn=False, model=model, models=(), vectors="", encoder_source="")
     write_json(path, to_json(stored))
 

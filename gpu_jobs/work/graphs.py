@@ -7,6 +7,7 @@ import numpy as np
 
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 from core.sampling.pool import Floats
+from core.store.whole_files import whole_file
 
 
 def make_graph(folder: Path, vectors: Floats) -> Graph:
@@ -26,9 +27,8 @@ def keep_graph(folder: Path, vectors: Floats, graph: Graph) -> None:
         return
     for old in path.parent.glob("graph-*.npz"):
         old.unlink(missing_ok=True)
-    partial = path.with_suffix(".partial.npz")
-    np.savez(partial, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
-    partial.replace(path)
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, rows=graph.rows, neighbours=graph.neighbours, cosines=graph.cosines)
 
 
 def _path(folder: Path, vectors: Floats) -> Path:

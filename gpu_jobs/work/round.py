@@ -22,6 +22,7 @@ from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGra
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.sampling.pool import Floats
+from core.store.whole_files import whole_file
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.measure import (
@@ -139,9 +140,8 @@ def _name_vectors(params: RoundParams) -> Floats:
 
     encoder = load_encoder(params.encoder_source, Path(params.vectors) / "cache", params.threads)
     matches = encoder.encode(params.names)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, matches, allow_pickle=False)
-    partial.replace(path)
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.save(file, matches, allow_pickle=False)
     return np.asarray(matches)
 
 
