@@ -12,7 +12,6 @@ from rich.console import Console, RenderableType
 from app.cli import (
     evaluation_text,
     models_text,
-    training_text,
 )
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
@@ -158,7 +157,6 @@ _LINES = {
     ],
     "replay": _replay_lines,
     "demo": _demo_lines,
-    **training_text.LINES,
     **evaluation_text.LINES,
     **models_text.LINES,
 }

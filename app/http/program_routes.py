@@ -4,8 +4,8 @@ import hmac
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -30,7 +30,8 @@ from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
 from core.loop import VERBS
 from core.registry.champions import find_model
-from core.training.entries import entry, listing
+from core.training.entries import TrainingJob, entry, listing
+from core.typed_json import to_json
 
 log = logging.getLogger("rondo")
 
@@ -118,22 +119,22 @@ def _launch(office: ProjectServer, sent: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(sent.body)
     result = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(result), 202, {"Location": f"jobs/{result['id']}"})
+    return Answer(_brief(result), 202, {"Location": f"jobs/{result.id}"})
 
 
 def _list_jobs(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
+    return Answer({"jobs": [_brief(job) for job in listing(office.project).jobs]})
 
 
 def _show_job(office: ProjectServer, sent: Sent) -> Answer:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
     job = _find_job(office, sent.path["id"])
-    message = Bundle(office.project.folder / "jobs" / job["id"]).log(lines) if lines else []
-    return Answer({**_brief(job), "events": job["events"], "log": message})
+    message = Bundle(office.project.folder / "jobs" / job.id).log(lines) if lines else []
+    return Answer({**_brief(job), "events": job.events, "log": message})
 
 
 def _cancel(office: ProjectServer, sent: Sent) -> Answer:
-    job = _find_job(office, sent.path["id"])["id"]
+    job = _find_job(office, sent.path["id"]).id
     return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
@@ -191,14 +192,16 @@ def _tell(office: ProjectServer, verb: str, **options: Any) -> Value:
     return dict(VERBS[verb](office.project, _quiet, **options))
 
 
-def _brief(job: Value) -> Value:
+def _brief(job: TrainingJob) -> Value:
     """A job's entry with the newest figures in place of all of them."""
-    newest = job["events"][-1] if job["events"] else {}
+    newest = job.events[-1] if job.events else {}
     figures = {name: value for name, value in newest.items() if name not in ("done", "total", "at")}
-    return {**{name: value for name, value in job.items() if name != "events"}, "figures": figures}
+    entry = cast(Value, to_json(replace(job, events=())))
+    del entry["events"]
+    return entry | {"figures": figures}
 
 
-def _find_job(office: ProjectServer, job: str) -> Value:
+def _find_job(office: ProjectServer, job: str) -> TrainingJob:
     try:
         return entry(office.project, job)
     except BadInput as error:

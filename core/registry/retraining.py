@@ -64,8 +64,8 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
         with project.store.transaction() as cursor:
             note(cursor, who, FAILED, {"sentence": str(error)})
         raise
-    result = {"new": new, "job": trained["id"], "trained": True}
-    model = trained.get("model")
+    result = {"new": new, "job": trained.id, "trained": True}
+    model = trained.model
     if model is None:  # a search, say, none of whose runs gave a model
         return _nothing(project, new, "The training gave no model.") | result
     return _decide(project, report, str(model), who) | result
