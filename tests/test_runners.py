@@ -4,7 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
+from core.data.encode_job import EncodeParams
 from core.jobs.bundle import Bundle, Runner, Sight, manifest, write_json
 from core.models.out_of_fold import read_judged
 from core.project import open_project
@@ -104,8 +105,9 @@ def encoding(folder: Path, encoded: Path, count: int = 20_000) -> Bundle:
     """A job of minutes that keeps what it has done."""
     import polars
 
-    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache")}
-    bundle = make_bundle(folder, "encode", params | {"shard_rows": 50})
+    name, cache = "all-MiniLM-L6-v2", str(encoded / "vectors" / "cache")
+    params = EncodeParams(name, name, threads=1, cache=cache, start=0, stop=count, shard_rows=50)
+    bundle = make_bundle(folder, "encode", asdict(params))
     texts = [f"a record that says {number}" + " and more words" * 8 for number in range(count)]
     table = polars.DataFrame({"n": range(count), "text": texts}, schema={"n": polars.Int64, "text": polars.String})
     table.write_parquet(bundle.path / "in" / "texts.parquet")
