@@ -18,7 +18,8 @@ from app.rendering.job_rows import STATES, figures_of, how_far, run_rows
 from app.rendering.model_rows import score_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
-from core.jobs.bundle import ENDED, UNDER_WAY, Sight
+from core.jobs.bundle import Sight
+from core.jobs.states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
 from core.training.entries import listing

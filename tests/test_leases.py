@@ -52,7 +52,7 @@ def test_test_records_duplicates_and_answered_records_are_never_drawn(world: Wor
     with world.desk.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 4")
         cursor.execute("update records set duplicate_of = 0 where n = 5")
-        cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now())")
+        cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now(), null)")
     world.ask(ANN, submit("r7"))
     assert {"r4", "r5", "r6", "r7"}.isdisjoint(ids(world.ask(BOB, want=50)))
 

@@ -12,6 +12,7 @@ from typing import Any
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
+from core.jobs.states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.reports.export import write_export
@@ -57,7 +58,7 @@ def _tidy(project: Project, bundle: Bundle) -> None:
     """What was to be sent lies in the project anyway; a job that never began is lost, not a draft for ever."""
     bundle.empty()
     with project.store.transaction() as cursor:
-        cursor.execute("update jobs set state = 'lost' where id = ? and state = 'draft'", [bundle.path.name])
+        change_state(cursor, bundle.path.name, LOST, ["draft"])
 
 
 def check_repo(repo: str) -> None:
