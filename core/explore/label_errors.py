@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import label_matrix
 from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
@@ -92,14 +93,11 @@ def inspect(project: Project, report: Report) -> dict[str, Any]:
 def _arrays(project: Project, settings: Settings) -> Arrays:
     """rows (k,) and targets (k, labels) of all labelled records; disputed, disputes (d,): how much people disagree."""
     labels = [label.id for label in settings.taxonomy.active]
-    column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
     with project.store.reading() as cursor:
         rows = cursor.execute("select n, labels from settled where n < ? order by n", [stop]).fetchall()
         disputes = cursor.execute(_DISPUTES, answer_parameters(settings)).fetchall()
-    targets = np.zeros((len(rows), len(labels)), np.bool_)
-    for index, (_, supplied) in enumerate(rows):
-        targets[index, [column[label] for label in supplied if label in column]] = True
+    targets = label_matrix([answer for _, answer in rows], labels)
     return {
         "rows": np.asarray([n for n, _ in rows], np.int64),
         "targets": targets,

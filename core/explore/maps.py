@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
 from core.jobs.bundle import Bundle, Report
@@ -20,8 +21,6 @@ from core.store.whole_files import whole_file
 
 MAP: JobKind[dict[str, Any], dict[str, Any]] = JobKind("project", dict, dict)
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 FILE = "map.npz"
 MOST = 20_000

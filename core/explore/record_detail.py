@@ -8,10 +8,11 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from core.arrays import Floats
 from core.errors import Damaged
 from core.explore.browse import Line, named, read_lines
 from core.explore.label_errors import Side, pair
-from core.explore.nearest import Floats, nearest
+from core.explore.nearest import nearest
 from core.labelling.cards import named_values
 from core.models.artifacts import load_head
 from core.models.heads.head import decide, predict

@@ -7,11 +7,9 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating[Any]]
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
 VERDICTS = "verdicts.safetensors"

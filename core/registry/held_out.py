@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Ints, label_matrix
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.models.artifacts import load_head, read_manifest
@@ -17,9 +17,6 @@ from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.registry.champions import require_files
 from core.rounds.draws import read_history
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,10 @@ def read_truth(cursor: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> Trut
     rows = cursor.execute(
         "select n, labels, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
-    place = {label: column for column, label in enumerate(labels)}
-    truth = np.zeros((len(rows), len(labels)), np.bool_)
-    for row, (_, supplied, _) in enumerate(rows):
-        truth[row, [place[label] for label in supplied if label in place]] = True
     query = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
     return Truth(
         np.array([n for n, *_ in rows], np.int64),
-        truth,
+        label_matrix([answer for _, answer, _ in rows], labels),
         np.array([audit for *_, audit in rows], np.bool_),
         np.asarray(query, np.int64),
     )

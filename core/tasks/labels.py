@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from core.arrays import Floats
 from core.models.heads.head import decide
-from core.tasks.task import Floats, Predictions, Rows, Task
+from core.tasks.task import Predictions, Rows, Task
 
 COLD_PER_LABEL = 3
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
 
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.generic]
 """(n, width) encoded answers"""
 

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.agreement.kappa import Ints, Votes
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from core.agreement.kappa import Votes
+from core.arrays import Floats, Ints
 
 LEAST, MOST = 0.05, 5.0
 """of a weight"""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import decide, predict
@@ -18,9 +19,6 @@ from core.models.vectors import encoded_rows, open_vectors
 from core.training.trainers import read_values
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
 

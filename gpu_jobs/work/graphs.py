@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Floats
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 from core.models.vectors import encoder_folder
-from core.sampling.pool import Floats
 from core.store.whole_files import whole_file
 
 

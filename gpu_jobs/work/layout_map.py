@@ -15,10 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.models.vectors import open_vectors
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Told = Callable[[int, int], None]
 
 PERPLEXITY = 30
