@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadgroup
+PYTEST := $(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadscope
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt --build-constraint constraints.txt
 
 .PHONY: demo test quick check bench shots clean chromium proxies node format

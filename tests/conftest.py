@@ -3,7 +3,7 @@
 import gc
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.jobs.kinds import JobKind
 from core.project import Project, open_project
+from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
@@ -24,47 +25,62 @@ from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 settings.register_profile("rondo", deadline=None)  # a test never asserts a time
 settings.load_profile("rondo")
 
-SERVERS = {
-    "argilla": "argilla",
-    "own": "argilla",
-    "odd_server": "browser",
-    "few_server": "browser",
-    "server": "browser",
-    "ray_cluster": "ray",
-    "ray": "ray",
-    "modal_plane": "modal",
-    "modal": "modal",
-    "chromium": "",
-    "served": "",
+SHARED = {
+    "argilla": (
+        *("test_argilla_server", "test_argilla_client", "test_argilla", "test_webhook"),
+        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page"),
+    ),
+    "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
+    "runners": ("test_modal", "test_ray", "test_runners"),
 }
-"""a fixture (or the name of a runner that a test is repeated with) -> the server behind it; "": one of its own file"""
+"""files that share servers, and so a process: Argilla; a few projects, served; Modal's plane and a Ray cluster"""
 
-LONG = ("argilla", "browser", "ray", "modal")
-"""servers and files whose tests take longest, longest first: what is begun last should be short"""
+SERVERS = {"argilla": "argilla", "modal_plane": "runners", "ray_cluster": "runners", "odd_server": "browser"}
+"""fixture -> its files"""
+
+SYSTEM = {*SERVERS, "own", "chromium", "served"}
+"""fixtures of tests that need a server, or the app in a process of its own"""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, those of one server go to one process, and so do those of one file."""
-    groups = {}
+    """Marks what needs a server, and puts the files first that share one: what is begun last should be short."""
     for item in items:
-        servers = [SERVERS[name] for name in SERVERS if name in needs(item)]
-        groups[item] = next(filter(None, servers), item.path.stem)
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-        if servers:
+        names = set(getattr(item, "fixturenames", ()))
+        if not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray")):
             item.add_marker(pytest.mark.system)
-    items.sort(key=lambda item: LONG.index(groups[item]) if groups[item] in LONG else len(LONG))
+        for name in names & SERVERS.keys():
+            assert item.path.stem in SHARED[SERVERS[name]], f"{item.path.name} asks for {name}: it belongs into SHARED"
+    order = [*SHARED, ""]
+    items.sort(key=lambda item: order.index(server_of(item.path.stem)))
 
 
-def needs(item: pytest.Item) -> Sequence[str]:
-    """Its fixtures, and what it is repeated with."""
-    repeated = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    return [*getattr(item, "fixturenames", ()), *(value for value in repeated if isinstance(value, str))]
+def server_of(stem: str) -> str:
+    """Of a file: the name in SHARED, or nothing."""
+    return next((server for server, stems in SHARED.items() if stem in stems), "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes share the tests file by file; files that share a server stay together.
+
+    Not by xdist's own marks of groups: version 3.8 writes them where pytest 9.2 does not read any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: server_of(Path(nodeid.partition("::")[0]).stem) or nodeid.partition("::")[0]
+    return scheduler
 
 
 def pytest_unconfigure() -> None:
-    """Hypothesis leaves a function with the garbage collector; by it DuckDB's module outlives the interpreter."""
+    """DuckDB complains of what outlives the interpreter.
+
+    That is what a function that Hypothesis leaves in the garbage collector refers to, and a store left open: its timer.
+    """
     gc.callbacks.clear()
+    for store in [one for one in gc.get_objects() if isinstance(one, Store)]:
+        store.close()
 
 
 TOPICS = {

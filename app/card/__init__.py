@@ -14,7 +14,7 @@ from app.http.label_routes import card_setup
 from core.people.people import MANAGER, Person
 
 _FOLDER = Path(__file__).parent
-_IMPORT = re.compile(r'^import [^;]*? from "(\.[^"]+)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:[^;]*? from )?"(\.[^"]+)";\n', re.MULTILINE)
 
 
 def draw_card(office: ProjectServer, annotator: str) -> None:

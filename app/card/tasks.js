@@ -21,7 +21,8 @@ import { Labels } from "./tasks/labels.js";
  *   start(record, answer) -> draft           answer: what stood there and was taken back, or null; both may be null
  *   key({key, digit, letter}, moment) -> step | null     null: the key is not the task's, the frame may have it
  *   draw(element, moment, act)               into an element that is empty at first; again after every change, so it must
- *                                            be quick. act(moment => step, time stamp of the event): what clicks do
+ *                                            be quick. act(moment => step, time stamp of the event): what clicks do;
+ *                                            buttons come from `keyButton`, so that keys go on working after a click
  *   resize()                                 the card has another size; draw follows
  *   describe(answer) -> string               in words, for the list of answers, for undo, and to be read out
  *   parts(answer) -> answers                 what the tally of this visit counts

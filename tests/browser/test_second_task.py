@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from app.card import card_sources
+from app.card import bundle, card_sources
 from app.http.label_routes import card_setup
 from core.config.settings import read_settings
 from tests.browser.conftest import QUIET
@@ -33,9 +33,8 @@ def number_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def open_numbers(server: Server, page: Page, annotator: str, source: str) -> Card:
     """The card as the server ships it and the task beside it, on a page of the server's own address."""
-    html, css, js = card_sources()
-    task = (ROOT / "tests/javascript/number_task.js").read_text(encoding="utf-8")
-    module = f"{js}\n{re.sub('^export ', '', task, flags=re.MULTILINE)}\nTASKS.number = NumberTask;"
+    html, css, _ = card_sources()
+    module = bundle(ROOT / "tests/javascript/number_card.js")
     key = card_setup(read_settings(server.folder))["key"]
     setup = {"task": "number", "most": 50, "guidelines": "Count.", "lease_seconds": 60, "key": key}
     data = {"source": source, "project": "p", "annotator": annotator, "token": "", "setup": setup}
@@ -70,7 +69,7 @@ def test_a_number_is_typed_sent_taken_back_and_kept_offline(number_server: Serve
     expect(card.saved).to_have_text(re.compile("^offline: . kept in this browser"))
     page.context.set_offline(False)
     card.wait_saved()
-    expect(page.get_by_label("Given in this visit")).to_have_text("number 12 1 number 0 1 skipped 1")
+    expect(page.locator(".tally li")).to_have_text(["number 12 1", "number 0 1", "skipped 1"])
     card.press("?")
     expect(page.get_by_role("dialog", name="Keys")).to_contain_text("type a number")
     events = [(one["action"], one["record_id"]) for one in number_server.events("counter")]

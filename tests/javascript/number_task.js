@@ -1,5 +1,7 @@
 // A task that the app does not have: a number, typed digit by digit; Enter sends it. It proves that the frame knows no task.
 
+import { element, keyButton, setText } from "../../app/card/elements.js";
+
 export class NumberTask {
   constructor(settings, { review }) {
     this.review = review;
@@ -23,13 +25,14 @@ export class NumberTask {
     return record && draft.typed && Number(draft.typed) <= this.most ? { answer: { number: Number(draft.typed) } } : {};
   }
 
-  draw(element, { draft, record }, act) {
-    if (!element.firstElementChild) element.append(document.createElement("output"), document.createElement("button"));
-    const [output, button] = element.children;
-    output.textContent = draft.typed;
-    button.textContent = "Zero";
+  draw(root, { draft, record }, act) {
+    if (!root.firstElementChild) {
+      const zero = () => act(() => ({ answer: { number: 0 } }));
+      root.append(element("output", {}), keyButton({ name: "zero", text: "Zero" }, zero));
+    }
+    const [output, button] = root.children;
+    setText(output, draft.typed);
     button.disabled = !record;
-    button.onclick = () => act(() => ({ answer: { number: 0 } }));
   }
 
   resize() {}
