@@ -3,13 +3,10 @@
 import errno
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +24,7 @@ from core.store.database import CONFIG, Store, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
-from core.store.whole_files import disk_errors, sync_folder
+from core.store.whole_files import disk_errors, whole_file
 
 MANIFEST = "archive.json"
 FORMAT = 1
@@ -47,23 +44,17 @@ def write_archive(project: Project, report: Report, *, archive: str) -> dict[str
     target = Path(archive)
     if target.exists():
         raise BadInput(f"{target} is there already; a backup never overwrites. Name another file.")
-    partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
-    try:
-        with (
-            disk_errors(f"The archive {target}"),
-            tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
-        ):
-            folder = Path(name)
-            snapshot(project, folder, report)
-            check_copy(folder / DATABASE)
-            contents = _export_tables(folder, report)
+    with (
+        disk_errors(f"The archive {target}"),
+        tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
+    ):
+        folder = Path(name)
+        snapshot(project, folder, report)
+        check_copy(folder / DATABASE)
+        contents = _export_tables(folder, report)
+        with whole_file(target) as partial:
             _zip(folder, partial, contents)
             read_manifest(partial)
-            partial.rename(target)
-            sync_folder(target.parent)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
     rows = sum(table["rows"] for table in contents.values())
     return {"file": str(target), "bytes": target.stat().st_size, "rows": rows, "tables": len(contents)}
 
@@ -112,13 +103,10 @@ def _zip(folder: Path, target: Path, contents: dict[str, dict[str, Any]]) -> Non
         "tables": contents,
         "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
     }
-    with target.open("xb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for path in files:
-                archive.write(path, path.relative_to(folder).as_posix())
-            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
-        file.flush()
-        os.fsync(file.fileno())
+    with target.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in files:
+            archive.write(path, path.relative_to(folder).as_posix())
+        archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
 
 
 def _sha256(path: Path) -> str:
