@@ -12,7 +12,7 @@ from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.models.artifacts import load_head, read_manifest
 from core.models.heads.head import Head, decide, predict
-from core.models.out_of_fold import read_crossed, read_judged
+from core.models.out_of_fold import read_crossed, read_held_out
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.registry.champions import require_files
@@ -118,7 +118,7 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
 
 def judged_rows(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
-    judged = read_judged(folder, len(read_manifest(folder)["labels"]))
+    judged = read_held_out(folder, len(read_manifest(folder)["labels"]))
     return judged.rows if judged else np.empty(0, np.int64)
 
 
@@ -126,7 +126,7 @@ def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
     labels = len(head.labels)
     if crossed := read_crossed(folder, labels):
         return crossed.rows, crossed.predicted
-    judged = read_judged(folder, labels)
+    judged = read_held_out(folder, labels)
     if judged and len(judged.rows):
         return judged.rows, decide(judged.probs, head.multi)
     return np.empty(0, np.int64), np.empty((0, labels), np.bool_)

@@ -11,7 +11,7 @@ from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders.encoder import OWN
-from core.models.out_of_fold import VERDICTS, HeldOut, read_judged
+from core.models.out_of_fold import VERDICTS, HeldOut, read_held_out
 from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
@@ -107,7 +107,7 @@ def held_out_rows(model: Model) -> Ints:
     """
     rows = np.empty(0, np.int64)
     if model.folder is not None:
-        judged = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
+        judged = read_held_out(model.folder, len(read_manifest(model.folder)["labels"]))
         rows = (
             rows
             if judged is None

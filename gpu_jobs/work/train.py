@@ -19,14 +19,14 @@ from core.evaluation.scores import score
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads.head import decide
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
 from gpu_jobs.trainers.training import Progress, Train, TrainedModel, TrainingRun, TrainingSet
 from gpu_jobs.work.measure import read_history, score_dict
 
-Judged = tuple[Ints, Floats, Ints]
+HeldOutArrays = tuple[Ints, Floats, Ints]
 """numbers of records that the model has not learnt from, (records, labels) what it says of them, and which were held
 out"""
 
@@ -195,11 +195,13 @@ def _training_info(material: TrainingSet, params: Mapping[str, Any], trained: Tr
     }
 
 
-def _seal(bundle: Path, params: Mapping[str, Any], trained: TrainedModel, info: dict[str, Any], judged: Judged) -> None:
+def _seal(
+    bundle: Path, params: Mapping[str, Any], trained: TrainedModel, info: dict[str, Any], held_out: HeldOutArrays
+) -> None:
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    write_judged(folder, *judged)
+    write_held_out(folder, *held_out)
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else str(params["encoder"])
