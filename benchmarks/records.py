@@ -22,7 +22,7 @@ from benchmarks.make_large import LABELS, make_large
 from core import loop
 from core.explore.browse import find
 from core.explore.filters import Search, conditions
-from core.explore.record_detail import neighbours, read_dossier
+from core.explore.record_detail import neighbours, record_detail
 from core.labelling.states import STATES
 from core.models.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
 from core.project import Project, open_project
@@ -187,7 +187,7 @@ def report(project: Project) -> None:
         result = f"{len(matches.lines)}" + (f" in {matches.searched:,} texts" if matches.searched else "")
         print(f"{ours.row(name)}{theirs:>9.0f}{theirs / median(ours.cpu):>8.1f}  {result}", flush=True)
     record = find(project, Search(label="praise")).lines[0].id
-    for name, act in (("one record", read_dossier), ("its neighbours", neighbours)):
+    for name, act in (("one record", record_detail), ("its neighbours", neighbours)):
         print(clock(lambda act=act: act(project, record), RUNS).row(name))  # type: ignore[misc]
     print(clock(lambda: search_all(project), RUNS).row("all texts, no such word"))
 

@@ -58,7 +58,7 @@ def push(project: Project) -> tuple[int, float]:
     """(records, seconds)."""
     began = time.perf_counter()
     result = loop.VERBS["team_push"](project, quiet)
-    return int(result["sent"]), time.perf_counter() - began
+    return int(result.sent), time.perf_counter() - began
 
 
 def answer_all(team: Team, people: list[str], places: list[str], each: int) -> dict[tuple[str, str], float]:
@@ -125,7 +125,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = make_project(Path(folder) / "project", args.records)
         result = server.start(project.folder, "127.0.0.1", free_port(), quiet)
-        matches = ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project.folder)
+        assert result.owner
+        matches = ArgillaServer(result.url, result.owner.api_key, result.owner.password, project.folder)
         team = Team(matches)
         try:
             team.join(project)

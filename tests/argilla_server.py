@@ -40,7 +40,8 @@ def start_for(project: Path) -> ArgillaServer:
     """The first start for a folder that is made a project."""
     loop.create_project(project, ["a", "b"])
     result = server.start(project, "127.0.0.1", free_port(), quiet)
-    return ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project)
+    assert result.owner
+    return ArgillaServer(result.url, result.owner.api_key, result.owner.password, project)
 
 
 @pytest.fixture(scope="session", name="argilla")

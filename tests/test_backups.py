@@ -56,7 +56,7 @@ def test_restoring_an_archive_is_the_inverse_of_writing_it(labelled: Project, tm
     before, settings = rows(labelled), labelled.settings()
     assert len(before["responses"]) >= 20
     result = restore(archived(labelled, tmp_path), tmp_path / "restored", quiet)
-    assert result["tables"] == {table: len(stored) for table, stored in before.items()}
+    assert result.tables == {table: len(stored) for table, stored in before.items()}
     opened = open_project(tmp_path / "restored", InProcessRunner())
     assert rows(opened) == before
     assert opened.settings() == settings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import loop, simulate
 from core.errors import Refused
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.calibrating import calibrate, share_of
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
@@ -230,5 +230,5 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
         rows, _ = read_history(cursor, [n for (n,) in project.store.query("select n from settled")])
         assert not set(rows.tolist()) & {n for n, _ in gold}
     record = min(known)
-    assert read_dossier(project, record).line.hidden, "nobody reads in the list what a model says of it"
-    assert "to calibrate annotators" in str(read_dossier(project, record).queued)
+    assert record_detail(project, record).line.hidden, "nobody reads in the list what a model says of it"
+    assert "to calibrate annotators" in str(record_detail(project, record).queued)

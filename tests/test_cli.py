@@ -128,9 +128,9 @@ def test_a_server_of_another_project_at_the_old_address_is_not_taken_for_ours(
 ) -> None:
     ours, _ = served
     address = json.loads((ours / ".rondo" / "server.json").read_text(encoding="utf-8"))
-    assert answers(address)
-    assert not answers({**address, "key": "that of a project that was served here before"})
-    assert answers({"url": address["url"]})
+    assert answers(address["url"], address["key"])
+    assert not answers(address["url"], "that of a project that was served here before")
+    assert answers(address["url"])
 
 
 def test_audit_records_alone_can_be_queued_and_a_round_chosen_again(folder: Path) -> None:

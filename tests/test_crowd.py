@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.errors import BadInput
 from core.explore.label_errors import flagged, inspect
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.changes import change_settings
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -109,7 +109,7 @@ def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: 
         ("crowd.jsonl", "file", None),
     ]
     assert empty.store.query("select id from records where n in (from pool)") == [("3",)]
-    assert "with a file, by name" in {answer["how"] for answer in read_dossier(empty, "1").answers}
+    assert "with a file, by name" in {answer.how for answer in record_detail(empty, "1").answers}
 
 
 def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_from_the_record(
@@ -242,7 +242,7 @@ def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_a
     crowded: Project,
 ) -> None:
     result = inspect(crowded, quiet)
-    assert result["labelled"] == 60
+    assert result.labelled == 60
     suspected = flagged(crowded, "label_error")
     assert {7, 21} <= set(suspected)
     assert {30, 31} <= {n for (n,) in crowded.store.query("select n from flags where kind = 'ambiguous'")}

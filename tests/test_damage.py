@@ -41,7 +41,7 @@ def test_a_damaged_neighbour_graph_is_made_again(played: Project) -> None:
     [graph] = played.vectors.glob("*/graph-*.npz")
     graph.write_bytes(b"zz")
     assert loop.fit(played, quiet).labels == 30
-    assert loop.VERBS["inspect"](played, quiet)["labelled"] == 42
+    assert loop.VERBS["inspect"](played, quiet).labelled == 42
 
 
 def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> None:

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.team_watch import TeamWatch
 from core import loop
-from core.exchange.pull import hear_now, place_of
+from core.exchange.pull import place_of, reconcile_now
 from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
@@ -117,5 +117,5 @@ def test_a_dead_server_is_told_and_asked_again(office: background.ProjectServer,
     settled(office)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    hear_now(office.project, [place_of(office.project, place) or 0])
+    reconcile_now(office.project, [place_of(office.project, place) or 0])
     assert not drawn().warning

@@ -71,8 +71,8 @@ def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: P
     assert {record: matches[record] for record in WRONG} == {record: truth[record] for record in WRONG}
     assert set(flagged(flawed, "label_error")) == set(matches)
     counts = dict(flawed.store.query("select kind, count(*) from flags group by kind"))
-    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: result[kind] for kind in KINDS}
-    assert result["labelled"] == result["inspected"] == 57
+    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: getattr(result, kind) for kind in KINDS}
+    assert result.labelled == result.inspected == 57
     assert inspected_at(flawed) is not None
 
 

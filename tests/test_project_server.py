@@ -119,7 +119,7 @@ def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project,
 
 
 def test_vectors_that_the_database_never_asked_for_are_made_again(project: Project, tmp_path: Path) -> None:
-    backup = Path(back_up(project, quiet)["folder"])
+    backup = Path(back_up(project, quiet).folder)
     for name in ("first", "second"):
         (tmp_path / f"{name}.csv").write_text(f"text\nonly in the {name} file\n")
     loop.import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])

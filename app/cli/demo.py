@@ -76,7 +76,7 @@ def open_page(url: str) -> None:
     def wait_and_open() -> None:
         base = url.split("/label")[0]
         for _ in range(300):
-            if answers({"url": base}):
+            if answers(base):
                 webbrowser.open(url)
                 return
             time.sleep(0.2)

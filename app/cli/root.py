@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from app.cli.backup import backup, check, repair, restore
-from app.cli.erase import erase
+from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
-from app.cli.inspection import auto, calibrate, inspect, map_, quality, withdraw
+from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
 from app.cli.models import models, retrain
 from app.cli.options import (
     JsonOption,
@@ -19,7 +19,7 @@ from app.cli.options import (
     folder_of,
     run_verb,
 )
-from app.cli.people import history, people
+from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.team import team
 from app.cli.terminal import present, say, show
@@ -195,12 +195,12 @@ app.command()(backup)
 app.command()(restore)
 app.command("check")(check)
 app.command()(repair)
-app.command()(erase)
-app.command()(auto)
-app.command()(withdraw)
+app.command("erase")(erase_)
+app.command("auto")(auto_)
+app.command("withdraw")(withdraw_)
 app.command()(calibrate)
-app.command()(inspect)
-app.command()(quality)
+app.command("inspect")(inspect_)
+app.command("quality")(quality_)
 app.command("map")(map_)
 app.command()(rechoose)
 app.command()(train)
@@ -212,6 +212,6 @@ app.add_typer(models, name="models")
 app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
-app.command()(history)
+app.command("history")(history_)
 app.command()(replay)
 app.command()(demo)

@@ -10,12 +10,8 @@ import typer
 from rich.console import Console, RenderableType
 
 from app.cli import (
-    backup_text,
-    erase_text,
     evaluation_text,
     models_text,
-    people_text,
-    team_text,
     training_text,
 )
 from app.cli.import_text import import_lines
@@ -114,47 +110,6 @@ def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
     return lines + ([f"  {saved}"] if saved else [])
 
 
-def _auto_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{result['covered']:,} of {result['pool']:,} records ({result['share']:.0%}) can be "
-        f"labelled by machine with a "
-        f"precision of at least {result['precision']:.1%}, {result['confidence']:.0%} sure.",
-        f"It rests on {result['audits']:,} audit labels, {result['wrong']:,} of them wrong: "
-        f"at least {result['bound']:.1%}.",
-    ]
-    if result["outside"]:
-        lines.append(f"{result['outside']:,} records of later imports are left out: no audit speaks for them yet.")
-    lines += [
-        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
-        for part in result["labels"]
-    ]
-    if "guarantee" not in result:
-        return [*lines, "Nothing was changed. To do it: the same with --accept."]
-    return [
-        *lines,
-        f"Done: {result['accepted']:,} machine labels; {result['checks']} of them are queued for a blind check.",
-    ]
-
-
-def _inspect_lines(result: Mapping[str, Any]) -> list[str]:
-    return [
-        f"Looked at {result['labelled']:,} labelled records in {result['seconds']:.1f} s: "
-        f"{result['label_error']:,} likely label errors, {result['ambiguous']:,} ambiguous, "
-        f"{result['near_duplicate']:,} pairs of near-duplicates with different labels, {result['outlier']:,} outliers.",
-        "See them on the Records page: rondo up",
-    ]
-
-
-def _quality_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"{'annotator':<24}{'answers':>8}{'of gold right':>16}{'right':>8}{'informed':>10}{'weight':>8}"]
-    for row in result["people"]:
-        gold = f"{row['gold']['value']:.0%} of {row['gold']['n']}" if row["gold"] else "-"
-        parts = ["-" if row[name] is None else f"{row[name]:.2f}" for name in ("right", "informed")]
-        line = f"{row['annotator'][:23]:<24}{row['answers']:>8,}{gold:>16}{parts[0]:>8}{parts[1]:>10}"
-        lines.append(f"{line}{row['weight']:>8.2f}")
-    return [*lines, *result["sentences"]]
-
-
 def _replay_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"All labels: macro F1 {result['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
@@ -198,23 +153,14 @@ _LINES = {
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],
-    "inspect": _inspect_lines,
-    "quality": _quality_lines,
-    "map": lambda summary: [f"{summary['points']:,} records are on the map, {summary['added']:,} of them new."],
-    "auto": _auto_lines,
-    "withdraw": lambda summary: [f"{summary['withdrawn']:,} machine labels were taken back."],
     "status": _status_lines,
     "export": lambda summary: [
         f"Wrote {summary['rows']:,} rows to {summary['file']}.",
         *([f"The data card is {summary['card']}."] if summary["card"] else []),
     ],
-    **backup_text.LINES,
     "replay": _replay_lines,
     "demo": _demo_lines,
-    **erase_text.LINES,
     **training_text.LINES,
     **evaluation_text.LINES,
     **models_text.LINES,
-    **team_text.LINES,
-    **people_text.LINES,
 }

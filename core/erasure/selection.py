@@ -74,13 +74,21 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
     return Selection(ns, ids, tuple(dict.fromkeys(texts)), same_text=len(ns) - len(named))
 
 
-def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[dict[str, str]]:
-    """The first of them: id, and how the text begins."""
+@dataclass(frozen=True)
+class ShownRecord:
+    """A record's id, and how its text begins."""
+
+    id: str
+    text: str
+
+
+def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[ShownRecord]:
+    """The first of them."""
     rows = cursor.execute(
         "select id, left(text, ?) from records where n in (select unnest(?::bigint[])) order by n limit ?",
         [CUT, list(ns), SHOWN],
     ).fetchall()
-    return [{"id": id, "text": " ".join(text.split())} for id, text in rows]
+    return [ShownRecord(id, " ".join(text.split())) for id, text in rows]
 
 
 _OF_RECORDS = {

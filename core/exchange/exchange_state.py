@@ -29,7 +29,7 @@ class Exchange:
     replaced: tuple[str, ...]
     gone: tuple[str, ...]
     outdated: bool
-    heard_at: datetime | None
+    synced_at: datetime | None
     trouble: str | None
     bad: dict[str, str]
     unreadable: dict[str, str]
@@ -75,7 +75,7 @@ def read_exchange(project: Project) -> Exchange:
         replaced=tuple(one.name for one in reversed(datasets) if one.state == REPLACED),
         gone=gone_names,
         outdated=outdated,
-        heard_at=link.heard_at,
+        synced_at=link.synced_at,
         trouble=link.trouble,
         bad=dict(link.bad),
         unreadable=dict(link.unreadable),

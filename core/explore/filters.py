@@ -1,7 +1,6 @@
-"""What can be wanted of records, and what it means in SQL. Runs no query."""
+"""The filters that records are searched by, and what they are in SQL. Runs no query."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from core.config.settings import Settings
 from core.errors import BadInput
@@ -14,7 +13,7 @@ MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class Search:
-    """What is wanted; what is None, empty or False does not matter. Labels are ids.
+    """What a record must be like to be listed; what is None, empty or False does not matter. Labels are ids.
 
     words: each stands somewhere in the text, whatever its case. sure: (low, high) probability of the suggestion, 0..1.
     like: a record id, the nearest ones first. rows: record numbers, in this order. kind: of a flag, the most suspicious
@@ -53,7 +52,7 @@ _FILTERS = {
 _SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 
 
-def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, Any]]:
+def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, object]]:
     """What must hold of a row of `records`, and what that binds."""
     matches, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +14,12 @@ from core.arrays import label_matrix
 from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
+from core.explore.explore_jobs import INSPECT, InspectArrays, Inspection, InspectParams
 from core.jobs.bundle import Report
-from core.jobs.kinds import JobKind
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads.head import FEWEST
 from core.models.vectors import encoded_rows
 from core.project import Project
-
-INSPECT: JobKind[dict[str, Any], dict[str, Any]] = JobKind("inspect", dict, dict)
 
 KINDS = {
     "label_error": "likely label errors: a model that did not see the label would give another",
@@ -37,7 +34,6 @@ FLAGGED = "select unnest([n, other]) as n from flags where kind = $kind"
 
 REVIEWED = 200
 """records of a kind that one review batch takes, at most"""
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -58,26 +54,25 @@ class Side:
     segments: tuple[Segment, ...]
 
 
-def inspect(project: Project, report: Report) -> dict[str, Any]:
+def inspect(project: Project, report: Report) -> Inspection:
     """Looks through all labels in a job and replaces the flags of the time before.
 
-    Returns how many were found of each kind, labelled and inspected records, and seconds. Raises Refused where there
-    are too few labels to learn from.
+    Raises Refused where there are too few labels to learn from.
     """
     encode_if_needed(project, report)
     settings = project.settings()
     arrays = _arrays(project, settings)
-    _refuse(settings, arrays["targets"])
-    params = {
-        "encoder": settings.encoder,
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "labels": [label.id for label in settings.taxonomy.active],
-        "multi": settings.multi,
-        "seed": settings.seed,
-    }
+    _refuse(settings, arrays.targets)
+    params = InspectParams(
+        encoder=settings.encoder,
+        vectors=str(project.vectors),
+        threads=settings.threads,
+        labels=tuple(label.id for label in settings.taxonomy.active),
+        multi=settings.multi,
+        seed=settings.seed,
+    )
     bundle = project.jobs.prepare(INSPECT, params)
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **vars(arrays))
     result = project.jobs.run(bundle, INSPECT, report, "Inspecting labels")
     with project.store.transaction() as cursor:
         if project.jobs.taken_in(bundle, cursor):
@@ -90,20 +85,18 @@ def inspect(project: Project, report: Report) -> dict[str, Any]:
     return result
 
 
-def _arrays(project: Project, settings: Settings) -> Arrays:
-    """rows (k,) and targets (k, labels) of all labelled records; disputed, disputes (d,): how much people disagree."""
+def _arrays(project: Project, settings: Settings) -> InspectArrays:
     labels = [label.id for label in settings.taxonomy.active]
     stop = encoded_rows(project.vectors, settings.encoder)
     with project.store.reading() as cursor:
         rows = cursor.execute("select n, labels from settled where n < ? order by n", [stop]).fetchall()
         disputes = cursor.execute(_DISPUTES, answer_parameters(settings)).fetchall()
-    targets = label_matrix([answer for _, answer in rows], labels)
-    return {
-        "rows": np.asarray([n for n, _ in rows], np.int64),
-        "targets": targets,
-        "disputed": np.asarray([n for n, _ in disputes], np.int64),
-        "disputes": np.asarray([score for _, score in disputes], np.float64),
-    }
+    return InspectArrays(
+        rows=np.asarray([n for n, _ in rows], np.int64),
+        targets=label_matrix([answer for _, answer in rows], labels),
+        disputed=np.asarray([n for n, _ in disputes], np.int64),
+        disputes=np.asarray([score for _, score in disputes], np.float64),
+    )
 
 
 # 1 - (votes of the first - votes of the second) / all, so 1.0 is a tie. What somebody has corrected is no dispute, nor

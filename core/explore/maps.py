@@ -4,23 +4,18 @@ import json
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from core.arrays import Floats, Ints
 from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
+from core.explore.explore_jobs import MAP, MapParams
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now
 from core.store.whole_files import whole_file
-
-MAP: JobKind[dict[str, Any], dict[str, Any]] = JobKind("project", dict, dict)
-
 
 FILE = "map.npz"
 MOST = 20_000
@@ -58,7 +53,16 @@ class Map:
     facts: MapFacts
 
 
-def project_map(project: Project, report: Report, *, again: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CompletedMap:
+    """points: on the map now; added: how many of them just came."""
+
+    points: int
+    added: int
+    seconds: float
+
+
+def project_map(project: Project, report: Report, *, again: bool = False) -> CompletedMap:
     """Lays the records out in the plane, in a job; a map that stands is only completed, unless `again`.
 
     To complete: records that came or were labelled since are put among their nearest neighbours. A map of which
@@ -79,7 +83,7 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> dic
     bundle = _bundle(project, rows, old)
     result = project.jobs.run(bundle, MAP, report, "Making the map")
     _take_in(project, bundle, facts)
-    return {"points": result["points"], "added": len(rows), "seconds": result["seconds"]}
+    return CompletedMap(result.points, len(rows), result.seconds)
 
 
 def open_map(project: Project) -> Map | None:
@@ -149,15 +153,10 @@ def _usable(project: Project) -> Map | None:
 
 def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:
     settings = project.settings()
-    params = {
-        "encoder": settings.encoder,
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "seed": settings.seed % 2**32,
-    }
+    params = MapParams(settings.encoder, str(project.vectors), settings.threads, settings.seed % 2**32)
     bundle = project.jobs.prepare(MAP, params)
-    known: dict[str, npt.NDArray[Any]] = {"known": old.n, "known_xy": old.xy} if old else {}
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, **known)
+    known, known_xy = (old.n, old.xy) if old else (np.empty(0, np.int64), np.empty((0, 2), np.float32))
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, known=known, known_xy=known_xy)
     return bundle
 
 

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from core.arrays import Bools, Floats, Ints
+from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
 from core.models.vectors import encoder_folder, open_vectors
@@ -61,47 +60,45 @@ class Labelled:
     multi: bool
 
 
-def inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    """Writes out/flags.parquet; returns how many of each kind there are."""
+def inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], None]) -> Inspection:
+    """Writes out/flags.parquet."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(params["threads"] or 1):
+    with threadpool_limits(params.threads or 1):
         return _inspect(bundle, params, report)
 
 
-def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+def _inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], None]) -> Inspection:
     started = time.monotonic()
     report(0, 4)
     with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
-    rng = np.random.default_rng(params["seed"])
-    labelled, columns = _labelled(arrays, vectors, params["multi"], rng)
+        arrays = InspectArrays(**{name: file[name] for name in file.files})
+    vectors = open_vectors(Path(params.vectors), params.encoder)
+    rng = np.random.default_rng(params.seed)
+    labelled, columns = _labelled(arrays, vectors, params.multi, rng)
     near = neighbours(labelled.points)
     report(1, 4)
     probs = out_of_sample(labelled, near, rng)
     report(2, 4)
     entries = {
         "label_error": label_errors(labelled, probs),
-        "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
+        "ambiguous": hard_records(labelled, probs, arrays.disputed, arrays.disputes),
         "near_duplicate": contradictions(labelled, near),
-        "outlier": outliers(make_graph(encoder_folder(Path(params["vectors"]), params["encoder"]), vectors)),
+        "outlier": outliers(make_graph(encoder_folder(Path(params.vectors), params.encoder), vectors)),
     }
     report(3, 4)
-    _write(bundle / "out" / "flags.parquet", entries, [params["labels"][column] for column in columns])
+    _write(bundle / "out" / "flags.parquet", entries, [params.labels[column] for column in columns])
     report(4, 4)
     counts = {kind: len(flags.n) for kind, flags in entries.items()}
-    result = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
-    return {**counts, **result, "seconds": round(time.monotonic() - started, 3)}
+    seconds = round(time.monotonic() - started, 3)
+    return Inspection(**counts, labelled=len(arrays.rows), inspected=len(labelled.rows), seconds=seconds)
 
 
-def _labelled(
-    arrays: Mapping[str, npt.NDArray[Any]], vectors: Floats, multi: bool, rng: np.random.Generator
-) -> tuple[Labelled, Ints]:
+def _labelled(arrays: InspectArrays, vectors: Floats, multi: bool, rng: np.random.Generator) -> tuple[Labelled, Ints]:
     """At most MOST of the labelled records, and which columns of the taxonomy their targets have: those in use."""
-    rows, targets = arrays["rows"], arrays["targets"]
+    rows, targets = arrays.rows, arrays.targets
     if len(rows) > MOST:
         retained = np.sort(rng.choice(len(rows), MOST, replace=False))
         rows, targets = rows[retained], targets[retained]

@@ -40,7 +40,7 @@ def test_a_label_given_in_argilla_arrives_on_our_page(server: Server, argilla: A
     address = rondo_json(server.folder, "team", "push")["url"]
     page.goto(f"{argilla.url}/sign-in")
     page.locator("input[name=Username]").fill(name, timeout=SECONDS)
-    page.locator("input[name=Password]").fill(person["password"])
+    page.locator("input[name=Password]").fill(person.password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=server.folder.name)).to_be_visible(timeout=SECONDS)
     page.goto(address)
