@@ -13,7 +13,7 @@ from core.data.encoding import encode
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.changes import change_settings
 from core.models.in_use import active_model
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
@@ -77,7 +77,7 @@ def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_wou
     message = read_said(guessing, challenger, truth).labels.astype(np.float32)
     wrong = np.flatnonzero(truth.audit & (message != truth.labels).any(axis=1))[0]
     message[wrong] = truth.labels[wrong]
-    write_judged(guessing.models / challenger, truth.rows, message)
+    write_held_out(guessing.models / challenger, truth.rows, message)
     verdict = gate(guessing, model=challenger)
     assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
     assert not verdict["passes"]

@@ -14,7 +14,7 @@ import pytest
 
 from core.data.encode_job import EncodeParams
 from core.jobs.bundle import Bundle, Runner, Sight, manifest, write_json
-from core.models.out_of_fold import read_judged
+from core.models.out_of_fold import read_held_out
 from core.project import open_project
 from core.training.train import train
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
@@ -207,7 +207,7 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
     assert here["metrics"] == there["metrics"]
-    judged = [read_judged(taught.models / result["model"], 3) for result in (here, there)]
+    judged = [read_held_out(taught.models / result["model"], 3) for result in (here, there)]
     assert judged[0] is not None
     assert judged[1] is not None
     assert judged[0].rows.tolist() == judged[1].rows.tolist()

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
 from core.data.ledger import normalise
 
 Signatures = npt.NDArray[np.uint32]
-Ints = npt.NDArray[np.int64]
 
 GRAM = 5
 SLOTS, BANDS = 64, 16

@@ -17,6 +17,7 @@ from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.reports.export import write_export
 from core.store.database import note
+from core.store.tables import quoted
 
 PUSH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("push", dict, dict)
 
@@ -88,7 +89,7 @@ def _write_labels(project: Project, folder: Path) -> None:
     whole = folder / "whole.parquet"
     if not write_export(project, whole, "parquet", "labels", card=True):
         raise Refused("There is no settled label to push. Push the model alone, or label some records first.")
-    source, target = (str(path).replace("'", "''") for path in (whole, folder / LABELS))
+    source, target = quoted(whole), quoted(folder / LABELS)
     with project.store.reading() as cursor:
         cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
     card = folder / "whole.parquet.card.md"

@@ -7,17 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
 from core.data.ingest import Layout, ingest
 from core.errors import BadInput, Refused
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 CHUNK = 512
 MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
