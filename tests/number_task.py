@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
+from core.arrays import Floats
 from core.config.settings import Settings
 from core.errors import BadInput
-from core.tasks.task import Answer, AnswerSpace, Floats, Rows, Task
+from core.tasks.task import Answer, AnswerSpace, Rows, Task
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

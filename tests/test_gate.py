@@ -10,6 +10,7 @@ import pytest
 from app.cli.models_text import LINES
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.changes import change_settings
 from core.models.in_use import active_model
@@ -162,7 +163,7 @@ def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judg
     )
     lines = [f'"{text.upper()}",food,test', '"A soup that nobody has cooked before.",food,test']
     (tmp_path / "gold.csv").write_text("text,topic,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    loop.import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
+    import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
     encode(two, quiet)
     with two.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from app.http.label_routes import card_setup, read_events
-from core import loop
 from core.config.settings import Settings, read_settings, write_settings
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput
 from core.labelling.bulk import label_many, undo_bulk
 from core.labelling.corrections import correct, withdraw
@@ -42,7 +42,7 @@ def numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project
     write_settings(folder, Settings(name="numbers", task="number", overlap=2))
     (tmp_path / "baskets.csv").write_text("id,text\n" + "".join(f"{n},A basket of {n} apples\n" for n in range(20)))
     project = open_project(folder, InProcessRunner())
-    loop.import_file(project, quiet, file=str(tmp_path / "baskets.csv"), text=["text"], id="id")
+    import_file(project, quiet, file=str(tmp_path / "baskets.csv"), text=["text"], id="id")
     encode(project, quiet)
     yield project
     project.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report
+from core.jobs.bundle import Bundle, Report, Resources
 from core.jobs.kinds import JobKind
 from core.jobs.states import LOST, change_state
 from core.project import Project
@@ -46,7 +46,7 @@ def push(project: Project, report: Report, *, repo: str, who: str = "local", **o
         write_folder(exported, bundle.path / "in" / "model", report)
         if entries["labels"]:
             _write_labels(project, bundle.path / "in" / "dataset")
-        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", {"environment": environment})
+        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
                 note(cursor, who, "push", {"model": exported.model, **result})
