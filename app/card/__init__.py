@@ -2,9 +2,10 @@
 
 import re
 import time
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import streamlit as st
 
@@ -30,12 +31,12 @@ def draw_adjudication(office: ProjectServer, who: str) -> None:
 def _draw(office: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
     """source: where the card gets its records. The token says who answers."""
     person = office.entrance.person(annotator) or Person(annotator, MANAGER)
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "source": source,
         "project": project_id(office.secret),
         "annotator": annotator,
         "token": office.entrance.label_token(person, time.time()),
-        "setup": card_setup(office.settings()),
+        "setup": asdict(card_setup(office.settings())),
     }
     html, css, js = card_sources()
     st.components.v2.component("rondo_card", html=html, css=css, js=js)(key=key, data=data)
