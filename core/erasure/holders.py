@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -195,7 +194,7 @@ def thin_evaluations(project: Project, traces: Traces, selection: Selection) -> 
         write_json(path, _without(json.loads(path.read_text(encoding="utf-8")), selection))
 
 
-def _without(value: Any, selection: Selection) -> Any:
+def _without(value: object, selection: Selection) -> object:
     if isinstance(value, list):
         return [_without(one, selection) for one in value if not _is_of(one, selection)]
     if isinstance(value, dict):
@@ -203,7 +202,7 @@ def _without(value: Any, selection: Selection) -> Any:
     return value
 
 
-def _is_of(value: Any, selection: Selection) -> bool:
+def _is_of(value: object, selection: Selection) -> bool:
     if not isinstance(value, dict):
         return False
     text = value.get("text")

@@ -1,7 +1,6 @@
 """What a person does with records picked on the map: read, queue, label at once, take back. Knows no chart."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import streamlit as st
@@ -108,7 +107,7 @@ def draw_bulks(office: ProjectServer) -> None:
         )
 
 
-def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
+def _act(do: Callable[[str], Mapping[str, object]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
         st.session_state["map-message"] = words.format(**do(_who()))
