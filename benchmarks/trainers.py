@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 
 from core.jobs.bundle import Bundle, write_json
+from core.training.train_job import TrainParams
 from core.training.trainers import read_values
+from core.typed_json import to_json
 
 STEPS = 100
 """at most: more would take hours on two cores"""
@@ -106,19 +108,20 @@ def write_bundle(path: Path, lot: Lot, trainer: str, supplied: list[str], seed: 
     np.savez(path / "in" / "history.npz", allow_pickle=False, **history)
     values = read_values(trainer, supplied)
     base = str(values.get("base") or EMBEDDED)
-    params = {
-        "trainer": trainer,
-        "values": {**values, **({"base": base} if "base" in values else {})},
-        "encoder": base,
-        "labels": lot.names,
-        "label_names": lot.names,
-        "descriptions": ["" for _ in lot.names],
-        "multi": False,
-        "seed": seed,
-        "threads": 1,
-        "taxonomy": 1,
-    }
-    write_json(path / "job.json", {"schema": 1, "id": path.name, "kind": "train", "params": params})
+    params = TrainParams(
+        trainer=trainer,
+        values={**values, **({"base": base} if "base" in values else {})},
+        encoder=base,
+        labels=tuple(lot.names),
+        label_names=tuple(lot.names),
+        descriptions=tuple("" for _ in lot.names),
+        multi=False,
+        seed=seed,
+        threads=1,
+        taxonomy=1,
+    )
+    job = {"schema": 1, "id": path.name, "kind": "train", "params": to_json(params)}
+    write_json(path / "job.json", job)
     return Bundle(path)
 
 

@@ -20,8 +20,8 @@ from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
-from core.training.launch import POLL_SECONDS, Order, TrainingRequest, launch, order_of
-from core.training.material import refuse_too_little, write_material
+from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
+from core.training.material import Order, refuse_too_little, write_material
 from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 from core.typed_json import from_json, to_json
