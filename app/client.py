@@ -14,6 +14,7 @@ from app.cli.interrupts import stopping, tolerant
 from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Report
+from core.store.private_files import written
 
 if TYPE_CHECKING:
     from core.config.settings import Settings
@@ -186,8 +187,4 @@ def read_address(folder: Path) -> ServerAddress | None:
 def write_address(folder: Path, url: str, key: str, link: str) -> None:
     """Readable by the owner only, whole or not at all. link: what a person opens."""
     path = address_file(folder)
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(asdict(ServerAddress(url, key, os.getpid(), link)), file)
-    os.replace(partial, path)
+    written(path, json.dumps(asdict(ServerAddress(url, key, os.getpid(), link))))

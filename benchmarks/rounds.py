@@ -63,7 +63,7 @@ def main() -> None:
                 started = time.monotonic()
                 result = loop.play_round(project, lambda *_: None, size=100)
                 spent.append(time.monotonic() - started)
-                inside.append(result["seconds"])
+                inside.append(result.seconds)
             project.close()
             later, within = statistics.median(spent[1:]), statistics.median(inside[1:])
             print(f"{labelled:>9} {spent[0]:>8.1f} {later:>22.2f} {within:>17.2f}")

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core import loop
 from core.errors import Refused
@@ -15,6 +14,7 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
+from core.rounds.round_job import Metrics
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50
@@ -25,7 +25,7 @@ class Point:
     """One fit: labels asked for so far, and the model's scores as `fit` reports them."""
 
     labels: int
-    metrics: dict[str, Any]
+    metrics: Metrics
 
 
 @dataclass(frozen=True)
@@ -71,16 +71,16 @@ def play(
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
     points: list[Point] = []
     query = 0
-    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0)["queued"]
+    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0).queued
     for number in range(budget.rounds):
         query += answer(project, truth, queued)
         if number + 1 < budget.rounds:
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(query, result.get("metrics", {})))
+        points.append(Point(query, result.metrics or {}))
         summary(points[-1])
-        queued = result.get("queued", 0)
+        queued = result.queued
         if not queued:
             break
     return points

@@ -67,13 +67,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByServer(LoadScopeScheduling):  # type: ignore[misc]
-        def _split_scope(self, nodeid: str) -> str:
-            path = nodeid.partition("::")[0]
-            return server_of(Path(path).stem) or path
-
     config.option.loadscopereorder = False
-    return ByServer(config, log)
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: server_of(Path(nodeid.partition("::")[0]).stem) or nodeid.partition("::")[0]
+    return scheduler
 
 
 def pytest_unconfigure() -> None:

@@ -22,6 +22,7 @@ from core.project import Project
 from core.reports.model_quality import caveats
 from core.reports.overview import status
 from core.rounds.draws import read_history
+from core.rounds.rechoosing import rechoose
 from core.store.database import Store
 from tests.conftest import quiet
 from tests.queue_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit
@@ -208,9 +209,9 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
 ) -> None:
     change_settings(project, calibration_share=0.5)
     result = loop.next_batch(project, quiet, size=8)
-    assert (result["queued"], result["calibration"]) == (8, 4)
+    assert (result.queued, result.calibration) == (8, 4)
     assert status(project)["queued"] == 8
-    assert loop.VERBS["rechoose"](project, quiet, batch=1)["same"]
+    assert rechoose(project, quiet, batch=1).same
     gold = project.store.query("select n, labels from settled where stratum = 'gold' order by n")
     known = {id for (id,) in project.store.query(_CALIBRATING)}
     for who in ("ann", "bob"):

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from core.project import Project
 from tests.command_line import figures, rondo
 from tests.conftest import write_csv
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -42,12 +42,7 @@ def served(folder: Path) -> Iterator[tuple[Path, int]]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    for _ in range(300):
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False).status_code == 200:
-                break
-        except httpx.HTTPError:
-            time.sleep(0.1)
+    wait_for(lambda: httpx.get(f"http://127.0.0.1:{port}/api/health", trust_env=False).is_success)
     yield folder, port
     child.send_signal(signal.SIGINT)
     child.wait(20)
@@ -76,10 +71,7 @@ def test_every_export_can_be_written(encoded: Path, tmp_path: Path, what: str, f
 
 def test_commands_work_the_same_while_the_server_holds_the_project(served: tuple[Path, int], tmp_path: Path) -> None:
     folder, _ = served
-    for _ in range(300):
-        if figures(folder)["round"]:  # the server queues a first batch by itself
-            break
-        time.sleep(0.1)
+    wait_for(lambda: figures(folder)["round"])  # the server queues a first batch by itself
     assert figures(folder)["queued"] == 20
     stored = json.loads(rondo("next", "--project", folder, "--size", 3, "--json"))
     assert stored["queued"] == 3
@@ -93,8 +85,7 @@ def test_commands_work_the_same_while_the_server_holds_the_project(served: tuple
 
 def test_a_killed_server_leaves_a_project_that_commands_open_again(folder: Path) -> None:
     child = subprocess.Popen([sys.executable, "-m", "app", "up", "--project", str(folder), "--port", "0"])
-    while not (folder / ".rondo" / "server.json").exists():
-        time.sleep(0.05)
+    wait_for((folder / ".rondo" / "server.json").exists)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert figures(folder)["records"] == 30
@@ -127,9 +118,9 @@ def test_what_cannot_be_done_is_said_in_one_line(
 ) -> None:
     project.close()
     monkeypatch.chdir(project.folder)
-    complaint = rondo(*words, code=code)
+    lines = rondo(*words, code=code).strip().splitlines()
+    [complaint] = [line for line in lines if not line.endswith("…")]  # what goes on is told where it takes long
     assert message in complaint
-    assert complaint.strip().count("\n") == 0
 
 
 def test_a_server_of_another_project_at_the_old_address_is_not_taken_for_ours(

@@ -14,8 +14,9 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project
+from core.reports.batches import batches
 from core.reports.card_text import as_markdown, escaped
-from core.reports.datacard import batch_facts, data_card
+from core.reports.datacard import data_card
 from core.store.answers import APP, BULK
 from tests.conftest import quiet
 
@@ -56,7 +57,7 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
     first, second = card["choosing"]["batches"]
     assert (first["seed"], second["seed"]) == (1, 2)
     assert first["rows_md5"] != second["rows_md5"]
-    assert [one["round"] for one in batch_facts(project)] == [2, 1]
+    assert [batch.rows_md5 for batch in batches(project)] == [second["rows_md5"], first["rows_md5"]]
     assert card["choosing"]["labels_by_stratum"]["audit"] == card["choosing"]["audit"] == 2
     assert card["model"]["labels_learnt_from"] > 0
     assert card["model"]["encoder_fingerprint"]

@@ -27,6 +27,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.command_line import figures, rondo
 from tests.conftest import plain_kind, quiet, sentences
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 ENCODER = "all-MiniLM-L6-v2"
 NAME = "Zyxwvut"
@@ -96,7 +97,7 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
     (tmp_path / "new.csv").write_text("id,text\nnew,A new one about cheese.\n", encoding="utf-8")
     loop.import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
     assert told.store.one("select n from records where id = 'new'") == 63
-    assert loop.play_round(told, quiet, size=5)["labels"] > 0
+    assert loop.play_round(told, quiet, size=5).labels
     status = loop.show_status(told, quiet)
     assert (status["records"], status["encoded"]) == (63, 63)
     assert loop.VERBS["inspect"](told, quiet).labelled > 0
@@ -198,12 +199,7 @@ def served(told: Project) -> Iterator[tuple[Path, str]]:
     words = ["up", "--project", str(told.folder), "--port", str(port)]
     child = subprocess.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            httpx.get(f"{url}/api/health", trust_env=False)
-            break
-        except httpx.HTTPError:
-            time.sleep(0.1)
+    wait_for(lambda: httpx.get(f"{url}/api/health", trust_env=False).is_success)
     yield told.folder, url
     child.send_signal(signal.SIGINT)
     child.wait(30)

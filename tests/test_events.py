@@ -1,5 +1,6 @@
 """What holds for events: they count in the order in which they arrive, and what was acknowledged is never lost."""
 
+import json
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
-from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
+from core.labelling.settling import RULES, StandingAnswer, read_answers, read_facts, settle, settle_few
 from core.store.answers import APP, BULK, CORRECTION
 from core.store.database import Store
 
@@ -283,7 +284,7 @@ def test_an_id_that_another_event_has_is_refused_and_what_is_sent_again_is_known
     assert send(store, "ann", event) == {"1": "stored"}
     assert send(store, "ann", replace(event, ts=5.0)) == {"1": "known"}
     assert "belongs to another" in send(store, "bob", event)["1"]
-    for other in (replace(event, record="r1"), replace(event, labels=("ham",)), replace(event, action="skip")):
+    for other in (replace(event, record="r1"), replace(event, answer=("ham",)), replace(event, action="skip")):
         assert "belongs to another" in send(store, "ann", other)["1"]
     assert store.query("select annotator, labels from responses") == [("ann", ["spam"])]
 
@@ -363,10 +364,10 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
         settle(cursor, "select n from records", chosen)
         assert plainly == cursor.execute("select * from settled order by n").fetchall()
     check_rule(few, settled(store), chosen.settle)
-    return sorted((a.n, a.annotator, a.action, a.labels) for a in few), settled(store)
+    return sorted((a.n, a.annotator, a.action, str(a.answer)) for a in few), settled(store)
 
 
-def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
+def check_rule(answers: list[StandingAnswer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
     """What each rule guarantees, said in other words than where it is kept."""
     supplied = [answer for answer in answers if answer.action == "submit"]
     assert all(labels[answer.n][1] == "adjudicated" for answer in supplied if answer.corrects)
@@ -381,8 +382,10 @@ def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, st
     if rule == "single":
         assert people | files == set(labels), "nothing is tied"
     for n in people - files:
-        named = {answer.labels for answer in supplied if answer.n == n}
-        assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == list(named.pop()), "all say the same"
+        named = {answer.answer for answer in supplied if answer.n == n}
+        assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == json.loads(str(named.pop())), (
+            "all say the same"
+        )
 
 
 @pytest.mark.parametrize("rule", RULES)

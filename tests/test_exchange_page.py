@@ -2,10 +2,8 @@
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -20,6 +18,7 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
 from tests.exchange_world import Team, standing, where
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -54,15 +53,6 @@ def drawn() -> AppTest:
 def settled(office: background.ProjectServer) -> None:
     """Nothing goes on any more."""
     wait_for(lambda: not office.activities)
-
-
-def wait_for(holds: Callable[[], Any]) -> None:
-    """Thirty seconds at most."""
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def test_before_the_first_push_the_page_says_how_to_begin(office: background.ProjectServer) -> None:

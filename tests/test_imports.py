@@ -311,8 +311,8 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
     result = loop.next_batch(project, quiet, size=10)
     tests = {record for record, *_, split in rows if split == "TEST"}
-    assert result["queued"] == 10
-    assert 1 <= result["test"] <= 9
+    assert result.queued == 10
+    assert 1 <= result.test <= 9
     cards = project.desk.exchange(ANN, QueueRequest(want=10)).cards
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None
@@ -326,7 +326,7 @@ def test_test_records_are_asked_also_where_nothing_else_is_left(tmp_path: Path) 
     project = opened(tmp_path / "all test", "weather", "food")
     rows: Rows = [(f"r{n}", text, None, "test") for n, (text, _) in enumerate(sentences(12))]
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
-    assert loop.next_batch(project, quiet, size=5)["queued"] == 5
-    assert loop.next_batch(project, quiet, size=50)["queued"] == 7
+    assert loop.next_batch(project, quiet, size=5).queued == 5
+    assert loop.next_batch(project, quiet, size=50).queued == 7
     assert status(project)["queued"] == 12
     project.close()

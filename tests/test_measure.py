@@ -7,9 +7,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from core.evaluation.audit import History, weigh
+from core.ids import ModelId
 from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
+from core.rounds.round_job import PastModel
 from gpu_jobs.work.measure import MOST_JUDGED, AnsweredRecords, rescore_past_models, save_out_of_fold, subsample
 
 
@@ -54,7 +56,7 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
         query.rows[:2], truth[:2], ~truth[:2], query.probs[:2], np.array([1, 0]), weigh(history(2, 2))
     )
     save_out_of_fold(tmp_path / "m1", learnt)
-    models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 2, "round": 1}]
+    models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 2, 1)]
     judged = rescore_past_models(models, query, vectors, ("no", "yes"))
     assert (judged.predicted[0] == truth).all(axis=1).tolist() == [False, False, True, True]
     assert judged.labels[0].tolist() == [1, 0, 2, 2]
@@ -70,7 +72,7 @@ def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp
     query = AnsweredRecords(
         np.arange(2), truth, truth, truth.astype(np.float32), np.ones(2, np.int64), weigh(history(2, 2))
     )
-    models = [{"id": "m1", "path": str(tmp_path / "m1"), "labels": 10, "round": 1}]
+    models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 10, 1)]
     assert rescore_past_models(models, query, np.eye(2, dtype=np.float32), ("no", "yes")).labels[0].tolist() == [
         9.6,
         9.6,

@@ -74,8 +74,9 @@ def test_it_goes_on(released: Project, truth: dict[str, tuple[str, ...]], tmp_pa
     encode(released, quiet)
     assert simulate.answer(released, truth, 12) == 12
     result = loop.play_round(released, quiet, size=6)
-    assert result["queued"] == 6
-    assert result["metrics"]["gold"]["n"] == 16
+    assert result.queued == 6
+    assert result.metrics
+    assert result.metrics["gold"]["n"] == 16
 
 
 def test_one_that_was_killed_while_it_was_migrated_opens(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -36,7 +35,7 @@ def _draw(office: ProjectServer, annotator: str, source: Literal["labelling", "a
         "project": project_id(office.secret),
         "annotator": annotator,
         "token": office.entrance.label_token(person, time.time()),
-        "setup": asdict(card_setup(office.settings())),
+        "setup": card_setup(office.settings()),
     }
     html, css, js = card_sources()
     st.components.v2.component("rondo_card", html=html, css=css, js=js)(key=key, data=data)

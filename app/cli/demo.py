@@ -15,6 +15,7 @@ from typing import Any
 
 from core.errors import Refused
 from core.jobs.bundle import Report
+from core.store.whole_files import whole_file
 
 SHORTEST, LONGEST = 60, 4000
 """characters of a docstring that can be judged by reading it"""
@@ -101,14 +102,12 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
 
 def write_docstrings(file: Path) -> None:
     """JSON lines with id, text, name and split; the chapter stands only where the record is gold."""
-    partial = file.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as lines:
+    with whole_file(file) as partial, partial.open("w", encoding="utf-8") as lines:
         for entry in docstrings():
             gold = entry["split"] == "test"
             chapter = entry["truth"] if gold else None
             entries = {key: entry[key] for key in ("id", "text", "name")}
             lines.write(json.dumps({**entries, "split": entry["split"], "chapter": chapter}, ensure_ascii=False) + "\n")
-    os.replace(partial, file)
 
 
 def docstrings() -> Iterator[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Commands that look at what was measured and done: suspicious labels, the map, past rounds. Knows no verb's work."""
+"""Commands that look at what was measured and done: suspicious labels, the map. Knows no verb's work."""
 
 from typing import Annotated
 
@@ -6,16 +6,6 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present, show
-
-
-def rechoose(
-    context: typer.Context,
-    batch: Annotated[int, typer.Argument(metavar="ROUND", help="Its number.")],
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Choose a past round's batch again by its seed, and say whether it is the same."""
-    show("rechoose", run_verb(folder_of(context, project), "rechoose", batch=batch), as_json=as_json)
 
 
 def inspect_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:

@@ -109,7 +109,7 @@ def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project,
     if not can_learn(project):
         raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
     encode(project, report)
-    full = loop.fit(project, lambda *_: None)["metrics"]["gold"]["macro_f1"]["value"]
+    full = _f1(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or {}))
     return project, simulate.withhold_labels(project), full
 
 

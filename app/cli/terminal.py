@@ -82,27 +82,6 @@ def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         say(line)
 
 
-def _fit_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"Learnt from {result['labels']:,} labels in {result['seconds']:.1f} s."] if "labels" in result else []
-    if "labels" in result and result["labels"] == result["labels_before"]:
-        lines.append("  As many as the model before learnt from, so nothing changes.")
-    lines += score_lines(result.get("metrics") or {}) if "labels" in result else []
-    return lines + _batch_lines(result)
-
-
-def _round_lines(result: Mapping[str, Any]) -> list[str]:
-    nothing = "Nothing was queued: every record is labelled or queued already."
-    return _fit_lines(result) + ([] if result["queued"] else [nothing])
-
-
-def _batch_lines(result: Mapping[str, Any]) -> list[str]:
-    if "batch" not in result:
-        return [f"Queued {result['test']} test records: their answers are gold."] if result.get("test") else []
-    test = f", {result['test']} test records" if result.get("test") else ""
-    lines = [f"Queued {result['queued']} records as batch {result['batch']}, {result['audit']} of them audit{test}."]
-    return lines + [f"Warning: {warning}" for warning in result["self_test"]["warnings"]]
-
-
 def _status_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled "
@@ -129,12 +108,6 @@ def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
     lines = [f"  {gain['sentence']}." for gain in gains if gain["more"] == 100]
     saved = (model.get("savings") or {}).get("sentence")
     return lines + ([f"  {saved}"] if saved else [])
-
-
-def _rechoose_lines(result: Mapping[str, Any]) -> list[str]:
-    if result["same"]:
-        return [f"Round {result['round']}: the same {result['records']} records in the same order."]
-    return [f"Round {result['round']}: NOT the same. {result['other_records']} of {result['records']} records differ."]
 
 
 def _replay_lines(result: Mapping[str, Any]) -> list[str]:
@@ -177,10 +150,6 @@ def _demo_lines(result: Mapping[str, Any]) -> list[str]:
 
 _LINES = {
     "import": import_lines,
-    "next": _batch_lines,
-    "fit": _fit_lines,
-    "round": _round_lines,
-    "rechoose": _rechoose_lines,
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],

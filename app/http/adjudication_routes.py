@@ -11,7 +11,6 @@ from starlette.routing import Route
 from app.auth.authenticator import Authenticator
 from app.background import ProjectServer
 from app.http.label_routes import (
-    CardSetup,
     Events,
     Ids,
     TooLong,
@@ -27,6 +26,7 @@ from core.agreement.conflicts import WORDS, read_conflicts, still_in_conflict
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
+from core.tasks.tasks import task_of
 
 MOST_CONFLICTS = 50
 
@@ -70,12 +70,12 @@ class DecisionReply:
     cards: list[dict[str, object]]
     taken: list[str]
     left: int
-    setup: CardSetup | None
+    setup: dict[str, object] | None
 
 
 def _exchange(office: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(sent.events)
+    events, statuses = read_events(sent.events, task_of(office.settings()))
     for event in events:
         statuses[event.eid] = _status(office, event, who)
     if events:
@@ -90,7 +90,7 @@ def _exchange(office: ProjectServer, who: str, sent: DecisionRequest) -> Decisio
         ],
         taken=sorted(set(sent.have) - still_in_conflict(office.project, sent.have)),
         left=left,
-        setup=setup if sent.setup != setup.key else None,
+        setup=setup if sent.setup != setup["key"] else None,
     )
 
 

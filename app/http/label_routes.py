@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated, Protocol, TypeVar
 
 from pydantic import Field
@@ -26,6 +26,8 @@ from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person
 from core.people.roles import holders
+from core.tasks.task import Task
+from core.tasks.tasks import task_of
 from core.typed_json import from_json
 
 Body = TypeVar("Body")
@@ -116,41 +118,17 @@ def author(request: Request, entrance: Authenticator, right: str) -> str | Respo
     return person.name
 
 
-@dataclass(frozen=True)
-class CardLabel:
-    """A label as the card shows it."""
-
-    id: str
-    name: str
-    description: str
-
-
-@dataclass(frozen=True)
-class CardSetup:
+def card_setup(settings: Settings) -> dict[str, object]:
     """What the card must know besides records; `key` changes with any of it."""
-
-    task: str
-    labels: tuple[CardLabel, ...]
-    multi: bool
-    guidelines: str
-    lease_seconds: int
-    suggestions: bool
-    likeliest_keys: bool
-    key: str = ""
-
-
-def card_setup(settings: Settings) -> CardSetup:
-    """By the settings as they are now."""
-    setup = CardSetup(
-        task="labels",
-        labels=tuple(CardLabel(x.id, x.name, x.description) for x in settings.taxonomy.active),
-        multi=settings.multi,
-        guidelines=settings.guidelines,
-        lease_seconds=settings.lease_seconds,
-        suggestions=settings.show_suggestions,
-        likeliest_keys=settings.likeliest_keys,
-    )
-    return replace(setup, key=hashlib.sha256(json.dumps(asdict(setup)).encode()).hexdigest()[:16])
+    setup = {
+        "task": settings.task,
+        **task_of(settings).card(settings),
+        "guidelines": settings.guidelines,
+        "lease_seconds": settings.lease_seconds,
+        "suggestions": settings.show_suggestions,
+        "likeliest_keys": settings.likeliest_keys,
+    }
+    return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
 
 
 def with_reading(project: LabelProject, cards: Sequence[Card | Conflict]) -> list[dict[str, object]]:
@@ -211,12 +189,12 @@ class LabelReply:
     version: int
     progress: dict[str, int]
     learning: bool
-    setup: CardSetup | None
+    setup: dict[str, object] | None
 
 
 def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> LabelReply:
     """Runs in a thread: it waits for the disk."""
-    events, broken = read_events(sent.events)
+    events, broken = read_events(sent.events, task_of(project.settings()))
     ask = QueueRequest(tuple(events), sent.have, sent.give_back, sent.want, sent.turn, sent.tabs)
     reply = project.desk.exchange(holder, ask)
     if events:
@@ -230,34 +208,34 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
         version=reply.version,
         progress=reply.progress,
         learning=any(verb in project.activities for verb in ("round", "fit", "next", "open")),
-        setup=setup if sent.setup != setup.key else None,
+        setup=setup if sent.setup != setup["key"] else None,
     )
 
 
 @dataclass(frozen=True)
 class SentEvent:
-    """An event as a browser may send it: where it came from is not for it to say."""
+    """An event as a browser may send it, but for what it answers. Where it came from is not for it to say."""
 
     eid: str
     record: str
     action: str
     seq: Annotated[int, Field(strict=True)]
     ts: Annotated[float, Field(strict=True, ge=-1e15, le=1e15)]
-    labels: tuple[str, ...] | None = None
     note: str | None = None
     undoes: str | None = None
     model: str | None = None
 
 
-def read_events(values: Sequence[object]) -> tuple[list[Event], dict[str, str]]:
+def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict[str, str]]:
     """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
     events, broken = [], {}
     for place, value in enumerate(values):
         try:
             sent = from_json(SentEvent, value, "The event")
+            answer = task.read(value) if sent.action == "submit" and isinstance(value, dict) else ()
         except BadInput:
             eid = value.get("eid") if isinstance(value, dict) else None
             broken[eid if isinstance(eid, str) else f"#{place}"] = "The event has not the right shape."
         else:
-            events.append(Event(**{**vars(sent), "labels": sent.labels or ()}))
+            events.append(Event(**vars(sent), answer=answer))
     return events, broken

@@ -239,7 +239,7 @@ def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -
         eid=_eid(record, remote.answer.annotator, action, labels, result, remote.answer.at.isoformat()),
         record=record,
         action=action,
-        labels=labels,
+        answer=labels,
         note=result,
         seq=len(standing),
         ts=remote.answer.at.replace(tzinfo=UTC).timestamp(),

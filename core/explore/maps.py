@@ -1,7 +1,6 @@
 """The map of a project: a point in the plane for each record, kept beside the vectors. Knows no colours and no page."""
 
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from core.jobs.bundle import Bundle, Report
 from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now
+from core.store.whole_files import whole_file
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -128,13 +128,9 @@ def read_map(path: Path) -> Map | None:
 
 def write_map(path: Path, made: Map) -> None:
     """Whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
         facts = np.array(json.dumps(asdict(made.facts)))
         np.savez(file, allow_pickle=False, n=made.n, xy=made.xy, facts=facts)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _path(project: Project) -> Path:

@@ -18,6 +18,7 @@ from core.jobs.code_version import code_version
 from core.jobs.kinds import JobKind, Params, Result
 from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.store.database import Store, utc_now
+from core.store.whole_files import write_whole
 from core.typed_json import from_json, to_json
 
 POLL_SECONDS = 0.05
@@ -179,9 +180,7 @@ def _digest(path: Path) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), alone=True)
 
 
 @dataclass(frozen=True)

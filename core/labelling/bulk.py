@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,12 +11,14 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
-from core.labelling.responses import COLUMNS, Event, first_stamp, refusal
+from core.labelling.responses import COLUMNS, first_stamp
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.answers import BULK, ID_PREFIXES
+from core.store.answers import BULK, ID_PREFIXES, answer_text, labels_in
 from core.store.database import note, utc_now
+from core.tasks.task import Answer
+from core.tasks.tasks import task_of
 
 LEFT_OUT = {
     "missing": "are not in this project",
@@ -78,16 +80,17 @@ def preview(project: Project, ns: Iterable[int]) -> Choice:
         return _sort(cursor, ns, project.settings())
 
 
-def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], who: str) -> dict[str, Any]:
-    """Gives these labels to every record that nobody has labelled, in one transaction.
+def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) -> dict[str, Any]:
+    """Gives this answer to every record that nobody has labelled, in one transaction.
 
     Records that are gold, labelled, lent, answered or wait for an audit, a check or a review are left out, and
-    `left_out` says how many by reason. Raises Refused where none is left, BadInput for labels that cannot be given.
+    `left_out` says how many by reason. Raises Refused where none is left, BadInput for an answer that cannot be given.
     """
     bulk = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     with project.desk.changing() as cursor:
         settings = project.settings()
-        _check(label_ids, who, settings)
+        answer = task_of(settings).canonical(answer)
+        _check(cursor, answer, who, settings)
         choice = _sort(cursor, ns, settings)
         if not choice.count:
             why = (
@@ -98,9 +101,9 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
             raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
         stamp = first_stamp(cursor, choice.count)
-        cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model, "stamp": stamp})
+        cursor.execute(_ANSWER, _values(bulk, answer, who, settings) | {"model": model, "stamp": stamp})
         settle(cursor, "select n from sorted where reason is null", settings)
-        done = {"bulk": bulk, "labels": sorted(set(label_ids)), "count": choice.count, "left_out": choice.left_out}
+        done = {"bulk": bulk, "labels": labels_in(answer), "count": choice.count, "left_out": choice.left_out}
         note(cursor, who, "bulk", done)
     return done
 
@@ -108,7 +111,7 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
 _ANSWER = f"""
     insert into responses ({COLUMNS})
     select '{ID_PREFIXES[BULK]}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[],
-           answer_of($labels::varchar[]), null, null, $now, 0, $now, (select coalesce(max(batch), 0) from batches),
+           $answer, null, null, $now, 0, $now, (select coalesce(max(batch), 0) from batches),
            $taxonomy::integer, $model, '{BULK}', $bulk, false, $stamp - 1 + row_number() over (order by n)
     from sorted where reason is null
 """
@@ -155,12 +158,12 @@ def answer_sentence(choice: Choice) -> str:
     return ", ".join(f"{count:,} {LEFT_OUT[reason]}" for reason, count in choice.left_out.items())
 
 
-def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
-    """The rules of a single answer hold for each of many; a retired label cannot be given."""
+def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, who: str, settings: Settings) -> None:
+    """The rules of a single answer hold for each of many, and those of a correction."""
     if not who.strip():
         raise BadInput("A bulk answer needs the name of the person who gives it.")
-    active = {label.id for label in settings.taxonomy.active}
-    if reason := refusal(Event("bulk", "", "submit", tuple(label_ids)), settings, active):
+    task = task_of(settings)
+    if reason := task.refusal(answer, settings, cursor) or task.retired(answer, settings):
         raise BadInput(reason)
 
 
@@ -173,9 +176,9 @@ def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settin
     return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
 
 
-def _values(bulk: str, label_ids: Sequence[str], who: str, settings: Settings) -> dict[str, object]:
-    labels = sorted(set(label_ids))
-    return {"bulk": bulk, "who": who, "labels": labels, "now": utc_now(), "taxonomy": settings.taxonomy.version}
+def _values(bulk: str, answer: Answer, who: str, settings: Settings) -> dict[str, object]:
+    columns = {"labels": labels_in(answer), "answer": answer_text(answer)}
+    return {"bulk": bulk, "who": who, **columns, "now": utc_now(), "taxonomy": settings.taxonomy.version}
 
 
 def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:

@@ -8,7 +8,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
+from core.labelling.settling import ANSWERS, Facts, StandingAnswer, answer_parameters, read_answers
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""
@@ -91,7 +91,7 @@ class Row:
         """Whether it goes before the batch: a second look, or what a person sent."""
         return self.purpose in (REVIEW, WANTED)
 
-    def closes(self, answer: Answer) -> bool:
+    def closes(self, answer: StandingAnswer) -> bool:
         """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
         return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
@@ -106,7 +106,7 @@ class Waiting:
     def __init__(
         self,
         rows: Iterable[Row],
-        answers: Iterable[Answer],
+        answers: Iterable[StandingAnswer],
         overlap: int,
         since: datetime,
         people: Iterable[str] = (),
@@ -118,7 +118,7 @@ class Waiting:
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._answers: dict[int, dict[str, Answer]] = {}
+        self._answers: dict[int, dict[str, StandingAnswer]] = {}
         self._fresh: set[tuple[int, str]] = set()
         self._places: dict[int, _Place] = {}
         for answer in answers:
@@ -194,7 +194,7 @@ class Waiting:
             self.numbers[row.id] = row.n
             self._move(row.n)
 
-    def update(self, ns: Iterable[int], answers: Iterable[Answer]) -> None:
+    def update(self, ns: Iterable[int], answers: Iterable[StandingAnswer]) -> None:
         """Replaces all that is known about the answers to these records."""
         ns = list(ns)
         for n in ns:
@@ -208,7 +208,7 @@ class Waiting:
         """Whether each record in `own` has an answer; False where there is none."""
         return bool(self.own) and all(self.answered(n) for n in self.own)
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: StandingAnswer) -> None:
         if not answer.counts:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer

@@ -67,7 +67,7 @@ def note_verb(project: Project, who: str, verb: str, options: Detail, result: ob
     if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
         return
     entries = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
-    came = {name: detail[name] for name in _RESULTS.get(verb, ()) if name in detail}
+    came = {name: detail[name] for name in _RESULTS.get(verb, ()) if detail.get(name) is not None}
     with project.store.transaction() as cursor:
         note(cursor, who, verb, entries | came)
 

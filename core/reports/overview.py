@@ -1,6 +1,5 @@
 """Where a project stands, for `status` and the pages: figures, warnings, the one next thing. Changes nothing."""
 
-import json
 from typing import Any
 
 from core.auto_label.guarantees import announcements
@@ -12,6 +11,7 @@ from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
+from core.reports.batches import self_test_of
 from core.reports.model_quality import caveats, newest_model, pool_exhausted, without_advice
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
@@ -53,35 +53,11 @@ def status(project: Project) -> dict[str, Any]:
     return figures
 
 
-def batches(project: Project) -> list[dict[str, Any]]:
-    """One entry per batch, newest first, with its self-test."""
-    rows = project.store.query(
-        """select b.batch, b.made_at, b.strategy, b.seed, b.size, b.audit, b.pool, b.labelled, b.self_test,
-                  (select count(*) from settled s where list_contains(b.rows, s.n)) as answered
-           from batches b order by b.batch desc"""
-    )
-    return [
-        {
-            "round": batch,
-            "made_at": made_at.isoformat(timespec="seconds") + "Z",
-            "strategy": strategy,
-            "seed": seed,
-            "size": size,
-            "audit": audit,
-            "pool": pool,
-            "labelled_before": labelled,
-            "answered": answered,
-            "self_test": json.loads(self_test),
-        }
-        for batch, made_at, strategy, seed, size, audit, pool, labelled, self_test, answered in rows
-    ]
-
-
 def warnings(project: Project) -> list[str]:
     """Guarantees that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
-    return announcements(project) + (list(json.loads(written)["warnings"]) if written else [])
+    return announcements(project) + list(self_test_of(written).warnings if written else ())
 
 
 def label_counts(project: Project) -> list[dict[str, Any]]:
@@ -147,41 +123,6 @@ def _all_asked(figures: dict[str, Any]) -> str:
         if left
         else "Everything is labelled: export it."
     )
-
-
-def round_table(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Batches as rows, the self-test's figures beside them."""
-    return [
-        {key: value for key, value in entry.items() if key != "self_test"} | _self_test_cells(entry["self_test"])
-        for entry in rounds
-    ]
-
-
-def _self_test_cells(test: dict[str, Any]) -> dict[str, Any]:
-    """None where the batch was too small, or had no model to tell."""
-    mine, chance = test["shape"] or {}, test["shape_by_chance"] or {}
-    return {
-        "spread": test["spread"],
-        "lift": test["lift"],
-        "redundancy": mine.get("redundancy"),
-        "redundancy_by_chance": chance.get("redundancy"),
-        "near_duplicates": mine.get("near_duplicates"),
-        "warnings": len(test["warnings"]),
-    }
-
-
-def self_test_sentence(entry: dict[str, Any]) -> str:
-    """What the figures of one batch's self-test say, for a reader in a hurry."""
-    test = _self_test_cells(entry["self_test"])
-    parts = [f"{entry['size']} of {entry['pool']:,} records, {entry['audit']} of them audit; seed {entry['seed']}."]
-    if test["lift"] is not None:
-        parts.append(f"Its records are {test['lift']:+.2f} less sure than the pool's mean (0 would be chance).")
-    if test["redundancy"] is not None and test["redundancy_by_chance"] is not None:
-        parts.append(
-            f"The nearest two records in it have a mean cosine of {test['redundancy']:.2f}; "
-            f"in random batches it is {test['redundancy_by_chance']:.2f}."
-        )
-    return " ".join(parts)
 
 
 def strategies() -> dict[str, str]:

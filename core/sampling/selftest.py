@@ -72,11 +72,11 @@ def examine(pool: Pool, batch: Batch, rng: np.random.Generator, audited: Audited
     low, high = np.percentile(scores, [5, 95])
     lift = float(scores[positions].mean() - scores.mean())
     warnings += _of_scores(scores, lift, shape, by_chance)
-    if not predictions.task.categories:
+    if not predictions.space.categories:
         return SelfTest(float(high - low), lift, shape, by_chance, None, None, warnings)
     chosen_mix, pool_mix = _mix(predictions.take(positions)), _mix(predictions)
     warnings += _of_mix(chosen_mix, pool_mix, len(chosen))
-    if audited is not None and predictions.task.exclusive:
+    if audited is not None and predictions.space.exclusive:
         warnings += _of_audit(pool_mix, audited)
     mixes = tuple(chosen_mix.tolist()), tuple(pool_mix.tolist())
     return SelfTest(float(high - low), lift, shape, by_chance, *mixes, warnings)

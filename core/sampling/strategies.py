@@ -77,7 +77,7 @@ def badge(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     if predictions is None:
         factors: Floats = np.ones((len(rows), 1), dtype=np.float32)
     else:
-        factors = predictions.task.gradients(np.asarray(predictions.outputs, dtype=np.float32))
+        factors = predictions.space.gradients(np.asarray(predictions.outputs, dtype=np.float32))
     return rows[spread_by_chance(points, factors, min(n, len(rows)), rng)]
 
 
@@ -100,7 +100,7 @@ def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
     A model that says the same of every record, as after one label only, has no doubt to follow either.
     """
-    if pool.predictions is None or len(pool.labelled) < pool.predictions.task.cold:
+    if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold:
         return central(pool, n, rng)
     return (central if flat(score_pool(pool)) else margin_kmeans)(pool, n, rng)
 

@@ -1,7 +1,6 @@
 """Columns of a stored answer: where it came from, whether it was given blind, what it says as JSON. Knows no rule."""
 
 import json
-from collections.abc import Iterable
 
 APP, FILE, BULK, ARGILLA, CROWD, CORRECTION = "app", "file", "bulk", "argilla", "crowd", "correction"
 """`source` of a response. app: one by one in the app. file: a label of the file's own. bulk: one of many at once.
@@ -17,6 +16,15 @@ def is_blind(source: str, model: str | None) -> bool:
     return model is None and source != CROWD
 
 
-def answer_json(labels: Iterable[str]) -> str:
-    """An answer to the task of labels: the JSON list of its label ids, sorted. In SQL it is `answer_of(labels)`."""
-    return json.dumps(sorted(labels), ensure_ascii=False, separators=(",", ":"))
+def answer_text(answer: object) -> str:
+    """A canonical answer as it is stored: the same answer is the same text. Of labels it is `answer_of(labels)` in SQL.
+
+    Raises ValueError for what is no JSON, NaN among it.
+    """
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def labels_in(answer: object) -> list[str]:
+    """What stands in `labels` beside it: the answer itself where it is a list of texts: a filter reads no JSON."""
+    several = answer if isinstance(answer, list | tuple) else ()
+    return [label for label in several if isinstance(label, str)]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
-from core.models.vectors import open_vectors
+from core.models.vectors import encoder_folder, open_vectors
 from core.tasks.labels import small_margin
 from gpu_jobs.work.graphs import make_graph
 
@@ -90,7 +90,7 @@ def _inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], N
         "label_error": label_errors(labelled, probs),
         "ambiguous": hard_records(labelled, probs, arrays.disputed, arrays.disputes),
         "near_duplicate": contradictions(labelled, near),
-        "outlier": outliers(make_graph(vars(params), vectors)),
+        "outlier": outliers(make_graph(encoder_folder(Path(params.vectors), params.encoder), vectors)),
     }
     report(3, 4)
     _write(bundle / "out" / "flags.parquet", entries, [params.labels[column] for column in columns])

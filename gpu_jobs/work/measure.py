@@ -19,6 +19,7 @@ from core.jobs.bundle import write_json
 from core.models.artifacts import load_head
 from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
 from core.models.out_of_fold import VERDICTS, OutOfFold, read_crossed, write_crossed
+from core.rounds.round_job import PastModel, RoundParams
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored
 
@@ -134,14 +135,14 @@ class Rejudged:
     from where it judged. entries: what is known of each model, oldest first. unreadable: ids of models whose files are
     damaged, which are left out."""
 
-    entries: list[dict[str, Any]]
+    entries: list[PastModel]
     predicted: Bools
     labels: Floats
     unreadable: list[str]
 
 
 def rescore_past_models(
-    models: Sequence[Mapping[str, Any]], query: AnsweredRecords, vectors: Floats, labels: Sequence[str]
+    models: Sequence[PastModel], query: AnsweredRecords, vectors: Floats, labels: Sequence[str]
 ) -> Rejudged:
     """Each earlier model on all asked records: on those it learnt from by its stored verdicts, on the rest directly.
 
@@ -149,7 +150,7 @@ def rescore_past_models(
     """
     if len(models) > REJUDGED:
         models = [models[place] for place in np.linspace(0, len(models) - 1, REJUDGED).astype(int)]
-    retained: list[dict[str, Any]] = []
+    retained: list[PastModel] = []
     predicted: list[Bools] = []
     learnt: list[Floats] = []
     unreadable: list[str] = []
@@ -157,33 +158,31 @@ def rescore_past_models(
         try:
             judged = _judge(model, query.rows, vectors, tuple(labels))
         except Damaged:
-            unreadable.append(model["id"])
+            unreadable.append(model.id)
             continue
         if judged is not None:
-            retained.append(dict(model))
+            retained.append(model)
             predicted.append(judged[0])
             learnt.append(judged[1])
     verdicts = np.array(predicted, bool).reshape(-1, len(query.rows), len(labels))
     return Rejudged(retained, verdicts, np.array(learnt).reshape(-1, len(query.rows)), unreadable)
 
 
-def _judge(
-    model: Mapping[str, Any], rows: Ints, vectors: Floats, labels: tuple[str, ...]
-) -> tuple[Bools, Floats] | None:
+def _judge(model: PastModel, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -> tuple[Bools, Floats] | None:
     """(verdicts (k, labels), labels learnt from (k,)); None for a model without verdicts or of other labels. Raises
     Damaged."""
-    folder = Path(model["path"])
+    folder = Path(model.path)
     if not (folder / VERDICTS).exists():
         return None
     head = load_head(folder)
     retained = read_crossed(folder, len(labels)) if head.labels == labels else None
     if retained is None:
         return None
-    verdict, learnt = decide(predict(head, vectors, rows), head.multi), np.full(len(rows), float(model["labels"]))
+    verdict, learnt = decide(predict(head, vectors, rows), head.multi), np.full(len(rows), float(model.labels))
     seen = np.isin(rows, retained.rows)
     place = np.searchsorted(retained.rows, rows[seen])
     verdict[seen] = retained.predicted[place]
-    learnt[seen] = retained.labels[place] if len(retained.labels) else model["labels"] - seen.sum() / FOLDS
+    learnt[seen] = retained.labels[place] if len(retained.labels) else model.labels - seen.sum() / FOLDS
     return verdict, learnt
 
 
@@ -191,9 +190,9 @@ def curve_entries(judged: Rejudged, query: AnsweredRecords, seed: int) -> list[d
     """One entry per model: id, round, labels, and its score on the audit as it is now."""
     return [
         {
-            "id": entry["id"],
-            "round": entry["round"],
-            "labels": entry["labels"],
+            "id": entry.id,
+            "round": entry.round,
+            "labels": entry.labels,
             "audit": _short(score(query.truth, predicted, query.weights, seed)),
         }
         for entry, predicted in zip(judged.entries, judged.predicted, strict=True)
@@ -217,7 +216,7 @@ def forecast(judged: Rejudged, query: AnsweredRecords, folder: Path, seed: int) 
     if missing := lacking(right, labels):
         return {"missing": missing}
     rng = np.random.default_rng(seed)
-    curve = fit_curve(right, labels, weight, rng, now=judged.entries[-1]["labels"])
+    curve = fit_curve(right, labels, weight, rng, now=judged.entries[-1].labels)
     write_json(folder / FILE, curve.as_json())
     return asdict(describe(curve, int(query.audited.sum()), MORE, rng))
 
@@ -235,21 +234,19 @@ def count_savings(
 
     try:
         shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
-        return asdict(savings(*_on_audit(judged, query), shadow, judged.entries[-1]["labels"]))
+        return asdict(savings(*_on_audit(judged, query), shadow, judged.entries[-1].labels))
     except Refused as error:  # too little to tell
         return {"missing": str(error)}
 
 
-def find_drift(
-    arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], query: AnsweredRecords
-) -> dict[str, Any]:
+def find_drift(arrays: Mapping[str, npt.NDArray[Any]], params: RoundParams, query: AnsweredRecords) -> dict[str, Any]:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
-    names = params["label_names"]
+    names = params.label_names
     parts = []
     if len(query.rows) == len(arrays["asked_rows"]):
         parts.append(between_rounds(read_history(arrays), query.truth, query.predicted, names))
     source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
-    sources = [params["sources"][source_of[row]] for row in query.rows.tolist()]
+    sources = [params.sources[source_of[row]] for row in query.rows.tolist()]
     parts.append(between_sources(query.weights, sources, query.truth, query.predicted, names))
     return {
         "claims": [claim for part in parts for claim in part.claims],
@@ -258,11 +255,9 @@ def find_drift(
     }
 
 
-def mix_by_source(
-    arrays: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any], probs: Floats
-) -> list[dict[str, Any]]:
+def mix_by_source(arrays: Mapping[str, npt.NDArray[Any]], params: RoundParams, probs: Floats) -> list[dict[str, Any]]:
     """What is suggested for the pool's records of each source. probs: (pool, labels)."""
-    if len(params["sources"]) < 2 or not len(probs):
+    if len(params.sources) < 2 or not len(probs):
         return []
     codes = arrays["pool_sources"].astype(np.int64)
-    return [asdict(one) for one in mixes(probs.argmax(axis=1), codes, params["sources"], params["label_names"])]
+    return [asdict(one) for one in mixes(probs.argmax(axis=1), codes, params.sources, params.label_names)]

@@ -104,14 +104,14 @@ def test_a_key_pressed_too_early_means_what_the_record_before_showed(many_server
     assert many_server.answers("early")[2:] == [("r2", LIKELIEST["2"])]
 
 
-def laid_out(card: Card) -> list[object]:
+def laid_out(card: Card) -> list[list[float]]:
     """The places of its buttons, once a page that has just come up moves nothing any more."""
     expect(card.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
-    before = None
+    before: list[list[float]] = []
     while before != (now := card.record.evaluate(PLACES)):
         before = now
         card.page.wait_for_timeout(300)
-    return list(now)
+    return before
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 860), (1280, 640), (390, 844), (390, 600)])

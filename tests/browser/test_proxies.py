@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.browser.test_sign_in import Team
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 NAME = "label.localhost"
@@ -87,6 +87,11 @@ def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, int
     team.server.kill()
 
 
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.fixture(params=[nginx, caddy])
 def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Path) -> Iterator[Team]:
     """The same, with this one running before it."""
@@ -100,12 +105,8 @@ def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Pa
         home = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=home)
     try:
-        for _ in range(100):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_for(lambda: process.poll() is not None or listens(port))
+        assert process.poll() is None, (tmp_path / "log").read_text()
         yield team
     finally:
         process.terminate()

@@ -35,7 +35,7 @@ def open_numbers(server: Server, page: Page, annotator: str, source: str) -> Car
     """The card as the server ships it and the task beside it, on a page of the server's own address."""
     html, css, _ = card_sources()
     module = bundle(ROOT / "tests/javascript/number_card.js")
-    key = card_setup(read_settings(server.folder)).key
+    key = card_setup(read_settings(server.folder))["key"]
     setup = {"task": "number", "most": 50, "guidelines": "Count.", "lease_seconds": 60, "key": key}
     data = {"source": source, "project": "p", "annotator": annotator, "token": "", "setup": setup}
 
