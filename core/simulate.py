@@ -5,16 +5,17 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core import loop
 from core.errors import Refused
+from core.evaluation.metrics import Metrics
 from core.jobs.bundle import Report
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
+from core.typed_json import from_json
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50
@@ -25,7 +26,7 @@ class Point:
     """One fit: labels asked for so far, and the model's scores as `fit` reports them."""
 
     labels: int
-    metrics: dict[str, Any]
+    metrics: Metrics
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def play(
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(query, result.get("metrics", {})))
+        points.append(Point(query, from_json(Metrics, result.get("metrics", {}), "What was measured")))
         summary(points[-1])
         queued = result.get("queued", 0)
         if not queued:

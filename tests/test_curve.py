@@ -11,7 +11,8 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
 from core.errors import Refused
-from core.evaluation.curve import Floats, Forecast, describe, fit_curve, lacking, paired, walk
+from core.evaluation.curve import Floats, describe, fit_curve, lacking, paired, walk
+from core.evaluation.metrics import Forecast
 
 LABELS = np.array([40, 80, 120, 160, 200, 240, 280, 320])
 

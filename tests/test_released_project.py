@@ -55,7 +55,7 @@ def test_it_opens_and_says_what_it_said(released: Project) -> None:
     guarantee = guarantee_in_force(released)
     assert guarantee is not None
     assert (guarantee["user"], guarantee["covered"], guarantee["waiting"]) == ("ada", 12, 12)
-    assert loop.show_status(released, quiet)["labelled"] == 34
+    assert loop.show_status(released, quiet).labelled == 34
 
 
 def test_its_labels_settle_as_they_were_settled(released: Project) -> None:

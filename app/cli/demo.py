@@ -10,6 +10,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ CHAPTERS: dict[str, str] = {
 def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     """Makes the demo project, or goes on with the one that is there; `queue` chooses a first batch."""
     from app.client import call
-    from core.loop import create_project
+    from core.loop import create_project, show_status
 
     file = folder / "docstrings.jsonl"
     if not (folder / "rondo.toml").exists():
@@ -62,7 +63,7 @@ def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     options = {"text": ["text"], "label": "chapter", "id": "id", "split": "split", "meta": ["name"]}
     call(folder, "import", report, file=str(file.resolve()), **options)
     call(folder, "encode", report)
-    if queue and not call(folder, "status", report)["round"]:
+    if queue and not call(folder, show_status, report).round:
         call(folder, "next", report)
 
 
@@ -97,7 +98,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
         points = simulate.play(project, truth, budget, report)
-    return {"project": str(folder), "curve": [{"labels": point.labels, **point.metrics} for point in points]}
+    return {"project": str(folder), "curve": [{"labels": point.labels, **asdict(point.metrics)} for point in points]}
 
 
 def write_docstrings(file: Path) -> None:

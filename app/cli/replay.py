@@ -163,7 +163,7 @@ def summarise(
 
 
 def _f1(point: simulate.Point) -> float:
-    return float(point.metrics["gold"]["macro_f1"]["value"]) if "gold" in point.metrics else 0.0
+    return point.metrics.gold.macro_f1.value if point.metrics.gold else 0.0
 
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:

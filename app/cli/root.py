@@ -24,6 +24,7 @@ from app.cli.options import (
     run_verb,
 )
 from app.cli.people import history, people
+from app.cli.status import status
 from app.cli.team import team
 from app.cli.terminal import present, say, show
 from app.cli.training import jobs, train, trainers
@@ -194,12 +195,6 @@ def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonO
 
 
 @app.command()
-def status(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Where the project stands and what to do next."""
-    show("status", run_verb(folder_of(context, project), "status"), as_json=as_json)
-
-
-@app.command()
 def export(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="File to write.")],
@@ -224,11 +219,26 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write labels, suggestions or responses to a file."""
-    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card, "excel": excel}
-    result = run_verb(folder_of(context, project), "export", **options)
-    show("export", result, as_json=as_json)
+    from core.loop import ExportedFile
+    from core.loop import export as verb
+
+    def lines(result: ExportedFile) -> list[str]:
+        card = [f"The data card is {result.card}."] if result.card else []
+        return [f"Wrote {result.rows:,} rows to {result.file}.", *card]
+
+    result = run_verb(
+        folder_of(context, project),
+        verb,
+        out=str(out.resolve()),
+        file_format=file_format,
+        what=what,
+        card=card,
+        excel=excel,
+    )
+    present(result, lines, as_json=as_json)
 
 
+app.command()(status)
 app.command()(backup)
 app.command()(restore)
 app.command("check")(check)

@@ -12,8 +12,6 @@ from rich.console import Console, RenderableType
 from app.cli import (
     backup_text,
     erase_text,
-    evaluation_text,
-    models_text,
     people_text,
     team_text,
     training_text,
@@ -22,7 +20,8 @@ from app.cli.import_text import import_lines
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
 from app.rendering.score_text import interval, score_lines
-from core.typed_json import to_json
+from core.evaluation.metrics import Metrics
+from core.typed_json import from_json, to_json
 
 Result = TypeVar("Result")
 
@@ -90,7 +89,8 @@ def _fit_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"Learnt from {result['labels']:,} labels in {result['seconds']:.1f} s."] if "labels" in result else []
     if "labels" in result and result["labels"] == result["labels_before"]:
         lines.append("  As many as the model before learnt from, so nothing changes.")
-    lines += score_lines(result.get("metrics") or {}) if "labels" in result else []
+    metrics = from_json(Metrics, result.get("metrics") or {}, "The metrics")
+    lines += score_lines(metrics) if "labels" in result else []
     return lines + _batch_lines(result)
 
 
@@ -105,34 +105,6 @@ def _batch_lines(result: Mapping[str, Any]) -> list[str]:
     test = f", {result['test']} test records" if result.get("test") else ""
     lines = [f"Queued {result['queued']} records as batch {result['batch']}, {result['audit']} of them audit{test}."]
     return lines + [f"Warning: {warning}" for warning in result["self_test"]["warnings"]]
-
-
-def _status_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled "
-        f"({result['audit']:,} audit), "
-        f"{result['gold']:,} gold, {result['queued']:,} queued, round {result['round']}.",
-    ]
-    if result["machine"]:
-        lines.append(f"  {result['machine']:,} labelled by machine on a guarantee.")
-    if result["encoded"] < result["records"]:
-        lines.append(f"  {result['encoded']:,} of {result['records']:,} encoded.")
-    if result["skipped"] or result["flagged"] or result["tied"]:
-        lines.append(f"  {result['skipped']:,} skipped, {result['flagged']:,} flagged, {result['tied']:,} tied.")
-    if model := result["model"]:
-        lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
-        lines += [f"  {caveat}" for caveat in result["caveats"]]
-        lines += _prospect_lines(model)
-    lines += [f"Warning: {warning}" for warning in result["warnings"]]
-    return [*lines, f"Next: {result['next']}  {result['command']}"]
-
-
-def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
-    """What 100 more labels would buy, and what was saved so far, where that can be said."""
-    gains = (model.get("forecast") or {}).get("gains") or []
-    lines = [f"  {gain['sentence']}." for gain in gains if gain["more"] == 100]
-    saved = (model.get("savings") or {}).get("sentence")
-    return lines + ([f"  {saved}"] if saved else [])
 
 
 def _rechoose_lines(result: Mapping[str, Any]) -> list[str]:
@@ -212,10 +184,9 @@ def _count(labels: int | None) -> str:
 def _demo_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
     lines += [
-        f"{point['labels']:>7} {interval(point['gold']['accuracy'], point['gold']['n']):>30} "
-        f"{interval(point['gold']['macro_f1'], point['gold']['n']):>30}"
+        f"{point['labels']:>7} {interval(score.accuracy, score.n):>30} {interval(score.macro_f1, score.n):>30}"
         for point in result["curve"]
-        if "gold" in point
+        if (score := from_json(Metrics, point, "A point of the curve").on("gold"))
     ]
     return [*lines, f"The project is in {result['project']}. Look at it: rondo --project {result['project']} up"]
 
@@ -234,18 +205,11 @@ _LINES = {
     "map": lambda summary: [f"{summary['points']:,} records are on the map, {summary['added']:,} of them new."],
     "auto": _auto_lines,
     "withdraw": lambda summary: [f"{summary['withdrawn']:,} machine labels were taken back."],
-    "status": _status_lines,
-    "export": lambda summary: [
-        f"Wrote {summary['rows']:,} rows to {summary['file']}.",
-        *([f"The data card is {summary['card']}."] if summary["card"] else []),
-    ],
     **backup_text.LINES,
     "replay": _replay_lines,
     "demo": _demo_lines,
     **erase_text.LINES,
     **training_text.LINES,
-    **evaluation_text.LINES,
-    **models_text.LINES,
     **team_text.LINES,
     **people_text.LINES,
 }

@@ -28,9 +28,11 @@ from app.http.openapi_page import page
 from app.rendering.finite import finite
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
-from core.loop import VERBS
 from core.registry.champions import find_model
+from core.registry.models import model as show_model
+from core.registry.models import models
 from core.training.entries import entry, listing
+from core.typed_json import to_json
 
 log = logging.getLogger("rondo")
 
@@ -139,11 +141,13 @@ def _cancel(office: ProjectServer, sent: Sent) -> Answer:
 
 def _list_models(office: ProjectServer, sent: Sent) -> Answer:
     now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
-    return Answer({**_tell(office, "models"), **now})
+    listed: Any = to_json(models(office.project, _quiet))
+    return Answer({**listed, **now})
 
 
 def _show_model(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer(_tell(office, "model", model=_find_model(office, sent.path["id"])))
+    details: Any = to_json(show_model(office.project, _quiet, model=_find_model(office, sent.path["id"])))
+    return Answer(details)
 
 
 def _activate(office: ProjectServer, sent: Sent) -> Answer:
@@ -157,7 +161,8 @@ def _activate(office: ProjectServer, sent: Sent) -> Answer:
     outcome = pool.submit(office.run, ticket, _quiet, model=model, who="api", **options)
     pool.shutdown(wait=False)
     try:
-        return Answer(outcome.result(patience))
+        details: Any = to_json(outcome.result(patience))
+        return Answer(details)
     except TimeoutError:
         outcome.add_done_callback(lambda ended: _keep_trouble(office, ended))
         return Answer({"model": model, "promoted": False, "activating": _activating(office)}, 202)
@@ -184,11 +189,6 @@ ACTS: dict[tuple[str, str], Act] = {
 
 def _quiet(what: str, done: int, total: int) -> None:
     """Nobody watches: progress is asked for."""
-
-
-def _tell(office: ProjectServer, verb: str, **options: Any) -> Value:
-    """What a verb that only reads says: without a ticket, so that no page shows it as work."""
-    return dict(VERBS[verb](office.project, _quiet, **options))
 
 
 def _brief(job: Value) -> Value:

@@ -25,13 +25,13 @@ if not model:
     st.info("There is no model yet. Label the first batch: the model that learns from it is judged here.")
 else:
     draw_curve(office.project)
-    scored, judged = scored_strata(model), judged_strata(office.project)
+    scored, judged = scored_strata(model.metrics), judged_strata(office.project)
     if not scored:
         st.info("No audit or gold record has a label yet, so nothing can be said of the model.")
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
-    draw_labels(office, model, stratum)
+    draw_labels(office, model.metrics, stratum)
     if stratum in judged:
         with st.spinner("Counting verdicts"):
             draw_confusion(office, stratum)
@@ -40,10 +40,10 @@ else:
         st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")
 
 st.header("Batches")
-requested = st.query_params.get("round") or (rounds and str(rounds[0]["round"]))
+requested = st.query_params.get("round") or (rounds and str(rounds[0].round))
 facts = {one["round"]: one for one in batch_facts(office.project)}
-shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry["round"]) == requested]
+shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry.round) == requested]
 for entry in shown:
-    draw_round(office, entry, facts[entry["round"]], opened=str(entry["round"]) == requested)
+    draw_round(office, entry, facts[entry.round], opened=str(entry.round) == requested)
 with st.expander("The numbers"):
     st.dataframe(overview.round_table(rounds), key="rounds", hide_index=True)

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Refused
-from core.evaluation.scores import Estimate, share
+from core.evaluation.metrics import Estimate
+from core.evaluation.scores import share
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

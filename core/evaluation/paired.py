@@ -7,7 +7,8 @@ from math import inf
 import numpy as np
 
 from core.evaluation.audit import Weights, plain
-from core.evaluation.scores import FEW, RESAMPLES, Bools, Floats, alike
+from core.evaluation.reporting import FEW
+from core.evaluation.scores import RESAMPLES, Bools, Floats, alike
 
 CELLS = 10_000_000
 """numbers that are drawn at once"""

@@ -21,7 +21,8 @@ MOST = 10_000
 Detail = Mapping[str, Any]
 
 QUIET = {
-    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "rechoose", "check", "follow"),
+    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
+    *("rechoose", "check", "follow"),
     "integrity",
     "people",
 }
@@ -93,7 +94,9 @@ class Line:
     place: tuple[datetime, int]
 
 
-_COLUMNS = "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail"
+_COLUMNS = (
+    "strftime(logged_at, '%Y-%m-%dT%H:%M:%SZ') as at, user as who, what, coalesce(detail::varchar, '{}') as detail"
+)
 
 
 def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:

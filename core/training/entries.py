@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import BadInput
+from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import judged_on
 from core.jobs.bundle import ENDED, UNDER_WAY, Bundle
 from core.project import Project
 from core.store.database import utc_now
 from core.training.trainers import in_todays_names
+from core.typed_json import from_json
 
 SHOWN = 100
 """jobs in a list, newest first"""
@@ -69,11 +71,12 @@ def _told(project: Project, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The same with macro_f1 and accuracy at the top, as shares, of the records that are told of it first."""
-    best = judged_on(metrics)
+    best = judged_on(from_json(Metrics, metrics, "The metrics of a job"))
     if best is None:
         return dict(metrics)
-    figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
-    return {**figures, "judged_on": best, **metrics}
+    stratum, score = best
+    figures = {"macro_f1": score.macro_f1.value, "accuracy": score.accuracy.value}
+    return {**figures, "judged_on": stratum, **metrics}
 
 
 def _spent(project: Project, row: Mapping[str, Any]) -> float | None:

@@ -14,33 +14,37 @@ import numpy.typing as npt
 
 from core.errors import Damaged
 from core.evaluation.audit import Weights, drawn_only, weigh
-from core.evaluation.scores import score
+from core.evaluation.held_out import HeldOutPredictions, decided, score_of
+from core.evaluation.metrics import Metrics
+from core.evaluation.stopping import unsure
 from core.models.artifacts import load_head, save_head
 from core.models.encoders.encoder import OWN
-from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, decide, predict
+from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, predict
 from core.models.vectors import encoder_folder, open_vectors
 from core.sampling.pool import Floats
+from core.typed_json import to_json
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
+from gpu_jobs.work.held_out import (
+    Arrays,
+    load_arrays,
+    read_history,
+    save_out_of_fold,
+    subsample,
+    write_held_out_predictions,
+)
 from gpu_jobs.work.measure import (
-    AnsweredRecords,
-    Gold,
-    compare,
+    PastModel,
+    agreement_with,
     count_savings,
-    curve_entries,
     find_drift,
     forecast,
-    measure_gold,
+    learning_curve,
     mix_by_source,
-    read_history,
+    pool_sample,
     rescore_past_models,
-    save_out_of_fold,
-    score_dict,
-    subsample,
 )
-from gpu_jobs.work.round_tables import joined, verdicts_of, write_held_out_predictions, write_ranked, write_suggestions
-
-Arrays = Mapping[str, npt.NDArray[Any]]
+from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,7 @@ def play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], N
 
 def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
     started = time.monotonic()
-    with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = load_arrays(bundle / "in" / "rows.npz")
     vectors = open_vectors(Path(params["vectors"]), params["encoder"])
     task = Task(bundle, params, arrays, vectors)
     report(0, 3)
@@ -81,9 +84,7 @@ def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], 
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
     if learnt and scored:
-        metrics = _measure(task, learnt, scored)
-        metrics["mixes"] = mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]])
-        result |= {"labels": len(arrays["train_rows"]), "metrics": metrics}
+        result |= {"labels": len(arrays["train_rows"]), "metrics": to_json(_measure(task, learnt, scored))}
         write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
@@ -142,20 +143,24 @@ def _name_vectors(params: Mapping[str, Any]) -> Floats:
     return np.asarray(matches)
 
 
-def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
+def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = scored.head, params["seed"]
-    gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
-    metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
-    if matches := measure_gold(scored, gold, seed):
-        metrics["gold"] = matches
-    before = _taught_less(params, len(learnt.lesson.vectors))
-    metrics |= compare(before, scored, vectors, arrays["pool_rows"], seed)
-    match = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
-    if match is not None:
-        metrics |= _measure_asked(task, learnt, match)
-    _write_predictions(task.bundle / "out" / "held_out_predictions.parquet", scored, match, gold)
+    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
+    before, pool = _taught_less(params, len(learnt.lesson.vectors)), pool_sample(arrays["pool_rows"], seed)
+    metrics = Metrics(
+        gold=score_of(gold, head.labels, seed) if len(gold.rows) else None,
+        calibration_error=head.calibration_error,
+        unsure=unsure(scored.probs[pool], head.multi),
+        agreement=agreement_with(before, scored, vectors, pool) if before else None,
+        mixes=mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]]),
+    )
+    asked = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
+    if asked is not None:
+        save_out_of_fold(task.bundle / "out" / "model", asked)
+        metrics = _measure_asked(task, learnt, asked, metrics)
+    write_held_out_predictions(task.bundle / "out" / "held_out_predictions.parquet", gold, asked, head.labels)
     return metrics
 
 
@@ -168,44 +173,30 @@ def _taught_less(params: Mapping[str, Any], labels: int) -> Head | None:
     return None
 
 
-def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> AnsweredRecords:
-    return AnsweredRecords(
-        rows=arrays["train_rows"][learnt.judged],
-        truth=arrays["train_targets"][learnt.judged],
-        predicted=decide(held_out, learnt.fitted.head.multi),
-        probs=held_out,
-        labels=learnt.fitted.labels,
-        weights=learnt.weights,
-    )
+def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+    rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
+    predictions = decided(rows, truth, held_out, learnt.fitted.head.multi, learnt.weights)
+    return replace(predictions, learnt=learnt.fitted.labels)
 
 
-def _measure_asked(task: Task, learnt: Learnt, query: AnsweredRecords) -> dict[str, Any]:
-    """The score on the audit, every earlier model on the same records, and what follows from the curve."""
+def _measure_asked(task: Task, learnt: Learnt, asked: HeldOutPredictions, metrics: Metrics) -> Metrics:
+    """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params["seed"]
-    save_out_of_fold(folder, query, learnt.fitted.head.multi)
-    if not query.audited.any():
-        return {}
-    now = {"id": task.bundle.name, "path": str(folder), "labels": len(learnt.lesson.vectors), "round": params["round"]}
-    judged = rescore_past_models([*params["models"], now], query, task.vectors, labels)
-    entries: dict[str, Any] = {
-        "audit": score_dict(score(query.truth, query.predicted, query.weights, seed), labels),
-        "curve": curve_entries(judged, query, seed),
-        "forecast": forecast(judged, query, folder, seed),
-        "drift": find_drift(task.arrays, params, query),
-        "unreadable": judged.unreadable,
-    }
+    if not asked.weights.drawn.any():
+        return metrics
+    now = PastModel(task.bundle.name, str(folder), len(learnt.lesson.vectors), params["round"])
+    past = [PastModel(**model) for model in params["models"]]
+    rescored = rescore_past_models([*past, now], asked, task.vectors, labels)
     audits = learnt.judged.copy()
-    audits[learnt.judged] = query.audited
+    audits[learnt.judged] = asked.weights.drawn
     part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
-    return entries | {"savings": count_savings(judged, query, part, learnt.around, seed)}
-
-
-def _write_predictions(path: Path, scored: Scored, query: AnsweredRecords | None, gold: Gold) -> None:
-    """What heads that had not seen the asked records say of them, and the head itself of gold."""
-    multi = scored.head.multi
-    matches = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
-    if query is not None:
-        by_others = verdicts_of(query.rows, query.truth, query.probs, query.weights.weight, multi=multi)
-        matches = joined(by_others, matches)
-    write_held_out_predictions(path, matches, scored.head.labels)
+    return replace(
+        metrics,
+        audit=score_of(asked, labels, seed),
+        curve=learning_curve(rescored, asked, seed),
+        forecast=forecast(rescored, asked, folder, seed),
+        drift=find_drift(task.arrays, params, asked),
+        unreadable=rescored.unreadable,
+        savings=count_savings(rescored, asked, part, learnt.around, seed),
+    )
