@@ -3,21 +3,27 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadscope
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo test check bench shots clean chromium proxies format
+.PHONY: demo test quick check bench shots clean chromium proxies node format
 
 demo: $(READY)
 	$(BIN)/rondo demo
 
-test: $(READY) chromium proxies
-	$(BIN)/pytest
+# Servers wait more than they work, so there are more processes than two cores; `make test PROCESSES=8` for more of them.
+test: $(READY) chromium proxies node
+	$(PYTEST)
 
-check: $(READY) chromium proxies
+# What needs no server: no Argilla, no Modal, no Ray, no browser.
+quick: $(READY) node
+	$(PYTEST) -m "not system"
+
+check: $(READY) chromium proxies node
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
 format: $(READY)
 	$(BIN)/ruff check --fix .
@@ -53,6 +59,13 @@ proxies:
 	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	      caddy nginx-light >/dev/null; \
 	  else echo "No nginx or Caddy here: the tests of proxies will skip. Install both packages to run them."; fi; }
+
+# Its own test runner tests the browser's scripts; nothing is installed from its registry.
+node:
+	@command -v node >/dev/null 2>&1 || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs >/dev/null; \
+	  else echo "No Node.js here: the tests of the browser's scripts will skip. Install the package 'nodejs' to run them."; fi; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo build dist *.egg-info

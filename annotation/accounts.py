@@ -1,32 +1,59 @@
-"""People of an Argilla server: listed, and added with a password that is told once. Knows HTTP, no project."""
+"""People of an Argilla server: listed, and added with a password that is shown once. Knows HTTP, no project."""
 
 import re
 import secrets
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from annotation.convert import Json
 from annotation.server import Connection
 from core.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    import httpx
 
 ROLES = ("annotator", "admin", "owner")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,49}")
 
 
-def list_users(connection: Connection, workspace: str) -> list[dict[str, Any]]:
-    """name, role, and whether they belong to the workspace (an owner sees all)."""
+@dataclass(frozen=True)
+class TeamUser:
+    """Somebody whom the server knows. member: whether they belong to the workspace (an owner sees all)."""
+
+    name: str
+    role: str
+    member: bool
+
+
+@dataclass(frozen=True)
+class TeamUsers:
+    """The people of a server, owners last, and the project's workspace on it."""
+
+    workspace: str
+    users: list[TeamUser]
+
+
+@dataclass(frozen=True)
+class AddedUser:
+    """password: told here and stored nowhere. url: where they sign in."""
+
+    name: str
+    role: str
+    password: str
+    url: str
+
+
+def list_users(connection: Connection, workspace: str) -> TeamUsers:
+    """Everybody whom the server knows."""
     with _client(connection) as client:
-        items = _asked(client, "GET", "/users")["items"]
+        items = _people(client, "/users")
         place = _workspace(client, workspace)
-        members = (
-            {one["id"] for one in _asked(client, "GET", f"/workspaces/{place}/users")["items"]} if place else set()
-        )
-    users = [
-        {"name": one["username"], "role": one["role"], "member": one["role"] == "owner" or one["id"] in members}
-        for one in items
-    ]
-    return sorted(users, key=lambda one: (ROLES.index(one["role"]), one["name"]))
+        members = {one.id for one in _people(client, f"/workspaces/{place}/users")} if place else set()
+    users = [TeamUser(one.username, one.role, one.role == "owner" or one.id in members) for one in items]
+    return TeamUsers(workspace, sorted(users, key=lambda one: (ROLES.index(one.role), one.name)))
 
 
-def add_user(connection: Connection, workspace: str, name: str, role: str) -> dict[str, Any]:
+def add_user(connection: Connection, workspace: str, name: str, role: str) -> AddedUser:
     """Makes a person and adds them to the workspace; the password stands nowhere but in what this returns."""
     if role not in ROLES:
         raise BadInput(f"There is no role {role!r}; there are {', '.join(ROLES)}.")
@@ -34,17 +61,16 @@ def add_user(connection: Connection, workspace: str, name: str, role: str) -> di
         raise BadInput(f"{name!r} cannot be a name: letters, digits and _ . @ - only, at most 50, no space.")
     password = secrets.token_urlsafe(12)
     with _client(connection) as client:
-        if any(one["username"] == name for one in _asked(client, "GET", "/users")["items"]):
+        if any(one.username == name for one in _people(client, "/users")):
             raise Refused(f"{name} is a user of this server already. Choose another name.")
-        made = _asked(
-            client, "POST", "/users", {"username": name, "first_name": name, "role": role, "password": password}
-        )
-        place = _workspace(client, workspace) or _asked(client, "POST", "/workspaces", {"name": workspace})["id"]
-        _asked(client, "POST", f"/workspaces/{place}/users", {"user_id": made["id"]})
-    return {"name": name, "role": role, "password": password, "url": connection.url}
+        body = {"username": name, "first_name": name, "role": role, "password": password}
+        made = _ask(client, "POST", "/users", body)["id"]
+        place = _workspace(client, workspace) or _ask(client, "POST", "/workspaces", {"name": workspace})["id"]
+        _ask(client, "POST", f"/workspaces/{place}/users", {"user_id": made})
+    return AddedUser(name, role, password, connection.url)
 
 
-def _client(connection: Connection) -> Any:
+def _client(connection: Connection) -> "httpx.Client":
     import httpx
 
     headers = {"X-Argilla-Api-Key": connection.api_key}
@@ -53,12 +79,23 @@ def _client(connection: Connection) -> Any:
     )
 
 
-def _workspace(client: Any, name: str) -> str | None:
-    items = _asked(client, "GET", "/me/workspaces")["items"]
+@dataclass(frozen=True)
+class _Person:
+    id: str
+    username: str
+    role: str
+
+
+def _people(client: "httpx.Client", path: str) -> list[_Person]:
+    return [_Person(one["id"], one["username"], one["role"]) for one in _ask(client, "GET", path)["items"]]
+
+
+def _workspace(client: "httpx.Client", name: str) -> str | None:
+    items = _ask(client, "GET", "/me/workspaces")["items"]
     return next((str(one["id"]) for one in items if one["name"] == name), None)
 
 
-def _asked(client: Any, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _ask(client: "httpx.Client", method: str, path: str, body: dict[str, str] | None = None) -> Json:
     """The answer. Raises Refused in words for what a person can mend."""
     import httpx
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from core.exchange.workspace import LAST, SUBMITTED, Outgoing, Placed, Said, Setup, Suggested
+from core.exchange.workspace import LAST, SUBMITTED, Outgoing, Placed, Setup, Suggested, TeamAnswer
 from core.labelling.responses import NOTE_LIMIT
 
 LABEL, NOTE, RANK, STATE = "label", "note", "queue_rank", "rondo_state"
@@ -14,6 +14,7 @@ OPEN, DONE = "open", "answered in Rondo"
 _LONGEST = {"name": 200, "title": 500, "text": 500, "description": 1_000, "guidelines": 10_000}
 RESERVED = (RANK, STATE)
 Json = dict[str, Any]
+"""a body of Argilla's API, or a part of one"""
 
 
 def cut(text: str, what: str) -> str | None:
@@ -92,7 +93,7 @@ def options(setup: Setup) -> list[Json]:
     return [*result, none] if setup.multi else result
 
 
-def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, Any]) -> Json:
+def record_body(record: Outgoing, setup: Setup, question: str, others: Mapping[str, object]) -> Json:
     """What makes a record or changes it. others: metadata there that is not ours, sent back, since what is not is lost.
 
     question: id of the one that asks for labels.
@@ -133,7 +134,7 @@ def response_values(labels: Sequence[str], note: str | None, setup: Setup, statu
     return {LABEL: {"value": value}} | noted
 
 
-def carried_body(record: str, answers: Sequence[tuple[str, Said]], setup: Setup) -> Json:
+def carried_body(record: str, answers: Sequence[tuple[str, TeamAnswer]], setup: Setup) -> Json:
     """Changes nothing of a record but what these people, by their ids, say of it."""
     responses = [
         {"user_id": user, "status": one.status, "values": response_values(one.labels, one.note, setup, one.status)}
@@ -142,14 +143,14 @@ def carried_body(record: str, answers: Sequence[tuple[str, Said]], setup: Setup)
     return {"external_id": record, "responses": responses}
 
 
-def remote_answer(response: Json, annotator: str) -> Said:
+def remote_answer(response: Json, annotator: str) -> TeamAnswer:
     """What a person says. Of 'none of these' beside labels the labels count."""
     values = response["values"] or {}
     supplied = values.get(LABEL, {}).get("value")
     labels = [supplied] if isinstance(supplied, str) else list(supplied or [])
     note = (values.get(NOTE, {}).get("value") or "").strip()[:NOTE_LIMIT].rstrip()
     retained = tuple(sorted({label for label in labels if label != NONE}))
-    return Said(annotator, response["status"], retained, note or None, moment(response["updated_at"]))
+    return TeamAnswer(annotator, response["status"], retained, note or None, moment(response["updated_at"]))
 
 
 def placed(record: Json) -> Placed:
@@ -187,7 +188,7 @@ def _copied_response(response: Json) -> Json:
     return {"user_id": response["user_id"], "values": response["values"] or {}, "status": response["status"]}
 
 
-def _listed(value: Any) -> list[str]:
+def _listed(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
 
 

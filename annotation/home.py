@@ -11,7 +11,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import BadInput, Refused
 from core.store.database import utc_now
@@ -100,7 +99,15 @@ def forget_deleted(home: Path) -> None:
         connection.execute("pragma wal_checkpoint(truncate)")
 
 
-def back_up(project: Path, out: Path | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class TeamBackup:
+    """A copy that was made."""
+
+    folder: str
+    bytes: int
+
+
+def back_up(project: Path, out: Path | None) -> TeamBackup:
     """Copies database, secret and credentials to a folder, while the server runs too; the folder is new."""
     home = team_folder(project)
     if not (home / DATABASE).exists():
@@ -119,4 +126,4 @@ def back_up(project: Path, out: Path | None) -> dict[str, Any]:
     for name in (SECRET, CREDENTIALS):
         written(partial / name, (home / name).read_text(encoding="utf-8"))
     partial.rename(folder)
-    return {"folder": str(folder), "bytes": sum(file.stat().st_size for file in folder.iterdir())}
+    return TeamBackup(str(folder), sum(file.stat().st_size for file in folder.iterdir()))

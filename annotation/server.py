@@ -6,10 +6,11 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from annotation.environment import ENGINE, argilla_python
 from annotation.home import OWNER, Running, api_key, note_running, owner_credentials, running, team_folder
@@ -43,26 +44,69 @@ def find_connection(project: Path, settings: Settings) -> Connection:
                 f'environment or into .streamlit/secrets.toml: {KEY_VARIABLE} = "your key".'
             )
         return Connection(settings.team_url.rstrip("/"), key, embedded=False)
-    matches, key = running(project), api_key(project) or ""
-    if matches is None or not key:
+    server, key = running(project), api_key(project) or ""
+    if server is None or not key:
         raise Refused(
             "No Argilla server runs for this project. Start one with `rondo team start`, or name your own in "
             "rondo.toml: [team] team_url."
         )
-    return Connection(matches.url, key, embedded=True)
+    return Connection(server.url, key, embedded=True)
 
 
-def start(project: Path, host: str, port: int, report: Report, *, speedups: bool = True) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Owner:
+    """The owner of a new server: the one time that the password is shown."""
+
+    username: str
+    password: str
+    api_key: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that runs. already: it ran before; owner: at the first start only; warning: of an open address."""
+
+    url: str
+    pid: int
+    version: str
+    since: str
+    already: bool
+    owner: Owner | None
+    warning: str | None
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """Whether the embedded server runs; None where it does not. answers: whether it does; memory_mb: what it takes."""
+
+    running: bool
+    url: str | None = None
+    pid: int | None = None
+    version: str | None = None
+    since: str | None = None
+    memory_mb: int | None = None
+    answers: bool | None = None
+    users: int | None = None
+    datasets: int | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """stopped: whether one ran."""
+
+    stopped: bool
+
+
+def start(project: Path, host: str, port: int, report: Report, *, speedups: bool = True) -> Started:
     """Starts the embedded server, which goes on by itself, and returns when it answers.
 
-    `owner` is there only at the first start: {username, password, api_key}, the one time that a password is told.
     Raises Refused: port taken, wrong version, no network for the first start, an own server named in rondo.toml.
     """
     settings = read_settings(project)
     if settings.team_url:
         raise Refused(f"rondo.toml names an Argilla server of yours ({settings.team_url}); that one is used.")
     if already := running(project):
-        return {**_told(already), "already": True, "owner": None}
+        return _started(already, already=True, owner=None)
     python = argilla_python(report)
     home = team_folder(project)
     password, key = owner_credentials(project)
@@ -71,21 +115,20 @@ def start(project: Path, host: str, port: int, report: Report, *, speedups: bool
     requested |= {"workspace": settings.team_workspace, "speedups": speedups}
     process = _launch(python, home, requested)
     try:
-        made = _answer(process, home)
-        matches = _noted(project, process, host, port)
+        owner_made = _answer(process, home)
+        server = _noted(project, process, host, port)
         report("Starting Argilla", 1, 2)
-        _wait_until_healthy(matches.url, process, home)
+        _wait_until_healthy(server.url, process, home)
     except BaseException:
         process.kill()
         process.wait()
         note_running(project, None)
         raise
     report("Starting Argilla", 2, 2)
-    owner = {"username": OWNER, "password": password, "api_key": key} if made["owner_made"] else None
-    return {**_told(matches), "already": False, "owner": owner}
+    return _started(server, already=False, owner=Owner(OWNER, password, key) if owner_made else None)
 
 
-def _launch(python: Path, home: Path, requested: dict[str, Any]) -> "subprocess.Popen[str]":
+def _launch(python: Path, home: Path, requested: Mapping[str, object]) -> "subprocess.Popen[str]":
     """A process that outlives this one. What it needs to know goes through a pipe: `ps` shows none of it."""
     inherited = without_secrets(os.environ)
     environment = {name: value for name, value in inherited.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
@@ -108,8 +151,8 @@ def _launch(python: Path, home: Path, requested: dict[str, Any]) -> "subprocess.
     return process
 
 
-def _answer(process: "subprocess.Popen[str]", home: Path) -> dict[str, Any]:
-    """What the process says of its start. Raises Refused with its reason."""
+def _answer(process: "subprocess.Popen[str]", home: Path) -> bool:
+    """Whether the process made the owner, when it says that it has started. Raises Refused with its reason."""
     with cast(IO[str], process.stdout) as answer:
         while select.select([answer], [], [], START_SECONDS)[0]:
             line = answer.readline()
@@ -117,7 +160,7 @@ def _answer(process: "subprocess.Popen[str]", home: Path) -> dict[str, Any]:
                 result = dict(json.loads(line))
                 if "refused" in result:
                     raise Refused(result["refused"])
-                return result
+                return bool(result["owner_made"])
             if not line:
                 raise Refused(f"Argilla fell over while it started; {home / 'start.log'} says why.")
     raise Refused(f"Argilla did not start within {START_SECONDS:.0f} s; {home / 'log.txt'} may say why.")
@@ -150,48 +193,54 @@ def _wait_until_healthy(url: str, process: "subprocess.Popen[str]", home: Path) 
     raise Refused(f"Argilla started but does not answer at {url}; {home / 'log.txt'} may say why.")
 
 
-def stop(project: Path) -> dict[str, Any]:
-    """Ends the embedded server; requests under way end first. Tells whether one ran."""
+def stop(project: Path) -> Stopped:
+    """Ends the embedded server; requests under way end first."""
     import psutil
 
-    matches = running(project)
-    if matches is not None:
-        process = psutil.Process(matches.pid)
+    server = running(project)
+    if server is not None:
+        process = psutil.Process(server.pid)
         process.terminate()
         if psutil.wait_procs([process], STOP_SECONDS)[1]:
             process.kill()
             process.wait(STOP_SECONDS)
         shutil.rmtree(team_folder(project) / "tmp", ignore_errors=True)  # what a killed one, or a late thread, left
     note_running(project, None)
-    return {"stopped": matches is not None}
+    return Stopped(server is not None)
 
 
-def status(project: Path) -> dict[str, Any]:
-    """Whether the embedded server runs, where, since when, how many people and datasets it has, its memory in MB."""
+def status(project: Path) -> ServerStatus:
+    """Asks the embedded server how many people and datasets it has."""
     import httpx
     import psutil
 
-    matches, key = running(project), api_key(project)
-    if matches is None or key is None:
-        return {"running": False}
-    result = {**_told(matches), "memory_mb": round(psutil.Process(matches.pid).memory_info().rss / 1e6)}
+    server, key = running(project), api_key(project)
+    if server is None or key is None:
+        return ServerStatus(running=False)
+    result = ServerStatus(
+        running=True,
+        url=server.url,
+        pid=server.pid,
+        version=server.version,
+        since=server.since,
+        memory_mb=round(psutil.Process(server.pid).memory_info().rss / 1e6),
+        answers=False,
+    )
     headers = {"X-Argilla-Api-Key": key}
     try:
-        with httpx.Client(base_url=matches.url, headers=headers, timeout=10, trust_env=False) as client:
-            result["users"] = len(client.get("/api/v1/users").raise_for_status().json()["items"])
-            result["datasets"] = len(client.get("/api/v1/me/datasets").raise_for_status().json()["items"])
-            result["answers"] = True
+        with httpx.Client(base_url=server.url, headers=headers, timeout=10, trust_env=False) as client:
+            users = len(client.get("/api/v1/users").raise_for_status().json()["items"])
+            datasets = len(client.get("/api/v1/me/datasets").raise_for_status().json()["items"])
+            return replace(result, answers=True, users=users, datasets=datasets)
     except httpx.HTTPError:
-        result |= {"users": None, "datasets": None, "answers": False}
-    return result
+        return result
 
 
-def _told(matches: Running) -> dict[str, Any]:
+def _started(server: Running, *, already: bool, owner: Owner | None) -> Started:
     warning = None
-    if matches.host not in LOOPBACK:
+    if server.host not in LOOPBACK:
         warning = (
-            f"On {matches.host} others reach Argilla too. It asks everybody to sign in, but what it sends is not "
+            f"On {server.host} others reach Argilla too. It asks everybody to sign in, but what it sends is not "
             "encrypted: put a proxy with TLS before it, or use a network that you trust."
         )
-    fields = {"url": matches.url, "pid": matches.pid, "version": matches.version, "since": matches.since}
-    return {"running": True, **fields, "warning": warning}
+    return Started(server.url, server.pid, server.version, server.since, already, owner, warning)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import httpx
 
@@ -22,10 +21,10 @@ from core.exchange.workspace import (
     Gone,
     Outgoing,
     Placed,
-    Said,
+    RemoteRecord,
     Sent,
     Setup,
-    Standing,
+    TeamAnswer,
     Unfit,
     Unreachable,
 )
@@ -116,7 +115,7 @@ class ArgillaWorkspace:
 
     def put(self, dataset: str, setup: Setup, records: Sequence[Outgoing], known: Collection[str]) -> Sent:
         """At most MOST at once. One that the server refuses keeps no other out."""
-        there = {one["external_id"]: one for one in self._found(dataset, sorted(known), ())}
+        there = {one["external_id"]: one for one in self._find_records(dataset, sorted(known), ())}
         others = {id: _not_ours(one.get("metadata") or {}, setup) for id, one in there.items()}
         question = self._question(dataset)
         bodies = [convert.record_body(record, setup, question, others.get(record.id, {})) for record in records]
@@ -135,17 +134,17 @@ class ArgillaWorkspace:
         if self._home is not None:
             forget_deleted(self._home)
 
-    def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
+    def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """At most MOST at once. Answers of people whom the server never named are left out."""
-        matches = self._found(dataset, ids, ("responses", "suggestions"))
-        return [Standing(convert.placed(record), tuple(self._said(record))) for record in matches]
+        matches = self._find_records(dataset, ids, ("responses", "suggestions"))
+        return [RemoteRecord(convert.placed(record), tuple(self._answers(record))) for record in matches]
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
         """At most MOST at once. Copied again as long as somebody answers meanwhile, so that no answer is overtaken."""
         sent, seen = Sent(()), None
         questions = self._question(new), self._question(old)
         for _ in range(5):
-            matches = self._found(old, ids, ("responses", "suggestions"))
+            matches = self._find_records(old, ids, ("responses", "suggestions"))
             now = sorted((one["id"], one["updated_at"]) for record in matches for one in record.get("responses") or [])
             if now == seen:
                 break
@@ -153,10 +152,10 @@ class ArgillaWorkspace:
             sent, seen = _in_parts(lambda part: self._upsert(new, part), bodies), now
         return sent
 
-    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
+    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
         """What does not fit there stays where it is."""
         users = {name: id for id, name in self._read_people().items()}
-        entries: dict[str, list[tuple[str, Said]]] = {}
+        entries: dict[str, list[tuple[str, TeamAnswer]]] = {}
         for record, one in answers:
             if one.annotator not in users:  # removed meanwhile
                 continue
@@ -185,17 +184,17 @@ class ArgillaWorkspace:
         result = self._ask("PUT", f"/datasets/{dataset}/records/bulk", json={"items": bodies})
         return [convert.placed(one) for one in result["items"]]
 
-    def _found(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
-        """Of our ids those that are there, as the server tells them."""
+    def _find_records(self, dataset: str, ids: Sequence[str], include: Sequence[str]) -> list[Json]:
+        """Of our ids those that are there, as the server has them."""
         if not ids:
             return []
         scope = {"entity": "record", "property": "external_id"}
         query = {"filters": {"and": [{"type": "terms", "scope": scope, "values": list(ids)}]}}
-        params: dict[str, Any] = {"limit": len(ids), "include": list(include)}
+        params: dict[str, str | int | list[str]] = {"limit": len(ids), "include": list(include)}
         result = self._ask("POST", f"/datasets/{dataset}/records/search", json=query, params=params)
         return [one["record"] for one in result["items"]]
 
-    def _said(self, record: Json) -> list[Said]:
+    def _answers(self, record: Json) -> list[TeamAnswer]:
         responses = record.get("responses") or []
         if any(one["user_id"] not in self._names for one in responses):
             self._read_people()  # somebody new
@@ -234,16 +233,23 @@ class ArgillaWorkspace:
     def _count(self, dataset: str) -> int:
         return int(self._ask("GET", f"/datasets/{dataset}/records", params={"limit": 1})["total"])
 
-    def _ask(self, method: str, path: str, **more: Any) -> Any:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Json | None = None,
+        params: Mapping[str, str | int | list[str]] | None = None,
+    ) -> Json:
         try:
-            reply = self._client.request(method, path, **more)
+            reply = self._client.request(method, path, json=json, params=params)
         except httpx.HTTPError as error:
             raise Unreachable(
                 f"The Argilla server at {self._url} does not answer ({type(error).__name__}). Start it with "
                 "`rondo team start`, or look whether the address is right; nothing is lost, it is tried again."
             ) from None
         if reply.is_success:
-            return reply.json() if reply.content else None
+            return dict(reply.json()) if reply.content else {}
         where = f"The Argilla server at {self._url}"
         if reply.status_code == 404:
             raise Gone(f"{where} has no {path.split('?')[0]} any more.")
@@ -272,17 +278,18 @@ def _in_parts(send: Callable[[list[Json]], list[Placed]], bodies: list[Json]) ->
     return Sent(parts[0].placed + parts[1].placed, {**parts[0].bad, **parts[1].bad})
 
 
-def _not_ours(metadata: Mapping[str, Any], setup: Setup) -> Json:
+def _not_ours(metadata: Json, setup: Setup) -> Json:
     ours = {convert.metadata_name(name) for name in setup.metadata}
     return {name: value for name, value in metadata.items() if name not in ours}
 
 
 def _reason(reply: httpx.Response) -> str:
     """What the server says is wrong, in one line."""
-    detail: Any = reply.text
+    detail: object = reply.text
     with suppress(ValueError):
-        result = reply.json()
-        detail = result.get("detail", result) if isinstance(result, dict) else result
+        detail = reply.json()
+    if isinstance(detail, dict):
+        detail = detail.get("detail", detail)
     return " ".join(str(detail).split())[:500]
 
 

@@ -137,6 +137,17 @@ class ProjectServer:
         name = loop.name_of(verb)
         return cast(Result, self.run(self.open_ticket(name), lambda *_: None, who=who, **options))
 
+    def do_alone(
+        self,
+        who: str,
+        verb: Callable[Concatenate[Project, Report, Options], Result],
+        *args: Options.args,
+        **options: Options.kwargs,
+    ) -> Result | None:
+        """The same; None, and nothing is done, while the verb runs already."""
+        ticket = self.open_ticket(loop.name_of(verb), alone=True)
+        return None if ticket is None else cast(Result, self.run(ticket, lambda *_: None, who=who, **options))
+
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
         last did; returns at once."""

@@ -6,13 +6,15 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from app.cli.interrupts import stopping, tolerant
 from core import errors
-from core.errors import Cancelled, Refused, RondoError
+from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Report
+from core.store.private_files import written
 
 if TYPE_CHECKING:
     from core.config.settings import Settings
@@ -22,6 +24,16 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 60.0
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Where a running server is, the key of its verbs, its process, and what a person opens."""
+
+    url: str
+    key: str
+    pid: int
+    link: str
 
 
 @overload
@@ -78,7 +90,7 @@ def _here(folder: Path, verb: str, report: Report, options: dict[str, Any]) -> o
 
 
 @contextmanager
-def opened_project(folder: Path) -> Iterator[Any]:
+def opened_project(folder: Path) -> Iterator["Project"]:
     """The project with this machine's runner; Ctrl-C cancels the job that runs."""
     from app.auth.secret_file import load_secrets
     from core.config.settings import read_settings
@@ -101,19 +113,19 @@ def _connect(project: Path, settings: "Settings") -> "Workspace":
     return connect(project, settings)
 
 
-def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[str, Any]) -> object:
+def _remote(address: ServerAddress, verb: str, report: Report, options: dict[str, Any]) -> object:
     """The server's answer, or None when there is no server at this address any more."""
     import httpx
 
     from core.loop import VERBS
     from core.typed_json import from_json, result_type
 
-    headers = {"X-Rondo-Key": address["key"], "X-Rondo-Run": secrets.token_hex(8)}
-    url = f"{address['url']}/api/verbs/{verb}"
+    headers = {"X-Rondo-Key": address.key, "X-Rondo-Run": secrets.token_hex(8)}
+    url = f"{address.url}/api/verbs/{verb}"
 
     def stop() -> None:
         with suppress(httpx.HTTPError):
-            httpx.post(f"{address['url']}/api/verbs/stop", headers=headers, timeout=10, trust_env=False)
+            httpx.post(f"{address.url}/api/verbs/stop", headers=headers, timeout=10, trust_env=False)
 
     try:
         with (
@@ -124,7 +136,7 @@ def _remote(address: dict[str, Any], verb: str, report: Report, options: dict[st
             if response.status_code in (401, 404):
                 return None  # somebody else listens there now: ours was killed and could not tidy up
             if response.status_code != 200:
-                raise Refused(f"The server at {address['url']} answered {response.status_code}. Restart it.")
+                raise Refused(f"The server at {address.url} answered {response.status_code}. Restart it.")
             answer = _follow(response.iter_lines(), tolerant(report))
             return from_json(result_type(VERBS[verb]), answer, f"The server's answer to {verb}")
     except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -146,14 +158,13 @@ def _follow(lines: Iterator[str], report: Report) -> object:
     raise Refused("The server ended while it was working. What was saved is kept; try again.")
 
 
-def answers(address: dict[str, Any]) -> bool:
+def answers(url: str, key: str = "") -> bool:
     """Is there a server of this project at this address still? Without a key: any server of ours."""
     import httpx
 
     try:
-        headers = {"X-Rondo-Key": address["key"]} if "key" in address else {}
-        url = f"{address['url']}/api/health"
-        return httpx.get(url, headers=headers, timeout=5, trust_env=False).status_code == 200
+        headers = {"X-Rondo-Key": key} if key else {}
+        return httpx.get(f"{url}/api/health", headers=headers, timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -163,19 +174,17 @@ def address_file(folder: Path) -> Path:
     return folder / ".rondo" / "server.json"
 
 
-def read_address(folder: Path) -> dict[str, Any] | None:
-    """{'url', 'key', 'pid', 'link'} of the server that holds the project, or None."""
+def read_address(folder: Path) -> ServerAddress | None:
+    """Of the server that holds the project, None where none does."""
+    from core.typed_json import from_json
+
     try:
-        return dict(json.loads(address_file(folder).read_text(encoding="utf-8")))
-    except (OSError, ValueError):  # not there, or not for this user
+        return from_json(ServerAddress, json.loads(address_file(folder).read_text(encoding="utf-8")), "The address")
+    except (OSError, ValueError, BadInput):  # not there, or not for this user
         return None
 
 
 def write_address(folder: Path, url: str, key: str, link: str) -> None:
     """Readable by the owner only, whole or not at all. link: what a person opens."""
     path = address_file(folder)
-    partial = path.with_suffix(".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump({"url": url, "key": key, "pid": os.getpid(), "link": link}, file)
-    os.replace(partial, path)
+    written(path, json.dumps(asdict(ServerAddress(url, key, os.getpid(), link))))

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from annotation.workspace import connect
 from app import background, client
@@ -37,6 +38,9 @@ from core.errors import BadInput, Cancelled, Refused
 from core.project import open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import LocalRunner
+
+if TYPE_CHECKING:
+    import streamlit
 
 _BESIDE = Path(__file__).parent / "streamlit.toml"  # where a wheel carries it
 CONFIG = _BESIDE if _BESIDE.exists() else Path(__file__).parent.parent / ".streamlit" / "config.toml"
@@ -127,12 +131,11 @@ def _link(bound: Binding, own: str, page: str, *, with_token: bool) -> str:
 
 def _refuse_second_server(folder: Path) -> None:
     address = client.read_address(folder)
-    if address and client.answers(address):
-        link = address.get("link", address["url"])
-        raise Refused(f"The project is open already at {link}. Use that one, or stop it first.")
+    if address and client.answers(address.url, address.key):
+        raise Refused(f"The project is open already at {address.link}. Use that one, or stop it first.")
 
 
-def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> Any:
+def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> "streamlit.App":
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
@@ -140,7 +143,7 @@ def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any]
     public = office.entrance.bound.public
 
     @asynccontextmanager
-    async def lifespan(_: Any) -> AsyncIterator[dict[str, Any] | None]:
+    async def lifespan(_: object) -> AsyncIterator[None]:
         yield None
 
     return streamlit.App(
@@ -185,13 +188,13 @@ def _rest_of_api(routes: list[Route]) -> Route:
 class SecurityHeaders:
     """Adds a strict content policy to every answer: even a record that became HTML could load and send nothing."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Plain ASGI, since a wrapped response would buffer streams."""
 
-        async def with_headers(message: Any) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 supplied = list(message.get("headers", []))
                 there = {name for name, _ in supplied}
@@ -220,7 +223,7 @@ def configure_streamlit() -> None:
     PagesManager.uses_pages_directory = False
 
 
-def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for key, value in table.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")

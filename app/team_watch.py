@@ -1,12 +1,13 @@
 """The thread that keeps a team's answers flowing while the app runs: asks for calls, reads what they missed, pushes.
 
-A server that is down is said once, asked again later, and stops nothing else.
+A server that is down is logged once, asked again later, and stops nothing else.
 """
 
 import logging
 import threading
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 import duckdb
 
@@ -15,6 +16,8 @@ from app.http.webhook_routes import register
 from core.config.settings import Settings
 from core.errors import Cancelled, RondoError
 from core.exchange.exchange_state import answers_from_elsewhere, exchanges, newest_batch
+from core.exchange.pull import sync
+from core.exchange.push import push
 from core.jobs.bundle import Report
 from core.models.in_use import active_model
 from core.project import Project
@@ -28,7 +31,11 @@ SHARE = 10
 """a sync that took t seconds is not repeated for this times t: at most a tenth of the time goes into it"""
 
 
-class ExchangingOffice(Protocol):
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+
+class ExchangingProject(Protocol):
     """What is needed of an open project."""
 
     @property
@@ -38,11 +45,14 @@ class ExchangingOffice(Protocol):
     def settings(self) -> Settings:
         """As they are now."""
 
-    def open_ticket(self, verb: str, *, alone: bool) -> Any:
-        """A place for one run of a verb, None while one runs."""
-
-    def run(self, ticket: Any, report: Report, **options: Any) -> dict[str, Any]:
-        """Does the verb."""
+    def do_alone(
+        self,
+        who: str,
+        verb: Callable[Concatenate[Project, Report, Options], Result],
+        *args: Options.args,
+        **options: Options.kwargs,
+    ) -> Result | None:
+        """Does the verb; None, and nothing is done, while it runs already."""
 
     def after_events(self) -> None:
         """Starts a round when one is due; returns at once."""
@@ -51,13 +61,13 @@ class ExchangingOffice(Protocol):
 class TeamWatch:
     """Runs until the event is set. All it knows is lost with the process, and found again by asking."""
 
-    def __init__(self, office: ExchangingOffice) -> None:
+    def __init__(self, office: ExchangingProject) -> None:
         self._office = office
         self._asked = False  # whether Argilla was asked to call us
         self._next, self._whole = 0.0, 0.0
-        self._pushed: tuple[Any, ...] | None = None
+        self._pushed: tuple[object, ...] | None = None
         self._answers = 0
-        self._said: str | None = None
+        self._logged: str | None = None
 
     def run(self, closed: threading.Event) -> None:
         """Looks every TICK_SECONDS."""
@@ -65,14 +75,14 @@ class TeamWatch:
             try:
                 if exchanges(self._office.project):
                     self.look()
-                self._said = None
+                self._logged = None
             except Cancelled:
                 continue
             except (RondoError, OSError, duckdb.Error) as error:
                 self._asked = False
                 self._next = time.monotonic() + SYNC_SECONDS
-                if str(error) != self._said:
-                    self._said = str(error)
+                if str(error) != self._logged:
+                    self._logged = str(error)
                     log.warning("team: %s", error)
 
     def look(self) -> None:
@@ -82,23 +92,23 @@ class TeamWatch:
             return
         address = client.read_address(self._office.project.folder)
         if not self._asked and address:
-            register(self._office.project, str(address["url"]))
+            register(self._office.project, address.url)
             self._asked = True
         if now >= self._next:
             self._sync(now)
         if self._office.settings().team_automatic and self._is_new():
             before = self._state()
-            if self._do("team_push") is not None:
+            if self._office.do_alone("rondo", push) is not None:
                 self._pushed = before
 
     def _sync(self, now: float) -> None:
         whole = now >= self._whole
-        result = self._do("team_sync", changed_only=not whole)
+        result = self._office.do_alone("rondo", sync, changed_only=not whole)
         took = time.monotonic() - now
         self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
         if whole and result is not None:
             self._whole = now + WHOLE_SECONDS
-        if result and result["stored"]:
+        if result and result.stored:
             self._office.after_events()
         self._answers = answers_from_elsewhere(self._office.project)
 
@@ -106,13 +116,8 @@ class TeamWatch:
         """Whether what a push would send may have changed since the last one."""
         return self._office.settings().team_automatic and self._state() != self._pushed
 
-    def _state(self) -> tuple[Any, ...]:
+    def _state(self) -> tuple[object, ...]:
         """Answers given here count once per sync only: each of them closes records there."""
         settings, project = self._office.settings(), self._office.project
         rules = (settings.overlap, settings.show_suggestions, settings.guidelines, settings.taxonomy)
         return (newest_batch(project), active_model(project), rules, self._answers)
-
-    def _do(self, verb: str, **options: Any) -> dict[str, Any] | None:
-        """None while somebody else does it."""
-        ticket = self._office.open_ticket(verb, alone=True)
-        return None if ticket is None else self._office.run(ticket, lambda *_: None, who="rondo", **options)

@@ -26,8 +26,9 @@ import psutil
 from annotation import server
 from annotation.home import running
 from core import loop
-from tests.argilla_server import ArgillaServer, free_port, quiet
+from tests.argilla_server import ArgillaServer, quiet
 from tests.argilla_world import annotator, make_dataset, request
+from tests.ports import free_port
 
 PEOPLE, ANSWERS, PAGE = 6, 240, 10
 WORDS = [f"word{number}" for number in range(3000)]
@@ -58,9 +59,10 @@ def started(*, speedups: bool) -> Iterator[Started]:
         began = time.perf_counter()
         result = server.start(project, "127.0.0.1", free_port(), quiet, speedups=speedups)
         seconds = time.perf_counter() - began
-        made = ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project)
+        assert result.owner
+        made = ArgillaServer(result.url, result.owner.api_key, result.owner.password, project)
         try:
-            yield Started(made, seconds, psutil.Process(result["pid"]).memory_info().rss / 1e6)
+            yield Started(made, seconds, psutil.Process(result.pid).memory_info().rss / 1e6)
         finally:
             server.stop(project)
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 DIMS = 384
 LABELS = 10
@@ -40,7 +41,7 @@ def make_pool(vectors: Floats, rows: int) -> Pool:
     rng = np.random.default_rng(1)
     probs = rng.random((rows - LABELLED, LABELS), dtype=np.float32) ** 4
     probs /= probs.sum(axis=1, keepdims=True)
-    return Pool(vectors, np.arange(LABELLED, rows), np.arange(LABELLED), probs)
+    return Pool(vectors, np.arange(LABELLED, rows), np.arange(LABELLED), label_predictions(probs))
 
 
 def clock(act: Callable[[], object]) -> tuple[float, float]:

@@ -33,6 +33,7 @@ from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 TURN = ("sms_spam", "davidson_hate", "snips") * 3 + ("hwu64",)
 SMALL = (
@@ -112,7 +113,7 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
     held_out: Floats | None = None
     for number, (size, part) in enumerate(zip(plan.sizes, plan.audit_shares, strict=True)):
         rows, here = np.flatnonzero((left < 0) & (opens <= number)), np.flatnonzero(opens <= number)
-        pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
+        pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else label_predictions(probs[rows]))
         batch = compose(pool, size, STRATEGIES[plan.strategy], part, rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)

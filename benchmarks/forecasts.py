@@ -27,6 +27,7 @@ from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Ints, Pool
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 SETS = ("sms_spam", "hwu64", "davidson_hate", "snips")
 TUNED = ("sms_spam", "hwu64")
@@ -77,7 +78,9 @@ def replay(trial: Trial, seed: int) -> Arrays:
     result: Arrays = {}
     for number in range(ROUNDS):
         rows = np.flatnonzero(left < 0)
-        pool = Pool(world.vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
+        pool = Pool(
+            world.vectors, rows, np.flatnonzero(left >= 0), None if probs is None else label_predictions(probs[rows])
+        )
         batch = compose(pool, BATCH, STRATEGIES["default"], SHARES[seed % 2], rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)

@@ -21,16 +21,16 @@ from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, play
 from core.auto_label.guarantees import check_size, limit_of
 from core.evaluation.exact_tests import evidence_against
-from core.evaluation.guarantee import Certificate, Refusal, Wanted, certify
+from core.evaluation.guarantee import Certificate, GuaranteeTerms, Refusal, certify
 from core.evaluation.regions import Bools, CheckedRecords, Evidence
 
 WANTED = (
-    Wanted(0.95, None, 0.95),
-    Wanted(0.9, None, 0.95),
-    Wanted(0.9, None, 0.9),
-    Wanted(0.98, None, 0.9),
-    Wanted(0.95, 0.9, 0.95),
-    Wanted(0.9, 0.8, 0.9),
+    GuaranteeTerms(0.95, None, 0.95),
+    GuaranteeTerms(0.9, None, 0.95),
+    GuaranteeTerms(0.9, None, 0.9),
+    GuaranteeTerms(0.98, None, 0.9),
+    GuaranteeTerms(0.95, 0.9, 0.95),
+    GuaranteeTerms(0.9, 0.8, 0.9),
 )
 
 
@@ -87,7 +87,7 @@ def play_replay(trial: Trial, seed: int) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def is_right(replay: Replay, certificate: Certificate, requested: Wanted) -> bool:
+def is_right(replay: Replay, certificate: Certificate, requested: GuaranteeTerms) -> bool:
     """Whether the truth bears the guarantee out."""
     right = accepted(replay, certificate)
     parts = [right_of for right_of in right if len(right_of)]
@@ -105,7 +105,7 @@ def accepted(replay: Replay, certificate: Certificate) -> list[Bools]:
     ]
 
 
-def naive(replay: Replay, requested: Wanted) -> tuple[float, bool] | None:
+def naive(replay: Replay, requested: GuaranteeTerms) -> tuple[float, bool] | None:
     """(share covered, kept) with the lowest threshold at which the audit's plain precision is as wanted."""
     audit, evidence = replay.evidence.audit, replay.evidence
     best = None
@@ -120,7 +120,7 @@ def naive(replay: Replay, requested: Wanted) -> tuple[float, bool] | None:
     return float(taken.mean()), bool(not taken.any() or replay.right[taken].mean() >= requested.precision - 1e-12)
 
 
-def answers_until_noticed(right: Bools, requested: Wanted, rng: np.random.Generator) -> int | None:
+def answers_until_noticed(right: Bools, requested: GuaranteeTerms, rng: np.random.Generator) -> int | None:
     """How many blind answers in random order it takes; None where the check ends before."""
     order = right[rng.permutation(len(right))][: check_size(requested)]
     wrong = np.cumsum(~order)
@@ -131,12 +131,12 @@ def answers_until_noticed(right: Bools, requested: Wanted, rng: np.random.Genera
     return None
 
 
-def shifted(size: int, requested: Wanted, rng: np.random.Generator) -> Bools:
+def shifted(size: int, requested: GuaranteeTerms, rng: np.random.Generator) -> Bools:
     """Accepted labels of which three times as many are wrong as allowed: texts have changed since."""
     return np.asarray(rng.random(size) >= 3 * (1 - requested.precision), bool)
 
 
-def report(name: str, replays: list[Replay], requested: Wanted) -> None:
+def report(name: str, replays: list[Replay], requested: GuaranteeTerms) -> None:
     """One line: the guarantee, the usual way, and the watch."""
     rng = np.random.default_rng(0)
     verdicts = [certify(replay.evidence, requested) for replay in replays]

@@ -89,7 +89,7 @@ def fill(project: Project, records: int) -> Map:
             [records],
         )
         cursor.execute(
-            "insert into suggestions select range, 'a', random(), random(), ['a'], 'm' from range(?)", [records]
+            "insert into suggestions select range, 'a', random(), random(), ['a'], 'm', null from range(?)", [records]
         )
     rng = np.random.default_rng(0)
     n = np.sort(rng.permutation(records)[:20_000])

@@ -21,6 +21,7 @@ from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, fit_he
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.pool import Floats, Ints, Pool, Strategy
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 BATCH = {"sms_spam": 10, "snips": 10, "hwu64": 32, "davidson_hate": 20}
 ROUNDS = 20
@@ -129,7 +130,7 @@ def play(trial: Trial, strategy: Strategy, teach: Teach, batch: int, seed: int) 
     figures = []
     for _ in range(ROUNDS):
         rows = np.flatnonzero(free)
-        pool = Pool(trial.train, rows, np.sort(labelled), None if probs is None else probs[rows])
+        pool = Pool(trial.train, rows, np.sort(labelled), None if probs is None else label_predictions(probs[rows]))
         chosen = strategy(pool, batch, rng)
         free[chosen] = False
         labelled = np.concatenate([labelled, chosen])

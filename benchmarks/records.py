@@ -22,7 +22,7 @@ from benchmarks.make_large import LABELS, make_large
 from core import loop
 from core.explore.browse import find
 from core.explore.filters import Search, conditions
-from core.explore.record_detail import neighbours, read_dossier
+from core.explore.record_detail import neighbours, record_detail
 from core.labelling.states import STATES
 from core.models.vectors import Facts, append_shards, open_vectors, shard_path, write_facts
 from core.project import Project, open_project
@@ -57,22 +57,24 @@ def _fill(cursor: duckdb.DuckDBPyConnection, rows: int) -> None:
     kind = "['label_error', 'ambiguous', 'near_duplicate'][1 + (hash(n * 7919 + 11) % 3)::int]"
     free = "duplicate_of is null and split is distinct from 'test'"
     for step in (
-        f"""insert into suggestions select n, [l][1], p, 1 - p, [l], 'm' from (
+        f"""insert into suggestions select n, [l][1], p, 1 - p, [l], 'm', to_json([l]) from (
             select n, {label.format(1)} as l, 0.2 + (hash(n * 7919 + 2) % 8000) / 1e4 as p
             from records where {free})""",
         f"""insert into queue select n, 1 + (hash(n * 7919 + 3) % 50)::int, n, hash(n * 7919 + 4) % 10 = 0, false, .5,
             null, 'm', null, null from records
             where {free} and n not in (select n from settled) and hash(n * 7919 + 5) % 40 = 0""",
         f"""insert into responses select 'e' || n, n, 'person ' || hash(n * 7919 + 6) % 10, a,
-            if(a = 'submit', [{label.format(7)}], []), null, null, now()::timestamp, 0, now()::timestamp, batch, 1, 'm',
-            null, n from (select *, ['skip', 'flag', 'submit'][1 + least(hash(n * 7919 + 8) % 50, 2)::int] as a
+            if(a = 'submit', [{label.format(7)}], []) as labels, null, null, now()::timestamp, 0, now()::timestamp,
+            batch, 1, 'm', null, n, 'app', false, if(a = 'submit', to_json(labels), null)
+            from (select *, ['skip', 'flag', 'submit'][1 + least(hash(n * 7919 + 8) % 50, 2)::int] as a
             from queue where hash(n * 7919 + 9) % 20 > 0)""",
-        """insert into settled select n, labels, 'single', if(audit, 'audit', 'chosen'), round, received_at
-           from responses join queue using (n) where action = 'submit'""",
-        """insert into machine_labels select n, labels, probability, .9, 'p', 'm' from suggestions
+        """insert into settled select n, labels, 'single', if(audit, 'audit', 'chosen'), round, received_at,
+           answer from responses join queue using (n) where action = 'submit'""",
+        """insert into machine_labels select n, labels, probability, .9, 'p', 'm', answer from suggestions
            where probability > .9 and n not in (select n from settled)""",
         f"""insert into held_out_predictions
-            select n, stratum, 1e-6, labels, [{label.format(10)}], null, .8, 'm' from settled
+            select n, stratum, 1e-6, labels, [{label.format(10)}], null, .8, 'm', answer,
+            null from settled
             where stratum in ('gold', 'audit')""",
         f"""insert into flags select n, {kind}, (hash(n * 7919 + 12) % 1000) / 1e3, (n + 7) % {rows}, null, 'm'
             from settled where hash(n * 7919 + 13) % 10 = 0""",
@@ -185,7 +187,7 @@ def report(project: Project) -> None:
         result = f"{len(matches.lines)}" + (f" in {matches.searched:,} texts" if matches.searched else "")
         print(f"{ours.row(name)}{theirs:>9.0f}{theirs / median(ours.cpu):>8.1f}  {result}", flush=True)
     record = find(project, Search(label="praise")).lines[0].id
-    for name, act in (("one record", read_dossier), ("its neighbours", neighbours)):
+    for name, act in (("one record", record_detail), ("its neighbours", neighbours)):
         print(clock(lambda act=act: act(project, record), RUNS).row(name))  # type: ignore[misc]
     print(clock(lambda: search_all(project), RUNS).row("all texts, no such word"))
 

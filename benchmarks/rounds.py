@@ -45,7 +45,7 @@ def make_project(folder: Path, labelled: int) -> Project:
         chosen = rng.choice(RECORDS, size=labelled, replace=False)
         names = [label.id for label in project.settings().taxonomy.active]
         cursor.executemany(
-            "insert into settled values (?, ?, 'single', 'chosen', 1, ?)",
+            "insert into settled values (?, ?, 'single', 'chosen', 1, ?, null)",
             [[int(n), [names[truth[n]]], utc_now()] for n in chosen],
         )
     return project
@@ -63,7 +63,7 @@ def main() -> None:
                 started = time.monotonic()
                 result = loop.play_round(project, lambda *_: None, size=100)
                 spent.append(time.monotonic() - started)
-                inside.append(result["seconds"])
+                inside.append(result.seconds)
             project.close()
             later, within = statistics.median(spent[1:]), statistics.median(inside[1:])
             print(f"{labelled:>9} {spent[0]:>8.1f} {later:>22.2f} {within:>17.2f}")

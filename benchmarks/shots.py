@@ -101,7 +101,7 @@ def _take(page: Page, suffix: str, shown: dict[str, str]) -> None:
             page.get_by_role("button", name="Look", exact=True).click()
         page.wait_for_timeout(4000)
         if address.startswith("team"):
-            page.wait_for_selector('[data-testid="conflict"]:not([data-record-id=""])')
+            page.wait_for_selector('[data-testid="record"]:not([data-record-id=""])')
             page.get_by_role("heading", name="Conflicts").evaluate("heading => heading.scrollIntoView()")
             page.wait_for_timeout(1000)
         if "job=" in address:

@@ -15,6 +15,7 @@ from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def play(trial: Trial, plan: Plan) -> Played:
     probs: Floats | None = None
     for number, (size, share) in enumerate(zip(plan.sizes, plan.audit_shares, strict=True)):
         rows = np.flatnonzero(left < 0)
-        pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else probs[rows])
+        pool = Pool(vectors, rows, np.flatnonzero(left >= 0), None if probs is None else label_predictions(probs[rows]))
         batch = compose(pool, size, STRATEGIES[plan.strategy], share, rng)
         pools.append(len(rows))
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True

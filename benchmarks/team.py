@@ -21,8 +21,9 @@ from app.http.webhook_routes import register
 from core import loop
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
-from tests.argilla_server import ArgillaServer, free_port, quiet
+from tests.argilla_server import ArgillaServer, quiet
 from tests.exchange_world import Team, standing, where
+from tests.ports import free_port
 from tests.test_webhook import Opened, serve
 
 WORDS = [f"word{number}" for number in range(3000)]
@@ -57,7 +58,7 @@ def push(project: Project) -> tuple[int, float]:
     """(records, seconds)."""
     began = time.perf_counter()
     result = loop.VERBS["team_push"](project, quiet)
-    return int(result["sent"]), time.perf_counter() - began
+    return int(result.sent), time.perf_counter() - began
 
 
 def answer_all(team: Team, people: list[str], places: list[str], each: int) -> dict[tuple[str, str], float]:
@@ -79,7 +80,7 @@ def answer_all(team: Team, people: list[str], places: list[str], each: int) -> d
 def watch(project: Project, seen: dict[tuple[str, str], float], stop: threading.Event) -> None:
     """Notes when each answer is first seen in the store, every 20 ms."""
     query = """select t.record, annotator from responses a join team_records t using (n)
-               where starts_with(via, 'argilla:')"""
+               where source = 'argilla'"""
     while not stop.wait(0.02):
         now = time.perf_counter()
         for row in project.store.query(query):
@@ -107,7 +108,7 @@ def measure(project: Project, team: Team, people: list[str], answers: int) -> No
     waits = [max(0.0, seen[key] - at) for key, at in supplied.items() if key in seen]
     called = len(seen)
     loop.VERBS["team_sync"](project, quiet)
-    events = project.store.one("select count(*) from responses where starts_with(via, 'argilla:')")
+    events = project.store.one("select count(*) from responses where source = 'argilla'")
     print(f"pushed meanwhile: {records:,} records, {records / seconds:,.0f}/s")
     print(f"answers: {len(supplied)} given; {called} stored by a call within 20 s of the last one")
     print(f"after a sync: {len(standing(project))} stored, by {events} events")
@@ -124,7 +125,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = make_project(Path(folder) / "project", args.records)
         result = server.start(project.folder, "127.0.0.1", free_port(), quiet)
-        matches = ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project.folder)
+        assert result.owner
+        matches = ArgillaServer(result.url, result.owner.api_key, result.owner.password, project.folder)
         team = Team(matches)
         try:
             team.join(project)

@@ -1,10 +1,12 @@
-"""What identifies things: numbers and ids that no type checker lets one take for another."""
+"""The ids that cross seams, each a type of its own, so that one is never taken for another."""
 
 from typing import NewType
 
 RecordNo = NewType("RecordNo", int)
-"""a record's number, from 0 on; the place of its vector"""
+"""a record's row in the vectors and its key in the database; numbers of erased records are not used again"""
 RecordId = NewType("RecordId", str)
-"""a record's id in its file"""
+"""as the file that brought the record names it"""
 ModelId = NewType("ModelId", str)
+"""of a model, which is that of the job that trained it"""
 JobId = NewType("JobId", str)
+"""of a job, which is the name of its bundle's folder"""

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from core.agreement.annotator_quality import quality
 from core.auto_label.accepting import auto, check, withdraw
@@ -41,10 +41,10 @@ from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
 from core.reports.overview import Status, status
-from core.rounds.plans import Request
+from core.rounds.outcomes import RoundSummary
+from core.rounds.plans import BatchRequest
 from core.rounds.play import can_learn, run_round, take_in_finished
 from core.rounds.rechoosing import rechoose
-from core.store.pool import POOL
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
 from core.training.following import job_cancel, job_forget, job_log
@@ -130,24 +130,24 @@ def _accept(project: Project, bundle: Bundle, matches: dict[str, Any], *, add_la
     return look_alikes(label.name for label in requested.taxonomy.active) if matches.get("labels") else []
 
 
-def next_batch(project: Project, report: Report, **request: Any) -> dict[str, Any]:
+def next_batch(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:
     """Chooses records with the model as it is and queues them."""
     encode_if_needed(project, report)
-    return run_round(project, report, learn=False, request=Request(**request))
+    return run_round(project, report, learn=False, request=request)
 
 
-def fit(project: Project, report: Report) -> dict[str, Any]:
+def fit(project: Project, report: Report) -> RoundSummary:
     """Refits the head on the settled labels, scores the pool, measures, and re-ranks what waits."""
     encode_if_needed(project, report)
     check(project, report)
     return run_round(project, report, learn=True, request=None)
 
 
-def play_round(project: Project, report: Report, **request: Any) -> dict[str, Any]:
+def play_round(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:
     """Learn from what is labelled, then choose and queue the next batch: one process, one step."""
     encode_if_needed(project, report)
     check(project, report)
-    return run_round(project, report, learn=can_learn(project), request=Request(**request))
+    return run_round(project, report, learn=can_learn(project), request=request)
 
 
 @dataclass(frozen=True)
@@ -186,17 +186,28 @@ def export(  # noqa: PLR0913 - an option is an argument
     return ExportedFile(rows, out, what, f"{out}.card.md" if card else None)
 
 
-def catch_up(project: Project, report: Report) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CaughtUp:
+    """taken_in: rounds that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
+
+    taken_in: int
+    encoded: int
+    batch: int | None = None
+    queued: int = 0
+
+
+def catch_up(project: Project, report: Report) -> CaughtUp:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
     taken = take_in_finished(project, report)
     check(project, report)
-    result = asdict(encode(project, report))
+    result = CaughtUp(taken, encode(project, report).encoded)
     settings = project.settings()
-    left = project.store.one(f"select count(*) from ({POOL} union all {UNASKED_TEST})")
+    left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
     if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
-        result |= play_round(project, report)
-    return result | {"taken_in": taken}
+        summary = play_round(project, report)
+        result = replace(result, batch=summary.batch, queued=summary.queued)
+    return result
 
 
 def show_status(project: Project, report: Report) -> Status:

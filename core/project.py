@@ -13,7 +13,8 @@ from core.data.import_parts import finish_imports
 from core.errors import BadInput, RondoError
 from core.exchange.link import Link, nowhere
 from core.exchange.workspace import Connect
-from core.jobs.bundle import UNDER_WAY, Jobs, Runner
+from core.jobs.bundle import Jobs, Runner
+from core.jobs.states import LOST, UNDER_WAY, change_state
 from core.labelling.queue import LabelQueue
 from core.labelling.taxonomy_versions import adopt_taxonomy
 from core.store.database import Store, utc_now
@@ -218,6 +219,6 @@ def _settle_encoder(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Se
         [list(UNDER_WAY), settings.encoder],
     ).fetchall()
     for job, before in rows:
-        cursor.execute("update jobs set state = 'lost', ended_at = ? where id = ?", [utc_now(), job])
+        change_state(cursor, job, LOST, ended_at=utc_now())
         return replace(settings, encoder=before)
     return settings

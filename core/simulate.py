@@ -15,7 +15,6 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
-from core.typed_json import from_json
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50
@@ -72,16 +71,16 @@ def play(
     """Batch after batch until the budget is spent or nothing is left to ask; one point per fit."""
     points: list[Point] = []
     query = 0
-    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0)["queued"]
+    queued = loop.next_batch(project, report, size=budget.size, strategy=budget.strategy, spare=0).queued
     for number in range(budget.rounds):
         query += answer(project, truth, queued)
         if number + 1 < budget.rounds:
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(query, from_json(Metrics, result.get("metrics", {}), "What was measured")))
+        points.append(Point(query, result.metrics or Metrics()))
         summary(points[-1])
-        queued = result.get("queued", 0)
+        queued = result.queued
         if not queued:
             break
     return points

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from core.erasure.erase import finish
 from core.errors import Refused, RondoError
-from core.jobs.bundle import ENDED, UNDER_WAY, Bundle
+from core.jobs.bundle import Bundle
+from core.jobs.states import ENDED, UNDER_WAY
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.store.database import utc_now

@@ -1,7 +1,6 @@
 """A real Argilla server, embedded as a project's own is: one for the session, started when first asked for."""
 
 import os
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from annotation import server
 from annotation.environment import argilla_python
 from core import loop
 from core.errors import Refused
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,6 @@ def quiet(what: str, done: int, total: int) -> None:
     """A report that nobody reads."""
 
 
-def free_port() -> int:
-    """One that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def require_environment() -> None:
     """Makes Argilla's environment. Without a network the tests skip, on CI they fail."""
     try:
@@ -47,7 +40,8 @@ def start_for(project: Path) -> ArgillaServer:
     """The first start for a folder that is made a project."""
     loop.create_project(project, ["a", "b"])
     result = server.start(project, "127.0.0.1", free_port(), quiet)
-    return ArgillaServer(result["url"], result["owner"]["api_key"], result["owner"]["password"], project)
+    assert result.owner
+    return ArgillaServer(result.url, result.owner.api_key, result.owner.password, project)
 
 
 @pytest.fixture(scope="session", name="argilla")

@@ -1,5 +1,6 @@
 """What tests share: a project on real files with real vectors, small enough to be quick."""
 
+import gc
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from core import loop, simulate
 from core.data.encoding import encode
 from core.jobs.kinds import JobKind
 from core.project import Project, open_project
+from core.store.database import Store
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import serve_argilla  # noqa: F401 - the fixture argilla: a real server for all files
 from tests.modal_plane.fixture import serve_modal  # noqa: F401 - the fixture modal_plane: one for all files
@@ -22,6 +24,64 @@ from tests.ray_cluster import serve_ray  # noqa: F401 - the fixture ray_cluster
 
 settings.register_profile("rondo", deadline=None)  # a test never asserts a time
 settings.load_profile("rondo")
+
+SHARED = {
+    "argilla": (
+        *("test_argilla_server", "test_argilla_client", "test_argilla", "test_webhook"),
+        *("test_exchange", "test_exchange_law", "test_exchange_killed", "test_exchange_page"),
+    ),
+    "browser": ("test_journeys", "test_card", "test_keyboards", "test_map", "test_records", "test_adjudication"),
+    "runners": ("test_modal", "test_ray", "test_runners"),
+}
+"""files that share servers, and so a process: Argilla; a few projects, served; Modal's plane and a Ray cluster"""
+
+SERVERS = {"argilla": "argilla", "modal_plane": "runners", "ray_cluster": "runners", "odd_server": "browser"}
+"""fixture -> its files"""
+
+SYSTEM = {*SERVERS, "own", "chromium", "served"}
+"""fixtures of tests that need a server, or the app in a process of its own"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs a server, and puts the files first that share one: what is begun last should be short."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray")):
+            item.add_marker(pytest.mark.system)
+        for name in names & SERVERS.keys():
+            assert item.path.stem in SHARED[SERVERS[name]], f"{item.path.name} asks for {name}: it belongs into SHARED"
+    order = [*SHARED, ""]
+    items.sort(key=lambda item: order.index(server_of(item.path.stem)))
+
+
+def server_of(stem: str) -> str:
+    """Of a file: the name in SHARED, or nothing."""
+    return next((server for server, stems in SHARED.items() if stem in stems), "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes share the tests file by file; files that share a server stay together.
+
+    Not by xdist's own marks of groups: version 3.8 writes them where pytest 9.2 does not read any more.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    config.option.loadscopereorder = False
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: server_of(Path(nodeid.partition("::")[0]).stem) or nodeid.partition("::")[0]
+    return scheduler
+
+
+def pytest_unconfigure() -> None:
+    """DuckDB complains of what outlives the interpreter.
+
+    That is what a function that Hypothesis leaves in the garbage collector refers to, and a store left open: its timer.
+    """
+    gc.callbacks.clear()
+    for store in [one for one in gc.get_objects() if isinstance(one, Store)]:
+        store.close()
+
 
 TOPICS = {
     "weather": ("rain", "sun", "storm", "wind", "snow", "fog"),

@@ -182,7 +182,7 @@ def main(folder: Path, seed: int, count: int) -> None:
     from tests import engine_questions
 
     serve.prepare(folder)
-    serve.set_up(serve.Wanted(folder, "", 0, "owner", "password", "key", "rondo"))
+    serve.set_up(serve.ServerOptions(folder, "", 0, "owner", "password", "key", "rondo"))
     world = asyncio.run(engine_questions.ask_all(random.Random(seed), count))
     sys.stdout.write("\n" + json.dumps({"asked": world.requested, "wrong": world.wrong[:20]}) + "\n")
 

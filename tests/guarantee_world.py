@@ -47,7 +47,7 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
         )
         cursor.execute(
             f"""insert into suggestions select n, ({labels})[1], if(n % 10 = 0, 0.55, 0.9 + n % 7 / 100), 0.1, {labels},
-                'm1' from records"""
+                'm1', to_json(list_sort({labels})) from records"""
         )
         cursor.execute(
             """insert into queue select n, 1, n, true, false, null, null, 'm1', null, null from records
@@ -55,12 +55,13 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
         )
         cursor.execute(
             f"""insert into responses select 'a' || n, n, 'ann', 'submit', {truth}, null, null, timestamp '2026-01-02',
-                0, timestamp '2026-01-02', 1, 1, null, null, 0 from queue"""
+                0, timestamp '2026-01-02', 1, 1, null, null, 0, 'app', true, to_json(list_sort({truth}))
+                from queue"""
         )
         settle(cursor, "select n from queue", settings)
         cursor.execute(
             """insert into held_out_predictions
-               select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1'
+               select n, z.stratum, 0.1, z.labels, s.labels, s.label, s.probability, 'm1', z.answer, s.answer
                from settled z join suggestions s using (n)"""
         )
 
@@ -84,7 +85,9 @@ def import_latest(project: Project, imported_at: str) -> None:
                 "insert into records values (?, ?, 'new', null, null, ?, null, null, 'g.csv', ?::timestamp)",
                 [n, f"r{n}", f"h{n}", imported_at],
             )
-            cursor.execute("insert into suggestions values (?, 'spam', 0.99, 0.1, ['spam'], 'm1')", [n])
+            cursor.execute(
+                "insert into suggestions values (?, 'spam', 0.99, 0.1, ['spam'], 'm1', to_json(['spam']))", [n]
+            )
 
 
 def answer(project: Project, wrong: set[str]) -> int:

@@ -18,7 +18,7 @@ assert NAMES.keys() == ROLES.keys()
 
 def add(project: Project, name: str, role: str | None = None, email: str | None = None) -> str:
     """The new person's access code."""
-    return str(add_person(project, quiet, name=name, role=role, email=email)["code"])
+    return add_person(project, quiet, name=name, role=role, email=email).code
 
 
 def add_all(project: Project) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,8 @@ from typing import Any
 
 import psutil
 import pytest
+
+from tests.ports import free_port
 
 QUICK = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -106,7 +107,7 @@ def keep(told: int) -> None:
     """The keeper's process: starts the nodes, tells the address, does as it is told until nobody is there to tell."""
     from ray.cluster_utils import Cluster
 
-    port, agent = free_ports()
+    port, agent = free_port(), free_port()  # with Ray's own, a machine could have only one cluster
     head = {**NODE, "include_dashboard": True, "dashboard_port": port, "dashboard_agent_listen_port": agent}
     head |= {"no_monitor": True, "include_log_monitor": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
@@ -120,14 +121,6 @@ def keep(told: int) -> None:
         os.write(told, b"done\n")
     for node in [worker, cluster.head_node]:
         pull_plug(cluster, node)
-
-
-def free_ports() -> tuple[int, int]:
-    """Two that nothing listens on: with Ray's own, a machine could have only one cluster."""
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 def pull_plug(cluster: Any, node: Any) -> None:

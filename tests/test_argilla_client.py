@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ import pytest
 
 from tests.argilla_server import ArgillaServer
 from tests.argilla_world import annotator, make_dataset, push, request
+from tests.waiting import wait_for
 
 TEXTS = (
     "Card payment failed at the shop",
@@ -311,11 +311,8 @@ class Receiver:
 
     def wait(self, count: int) -> list[tuple[dict[str, str], bytes]]:
         """The first so many deliveries."""
-        for _ in range(600):
-            if len(self.got) >= count:
-                return self.got[:count]
-            time.sleep(0.05)
-        raise AssertionError(f"{len(self.got)} deliveries of {count}")
+        wait_for(lambda: len(self.got) >= count)
+        return self.got[:count]
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -24,9 +23,10 @@ from annotation.home import back_up, running
 from core import loop
 from core.config.settings import read_settings, with_changes, write_settings
 from core.errors import BadInput, Refused
-from tests.argilla_server import ArgillaServer, free_port, quiet, require_environment, start_for
+from tests.argilla_server import ArgillaServer, quiet, require_environment, start_for
 from tests.argilla_world import annotator, make_dataset, push, request
-from tests.test_cli import rondo
+from tests.command_line import rondo
+from tests.ports import free_port
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def own(shared: ArgillaServer) -> ArgillaServer:
     return shared
 
 
-def again(own: ArgillaServer) -> dict[str, Any]:
+def again(own: ArgillaServer) -> server.Started:
     """Started once more, where it was."""
     return server.start(own.project, "127.0.0.1", int(own.url.rsplit(":", 1)[1]), quiet)
 
@@ -60,10 +60,10 @@ def test_a_restart_keeps_sessions_data_and_the_key_and_tells_no_password(own: Ar
     dataset = make_dataset(own, "kept")
     push(own, dataset, 5)
 
-    assert server.stop(own.project) == {"stopped": True}
+    assert server.stop(own.project).stopped
     result = again(own)
 
-    assert result["owner"] is None
+    assert result.owner is None
     assert httpx.get(f"{own.url}/api/v1/me", headers=signed_in).json()["username"] == "owner"
     assert request(own, "GET", f"/datasets/{dataset}/progress")["total"] == 5
 
@@ -90,7 +90,7 @@ def test_what_was_acknowledged_outlives_a_kill_in_the_middle_of_answering(own: A
     os.kill(matches.pid, signal.SIGKILL)
     thread.join()
     assert running(own.project) is None
-    assert server.status(own.project) == {"running": False}
+    assert server.status(own.project) == server.ServerStatus(running=False)
     again(own)
 
     items = request(own, "POST", f"/datasets/{dataset}/records/search?limit=300&include=responses", {})["items"]
@@ -138,11 +138,11 @@ def test_all_that_is_stored_is_for_the_owners_eyes_only(own: ArgillaServer) -> N
     home = own.project / ".rondo" / "team"
     result = back_up(own.project, None)
 
-    folders = [home, home.parent, home / "tmp", Path(result["folder"])]
+    folders = [home, home.parent, home / "tmp", Path(result.folder)]
     assert {oct(one.stat().st_mode & 0o777) for one in folders} == {"0o700"}
-    everything = [one for folder in (home, Path(result["folder"])) for one in folder.iterdir()]
+    everything = [one for folder in (home, Path(result.folder)) for one in folder.iterdir()]
     assert all(one.stat().st_mode & 0o077 == 0 for one in everything)
-    secrets = (add["password"].encode(), own.owner_password.encode())
+    secrets = (add.password.encode(), own.owner_password.encode())
     assert not [one for one in everything if one.is_file() and any(word in one.read_bytes() for word in secrets)]
 
 
@@ -210,11 +210,11 @@ def test_a_backup_of_a_server_that_is_written_to_is_whole_and_starts(own: Argill
     loop.create_project(other, ["a"])
     home = other / ".rondo" / "team"
     home.parent.mkdir(mode=0o700)
-    Path(result["folder"]).rename(home)
+    Path(result.folder).rename(home)
     started = server.start(other, "127.0.0.1", free_port(), quiet)
     try:
-        assert started["owner"] is None
-        copied = ArgillaServer(started["url"], own.api_key, "", other)
+        assert started.owner is None
+        copied = ArgillaServer(started.url, own.api_key, "", other)
         assert request(copied, "GET", f"/datasets/{dataset}/progress")["total"] in (0, 300), "one push is one commit"
     finally:
         server.stop(other)
@@ -231,7 +231,7 @@ def test_a_port_that_is_taken_is_refused_in_a_sentence(own: ArgillaServer, tmp_p
 
 def test_a_second_start_finds_the_first_and_another_process_keeps_off_its_folder(own: ArgillaServer) -> None:
     result = again(own)
-    assert (result["already"], result["url"], result["owner"]) == (True, own.url, None)
+    assert (result.already, result.url, result.owner) == (True, own.url, None)
 
     (own.project / ".rondo" / "team" / "server.json").rename(own.project / "hidden.json")
     with pytest.raises(Refused, match="Another server already works on"):
@@ -244,7 +244,7 @@ def test_a_process_that_got_the_number_of_a_killed_server_is_not_taken_for_it(ow
     note = {"pid": os.getpid(), "began": 1.0, "host": "127.0.0.1", "port": 1, "version": "2.8.0", "since": ""}
     (own.project / ".rondo" / "team" / "server.json").write_text(json.dumps(note))
     assert running(own.project) is None
-    assert server.stop(own.project) == {"stopped": False}
+    assert not server.stop(own.project).stopped
 
 
 def test_any_other_version_of_the_server_is_refused_with_the_reason(tmp_path: Path) -> None:
@@ -278,9 +278,9 @@ def test_the_first_start_takes_password_and_key_from_the_environment(
     monkeypatch.setenv("RONDO_TEAM_API_KEY", "my.key")
     result = server.start(tmp_path / "project", "127.0.0.1", free_port(), quiet)
     try:
-        assert result["owner"] == {"username": "owner", "password": "long-enough", "api_key": "my.key"}
+        assert result.owner == server.Owner("owner", "long-enough", "my.key")
         entries = {"username": "owner", "password": "long-enough"}
-        assert httpx.post(f"{result['url']}/api/v1/token", data=entries).status_code == 201
+        assert httpx.post(f"{result.url}/api/v1/token", data=entries).status_code == 201
     finally:
         server.stop(tmp_path / "project")
 
@@ -288,10 +288,10 @@ def test_the_first_start_takes_password_and_key_from_the_environment(
 def test_people_are_added_with_a_password_that_opens_the_door(argilla: ArgillaServer) -> None:
     connection = server.find_connection(argilla.project, read_settings(argilla.project))
     made = accounts.add_user(connection, "team-a", "carla", "annotator")
-    entries = {"username": "carla", "password": made["password"]}
+    entries = {"username": "carla", "password": made.password}
     assert httpx.post(f"{argilla.url}/api/v1/token", data=entries).status_code == 201
-    assert {"name": "carla", "role": "annotator", "member": True} in accounts.list_users(connection, "team-a")
-    assert {"name": "carla", "role": "annotator", "member": False} in accounts.list_users(connection, "rondo")
+    assert accounts.TeamUser("carla", "annotator", member=True) in accounts.list_users(connection, "team-a").users
+    assert accounts.TeamUser("carla", "annotator", member=False) in accounts.list_users(connection, "rondo").users
     with pytest.raises(Refused, match="carla is a user of this server already"):
         accounts.add_user(connection, "team-a", "carla", "annotator")
     for name in ("", "a b", "<script>", "-x", "a" * 51, "a\nb"):

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from inspect import signature
 from pathlib import Path
@@ -18,7 +19,7 @@ from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review
 from core.loop import VERBS, do_verb
-from core.people.audit_log import _OPTIONS, PAGE, QUIET, Wanted, history, kinds, lines, read_time
+from core.people.audit_log import _OPTIONS, PAGE, QUIET, HistoryFilter, history, kinds, read_history, read_time
 from core.project import Project
 from core.store.database import note
 from tests.conftest import quiet, write_csv
@@ -28,7 +29,7 @@ MAIN = Path(__file__).parent.parent / "app" / "main.py"
 
 def log(project: Project) -> list[tuple[str, str]]:
     """(who, what), the newest first."""
-    return [(line.who, line.what) for line in lines(project, Wanted(), 1000)]
+    return [(line.who, line.what) for line in read_history(project, HistoryFilter(), 1000).lines]
 
 
 def test_what_is_said_of_verbs_is_said_of_verbs_that_there_are() -> None:
@@ -77,7 +78,7 @@ def played_project(played: Path, tmp_path: Path) -> Iterator[Project]:
 def test_an_import_says_what_came_of_it(project: Project, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "more.csv", 70)
     do_verb(project, "import", quiet, who="Max", file=str(file), text=["text"], id="id")
-    detail = json.loads(lines(project, Wanted(what="import"), 1)[0].detail)
+    detail = json.loads(read_history(project, HistoryFilter(what="import"), 1).lines[0].detail)
     assert detail["file"] == str(file)
     assert (detail["rows"], detail["added"]) == (70, 10)
 
@@ -100,7 +101,7 @@ def test_what_only_reads_leaves_no_line(project: Project) -> None:
 def test_an_option_that_is_not_named_is_never_written_down(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(loop.VERBS, "secretive", lambda project, report, **options: {"answer": "hidden"})
     do_verb(project, "secretive", quiet, who="Max", token="hf_secret", password="x")
-    newest = lines(project, Wanted(), 1)[0]
+    newest = read_history(project, HistoryFilter(), 1).lines[0]
     assert (newest.who, newest.what, newest.detail) == ("Max", "secretive", "{}")
 
 
@@ -125,25 +126,35 @@ def fill(project: Project, count: int) -> None:
         )
 
 
+ONE_OF_ALL = HistoryFilter("p0", "k0", datetime(2026, 1, 1, 0, 0, 9))
+
+
 @pytest.mark.parametrize(
-    "requested", [Wanted(), Wanted(who="p1"), Wanted(what="k4"), Wanted("p0", "k0", datetime(2026, 1, 1, 0, 0, 9))]
+    "requested",
+    [
+        HistoryFilter(),
+        HistoryFilter(user="p1"),
+        HistoryFilter(what="k4"),
+        HistoryFilter("p0", "k0", datetime(2026, 1, 1, 0, 0, 9)),
+    ],
 )
-def test_the_pages_of_it_hold_every_line_once_newest_first(project: Project, requested: Wanted) -> None:
+def test_the_pages_of_it_hold_every_line_once_newest_first(project: Project, requested: HistoryFilter) -> None:
     fill(project, 701)
     matches: list[int] = []
-    before = None
-    while page := lines(project, Wanted(requested.who, requested.what, requested.since, before), 50):
-        matches += [json.loads(line.detail)["n"] for line in page]
-        before = page[-1].place
-    fits = [n for n in range(701) if requested.who in (None, f"p{n % 3}") and requested.what in (None, f"k{n % 5}")]
+    page = read_history(project, requested, 50)
+    while page.next:
+        matches += [json.loads(line.detail)["n"] for line in page.lines]
+        page = read_history(project, replace(requested, before=page.next), 50)
+    matches += [json.loads(line.detail)["n"] for line in page.lines]
+    fits = [n for n in range(701) if requested.user in (None, f"p{n % 3}") and requested.what in (None, f"k{n % 5}")]
     assert matches == [n for n in reversed(fits) if requested.since is None or n // 7 >= 9]
 
 
 def test_a_page_of_a_million_lines_is_a_page(project: Project) -> None:
     fill(project, 1_000_000)
-    first = lines(project, Wanted())
-    second = lines(project, Wanted(before=first[-1].place))
-    numbers = [json.loads(line.detail)["n"] for line in first + second]
+    first = read_history(project, HistoryFilter())
+    second = read_history(project, HistoryFilter(before=first.next))
+    numbers = [json.loads(line.detail)["n"] for line in first.lines + second.lines]
     assert numbers == list(range(999_999, 999_999 - 2 * PAGE, -1))
     assert kinds(project) == (["p0", "p1", "p2"], ["k0", "k1", "k2", "k3", "k4"])
 
@@ -161,7 +172,7 @@ def test_an_export_holds_every_line_with_its_words_and_is_a_line_itself(
     text = out.read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines(keepends=True))) if file_format == "csv" else None
     rows = rows or [json.loads(line) for line in text.splitlines()]
-    assert result["rows"] == len(rows) == 6
+    assert result.rows == len(rows) == 6
     assert [row["who"] for row in rows] == ["p0", "p1", "p2", "p0", "p1", "Zoë, =1+1"]
     assert json.loads(rows[-1]["detail"]) == odd
     assert log(project)[0] == ("Max", "history exported")

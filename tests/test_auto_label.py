@@ -13,12 +13,12 @@ from core import loop
 from core.auto_label.accepting import auto, check, preview, withdraw
 from core.auto_label.guarantees import announcements, answers_to_check, guarantee_in_force, history
 from core.errors import Refused
-from core.evaluation.guarantee import Wanted
+from core.evaluation.guarantee import GuaranteeTerms
 from core.labelling.corrections import correct
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
-from core.store.pool import AUDIT_POOL, POOL
+from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.guarantee_world import ANN, AUDITS, GUARANTEE, OPEN, answer, count, fill, made_up
@@ -33,44 +33,44 @@ def world(tmp_path: Path) -> Iterator[Project]:
 
 
 def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project) -> None:
-    result = preview(world, Wanted(**GUARANTEE))
-    assert result["given"]
-    assert 500 <= result["covered"] <= result["pool"] == 580
-    assert result["bound"] >= 0.9
-    assert sum(label["covered"] for label in result["labels"]) == result["covered"]
-    json.dumps(result)
+    result = preview(world, GuaranteeTerms(**GUARANTEE))
+    assert result.why is None
+    assert 500 <= result.covered <= result.pool == 580
+    assert result.bound >= 0.9
+    assert sum(label.covered for label in result.labels) == result.covered
+    json.dumps(to_json(result))
     assert count(world, "guarantees") == count(world, "machine_labels") == count(world, "audit_log") == 0
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
     result = auto(world, quiet, accept=True, who="ann", **GUARANTEE)
-    assert result["accepted"] == result["covered"] == count(world, "machine_labels")
+    assert result.accepted == result.covered == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
-    assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result["checks"] >= 30
-    assert count(world, f"({POOL}) where n in (select n from machine_labels)") == 0
+    assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result.checks >= 30
+    assert count(world, "pool where n in (select n from machine_labels)") == 0
     matches = guarantee_in_force(world)
     assert matches is not None
-    assert (matches["covered"], matches["waiting"], matches["user"]) == (result["accepted"], result["checks"], "ann")
+    assert (matches.covered, matches.waiting, matches.guarantee.user) == (result.accepted, result.checks, "ann")
     assert world.store.one("select what from audit_log") == "accept"
 
 
 def test_a_new_guarantee_replaces_the_one_that_stands(world: Project) -> None:
     first = auto(world, quiet, accept=True, **GUARANTEE)
     second = auto(world, quiet, accept=True, precision=0.85, confidence=0.9)
-    assert second["pool"] == first["pool"]  # what the first had labelled, and its check, are looked at anew
-    assert [one["state"] for one in history(world)] == ["in_force", "replaced"]
-    assert count(world, "machine_labels") == second["accepted"]
-    assert count(world, "queue where purpose = 'check'") == second["checks"]
+    assert second.pool == first.pool  # what the first had labelled, and its check, are looked at anew
+    assert [one.state for one in history(world)] == ["in_force", "replaced"]
+    assert count(world, "machine_labels") == second.accepted
+    assert count(world, "queue where purpose = 'check'") == second.checks
 
 
 def test_a_guarantee_that_holds_stands_after_its_check(world: Project) -> None:
     result = auto(world, quiet, accept=True, **GUARANTEE)
-    assert answer(world, wrong=set()) >= result["checks"]
-    assert check(world, quiet)["broken"] is None
+    assert answer(world, wrong=set()) >= result.checks
+    assert check(world, quiet).broken is None
     matches = guarantee_in_force(world)
     assert matches is not None
-    assert (matches["right"], matches["wrong"], matches["waiting"]) == (result["checks"], 0, 0)
-    assert matches["covered"] == result["accepted"] - result["checks"]  # a person's answer beats a machine label
+    assert (matches.right, matches.wrong, matches.waiting) == (result.checks, 0, 0)
+    assert matches.covered == result.accepted - result.checks  # a person's answer beats a machine label
     assert announcements(world) == []
 
 
@@ -78,33 +78,33 @@ def test_a_broken_guarantee_gives_its_records_back_and_is_announced(world: Proje
     summary = auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
     result = check(world, quiet)
-    assert result["broken"] == summary["guarantee"]
-    assert result["removed"] == summary["accepted"] - summary["checks"]
+    assert result.broken == summary.guarantee
+    assert result.removed == summary.accepted - summary.checks
     assert guarantee_in_force(world) is None
     assert "is broken" in announcements(world)[0]
     assert count(world, "machine_labels") == count(world, f"({OPEN})") == 0
-    assert count(world, "queue where purpose = 'wanted'") == result["requeued"] == 50
-    assert count(world, f"({AUDIT_POOL})") == 580 - summary["checks"] - 50
-    assert check(world, quiet)["broken"] is None
+    assert count(world, "queue where purpose = 'wanted'") == result.requeued == 50
+    assert count(world, "audit_pool") == 580 - summary.checks - 50
+    assert check(world, quiet).broken is None
 
 
 def test_only_the_label_to_blame_is_given_back(world: Project) -> None:
     result = auto(world, quiet, accept=True, precision=0.95, confidence=0.9)  # of 66 checks enough are ham
     answer(world, wrong={"ham"})
-    assert check(world, quiet)["broken"] == result["guarantee"]
+    assert check(world, quiet).broken == result.guarantee
     left = guarantee_in_force(world)
     assert left is not None
-    assert [label["id"] for label in left["labels"]] == ["spam"]
-    assert list(left["thresholds"]) == ["spam"]
-    assert history(world)[0]["covered"] == count(world, "machine_labels") < result["accepted"]
+    assert [label.id for label in left.labels] == ["spam"]
+    assert list(left.guarantee.thresholds) == ["spam"]
+    assert history(world)[0].covered == count(world, "machine_labels") < result.accepted
     assert "of 'ham'" in announcements(world)[0]
-    assert check(world, quiet)["broken"] is None
+    assert check(world, quiet).broken is None
 
 
 def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Project) -> None:
     result = auto(world, quiet, accept=True, **GUARANTEE)
     answered = answer(world, wrong=set())
-    assert withdraw(world, quiet)["withdrawn"] == result["accepted"] - answered > 0
+    assert withdraw(world, quiet).withdrawn == result.accepted - answered > 0
     assert count(world, "settled") == AUDITS + answered
 
 
@@ -112,7 +112,7 @@ def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Projec
     auto(world, quiet, accept=True, **GUARANTEE)
     [card] = world.desk.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, who="ann")
-    assert history(world)[0]["why"] == "withdrawn by a person"
+    assert history(world)[0].why == "withdrawn by a person"
     assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
@@ -140,7 +140,7 @@ def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Pro
     office.after_events()
     while office.activities:
         time.sleep(0.01)
-    assert (history(world)[0]["id"], history(world)[0]["state"]) == (result["guarantee"], "broken")
+    assert (history(world)[0].id, history(world)[0].state) == (result.guarantee, "broken")
     background._OPEN.clear()
 
 
@@ -193,7 +193,7 @@ def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:
         )
         cursor.execute(
             """insert into responses select 's' || n, n, 'ann', 'skip', [], null, null, now()::timestamp, 0,
-               now()::timestamp, 1, 1, null, null, 0 from records where n in (200, 201)"""
+               now()::timestamp, 1, 1, null, null, 0, 'app', true, null from records where n in (200, 201)"""
         )
     auto(world, quiet, accept=True, **GUARANTEE)
     [(first, last)] = world.store.query("select min(position), max(position) from queue where purpose = 'check'")
@@ -205,7 +205,7 @@ def test_where_several_labels_may_hold_all_of_a_record_stand_or_fall_together(tm
     project = open_project(tmp_path / "topics", InProcessRunner())
     fill(project, 400, "[['a'], ['a', 'b'], []][n % 3 + 1]", "[['a'], ['b', 'a'], []][n % 3 + 1]")
     result = auto(project, quiet, accept=True, **GUARANTEE)
-    assert list(result["thresholds"]) == ["*"]
-    assert result["accepted"] == 280
+    assert list(result.thresholds) == ["*"]
+    assert result.accepted == 280
     assert count(project, "machine_labels where len(labels) = 2") > 80
     project.close()

@@ -56,7 +56,7 @@ def test_restoring_an_archive_is_the_inverse_of_writing_it(labelled: Project, tm
     before, settings = rows(labelled), labelled.settings()
     assert len(before["responses"]) >= 20
     result = restore(archived(labelled, tmp_path), tmp_path / "restored", quiet)
-    assert result["tables"] == {table: len(stored) for table, stored in before.items()}
+    assert result.tables == {table: len(stored) for table, stored in before.items()}
     opened = open_project(tmp_path / "restored", InProcessRunner())
     assert rows(opened) == before
     assert opened.settings() == settings
@@ -67,7 +67,7 @@ def test_restoring_an_archive_is_the_inverse_of_writing_it(labelled: Project, tm
         assert check_model(opened.models / model) == check_model(labelled.models / model)
     encode(opened, quiet)
     assert (open_vectors(opened.vectors, settings.encoder) == open_vectors(labelled.vectors, settings.encoder)).all()
-    assert loop.fit(opened, quiet)["labels"] == loop.fit(labelled, quiet)["labels"]
+    assert loop.fit(opened, quiet).labels == loop.fit(labelled, quiet).labels
     opened.close()
 
 
@@ -175,7 +175,7 @@ def test_on_a_full_disk_a_backup_and_an_archive_are_one_sentence_and_leave_nothi
     with pytest.raises(Refused, match="the disk is full"):
         write_archive(labelled, quiet, archive=str(small_disk / "project.rondo"))
     assert os.listdir(small_disk) == []
-    assert loop.next_batch(labelled, quiet, size=3)["queued"] == 3
+    assert loop.next_batch(labelled, quiet, size=3).queued == 3
 
 
 def test_on_a_full_disk_settings_and_answers_stay_as_they_were(labelled: Project, small_disk: Path) -> None:

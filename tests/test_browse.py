@@ -18,7 +18,7 @@ from core.explore.filters import Search, describe
 from core.explore.map_points import points
 from core.explore.maps import Map, MapFacts
 from core.explore.nearest import nearest
-from core.explore.record_detail import neighbours, read_dossier, told_by_models, twins
+from core.explore.record_detail import model_answers, neighbours, record_detail, twins
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -164,8 +164,12 @@ def test_the_round_is_the_one_in_which_a_record_was_asked(played: Project) -> No
 def test_a_cell_of_the_confusion_matrix_leads_to_its_records(played: Project) -> None:
     with played.store.transaction() as cursor:
         cursor.execute("delete from held_out_predictions")
-        cursor.execute("insert into held_out_predictions values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm')")
-        cursor.execute("insert into held_out_predictions values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm')")
+        cursor.execute(
+            "insert into held_out_predictions values (4, 'gold', 0, ['food'], ['music'], 'music', .9, 'm', null, null)"
+        )
+        cursor.execute(
+            "insert into held_out_predictions values (9, 'gold', 0, ['food'], ['food'], 'food', .9, 'm', null, null)"
+        )
     assert ids(played, Search(truth="food", predicted="music")) == ["r4"]
     assert ids(played, Search(truth="food")) == ["r4", "r9"]
 
@@ -202,7 +206,7 @@ def test_what_a_model_says_of_a_record_that_waits_for_a_blind_answer_is_hidden(p
         cursor.execute("update queue set audit = n = ? where batch = 3", [n])
     line = find(played, Search(rows=(n,))).lines[0]
     assert (line.hidden, line.suggestion, line.probability) == (True, None, None)
-    assert told_by_models(played, line.id) == []
+    assert model_answers(played, line.id) == []
     assert line.id not in ids(played, Search(sure=(0.0, 1.0)))
 
 
@@ -212,11 +216,11 @@ def hidden_everywhere(project: Project, n: int) -> bool:
     record_map = Map(np.array([n]), np.zeros((1, 2), np.float32), MapFacts("", 60, 1, ""))
     result = [
         line.suggestion is not None,
-        bool(told_by_models(project, line.id)),
-        bool(read_dossier(project, line.id).verdicts),
+        bool(model_answers(project, line.id)),
+        bool(record_detail(project, line.id).held_out),
         line.id in ids(project, Search(predicted="food")),
         line.id in ids(project, Search(sure=(0.0, 1.0))),
-        points(project, record_map, "suggestion").looks[0].suggested is not None,
+        points(project, record_map, "suggestion").records[0].suggested is not None,
     ]
     assert result == [not line.hidden] * 6
     return line.hidden
@@ -226,9 +230,10 @@ def known_to_models(project: Project, n: int) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("delete from suggestions where n = ?", [n])
         cursor.execute("delete from held_out_predictions where n = ?", [n])
-        cursor.execute("insert into suggestions values (?, 'food', 0.9, 0.2, ['food'], 'm1')", [n])
+        cursor.execute("insert into suggestions values (?, 'food', 0.9, 0.2, ['food'], 'm1', null)", [n])
         cursor.execute(
-            "insert into held_out_predictions values (?, 'chosen', 0, ['food'], ['food'], 'food', .9, 'm1')", [n]
+            "insert into held_out_predictions values (?, 'chosen', 0, ['food'], ['food'], 'food', .9, 'm', null, null)",
+            [n],
         )
 
 
@@ -275,19 +280,19 @@ def test_a_status_counts_what_the_filters_find(played: Project) -> None:
     assert (figures.queued, figures.flagged, figures.skipped) == (3, 1, 1)
 
 
-def test_a_dossier_tells_which_models_learnt_from_the_record(played: Project) -> None:
+def test_a_detail_tells_which_models_learnt_from_the_record(played: Project) -> None:
     (record,) = played.store.query(
         "select r.id from records r join settled s using (n) where s.round = 1 and stratum = 'chosen' limit 1"
     )[0]
     (waiting,) = played.store.query("select r.id from records r join queue q using (n) where batch = 2 limit 1")[0]
-    assert [row["learnt from it"] for row in told_by_models(played, record)] == [True, True]
-    assert [row["learnt from it"] for row in told_by_models(played, waiting)][-1] is False
-    dossier = read_dossier(played, record)
-    assert dossier.text == TEXTS[record]
-    assert [row["who"] for row in dossier.answers] == ["oracle"]
-    assert dossier.labels is not None
+    assert [row.learnt_from_it for row in model_answers(played, record)] == [True, True]
+    assert [row.learnt_from_it for row in model_answers(played, waiting)][-1] is False
+    detail = record_detail(played, record)
+    assert detail.text == TEXTS[record]
+    assert [row.who for row in detail.answers] == ["oracle"]
+    assert detail.labels is not None
     with pytest.raises(BadInput, match="no record"):
-        read_dossier(played, "r60")
+        record_detail(played, "r60")
 
 
 def test_the_filters_are_said_in_words() -> None:

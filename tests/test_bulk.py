@@ -1,5 +1,6 @@
 """One answer to many records: marked as such, only where nobody is asked, and taken back whole."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -31,8 +32,8 @@ def test_a_bulk_answer_settles_what_is_unlabelled_and_is_marked(project: Project
     done = label_many(project, EVERYBODY, ["food"], "ada")
     assert (done["count"], done["left_out"]) == (48, {"gold": 12})
     assert set(map(tuple, settled(project).values())) == {("food", "bulk", "chosen")}
-    assert project.store.one("select count(*) from responses where via = ?", [f"bulk:{done['bulk']}"]) == 48
-    assert not project.store.one("select count(*) from responses where via is not null and model is null")
+    assert project.store.one("select count(*) from responses where origin = ?", [done["bulk"]]) == 48
+    assert not project.store.one("select count(*) from responses where source = 'bulk' and (model is null or blind)")
 
 
 def test_a_bulk_answer_to_no_record_is_refused_in_words(project: Project) -> None:
@@ -137,7 +138,7 @@ def test_the_two_ways_of_settling_agree_on_bulk_answers(
             undo_bulk(project, bulk, "ada")
     with project.store.reading() as cursor:
         standing = read_few_answers(cursor, list(EVERYBODY), project.settings())
-    message = {answer.n: answer.labels[0] for answer in standing if answer.annotator == "ada"}
+    message = {answer.n: json.loads(str(answer.answer))[0] for answer in standing if answer.annotator == "ada"}
     assert {n: label for n, (label, *_) in settled(project).items()} == message
     for one in bulks(project):
         if not one.taken_back:

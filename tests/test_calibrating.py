@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core import loop, simulate
 from core.errors import Refused
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.calibrating import calibrate, share_of
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
@@ -22,6 +22,7 @@ from core.project import Project
 from core.reports.model_quality import caveats
 from core.reports.overview import status
 from core.rounds.draws import read_history
+from core.rounds.rechoosing import rechoose
 from core.store.database import Store
 from tests.conftest import quiet
 from tests.queue_world import ANN, ANN_2, BOB, SETTINGS, World, ids, submit
@@ -39,11 +40,11 @@ def make_world(folder: Path, queued: int = 6) -> World:
         cursor.execute("update records set split = 'test' where n >= 10")
         cursor.execute(
             """insert into responses select 'file:f.csv:r' || n, n, 'f.csv', 'submit', ['spam'], null, null, $now, 0,
-               $now, 0, 1, null, null, 0 from range(10, 18) t(n)""",
+               $now, 0, 1, null, null, 0, 'file', true, to_json(['spam']) from range(10, 18) t(n)""",
             {"now": world.now},
         )
         cursor.execute(
-            "insert into settled select n, ['spam'], 'single', 'gold', 0, $now from range(10, 18) t(n)",
+            "insert into settled select n, ['spam'], 'single', 'gold', 0, $now, null from range(10, 18) t(n)",
             {"now": world.now},
         )
     calibrate(project_of(world), quiet, size=5)
@@ -208,9 +209,9 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
 ) -> None:
     change_settings(project, calibration_share=0.5)
     result = loop.next_batch(project, quiet, size=8)
-    assert (result["queued"], result["calibration"]) == (8, 4)
+    assert (result.queued, result.calibration) == (8, 4)
     assert status(project).queued == 8
-    assert loop.VERBS["rechoose"](project, quiet, batch=1)["same"]
+    assert rechoose(project, quiet, batch=1).same
     gold = project.store.query("select n, labels from settled where stratum = 'gold' order by n")
     known = {id for (id,) in project.store.query(_CALIBRATING)}
     for who in ("ann", "bob"):
@@ -229,5 +230,5 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
         rows, _ = read_history(cursor, [n for (n,) in project.store.query("select n from settled")])
         assert not set(rows.tolist()) & {n for n, _ in gold}
     record = min(known)
-    assert read_dossier(project, record).line.hidden, "nobody reads in the list what a model says of it"
-    assert "to calibrate annotators" in str(read_dossier(project, record).queued)
+    assert record_detail(project, record).line.hidden, "nobody reads in the list what a model says of it"
+    assert "to calibrate annotators" in str(record_detail(project, record).queued)

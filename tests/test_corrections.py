@@ -7,7 +7,7 @@ import pytest
 
 from core import loop
 from core.errors import BadInput, Refused
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct, withdraw
 from core.labelling.leases import Holder
@@ -39,8 +39,8 @@ def labelled(project: Project) -> str:
 def test_a_correction_settles_the_record_and_leaves_the_answer_stored(project: Project, labelled: str) -> None:
     correct(project, labelled, ["music"], "bob", "it sings")
     assert settled(project, labelled)[:2] == (["music"], "adjudicated")
-    answers = read_dossier(project, labelled).answers
-    assert [(row["who"], row["answer"], row["how"], row["note"]) for row in answers] == [
+    answers = record_detail(project, labelled).answers
+    assert [(row.who, row.answer, row.how, row.note) for row in answers] == [
         ("ann", "food", "one by one", None),
         ("bob", "music", "correction", "it sings"),
     ]
@@ -58,7 +58,7 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(pro
     assert settled(project, labelled)[0] == ["weather"]
     withdraw(project, labelled, second, "ann")
     assert settled(project, labelled)[0] == ["music"]
-    assert [who for _, who in read_dossier(project, labelled).corrections] == ["bob"]
+    assert [who for _, who in record_detail(project, labelled).corrections] == ["bob"]
 
 
 def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Project, labelled: str) -> None:
@@ -106,7 +106,7 @@ def test_only_its_author_takes_a_correction_back_and_only_once(project: Project,
 def test_a_label_given_where_nobody_has_labelled_is_an_ordinary_answer(project: Project) -> None:
     correct(project, "r0", ["music"], "bob")
     assert settled(project, "r0") == (["music"], "single", "chosen")
-    assert read_dossier(project, "r0").corrections == ()
+    assert record_detail(project, "r0").corrections == ()
 
 
 def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project) -> None:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from core import loop
-from tests.test_cli import figures, rondo
+from tests.command_line import figures, rondo
 
 ROWS = 60_000
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.errors import BadInput
 from core.explore.label_errors import flagged, inspect
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.changes import change_settings
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
@@ -20,7 +20,6 @@ from core.labelling.reviews import queue_for_review
 from core.project import Project, open_project
 from core.reports.datacard import data_card
 from core.reports.overview import status
-from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.queue_world import ANN, BOB
@@ -95,7 +94,7 @@ def test_who_says_otherwise_in_a_later_file_has_changed_mind(empty: Project, tmp
 
 def test_a_record_that_people_answered_in_a_file_is_not_chosen_again(empty: Project, tmp_path: Path) -> None:
     bring(empty, tmp_path, ROWS)
-    assert empty.store.query(f"select id from records where n in ({POOL})") == [("3",)]
+    assert empty.store.query("select id from records where n in (from pool)") == [("3",)]
 
 
 def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: Path) -> None:
@@ -103,15 +102,15 @@ def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: 
     result = bring(empty, tmp_path, rows, "known", gold="known")
     assert (result["made_gold"], result["not_gold"], result["labelled"]) == (2, 0, 2)
     assert settled(empty) == {"1": ("food", "single", "gold"), "2": ("food", "single", "gold")}
-    answers = empty.store.query("select distinct annotator, via from responses order by 1")
+    answers = empty.store.query("select distinct annotator, source, origin from responses order by 1")
     assert answers == [
-        ("ann", "crowd:crowd.jsonl"),
-        ("bob", "crowd:crowd.jsonl"),
-        ("cat", "crowd:crowd.jsonl"),
-        ("crowd.jsonl", None),
+        ("ann", "crowd", "crowd.jsonl"),
+        ("bob", "crowd", "crowd.jsonl"),
+        ("cat", "crowd", "crowd.jsonl"),
+        ("crowd.jsonl", "file", None),
     ]
-    assert empty.store.query(f"select id from records where n in ({POOL})") == [("3",)]
-    assert "with a file, by name" in {answer["how"] for answer in read_dossier(empty, "1").answers}
+    assert empty.store.query("select id from records where n in (from pool)") == [("3",)]
+    assert "with a file, by name" in {answer.how for answer in record_detail(empty, "1").answers}
 
 
 def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_from_the_record(
@@ -244,7 +243,7 @@ def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_a
     crowded: Project,
 ) -> None:
     result = inspect(crowded, quiet)
-    assert result["labelled"] == 60
+    assert result.labelled == 60
     suspected = flagged(crowded, "label_error")
     assert {7, 21} <= set(suspected)
     assert {30, 31} <= {n for (n,) in crowded.store.query("select n from flags where kind = 'ambiguous'")}
@@ -256,7 +255,7 @@ def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_a
     [card] = crowded.desk.exchange(dan, QueueRequest(want=1)).cards
     assert (card.id, card.suggestion) == ("r7", None)
     crowded.desk.exchange(dan, QueueRequest(events=(Event("look", "r7", "submit", (truth[7],), ts=2e9),)))
-    assert crowded.store.one("select via is null from responses where event_id = 'look'")
+    assert crowded.store.one("select source = 'app' from responses where event_id = 'look'")
     assert "r7" not in settled(crowded), "two against two"
     change_settings(crowded, settle="single")
     assert settled(crowded)["r7"] == (truth[7], "single", "chosen")

@@ -40,8 +40,8 @@ def test_an_earlier_model_that_cannot_be_read_is_left_out_of_the_curve_and_named
 def test_a_damaged_neighbour_graph_is_made_again(played: Project) -> None:
     [graph] = played.vectors.glob("*/graph-*.npz")
     graph.write_bytes(b"zz")
-    assert loop.fit(played, quiet)["labels"] == 30
-    assert loop.VERBS["inspect"](played, quiet)["labelled"] == 42
+    assert loop.fit(played, quiet).labels == 30
+    assert loop.VERBS["inspect"](played, quiet).labelled == 42
 
 
 def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> None:
@@ -98,5 +98,7 @@ def test_bulk_labels_alone_teach_a_model_that_claims_nothing(project: Project) -
     label_many(project, ns[:6], ("food",), "ana")
     label_many(project, ns[6:12], ("music",), "ana")
     result = loop.fit(project, quiet)
-    assert "audit" not in result["metrics"]
-    assert result["metrics"]["gold"]["n"] == 12
+    assert result.metrics
+    assert result.metrics.audit is None
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12

@@ -14,15 +14,17 @@ from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project
+from core.reports.batches import batches
 from core.reports.card_text import as_markdown, escaped
-from core.reports.datacard import batch_facts, data_card
+from core.reports.datacard import data_card
+from core.store.answers import APP, BULK
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]
 
 
-def say(project: Project, who: str, record: str, label: str, via: str | None = None) -> None:
-    event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, via=via)
+def say(project: Project, who: str, record: str, label: str, source: str = APP) -> None:
+    event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, source=source)
     project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
@@ -34,7 +36,7 @@ def guarantee(project: Project, state: str, records: int) -> None:
                0.95, '{}', '{}', ?, 48, ?, null, null)""",
             [records, state],
         )
-        cursor.execute("insert into machine_labels select n, ['food'], 0.9, 0.8, 'p1', 'm1' from range(20, ?) t(n)",
+        cursor.execute("insert into machine_labels select n, ['food'], .9, .8, 'p1', 'm1', null from range(20, ?) t(n)",
                        [20 + records])  # fmt: skip
 
 
@@ -55,7 +57,7 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
     first, second = card["choosing"]["batches"]
     assert (first["seed"], second["seed"]) == (1, 2)
     assert first["rows_md5"] != second["rows_md5"]
-    assert [one["round"] for one in batch_facts(project)] == [2, 1]
+    assert [batch.rows_md5 for batch in batches(project)] == [second["rows_md5"], first["rows_md5"]]
     assert card["choosing"]["labels_by_stratum"]["audit"] == card["choosing"]["audit"] == 2
     assert card["model"]["labels_learnt_from"] > 0
     assert card["model"]["encoder_fingerprint"]
@@ -85,7 +87,7 @@ def test_agreement_counts_pairs_of_answers_and_forgets_what_was_changed(project:
 def test_one_sided_corrections_and_bulk_answers_are_told_as_limits(project: Project) -> None:
     say(project, "ann", "r0", "food")
     correct(project, "r0", ["music"], "bob")
-    say(project, "ann", "r1", "food", via="bulk:1")
+    say(project, "ann", "r1", "food", source=BULK)
     limits = " ".join(data_card(project)["limits"])
     assert "looked at them again: 1. Such looks are one-sided" in limits
     assert "(how = bulk): 1." in limits
@@ -95,7 +97,9 @@ def test_machine_labels_are_told_apart_with_their_checks(project: Project) -> No
     guarantee(project, "in_force", 10)
     with project.store.transaction() as cursor:
         for n, label in ((20, "food"), (21, "music")):
-            cursor.execute("insert into settled values (?, [?], 'single', 'check', 1, now()::timestamp)", [n, label])
+            cursor.execute(
+                "insert into settled values (?, [?], 'single', 'check', 1, now()::timestamp, null)", [n, label]
+            )
     machine = data_card(project)["machine"]
     assert machine["labels"] == 10 - 2 - 2
     assert machine["checked"] == {"right": 1, "wrong": 1}

@@ -29,7 +29,7 @@ def asked_records(project: Project) -> list[int]:
 
 def test_each_draw_is_one_of_the_batch_or_of_the_spare_records_behind_it(project: Project, truth: Truth) -> None:
     for share in (0.5, 0.25):
-        queued = loop.next_batch(project, quiet, size=8, audit_share=share, spare=4)["queued"]
+        queued = loop.next_batch(project, quiet, size=8, audit_share=share, spare=4).queued
         simulate.answer(project, truth, queued + 2)  # two of the spare ones
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked_records(project))
@@ -97,7 +97,7 @@ def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project
         rows, history = read_history(cursor, asked_records(project))
     assert len(rows) == 0
     assert history.wave_sizes.sum() == 48
-    assert loop.fit(project, quiet)["labels"] == 2
+    assert loop.fit(project, quiet).labels == 2
 
 
 def test_records_imported_while_a_batch_is_chosen_do_not_count_as_seen_by_it(project: Project, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Proj
     ns = [n for (n,) in project.store.query("select n from records where split is distinct from 'test' order by n")]
     label_many(project, ns[:4], ("food",), "ana")
     for _ in range(2):
-        simulate.answer(project, truth, loop.next_batch(project, quiet, size=6, spare=0)["queued"])
+        simulate.answer(project, truth, loop.next_batch(project, quiet, size=6, spare=0).queued)
     with project.store.reading() as cursor:
         before = read_history(cursor, asked_records(project))[1]
     queue_for_review(project, ns[:4], "bob")

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,8 +24,10 @@ from core.models.vectors import check_vectors, open_vectors
 from core.project import Project, open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import InProcessRunner
+from tests.command_line import figures, rondo
 from tests.conftest import plain_kind, quiet, sentences
-from tests.test_cli import figures, rondo
+from tests.ports import free_port
+from tests.waiting import wait_for
 
 ENCODER = "all-MiniLM-L6-v2"
 NAME = "Zyxwvut"
@@ -72,9 +73,9 @@ def test_a_record_that_is_erased_is_in_no_file_of_the_project(told: Project, tmp
     assert {f"exports/{what}.{ending}" for what, ending in KINDS} <= set(mentions(told.folder))
     before = open_vectors(told.vectors, ENCODER)[60].copy()
     result = erase(told, quiet, record=["twin"], sure=True)
-    assert (result["records"], result["same_text"], result["answers"], result["labels"]) == (2, 1, 1, 1)
-    assert sorted(result["exports"]) == sorted(f"exports/{what}.{ending}" for what, ending in KINDS)
-    assert result["elsewhere"] == [str(tmp_path / "out.csv")]
+    assert (result.records, result.same_text, result.answers, result.labels) == (2, 1, 1, 1)
+    assert sorted(result.exports) == sorted(f"exports/{what}.{ending}" for what, ending in KINDS)
+    assert result.elsewhere == [str(tmp_path / "out.csv")]
     assert mentions(told.folder) == []
     assert not list((told.folder / "exports").iterdir())
     vectors = open_vectors(told.vectors, ENCODER)
@@ -96,11 +97,11 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
     (tmp_path / "new.csv").write_text("id,text\nnew,A new one about cheese.\n", encoding="utf-8")
     loop.import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
     assert told.store.one("select n from records where id = 'new'") == 63
-    assert loop.play_round(told, quiet, size=5)["labels"] > 0
+    assert loop.play_round(told, quiet, size=5).labels
     status = loop.show_status(told, quiet)
     assert (status.records, status.encoded) == (63, 63)
-    assert loop.VERBS["inspect"](told, quiet)["labelled"] > 0
-    assert project_map(told, quiet)["points"] > 60
+    assert loop.VERBS["inspect"](told, quiet).labelled > 0
+    assert project_map(told, quiet).points > 60
     with pytest.raises(BadInput, match="no record"):
         erase(told, quiet, record=["last"])
 
@@ -113,11 +114,11 @@ def test_a_preview_says_what_would_go_and_changes_nothing(told: Project) -> None
     aside.write_bytes(b"no database any more")
     before = mentions(told.folder)
     preview = loop.do_verb(told, "erase", quiet, query=f"elm {NAME.lower()}")
-    assert not preview["done"]
-    assert preview["records"] == 2
-    assert preview["shown"][0]["id"] == ID
-    assert preview["sources"] == ["more.jsonl"]
-    [archive, backup, damaged] = map(Path, preview["backups"])
+    assert not preview.done
+    assert preview.records == 2
+    assert preview.shown[0].id == ID
+    assert preview.sources == ["more.jsonl"]
+    [archive, backup, damaged] = map(Path, preview.backups)
     assert archive.name == "all.zip"
     assert backup.parent == told.folder / "backups"
     assert damaged == aside.parent
@@ -133,15 +134,15 @@ def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: 
     for (record,) in both:
         correct(told, record, list(truth[record]), NAME)
     preview = erase(told, quiet, annotator=NAME)
-    assert (preview["answers"], preview["labels_lost"]) == (3, 0)
-    assert NAME not in str(erase(told, quiet, annotator=NAME, sure=True)["exports"])
+    assert (preview.answers, preview.labels_lost) == (3, 0)
+    assert NAME not in str(erase(told, quiet, annotator=NAME, sure=True).exports)
     assert {who for (who,) in told.store.query("select distinct annotator from responses")} >= {oracle}
     assert not told.store.one("select count(*) from responses where annotator = ?", [NAME])
     assert not told.store.one(
         "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2
     )
     labelled = loop.show_status(told, quiet).labelled
-    lost = erase(told, quiet, annotator=oracle, sure=True)["labels_lost"]
+    lost = erase(told, quiet, annotator=oracle, sure=True).labels_lost
     assert loop.show_status(told, quiet).labelled == labelled - lost
     with pytest.raises(BadInput, match="Nobody called"):
         erase(told, quiet, annotator=NAME)
@@ -162,7 +163,7 @@ def test_who_may_still_come_in_and_what_a_job_still_needs_are_not_erased(told: P
     assert told.store.one("select count(*) from records where id = ?", [ID])
     with told.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'cancelled', ended_at = made_at where id = ?", [bundle.path.name])
-    assert erase(told, quiet, record=[ID], sure=True)["jobs"] == [bundle.path.name]
+    assert erase(told, quiet, record=[ID], sure=True).jobs == [bundle.path.name]
     assert mentions(told.folder) == []
 
 
@@ -194,18 +195,11 @@ def figures_left(folder: Path) -> int:
 def served(told: Project) -> Iterator[tuple[Path, str]]:
     """The same project, held by a running server."""
     told.close()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     words = ["up", "--project", str(told.folder), "--port", str(port)]
     child = subprocess.Popen([sys.executable, "-m", "app", *words], stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
-    for _ in range(600):
-        try:
-            httpx.get(f"{url}/api/health", trust_env=False)
-            break
-        except httpx.HTTPError:
-            time.sleep(0.1)
+    wait_for(lambda: httpx.get(f"{url}/api/health", trust_env=False).is_success)
     yield told.folder, url
     child.send_signal(signal.SIGINT)
     child.wait(30)

@@ -1,5 +1,6 @@
 """What holds for events: they count in the order in which they arrive, and what was acknowledged is never lost."""
 
+import json
 import subprocess
 import sys
 import time
@@ -17,9 +18,9 @@ from core.config.settings import Settings, check
 from core.config.taxonomy import make_taxonomy, retire_label
 from core.errors import BadInput
 from core.labelling.responses import Arrival, Event, first_stamp, last_stamp, made_at, store_events
-from core.labelling.settling import RULES, Answer, read_answers, read_facts, settle, settle_few
+from core.labelling.settling import RULES, StandingAnswer, read_answers, read_facts, settle, settle_few
+from core.store.answers import APP, BULK, CORRECTION
 from core.store.database import Store
-from core.store.event_ids import BULK, CORRECTION
 
 NOW = datetime(2026, 5, 4, 12, 0, 0)
 SETTINGS = Settings(name="test", taxonomy=make_taxonomy(["spam", "ham", "eggs"]))
@@ -66,7 +67,7 @@ def from_file(store: Store, source: str, record: str, label: str) -> None:
     with store.transaction() as cursor:
         cursor.execute(
             """insert into responses values ($id, $n, $source, 'submit', [$label], null, null, $now, 0, $now, 0, 1,
-               null, null, $stamp) on conflict do nothing""",
+               null, null, $stamp, 'file', true, to_json([$label])) on conflict do nothing""",
             {"id": f"file:{source}:{record}:{label}", "n": RECORDS[record], "source": source, "label": label}
             | {"now": NOW, "stamp": first_stamp(cursor, 1)},
         )
@@ -118,12 +119,12 @@ def test_a_correction_settles_whatever_others_said_and_keeps_an_audit_label_in_t
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
     for who in ("ann", "bob"):
         send(store, who, Event(who, "r0", "submit", ("spam",)))
-    send(store, "cat", Event("3", "r0", "submit", ("ham",), model="m1", via=CORRECTION))
+    send(store, "cat", Event("3", "r0", "submit", ("ham",), model="m1", source=CORRECTION))
     assert settled(store) == {0: (["ham"], "adjudicated", "audit")}
     send(
         store,
         "ann",
-        Event("4", "r0", "submit", ("spam",), model="m1", via=CORRECTION, seq=4),
+        Event("4", "r0", "submit", ("spam",), model="m1", source=CORRECTION, seq=4),
         at=NOW + timedelta(seconds=1),
     )
     assert settled(store) == {0: (["spam"], "adjudicated", "audit")}
@@ -161,7 +162,7 @@ def test_a_person_may_be_called_like_a_file_but_an_event_may_not(store: Store) -
 def test_an_answer_given_to_many_at_once_says_so_and_is_no_audit(store: Store) -> None:
     with store.transaction() as cursor:
         cursor.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null, null, null)")
-    send(store, "ann", Event("1", "r0", "submit", ("spam",), model="m1", via=BULK + "7"))
+    send(store, "ann", Event("1", "r0", "submit", ("spam",), model="m1", source=BULK, origin="7"))
     assert settled(store) == {0: (["spam"], "bulk", "chosen")}
 
 
@@ -258,8 +259,8 @@ def test_what_arrives_last_holds_whatever_the_clocks_say(store: Store) -> None:
     send(store, "ann", ahead, at=NOW + days)
     send(store, "ann", Event("2", "r0", "submit", ("ham",), ts=now - 7200, seq=1))
     assert settled(store) == {0: (["ham"], "single", "chosen")}
-    send(store, "ann", replace(ahead, eid="3", via=CORRECTION), at=NOW + days)
-    send(store, "bob", Event("4", "r0", "submit", ("eggs",), ts=now - 7200, via=CORRECTION), at=NOW)
+    send(store, "ann", replace(ahead, eid="3", source=CORRECTION), at=NOW + days)
+    send(store, "bob", Event("4", "r0", "submit", ("eggs",), ts=now - 7200, source=CORRECTION), at=NOW)
     assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}
     assert send(store, "ann", ahead) == {"1": "known"}
     assert settled(store) == {0: (["eggs"], "adjudicated", "chosen")}, "what is sent again is not newer"
@@ -283,7 +284,7 @@ def test_an_id_that_another_event_has_is_refused_and_what_is_sent_again_is_known
     assert send(store, "ann", event) == {"1": "stored"}
     assert send(store, "ann", replace(event, ts=5.0)) == {"1": "known"}
     assert "belongs to another" in send(store, "bob", event)["1"]
-    for other in (replace(event, record="r1"), replace(event, labels=("ham",)), replace(event, action="skip")):
+    for other in (replace(event, record="r1"), replace(event, answer=("ham",)), replace(event, action="skip")):
         assert "belongs to another" in send(store, "ann", other)["1"]
     assert store.query("select annotator, labels from responses") == [("ann", ["spam"])]
 
@@ -299,7 +300,7 @@ FILES = ["file.csv", "second.csv"]
 ANNOTATORS = ["ann", "bob", "cat", "dan", *FILES]
 EVENTS = st.lists(
     st.builds(
-        lambda number, who, record, action, label, undoes, ts, model, via: (
+        lambda number, who, record, action, label, undoes, ts, model, source: (
             who,
             Event(
                 f"e{number}",
@@ -310,7 +311,7 @@ EVENTS = st.lists(
                 seq=number,
                 ts=float(ts),
                 model=model,
-                via=via,
+                source=source,
             ),
         ),
         st.integers(0, 11),
@@ -321,7 +322,7 @@ EVENTS = st.lists(
         st.integers(0, 11),
         st.integers(0, 3),
         st.sampled_from([None, "m1"]),
-        st.sampled_from([None, None, CORRECTION, BULK + "7"]),
+        st.sampled_from([APP, APP, CORRECTION, BULK]),
     ),
     min_size=2,
     max_size=9,
@@ -363,10 +364,10 @@ def state_after(store: Store, order: list[tuple[str, Event]], chosen: Settings) 
         settle(cursor, "select n from records", chosen)
         assert plainly == cursor.execute("select * from settled order by n").fetchall()
     check_rule(few, settled(store), chosen.settle)
-    return sorted((a.n, a.annotator, a.action, a.labels) for a in few), settled(store)
+    return sorted((a.n, a.annotator, a.action, str(a.answer)) for a in few), settled(store)
 
 
-def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
+def check_rule(answers: list[StandingAnswer], labels: dict[int, tuple[list[str], str, str]], rule: str) -> None:
     """What each rule guarantees, said in other words than where it is kept."""
     supplied = [answer for answer in answers if answer.action == "submit"]
     assert all(labels[answer.n][1] == "adjudicated" for answer in supplied if answer.corrects)
@@ -381,8 +382,10 @@ def check_rule(answers: list[Answer], labels: dict[int, tuple[list[str], str, st
     if rule == "single":
         assert people | files == set(labels), "nothing is tied"
     for n in people - files:
-        named = {answer.labels for answer in supplied if answer.n == n}
-        assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == list(named.pop()), "all say the same"
+        named = {answer.answer for answer in supplied if answer.n == n}
+        assert len(named) > 1 or rule == "adjudicated" or labels[n][0] == json.loads(str(named.pop())), (
+            "all say the same"
+        )
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -444,7 +447,7 @@ def test_only_a_correction_settles_where_somebody_shall_decide(store: Store) -> 
     for who in ("ann", "bob"):
         send(store, who, Event(who, "r0", "submit", ("spam",)), chosen=decided)
     assert settled(store) == {1: (["spam"], "single", "file")}
-    send(store, "cat", Event("3", "r0", "submit", ("spam",), via=CORRECTION), chosen=decided)
+    send(store, "cat", Event("3", "r0", "submit", ("spam",), source=CORRECTION), chosen=decided)
     assert settled(store)[0] == (["spam"], "adjudicated", "chosen")
 
 
@@ -453,7 +456,7 @@ def test_a_known_answer_stands_whatever_people_answer_until_it_is_corrected(stor
     for who in ("ann", "bob"):
         send(store, who, Event(who, "r3", "submit", ("ham",)))
     assert settled(store) == {3: (["spam"], "single", "gold")}
-    send(store, "cat", Event("3", "r3", "submit", ("ham",), via=CORRECTION))
+    send(store, "cat", Event("3", "r3", "submit", ("ham",), source=CORRECTION))
     assert settled(store) == {3: (["ham"], "adjudicated", "gold")}
 
 

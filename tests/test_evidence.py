@@ -7,7 +7,7 @@ import pytest
 
 from core.auto_label.accepting import auto, check, preview
 from core.errors import Refused
-from core.evaluation.guarantee import Wanted
+from core.evaluation.guarantee import GuaranteeTerms
 from core.jobs.bundle import Report
 from core.labelling.changes import change_settings
 from core.project import Project
@@ -30,7 +30,7 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
     with world.desk.changing() as cursor:
         cursor.execute(f"update batches set records = {seen}")
     result = auto(world, quiet, accept=True, **GUARANTEE)
-    assert result["outside"] == len(LATEST)
+    assert result.outside == len(LATEST)
     assert count(world, "machine_labels where n >= 700") == 0
 
 
@@ -39,7 +39,7 @@ def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
     with world.desk.changing() as cursor:
         cursor.execute("update batches set records = 710")
     result = auto(world, quiet, accept=True, **GUARANTEE)
-    assert (result["outside"], result["pool"]) == (0, 590)
+    assert (result.outside, result.pool) == (0, 590)
     assert count(world, "machine_labels where n >= 700") == len(LATEST)
 
 
@@ -48,7 +48,7 @@ def test_what_was_audited_before_an_import_without_a_pool_still_counts(world: Pr
     with world.desk.changing() as cursor:
         cursor.execute("insert into batches select * replace (2 as batch, 710 as records) from batches")
         cursor.execute("update queue set batch = 2 where n < 100")
-    assert preview(world, Wanted(**GUARANTEE))["audits"] > 100
+    assert preview(world, GuaranteeTerms(**GUARANTEE)).audits > 100
 
 
 def meanwhile(change: Callable[[], object]) -> Report:
@@ -81,7 +81,7 @@ def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> Non
 
 def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
     result = auto(world, meanwhile(lambda: import_latest(world, "2026-01-01")), accept=True, **GUARANTEE)
-    assert result["accepted"] == result["covered"]
+    assert result.accepted == result.covered
     assert count(world, "machine_labels where n >= 700") == 0
 
 
@@ -102,7 +102,7 @@ def test_where_there_is_no_model_it_says_so(world: Project) -> None:
 
 def test_a_model_of_other_labels_is_refused(world: Project) -> None:
     change_settings(world, rename_label=("spam", "junk"))  # a new version with the same labels
-    assert preview(world, Wanted(**GUARANTEE))["given"]
+    assert preview(world, GuaranteeTerms(**GUARANTEE)).why is None
     change_settings(world, add_label="news")
     with pytest.raises(Refused, match="other labels"):
         auto(world, quiet)
@@ -118,4 +118,4 @@ def test_a_model_whose_guarantee_broke_gets_no_other(world: Project) -> None:
     with world.desk.changing() as cursor:
         cursor.execute("insert into models select * replace ('m2' as id, now()::timestamp as made_at) from models")
         cursor.execute("update suggestions set model = 'm2'")
-    assert auto(world, quiet, accept=True, precision=0.6)["accepted"] > 0
+    assert auto(world, quiet, accept=True, precision=0.6).accepted

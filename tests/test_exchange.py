@@ -13,8 +13,12 @@ from core import loop
 from core.erasure.erase import erase
 from core.errors import Refused
 from core.exchange.exchange_state import read_exchange
+from core.exchange.pull import Synced
+from core.exchange.pull import sync as sync_now
+from core.exchange.push import Pushed
+from core.exchange.push import push as push_now
 from core.exchange.workspace import LAST
-from core.explore.record_detail import read_dossier
+from core.explore.record_detail import record_detail
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
@@ -43,12 +47,12 @@ def suggest(project: Project, label: str = "food", model: str = "m1") -> None:
         cursor.execute("update queue set suggestion = ?, model = ?", [json.dumps([[label, 0.75]]), model])
 
 
-def push(project: Project) -> dict[str, object]:
-    return dict(loop.VERBS["team_push"](project, quiet))
+def push(project: Project) -> Pushed:
+    return push_now(project, quiet)
 
 
-def sync(project: Project) -> dict[str, int]:
-    return dict(loop.VERBS["team_sync"](project, quiet))
+def sync(project: Project) -> Synced:
+    return sync_now(project, quiet)
 
 
 def audited(project: Project) -> set[str]:
@@ -61,7 +65,7 @@ def test_a_push_brings_the_queue_with_suggestions_but_for_the_audit(team: Team, 
     suggest(project)
     result = push(project)
     there = team.records(dataset_of(project))
-    assert result["sent"] == len(there) == 20
+    assert result.sent == len(there) == 20
     assert {one["external_id"] for one in there if not one["suggestions"]} == audited(project)
     shown = next(one for one in there if one["suggestions"])
     (suggestion,) = shown["suggestions"]
@@ -73,7 +77,7 @@ def test_a_push_brings_the_queue_with_suggestions_but_for_the_audit(team: Team, 
 def test_a_second_push_sends_nothing(team: Team, project: Project) -> None:
     push(project)
     result = push(project)
-    assert (result["sent"], result["unchanged"]) == (0, 20)
+    assert (result.sent, result.unchanged) == (0, 20)
 
 
 def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, project: Project) -> None:
@@ -82,7 +86,7 @@ def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, proje
     theirs = {**team.record(record)["metadata"], "reviewed_by": "the legal team"}
     assert team.owner.patch(f"/records/{record}", json={"metadata": theirs}).is_success
     suggest(project)
-    assert push(project)["sent"] == 16  # the audit's have no suggestion, so they did not change
+    assert push(project).sent == 16  # the audit's have no suggestion, so they did not change
     assert team.record(record)["metadata"] == theirs
     assert len(team.records(dataset_of(project))) == 20
 
@@ -93,11 +97,11 @@ def test_a_bad_record_is_told_and_keeps_no_other_out(team: Team, project: Projec
     with project.desk.changing() as cursor:
         cursor.execute("update queue set suggestion = ? where n = ?", [json.dumps([["food", 7.5]]), bad])
     result = push(project)
-    assert result["sent"] == 19
-    assert list(result["bad"]) == [project.store.one("select id from records where n = ?", [bad])]  # type: ignore[call-overload]
-    assert push(project)["sent"] == 0
+    assert result.sent == 19
+    assert list(result.bad) == [project.store.one("select id from records where n = ?", [bad])]
+    assert push(project).sent == 0
     suggest(project)
-    assert push(project)["sent"] == 1
+    assert push(project).sent == 1
 
 
 def test_suggestions_are_taken_away_where_they_may_no_longer_be_shown(team: Team, project: Project) -> None:
@@ -130,13 +134,13 @@ def test_answers_notes_and_skips_come_back_and_are_people_s(team: Team, project:
     team.answer(who, place[first], ["food"], "a doubt")
     team.answer(who, place[second], ["food"], "unreadable", status="discarded")
     team.answer(who, place[third], ["food"], status="draft")
-    assert sync(project) == {"records": 20, "stored": 2, "refused": 0}
+    assert sync(project) == Synced(records=20, stored=2, refused=0)
     assert standing(project) == {
         (first, who): ("submit", ("food",), "a doubt"),
         (second, who): ("skip", (), "unreadable"),
     }
-    assert read_dossier(project, first).answers[0]["how"] == "in Argilla"
-    assert sync(project)["stored"] == 0
+    assert record_detail(project, first).answers[0].how == "in Argilla"
+    assert sync(project).stored == 0
     exchange = read_exchange(project)
     assert (exchange.pushed, exchange.answered, exchange.people, exchange.trouble) == (20, 2, 1, None)
 
@@ -167,7 +171,7 @@ def test_going_back_to_an_earlier_answer_is_an_event_of_its_own(team: Team, proj
         team.answer(who, place, [label])
         sync(project)
     assert standing(project)[(record, who)] == ("submit", ("food",), None)
-    assert project.store.one("select count(*) from responses where starts_with(via, 'argilla:')") == 3
+    assert project.store.one("select count(*) from responses where source = 'argilla'") == 3
 
 
 def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, project: Project) -> None:
@@ -216,14 +220,14 @@ def test_a_correction_here_outlasts_a_sync(team: Team, project: Project) -> None
     sync(project)
     correct(project, record, ["music"], "boss")
     sync(project)
-    assert read_dossier(project, record).labels == ("music",)
+    assert record_detail(project, record).labels == ("music",)
 
 
 def test_a_second_look_is_not_asked_for_there(team: Team, project: Project) -> None:
     push(project)
     n = project.store.one("select min(n) from settled")
     queue_for_review(project, [n], "boss")
-    assert push(project)["sent"] == 0
+    assert push(project).sent == 0
 
 
 def test_an_external_server_is_told_by_its_link(argilla: ArgillaServer, project: Project) -> None:
@@ -231,7 +235,7 @@ def test_an_external_server_is_told_by_its_link(argilla: ArgillaServer, project:
     team.join(project)
     loop.next_batch(project, quiet, size=10)
     change_settings(project, team_url=argilla.url)
-    assert "sort=metadata.queue_rank.asc" in str(push(project)["url"])
+    assert "sort=metadata.queue_rank.asc" in str(push(project).url)
     assert any("sorts them" in sentence for sentence in read_exchange(project).details)
     team.close()
 
@@ -240,7 +244,7 @@ def test_a_renamed_label_keeps_the_dataset(team: Team, project: Project) -> None
     push(project)
     before = dataset_of(project)
     change_settings(project, rename_label=("food", "Meals"), guidelines="Look twice.", overlap=2)
-    assert push(project)["replaced"] is None
+    assert push(project).replaced is None
     assert dataset_of(project) == before
     items = team.owner.get(f"/datasets/{before}/questions").json()["items"]
     assert "Meals" in [option["text"] for option in items[0]["settings"]["options"]]
@@ -261,7 +265,7 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
     assert team.owner.patch(f"/records/{place[first]}", json={"metadata": {"ours": "kept"}}).is_success
     change_settings(project, add_label="sport")
     assert read_exchange(project).outdated
-    assert push(project)["replaced"]
+    assert push(project).replaced
     new = {one["external_id"]: one for one in team.records(dataset_of(project))}
     assert dataset_of(project) != old
     assert set(new) == set(place)
@@ -272,7 +276,7 @@ def test_a_new_label_makes_a_dataset_with_everything_of_the_old_one(team: Team, 
     assert new[late]["suggestions"]
     assert team.owner.get(f"/datasets/{old}").json()["name"].count("replaced")
     before = standing(project)
-    assert sync(project)["stored"] == 0
+    assert sync(project).stored == 0
     team.answer(ann, place[late], ["weather"])  # in the old one, whose page was still open
     team.take_back(ann, where(project)[first])
     sync(project)
@@ -358,9 +362,9 @@ def test_a_record_that_is_erased_is_in_no_file_of_argilla_and_the_others_stay(
     push(project)
     home = team_folder(team.server.project)
     record, there = where(project)["mrs"], len(team.records(dataset_of(project)))
-    assert erase(project, quiet, record=["mrs"], sure=True)["argilla"] == 1
+    assert erase(project, quiet, record=["mrs"], sure=True).argilla == 1
     assert "mrs" not in where(project)
     assert not team.owner.get(f"/records/{record}").is_success
     assert len(team.records(dataset_of(project))) == there - 1
     assert not [path.name for path in home.glob("*.db*") if b"yxwvutsrq" in path.read_bytes().lower()]
-    assert push(project)["sent"] == 0
+    assert push(project).sent == 0

@@ -99,7 +99,7 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     assert len(acknowledged) >= 3
     assert acknowledged.items() <= answers.items()
     assert {key: content[1][0] for key, content in standing(project).items()} == answers
-    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    count = "select count(*) from responses where source = 'argilla'"
     assert project.store.one(count) == len(answers)
     assert len(where(project)) == len(team.records(dataset_of(project)))
     assert loop.VERBS["team_sync"](project, quiet)["stored"] == 0

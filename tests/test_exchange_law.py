@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.errors import Cancelled, RondoError
-from core.exchange.pull import hear_now, place_of
+from core.exchange.pull import place_of, reconcile_now
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -103,7 +103,7 @@ class Played:
         """As the webhook does; where it is not in the schedule, it was lost."""
         if there := where(self.project).get(self.records[record]):
             for _ in range(times):
-                hear_now(self.project, [place_of(self.project, there) or 0])
+                reconcile_now(self.project, [place_of(self.project, there) or 0])
 
     def _sync(self) -> None:
         loop.VERBS["team_sync"](self.project, quiet)
@@ -187,7 +187,7 @@ def check(played: Played) -> None:
     """Nothing lost, nothing doubled, on either side; and syncing again changes nothing."""
     project = played.project
     assert standing(project) == played.answer
-    events = project.store.one("select count(*) from responses where starts_with(via, 'argilla:') and action <> 'undo'")
+    events = project.store.one("select count(*) from responses where source = 'argilla' and action <> 'undo'")
     assert events <= played.acts
     there = [one["external_id"] for one in played.team.records(dataset_of(project))]
     assert len(there) == len(set(there))

@@ -2,10 +2,8 @@
 
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -13,13 +11,14 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from app.team_watch import TeamWatch
 from core import loop
-from core.exchange.pull import hear_now, place_of
+from core.exchange.pull import place_of, reconcile_now
 from core.labelling.changes import change_settings
 from core.project import open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
 from tests.exchange_world import Team, standing, where
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -54,15 +53,6 @@ def drawn() -> AppTest:
 def settled(office: background.ProjectServer) -> None:
     """Nothing goes on any more."""
     wait_for(lambda: not office.activities)
-
-
-def wait_for(holds: Callable[[], Any]) -> None:
-    """Thirty seconds at most."""
-    for _ in range(600):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 def test_before_the_first_push_the_page_says_how_to_begin(office: background.ProjectServer) -> None:
@@ -127,5 +117,5 @@ def test_a_dead_server_is_told_and_asked_again(office: background.ProjectServer,
     settled(office)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    hear_now(office.project, [place_of(office.project, place) or 0])
+    reconcile_now(office.project, [place_of(office.project, place) or 0])
     assert not drawn().warning

@@ -191,7 +191,8 @@ def guaranteed(project: Project, records: str) -> None:
                0.95, '{}', '{}', 3, 48, 'in_force', null, null)"""
         )
         cursor.execute(
-            f"insert into machine_labels select n, ['music'], 0.9, 0.8, 'p1', 'm1' from records where id in ({records})"
+            f"""insert into machine_labels select n, ['music'], 0.9, 0.8, 'p1', 'm1', null
+                from records where id in ({records})"""
         )
         cursor.execute("insert into records select 60, 'twin', text, null, null, hash, 0, null, source, imported_at from records where n = 0")  # fmt: skip  # noqa: E501
 

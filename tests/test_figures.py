@@ -75,7 +75,7 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
     assert any("more audit labels" in sentence for sentence in caveats(project))
     assert any("more audit labels" in sentence for sentence in data_card(project)["limits"])
-    queued = loop.next_batch(project, quiet, size=20, spare=0)["queued"]
+    queued = loop.next_batch(project, quiet, size=20, spare=0).queued
     waiting = "select id from records join queue using (n) where not audit and n not in (select n from settled) limit 1"
     left = project.store.one(waiting)
     simulate.answer(project, {record: labels for record, labels in truth.items() if record != left}, queued)  # skips it

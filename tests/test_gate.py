@@ -152,7 +152,7 @@ def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(tw
 
 def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
     model = enter(two, good_head(two))
-    queued = loop.next_batch(two, quiet, size=8, spare=0)["queued"]
+    queued = loop.next_batch(two, quiet, size=8, spare=0).queued
     simulate.answer(two, answers(), queued)
     verdict = gate(two, model=model)
     assert verdict.n > 16

@@ -9,10 +9,10 @@ from core.errors import BadInput
 from core.evaluation.exact_tests import evidence_against, hypergeometric_p_value, lower_bound
 from core.evaluation.guarantee import (
     Certificate,
+    GuaranteeTerms,
     Refusal,
-    Wanted,
     certify,
-    check_wanted,
+    check_terms,
     fewest,
 )
 from core.evaluation.regions import CheckedRecords, Evidence, read_regions
@@ -61,14 +61,14 @@ def test_a_small_pool_is_counted_out(audits: int, pool: int, wrong: int, guarant
 
 
 def test_fifty_nine_right_ones_prove_95_percent_and_58_do_not() -> None:
-    assert fewest(Wanted(0.95, None, 0.95)) == 59
+    assert fewest(GuaranteeTerms(0.95, None, 0.95)) == 59
     assert hypergeometric_p_value(59, 0, 10**7, 0.95) <= 0.05 < hypergeometric_p_value(58, 0, 10**7, 0.95)
     assert lower_bound(59, 0, 10**6, 0.05) == pytest.approx(0.95, abs=1e-3)
     assert lower_bound(0, 0, 100, 0.05) == lower_bound(10, 10, 100, 0.05) == 0
 
 
-@pytest.mark.parametrize("requested", [Wanted(0.8, None, 0.9), Wanted(0.8, 0.7, 0.9)])
-def test_the_guarantee_is_kept_as_often_as_guaranteed(requested: Wanted) -> None:
+@pytest.mark.parametrize("requested", [GuaranteeTerms(0.8, None, 0.9), GuaranteeTerms(0.8, 0.7, 0.9)])
+def test_the_guarantee_is_kept_as_often_as_guaranteed(requested: GuaranteeTerms) -> None:
     rng = np.random.default_rng(3)
     broken = covered = 0.0
     for _ in range(60):
@@ -108,7 +108,7 @@ def test_regions_are_nested_and_end_with_the_whole_pool() -> None:
 
 def test_with_too_few_audits_it_says_how_many_are_missing() -> None:
     evidence, _ = world(np.random.default_rng(2), 30, 2000, bend=0.02)
-    matches = certify(evidence, Wanted(0.95, None, 0.95))
+    matches = certify(evidence, GuaranteeTerms(0.95, None, 0.95))
     assert isinstance(matches, Refusal)
     assert matches.missing is not None
     assert 29 <= matches.missing <= 200
@@ -116,13 +116,13 @@ def test_with_too_few_audits_it_says_how_many_are_missing() -> None:
 
 
 def test_where_suggestions_are_mostly_wrong_no_number_of_audits_is_named() -> None:
-    matches = certify(world(np.random.default_rng(2), 200, 500, bend=6)[0], Wanted(0.95, None, 0.95))
+    matches = certify(world(np.random.default_rng(2), 200, 500, bend=6)[0], GuaranteeTerms(0.95, None, 0.95))
     assert isinstance(matches, Refusal)
     assert matches.missing is None
 
 
 def test_with_too_few_audits_to_tell_the_least_number_is_named_that_could_do() -> None:
-    requested = Wanted(0.95, None, 0.95)
+    requested = GuaranteeTerms(0.95, None, 0.95)
     matches = certify(world(np.random.default_rng(2), 5, 500, bend=6)[0], requested)
     assert isinstance(matches, Refusal)
     assert matches.missing == fewest(requested) - 5
@@ -131,21 +131,23 @@ def test_with_too_few_audits_to_tell_the_least_number_is_named_that_could_do() -
 @given(pool=some.integers(1, 12), audits=some.integers(0, 40))
 @settings(max_examples=30, deadline=None)
 def test_a_pool_however_small_has_an_answer(pool: int, audits: int) -> None:
-    matches = certify(world(np.random.default_rng(pool), audits, pool, bend=1)[0], Wanted())
+    matches = certify(world(np.random.default_rng(pool), audits, pool, bend=1)[0], GuaranteeTerms())
     assert matches.steps[-1].covered == pool
     assert isinstance(matches, Certificate) or matches.pool == pool
 
 
 def test_an_empty_pool_is_refused_without_a_number() -> None:
-    matches = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], Wanted())
+    matches = certify(world(np.random.default_rng(2), 20, 0, bend=1)[0], GuaranteeTerms())
     assert isinstance(matches, Refusal)
     assert (matches.missing, matches.pool) == (None, 0)
 
 
-@pytest.mark.parametrize("wrong", [Wanted(precision=1.0), Wanted(per_label=0.2), Wanted(confidence=95)])
-def test_a_guarantee_that_nothing_could_prove_is_refused(wrong: Wanted) -> None:
+@pytest.mark.parametrize(
+    "wrong", [GuaranteeTerms(precision=1.0), GuaranteeTerms(per_label=0.2), GuaranteeTerms(confidence=95)]
+)
+def test_a_guarantee_that_nothing_could_prove_is_refused(wrong: GuaranteeTerms) -> None:
     with pytest.raises(BadInput, match="between"):
-        check_wanted(wrong)
+        check_terms(wrong)
 
 
 def test_the_watch_seldom_sounds_while_the_guarantee_holds() -> None:

@@ -117,7 +117,8 @@ def test_a_project_whose_files_tied_gets_the_last_files_labels(tmp_path: Path) -
     with project.store.transaction() as cursor:  # as earlier versions wrote it: each file an annotator
         cursor.execute(
             """insert into responses select 'file:b.csv:1:spam', n, 'b.csv', action, ['spam'], null, null,
-                   made_at + interval 1 minute, 0, received_at + interval 1 minute, 0, 1, null, null, stamp + 1
+                   made_at + interval 1 minute, 0, received_at + interval 1 minute, 0, 1, null, null, stamp + 1, 'file',
+                   true, to_json(['spam'])
                from responses where event_id like 'file:a.csv:1:%'"""
         )
         cursor.execute("delete from settled where n = 0")
@@ -310,8 +311,8 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
     result = loop.next_batch(project, quiet, size=10)
     tests = {record for record, *_, split in rows if split == "TEST"}
-    assert result["queued"] == 10
-    assert 1 <= result["test"] <= 9
+    assert result.queued == 10
+    assert 1 <= result.test <= 9
     cards = project.desk.exchange(ANN, QueueRequest(want=10)).cards
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None
@@ -325,7 +326,7 @@ def test_test_records_are_asked_also_where_nothing_else_is_left(tmp_path: Path) 
     project = opened(tmp_path / "all test", "weather", "food")
     rows: Rows = [(f"r{n}", text, None, "test") for n, (text, _) in enumerate(sentences(12))]
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
-    assert loop.next_batch(project, quiet, size=5)["queued"] == 5
-    assert loop.next_batch(project, quiet, size=50)["queued"] == 7
+    assert loop.next_batch(project, quiet, size=5).queued == 5
+    assert loop.next_batch(project, quiet, size=50).queued == 7
     assert status(project).queued == 12
     project.close()

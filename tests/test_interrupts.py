@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,8 @@ import pytest
 
 from core import loop
 from core.models.vectors import check_vectors
-from tests.test_cli import figures, rondo
+from tests.command_line import figures, rondo
+from tests.ports import free_port
 
 ROWS = 40_000
 ENDS = (0, 130, -signal.SIGINT)
@@ -100,9 +100,7 @@ def test_a_command_that_a_server_works_for_says_what_became_of_it(tmp_path: Path
     shutil.copytree(encoded, folder)
     lines = (f"n{number},record {number} says something" for number in range(ROWS))
     (tmp_path / "large.csv").write_text("id,text\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     server = subprocess.Popen(
         [sys.executable, "-m", "app", "up", "--project", str(folder), "--port", port],
         stdout=subprocess.DEVNULL,

@@ -20,7 +20,8 @@ from app.rendering.model_rows import score_rows, version_rows, what_promoting_do
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score
-from core.jobs.bundle import ENDED, UNDER_WAY, Sight
+from core.jobs.bundle import Sight
+from core.jobs.states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
 from core.registry.models import ModelEntry

@@ -71,8 +71,8 @@ def test_planted_errors_are_found_with_the_label_that_they_should_have(flawed: P
     assert {record: matches[record] for record in WRONG} == {record: truth[record] for record in WRONG}
     assert set(flagged(flawed, "label_error")) == set(matches)
     counts = dict(flawed.store.query("select kind, count(*) from flags group by kind"))
-    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: result[kind] for kind in KINDS}
-    assert result["labelled"] == result["inspected"] == 57
+    assert {kind: counts.get(kind, 0) for kind in KINDS} == {kind: getattr(result, kind) for kind in KINDS}
+    assert result.labelled == result.inspected == 57
     assert inspected_at(flawed) is not None
 
 
@@ -160,7 +160,7 @@ def test_where_several_labels_may_hold_a_missing_one_is_found(tmp_path: Path) ->
     (tmp_path / "multi.csv").write_text("\n".join(["id,text,topic", *lines]))
     loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), **{**COLUMNS, "split": None})
     with opened.store.transaction() as cursor:
-        cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now())")
+        cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now(), null)")
     inspect(opened, quiet)
     assert proposed(opened)["r21"] == "weather"
     opened.close()

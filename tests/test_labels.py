@@ -70,7 +70,9 @@ def test_retiring_what_machines_gave_ends_the_guarantee_and_its_checks(project: 
             """insert into guarantees values ('p', now(), 'ann', 'm', 'e', 1, .9, null, .95, '{}', '{}', 2, 9,
                'in_force', null, null)"""
         )
-        cursor.execute("insert into machine_labels select n, ['food'], .9, .8, 'p', 'm' from range(2) t(n)")
+        cursor.execute(
+            "insert into machine_labels select n, ['food'], .9, .8, 'p', 'm', to_json(['food']) from range(2) t(n)"
+        )
         cursor.execute(
             "insert into queue select n, 1, n, false, false, null, null, null, 'check', null from range(2) t(n)"
         )
@@ -158,7 +160,9 @@ def test_a_label_may_have_any_name_in_an_export(project: Project, tmp_path: Path
     for name, record in zip(NASTY, records, strict=False):
         answer(project, ANN, record, label=ids[name])
     with project.store.transaction() as cursor:
-        cursor.executemany("insert into suggestions values (55, ?, 0.5, 0.5, ?, 'm')", [[x, [x]] for x in ids.values()])
+        cursor.executemany(
+            "insert into suggestions values (55, ?, 0.5, 0.5, ?, 'm', null)", [[x, [x]] for x in ids.values()]
+        )
     rows = exported(project, tmp_path, what)
     named = {row["label"] for row in rows}
     assert set(NASTY) <= named or what == "all"
@@ -214,7 +218,7 @@ def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> N
 
 def test_a_joint_probability_is_never_shown_as_a_labels(project: Project) -> None:
     with project.store.transaction() as cursor:
-        cursor.execute("insert into suggestions select n, 'food', 0.2, 0.5, ['food', 'music'], 'm' from records")
+        cursor.execute("insert into suggestions select n, 'food', 0.2, 0.5, ['food', 'music'], 'm', null from records")
     single = project.desk.exchange(ANN, QueueRequest(want=3)).cards
     assert [card.suggestion for card in single] == [{"labels": [{"id": "food", "probability": 0.2}], "model": "m"}] * 3
     path = project.folder / FILE

@@ -52,7 +52,7 @@ def test_test_records_duplicates_and_answered_records_are_never_drawn(world: Wor
     with world.desk.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 4")
         cursor.execute("update records set duplicate_of = 0 where n = 5")
-        cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now())")
+        cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now(), null)")
     world.ask(ANN, submit("r7"))
     assert {"r4", "r5", "r6", "r7"}.isdisjoint(ids(world.ask(BOB, want=50)))
 
@@ -144,7 +144,7 @@ def test_a_lease_dated_by_a_clock_that_ran_ahead_has_ended(world: World) -> None
 
 
 def test_one_tab_holds_twice_what_a_card_prefetches_whoever_asks_by_hand(world: World) -> None:
-    ahead = re.search(r"const AHEAD = (\d+);", (CARD / "visit.js").read_text(encoding="utf-8"))
+    ahead = re.search(r"ahead: (\d+),", (CARD / "labelling.js").read_text(encoding="utf-8"))
     assert ahead is not None
     assert 2 * int(ahead[1]) == MOST_HELD
     world.fill(200, queued=range(200))

@@ -13,6 +13,7 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project
 from core.reports.overview import status
+from core.rounds.rechoosing import rechoose
 from tests.conftest import COLUMNS, quiet, write_csv
 
 Truth = dict[str, tuple[str, ...]]
@@ -29,9 +30,11 @@ def test_a_person_who_answers_truly_gets_a_model_that_is_judged_on_gold_and_audi
     assert figures.labelled == 12
     assert figures.queued == 6
     assert figures.round == 2
-    assert result["metrics"]["gold"]["n"] == 12
-    assert result["metrics"]["gold"]["accuracy"]["value"] > 0.6
-    assert result["metrics"]["gold"]["accuracy"]["low"] < result["metrics"]["gold"]["accuracy"]["value"]
+    assert result.metrics
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12
+    assert result.metrics.gold.accuracy.value > 0.6
+    assert result.metrics.gold.accuracy.low < result.metrics.gold.accuracy.value
 
 
 def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -> None:
@@ -47,12 +50,12 @@ def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -
 def test_every_round_can_be_chosen_again_and_gives_the_same_records(project: Project, truth: Truth) -> None:
     simulate.play(project, truth, simulate.Budget(3, 8, "default"), quiet)
     for batch in (1, 2, 3):
-        assert loop.VERBS["rechoose"](project, quiet, batch=batch)["same"]
+        assert rechoose(project, quiet, batch=batch).same
     before = project.store.query("select n, batch from queue order by all")
     with project.store.transaction() as cursor:
         cursor.execute("update batches set rows = list_reverse(rows) where batch = 2")
-    result = loop.VERBS["rechoose"](project, quiet, batch=2)
-    assert (result["same"], result["other_records"]) == (False, 0)
+    result = rechoose(project, quiet, batch=2)
+    assert (result.same, result.other_records) == (False, 0)
     assert project.store.query("select n, batch from queue order by all") == before
     with pytest.raises(Refused, match="no round 9"):
         loop.VERBS["rechoose"](project, quiet, batch=9)
@@ -66,8 +69,10 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     simulate.answer(project, truth, 12)
     result = loop.play_round(project, quiet, size=12)
     audits = status(project).audit
-    assert audits == result["metrics"]["audit"]["n"] == 6
-    assert result["labels"] == 12
+    assert result.metrics
+    assert result.metrics.audit
+    assert audits == result.metrics.audit.n == 6
+    assert result.labels == 12
     judged = project.store.query(
         "select stratum, count(*), sum(weight) from held_out_predictions group by 1 order by 1"
     )
@@ -132,7 +137,7 @@ def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Projec
     events = tuple(Event(f"e{card.id}", card.id, "submit", ("food",)) for card in cards)
     project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
     result = loop.play_round(project, quiet, size=3)
-    assert result["queued"] == 3
+    assert result.queued == 3
 
 
 def test_importing_the_same_file_again_changes_nothing(project: Project, tmp_path: Path) -> None:
@@ -195,7 +200,7 @@ def test_settings_are_read_again_when_a_person_edits_the_file(project: Project) 
     path = project.folder / "rondo.toml"
     path.write_text(path.read_text().replace("batch_size = 20", "batch_size = 5"))
     assert project.settings().batch_size == 5
-    assert loop.next_batch(project, quiet)["queued"] == 5
+    assert loop.next_batch(project, quiet).queued == 5
 
 
 def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None:
@@ -213,7 +218,9 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     (tmp_path / "multi.csv").write_text("\n".join(lines))
     loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
     result = loop.play_round(opened, quiet, size=10)
-    assert result["metrics"]["gold"]["micro_f1"]["value"] > 0.5
+    assert result.metrics
+    assert result.metrics.gold
+    assert result.metrics.gold.micro_f1.value > 0.5
     both = opened.store.one("select count(*) from suggestions where len(labels) = 2")
     none = opened.store.one("select count(*) from suggestions where label is null and len(labels) = 0")
     assert both > 0
@@ -235,5 +242,5 @@ def test_a_round_says_how_many_labels_the_model_before_had(project: Project, tru
     loop.next_batch(project, quiet, size=8, spare=0)
     simulate.answer(project, truth, 8)
     first, again = loop.fit(project, quiet), loop.fit(project, quiet)
-    assert (first["labels_before"], first["labels"]) == (0, 8)
-    assert (again["labels_before"], again["labels"]) == (8, 8)
+    assert (first.labels_before, first.labels) == (0, 8)
+    assert (again.labels_before, again.labels) == (8, 8)

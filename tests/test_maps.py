@@ -15,7 +15,7 @@ from app.charts.plane import PALETTE
 from core import loop, simulate
 from core.data.encoding import encode
 from core.errors import Cancelled, Damaged, Refused
-from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, Points, inside, points, summary
+from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, MapPoints, inside, points, summary
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
 from core.labelling.bulk import label_many
 from core.models.vectors import MANIFEST, encoder_folder
@@ -59,7 +59,7 @@ def test_records_that_come_later_are_put_among_their_neighbours(mapped: tuple[Pr
     loop.import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     assert map_notice(project, before) == "1 records came after this map was made."
-    assert project_map(project, quiet)["added"] == 1
+    assert project_map(project, quiet).added == 1
     after = open_map(project)
     assert after is not None
     assert (after.xy[:60] == before.xy).all()
@@ -153,7 +153,7 @@ def test_a_summary_counts_and_reads_from_the_middle(mapped: tuple[Project, Map])
     assert (result.count, dict(result.labels)["food"], len(result.nearest)) == (60, 6, 5)
     middle = np.median(matches.xy, axis=0)
     nearest = ((matches.xy - middle) ** 2).sum(axis=1).argsort()[:5]
-    assert [row["record"] for row in result.nearest] == [f"r{n}" for n in nearest]
+    assert [row.record for row in result.nearest] == [f"r{n}" for n in nearest]
     assert summary(project, shown, inside(shown, []), most=5).nearest == []
 
 
@@ -166,10 +166,10 @@ def plainly_inside(x: Fraction, y: Fraction, corners: list[tuple[int, int]]) -> 
     return odd
 
 
-def made_points(xy: list[tuple[float, float]]) -> Points:
+def made_points(xy: list[tuple[float, float]]) -> MapPoints:
     count = len(xy)
     places = np.array(xy, np.float32).reshape(-1, 2)
-    return Points(np.arange(count) * 3, places, np.zeros(count, np.int64), ("all",), 1, False, ())
+    return MapPoints(np.arange(count) * 3, places, np.zeros(count, np.int64), ("all",), 1, False, ())
 
 
 corners_of = st.lists(st.tuples(st.integers(-6, 6), st.integers(-6, 6)), min_size=3, max_size=9)

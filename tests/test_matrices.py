@@ -41,7 +41,7 @@ def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] 
     ]
     with project.store.transaction() as cursor:
         cursor.execute("delete from held_out_predictions")
-        cursor.executemany("insert into held_out_predictions values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        cursor.executemany("insert into held_out_predictions values (?, ?, ?, ?, ?, ?, ?, ?, null, null)", rows)
 
 
 def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None], tuple[int, float]]:

@@ -8,11 +8,13 @@ from safetensors.numpy import save_file
 
 from core.evaluation.audit import History, weigh
 from core.evaluation.held_out import HeldOutPredictions
+from core.ids import ModelId
 from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
+from core.rounds.round_job import PastModel
 from gpu_jobs.work.held_out import MOST_JUDGED, save_out_of_fold, subsample
-from gpu_jobs.work.measure import PastModel, rescore_past_models
+from gpu_jobs.work.measure import rescore_past_models
 
 
 def history(asked: int, audits: int, records: int = 20_000) -> History:
@@ -62,7 +64,7 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
         learnt=np.array([1, 0]),
     )
     save_out_of_fold(tmp_path / "m1", learnt)
-    models = [PastModel("m1", str(tmp_path / "m1"), labels=2, round=1)]
+    models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 2, 1)]
     judged = rescore_past_models(models, query, vectors, ("no", "yes"))
     assert (judged.predicted[0] == truth).all(axis=1).tolist() == [False, False, True, True]
     assert judged.learnt[0].tolist() == [1, 0, 2, 2]
@@ -76,6 +78,6 @@ def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp
     )
     save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
     query = HeldOutPredictions(np.arange(2), truth, truth, weigh(history(2, 2)))
-    models = [PastModel("m1", str(tmp_path / "m1"), labels=10, round=1)]
+    models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 10, 1)]
     rescored = rescore_past_models(models, query, np.eye(2, dtype=np.float32), ("no", "yes"))
     assert rescored.learnt[0].tolist() == [9.6, 9.6]

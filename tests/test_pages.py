@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from app import background
 from core import loop, simulate
 from core.auto_label.guarantee_sentences import what_broke
-from core.auto_label.guarantees import Checked
-from core.evaluation.guarantee import Wanted
+from core.auto_label.guarantees import LabelCheck
+from core.evaluation.guarantee import GuaranteeTerms
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -119,8 +119,8 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     office = background.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
     office.trouble = f"Reading {HOSTILE[0]} failed."
     settings = office.settings()
-    broke = [Checked(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
-    why = what_broke(Wanted(), [*broke, Checked("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)
+    broke = [LabelCheck(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
+    why = what_broke(GuaranteeTerms(), [*broke, LabelCheck("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)
     metrics = {"mixes": [{"sentence": f"More of {HOSTILE[0]} than of {HOSTILE[1]}."}]}
     with office.project.store.transaction() as cursor:
         cursor.execute(

@@ -115,11 +115,11 @@ def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project,
     file = tmp_path / "twins.csv"
     file.write_text(f'id,text,label\ntwin,"{text.upper()}",food\nother,"bread and soup, said nobody",food\n')
     loop.import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
-    assert loop.fit(project, quiet)["labels"] == 1
+    assert loop.fit(project, quiet).labels == 1
 
 
 def test_vectors_that_the_database_never_asked_for_are_made_again(project: Project, tmp_path: Path) -> None:
-    backup = Path(back_up(project, quiet)["folder"])
+    backup = Path(back_up(project, quiet).folder)
     for name in ("first", "second"):
         (tmp_path / f"{name}.csv").write_text(f"text\nonly in the {name} file\n")
     loop.import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])
@@ -137,7 +137,7 @@ def test_a_model_of_another_encoder_is_not_used(project: Project, truth: Truth) 
     with project.store.transaction() as cursor:
         cursor.execute("update models set encoder = 'another'")
         cursor.execute("update champions set encoder = 'another'")
-    assert loop.next_batch(project, quiet, size=3)["queued"] == 3
+    assert loop.next_batch(project, quiet, size=3).queued == 3
     assert project.store.one("select model from batches order by batch desc limit 1") is None
 
 

@@ -122,16 +122,18 @@ def test_the_loop_goes_on_with_the_vectors_of_a_promoted_encoder_and_comes_back(
     assert encoded_rows(two.vectors, OWN + challenger) == encoded_rows(two.vectors, "all-MiniLM-L6-v2") == 60
     simulate.answer(two, answers(), 8)
     result = loop.play_round(two, quiet, size=4)
-    [row] = two.store.query("select encoder, parent, trainer from models where id = ?", [result["model"]])
+    [row] = two.store.query("select encoder, parent, trainer from models where id = ?", [result.model])
     assert row == (OWN + challenger, challenger, None)
-    assert active_model(two) == result["model"]
-    assert result["metrics"]["audit"]["n"] == two.store.one("select count(*) from settled where stratum = 'audit'")
+    assert active_model(two) == result.model
+    assert result.metrics
+    assert result.metrics.audit
+    assert result.metrics.audit.n == two.store.one("select count(*) from settled where stratum = 'audit'")
     strata = two.store.query("select distinct stratum from held_out_predictions order by 1")
     assert strata == [("audit",), ("gold",)]  # the encoder may have learnt from the chosen ones
     rollback(two, quiet)
     assert (active_model(two), two.settings().encoder) == (before, "all-MiniLM-L6-v2")
     assert stored_predictions(two) == old
-    assert loop.fit(two, quiet)["labels"] > result["labels_before"]
+    assert (loop.fit(two, quiet).labels or 0) > (result.labels_before or 0)
 
 
 def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny: Path, tmp_path: Path) -> None:
@@ -184,7 +186,9 @@ def test_a_guarantee_about_machine_labels_outlives_its_model_and_the_promotion_s
                1, 10, 'in_force', null, null)""",
             [before],
         )
-        cursor.execute("insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?)", [before])
+        cursor.execute(
+            "insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?, to_json(['food']))", [before]
+        )
     result = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     assert result.guarantee is not None
     assert result.guarantee.labels == 1

@@ -54,7 +54,7 @@ def test_it_opens_and_says_what_it_said(released: Project) -> None:
     assert active_model(released) == "20261129-114407-train-36b9b2"
     guarantee = guarantee_in_force(released)
     assert guarantee is not None
-    assert (guarantee["user"], guarantee["covered"], guarantee["waiting"]) == ("ada", 12, 12)
+    assert (guarantee.guarantee.user, guarantee.covered, guarantee.waiting) == ("ada", 12, 12)
     assert loop.show_status(released, quiet).labelled == 34
 
 
@@ -74,8 +74,10 @@ def test_it_goes_on(released: Project, truth: dict[str, tuple[str, ...]], tmp_pa
     encode(released, quiet)
     assert simulate.answer(released, truth, 12) == 12
     result = loop.play_round(released, quiet, size=6)
-    assert result["queued"] == 6
-    assert result["metrics"]["gold"]["n"] == 16
+    assert result.queued == 6
+    assert result.metrics
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 16
 
 
 def test_one_that_was_killed_while_it_was_migrated_opens(folder: Path) -> None:
@@ -93,7 +95,7 @@ def test_one_that_was_damaged_before_it_was_opened_is_repaired(folder: Path) -> 
         file.seek(size // 2)
         file.write(os.urandom(300_000))
     result = repair(folder, quiet)
-    assert result["damage"]
+    assert result.damage
     project = open_project(folder, InProcessRunner())
     assert project.store.one("select max(version) from schema_version") == len(MIGRATIONS)
     assert project.store.one("select count(*) from responses") > 0

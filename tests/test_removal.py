@@ -74,7 +74,7 @@ def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two
 def test_a_model_on_whose_encoder_another_works_goes_only_together_with_it(two: Project, tiny: Path) -> None:
     own = enter(two, bad_head(dims=32), encoder=tiny)
     promote(two, quiet, model=own, **FORCED)
-    head = loop.fit(two, quiet)["model"]
+    head = str(loop.fit(two, quiet).model)
     with pytest.raises(Refused, match="encoder in use is that of"):
         model_remove(two, quiet, models=[own])
     rollback(two, quiet)
@@ -107,7 +107,7 @@ def test_a_rollback_passes_over_a_champion_whose_files_are_gone(two: Project) ->
     with pytest.raises(Refused, match="files of every champion before this one are gone"):
         rollback(two, quiet)
     assert rollback_offer(two) is None
-    assert loop.fit(two, quiet)["labels"]  # what the error of a lost head says to do
+    assert loop.fit(two, quiet).labels  # what the error of a lost head says to do
 
 
 @pytest.mark.parametrize("way", ["settings", "promote"])
@@ -124,5 +124,5 @@ def test_when_the_encoder_in_use_is_lost_both_ways_that_the_error_names_help(
         write_settings(two.folder, replace(two.settings(), encoder="all-MiniLM-L6-v2"))
     else:
         promote(two, quiet, model=other, **FORCED)
-    assert loop.next_batch(two, quiet, size=4)["queued"] == 4
-    assert loop.play_round(two, quiet, size=4)["labels"]
+    assert loop.next_batch(two, quiet, size=4).queued == 4
+    assert loop.play_round(two, quiet, size=4).labels

@@ -17,7 +17,6 @@ from core.project import Project, open_project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
 from core.reports.overview import resettling, settle_rules, status
-from core.store.pool import POOL
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.queue_world import ANN, BOB
@@ -100,17 +99,17 @@ def test_a_rule_edited_by_hand_settles_anew_when_the_project_is_opened(project: 
 
 def test_what_waits_for_a_decision_is_not_chosen_again(project: Project) -> None:
     change_settings(project, settle="adjudicated")
-    before = project.store.one(f"select count(*) from ({POOL})")
-    ns = [n for (n,) in project.store.query(f"select n from ({POOL}) order by n limit 3")]
+    before = project.store.one("select count(*) from pool")
+    ns = [n for (n,) in project.store.query("select n from pool order by n limit 3")]
     label_many(project, ns, ["food"], "ann")
     assert labels(project) == {}
-    assert project.store.one(f"select count(*) from ({POOL})") == before - 3
+    assert project.store.one("select count(*) from pool") == before - 3
     assert status(project).tied == 3
     record = project.store.one("select id from records where n = ?", [ns[0]])
     correct(project, record, ["food"], "bob")
     assert labels(project) == {record: ("food", "adjudicated")}
     change_settings(project, retire_label="food")
-    assert project.store.one(f"select count(*) from ({POOL})") == before, "whose label was retired is asked again"
+    assert project.store.one("select count(*) from pool") == before, "whose label was retired is asked again"
 
 
 def test_the_data_card_names_the_rule(project: Project, waiting: list[str]) -> None:

@@ -19,8 +19,8 @@ from core.labelling.responses import Event
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.labelling.waiting import ASKED, asked_parameters, read_waiting
 from core.project import Project, SettingsInForce
+from core.store.answers import CORRECTION
 from core.store.database import Store
-from core.store.event_ids import CORRECTION
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.queue_world import ANN, BOB, SETTINGS, World, ids, submit, undo
@@ -112,7 +112,7 @@ def test_two_who_disagree_leave_the_record_tied_until_it_is_corrected(world: Wor
     review(world, "r3")
     world.ask(BOB, submit("r3", "ham"))
     assert "r3" not in settled(world)
-    world.ask(ANN, replace(again("r3"), via=CORRECTION))
+    world.ask(ANN, replace(again("r3"), source=CORRECTION))
     assert settled(world)["r3"] == ("ham", "adjudicated", "chosen")
 
 
@@ -133,7 +133,7 @@ def test_a_file_and_somebody_long_gone_are_not_waited_for(world: World) -> None:
     with world.desk.changing() as cursor:
         cursor.execute(
             """insert into responses select 'file:f.csv:r2', 2, 'f.csv', 'submit', ['spam'], null, null, $now, 0, $now,
-               0, 1, null, null, 0""",
+               0, 1, null, null, 0, 'file', true, to_json(['spam'])""",
             {"now": world.now},
         )
     review(world, "r3")
@@ -207,7 +207,7 @@ def test_a_reviewed_check_of_machine_labels_stays_a_check(world: World) -> None:
 
 def test_what_was_sent_comes_before_the_batch_with_its_suggestion(world: World) -> None:
     with world.desk.changing() as cursor:
-        cursor.execute("insert into suggestions values (5, 'ham', 0.9, 0.2, ['ham'], 'm1')")
+        cursor.execute("insert into suggestions values (5, 'ham', 0.9, 0.2, ['ham'], 'm1', to_json(['ham']))")
     world.ask(ANN, submit("r3"))
     with world.desk.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 6")

@@ -156,7 +156,7 @@ def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: backgro
     page.selectbox(key="right").select("food")
     page.button(key="correct").click().run()
     assert not page.exception
-    result = office.project.store.query("select annotator, via from responses where via = 'correction'")
+    result = office.project.store.query("select annotator, source from responses where source = 'correction'")
     assert result == [("Joy", "correction")]
     assert office.project.store.query("select user from audit_log where what = 'correct'") == [("Joy",)]
 
@@ -173,7 +173,7 @@ def test_an_annotator_sees_own_figures_and_no_others(office: background.ProjectS
     with office.project.store.transaction() as cursor:
         cursor.execute(
             """insert into responses select who || n, n, who, 'submit', ['food'], null, null, now()::timestamp, n,
-               now()::timestamp, 0, 1, null, null, 0
+               now()::timestamp, 0, 1, null, null, 0, 'app', true, to_json(['food'])
                from range(10) as t(n), (values ('Ann'), ('Max')) as p(who) where who = 'Max' or n < 3"""
         )
     page = as_(office, "annotator", "mine")

@@ -1,20 +1,25 @@
 """One contract for all that carry jobs: what is true of one runner is true of every one."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 from core.jobs.bundle import Bundle, Runner, Sight, manifest, write_json
-from gpu_jobs.runners.local import LocalRunner
+from core.models.out_of_fold import read_judged
+from core.project import open_project
+from core.training.train import train
+from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_job import VOLUME
 from gpu_jobs.runners.ray.ray_runner import RayRunner
-from tests.conftest import write_csv
+from tests.conftest import quiet, write_csv
 
 Handle = Mapping[str, Any]
 UNDER_WAY = ("queued", "running")
@@ -188,3 +193,25 @@ def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, e
     sight = until(runner, bundle, handle, ended)
     assert sight.state == "timed_out"
     assert "job_seconds" in sight.message
+
+
+@pytest.mark.parametrize("name", ["modal", "ray"])
+def test_the_same_job_makes_the_same_model_here_and_there(
+    name: str, played: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    carried = PLACES[name](request).runner()
+    shutil.copytree(played, tmp_path / "taught")
+    runners = {"local": lambda settings: LocalRunner(1), name: lambda settings: carried}
+    taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
+    here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
+    assert here["metrics"] == there["metrics"]
+    judged = [read_judged(taught.models / result["model"], 3) for result in (here, there)]
+    assert judged[0] is not None
+    assert judged[1] is not None
+    assert judged[0].rows.tolist() == judged[1].rows.tolist()
+    np.testing.assert_allclose(judged[0].probs, judged[1].probs, atol=1e-3)  # another number of threads rounds so
+    assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
+        ("local", "succeeded"),
+        (name, "succeeded"),
+    ]
+    taught.close()

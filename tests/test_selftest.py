@@ -9,6 +9,7 @@ from core.sampling.batch import Batch, compose
 from core.sampling.pool import Floats, Pool
 from core.sampling.selftest import Audited, SelfTest, examine
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 GROUPS = 8
 
@@ -25,7 +26,12 @@ def healthy_pool(seed: int = 0, multi: bool = False) -> Pool:
     rng = np.random.default_rng(seed)
     logits = 3 * rng.normal(size=(600, 4))
     probs = 1 / (1 + np.exp(-logits)) if multi else np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return Pool(grouped_vectors(600, seed), np.arange(600), np.arange(0), probs.astype(np.float32), multi)
+    return Pool(
+        grouped_vectors(600, seed),
+        np.arange(600),
+        np.arange(0),
+        label_predictions(probs.astype(np.float32), several=multi),
+    )
 
 
 def chosen(pool: Pool, rows: list[int]) -> Batch:
@@ -48,7 +54,7 @@ def test_a_healthy_batch_passes_in_silence(name: str, multi: bool, seed: int) ->
 
 @pytest.mark.parametrize("name", ["default", "k_center", "typiclust", "central", "random"])
 def test_a_start_without_a_model_passes_in_silence(name: str) -> None:
-    pool = replace(healthy_pool(), probs=None)
+    pool = replace(healthy_pool(), predictions=None)
     figures = examined(pool, compose(pool, 20, STRATEGIES[name], 0.1, np.random.default_rng(0)))
     assert figures.warnings == ()
     assert figures.spread is None
@@ -58,7 +64,8 @@ def test_a_start_without_a_model_passes_in_silence(name: str) -> None:
 @pytest.mark.parametrize("multi", [False, True])
 @pytest.mark.parametrize("labels", [2, 4])
 def test_scores_that_are_all_one_half_are_found_out(labels: int, multi: bool) -> None:
-    pool = replace(healthy_pool(multi=multi), probs=np.full((600, labels), 0.5, dtype=np.float32))
+    halves = label_predictions(np.full((600, labels), 0.5, np.float32), several=multi)
+    pool = replace(healthy_pool(multi=multi), predictions=halves)
     figures = examined(pool, chosen(pool, list(range(20))))  # in file order, as it came
     assert figures.spread == 0
     assert "equally unsure of every record" in figures.warnings[0]
@@ -66,9 +73,9 @@ def test_scores_that_are_all_one_half_are_found_out(labels: int, multi: bool) ->
 
 def test_the_surest_records_are_called_no_better_than_chance() -> None:
     pool = healthy_pool()
-    assert pool.probs is not None
+    assert pool.predictions is not None
     group = np.flatnonzero(np.arange(600) % GROUPS == 0)
-    surest = group[np.argsort(-pool.probs[group].max(axis=1))[:20]]
+    surest = group[np.argsort(-pool.predictions.outputs[group].max(axis=1))[:20]]
     figures = examined(pool, chosen(pool, surest.tolist()))
     assert figures.lift is not None
     assert figures.lift < 0
@@ -76,7 +83,7 @@ def test_the_surest_records_are_called_no_better_than_chance() -> None:
 
 
 def test_a_batch_from_one_corner_is_called_alike() -> None:
-    pool = replace(healthy_pool(), probs=None)
+    pool = replace(healthy_pool(), predictions=None)
     pool.vectors[:30] = pool.vectors[0] + 0.05 * pool.vectors[:30]
     figures = examined(pool, chosen(pool, list(range(20))))
     assert len(figures.warnings) == 1
@@ -93,24 +100,24 @@ def test_near_duplicates_in_a_batch_are_counted() -> None:
 
 
 def test_a_pool_of_duplicates_is_not_the_samplers_fault() -> None:
-    pool = replace(healthy_pool(), probs=None)
+    pool = replace(healthy_pool(), predictions=None)
     pool.vectors[:] = pool.vectors[0]
     assert examined(pool, chosen(pool, list(range(20)))).warnings == ()
 
 
 def test_one_suggested_label_for_everything_is_told() -> None:
     pool = healthy_pool()
-    assert pool.probs is not None
-    pool.probs[:, 1] += 5
-    pool.probs[:] /= pool.probs.sum(axis=1, keepdims=True)
+    assert pool.predictions is not None
+    pool.predictions.outputs[:, 1] += 5
+    pool.predictions.outputs[:] /= pool.predictions.outputs.sum(axis=1, keepdims=True)
     figures = examined(pool, chosen(pool, list(range(20))))
     assert any("one and the same label for the whole pool" in warning for warning in figures.warnings)
 
 
 def test_a_batch_of_one_suggested_label_is_told() -> None:
     pool = healthy_pool()
-    assert pool.probs is not None
-    rows = np.flatnonzero(pool.probs.argmax(axis=1) == 2)[:20].tolist()
+    assert pool.predictions is not None
+    rows = np.flatnonzero(pool.predictions.outputs.argmax(axis=1) == 2)[:20].tolist()
     figures = examined(pool, chosen(pool, rows))
     assert figures.chosen_mix == (0, 0, 1, 0)
     assert any("same label, which only" in warning for warning in figures.warnings)
@@ -133,7 +140,7 @@ def test_suggestions_that_the_audit_contradicts_are_named() -> None:
     vectors = rng.normal(size=(400, 8)).astype(np.float32)
     probs = np.tile([0.9, 0.1], (400, 1)) + rng.uniform(-0.05, 0.05, size=(400, 1)) * [1, -1]
     probs[:20] = probs[:20, ::-1]
-    pool = Pool(vectors, np.arange(400), np.empty(0, np.int64), probs)
+    pool = Pool(vectors, np.arange(400), np.empty(0, np.int64), label_predictions(probs))
     batch = compose(pool, 20, STRATEGIES["margin_kmeans"], 0.1, rng)
     agreed = Audited(("ham", "spam"), np.array([57, 3]), 60)
     contradicted = Audited(("ham", "spam"), np.array([30, 30]), 60)

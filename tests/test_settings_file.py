@@ -1,7 +1,6 @@
 """The settings file in other hands: saved by odd editors, emptied, cut short, edited while the app runs."""
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from core.labelling.responses import Event
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
+from tests.waiting import wait_for
 
 Truth = dict[str, tuple[str, ...]]
 STATE = (
@@ -167,7 +167,5 @@ def test_a_running_app_adopts_labels_from_the_file_by_itself(office: background.
     file = office.project.folder / FILE
     file.write_text(file.read_text() + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n')
     office.watch()
-    deadline = time.monotonic() + 60
-    while "news" not in office.settings().taxonomy.ids and time.monotonic() < deadline:
-        time.sleep(0.1)
+    wait_for(lambda: "news" in office.settings().taxonomy.ids)
     assert office.project.store.one("select max(version) from taxonomies") == 2

@@ -94,8 +94,8 @@ def mended(folder: Path) -> tuple[set[str], str | None]:
     assert "elete" not in sentence
     assert "\n" not in sentence
     result = repair(folder, quiet)
-    if result["damage"]:  # a page that nothing uses any more is mended by DuckDB when it closes the file
-        assert Path(result["damaged_files"], FILE).exists()
+    if result.damage:  # a page that nothing uses any more is mended by DuckDB when it closes the file
+        assert Path(str(result.damaged_files), FILE).exists()
     return answers(folder), sentence
 
 
@@ -218,10 +218,10 @@ def test_repair_without_a_backup_saves_what_can_be_read_and_the_newest_answers(k
         except Damaged:  # the page that says where everything is
             assert (folder / FILE).exists()
             continue
-        seen.append(result["lost"])
+        seen.append(result.lost)
         saved = answers(folder)
         assert {f"answer-{number:03d}" for number in range(20, ANSWERS)} <= saved
-        assert len(EVERY - saved) <= result["lost"].get("responses", 0)
+        assert len(EVERY - saved) <= result.lost.get("responses", 0)
         assert not list(folder.glob("*.partial"))
     assert seen
     with pytest.raises(RondoError, match=r"no rondo\.duckdb"):

@@ -120,8 +120,12 @@ def test_a_project_of_the_first_version_is_brought_up_to_date_with_its_answers(t
     old.execute("insert into queue values (0, 1, 1.0, true, false, null, null, null)")
     old.close()
     store = Store(tmp_path)
-    stamps = store.query("select event_id, via, stamp from responses order by stamp")
-    assert stamps == [("e3", None, 1), ("e1", None, 2), ("e2", None, 3)], "in the order that held so far"
+    stamps = store.query("select event_id, source, blind, answer, stamp from responses order by stamp")
+    assert stamps == [
+        ("e3", "app", True, '["ham"]', 1),
+        ("e1", "app", True, '["spam"]', 2),
+        ("e2", "app", True, '["ham"]', 3),
+    ], "in the order that held so far"
     assert store.one("select stamp from clock") == 3
     assert store.query("select n, purpose, since from queue") == [(0, None, None)]
     assert store.query("select count(*) from machine_labels") == [(0,)]

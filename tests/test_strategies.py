@@ -12,6 +12,7 @@ from core.sampling import strategies
 from core.sampling.batch import compose
 from core.sampling.pool import Floats, Pool
 from core.sampling.strategies import STRATEGIES
+from core.tasks.labels import label_predictions
 
 NAMES = sorted(STRATEGIES)
 LOOKING = ["badge", "central", "default", "k_center", "margin_kmeans", "typiclust"]  # strategies that read vectors
@@ -29,7 +30,7 @@ def make_pool(records: int = 120, labelled: int = 20, labels: int = 3, multi: bo
     rows = np.sort(order[labelled:])
     probs = rng.random((len(rows), labels)).astype(np.float32)
     probs = probs if multi else probs / probs.sum(axis=1, keepdims=True)
-    return Pool(vectors, rows, np.sort(order[:labelled]), probs if labels else None, multi)
+    return Pool(vectors, rows, np.sort(order[:labelled]), label_predictions(probs, several=multi) if labels else None)
 
 
 @st.composite
@@ -44,8 +45,8 @@ def pools(draw: st.DrawFn) -> Pool:
         pool.vectors[:] = 0
     if shape == "half":
         pool.vectors[: records // 2] = pool.vectors[0]
-    if pool.probs is not None and draw(st.booleans()):
-        pool.probs[:] = pool.probs[0]
+    if pool.predictions is not None and draw(st.booleans()):
+        pool.predictions.outputs[:] = pool.predictions.outputs[0]
     return pool
 
 
@@ -71,17 +72,17 @@ def test_a_strategy_repeats_itself_for_the_same_seed(name: str, pool: Pool, n: i
 def test_a_strategy_leaves_the_pool_as_it_was(name: str) -> None:
     pool, same = make_pool(), make_pool()
     STRATEGIES[name](pool, 10, np.random.default_rng(0))
-    assert pool.probs is not None
-    assert same.probs is not None
+    assert pool.predictions is not None
+    assert same.predictions is not None
     np.testing.assert_array_equal(pool.vectors, same.vectors)
-    np.testing.assert_array_equal(pool.probs, same.probs)
+    np.testing.assert_array_equal(pool.predictions.outputs, same.predictions.outputs)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_strategy_reads_a_half_precision_memory_map(name: str, tmp_path: Path) -> None:
     pool = make_pool()
     np.save(tmp_path / "vectors.npy", pool.vectors.astype(np.float16))
-    mapped = Pool(np.load(tmp_path / "vectors.npy", mmap_mode="r"), pool.rows, pool.labelled, pool.probs)
+    mapped = Pool(np.load(tmp_path / "vectors.npy", mmap_mode="r"), pool.rows, pool.labelled, pool.predictions)
     assert len(STRATEGIES[name](mapped, 12, np.random.default_rng(0))) == 12
 
 
@@ -105,8 +106,8 @@ def test_a_strategy_refuses_vectors_that_are_not_numbers(name: str, bad: float) 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_strategy_refuses_probabilities_that_are_not_numbers(name: str, multi: bool, bad: float) -> None:
     pool = make_pool(multi=multi)
-    assert pool.probs is not None
-    pool.probs[7, 1] = bad
+    assert pool.predictions is not None
+    pool.predictions.outputs[7, 1] = bad
     with pytest.raises(BadInput, match="not finite"):
         STRATEGIES[name](pool, 5, np.random.default_rng(0))
 
@@ -114,9 +115,11 @@ def test_a_strategy_refuses_probabilities_that_are_not_numbers(name: str, multi:
 @pytest.mark.parametrize("name", DOUBTING)
 def test_a_strategy_refuses_probabilities_of_other_records(name: str) -> None:
     pool = make_pool()
-    assert pool.probs is not None
+    assert pool.predictions is not None
     with pytest.raises(BadInput, match="do not fit"):
-        STRATEGIES[name](Pool(pool.vectors, pool.rows[1:], pool.labelled, pool.probs), 5, np.random.default_rng(0))
+        STRATEGIES[name](
+            Pool(pool.vectors, pool.rows[1:], pool.labelled, pool.predictions), 5, np.random.default_rng(0)
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,14 +133,14 @@ def test_every_strategy_has_a_caption_for_the_menu(name: str) -> None:
 def test_doubt_asks_for_the_coin_toss_first(name: str) -> None:
     probs = np.array([[0.9, 0.1], [0.5, 0.5], [0.7, 0.3]], dtype=np.float32)
     for multi in (False, True):
-        pool = Pool(np.eye(3, dtype=np.float32), np.arange(3), np.arange(0), probs, multi)
+        pool = Pool(np.eye(3, dtype=np.float32), np.arange(3), np.arange(0), label_predictions(probs, several=multi))
         assert STRATEGIES[name](pool, 3, np.random.default_rng(0)).tolist() == [1, 2, 0]
 
 
 def test_ties_fall_by_lot_and_not_in_file_order() -> None:
     pool = make_pool(200, 0, 2)
-    assert pool.probs is not None
-    pool.probs[:] = 0.5
+    assert pool.predictions is not None
+    pool.predictions.outputs[:] = 0.5
     drawn = [STRATEGIES["margin"](pool, 50, np.random.default_rng(seed)) for seed in range(40)]
     assert 80 < np.mean(drawn) < 120
     assert len({tuple(rows.tolist()) for rows in drawn}) == 40
@@ -146,7 +149,7 @@ def test_ties_fall_by_lot_and_not_in_file_order() -> None:
 @pytest.mark.parametrize("name", ["central", "k_center", "typiclust", "badge", "margin_kmeans"])
 def test_a_spreading_strategy_takes_one_record_of_each_bundle_of_duplicates(name: str) -> None:
     vectors = np.repeat(np.eye(6, dtype=np.float32), 20, axis=0)
-    pool = Pool(vectors, np.arange(120), np.arange(0), np.full((120, 2), 0.5, dtype=np.float32))
+    pool = Pool(vectors, np.arange(120), np.arange(0), label_predictions(np.full((120, 2), 0.5, np.float32)))
     rows = STRATEGIES[name](pool, 6, np.random.default_rng(0))
     assert len(set((rows // 20).tolist())) >= 5
 
@@ -173,7 +176,7 @@ def test_a_batch_is_distinct_and_repeats_itself(pool: Pool, n: int, share: float
     assert len(set(batch.rows.tolist())) == len(batch.audit) == len(batch.scores) == min(n, len(pool.rows))
     assert set(batch.rows.tolist()) <= set(pool.rows.tolist())
     assert (batch.rows.tolist(), batch.audit.tolist()) == (again.rows.tolist(), again.audit.tolist())
-    assert np.isnan(batch.scores).all() if pool.probs is None else np.isfinite(batch.scores).all()
+    assert np.isnan(batch.scores).all() if pool.predictions is None else np.isfinite(batch.scores).all()
 
 
 def test_the_audit_share_holds_in_expectation_for_small_batches_and_at_every_place() -> None:
@@ -195,9 +198,9 @@ def test_audit_records_are_drawn_uniformly_from_the_whole_pool() -> None:
 
 def test_a_batch_states_the_margin_score_of_each_of_its_records() -> None:
     pool = make_pool()
-    assert pool.probs is not None
+    assert pool.predictions is not None
     batch = compose(pool, 12, STRATEGIES["margin"], 0.25, np.random.default_rng(0))
-    best = np.sort(pool.probs[np.searchsorted(pool.rows, batch.rows)], axis=1)
+    best = np.sort(pool.predictions.outputs[np.searchsorted(pool.rows, batch.rows)], axis=1)
     np.testing.assert_allclose(batch.scores, 1 - (best[:, -1] - best[:, -2]), rtol=1e-5)
 
 
@@ -210,8 +213,8 @@ def test_an_impossible_audit_share_is_refused(share: float) -> None:
 def test_records_labelled_by_machine_are_drawn_for_the_audit_as_often_as_others_and_never_chosen() -> None:
     whole = make_pool(60, 10)
     machine, rows = whole.rows[:20], whole.rows[20:]
-    probs = None if whole.probs is None else whole.probs[20:]
-    pool = Pool(whole.vectors, rows, whole.labelled, probs, audit_only=machine)
+    predictions = whole.predictions and whole.predictions.take(np.arange(20, len(whole.rows)))
+    pool = Pool(whole.vectors, rows, whole.labelled, predictions, audit_only=machine)
     times = np.zeros(60)
     for seed in range(1500):
         batch = compose(pool, 10, STRATEGIES["margin"], 0.3, np.random.default_rng(seed))

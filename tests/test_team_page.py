@@ -116,5 +116,5 @@ def test_pauses_do_not_slow_anybody_down(project: Project) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("update responses set made_at = made_at - interval 1 hour where n < 2 and annotator = 'ann'")
     row = pace.work(project)[0]
-    assert (row["seconds"], row["per hour"], row["labels"]) == (1.0, 3600, 5)
-    assert sum(one["answers"] for one in pace.over_time(project, 3)) == 5
+    assert (row.seconds, row.per_hour, row.labels) == (1.0, 3600, 5)
+    assert sum(one.answers for one in pace.over_time(project, 3)) == 5

@@ -21,8 +21,6 @@ from core.training.material import write_material
 from core.training.train import train
 from core.training.trainers import ALIASES, TRAINERS, in_todays_names, read_values
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
-from gpu_jobs.runners.modal.modal_runner import ModalRunner
-from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import plain_kind, quiet
 
 
@@ -212,23 +210,3 @@ def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
     assert len(stored["code"]) == 12
     assert stored["params"]["seed"] == 5
     assert entry(taught, job)["note"] == "trial"
-
-
-@pytest.mark.parametrize("place", ["modal", "ray"])
-def test_the_same_job_makes_the_same_model_here_and_there(
-    place: str, taught: Project, request: pytest.FixtureRequest
-) -> None:
-    far = request.getfixturevalue(f"{place}_{'plane' if place == 'modal' else 'cluster'}")
-    carried = ModalRunner() if place == "modal" else RayRunner(far.address, str(far.folder))
-    taught.runners = {"local": lambda settings: LocalRunner(1), place: lambda settings: carried}
-    here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", place))
-    assert here["metrics"] == there["metrics"]
-    message = [read_judged(taught.models / result["model"], 3) for result in (here, there)]
-    assert message[0] is not None
-    assert message[1] is not None
-    assert message[0].rows.tolist() == message[1].rows.tolist()
-    np.testing.assert_allclose(message[0].probs, message[1].probs, atol=1e-3)  # another number of threads rounds so
-    assert taught.store.query("select runner, state from jobs where kind = 'train' order by made_at") == [
-        ("local", "succeeded"),
-        (place, "succeeded"),
-    ]

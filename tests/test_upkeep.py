@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
@@ -16,8 +15,9 @@ import pytest
 from core.project import open_project
 from gpu_jobs.runners.choice import RUNNERS
 from gpu_jobs.runners.local import LocalRunner
+from tests.command_line import figures, rondo
 from tests.conftest import plain_kind
-from tests.test_cli import figures, rondo
+from tests.waiting import wait_for
 
 SLOW = ("--set", "epochs=400", "--set", "patience=0")
 
@@ -66,11 +66,7 @@ def training(played: Path, tmp_path: Path) -> tuple[Path, str]:
 
 def ended(folder: Path, job: str) -> None:
     """Waits until it has."""
-    for _ in range(1200):
-        if (folder / "jobs" / job / "result.json").exists():
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{job} has not ended")
+    wait_for((folder / "jobs" / job / "result.json").exists)
 
 
 @pytest.mark.parametrize("words", [("models",), ("status",)], ids=lambda words: words[0])
@@ -87,12 +83,11 @@ def test_a_detached_job_that_has_ended_is_taken_in_by_the_next_command(
 def running(folder: Path) -> tuple[str, psutil.Process]:
     """A detached job that takes long, and its process."""
     stored = json.loads(rondo("train", "--trainer", "encoder", *SLOW, "--detach", "--json", "--project", folder))
-    for _ in range(300):
-        for process in psutil.process_iter(["cmdline"]):
-            if (process.info["cmdline"] or [])[-1:] == [stored["id"]]:
-                return stored["id"], process
-        time.sleep(0.1)
-    raise AssertionError("no process works on it")
+
+    def works(process: psutil.Process) -> bool:
+        return (process.info["cmdline"] or [])[-1:] == [stored["id"]]
+
+    return stored["id"], wait_for(lambda: next(filter(works, psutil.process_iter(["cmdline"])), None))
 
 
 def state(folder: Path, job: str) -> dict[str, str]:

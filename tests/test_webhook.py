@@ -3,11 +3,9 @@
 import json
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +19,7 @@ from core.project import Project
 from tests.argilla_server import ArgillaServer
 from tests.conftest import quiet
 from tests.exchange_world import Team, dataset_of, standing, where
+from tests.waiting import wait_for
 
 
 @dataclass
@@ -69,15 +68,6 @@ def serve(opened: Opened) -> tuple[uvicorn.Server, str, threading.Thread]:
     thread.start()
     wait_for(lambda: server.started)
     return server, f"http://127.0.0.1:{listening.getsockname()[1]}", thread
-
-
-def wait_for(holds: Callable[[], Any]) -> None:
-    """Ten seconds at most."""
-    for _ in range(200):
-        if holds():
-            return
-        time.sleep(0.05)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture
@@ -163,7 +153,7 @@ def test_a_burst_of_answers_arrives_whole(listener: Listener) -> None:
     for place in places.values():
         listener.team.answer(listener.who, place, ["food"])
     wait_for(lambda: len(standing(listener.project)) == len(places))
-    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == len(places)
 
 
@@ -173,7 +163,7 @@ def test_a_call_again_and_again_changes_nothing(listener: Listener) -> None:
     wait_for(lambda: standing(listener.project))
     body = about(place, dataset_of(listener.project))
     assert {listener.call(body) for _ in range(3)} == {204}
-    count = "select count(*) from responses where starts_with(via, 'argilla:')"
+    count = "select count(*) from responses where source = 'argilla'"
     assert listener.project.store.one(count) == 1
     assert standing(listener.project) == {(record, listener.who): ("submit", ("food",), None)}
 

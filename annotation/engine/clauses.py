@@ -5,20 +5,26 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
+from argilla_server.models import Dataset
 from argilla_server.search_engine.base import (
     AndFilter,
+    Filter,
     MetadataFilterScope,
+    Order,
+    RangeFilter,
     RecordFilterScope,
     ResponseFilterScope,
     SuggestionFilterScope,
     TermsFilter,
 )
 
+Value = str | int | float | None
+"""what SQLite takes for a bound name"""
 
-def plain(value: Any) -> str:
+
+def plain(value: object) -> str:
     """An enum's value or the string itself."""
     return str(getattr(value, "value", value))
 
@@ -26,10 +32,10 @@ def plain(value: Any) -> str:
 class Clauses:
     """Collects the bound values while clauses are made."""
 
-    def __init__(self, dataset: Any) -> None:
-        self.values: dict[str, Any] = {"dataset": dataset.id.hex}
+    def __init__(self, dataset: Dataset) -> None:
+        self.values: dict[str, Value] = {"dataset": dataset.id.hex}
 
-    def bind(self, value: Any) -> str:
+    def bind(self, value: Value) -> str:
         """The value's name in the statement."""
         name = f"v{len(self.values)}"
         self.values[name] = value
@@ -39,7 +45,7 @@ class Clauses:
         """As one bound list: SQLite allows only so many values in a statement."""
         return f"{expression} IN (SELECT value FROM json_each({self.bind(json.dumps(values))}))"
 
-    def where(self, requested: Any) -> str:
+    def where(self, requested: Filter) -> str:
         """Raises ValueError for a filter that Argilla does not have yet."""
         if isinstance(requested, AndFilter):
             return " AND ".join(self.where(part) for part in requested.filters) or "1"
@@ -58,12 +64,12 @@ class Clauses:
             return self._of_responses(requested, scope)
         raise ValueError(f"Cannot process filter {requested}")
 
-    def _of_record(self, requested: Any, column: str) -> str:
+    def _of_record(self, requested: TermsFilter | RangeFilter, column: str) -> str:
         if column == "id" and isinstance(requested, TermsFilter):
             return self.among("r.id", [_hex(value) for value in requested.values])
         return self._compare(requested, f"r.{column}")
 
-    def _of_responses(self, requested: Any, scope: Any) -> str:
+    def _of_responses(self, requested: TermsFilter | RangeFilter, scope: ResponseFilterScope) -> str:
         """A record is pending where nobody (of those asked for) has a response; a draft is one."""
         states = [plain(value) for value in getattr(requested, "values", ())]
         responses = f"(SELECT 1 FROM responses x WHERE x.record_id = r.id{self._by(scope)}"
@@ -72,7 +78,7 @@ class Clauses:
             either.append(f"EXISTS {responses} AND {self.among('x.status', others)})")
         return "(" + (" OR ".join(either) or "1") + ")"
 
-    def _compare(self, requested: Any, value: str) -> str:
+    def _compare(self, requested: TermsFilter | RangeFilter, value: str) -> str:
         """A list (several labels, terms) comes here one element at a time."""
         if isinstance(requested, TermsFilter):
             return self.among(f"CAST({value} AS TEXT)", [plain(term) for term in requested.values])
@@ -86,11 +92,11 @@ class Clauses:
     def _path(self, name: str, tail: str = "") -> str:
         return self.bind('$."' + name.replace('"', "") + '"' + tail)
 
-    def metadata(self, scope: Any) -> str:
+    def metadata(self, scope: MetadataFilterScope) -> str:
         """The values of a metadata property as rows of `j`."""
         return f"json_each(r.metadata, {self._path(scope.metadata_property)}) j"
 
-    def _suggestion(self, scope: Any) -> tuple[str, str]:
+    def _suggestion(self, scope: SuggestionFilterScope) -> tuple[str, str]:
         query = plain(scope.property)
         query = "value" if query == "None" else query  # Argilla writes so when none is named
         source = "suggestions x JOIN questions q ON q.id = x.question_id"
@@ -99,14 +105,14 @@ class Clauses:
             return f"{source} JOIN json_each(x.{query}) j{where}", "j.value"
         return source + where, f"x.{query}"
 
-    def _answers(self, scope: Any) -> str:
+    def _answers(self, scope: ResponseFilterScope) -> str:
         path = self._path(scope.question, ".value")
         return f'responses x JOIN json_each(x."values", {path}) j WHERE x.record_id = r.id'
 
-    def _by(self, scope: Any) -> str:
+    def _by(self, scope: ResponseFilterScope) -> str:
         return f" AND x.user_id = {self.bind(scope.user.id.hex)}" if scope.user else ""
 
-    def order(self, requested: Any) -> str:
+    def order(self, requested: Order) -> str:
         """What has no value comes last either way; of several values the extreme one counts, of answers the mean."""
         scope, way = requested.scope, "DESC" if plain(requested.order) == "desc" else "ASC"
         extreme = "MAX" if way == "DESC" else "MIN"
@@ -125,7 +131,7 @@ class Clauses:
         return f"{value} {way} NULLS LAST"
 
 
-def _hex(value: Any) -> str:
+def _hex(value: object) -> str:
     """As Argilla stores an id; what is none matches nothing."""
     try:
         return UUID(str(value)).hex
@@ -133,7 +139,7 @@ def _hex(value: Any) -> str:
         return ""
 
 
-def _bound(value: Any) -> Any:
+def _bound(value: str | float) -> Value:
     """A number, or a time in the writing of Argilla's columns (UTC, without zone)."""
     if not isinstance(value, str):
         return value

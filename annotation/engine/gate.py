@@ -6,8 +6,9 @@ Argilla answers every site's page as that page likes it (CORS), by any name, and
 import ipaddress
 import json
 import time
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .throttle import Throttle
 
@@ -21,12 +22,12 @@ NO_ORIGINS = {"ARGILLA_CORS_ORIGINS": "[]"}
 class Gate:
     """Plain ASGI. host: that it listens on; where only this machine reaches it, other names are another site's."""
 
-    def __init__(self, app: Any, host: str) -> None:
+    def __init__(self, app: ASGIApp, host: str) -> None:
         self._app = app
         self._names = frozenset((*OWN_NAMES, host.lower())) if _is_loopback(host) else None
         self._throttle = Throttle()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets through, or says why not."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -37,7 +38,7 @@ class Gate:
         else:
             await self._app(scope, receive, send)
 
-    async def _sign_in(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _read(receive)
         if body is None:
             await _refuse(send, 413, "A name and a password are shorter.")
@@ -50,14 +51,14 @@ class Gate:
             return
         sent = False
 
-        async def again() -> Any:
+        async def again() -> Message:
             nonlocal sent
             if sent:
                 return await receive()
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        async def watched(message: Any) -> None:
+        async def watched(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] < 400:
                 self._throttle.forgive(keys)
             await send(message)
@@ -65,7 +66,7 @@ class Gate:
         await self._app(scope, again, watched)
 
 
-async def _read(receive: Any) -> bytes | None:
+async def _read(receive: Receive) -> bytes | None:
     """The whole body, None where it is too long."""
     body, more = b"", True
     while more:
@@ -85,7 +86,7 @@ def _name_in(body: bytes) -> str:
         return ""
 
 
-async def _refuse(send: Any, status: int, why: str, retry_after: int = 0) -> None:
+async def _refuse(send: Send, status: int, why: str, retry_after: int = 0) -> None:
     headers = [(b"content-type", b"application/json")]
     if retry_after:
         headers.append((b"retry-after", str(retry_after).encode()))
@@ -93,7 +94,7 @@ async def _refuse(send: Any, status: int, why: str, retry_after: int = 0) -> Non
     await send({"type": "http.response.body", "body": json.dumps({"detail": why}).encode()})
 
 
-def _header(scope: Any, name: bytes) -> str:
+def _header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 

@@ -12,9 +12,12 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rq import Retry
 
 KEPT = 1000
 """jobs whose state can be asked for"""
@@ -26,7 +29,7 @@ _jobs: "OrderedDict[str, Job]" = OrderedDict()
 class Job:
     """What RQ's Job is to Argilla: an id, and a state that can be asked for. waits: seconds before each new attempt."""
 
-    work: Callable[[], Any]
+    work: Callable[[], object]
     name: str
     waits: list[int]
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -38,7 +41,7 @@ class Job:
         return self.status
 
     @classmethod
-    def fetch(cls, job_id: str, connection: Any = None) -> "Job":
+    def fetch(cls, job_id: str, connection: object = None) -> "Job":
         """Raises RQ's own error for a job that is not known (any more)."""
         from rq.exceptions import NoSuchJobError
 
@@ -50,7 +53,7 @@ class Job:
 class Queue:
     """Jobs in the order in which they are due, run one after the other by a thread."""
 
-    def __init__(self, name: str = "default", connection: Any = None, **_: Any) -> None:
+    def __init__(self, name: str = "default", connection: object = None, **_: object) -> None:
         self.name = name
         self._due: list[tuple[float, int, Job]] = []
         self._changed = threading.Condition()
@@ -58,7 +61,12 @@ class Queue:
         threading.Thread(target=self._run, name=f"argilla-jobs-{name}", daemon=True).start()
 
     def enqueue_call(
-        self, func: Callable[..., Any], args: Any = None, kwargs: Any = None, retry: Any = None, **_: Any
+        self,
+        func: Callable[..., object],
+        args: Sequence[object] | None = None,
+        kwargs: Mapping[str, object] | None = None,
+        retry: "Retry | None" = None,
+        **_: object,
     ) -> Job:
         """RQ's: the job, which will be run."""
         waits = list(retry.intervals) if retry else []

@@ -5,22 +5,27 @@ import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from argilla_server.models import VectorSettings
+    from sqlalchemy import Row
+
 KEPT = 4
 """matrices in memory"""
-Rows = Callable[[str, dict[str, Any]], Awaitable[list[Any]]]
-_known: "OrderedDict[Any, Vectors]" = OrderedDict()
+Select = Callable[[str, dict[str, str]], Awaitable["list[Row]"]]
+_known: "OrderedDict[UUID, Vectors]" = OrderedDict()
 
 
 @dataclass(frozen=True)
 class Vectors:
     """state: tells whether they changed since. matrix: (records, dims), unit rows, in the order of `ids`."""
 
-    state: tuple[Any, ...]
+    state: tuple[object, ...]
     ids: list[str]
     places: dict[str, int]
     matrix: npt.NDArray[np.float32]
@@ -32,7 +37,7 @@ class Vectors:
         return np.asarray((1 + self.matrix[rows] @ unit) / 2, np.float32)
 
 
-async def read_vectors(settings: Any, rows: Rows) -> Vectors:
+async def read_vectors(settings: "VectorSettings", rows: Select) -> Vectors:
     """Those of one vector setting. rows: runs a SELECT."""
     key = {"settings": settings.id.hex}
     of = "FROM vectors WHERE vector_settings_id = :settings"

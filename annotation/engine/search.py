@@ -4,23 +4,36 @@ All that is filtered or sorted on already stands in that database, so most of wh
 and cannot drift; only the words of fields are indexed (`text_index`), and vectors are a matrix in memory (`nearest`).
 """
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import numpy as np
 from argilla_server.database import async_engine
 from argilla_server.enums import MetadataPropertyType, SimilarityOrder
+from argilla_server.models import (
+    Dataset,
+    MetadataProperty,
+    Record,
+    Response,
+    Suggestion,
+    User,
+    VectorSettings,
+)
 from argilla_server.search_engine.base import (
+    Filter,
     FloatMetadataMetrics,
     IntegerMetadataMetrics,
+    MetadataMetrics,
+    Order,
     SearchEngine,
     SearchResponseItem,
     SearchResponses,
     TermsMetrics,
+    TextQuery,
 )
-from sqlalchemy import text
+from sqlalchemy import Row, text
 
-from .clauses import Clauses
+from .clauses import Clauses, Value
 from .nearest import read_vectors
 from .query_parser import Node, Term, Without, full_text, parse
 from .text_index import COLUMNS, forget_texts, searched_fields, set_up_index, write_texts
@@ -32,7 +45,7 @@ ANNOTATORS = (
 )
 
 
-async def rows(statement: str, values: dict[str, Any]) -> list[Any]:
+async def rows(statement: str, values: Mapping[str, Value]) -> list[Row]:
     """What a SELECT finds."""
     async with async_engine.connect() as connection:
         return list((await connection.execute(text(statement), values)).all())
@@ -41,7 +54,7 @@ async def rows(statement: str, values: dict[str, Any]) -> list[Any]:
 class Query:
     """One search as SQL: where it looks, which records it wants, how well a record fits."""
 
-    def __init__(self, dataset: Any, query: Any = None, requested: Any = None) -> None:
+    def __init__(self, dataset: Dataset, query: TextQuery | str | None = None, requested: Filter | None = None) -> None:
         self.clauses = Clauses(dataset)
         self.source, self.fit = "records r", "NULL"
         conditions = ["r.dataset_id = :dataset"]
@@ -51,7 +64,7 @@ class Query:
             conditions.append(self.clauses.where(requested))
         self.where = " AND ".join(conditions)
 
-    def _words(self, dataset: Any, query: Any) -> str:
+    def _words(self, dataset: Dataset, query: TextQuery | str) -> str:
         answer, field = (query, None) if isinstance(query, str) else (query.q, query.field)
         tree = parse(answer)
         if tree is None:
@@ -97,42 +110,42 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         await set_up_index()
         return True
 
-    async def info(self) -> dict[str, Any]:
+    async def info(self) -> dict[str, object]:
         return {"name": "embedded", "version": {"number": "sqlite-fts5"}, "tagline": "no Elasticsearch"}
 
-    async def create_index(self, dataset: Any) -> None:
+    async def create_index(self, dataset: Dataset) -> None:
         """One index serves all datasets."""
 
-    async def delete_index(self, dataset: Any) -> None:
+    async def delete_index(self, dataset: Dataset) -> None:
         await forget_texts("t.dataset_id = :dataset", {"dataset": dataset.id.hex})
 
-    async def index_records(self, dataset: Any, records: Any) -> None:
+    async def index_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
         await write_texts(dataset, records)
 
-    async def delete_records(self, dataset: Any, records: Any) -> None:
+    async def delete_records(self, dataset: Dataset, records: Iterable[Record]) -> None:
         for record in records:
             await forget_texts("t.record_id = :record", {"record": record.id.hex})
 
-    async def configure_metadata_property(self, dataset: Any, metadata_property: Any) -> None: ...
-    async def configure_index_vectors(self, vector_settings: Any) -> None: ...
-    async def partial_record_update(self, record: Any, **update: Any) -> None: ...
-    async def update_record_response(self, response: Any) -> None: ...
-    async def delete_record_response(self, response: Any) -> None: ...
-    async def update_record_suggestion(self, suggestion: Any) -> None: ...
-    async def delete_record_suggestion(self, suggestion: Any) -> None: ...
+    async def configure_metadata_property(self, dataset: Dataset, metadata_property: MetadataProperty) -> None: ...
+    async def configure_index_vectors(self, vector_settings: VectorSettings) -> None: ...
+    async def partial_record_update(self, record: Record, **update: object) -> None: ...
+    async def update_record_response(self, response: Response) -> None: ...
+    async def delete_record_response(self, response: Response) -> None: ...
+    async def update_record_suggestion(self, suggestion: Suggestion) -> None: ...
+    async def delete_record_suggestion(self, suggestion: Suggestion) -> None: ...
 
-    async def get_dataset_progress(self, dataset: Any) -> dict[str, int]:
+    async def get_dataset_progress(self, dataset: Dataset) -> dict[str, int]:
         statement = "SELECT status, COUNT(*) FROM records WHERE dataset_id = :dataset GROUP BY 1"
         return await _counts(dataset, statement, {"dataset": dataset.id.hex})
 
-    async def get_dataset_user_progress(self, dataset: Any, user: Any) -> dict[str, int]:
+    async def get_dataset_user_progress(self, dataset: Dataset, user: User) -> dict[str, int]:
         statement = (
             "SELECT x.status, COUNT(*) FROM responses x JOIN records r ON r.id = x.record_id "
             "WHERE r.dataset_id = :dataset AND x.user_id = :user GROUP BY 1"
         )
         return await _counts(dataset, statement, {"dataset": dataset.id.hex, "user": user.id.hex})
 
-    async def compute_metrics_for(self, metadata_property: Any) -> Any:
+    async def compute_metrics_for(self, metadata_property: MetadataProperty) -> MetadataMetrics:
         source = "FROM records r JOIN json_each(r.metadata, :path) j WHERE r.dataset_id = :dataset AND j.value NOT NULL"
         values = {"dataset": metadata_property.dataset_id.hex, "path": f'$."{metadata_property.name}"'}
         if metadata_property.type == MetadataPropertyType.terms:
@@ -145,14 +158,14 @@ class Embedded(SearchEngine):  # type: ignore[misc]
 
     async def search(  # noqa: PLR0913 - Argilla's interface
         self,
-        dataset: Any,
-        query: Any = None,
-        filter: Any = None,
-        sort: Any = None,
+        dataset: Dataset,
+        query: TextQuery | str | None = None,
+        filter: Filter | None = None,
+        sort: list[Order] | None = None,
         offset: int = 0,
         limit: int = 100,
-        user_id: Any = None,
-    ) -> Any:
+        user_id: UUID | str | None = None,
+    ) -> SearchResponses:
         request = Query(dataset, query, filter)
         clauses, matches = request.clauses, f"FROM {request.source} WHERE {request.where}"
         total = (await rows(f"SELECT COUNT(*) {matches}", clauses.values))[0][0]
@@ -171,19 +184,19 @@ class Embedded(SearchEngine):  # type: ignore[misc]
 
     async def similarity_search(  # noqa: PLR0913 - Argilla's interface
         self,
-        dataset: Any,
-        vector_settings: Any,
-        value: Any = None,
-        record: Any = None,
-        query: Any = None,
-        filter: Any = None,
+        dataset: Dataset,
+        vector_settings: VectorSettings,
+        value: list[float] | None = None,
+        record: Record | None = None,
+        query: TextQuery | str | None = None,
+        filter: Filter | None = None,
         max_results: int = 100,
-        order: Any = SimilarityOrder.most_similar,
+        order: SimilarityOrder = SimilarityOrder.most_similar,
         threshold: float | None = None,
-    ) -> Any:
+    ) -> SearchResponses:
         if bool(value) == bool(record):
             raise ValueError("Must provide either vector value or record to compute the similarity search")
-        requested = value or record.vector_value_by_vector_settings(vector_settings)
+        requested = value if record is None else record.vector_value_by_vector_settings(vector_settings)
         if not requested:
             raise ValueError("Cannot find a vector value to apply with provided info")
         vectors = await read_vectors(vector_settings, rows)
@@ -202,14 +215,14 @@ class Embedded(SearchEngine):  # type: ignore[misc]
         return SearchResponses(items=items, total=len(items))
 
 
-async def _counts(dataset: Any, statement: str, values: dict[str, Any]) -> dict[str, int]:
+async def _counts(dataset: Dataset, statement: str, values: Mapping[str, Value]) -> dict[str, int]:
     if dataset.is_draft:
         return {}
     matches = {str(status): int(count) for status, count in await rows(statement, values)}
     return {"total": sum(matches.values()), **matches}
 
 
-async def _turns(dataset: Any, clauses: Clauses, user: UUID) -> str:
+async def _turns(dataset: Dataset, clauses: Clauses, user: UUID) -> str:
     """As upstream, everybody's own shuffle; where the dataset has ranks, those decide."""
     if all(one.name != RANK for one in dataset.metadata_properties):
         return shuffled(user)

@@ -1,7 +1,7 @@
 """The process of the embedded Argilla server: no Docker, no Elasticsearch, no Redis. Knows a folder, not our project.
 
-`python -m engine.serve`, with Argilla's own interpreter. One line of JSON on stdin says what is wanted (see `Wanted`),
-one line on stdout what came of it: {"owner_made": bool} or {"refused": "why"}. Then stdout falls silent.
+`python -m engine.serve`, with Argilla's own interpreter. The first line on stdin is `ServerOptions` as JSON; one line
+on stdout says what came of it: {"owner_made": bool} or {"refused": "why"}. Then stdout falls silent.
 """
 
 import asyncio
@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
 
 from .gate import NO_ORIGINS, Gate
 
@@ -33,7 +32,7 @@ log = logging.getLogger("rondo.argilla")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ServerOptions:
     """home: the database's folder, for the owner's eyes only. speedups: False leaves the server as upstream made it."""
 
     home: Path
@@ -54,16 +53,16 @@ def main() -> None:
     """Serves until SIGTERM."""
     os.umask(0o077)
     stored = json.loads(sys.stdin.readline())
-    requested = Wanted(**{**stored, "home": Path(stored["home"])})
+    options = ServerOptions(**{**stored, "home": Path(stored["home"])})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         check_version()
-        with sole_server(requested.home), bound(requested.host, requested.port) as listening:
-            prepare(requested.home)
-            owner_made = set_up(requested)
+        with sole_server(options.home), bound(options.host, options.port) as listening:
+            prepare(options.home)
+            owner_made = set_up(options)
             answer({"owner_made": owner_made})
             fall_silent()
-            run(listening, requested.host)
+            run(listening, options.host)
     except Refusal as refusal:
         answer({"refused": str(refusal)})
         sys.exit(1)
@@ -74,10 +73,10 @@ def main() -> None:
 
 def check_version() -> None:
     """Raises Refusal for any argilla-server but the proven one."""
-    matches = version("argilla-server")
-    if matches != PROVEN:
+    installed = version("argilla-server")
+    if installed != PROVEN:
         raise Refusal(
-            f"This environment holds argilla-server {matches}, but the embedded search engine "
+            f"This environment holds argilla-server {installed}, but the embedded search engine "
             f"was built on the inside of "
             f"{PROVEN} and might answer wrongly on any other. Install argilla-server=={PROVEN}."
         )
@@ -150,7 +149,7 @@ def auth_secret(home: Path) -> str:
     return path.read_text()
 
 
-def set_up(requested: Wanted) -> bool:
+def set_up(options: ServerOptions) -> bool:
     """The database brought to its newest form; whether the owner had to be made."""
     from .jobs import install_jobs
 
@@ -165,32 +164,32 @@ def set_up(requested: Wanted) -> bool:
 
     finish()
     prepare_connections()
-    if requested.speedups:
+    if options.speedups:
         install_speedups()
     alembic(argv=["-c", database.ALEMBIC_CONFIG_FILE, "upgrade", "head"])
-    log_to(requested.home)  # again: the migrations turn all other logs off
-    return asyncio.run(ensure_owner(requested))
+    log_to(options.home)  # again: the migrations turn all other logs off
+    return asyncio.run(ensure_owner(options))
 
 
-async def ensure_owner(requested: Wanted) -> bool:
+async def ensure_owner(options: ServerOptions) -> bool:
     """Makes the owner and the workspace where they are not there."""
     from argilla_server import database
     from argilla_server.contexts import accounts
     from argilla_server.models import User, UserRole, Workspace
 
     async with database.AsyncSessionLocal() as db:
-        missing = await accounts.get_user_by_username(db, requested.owner) is None
-        workspace = await Workspace.get_by(db, name=requested.workspace)
+        missing = await accounts.get_user_by_username(db, options.owner) is None
+        workspace = await Workspace.get_by(db, name=options.workspace)
         if workspace is None:
-            workspace = await Workspace.create(db, name=requested.workspace)
+            workspace = await Workspace.create(db, name=options.workspace)
         if missing:
             await User.create(
                 db,
-                first_name=requested.owner,
-                username=requested.owner,
+                first_name=options.owner,
+                username=options.owner,
                 role=UserRole.owner,
-                password_hash=accounts.hash_password(requested.password),
-                api_key=requested.api_key,
+                password_hash=accounts.hash_password(options.password),
+                api_key=options.api_key,
                 workspaces=[workspace],
             )
     await database.async_engine.dispose()
@@ -215,7 +214,7 @@ def run(listening: socket.socket, host: str) -> None:
         shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
-def answer(result: dict[str, Any]) -> None:
+def answer(result: dict[str, bool] | dict[str, str]) -> None:
     """The one line that the starter waits for."""
     sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()

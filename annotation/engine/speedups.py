@@ -1,8 +1,22 @@
 """Hot spots of argilla-server 2.8.0 mended without a change of what it does. Measured by `benchmarks/argilla.py`."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from argilla_server.models import MetadataProperty, Question, Record, Response
+    from argilla_server.models.mixins import CRUDMixin
+    from argilla_server.webhooks.v1.event import Event
+    from pydantic import BaseModel, TypeAdapter
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import InstrumentedAttribute
+
+
+EnabledEvents = Callable[["AsyncSession"], Awaitable[frozenset[str]]]
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def install_speedups() -> None:
@@ -10,9 +24,9 @@ def install_speedups() -> None:
     from argilla_server.webhooks.v1 import records, responses
 
     _compile_settings_once()
-    requested = _remembered_events()
-    _guard(records, "build_record_event", requested)
-    _guard(responses, "build_response_event", requested)
+    enabled_events = _remembered_events()
+    _guard(records, "build_record_event", enabled_events)
+    _guard(responses, "build_response_event", enabled_events)
     _insert_row_by_row()
 
 
@@ -24,67 +38,70 @@ def _compile_settings_once() -> None:
     from pydantic import TypeAdapter
 
     for model, settings in ((Question, QuestionSettings), (MetadataProperty, MetadataPropertySettings)):
-        adapter: TypeAdapter[Any] = TypeAdapter(settings)
-        model.parsed_settings = property(_parsed(adapter))
+        model.parsed_settings = property(_parsed(TypeAdapter(settings)))
 
 
-def _parsed(adapter: Any) -> Callable[[Any], Any]:
+def _parsed(adapter: "TypeAdapter[BaseModel]") -> Callable[["Question | MetadataProperty"], "BaseModel"]:
     """What is read is kept on the object as long as its settings stay as they were."""
 
-    def parsed(self: Any) -> Any:
+    def parsed(self: "Question | MetadataProperty") -> "BaseModel":
         known = self.__dict__.get("_rondo_parsed")
         if known is None or known[0] != self.settings:
             known = (dict(self.settings), adapter.validate_python(self.settings))
             self.__dict__["_rondo_parsed"] = known
-        return known[1]
+        result: BaseModel = known[1]
+        return result
 
     return parsed
 
 
 class _NoEvent:
-    async def notify(self, db: Any) -> list[Any]:
+    async def notify(self, db: "AsyncSession") -> list[str]:
         return []
 
 
-def _guard(module: Any, name: str, requested: Callable[[Any], Any]) -> None:
+def _guard(module: ModuleType, name: str, enabled_events: EnabledEvents) -> None:
     """Upstream builds the event of every record (six SELECTs) and then finds that no webhook wants one."""
     build = getattr(module, name)
 
-    async def guarded(db: Any, event: Any, subject: Any) -> Any:
-        return await build(db, event, subject) if event in await requested(db) else _NoEvent()
+    async def guarded(db: "AsyncSession", event: str, subject: "Record | Response") -> "Event | _NoEvent":
+        return await build(db, event, subject) if event in await enabled_events(db) else _NoEvent()
 
     setattr(module, name, guarded)
 
 
-def _remembered_events() -> Callable[[Any], Any]:
+def _remembered_events() -> EnabledEvents:
     """The events that any enabled webhook wants: asked once, and again after a change. This process alone makes any."""
     from argilla_server.contexts import webhooks
 
-    state: dict[str, Any] = {"changes": 0, "known": None}
+    changes = 0
+    known: frozenset[str] | None = None
 
-    async def registered_events(db: Any) -> frozenset[str]:
-        if state["known"] is None:
-            changes = state["changes"]
-            result = frozenset(event for one in await webhooks.list_enabled_webhooks(db) for event in one.events)
-            if changes != state["changes"]:
-                return result  # somebody changes them right now: asked again next time
-            state["known"] = result
-        return frozenset(state["known"])
+    async def read_enabled(db: "AsyncSession") -> frozenset[str]:
+        nonlocal known
+        if known is not None:
+            return known
+        before = changes
+        result = frozenset(event for one in await webhooks.list_enabled_webhooks(db) for event in one.events)
+        if before == changes:  # else somebody changes them right now: asked again next time
+            known = result
+        return result
 
-    def noticed(change: Callable[..., Any]) -> Callable[..., Any]:
-        async def changed(*supplied: Any) -> Any:
-            state["changes"] += 1
+    def noticed(change: Callable[Arguments, Awaitable[Result]]) -> Callable[Arguments, Awaitable[Result]]:
+        async def changed(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            nonlocal changes, known
+            changes += 1
             try:
-                return await change(*supplied)
+                return await change(*args, **kwargs)
             finally:
-                state["changes"] += 1
-                state["known"] = None
+                changes += 1
+                known = None
 
         return changed
 
     for name in ("create_webhook", "update_webhook", "delete_webhook"):
         setattr(webhooks, name, noticed(getattr(webhooks, name)))
-    return registered_events
+    return read_enabled
 
 
 def _insert_row_by_row() -> None:
@@ -93,8 +110,12 @@ def _insert_row_by_row() -> None:
     from sqlalchemy.dialects.sqlite import insert
 
     async def upsert_many(
-        cls: Any, db: Any, objects: list[Any], constraints: list[Any], autocommit: bool = True
-    ) -> list[Any]:
+        cls: "type[CRUDMixin]",
+        db: "AsyncSession",
+        objects: "list[BaseModel | dict[str, object]]",
+        constraints: "list[InstrumentedAttribute]",
+        autocommit: bool = True,
+    ) -> "list[CRUDMixin]":
         if not objects:
             raise ValueError("Cannot upsert empty list of objects")
         rows = [one if isinstance(one, dict) else one.model_dump() for one in objects]

@@ -1,6 +1,6 @@
 """How Argilla's connections to its SQLite file are set. Knows no table."""
 
-from typing import Any
+import sqlite3
 
 PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000")
 """with FULL, what was acknowledged is there after a loss of power too"""
@@ -14,7 +14,7 @@ def prepare_connections() -> None:
     event.listen(Engine, "connect", _set)
 
 
-def _set(connection: Any, _: Any) -> None:
+def _set(connection: sqlite3.Connection, _: object) -> None:
     cursor = connection.cursor()
     for pragma in PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")

@@ -4,12 +4,11 @@ Its tables stand in the same file, so that a copy of the file is a copy of all.
 """
 
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from argilla_server.database import AsyncSessionLocal, async_engine
-from argilla_server.models import Dataset, Record
+from argilla_server.models import Dataset, Field, Record
 from sqlalchemy import select, text
 from sqlalchemy.orm import selectinload
 
@@ -31,12 +30,12 @@ NOT_INDEXED = (
 )
 
 
-def searched_fields(dataset: Any) -> list[Any]:
+def searched_fields(dataset: Dataset) -> list[Field]:
     """Those of the columns, in their order."""
     return sorted(dataset.fields, key=lambda field: (field.inserted_at, str(field.id)))[: len(COLUMNS)]
 
 
-def readable(value: Any) -> str:
+def readable(value: object) -> str:
     """The words of a field's value: a text, a chat's messages, or whatever else."""
     if value is None:
         return ""
@@ -63,7 +62,7 @@ async def set_up_index() -> None:
         await write_texts(dataset, records)
 
 
-async def write_texts(dataset: Any, records: Iterable[Any]) -> None:
+async def write_texts(dataset: Dataset, records: Iterable[Record]) -> None:
     """Indexes records, new ones and changed ones."""
     fields = [(column, field) for column, field in zip(COLUMNS, searched_fields(dataset), strict=False)]
     rows = [
@@ -86,7 +85,7 @@ async def write_texts(dataset: Any, records: Iterable[Any]) -> None:
         await connection.execute(text(words), rows)
 
 
-async def forget_texts(which: str, values: dict[str, Any]) -> None:
+async def forget_texts(which: str, values: Mapping[str, str]) -> None:
     """which: a condition on a row `t` of the index."""
     async with async_engine.begin() as connection:
         for statement in GONE:

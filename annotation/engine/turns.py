@@ -7,19 +7,23 @@ which they were logged, and gets the others' only when his own are done. Strict 
 same record, so what is one's own may be ten records per annotator ahead of what is not.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from .clauses import Clauses
 
 RANK = "queue_rank"
 AHEAD = 10
 """records per annotator; Argilla's page loads ten at a time"""
 
 
-def shuffled(user: Any) -> str:
+def shuffled(user: UUID) -> str:
     """A stable order of this person's own: ids are random, and everybody reads them from another digit on."""
     return f"substr(r.id, {1 + user.int % 24}, 8), r.id"
 
 
-def in_turn(clauses: Any, user: Any, annotators: list[str], overlap: int) -> str:
+def in_turn(clauses: "Clauses", user: UUID, annotators: list[str], overlap: int) -> str:
     """ORDER BY for a dataset with ranks. annotators: their ids in hex; overlap: responses that a record needs."""
     count, rank = len(annotators), f"json_extract(r.metadata, '$.{RANK}') NULLS LAST"
     if user.hex not in annotators or count <= overlap:  # everybody has to see everything, or nothing is his

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
-from typing import Any
 
 from app.auth.public_address import PublicAddress, host_name
 from app.auth.tokens import VALID_SECONDS, claimed, key_for, project_id, sign, verify
@@ -157,7 +156,7 @@ class Authenticator:
             self._ended.add(number)
         return person
 
-    def account(self, claims: Mapping[str, Any]) -> Person | None:
+    def account(self, claims: Mapping[str, object]) -> Person | None:
         """Who this is, by an e-mail address that the provider has checked."""
         address = claims.get("email")
         if not claims.get("is_logged_in") or not isinstance(address, str) or claims.get("email_verified") is False:

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth.authenticator import LINK_SECONDS, Authenticator, AuthMode
 from app.auth.oidc import claims_of
@@ -132,12 +132,12 @@ def _from_same_address(connection: HTTPConnection) -> bool:
 class Guard:
     """Plain ASGI, around everything."""
 
-    def __init__(self, app: Any, entrance: Callable[[], Authenticator]) -> None:
+    def __init__(self, app: ASGIApp, entrance: Callable[[], Authenticator]) -> None:
         self._app = app
         self._entrance = entrance
         self._origins = Origins()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets through, refuses, or shows the way to the sign-in page."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -172,11 +172,11 @@ class GuardedSocket:
     entrance: Authenticator
     cookies: dict[str, str]
     seen: Identity
-    _receive: Any
-    _send: Any
+    _receive: Receive
+    _send: Send
     _cut: bool = False
 
-    async def receive(self) -> Any:
+    async def receive(self) -> Message:
         """The next message, unless it is from somebody who is not let in so any more."""
         message = await self._receive()
         if message["type"] != "websocket.receive" or self._cut:
@@ -187,7 +187,7 @@ class GuardedSocket:
         await self._send({"type": "websocket.close", "code": 1008})
         return {"type": "websocket.disconnect", "code": 1008}
 
-    async def send(self, message: Any) -> None:
+    async def send(self, message: Message) -> None:
         """Nothing more once the line is cut."""
         if not self._cut:
             await self._send(message)

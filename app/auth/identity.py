@@ -1,7 +1,5 @@
 """Who has a page open, and whether they may act. Knows no page; routes ask `guard`."""
 
-from typing import Any
-
 from app.auth.authenticator import AuthMode
 from app.background import opened
 from core.errors import Refused
@@ -69,6 +67,6 @@ def _somebody() -> Person:
         raise Refused("Nobody is signed in here any more. Reload the page.")
     if is_signed_in():
         return person
-    state: Any = st.session_state
+    state = st.session_state
     typed = state.get("records-name") or state.get("annotator") or st.query_params.get("annotator")
     return Person(check_name(typed) if typed else NOBODY, MANAGER)

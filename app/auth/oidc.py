@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from app.auth.secret_file import read_secret_table
 from core.errors import BadInput, Refused
@@ -14,7 +13,7 @@ OF_A_PROVIDER = ("client_id", "client_secret", "server_metadata_url")
 LEAST_SECRET = 32
 
 
-def read_auth(project: Path) -> dict[str, Any]:
+def read_auth(project: Path) -> dict[str, object]:
     """[auth] of the project's secrets.toml, or {}. Raises BadInput without quoting a value, Refused without Authlib."""
     auth = read_secret_table(project).get("auth")
     if auth is None:
@@ -23,24 +22,24 @@ def read_auth(project: Path) -> dict[str, Any]:
         raise BadInput(f"[auth] in .streamlit/secrets.toml needs {' and '.join(NEEDED)}; see the README.")
     if not any(all(name in table for name in OF_A_PROVIDER) for table in _providers(auth).values()):
         raise BadInput(f"[auth] in .streamlit/secrets.toml needs {', '.join(OF_A_PROVIDER)}; see the README.")
-    if len(auth["cookie_secret"]) < LEAST_SECRET:
+    if len(str(auth["cookie_secret"])) < LEAST_SECRET:
         raise BadInput(f"cookie_secret under [auth] signs who somebody is: make it {LEAST_SECRET} characters or more.")
     if find_spec("authlib") is None:
         raise Refused("Signing in by [auth] needs Authlib. Install it: pip install 'rondo[oidc]'.")
     return auth
 
 
-def provider_names(auth: Mapping[str, Any]) -> list[str]:
+def provider_names(auth: Mapping[str, object]) -> list[str]:
     """As `st.login` takes them: `default` where the settings stand in [auth] itself."""
     return [name for name, table in _providers(auth).items() if all(key in table for key in OF_A_PROVIDER)]
 
 
-def _providers(auth: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+def _providers(auth: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
     tables = {name: table for name, table in auth.items() if isinstance(table, dict) and name != "client_kwargs"}
     return {"default": auth, **tables}
 
 
-def claims_of(cookies: Mapping[str, str]) -> dict[str, Any]:
+def claims_of(cookies: Mapping[str, str]) -> dict[str, object]:
     """What the provider said of whoever has these cookies, {} where Streamlit did not sign it."""
     from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
     from streamlit.web.server.starlette.starlette_websocket import _get_signed_cookie_with_chunks

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import BadInput
 
@@ -59,24 +60,24 @@ def host_name(authority: str) -> str:
 class Behind:
     """Plain ASGI: takes the prefix off what comes in, if the proxy has not, and puts it before what goes out."""
 
-    def __init__(self, app: Any, address: PublicAddress) -> None:
+    def __init__(self, app: ASGIApp, address: PublicAddress) -> None:
         self._app = app
         self._address = address
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Cookies are for the scheme that people see; redirects stay under the prefix."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
 
-        async def outward(message: Any) -> None:
+        async def outward(message: Message) -> None:
             if message["type"] in ("http.response.start", "websocket.accept"):
                 message["headers"] = list(self._headers(message.get("headers", ())))
             await send(message)
 
         await self._app(self._inward(scope), receive, outward)
 
-    def _inward(self, scope: dict[str, Any]) -> dict[str, Any]:
+    def _inward(self, scope: Scope) -> Scope:
         prefix, path = self._address.path, scope["path"]
         secure = self._address.scheme == "https"
         scheme = {"http": "https", "websocket": "wss"}[scope["type"]] if secure else scope["scheme"]

@@ -4,7 +4,6 @@ import os
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 from core.errors import BadInput
 
@@ -20,7 +19,7 @@ SHARED = "RONDO_ACCESS_CODE"
 """the code that a small team shares; it is taken out of the environment, so that no job inherits it"""
 
 
-def read_secret_table(project: Path) -> dict[str, Any]:
+def read_secret_table(project: Path) -> dict[str, object]:
     """All of the file, {} where there is none. Raises BadInput."""
     path = project / ".streamlit" / "secrets.toml"
     if not path.exists():
@@ -43,8 +42,8 @@ def load_secrets(project: Path) -> None:
     """Puts what the file says into the environment, where a variable of that name does not stand there already."""
     secret_table = read_secret_table(project)
     for name in NAMES:
-        if isinstance(secret_table.get(name), str):
-            os.environ.setdefault(name, secret_table[name])
+        if isinstance(value := secret_table.get(name), str):
+            os.environ.setdefault(name, value)
 
 
 def take_shared_code(project: Path) -> str:

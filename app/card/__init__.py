@@ -1,9 +1,10 @@
-"""The labelling card: a component that lives in the browser and talks to `app.http.label_routes`. Knows no records."""
+"""The card: a component that lives in the browser and talks to `app.http`. Knows no records and no task."""
 
+import re
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -12,45 +13,52 @@ from app.background import ProjectServer
 from app.http.label_routes import card_setup
 from core.people.people import MANAGER, Person
 
-_PARTS = (
-    "tab",
-    "outbox",
-    "past",
-    "visit",
-    "line",
-    "listening",
-    "label_keys",
-    "keys",
-    "elements",
-    "record",
-    "view",
-    "paint",
-    "card",
-)
+_FOLDER = Path(__file__).parent
+_IMPORT = re.compile(r'^import (?:[^;]*? from )?"(\.[^"]+)";\n', re.MULTILINE)
 
 
 def draw_card(office: ProjectServer, annotator: str) -> None:
     """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
-    html, css, js = _sources()
-    card = st.components.v2.component("rondo_card", html=html, css=css, js=js)
-    card(key="card", data=card_data(office, annotator))
+    _draw(office, annotator, "labelling", "card")
 
 
-def card_data(office: ProjectServer, annotator: str) -> dict[str, Any]:
-    """What a card in the browser begins with; the token says who answers."""
+def draw_adjudication(office: ProjectServer, who: str) -> None:
+    """The card on the most instructive conflict, decided under this person's name."""
+    _draw(office, who, "adjudication", "adjudication")
+
+
+def _draw(office: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
+    """source: where the card gets its records. The token says who answers."""
     person = office.entrance.person(annotator) or Person(annotator, MANAGER)
-    return {
+    data: dict[str, Any] = {
+        "source": source,
         "project": project_id(office.secret),
         "annotator": annotator,
         "token": office.entrance.label_token(person, time.time()),
         "setup": card_setup(office.settings()),
     }
+    html, css, js = card_sources()
+    st.components.v2.component("rondo_card", html=html, css=css, js=js)(key=key, data=data)
 
 
 @cache
-def _sources() -> tuple[str, str, str]:
-    """HTML, CSS and one JavaScript module: the parts in the order in which they need each other."""
-    folder = Path(__file__).parent
-    read = {name: (folder / name).read_text(encoding="utf-8") for name in ("card.html", "card.css")}
-    js = "\n".join((folder / f"{part}.js").read_text(encoding="utf-8") for part in _PARTS)
-    return read["card.html"], read["card.css"], js
+def card_sources() -> tuple[str, str, str]:
+    """HTML, CSS and one JavaScript module: the frame and every task."""
+    styles = [_FOLDER / "card.css", *sorted((_FOLDER / "tasks").glob("*.css"))]
+    css = "\n".join(path.read_text(encoding="utf-8") for path in styles)
+    return (_FOLDER / "card.html").read_text(encoding="utf-8"), css, bundle(_FOLDER / "card.js")
+
+
+def bundle(entry: Path) -> str:
+    """One JavaScript module of a file and all that it imports, each after what it needs; Streamlit takes one text."""
+    parts: dict[Path, str] = {}
+
+    def add(path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        for name in _IMPORT.findall(text):
+            if (needed := (path.parent / name).resolve()) not in parts:
+                add(needed)
+        parts[path] = re.sub("^export (?!default)", "", _IMPORT.sub("", text), flags=re.MULTILINE)
+
+    add(entry.resolve())
+    return "\n".join(parts.values())

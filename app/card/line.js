@@ -1,5 +1,7 @@
 // The line to the server: one request at a time that hands events in and gets records. Knows no page.
 
+import { openTabs } from "./tab.js";
+
 const LEAST_PAUSE_MS = 100;
 const TIMEOUT_MS = 10_000;
 const RETRY_MS = [3000, 5000, 10_000];
@@ -9,9 +11,9 @@ const ADOPT_MS = 30_000;
 const MOST_EVENTS = 200;
 const KEEPALIVE_BYTES = 60_000;
 
-class Line {
-  constructor(visit, tab, annotator, path = "api/label/events") {
-    this.path = path;
+export class Line {
+  constructor(visit, tab, annotator) {
+    this.path = visit.source.path;
     this.visit = visit;
     this.outbox = visit.outbox;
     this.tab = tab;
@@ -41,21 +43,30 @@ class Line {
   /** Sends soon, if there is anything to send or to get. */
   pump() {
     if (this.busy || this.timer) return;
-    const visit = this.visit;
-    const wanted = !this.short && visit.wanted();
-    if (!this.outbox.size && !visit.giveBack.size && !wanted) return;
+    const want = this.short ? 0 : this.want();
+    if (!this.outbox.size && !this.visit.giveBack.size && !want) return;
     this.later(this.failures ? this.retryDelay() : this.ended + LEAST_PAUSE_MS - performance.now());
   }
 
   /** Asks when there is nothing to show; keeps the records at hand while somebody is there, else gives them back. */
   tick() {
     if (this.busy || this.timer) return;
-    const now = performance.now();
-    const present = now - this.used < this.visit.setup.lease_seconds * 1000;
+    const present = this.isPresent();
     if (!present) this.visit.giveUp(this.visit.queue.length);
-    const idle = now - this.ended > IDLE_MS;
+    const idle = performance.now() - this.ended > IDLE_MS;
     if (this.failures || (present && !this.visit.card) || (idle && (present || !this.visit.card))) this.later(0);
     else if (present || this.outbox.size || this.visit.giveBack.size) this.pump();
+  }
+
+  /** Whether somebody was at the keys within the time of a lease. */
+  isPresent() {
+    return performance.now() - this.used < this.visit.setup.lease_seconds * 1000;
+  }
+
+  /** How many more records to ask for; where nobody is at the keys, one for an empty screen. */
+  want() {
+    const shortage = this.visit.shortage();
+    return this.isPresent() ? shortage : Math.min(shortage, this.visit.card ? 0 : 1);
   }
 
   /** Somebody is at the keys. */
@@ -89,10 +100,10 @@ class Line {
       this.failures = 0;
       this.trouble = "";
       this.short = body.want > 0 && !reply.cards.length;
-      this.visit.take(reply, body.give_back);
+      this.visit.receive(reply, body.give_back);
     } catch (error) {
       this.failures += 1;
-      this.trouble = error instanceof Unwelcome ? error.message : "offline";
+      this.trouble = error instanceof Refusal ? error.message : "offline";
       this.visit.changed();
     }
     this.busy = false;
@@ -107,7 +118,7 @@ class Line {
       events: this.outbox.events.slice(0, this.batch),
       have: visit.queue.map((card) => card.id),
       give_back: [...visit.giveBack],
-      want: visit.wanted(),
+      want: this.want(),
       version: visit.version,
       turn: visit.count(),
       tabs: this.tabs,
@@ -115,7 +126,7 @@ class Line {
     };
   }
 
-  /** The reply, or an error: Unwelcome where the server refused, TypeError or a timeout where it could not be reached. */
+  /** The reply, or an error: Refusal where the server refused, TypeError or a timeout where it could not be reached. */
   async post(body, renewed = false) {
     const response = await this.fetch(this.path, body, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     if (response.ok) return response.json();
@@ -126,12 +137,12 @@ class Line {
     if (response.status === 413) this.batch = Math.max(1, Math.floor(this.batch / 2));
     if (response.status >= 500) throw new TypeError("the server is in trouble");
     const { error } = await response.json();
-    throw new Unwelcome(error);
+    throw new Refusal(error);
   }
 
   async renewToken() {
     const response = await this.fetch("api/label/token", { annotator: this.annotator }, {});
-    if (!response.ok) throw new Unwelcome("This visit has ended. Reload the page; nothing is lost.");
+    if (!response.ok) throw new Refusal("This visit has ended. Reload the page; nothing is lost.");
     this.token = (await response.json()).token;
   }
 
@@ -156,4 +167,4 @@ class Line {
 }
 
 /** The server understood and said no. */
-class Unwelcome extends Error {}
+class Refusal extends Error {}

@@ -1,12 +1,14 @@
-// Events that are not yet durable on the server, kept in this browser until they are. Knows no records and no page.
+// Events that are not yet durable on the server, stored in this browser until they are. Knows no records and no page.
 
-class Outbox {
+import { openTabs, storage } from "./tab.js";
+
+export class Outbox {
   /** scope: project and annotator. What this tab left behind before a reload is there again. */
   constructor(scope, tab) {
     this.prefix = `rondo:outbox:${scope}:`;
     this.tab = tab;
-    this.events = kept.get("localStorage", this.prefix + tab) ?? [];
-    this.kept = true;
+    this.events = storage.get("localStorage", this.prefix + tab) ?? [];
+    this.stored = true;
   }
 
   get size() {
@@ -39,20 +41,20 @@ class Outbox {
   /** Takes over what tabs of this person left that are no longer open; sending an event twice does no harm. */
   async adopt() {
     const open = await openTabs();
-    for (const key of kept.keys("localStorage", this.prefix)) {
+    for (const key of storage.keys("localStorage", this.prefix)) {
       const tab = key.slice(this.prefix.length);
       if (tab === this.tab || open.includes(tab)) continue;
       const known = new Set(this.events.map((event) => event.eid));
-      const orphans = (kept.get("localStorage", key) ?? []).filter((event) => !known.has(event.eid));
+      const orphans = (storage.get("localStorage", key) ?? []).filter((event) => !known.has(event.eid));
       this.events.unshift(...orphans);
       this.save();
-      if (this.kept) kept.drop("localStorage", key);
+      if (this.stored) storage.drop("localStorage", key);
     }
   }
 
   save() {
     const key = this.prefix + this.tab;
-    if (this.events.length) this.kept = kept.set("localStorage", key, this.events);
-    else kept.drop("localStorage", key);
+    if (this.events.length) this.stored = storage.set("localStorage", key, this.events);
+    else storage.drop("localStorage", key);
   }
 }

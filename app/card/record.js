@@ -1,10 +1,14 @@
 // Painting a record, its fields and what is known about it. Texts go in as text: whatever they hold, they have no elements.
 
+import { element } from "./elements.js";
+
 const LONG_TEXT = 1500;
 
-function paintCard(root, card) {
+/** task: may draw the body itself. */
+export function paintRecord(root, card, task) {
   const record = root.querySelector(".record");
-  record.textContent = card?.text ?? "";
+  if (card && task.drawRecord) task.drawRecord(record, card);
+  else record.textContent = card?.text ?? "";
   record.dataset.recordId = card?.id ?? "";
   record.scrollTop = 0;
   const fields = (card?.fields ?? []).filter((field) => field.value !== card.text);

@@ -1,11 +1,11 @@
 // Which browser tab this is. Two tabs of one person hold different records, so no two open tabs may share a name.
 
 /** Lives as long as the page does, also when Streamlit takes the component away and puts it back. */
-const ROOM = (globalThis.__rondo ??= { tab: null, visits: new Map() });
+export const ROOM = (globalThis.__rondo ??= { tab: null, visits: new Map() });
 const BEAT_MS = 3000;
 
-/** Storage that may be full, forbidden or absent: then things are simply not kept. */
-const kept = {
+/** Storage that may be full, forbidden or absent: then things are simply not there. */
+export const storage = {
   get(store, key) {
     try { return JSON.parse(globalThis[store].getItem(key)); } catch { return null; }
   },
@@ -13,7 +13,7 @@ const kept = {
     try { globalThis[store].setItem(key, JSON.stringify(value)); return true; } catch { return false; }
   },
   drop(store, key) {
-    try { globalThis[store].removeItem(key); } catch { /* nothing was kept there */ }
+    try { globalThis[store].removeItem(key); } catch { /* nothing stood there */ }
   },
   keys(store, prefix) {
     try { return Object.keys(globalThis[store]).filter((key) => key.startsWith(prefix)).sort(); } catch { return []; }
@@ -21,7 +21,7 @@ const kept = {
 };
 
 /** A UUID; crypto.randomUUID is missing where the page comes over plain HTTP from another machine. */
-function newId() {
+export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;
@@ -31,15 +31,15 @@ function newId() {
 }
 
 /** The same name after a reload; a new one in a tab that was duplicated, whose twin is still open. */
-function claimTab() {
+export function claimTab() {
   return (ROOM.tab ??= findTab());
 }
 
 async function findTab() {
-  const before = kept.get("sessionStorage", "rondo:tab");
+  const before = storage.get("sessionStorage", "rondo:tab");
   if (before && (await holdTab(before))) return before;
   const fresh = newId().slice(0, 18);
-  kept.set("sessionStorage", "rondo:tab", fresh);
+  storage.set("sessionStorage", "rondo:tab", fresh);
   await holdTab(fresh);
   return fresh;
 }
@@ -60,19 +60,19 @@ function holdTab(tab) {
 /** Without locks a tab shows by a time stamp that it lives. */
 function startBeating(tab) {
   const key = `rondo:beat:${tab}`;
-  if (Date.now() - (kept.get("localStorage", key) ?? 0) < 2 * BEAT_MS) return false;
-  const beat = () => kept.set("localStorage", key, Date.now());
+  if (Date.now() - (storage.get("localStorage", key) ?? 0) < 2 * BEAT_MS) return false;
+  const beat = () => storage.set("localStorage", key, Date.now());
   beat();
   setInterval(beat, BEAT_MS);
-  addEventListener("pagehide", () => kept.drop("localStorage", key));
+  addEventListener("pagehide", () => storage.drop("localStorage", key));
   return true;
 }
 
 /** The tabs of this browser that are open now. */
-async function openTabs() {
+export async function openTabs() {
   if (navigator.locks) return (await navigator.locks.query()).held.map(({ name }) => name).filter(isTab).map(tabOf);
-  const beating = (key) => Date.now() - (kept.get("localStorage", key) ?? 0) < 2 * BEAT_MS;
-  return kept.keys("localStorage", "rondo:beat:").filter(beating).map(tabOf);
+  const beating = (key) => Date.now() - (storage.get("localStorage", key) ?? 0) < 2 * BEAT_MS;
+  return storage.keys("localStorage", "rondo:beat:").filter(beating).map(tabOf);
 }
 
 function isTab(name) {

@@ -1,14 +1,18 @@
-// What is seen of a visit. Texts go in as text, never as HTML. Knows the page and no network.
+// What is seen of a visit, whatever the task. Texts go in as text, never as HTML. Knows the page and no network.
 
-const LEAST_SHOWN = 0.05; // chances of less say nothing on a button
+import { element, keyButton, setText } from "./elements.js";
+import { isComposing, listen } from "./keyboard.js";
+import { ACTIONS, actionOf, helpRows, keyName, scrollOf } from "./keys.js";
+import { paintRecord } from "./record.js";
 
-class View {
+const WITHOUT_ANSWER = { skip: "skipped", flag: "flagged" };
+
+export class View {
   constructor(visit, line) {
     this.visit = visit;
     this.line = line;
     this.root = null;
-    this.typed = "";
-    visit.changed = () => this.paint();
+    visit.changed = () => this.root && this.paint();
   }
 
   find(selector) {
@@ -17,99 +21,78 @@ class View {
 
   /** Streamlit calls again with every change of data or theme; the parts are filled once per page. */
   mount(root) {
-    if (this.root === root && this.find(".labels")?.dataset.setup) return;
+    if (this.root === root && this.find(".desk")?.dataset.setup) return;
+    this.release();
     this.root = root;
-    this.painted = {};
-    this.search = this.find(".search input");
-    this.stop?.();
-    this.sizes?.disconnect();
-    this.stop = listen(this, actionFor);
-    this.wireSearch();
-    this.wireFlag();
-    this.buildActions();
-    this.find(".accept").onclick = () => this.confirm(Infinity);
+    const onUse = () => this.line.noteUse();
+    this.stop = listen((press, at) => this.actionFor(press, at), onUse);
+    this.find(".desk").classList.toggle("review", this.visit.source.review);
+    this.find(".main").setAttribute("aria-label", this.visit.source.title);
+    this.wireNotes();
     this.find(".help .close").onclick = () => this.find(".help").close();
     this.find(".guide").open = matchMedia("(min-width: 56rem)").matches;
-    root.addEventListener("pointerdown", () => this.noteUse());
+    root.addEventListener("pointerdown", onUse);
     this.paint();
     this.sizes = new ResizeObserver(() => this.resized());
     this.sizes.observe(this.find(".main"));
   }
 
   unmount(root) {
-    if (this.root !== root) return; // it was mounted elsewhere meanwhile
+    if (this.root === root) this.release(); // else it was mounted elsewhere meanwhile
+  }
+
+  release() {
     this.stop?.();
-    this.stop = null;
-    this.sizes.disconnect();
+    this.sizes?.disconnect();
     this.root = null;
   }
 
   resized() {
-    if (!this.root || this.typed) return;
-    this.crowded = isCrowded(this);
+    if (!this.root) return;
+    this.visit.task.resize();
     this.paint();
-  }
-
-  noteUse() {
-    this.line.noteUse();
   }
 
   // ---- what keys and buttons do ----
 
-  /** The label that shows this digit. A key that was pressed before the record came up means what it meant on the one before. */
-  pick(digit, at = Infinity) {
-    const { visit } = this;
-    const keys = at < visit.shown.at ? visit.keysOf(visit.past.last?.card) : this.keys();
-    const label = visit.setup.labels.find((one) => one.id === keys.get(String(digit)));
-    if (label && visit.card) this.give(label, at);
+  /** A function that does what a key stands for, or null for a key that is not ours. The task is asked first. */
+  actionFor(press, at) {
+    const step = this.visit.task.key(press, this.visit.moment(at));
+    if (step) return () => this.take(step, at);
+    const name = actionOf(press, this.visit.source, this.visit.task);
+    if (name) return () => this[name](at);
+    const record = this.find(".record");
+    const pixels = scrollOf(press, this.visit.source);
+    return pixels && record.scrollHeight > record.clientHeight + 1 ? () => record.scrollBy(0, pixels) : null;
   }
 
-  /** Key to label id as the buttons show it now: while something is typed, the first labels that fit. */
-  keys() {
-    if (!this.typed.trim() || this.visit.digitsFind) return this.visit.keysOf(this.visit.card);
-    return new Map(this.matches().slice(0, 9).map((label, place) => [String(place + 1), label.id]));
+  /** What a click in the task's part does. */
+  act(change, at = Infinity) {
+    const step = change(this.visit.moment(at));
+    if (step) this.take(step, at);
   }
 
-  give(label, at = Infinity) {
-    const visit = this.visit;
-    if (visit.setup.multi && at < visit.shown.at) return;
-    this.type("");
-    this.flash(label.id);
-    if (visit.setup.multi) {
-      visit.toggle(label.id);
-      this.say(`${label.name} ${visit.chosen.has(label.id) ? "on" : "off"}`);
-    } else if (visit.answer("submit", [label.id], { pressedAt: at })) this.say(label.name);
-  }
-
-  /** Enter: the label that was typed for, else the chosen ones, else the suggestion. */
-  confirm(at) {
-    const visit = this.visit;
-    if (this.typed.trim()) {
-      const found = this.matches()[0];
-      if (found) this.give(found, at);
-      return;
-    }
-    if (!visit.card || at < visit.shown.at) return;
-    if (visit.setup.multi) {
-      const labels = visit.setup.labels.map((label) => label.id).filter((id) => visit.chosen.has(id));
-      if (visit.answer("submit", labels)) this.say(labels.length ? "submitted" : "none of them");
-      return;
-    }
-    const best = visit.suggestion?.labels[0];
-    const label = best && visit.setup.labels.find((one) => one.id === best.id);
-    if (label) this.give(label, at);
+  take(step, at) {
+    if (step.focus) this.find(".answer").querySelector(step.focus).focus();
+    const field = this.find(".reason input");
+    const words = this.visit.take(step, at, field.value.trim() || null);
+    if (step.answer && words) field.value = "";
+    if (words) this.say(words);
   }
 
   skip(at = Infinity) {
-    if (this.visit.answer("skip", [], { pressedAt: at })) this.say("skipped");
+    if (this.visit.answer("skip", null, { pressedAt: at })) this.say("skipped");
+  }
+
+  pass(at = Infinity) {
+    this.say(this.visit.pass(at) ? "passed" : "There is no other record.");
   }
 
   undo() {
-    this.type("");
     this.say(this.visit.undo() ? "undone" : "This is as far back as this visit goes.");
   }
 
-  openFlag() {
+  flag() {
     if (!this.visit.card) return;
     const form = this.find(".flagging");
     form.dataset.record = this.visit.card.id;
@@ -124,82 +107,33 @@ class View {
     this.find(".record").focus({ preventScroll: true });
   }
 
-  toggleHints() {
+  note() {
+    this.find(".reason input").focus();
+  }
+
+  hints() {
     this.visit.hideSuggestions(!this.visit.hidden);
     this.say(this.visit.hidden ? "Suggestions are hidden." : "Suggestions are shown.");
   }
 
-  openHelp() {
-    const list = this.find(".help dl");
-    list.replaceChildren();
-    for (const [key, what] of keysInWords(this.visit)) list.append(element("dt", {}, key), element("dd", {}, what));
+  keys() {
+    const rows = helpRows(this.visit.source, this.visit.task);
+    this.find(".help dl").replaceChildren(...rows.flatMap(([key, text]) => [element("dt", {}, key), element("dd", {}, text)]));
     this.find(".help").showModal();
-  }
-
-  canScroll() {
-    const record = this.find(".record");
-    return record.scrollHeight > record.clientHeight + 1;
-  }
-
-  scroll(pixels) {
-    this.find(".record").scrollBy(0, pixels);
-  }
-
-  /** Narrows the labels down to those that fit what was typed. */
-  type(text) {
-    if (text === this.typed) return;
-    this.typed = text;
-    if (this.search.value !== text) this.search.value = text;
-    paintMatches(this);
-  }
-
-  /** Whether a label's name holds this text. */
-  fits(text) {
-    return this.visit.setup.labels.some((label) => plain(label.name).includes(plain(text).trim()));
-  }
-
-  /** The labels that fit, best first: the one of that name, names that begin so, names with such a word, the rest. */
-  matches() {
-    const wanted = plain(this.typed.trim());
-    const word = new RegExp(`[^\\p{L}\\p{N}]${escaped(wanted)}`, "u");
-    const rank = (name) => (name === wanted ? 0 : name.startsWith(wanted) ? 1 : word.test(name) ? 2 : 3);
-    return this.visit.setup.labels
-      .map((label) => [plain(label.name), label])
-      .filter(([name]) => name.includes(wanted))
-      .sort(([a], [b]) => rank(a) - rank(b))
-      .map(([, label]) => label);
   }
 
   say(text) {
     this.find(".spoken").textContent = text;
   }
 
-  /** Shows which label was given, until it is saved. */
-  flash(id) {
-    this.flashing?.classList.remove("flash");
-    this.flashing = this.buttons.get(id);
-    this.flashing?.classList.add("flash");
-  }
-
   // ---- setting up ----
 
-  wireSearch() {
-    this.search.oninput = () => this.type(this.search.value);
-    this.search.onkeydown = (event) => {
-      event.stopPropagation();
-      if (isComposing(event)) return;
-      if (event.key === "Escape") this.type("");
-      if (event.key === "Enter") this.confirm(event.timeStamp);
-      if (event.key === "Escape" || event.key === "Enter") this.search.blur();
-    };
-  }
-
-  wireFlag() {
+  wireNotes() {
     const form = this.find(".flagging");
     form.onsubmit = (event) => {
       event.preventDefault();
       const note = form.querySelector("input").value.trim() || null;
-      if (form.dataset.record === this.visit.card?.id && this.visit.answer("flag", [], { note })) this.say("flagged");
+      if (form.dataset.record === this.visit.card?.id && this.visit.answer("flag", null, { note })) this.say("flagged");
       this.closeFlag();
     };
     form.onkeydown = (event) => {
@@ -209,29 +143,125 @@ class View {
       } else if (event.key === "Escape") this.closeFlag();
     };
     form.querySelector(".cancel").onclick = () => this.closeFlag();
+    const reason = this.find(".reason input");
+    reason.onkeydown = (event) => {
+      event.stopPropagation();
+      if ((event.key === "Escape" || event.key === "Enter") && !isComposing(event)) reason.blur();
+    };
   }
 
   buildActions() {
-    const letters = !this.visit.typing;
-    const actions = [
-      ["skip", "Skip", "Space", "Space", () => this.skip()],
-      ["undo", "Undo", "⌫", "Backspace", () => this.undo()],
-      ["flag", "Flag", letters ? "f" : "", "f", () => this.openFlag()],
-      ["hints", "Hints", letters ? "h" : "", "h", () => this.toggleHints()],
-      ["keys", "Keys", "?", "?", () => this.openHelp()],
-    ];
-    const buttons = actions.map(([name, text, shown, key, act]) => keyButton({ name, text, shown, key: shown ? key : "" }, act));
-    if (this.visit.setup.multi) {
-      buttons.unshift(keyButton({ name: "submit", text: "Submit", shown: "Enter", key: "Enter" }, () => this.confirm(Infinity)));
-    }
+    const { source, task } = this.visit;
+    const buttons = source.actions.map((name) => {
+      const { text, key, cap } = ACTIONS[name];
+      const shown = keyName({ key }, task);
+      return keyButton({ name, text, shown: shown && (cap ?? shown), key: shown }, () => this[name]());
+    });
+    const enter = { key: "Enter", digit: null, letter: "" };
+    const submit = () => this.act((moment) => task.key(enter, moment));
+    if (task.submits) buttons.unshift(keyButton({ name: "submit", text: source.submit, shown: "Enter", key: "Enter" }, submit));
     this.find(".actions").replaceChildren(...buttons);
   }
 
-  paint() {
-    if (this.root) paintAll(this);
-  }
-}
+  // ---- painting: each part compares what it would show with what it shows, so that a key press touches little ----
 
-function escaped(text) {
-  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  paint() {
+    const { visit, line } = this;
+    const { card } = visit;
+    this.paintSetup();
+    if (this.painted.card !== card) this.paintCard(card);
+    this.find(".sheet").hidden = this.find(".reason").hidden = !card;
+    this.paintEmpty();
+    visit.task.draw(this.find(".answer"), visit.moment(), (change, at) => this.act(change, at));
+    this.find("[data-action=hints]")?.setAttribute("aria-pressed", String(!visit.hidden));
+    this.paintState(visit.outbox, line.trouble);
+    this.paintProgress();
+  }
+
+  /** The task's part, the guidelines and the buttons, when they are new or a person changed them on another page. */
+  paintSetup() {
+    const { setup, task, source } = this.visit;
+    const desk = this.find(".desk");
+    if (desk.dataset.setup === setup.key) return;
+    desk.dataset.setup = setup.key;
+    this.painted = {};
+    this.find(".answer").replaceChildren();
+    this.buildActions();
+    this.find(".rules").textContent = setup.guidelines;
+    const terms = task.glossary();
+    this.find(".names").replaceChildren(
+      ...terms.flatMap(([term, text]) => [element("dt", { dir: "auto" }, term), element("dd", { dir: "auto" }, text)]),
+    );
+    const plain = source.review || (!setup.guidelines && !terms.length);
+    this.find(".guide").hidden = plain;
+    desk.classList.toggle("plain", plain);
+  }
+
+  paintCard(card) {
+    this.painted.card = card;
+    paintRecord(this.root, card, this.visit.task);
+    this.find(".opinions").replaceChildren(...(card?.answers ?? []).map((one) => this.opinion(one)));
+    const form = this.find(".flagging");
+    if (!form.hidden && form.dataset.record !== card?.id) this.closeFlag();
+    for (const button of this.root.querySelectorAll(".actions button")) {
+      const name = button.dataset.action;
+      button.disabled = !card && (name === "submit" || Boolean(ACTIONS[name].needsRecord));
+    }
+  }
+
+  /** A line that shows what one person answered. */
+  opinion({ who, action, note, ...answer }) {
+    const words = WITHOUT_ANSWER[action] ?? this.visit.task.describe(answer);
+    const row = element("li", {}, element("span", { class: "who", dir: "auto" }, who), element("span", { class: "words", dir: "auto" }, words));
+    if (note) row.append(element("span", { class: "note", dir: "auto" }, note));
+    return row;
+  }
+
+  /** What to say when there is no record to show. */
+  paintEmpty() {
+    const { visit, line } = this;
+    const box = this.find(".empty");
+    box.hidden = Boolean(visit.card);
+    if (visit.card) return;
+    let words = visit.task.missing() ?? visit.source.nothing(visit);
+    if (line.trouble === "offline") {
+      words = ["The server cannot be reached", "It is tried again every few seconds. What you answered is kept in this browser."];
+    } else if (line.trouble) words = ["This visit has ended", line.trouble];
+    setText(box.querySelector(".title"), words[0]);
+    setText(box.querySelector(".detail"), words[1]);
+  }
+
+  /** "saved" is only said when every event is durable on the server. */
+  paintState({ size, stored }, trouble) {
+    const kept = stored ? `${size} kept in this browser` : `${size} not kept: this browser's storage is full`;
+    const words = trouble ? (size ? `offline: ${kept}` : "offline") : size ? `saving ${size}…` : "saved";
+    const saved = this.find(".saved");
+    setText(saved, words);
+    saved.dataset.pending = String(size);
+    saved.dataset.state = trouble ? "offline" : size ? "saving" : "saved";
+    const { refused } = this.visit;
+    const notice = this.find(".notice");
+    notice.hidden = !refused.length;
+    if (refused.length) setText(notice, `${refused.length === 1 ? "An answer was" : `${refused.length} answers were`} not accepted: ${refused.at(-1)}`);
+  }
+
+  paintProgress() {
+    const { visit } = this;
+    const [batch, pace] = visit.source.headline(visit);
+    setText(this.find(".batch"), batch);
+    setText(this.find(".pace"), pace);
+    const { size = 0, answered = 0 } = visit.latest?.progress ?? {};
+    const bar = this.find(".bar");
+    bar.setAttribute("aria-valuemax", String(size || 1));
+    bar.setAttribute("aria-valuenow", String(Math.min(answered, size)));
+    bar.firstElementChild.style.width = `${size ? (100 * Math.min(answered, size)) / size : 0}%`;
+    const counts = visit.past.tally;
+    const key = JSON.stringify(counts);
+    if (this.painted.counts === key) return;
+    this.painted.counts = key;
+    const words = (one) => WITHOUT_ANSWER[one] ?? visit.task.describe(JSON.parse(one));
+    this.find(".tally").replaceChildren(
+      ...counts.map(([one, count]) => element("li", {}, element("bdi", {}, words(one)), " ", element("b", {}, String(count)))),
+    );
+  }
 }

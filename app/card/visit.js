@@ -1,28 +1,32 @@
 // One person's visit in one tab: the records at hand, what was answered, and how to go back. Knows no network, no page.
 
-const AHEAD = 40; // records at hand: ten seconds without a server at four keys a second
-const TOP_UP_BELOW = 33;
+import { reservedLetters } from "./keys.js";
+import { Past } from "./past.js";
+import { newId, storage } from "./tab.js";
+import { TASKS } from "./tasks.js";
+
 const RESERVE = 8; // stay at hand while better records are on their way
 const PAUSE_MS = 60_000;
 
-class Visit {
-  constructor(scope, tab, setup, outbox) {
+export class Visit {
+  /** scope: source, project and annotator. source: as `labelling.js` describes it. */
+  constructor(scope, tab, source, setup, outbox) {
+    this.source = source;
     this.outbox = outbox;
-    this.use(setup);
     this.queue = [];
-    this.chosen = new Set(); // labels switched on for the record on the screen, where several may hold
+    this.use(setup);
     this.giveBack = new Set();
     this.version = null;
-    this.progress = null; // null until the server has answered once
-    this.learning = false;
+    this.latest = null; // the newest reply of the server
     this.suggested = false; // whether a suggestion has come in this visit
+    this.saving = null; // the answer that was given last, until all is saved
     this.refused = [];
     this.stamps = [];
     this.shown = { at: 0, because: "arrival" };
     this.past = new Past(`${scope}:${tab}`);
-    this.hidden = kept.get("localStorage", "rondo:hide-suggestions") === true;
+    this.hidden = storage.get("localStorage", "rondo:hide-suggestions") === true;
     this.counterKey = `rondo:counter:${scope}:${tab}`;
-    this.counter = kept.get("sessionStorage", this.counterKey) ?? 0;
+    this.counter = storage.get("sessionStorage", this.counterKey) ?? 0;
     this.changed = () => {};
     this.send = () => {};
   }
@@ -31,65 +35,70 @@ class Visit {
     return this.queue[0] ?? null;
   }
 
-  /**
-   * Labels and what follows from them. typing: labels are found by their letters, as there are more of them than keys.
-   * digitsFind: digits are such letters, and no keys. likeliest: number keys can go to the likeliest labels.
-   */
+  /** The project's settings, when they are new. What is switched on or typed on the record stays. */
   use(setup) {
+    const sameTask = this.setup?.task === setup.task;
     this.setup = setup;
-    this.typing = setup.labels.length > 9 && !areDigits(setup.labels);
-    this.digitsFind = this.typing && setup.labels.some(beginsWithDigit);
-    this.likeliest = this.typing && setup.likeliest_keys && setup.suggestions && !this.digitsFind;
-    this.fixed = this.digitsFind ? new Map() : fixedKeys(setup.labels, DIGITS);
+    const { source } = this;
+    this.task = new TASKS[setup.task](setup, { review: source.review, reserved: reservedLetters(source) });
+    if (!sameTask) this.draft = this.task.start(this.card, null);
   }
 
-  /** Whether the number keys go to the likeliest labels now: they differ from record to record. */
-  get keysFollowModel() {
-    return this.likeliest && this.suggested && !this.hidden;
-  }
-
-  /** Key to label id on this record; the likeliest ones have no key where no suggestion may be shown. */
-  keysOf(card) {
-    if (!this.keysFollowModel) return this.fixed;
-    return new Map((card?.suggestion?.labels ?? []).slice(0, 9).map((one, place) => [String(place + 1), one.id]));
-  }
-
-  get suggestion() {
-    return this.hidden ? null : (this.card?.suggestion ?? null);
+  /** What holds for a key that was pressed at this time; `tasks.js` says what is in it. */
+  moment(at = Infinity) {
+    const early = at < this.shown.at;
+    const record = early ? (this.past.last?.card ?? null) : this.card;
+    const suggestion = this.hidden ? null : (record?.suggestion ?? null);
+    const { draft, hidden, suggested, saving } = this;
+    return { record, draft, suggestion, hidden, suggested, saving, early };
   }
 
   /** A number that grows through reloads: it orders events and requests of this tab. */
   count() {
     this.counter += 1;
-    kept.set("sessionStorage", this.counterKey, this.counter);
+    storage.set("sessionStorage", this.counterKey, this.counter);
     return this.counter;
   }
 
   // ---- what a person does ----
 
-  /** Answers the record on the screen and goes on to the next at once. pressedAt: time stamp of the key press. */
-  answer(action, labels = [], { note = null, pressedAt = Infinity } = {}) {
-    if (pressedAt < this.shown.at) return this.answerTooEarly(action, labels);
-    const card = this.card;
+  /** Does a step of the task. pressedAt: time stamp of the key press. Returns the words to read out, "" for none. */
+  take(step, pressedAt = Infinity, note = null) {
+    if (step.draft) {
+      this.draft = step.draft;
+      this.changed();
+      return step.words ?? "";
+    }
+    if (!step.answer || !this.answer("submit", step.answer, { note, pressedAt })) return "";
+    return this.task.describe(step.answer);
+  }
+
+  /** Answers the record on the screen and goes on to the next at once. answer: null where the action has none. */
+  answer(action, answer = null, { note = null, pressedAt = Infinity } = {}) {
+    const moment = this.moment(pressedAt);
+    if (moment.early) return this.answerTooEarly(action, answer, moment);
+    const { card } = this;
     if (!card) return false;
-    const event = this.emit({ record: card.id, action, labels, note, model: this.suggestion?.model ?? null });
+    this.saving = answer;
+    const event = this.emit({ record: card.id, action, ...answer, note, model: moment.suggestion?.model ?? null });
     this.queue.shift();
-    this.past.push({ card, eid: event.eid, action, labels, number: event.seq });
+    this.past.push(this.entry(card, event, answer));
     this.stamps.push(Date.now());
     this.show("answer");
     return true;
   }
 
   /** The key was pressed before this record came up: it speaks of the one before, or, where there was none, of nothing. */
-  answerTooEarly(action, labels) {
+  answerTooEarly(action, answer, { suggestion }) {
     const last = this.past.last;
     if (this.shown.because !== "answer" || !last) return false;
-    if (last.action === action && String(last.labels) === String(labels)) return true;
-    this.past.remove(last);
+    this.draft = this.task.start(this.card, null);
+    if (last.action === action && JSON.stringify(last.answer) === JSON.stringify(answer)) return true;
+    this.past.remove(last.eid);
+    this.saving = answer;
     this.emit({ record: last.card.id, action: "undo", undoes: last.eid });
-    const model = this.hidden ? null : (last.card.suggestion?.model ?? null);
-    const event = this.emit({ record: last.card.id, action, labels, model });
-    this.past.push({ ...last, eid: event.eid, action, labels, number: event.seq });
+    const event = this.emit({ record: last.card.id, action, ...answer, note: last.note, model: suggestion?.model ?? null });
+    this.past.push(this.entry(last.card, event, answer));
     this.changed();
     return true;
   }
@@ -98,24 +107,28 @@ class Visit {
   undo() {
     const last = this.past.last;
     if (!last) return null;
-    this.past.remove(last);
+    this.past.remove(last.eid);
+    this.saving = null;
     this.emit({ record: last.card.id, action: "undo", undoes: last.eid });
     this.giveBack.delete(last.card.id);
-    this.queue.unshift(last.card);
+    this.queue = [last.card, ...this.queue.filter((card) => card.id !== last.card.id)];
     this.stamps.pop();
-    this.show("undo", this.setup.multi ? last.labels : []);
+    this.show("undo", last.answer);
     return last;
   }
 
-  /** Switches a label on or off, where several may hold. */
-  toggle(label) {
-    if (!this.chosen.delete(label)) this.chosen.add(label);
-    this.changed();
+  /** Leaves the record for later without an answer: it comes again when all others were seen. */
+  pass(pressedAt = Infinity) {
+    if (this.queue.length < 2 || pressedAt < this.shown.at) return false;
+    this.card.seen = false;
+    this.queue.push(this.queue.shift());
+    this.show("pass");
+    return true;
   }
 
   hideSuggestions(hidden) {
     this.hidden = hidden;
-    kept.set("localStorage", "rondo:hide-suggestions", hidden);
+    storage.set("localStorage", "rondo:hide-suggestions", hidden);
     this.changed();
   }
 
@@ -126,9 +139,15 @@ class Visit {
     return whole;
   }
 
+  /** What is remembered of an answer, so that it can be taken back. */
+  entry(card, { eid, seq, action, note }, answer) {
+    const tally = action === "submit" ? this.task.parts(answer).map((part) => JSON.stringify(part)) : [action];
+    return { card, eid, action, answer, note, number: seq, tally };
+  }
+
   /** Another record is on the screen now: painted at once, so that the next key press is about what is seen. */
-  show(because, chosen = []) {
-    this.chosen = new Set(chosen);
+  show(because, answer = null) {
+    this.draft = this.task.start(this.card, answer);
     if (this.card) this.card.seen = true;
     this.changed();
     this.shown = { at: performance.now(), because };
@@ -137,8 +156,9 @@ class Visit {
   // ---- what the server says ----
 
   /** How many more records to ask for. */
-  wanted() {
-    return this.setup.labels.length && this.queue.length < TOP_UP_BELOW ? AHEAD - this.queue.length : 0;
+  shortage() {
+    const { ahead, refill } = this.source;
+    return !this.task.missing() && this.queue.length < refill ? ahead - this.queue.length : 0;
   }
 
   /** Answers per minute since the last pause, 0 while there are too few to tell. */
@@ -150,19 +170,22 @@ class Visit {
     return recent.length < 3 ? 0 : (60_000 * (recent.length - 1)) / Math.max(span, 5000);
   }
 
-  /** Takes a reply in. given: the ids that the request gave back. */
-  take(reply, given) {
-    for (const id of given) this.giveBack.delete(id);
-    for (const [event, reason] of this.outbox.settle(reply.statuses)) this.dropRefused(event, reason);
+  /** Takes a reply in. returned: the ids that the request gave back. */
+  receive(reply, returned) {
+    for (const id of returned) this.giveBack.delete(id);
+    for (const [event, reason] of this.outbox.settle(reply.statuses)) {
+      this.refused.push(reason);
+      this.past.remove(event.eid);
+    }
+    if (!this.outbox.size) this.saving = null;
     if (reply.setup) this.use(reply.setup);
-    this.progress = reply.progress;
-    this.learning = reply.learning;
+    this.latest = reply;
     const taken = new Set(reply.taken);
-    this.keepOnly((card) => card.seen || !taken.has(card.id));
+    this.queue = this.queue.filter((card) => card.seen || !taken.has(card.id));
     if (this.version !== null && this.version !== reply.version) this.dropPrefetched();
-    this.version = reply.version;
+    this.version = reply.version ?? null;
     this.add(reply.cards);
-    this.giveUp(reply.recall);
+    this.giveUp(reply.recall ?? 0);
   }
 
   /** The order changed: what nobody has seen yet is out of order, and goes back as soon as better records are there. */
@@ -175,14 +198,9 @@ class Visit {
   /** Gives back up to so many records that nobody has seen yet, the last ones first. */
   giveUp(count) {
     if (count <= 0) return;
-    const fresh = this.queue.filter((card) => !card.seen);
-    const going = new Set(fresh.slice(-count));
+    const going = new Set(this.queue.filter((card) => !card.seen).slice(-count));
     for (const card of going) this.giveBack.add(card.id);
-    this.keepOnly((card) => !going.has(card));
-  }
-
-  keepOnly(wanted) {
-    this.queue = this.queue.filter(wanted);
+    this.queue = this.queue.filter((card) => !going.has(card));
   }
 
   add(cards) {
@@ -197,11 +215,5 @@ class Visit {
     if (stale >= 0 && ahead >= RESERVE) this.giveUp(this.queue.filter((card) => card.stale && !card.seen).length);
     if (empty && this.card) this.show("arrival");
     else this.changed();
-  }
-
-  dropRefused(event, reason) {
-    this.refused.push(reason);
-    const entry = this.past.find(event.eid);
-    if (entry) this.past.remove(entry);
   }
 }

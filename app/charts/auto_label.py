@@ -1,18 +1,17 @@
-"""The picture of what machine labels would cover at which precision: takes plain rows, returns an Altair chart."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The picture of what machine labels would cover at which precision: returns an Altair chart."""
 
 import altair as alt
 
+from core.auto_label.guarantees import GuaranteeOffer
 
-def coverage_chart(result: Mapping[str, Any]) -> alt.LayerChart | None:
-    """What `core.auto_label.accepting.preview` told: the least precision over the share of the pool covered, the wanted
-    precision as a rule, and the accepted cut as a point. None where there is nothing to draw."""
-    rows = [step for step in result["steps"] if step["audits"]]
+
+def coverage_chart(offer: GuaranteeOffer) -> alt.LayerChart | None:
+    """The least precision over the share of the pool covered, the requested precision as a rule, and the cut that can
+    be accepted as a point. None where there is nothing to draw."""
+    rows = [vars(step) for step in offer.steps if step.audits]
     if not rows:
         return None
-    lowest = min(0.9 * result["precision"], *(max(row["bound"], 0.5) for row in rows))
+    lowest = min(0.9 * offer.precision, *(max(row["bound"], 0.5) for row in rows))
     covered = alt.X("share:Q", title="share of the pool covered", scale=alt.Scale(domain=[0, 1]), axis=_percent())
     least = alt.Y(
         "bound:Q",
@@ -29,10 +28,10 @@ def coverage_chart(result: Mapping[str, Any]) -> alt.LayerChart | None:
     line = (
         alt.Chart(alt.Data(values=rows)).mark_line(point=True, color="#2f6fed").encode(covered, least, tooltip=tooltip)
     )
-    rule = alt.Chart(alt.Data(values=[{"bound": result["precision"]}])).mark_rule(strokeDash=[4, 4], color="#d9822b")
+    rule = alt.Chart(alt.Data(values=[{"bound": offer.precision}])).mark_rule(strokeDash=[4, 4], color="#d9822b")
     drawn = line + rule.encode(least)
-    if result["given"]:
-        point = {key: result[key] for key in ("share", "bound", "covered", "audits", "wrong")}
+    if offer.why is None:
+        point = {key: getattr(offer, key) for key in ("share", "bound", "covered", "audits", "wrong")}
         chosen = alt.Chart(alt.Data(values=[point])).mark_point(size=160, filled=True, color="#3aa76d")
         drawn += chosen.encode(covered, least, tooltip=tooltip)
     return drawn.properties(height=260)

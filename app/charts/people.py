@@ -2,17 +2,19 @@
 
 import altair as alt
 
-from app.charts.quality import GREY, Rows
+from app.charts.quality import GREY
+from core.agreement.agreement import LabelAgreement, PairAgreement, SharedAnswers
+from core.agreement.pace import AnswersAt
 
 BLUE = "#2f6fed"
 CELL, HEAD = 30, 110
 """pixels of a cell, and of the names above the cells"""
 
 
-def pace_chart(rows: Rows) -> alt.Chart:
-    """Answers over time, stacked by person. rows: annotator, at, answers."""
+def pace_chart(rows: list[AnswersAt]) -> alt.Chart:
+    """Answers over time, stacked by person."""
     return (
-        alt.Chart(alt.Data(values=[dict(row) for row in rows]))
+        alt.Chart(alt.Data(values=[vars(row) for row in rows]))
         .mark_bar()
         .encode(
             x=alt.X("at:T", title=None),
@@ -24,16 +26,16 @@ def pace_chart(rows: Rows) -> alt.Chart:
     )
 
 
-def alpha_chart(rows: Rows) -> alt.LayerChart | None:
+def alpha_chart(labels: list[LabelAgreement]) -> alt.LayerChart | None:
     """Alpha of each label with its interval, the least agreed first; the rule is where it can be relied on.
 
-    rows: label, value, low, high, records. None where none can be told.
+    None where no label has an alpha.
     """
-    result = [dict(row) for row in rows if row["value"] is not None]
-    if not result:
+    rows = [{"label": one.label, **vars(one.agreement)} for one in labels if one.agreement.value is not None]
+    if not rows:
         return None
-    lowest = min(0.0, *(row["value"] if row["low"] is None else row["low"] for row in result))
-    base = alt.Chart(alt.Data(values=result)).encode(
+    lowest = min(0.0, *(row["value"] if row["low"] is None else row["low"] for row in rows))
+    base = alt.Chart(alt.Data(values=rows)).encode(
         y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         tooltip=[
             "label:N",
@@ -52,13 +54,13 @@ def alpha_chart(rows: Rows) -> alt.LayerChart | None:
     return (enough.encode(x=alt.X("enough:Q", scale=scale)) + spans + points).properties(height=alt.Step(26))
 
 
-def kappa_chart(pairs: Rows, people: list[str]) -> alt.LayerChart:
+def kappa_chart(pairs: list[PairAgreement], people: list[str]) -> alt.LayerChart:
     """A cell per two people, darker the more they agree; without a figure where kappa cannot be told."""
     cells = [
-        {**dict(pair), "first": first, "second": second}
+        {"first": first, "second": second, **vars(pair.kappa)}
         for pair in pairs
-        if pair["value"] is not None
-        for first, second in ((pair["first"], pair["second"]), (pair["second"], pair["first"]))
+        if pair.kappa.value is not None
+        for first, second in ((pair.first, pair.second), (pair.second, pair.first))
     ]
     return _cells(
         cells,
@@ -70,11 +72,11 @@ def kappa_chart(pairs: Rows, people: list[str]) -> alt.LayerChart:
     )
 
 
-def two_people_chart(rows: Rows, first: str, second: str) -> alt.LayerChart:
-    """What one person said (down) where the other said what (across). rows: first, second, records."""
-    most = max((row["records"] for row in rows), default=1)
-    cells = [{**dict(row), "value": row["records"] / most} for row in rows]
-    order = sorted({str(row[side]) for row in rows for side in ("first", "second")})
+def two_people_chart(rows: list[SharedAnswers], first: str, second: str) -> alt.LayerChart:
+    """What one person answered (down) where the other answered what (across)."""
+    most = max((row.records for row in rows), default=1)
+    cells = [{**vars(row), "value": row.records / most} for row in rows]
+    order = sorted({side for row in rows for side in (row.first, row.second)})
     return _cells(
         cells,
         order,

@@ -1,9 +1,12 @@
 """The picture of a map, as an ECharts option, and the shapes that a person drew on it. Knows no project."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.explore.map_points import Points, Polygon
+from core.explore.map_points import MapPoints, Polygon
+
+if TYPE_CHECKING:
+    import pyarrow  # type: ignore[import-untyped]
 
 PALETTE = (
     "#5555ff",
@@ -37,7 +40,7 @@ GREYS = {"light": ("#9aa5b1", "#c3cad2"), "dark": ("#6b7683", "#48525e")}
 """of the groups without a colour: the other ones, and those with nothing to tell"""
 
 
-def map_chart(shown: Points, theme: str | None) -> dict[str, Any]:
+def map_chart(shown: MapPoints, theme: str | None) -> dict[str, Any]:
     """An option for `st.echarts_chart`: one series for each group that has points, grey ones beneath."""
     order = [*range(shown.coloured, len(shown.groups)), *range(shown.coloured)]
     tables = {index: _table(shown, index) for index in order}
@@ -103,7 +106,7 @@ def drawn_shapes(event: Mapping[str, Any]) -> list[Polygon]:
     return shapes
 
 
-def _colours(shown: Points, mode: str) -> list[str]:
+def _colours(shown: MapPoints, mode: str) -> list[str]:
     """One per group, in their order."""
     greys = list(GREYS[mode][-max(len(shown.groups) - shown.coloured, 1) :])
     if not shown.ordered:
@@ -113,10 +116,10 @@ def _colours(shown: Points, mode: str) -> list[str]:
     return [*(ramp[round(place * 7 / steps)] for place in range(shown.coloured)), *greys]
 
 
-def _table(shown: Points, group: int) -> Any:
+def _table(shown: MapPoints, group: int) -> "pyarrow.Table":
     """Arrow: the chart carries twenty thousand points, and lists of them would be slow."""
-    import pyarrow  # type: ignore[import-untyped]
+    import pyarrow
 
     mine = shown.group == group
-    texts = [look.text for look, take in zip(shown.looks, mine.tolist(), strict=True) if take]
+    texts = [record.text for record, take in zip(shown.records, mine.tolist(), strict=True) if take]
     return pyarrow.table({"x": shown.xy[mine, 0], "y": shown.xy[mine, 1], "text": texts})

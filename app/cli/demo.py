@@ -16,6 +16,7 @@ from typing import Any
 
 from core.errors import Refused
 from core.jobs.bundle import Report
+from core.store.whole_files import whole_file
 
 SHORTEST, LONGEST = 60, 4000
 """characters of a docstring that can be judged by reading it"""
@@ -76,7 +77,7 @@ def open_page(url: str) -> None:
     def wait_and_open() -> None:
         base = url.split("/label")[0]
         for _ in range(300):
-            if answers({"url": base}):
+            if answers(base):
                 webbrowser.open(url)
                 return
             time.sleep(0.2)
@@ -88,12 +89,11 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
     """Answers like somebody who knows the reference by heart, and returns the curve."""
     from app.client import opened_project
     from core import simulate
-    from core.store.pool import POOL
 
     with opened_project(folder) as project:
         ids = project.settings().taxonomy.ids
         truth = {entry["id"]: (ids[entry["truth"]],) for entry in docstrings()}
-        if not project.store.one(f"select count(*) from ({POOL})"):
+        if not project.store.one("select count(*) from pool"):
             raise Refused("Nothing is left to answer in this demo. Delete its folder to start again.")
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
@@ -103,14 +103,12 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
 
 def write_docstrings(file: Path) -> None:
     """JSON lines with id, text, name and split; the chapter stands only where the record is gold."""
-    partial = file.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as lines:
+    with whole_file(file) as partial, partial.open("w", encoding="utf-8") as lines:
         for entry in docstrings():
             gold = entry["split"] == "test"
             chapter = entry["truth"] if gold else None
             entries = {key: entry[key] for key in ("id", "text", "name")}
             lines.write(json.dumps({**entries, "split": entry["split"], "chapter": chapter}, ensure_ascii=False) + "\n")
-    os.replace(partial, file)
 
 
 def docstrings() -> Iterator[dict[str, Any]]:

@@ -1,26 +1,27 @@
-"""Commands that look at what was measured and done: suspicious labels, the map, past rounds. Knows no verb's work."""
+"""Commands that look at what was measured and done: suspicious labels, the map. Knows no verb's work."""
 
 from typing import Annotated
 
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
-from app.cli.terminal import show
+from app.cli.terminal import present, show
 
 
-def rechoose(
-    context: typer.Context,
-    batch: Annotated[int, typer.Argument(metavar="ROUND", help="Its number.")],
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Choose a past round's batch again by its seed, and say whether it is the same."""
-    show("rechoose", run_verb(folder_of(context, project), "rechoose", batch=batch), as_json=as_json)
-
-
-def inspect(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def inspect_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Look for suspicious labels, hard records, near-duplicates with different labels, and outliers."""
-    show("inspect", run_verb(folder_of(context, project), "inspect"), as_json=as_json)
+    from core.explore.explore_jobs import Inspection
+    from core.explore.label_errors import inspect
+
+    def lines(result: Inspection) -> list[str]:
+        return [
+            f"Looked at {result.labelled:,} labelled records in {result.seconds:.1f} s: "
+            f"{result.label_error:,} likely label errors, {result.ambiguous:,} ambiguous, "
+            f"{result.near_duplicate:,} pairs of near-duplicates with different labels, {result.outlier:,} outliers.",
+            "See them on the Records page: rondo up",
+        ]
+
+    present(run_verb(folder_of(context, project), inspect), lines, as_json=as_json)
 
 
 def calibrate(
@@ -33,9 +34,25 @@ def calibrate(
     show("calibrate", run_verb(folder_of(context, project), "calibrate", size=size), as_json=as_json)
 
 
-def quality(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def quality_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Measure how good people's answers are: by known answers and by each other's."""
-    show("quality", run_verb(folder_of(context, project), "quality"), as_json=as_json)
+    from rich.markup import escape
+    from rich.table import Table
+
+    from core.agreement.annotator_quality import MeasuredQuality, quality
+
+    def lines(result: MeasuredQuality) -> list[Table | str]:
+        table = Table(box=None, pad_edge=False)
+        table.add_column("annotator")
+        for name in ("answers", "of gold right", "right", "informed", "weight"):
+            table.add_column(name, justify="right")
+        for one in result.people:
+            gold = f"{one.gold.value:.0%} of {one.gold.n}" if one.gold else "-"
+            figures = ("-" if value is None else f"{value:.2f}" for value in (one.right, one.informed, one.weight))
+            table.add_row(escape(one.annotator), f"{one.answers:,}", gold, *figures)
+        return [table, *result.sentences]
+
+    present(run_verb(folder_of(context, project), quality), lines, as_json=as_json)
 
 
 def map_(
@@ -45,10 +62,15 @@ def map_(
     as_json: JsonOption = False,
 ) -> None:
     """Lay the records out in the plane, for the Map page."""
-    show("map", run_verb(folder_of(context, project), "map", again=again), as_json=as_json)
+    from core.explore.maps import CompletedMap, project_map
+
+    def lines(result: CompletedMap) -> list[str]:
+        return [f"{result.points:,} records are on the map, {result.added:,} of them new."]
+
+    present(run_verb(folder_of(context, project), project_map, again=again), lines, as_json=as_json)
 
 
-def auto(
+def auto_(
     context: typer.Context,
     precision: Annotated[float, typer.Option(help="Share of the machine labels that must be right.")] = 0.95,
     per_label: Annotated[
@@ -60,10 +82,42 @@ def auto(
     as_json: JsonOption = False,
 ) -> None:
     """Label by machine what can be guaranteed to be right, with a blind check of it."""
-    options = {"precision": precision, "per_label": per_label, "confidence": confidence, "accept": accept}
-    show("auto", run_verb(folder_of(context, project), "auto", **options), as_json=as_json)
+    from core.auto_label.accepting import auto
+    from core.auto_label.guarantees import GuaranteeOffer
+
+    def lines(offer: GuaranteeOffer) -> list[str]:
+        lines = [
+            f"{offer.covered:,} of {offer.pool:,} records ({offer.share:.0%}) can be labelled by machine with a "
+            f"precision of at least {offer.precision:.1%}, {offer.confidence:.0%} sure.",
+            f"It rests on {offer.audits:,} audit labels, {offer.wrong:,} of them wrong: at least {offer.bound:.1%}.",
+        ]
+        if offer.outside:
+            lines.append(f"{offer.outside:,} records of later imports are left out: no audit speaks for them yet.")
+        lines += [
+            f"  {part.name}: {part.covered:,} records from a probability of {part.threshold:.3f}"
+            for part in offer.labels
+        ]
+        if offer.guarantee is None:
+            return [*lines, "Nothing was changed. To do it: the same with --accept."]
+        done = f"Done: {offer.accepted:,} machine labels; {offer.checks} of them are queued for a blind check."
+        return [*lines, done]
+
+    result = run_verb(
+        folder_of(context, project),
+        auto,
+        precision=precision,
+        per_label=per_label,
+        confidence=confidence,
+        accept=accept,
+    )
+    present(result, lines, as_json=as_json)
 
 
-def withdraw(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+def withdraw_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Take all machine labels back."""
-    show("withdraw", run_verb(folder_of(context, project), "withdraw"), as_json=as_json)
+    from core.auto_label.accepting import Withdrawn, withdraw
+
+    def lines(result: Withdrawn) -> list[str]:
+        return [f"{result.withdrawn:,} machine labels were taken back."]
+
+    present(run_verb(folder_of(context, project), withdraw), lines, as_json=as_json)

@@ -1,12 +1,17 @@
 """The command line's part for people and the history. Imports nothing heavy."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
-from app.cli.terminal import show
+from app.cli.terminal import present
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from core.people.people import People
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Under which the answers are kept.")]
 _ROLES = "annotator labels; adjudicator corrects and settles, too; manager may do everything."
@@ -23,13 +28,29 @@ def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOpt
     """Without a command: list them."""
     context.obj = project or context.obj
     if context.invoked_subcommand is None:
-        show("people", run_verb(folder_of(context, project), "people"), as_json=as_json)
+        list_(context, project, as_json)
 
 
 @people.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List them."""
-    show("people", run_verb(folder_of(context, project), "people"), as_json=as_json)
+    from core.people.people import list_people
+
+    present(run_verb(folder_of(context, project), list_people), _people, as_json=as_json)
+
+
+def _people(result: "People") -> "list[Table | str]":
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not result.people:
+        return [
+            "Nobody yet: whoever reaches the app is a manager, under any name. `rondo people add NAME` changes that."
+        ]
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for one in result.people:
+        table.add_row(escape(one.name), one.role, escape(one.email))
+    return [table]
 
 
 @people.command()
@@ -44,8 +65,18 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Add somebody; prints an access code, once."""
-    result = run_verb(folder_of(context, project), "people_add", name=name, role=role, email=email)
-    show("people_add", result, as_json=as_json)
+    from core.people.people import AddedPerson, add_person
+
+    def lines(result: AddedPerson) -> list[str]:
+        line = f"{result.name} is {_a(result.role)}. The access code, shown this once: {result.code}"
+        return [line, *(["From now on the app asks everybody to sign in, you too."] if result.first else [])]
+
+    result = run_verb(folder_of(context, project), add_person, name=name, role=role, email=email)
+    present(result, lines, as_json=as_json)
+
+
+def _a(role: str) -> str:
+    return f"an {role}" if role[0] in "aeiou" else f"a {role}"
 
 
 @people.command()
@@ -53,7 +84,13 @@ def remove(
     context: typer.Context, name: NameArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Remove somebody: what is open with their code ends at once. Their answers stay."""
-    show("people_remove", run_verb(folder_of(context, project), "people_remove", name=name), as_json=as_json)
+    from core.people.people import RemovedPerson, remove_person
+
+    def lines(result: RemovedPerson) -> list[str]:
+        nobody = "Nobody is left: the app on this machine asks nobody to sign in any more."
+        return [f"{result.name} is out; every answer is kept.", *([] if result.left else [nobody])]
+
+    present(run_verb(folder_of(context, project), remove_person, name=name), lines, as_json=as_json)
 
 
 @people.command("role")
@@ -65,8 +102,12 @@ def role_(
     as_json: JsonOption = False,
 ) -> None:
     """Give somebody another role."""
-    result = run_verb(folder_of(context, project), "people_role", name=name, role=role)
-    show("people_role", result, as_json=as_json)
+    from core.people.people import ChangedRole, set_role
+
+    def lines(result: ChangedRole) -> list[str]:
+        return [f"{result.name} is {_a(result.role)} now, and was {_a(result.before)}."]
+
+    present(run_verb(folder_of(context, project), set_role, name=name, role=role), lines, as_json=as_json)
 
 
 @people.command()
@@ -74,10 +115,18 @@ def code(
     context: typer.Context, name: NameArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Make a new access code; prints it, once."""
-    show("people_code", run_verb(folder_of(context, project), "people_code", name=name), as_json=as_json)
+    from core.people.people import NewCode, new_code
+
+    def lines(result: NewCode) -> list[str]:
+        return [
+            f"{result.name} has a new access code, shown this once: {result.code}",
+            "The old one is worth nothing any more; who signed in with it has to sign in again.",
+        ]
+
+    present(run_verb(folder_of(context, project), new_code, name=name), lines, as_json=as_json)
 
 
-def history(
+def history_(
     context: typer.Context,
     who: Annotated[str | None, typer.Option("--who", help="Only what this person did.")] = None,
     what: Annotated[str | None, typer.Option("--what", help="Only this kind of line, as settings or import.")] = None,
@@ -89,6 +138,28 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """Who did what, and when: the newest first, or all of it as a file."""
-    entries = {"by": who, "what": what, "since": since, "limit": limit}
-    target = {"out": str(out.resolve()), "file_format": file_format} if out else {}
-    show("history", run_verb(folder_of(context, project), "history", **entries, **target), as_json=as_json)
+    from core.people.audit_log import History, history
+
+    def lines(result: History) -> list[str]:
+        if result.file is not None:
+            return [f"Wrote {result.rows:,} lines to {result.file}."]
+        if not result.lines:
+            return ["Nothing like this has happened yet."]
+        return [f"{one.at}  {_printable(one.who)}  {one.what}  {one.detail}" for one in result.lines]
+
+    result = run_verb(
+        folder_of(context, project),
+        history,
+        by=who,
+        what=what,
+        since=since,
+        limit=limit,
+        out=str(out.resolve()) if out else None,
+        file_format=file_format,
+    )
+    present(result, lines, as_json=as_json)
+
+
+def _printable(text: str) -> str:
+    """Without what would move a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

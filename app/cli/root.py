@@ -7,23 +7,20 @@ from typing import Annotated
 import typer
 
 from app.cli.backup import backup, check, repair, restore
-from app.cli.erase import erase
+from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
-from app.cli.inspection import auto, calibrate, inspect, map_, quality, rechoose, withdraw
+from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
 from app.cli.models import models, retrain
 from app.cli.options import (
-    AuditOption,
     JsonOption,
     NoTokenOption,
     ProjectOption,
-    SeedOption,
-    SizeOption,
-    StrategyOption,
     errors,
     folder_of,
     run_verb,
 )
-from app.cli.people import history, people
+from app.cli.people import history_, people
+from app.cli.rounds import fit, next_, rechoose, round_
 from app.cli.status import status
 from app.cli.team import team
 from app.cli.terminal import present, say, show
@@ -145,44 +142,6 @@ def up(
         serve(folder_of(context, project), listening, lambda link: say(f"Rondo is at {link} (Ctrl-C stops it)."))
 
 
-@app.command("next")
-def next_(
-    context: typer.Context,
-    size: SizeOption = None,
-    strategy: StrategyOption = None,
-    seed: SeedOption = None,
-    audit_share: AuditOption = None,
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Choose the next batch and queue it."""
-    options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
-    result = run_verb(folder_of(context, project), "next", **options)
-    show("next", result, as_json=as_json)
-
-
-@app.command()
-def fit(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Learn from the labels so far, score the pool, measure."""
-    show("fit", run_verb(folder_of(context, project), "fit"), as_json=as_json)
-
-
-@app.command("round")
-def round_(
-    context: typer.Context,
-    size: SizeOption = None,
-    strategy: StrategyOption = None,
-    seed: SeedOption = None,
-    audit_share: AuditOption = None,
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """fit, then next."""
-    options = {"size": size, "strategy": strategy, "seed": seed, "audit_share": audit_share}
-    result = run_verb(folder_of(context, project), "round", **options)
-    show("round", result, as_json=as_json)
-
-
 @app.command()
 def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Encode records that have no vector yet; `next` and `round` do it by themselves."""
@@ -239,16 +198,19 @@ def export(
 
 
 app.command()(status)
+app.command("next")(next_)
+app.command()(fit)
+app.command("round")(round_)
 app.command()(backup)
 app.command()(restore)
 app.command("check")(check)
 app.command()(repair)
-app.command()(erase)
-app.command()(auto)
-app.command()(withdraw)
+app.command("erase")(erase_)
+app.command("auto")(auto_)
+app.command("withdraw")(withdraw_)
 app.command()(calibrate)
-app.command()(inspect)
-app.command()(quality)
+app.command("inspect")(inspect_)
+app.command("quality")(quality_)
 app.command("map")(map_)
 app.command()(rechoose)
 app.command()(train)
@@ -260,6 +222,6 @@ app.add_typer(models, name="models")
 app.command()(retrain)
 app.add_typer(team, name="team")
 app.add_typer(people, name="people")
-app.command()(history)
+app.command("history")(history_)
 app.command()(replay)
 app.command()(demo)

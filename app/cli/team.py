@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
-from app.cli.terminal import Ticker, say, show
+from app.cli.terminal import Ticker, present, say
 
 team = typer.Typer(
     help="Annotate as a team in Argilla: start, stop, status, push, sync, users, backup.",
@@ -42,10 +42,24 @@ def start(
     with errors("Stopped; the server was not started."):
         from annotation import server
 
+        def lines(result: server.Started) -> list[str]:
+            if result.already:
+                return [f"Argilla runs already at {result.url} (since {result.since})."]
+            lines = [f"Argilla runs at {result.url}. It goes on until `rondo team stop`."]
+            if result.owner:
+                lines += [
+                    f"  user      {result.owner.username}",
+                    f"  password  {result.owner.password}",
+                    f"  API key   {result.owner.api_key}",
+                    "The password is shown this once and stored nowhere: write it down. "
+                    "The key is kept in .rondo/team/, which only you can read.",
+                ]
+            return [*lines, "Next: rondo team users add NAME"]
+
         result = server.start(_project(context, project), host, port, Ticker())
-        if result["warning"]:
-            say(f"Warning: {result['warning']}", error=True)
-        show("team_start", result, as_json=as_json)
+        if result.warning:
+            say(f"Warning: {result.warning}", error=True)
+        present(result, lines, as_json=as_json)
 
 
 @team.command()
@@ -54,7 +68,10 @@ def stop(context: typer.Context, project: ProjectOption = None, as_json: JsonOpt
     with errors():
         from annotation import server
 
-        show("team_stop", server.stop(_project(context, project)), as_json=as_json)
+        def lines(result: server.Stopped) -> list[str]:
+            return ["Argilla is stopped." if result.stopped else "No Argilla server ran."]
+
+        present(server.stop(_project(context, project)), lines, as_json=as_json)
 
 
 @team.command()
@@ -63,7 +80,16 @@ def status(context: typer.Context, project: ProjectOption = None, as_json: JsonO
     with errors():
         from annotation import server
 
-        show("team_status", server.status(_project(context, project)), as_json=as_json)
+        def lines(result: server.ServerStatus) -> list[str]:
+            if not result.running:
+                return ["No Argilla server runs for this project. Next: rondo team start"]
+            line = f"Argilla {result.version} runs at {result.url} since {result.since} (pid {result.pid}, "
+            line += f"{result.memory_mb:,} MB)"
+            if not result.answers:
+                return [f"{line}, but does not answer. Look into .rondo/team/log.txt, or start it again."]
+            return [f"{line}. People: {result.users:,}, datasets: {result.datasets:,}."]
+
+        present(server.status(_project(context, project)), lines, as_json=as_json)
 
 
 @team.command()
@@ -75,22 +101,44 @@ def backup(
 ) -> None:
     """Copy Argilla's database and its secrets, also while it is running."""
     with errors():
-        from annotation.home import back_up
+        from annotation.home import TeamBackup, back_up
 
-        result = back_up(_project(context, project), out.resolve() if out else None)
-        show("team_backup", result, as_json=as_json)
+        def lines(result: TeamBackup) -> list[str]:
+            return [f"Copied to {result.folder} ({result.bytes:,} bytes)."]
+
+        present(back_up(_project(context, project), out.resolve() if out else None), lines, as_json=as_json)
 
 
-@team.command()
-def push(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+@team.command("push")
+def push_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Send the queue to Argilla: only what has changed, with suggestions, the most useful records first."""
-    show("team_push", run_verb(folder_of(context, project), "team_push"), as_json=as_json)
+    from core.exchange.push import Pushed, push
+
+    def lines(result: Pushed) -> list[str]:
+        lines = [
+            f"Sent {result.sent:,} records ({result.unchanged:,} were there); {result.waiting:,} wait for answers."
+        ]
+        if result.replaced:
+            lines.append(f"Labels or fields have changed: {result.name!r} replaces {result.replaced!r}.")
+        if result.bad:
+            lines.append(f"Argilla refused {len(result.bad):,} records; the others are there.")
+            lines += [f"  {record}: {why}" for record, why in list(result.bad.items())[:10]]
+        return [*lines, f"People answer at {result.url}"]
+
+    present(run_verb(folder_of(context, project), push), lines, as_json=as_json)
 
 
-@team.command()
-def sync(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
+@team.command("sync")
+def sync_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Read what people answered in Argilla; while the app runs this goes on by itself."""
-    show("team_sync", run_verb(folder_of(context, project), "team_sync"), as_json=as_json)
+    from core.exchange.pull import Synced, sync
+
+    def lines(result: Synced) -> list[str]:
+        line = f"Read {result.records:,} records: {result.stored:,} answers are new or changed."
+        refused = f"{result.refused:,} cannot be taken in; the Team page says why."
+        return [line, refused] if result.refused else [line]
+
+    present(run_verb(folder_of(context, project), sync), lines, as_json=as_json)
 
 
 @users.command("add")
@@ -103,25 +151,35 @@ def add(
 ) -> None:
     """Add a person, with a password that is shown this once."""
     with errors():
-        from annotation.accounts import add_user
+        from annotation.accounts import AddedUser, add_user
         from annotation.server import find_connection
         from core.config.settings import read_settings
+
+        def lines(result: AddedUser) -> list[str]:
+            return [
+                f"Added {result.name} ({result.role}), who signs in at {result.url}.",
+                f"  password  {result.password}",
+                "It is shown this once.",
+            ]
 
         folder = _project(context, project)
         settings = read_settings(folder)
         result = add_user(find_connection(folder, settings), settings.team_workspace, name, role)
-        show("team_user_added", result, as_json=as_json)
+        present(result, lines, as_json=as_json)
 
 
 @users.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the people, their roles, and whether they belong to the project's workspace."""
     with errors():
-        from annotation.accounts import list_users
+        from annotation.accounts import TeamUsers, list_users
         from annotation.server import find_connection
         from core.config.settings import read_settings
 
+        def lines(result: TeamUsers) -> list[str]:
+            outside = f", not in the workspace {result.workspace}"
+            return [f"{one.name}  {one.role}{'' if one.member else outside}" for one in result.users]
+
         folder = _project(context, project)
         settings = read_settings(folder)
-        matches = list_users(find_connection(folder, settings), settings.team_workspace)
-        show("team_users", {"workspace": settings.team_workspace, "users": matches}, as_json=as_json)
+        present(list_users(find_connection(folder, settings), settings.team_workspace), lines, as_json=as_json)

@@ -10,16 +10,12 @@ import typer
 from rich.console import Console, RenderableType
 
 from app.cli import (
-    backup_text,
-    erase_text,
-    people_text,
-    team_text,
     training_text,
 )
 from app.cli.import_text import import_lines
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
-from app.rendering.score_text import interval, score_lines
+from app.rendering.score_text import interval
 from core.evaluation.metrics import Metrics
 from core.typed_json import from_json, to_json
 
@@ -85,75 +81,6 @@ def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         say(line)
 
 
-def _fit_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"Learnt from {result['labels']:,} labels in {result['seconds']:.1f} s."] if "labels" in result else []
-    if "labels" in result and result["labels"] == result["labels_before"]:
-        lines.append("  As many as the model before learnt from, so nothing changes.")
-    metrics = from_json(Metrics, result.get("metrics") or {}, "The metrics")
-    lines += score_lines(metrics) if "labels" in result else []
-    return lines + _batch_lines(result)
-
-
-def _round_lines(result: Mapping[str, Any]) -> list[str]:
-    nothing = "Nothing was queued: every record is labelled or queued already."
-    return _fit_lines(result) + ([] if result["queued"] else [nothing])
-
-
-def _batch_lines(result: Mapping[str, Any]) -> list[str]:
-    if "batch" not in result:
-        return [f"Queued {result['test']} test records: their answers are gold."] if result.get("test") else []
-    test = f", {result['test']} test records" if result.get("test") else ""
-    lines = [f"Queued {result['queued']} records as batch {result['batch']}, {result['audit']} of them audit{test}."]
-    return lines + [f"Warning: {warning}" for warning in result["self_test"]["warnings"]]
-
-
-def _rechoose_lines(result: Mapping[str, Any]) -> list[str]:
-    if result["same"]:
-        return [f"Round {result['round']}: the same {result['records']} records in the same order."]
-    return [f"Round {result['round']}: NOT the same. {result['other_records']} of {result['records']} records differ."]
-
-
-def _auto_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{result['covered']:,} of {result['pool']:,} records ({result['share']:.0%}) can be "
-        f"labelled by machine with a "
-        f"precision of at least {result['precision']:.1%}, {result['confidence']:.0%} sure.",
-        f"It rests on {result['audits']:,} audit labels, {result['wrong']:,} of them wrong: "
-        f"at least {result['bound']:.1%}.",
-    ]
-    if result["outside"]:
-        lines.append(f"{result['outside']:,} records of later imports are left out: no audit speaks for them yet.")
-    lines += [
-        f"  {part['name']}: {part['covered']:,} records from a probability of {part['threshold']:.3f}"
-        for part in result["labels"]
-    ]
-    if "guarantee" not in result:
-        return [*lines, "Nothing was changed. To do it: the same with --accept."]
-    return [
-        *lines,
-        f"Done: {result['accepted']:,} machine labels; {result['checks']} of them are queued for a blind check.",
-    ]
-
-
-def _inspect_lines(result: Mapping[str, Any]) -> list[str]:
-    return [
-        f"Looked at {result['labelled']:,} labelled records in {result['seconds']:.1f} s: "
-        f"{result['label_error']:,} likely label errors, {result['ambiguous']:,} ambiguous, "
-        f"{result['near_duplicate']:,} pairs of near-duplicates with different labels, {result['outlier']:,} outliers.",
-        "See them on the Records page: rondo up",
-    ]
-
-
-def _quality_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"{'annotator':<24}{'answers':>8}{'of gold right':>16}{'right':>8}{'informed':>10}{'weight':>8}"]
-    for row in result["people"]:
-        gold = f"{row['gold']['value']:.0%} of {row['gold']['n']}" if row["gold"] else "-"
-        parts = ["-" if row[name] is None else f"{row[name]:.2f}" for name in ("right", "informed")]
-        line = f"{row['annotator'][:23]:<24}{row['answers']:>8,}{gold:>16}{parts[0]:>8}{parts[1]:>10}"
-        lines.append(f"{line}{row['weight']:>8.2f}")
-    return [*lines, *result["sentences"]]
-
-
 def _replay_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"All labels: macro F1 {result['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
@@ -193,23 +120,10 @@ def _demo_lines(result: Mapping[str, Any]) -> list[str]:
 
 _LINES = {
     "import": import_lines,
-    "next": _batch_lines,
-    "fit": _fit_lines,
-    "round": _round_lines,
-    "rechoose": _rechoose_lines,
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],
-    "inspect": _inspect_lines,
-    "quality": _quality_lines,
-    "map": lambda summary: [f"{summary['points']:,} records are on the map, {summary['added']:,} of them new."],
-    "auto": _auto_lines,
-    "withdraw": lambda summary: [f"{summary['withdrawn']:,} machine labels were taken back."],
-    **backup_text.LINES,
     "replay": _replay_lines,
     "demo": _demo_lines,
-    **erase_text.LINES,
     **training_text.LINES,
-    **team_text.LINES,
-    **people_text.LINES,
 }

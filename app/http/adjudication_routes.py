@@ -26,6 +26,7 @@ from core.agreement.conflicts import WORDS, read_conflicts, still_in_conflict
 from core.errors import BadInput, RondoError
 from core.labelling.corrections import decide
 from core.labelling.responses import Event
+from core.tasks.tasks import task_of
 
 MOST_CONFLICTS = 50
 
@@ -53,7 +54,7 @@ def adjudicate_routes(opened: Callable[[], ProjectServer], entrance: Authenticat
 
 def _exchange(office: ProjectServer, who: str, body: dict[str, Any]) -> dict[str, Any]:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(body.get("events", []))
+    events, statuses = read_events(body.get("events", []), task_of(office.project.settings()))
     have, want = ids_in(body, "have"), min(whole_in(body, "want"), MOST_CONFLICTS)
     for event in events:
         statuses[event.eid] = _status(office, event, who)

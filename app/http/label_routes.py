@@ -23,6 +23,8 @@ from core.labelling.responses import Event
 from core.people.names import check_name
 from core.people.people import MANAGER, Person
 from core.people.roles import holders
+from core.tasks.task import Task
+from core.tasks.tasks import task_of
 
 MOST_BYTES = 512_000
 MOST_EVENTS = 500
@@ -107,8 +109,8 @@ def author(request: Request, entrance: Authenticator, right: str) -> str | Respo
 def card_setup(settings: Settings) -> dict[str, Any]:
     """What the card must know besides records; `key` changes with any of it."""
     setup = {
-        "labels": [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active],
-        "multi": settings.multi,
+        "task": settings.task,
+        **task_of(settings).card(settings),
         "guidelines": settings.guidelines,
         "lease_seconds": settings.lease_seconds,
         "suggestions": settings.show_suggestions,
@@ -144,7 +146,7 @@ async def read_body(request: Request) -> dict[str, Any]:
 
 def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> dict[str, Any]:
     """Runs in a thread: it waits for the disk."""
-    events, broken = read_events(body.get("events", []))
+    events, broken = read_events(body.get("events", []), task_of(project.settings()))
     ask = QueueRequest(
         events=tuple(events),
         have=ids_in(body, "have"),
@@ -180,13 +182,13 @@ def whole_in(body: dict[str, Any], name: str) -> int:
     return value
 
 
-def read_events(values: object) -> tuple[list[Event], dict[str, str]]:
+def read_events(values: object, task: Task) -> tuple[list[Event], dict[str, str]]:
     """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
     if not isinstance(values, list) or len(values) > MOST_EVENTS:
         raise BadInput(f"`events` must be a list of at most {MOST_EVENTS} events.")
     events, broken = [], {}
     for place, value in enumerate(values):
-        event = _read_event(value)
+        event = _read_event(value, task)
         if event is not None:
             events.append(event)
         else:
@@ -195,7 +197,7 @@ def read_events(values: object) -> tuple[list[Event], dict[str, str]]:
     return events, broken
 
 
-def _read_event(value: object) -> Event | None:
+def _read_event(value: object, task: Task) -> Event | None:
     if not isinstance(value, dict):
         return None
     match value:
@@ -206,19 +208,23 @@ def _read_event(value: object) -> Event | None:
             "seq": int(seq),
             "ts": int() | float() as ts,
         }:
-            labels, *texts = (value.get(name) for name in ("labels", "note", "undoes", "model"))
+            texts = [value.get(name) for name in ("note", "undoes", "model")]
         case _:
             return None
-    labels = [] if labels is None else labels
-    if not isinstance(labels, list) or abs(ts) > 1e15 or not all(isinstance(label, str) for label in labels):
+    if abs(ts) > 1e15 or not all(text is None or isinstance(text, str) for text in texts):
         return None
-    if not all(text is None or isinstance(text, str) for text in texts):
+    try:
+        answer = _storable(task.read(value)) if action == "submit" else ()
+    except BadInput:
         return None
-    eid, record, action = map(_storable, (eid, record, action))
-    note, undoes, model = (None if text is None else _storable(text) for text in texts)
-    return Event(eid, record, action, tuple(map(_storable, labels)), note, undoes, seq, float(ts), model)
+    eid, record, action, note, undoes, model = map(_storable, (eid, record, action, *texts))
+    return Event(eid, record, action, answer, note, undoes, seq, float(ts), model)
 
 
-def _storable(text: str) -> str:
+def _storable(value: Any) -> Any:
     """Half of a surrogate pair, which JSON can carry and no database takes, becomes a question mark."""
-    return text.encode("utf-8", "replace").decode()
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list | tuple):
+        return type(value)(map(_storable, value))
+    return {_storable(name): _storable(part) for name, part in value.items()} if isinstance(value, dict) else value

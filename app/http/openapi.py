@@ -4,7 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from app.http.job_requests import MOST_LINES, MOST_SECONDS
-from core.jobs.bundle import ENDED, UNDER_WAY
+from core.jobs.states import ENDED, UNDER_WAY
 from core.training.trainers import TRAINERS
 from gpu_jobs.runners.choice import RUNNERS
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from app.request_body import read_at_most
 from core.errors import RondoError
-from core.exchange.pull import PART, hear_now, is_ours, place_of
+from core.exchange.pull import PART, is_ours, place_of, reconcile_now
 from core.exchange.workspace import Workspace
 from core.project import Project
 from core.store.private_files import made_once, private_folder, written
@@ -34,7 +34,7 @@ MOST_BYTES = 4_000_000
 """a call carries the record with all its fields"""
 
 
-class HearingOffice(Protocol):
+class OpenProject(Protocol):
     """What the route needs of an open project."""
 
     @property
@@ -47,30 +47,30 @@ class HearingOffice(Protocol):
 
 @dataclass
 class WebhookBuffer:
-    """Records that Argilla has called about, heard together: it calls once per answer, one call after the other.
+    """Records that Argilla has called about, looked at together: it calls once per answer, one call after the other.
 
     What is lost with the process, or while Argilla does not answer, the next sync finds.
     """
 
     _waiting: set[int] = field(default_factory=set)
-    _hearing: threading.Lock = field(default_factory=threading.Lock)
+    _reconciling: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, n: int) -> None:
-        """One more, for the next `hear`."""
+        """One more, for the next `reconcile`."""
         self._waiting.add(n)
 
-    def hear(self, office: HearingOffice) -> None:
+    def reconcile(self, office: OpenProject) -> None:
         """Until nothing waits; returns at once where somebody else does it. Runs in a thread: it asks Argilla."""
-        while self._waiting and self._hearing.acquire(blocking=False):
+        while self._waiting and self._reconciling.acquire(blocking=False):
             try:
-                self._hear_some(office)
+                self._reconcile_some(office)
             finally:
-                self._hearing.release()
+                self._reconciling.release()
 
-    def _hear_some(self, office: HearingOffice) -> None:
+    def _reconcile_some(self, office: OpenProject) -> None:
         ns = [self._waiting.pop() for _ in range(min(PART, len(self._waiting)))]
         try:
-            stored = hear_now(office.project, ns)
+            stored = reconcile_now(office.project, ns)
         except RondoError as error:
             log.warning("webhook: %s", error)
             return
@@ -78,9 +78,9 @@ class WebhookBuffer:
             office.after_events()
 
 
-def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
+def webhook_routes(opened: Callable[[], OpenProject]) -> list[Route]:
     """`POST /api/webhooks/argilla`: 204 when the record will be looked at; 503 asks to be called again."""
-    ear = WebhookBuffer()
+    buffer = WebhookBuffer()
 
     async def argilla(request: Request) -> Response:
         office = opened()
@@ -92,8 +92,8 @@ def webhook_routes(opened: Callable[[], HearingOffice]) -> list[Route]:
             return JSONResponse({"error": f"A call has at most {MOST_BYTES:,} bytes."}, 413)
         if not _is_signed(office.project.folder, body, request.headers):
             return JSONResponse({"error": "The signature is missing, wrong or too old."}, 401)
-        status = await run_in_threadpool(_note, office.project, ear, body)
-        return Response(status_code=status, background=BackgroundTask(run_in_threadpool, ear.hear, office))
+        status = await run_in_threadpool(_note, office.project, buffer, body)
+        return Response(status_code=status, background=BackgroundTask(run_in_threadpool, buffer.reconcile, office))
 
     return [Route(PATH, argilla, methods=["POST"])]
 
@@ -110,20 +110,20 @@ def _is_signed(project: Path, body: bytes, headers: Mapping[str, str]) -> bool:
     return True
 
 
-def _note(project: Project, ear: WebhookBuffer, body: bytes) -> int:
+def _note(project: Project, buffer: WebhookBuffer, body: bytes) -> int:
     """The HTTP status to answer with. A record that was just pushed may not be written down yet."""
     record, dataset = _named(body)
     n = place_of(project, record)
     if n is None:
         return 503 if is_ours(project, dataset) else 204
-    ear.note(n)
+    buffer.note(n)
     return 204
 
 
 def _named(body: bytes) -> tuple[str, str]:
     """(record, dataset), as Argilla names them; empty where the call is about something else, a ping say."""
     try:
-        record: Any = json.loads(body)["data"]["record"]
+        record = json.loads(body)["data"]["record"]
         return str(record["id"]), str(record["dataset"]["id"])
     except (ValueError, KeyError, TypeError, RecursionError):
         return "", ""

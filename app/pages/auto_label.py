@@ -1,6 +1,7 @@
 """Machine labels: what could be guaranteed, accepting it, how the guarantee in force fares, and taking it back."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from app.pages.parts.widgets import activity
 from core.auto_label import accepting, guarantees
 from core.auto_label.guarantee_sentences import how_it_stands, what_accepting_does, what_can_be_guaranteed
 from core.errors import RondoError
-from core.evaluation.guarantee import Wanted
+from core.evaluation.guarantee import GuaranteeTerms
 from core.project import Project
 from core.reports.card_text import escaped
 from core.reports.export import stamp
@@ -26,20 +27,29 @@ activity(office)
 
 
 @st.cache_data(max_entries=4, show_spinner="Looking …")
-def look(_project: Project, requested: Wanted, at: str) -> dict[str, Any]:
+def look(_project: Project, terms: GuaranteeTerms, at: str) -> guarantees.GuaranteeOffer:
     """Looked at once: a rerun of the page draws it again."""
-    return accepting.preview(_project, requested)
+    return accepting.preview(_project, terms)
 
 
-def act(verb: str, **options: object) -> None:
+def act(change: Callable[[str], object]) -> None:
     """Does it under the name of who is here, and keeps what was wrong, if anything was, for the next run."""
     st.session_state.pop("machine-look", None)
     try:
-        who = demand("manage")
-        if ticket := office.open_ticket(verb, alone=True):  # a second click changes nothing
-            office.run(ticket, lambda *_: None, who=who, **options)
+        change(demand("manage"))
     except RondoError as error:
         st.session_state["machine-trouble"] = str(error)
+
+
+def take_back(who: str) -> object:
+    """Once: a second click changes nothing."""
+    return office.do_alone(who, accepting.withdraw)
+
+
+def accept(terms: GuaranteeTerms, who: str) -> object:
+    """The same."""
+    each, sure = terms.per_label, terms.confidence
+    return office.do_alone(who, accepting.auto, precision=terms.precision, per_label=each, confidence=sure, accept=True)
 
 
 for sentence in guarantees.announcements(office.project):
@@ -51,17 +61,19 @@ if in_force := guarantees.guarantee_in_force(office.project):
     st.header("The guarantee in force")
     st.text(how_it_stands(in_force))
     columns = st.columns(3)
-    columns[0].metric("Machine labels", f"{in_force['covered']:,}")
-    columns[1].metric("Checked: right / wrong", f"{in_force['right']:,} / {in_force['wrong']:,}")
-    columns[2].metric("Checks to answer", f"{in_force['waiting']:,}")
+    columns[0].metric("Machine labels", f"{in_force.covered:,}")
+    columns[1].metric("Checked: right / wrong", f"{in_force.right:,} / {in_force.wrong:,}")
+    columns[2].metric("Checks to answer", f"{in_force.waiting:,}")
     with st.expander("The numbers"):
-        st.dataframe(in_force["labels"], key="in_force", hide_index=True)
+        st.dataframe([vars(label) for label in in_force.labels], key="in_force", hide_index=True)
     with st.popover("Withdraw"):
-        st.text(f"{in_force['covered']:,} machine labels go; their records are in the pool again. Answers stay.")
-        st.button("Withdraw it", key="withdraw", on_click=act, args=("withdraw",))
+        st.text(f"{in_force.covered:,} machine labels go; their records are in the pool again. Answers stay.")
+        st.button(
+            "Withdraw it", key="withdraw", on_click=act, args=(lambda who: office.do_alone(who, accepting.withdraw),)
+        )
 
 st.header("A new guarantee" if in_force else "What could be guaranteed?")
-with st.form("wanted"):
+with st.form("terms"):
     left, middle, right = st.columns(3)
     precision = left.number_input("Right, at least", 0.5, 0.999, 0.95, 0.01, key="precision", help="Of 1")
     confidence = middle.number_input("With confidence", 0.5, 0.999, 0.95, 0.01, key="confidence", help="Of 1")
@@ -69,27 +81,21 @@ with st.form("wanted"):
         "Right for each label", 0.5, 0.999, None, 0.01, key="per-label", placeholder="not guaranteed"
     )
     if st.form_submit_button("Look", key="look", type="primary"):
-        st.session_state["machine-look"] = Wanted(precision, each, confidence)
-if request := st.session_state.get("machine-look"):
+        st.session_state["machine-look"] = GuaranteeTerms(precision, each, confidence)
+terms: GuaranteeTerms | None = st.session_state.get("machine-look")
+if terms is not None:
     try:
-        result = look(office.project, request, stamp(office.project))
+        offer = look(office.project, terms, stamp(office.project))
     except RondoError as error:
         st.info(escaped(error))
         st.stop()
-    st.text(what_can_be_guaranteed(result))
-    if chart := coverage_chart(result):
+    st.text(what_can_be_guaranteed(offer))
+    if chart := coverage_chart(offer):
         st.altair_chart(chart, key="coverage")
         with st.expander("The numbers"):
-            st.dataframe(
-                result["labels"] if result["given"] else result["steps"], key="coverage-table", hide_index=True
-            )
-    if result["given"]:
+            rows = offer.labels if offer.why is None else offer.steps
+            st.dataframe([vars(row) for row in rows], key="coverage-table", hide_index=True)
+    if offer.why is None:
         with st.popover("Accept", type="primary"):
-            st.text(what_accepting_does(result, bool(in_force)))
-            st.button(
-                "Accept them",
-                key="accept",
-                on_click=act,
-                args=("auto",),
-                kwargs={"accept": True, **result["wanted"]},
-            )
+            st.text(what_accepting_does(offer, in_force is not None))
+            st.button("Accept them", key="accept", on_click=act, args=(partial(accept, terms),))

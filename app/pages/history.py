@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.background import opened
 from app.pages.parts.history_view import draw_export, draw_lines, draw_paging, trail
-from core.people.audit_log import Wanted, kinds, lines
+from core.people.audit_log import HistoryFilter, kinds, read_history
 
 office = opened()
 st.title("History")
@@ -17,7 +17,7 @@ with st.container(horizontal=True):
     day = st.date_input("Since", None, key="since", width=220)
 since = datetime.combine(day, time()) if day else None
 places = trail((who, what, since))
-shown = lines(office.project, Wanted(who, what, since, places[-1]))
-draw_lines(shown)
+shown = read_history(office.project, HistoryFilter(who, what, since, places[-1]))
+draw_lines(shown.lines)
 draw_paging(shown, places)
 draw_export(office, who, what, since)

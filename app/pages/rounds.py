@@ -5,8 +5,8 @@ import streamlit as st
 from app.background import opened
 from app.pages.parts.round_view import draw_calibration, draw_confusion, draw_curve, draw_labels, draw_round
 from app.pages.parts.widgets import activity
-from core.reports import model_quality, overview
-from core.reports.datacard import batch_facts
+from core.reports import model_quality
+from core.reports.batches import batches, round_table
 from core.reports.errors import judged_strata, scored_strata
 
 MOST = 20
@@ -14,7 +14,7 @@ MOST = 20
 office = opened()
 st.title("Rounds")
 activity(office)
-rounds = overview.batches(office.project)
+rounds = batches(office.project)
 model = model_quality.newest_model(office.project)
 if not rounds and not model:
     st.info("No batch was chosen yet. The Overview page says what to do first.")
@@ -41,9 +41,8 @@ else:
 
 st.header("Batches")
 requested = st.query_params.get("round") or (rounds and str(rounds[0].round))
-facts = {one["round"]: one for one in batch_facts(office.project)}
-shown = [entry for place, entry in enumerate(rounds) if place < MOST or str(entry.round) == requested]
-for entry in shown:
-    draw_round(office, entry, facts[entry.round], opened=str(entry.round) == requested)
+for place, batch in enumerate(rounds):
+    if place < MOST or str(batch.round) == requested:
+        draw_round(office, batch, opened=str(batch.round) == requested)
 with st.expander("The numbers"):
-    st.dataframe(overview.round_table(rounds), key="rounds", hide_index=True)
+    st.dataframe(round_table(rounds), key="rounds", hide_index=True)

@@ -1,18 +1,56 @@
-"""How far the people of a project agree, in rows for a page. Knows names and labels; statistics are in `measuring`."""
+"""How far the people of a project agree, by name and label. Knows no statistics: they are in `kappa`."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from core.agreement.kappa import Agreement, alpha, confusion, count_categories, count_one, kappas, sheet
-from core.agreement.votes import Crowd, read_crowd
+from core.agreement.kappa import Agreement, Kappa, alpha, confusion, count_categories, count_one, kappas, sheet
+from core.agreement.votes import read_crowd
 from core.project import Project
 
 MOST_PEOPLE = 20
 """people that are compared two by two: the busiest"""
 NONE = "none of them"
-Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class LabelAgreement:
+    """How far people agree on one label against the rest."""
+
+    label: str
+    agreement: Agreement
+
+
+@dataclass(frozen=True)
+class PairAgreement:
+    """How far two people agree."""
+
+    first: str
+    second: str
+    kappa: Kappa
+
+
+@dataclass(frozen=True)
+class AgreementReport:
+    """overall: where several labels may hold, two answers are the same when all labels are. labels: the least agreed
+    first, untold ones last. people: who is compared two by two; left_out: how many are not.
+    """
+
+    overall: Agreement
+    sentence: str
+    labels: list[LabelAgreement]
+    people: list[str]
+    left_out: int
+    pairs: list[PairAgreement]
+
+
+@dataclass(frozen=True)
+class SharedAnswers:
+    """So many records to which one person answered `first` and another `second`."""
+
+    first: str
+    second: str
+    records: int
 
 
 def stamp(project: Project) -> tuple[object, ...]:
@@ -21,32 +59,30 @@ def stamp(project: Project) -> tuple[object, ...]:
     return str(project.folder), count, project.settings().taxonomy.version
 
 
-def agreement(project: Project) -> dict[str, Any]:
-    """Alpha over all and per label, kappa of each two people, and who is compared.
-
-    overall: an `Agreement` as a dict; where several labels may hold, two answers are the same when all labels are.
-    labels: the same for each label against the rest, the least agreed first, untold ones last. pairs: first, second,
-    value, records, same, why.
-    """
-    crowd, names = read_crowd(project), project.settings().taxonomy.names
+def agreement(project: Project) -> AgreementReport:
+    """Alpha over all and per label, kappa of each two of the busiest people."""
+    crowd = read_crowd(project)
     rng = np.random.default_rng(project.settings().seed)
     overall = alpha(count_categories(crowd.votes), rng)
     active = project.settings().taxonomy.active
     labels = [
-        {"label": label.name, **asdict(alpha(count_one(crowd.votes, crowd.has(label.id)), rng))}
+        LabelAgreement(label.name, alpha(count_one(crowd.votes, crowd.has(label.id)), rng))
         for label in active
         if crowd.has(label.id).any()
     ]
-    labels.sort(key=lambda row: (row["value"] is None, row["value"]))
-    return {
-        "overall": asdict(overall),
-        "sentence": _sentence(overall),
-        "labels": labels,
-        "people": list(crowd.people[:MOST_PEOPLE]),
-        "left_out": max(len(crowd.people) - MOST_PEOPLE, 0),
-        "pairs": _pairs(crowd),
-        "names": {label: names.get(label, label) for label in names},
-    }
+    labels.sort(key=lambda one: (one.agreement.value is None, one.agreement.value or 0.0))
+    people = list(crowd.people[:MOST_PEOPLE])
+    return AgreementReport(
+        overall=overall,
+        sentence=_sentence(overall),
+        labels=labels,
+        people=people,
+        left_out=max(len(crowd.people) - MOST_PEOPLE, 0),
+        pairs=[
+            PairAgreement(people[first], people[second], kappa)
+            for (first, second), kappa in kappas(crowd.votes, np.arange(len(people))).items()
+        ],
+    )
 
 
 def _sentence(matches: Agreement) -> str:
@@ -64,16 +100,8 @@ def _sentence(matches: Agreement) -> str:
     return f"Krippendorff's alpha is {matches.value:.2f}{span} on {matches.records:,} shared records: {words}."
 
 
-def _pairs(crowd: Crowd) -> Rows:
-    people = np.arange(min(len(crowd.people), MOST_PEOPLE))
-    return [
-        {"first": crowd.people[first], "second": crowd.people[second], **asdict(one)}
-        for (first, second), one in kappas(crowd.votes, people).items()
-    ]
-
-
-def confused(project: Project, first: str, second: str) -> Rows:
-    """What the one said where the other said what: rows first, second, records; empty where they share nothing."""
+def confused(project: Project, first: str, second: str) -> list[SharedAnswers]:
+    """What the one answered where the other answered what; empty where they share nothing."""
     crowd, names = read_crowd(project), project.settings().taxonomy.names
     if first not in crowd.people or second not in crowd.people:
         return []
@@ -81,6 +109,6 @@ def confused(project: Project, first: str, second: str) -> Rows:
     matrix = confusion(answer[:, 0], answer[:, 1], crowd.votes.categories)
     words = [", ".join(names.get(label, label) for label in labels) or NONE for labels in crowd.categories]
     return [
-        {"first": words[row], "second": words[column], "records": int(matrix[row, column])}
+        SharedAnswers(words[row], words[column], int(matrix[row, column]))
         for row, column in zip(*np.nonzero(matrix), strict=True)
     ]

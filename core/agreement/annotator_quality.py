@@ -2,22 +2,20 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import numpy as np
 
+from core.agreement.quality_job import QUALITY, AnnotatorQuality, QualityParams, VoteArrays
 from core.agreement.votes import Crowd, read_crowd, read_known
 from core.errors import Refused
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.labelling.resettling import change_sentence, settle_all
 from core.project import Project
 from core.store.database import utc_now
-
-QUALITY: JobKind[dict[str, Any], dict[str, Any]] = JobKind("quality", dict, dict)
+from core.typed_json import from_json, to_json
 
 ENOUGH = 10
 """shared answers below which nobody is said to guess"""
@@ -27,46 +25,37 @@ AGAINST = -0.1
 
 
 @dataclass(frozen=True)
-class Quality:
-    """A person as measured last. right, informed, mace: None where nobody else answered the same records.
+class MeasuredQuality:
+    """Everybody as just measured, and in sentences what to mind. records: those that two people answered or more."""
 
-    gold: n, value, low, high against known answers, or None. right: share of answers that the others and the known
-    answers make right. informed: 1 always right, 0 guessing by habit. mace: how often this person knows.
-    """
-
-    annotator: str
-    answers: int
-    shared: int
-    gold: dict[str, Any] | None
-    right: float | None
-    informed: float | None
-    mace: float | None
-    weight: float
+    people: tuple[AnnotatorQuality, ...]
+    sentences: tuple[str, ...]
+    records: int
+    seconds: float
 
 
-def quality(project: Project, report: Report) -> dict[str, Any]:
+def quality(project: Project, report: Report) -> MeasuredQuality:
     """Measures everybody in a job; where votes are weighed, settles all labels anew with the weights.
 
-    Returns people (as `Quality`), sentences, records, seconds. Raises Refused where no record has two answers and none
+    Raises Refused where no record has two answers and none
     of the answered ones is known.
     """
     crowd = read_crowd(project)
     with project.store.reading() as cursor:
         known, gold = read_known(cursor, crowd)
     _refuse(crowd, bool((known >= 0).any()))
-    bundle = project.jobs.prepare(QUALITY, {"multi": project.settings().multi})
+    bundle = project.jobs.prepare(QUALITY, QualityParams(project.settings().multi))
     labels = sorted({label for category in crowd.categories for label in category})
     members = np.array([[label in category for label in labels] for category in crowd.categories], np.bool_)
     votes = crowd.votes
-    arrays = {"record": votes.record, "who": votes.who, "said": votes.answer, "known": known, "gold": gold}
     sizes = np.array([votes.records, votes.people, votes.categories])
-    np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, sizes=sizes, members=members, **arrays)
-    matches = project.jobs.run(bundle, QUALITY, report, "Measuring annotators")
-    people = [Quality(name, **row) for name, row in zip(crowd.people, matches["people"], strict=True)]
-    sentences = [*verdicts(people), *_take_in(project, bundle, crowd, people)]
+    arrays = VoteArrays(votes.record, votes.who, votes.answer, known, gold, sizes, members)
+    np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, **vars(arrays))
+    result = project.jobs.run(bundle, QUALITY, report, "Measuring annotators")
+    people = tuple(replace(one, annotator=name) for name, one in zip(crowd.people, result.people, strict=True))
+    sentences = (*warnings(people), *_take_in(project, bundle, crowd, people))
     bundle.empty()
-    rows = [one.__dict__ for one in people]
-    return {"people": rows, "sentences": sentences, "records": matches["records"], "seconds": matches["seconds"]}
+    return MeasuredQuality(people, sentences, result.records, result.seconds)
 
 
 def _refuse(crowd: Crowd, known: bool) -> None:
@@ -79,7 +68,7 @@ def _refuse(crowd: Crowd, known: bool) -> None:
         )
 
 
-def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[Quality]) -> list[str]:
+def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[AnnotatorQuality]) -> list[str]:
     """Once, in one transaction with the labels that follow; what became of them in a sentence."""
     with project.desk.changing() as cursor:
         if not project.jobs.taken_in(bundle, cursor):
@@ -87,7 +76,7 @@ def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[Qu
         cursor.execute("delete from annotators")
         cursor.execute("delete from crowd_labels")
         now = utc_now()
-        rows = [[one.annotator, one.weight, json.dumps(one.__dict__), now] for one in people]
+        rows = [[one.annotator, one.weight, json.dumps(to_json(one)), now] for one in people]
         cursor.executemany("insert into annotators values (?, ?, ?, ?)", rows)
         _insert_labels(cursor, bundle, crowd)
         settings = project.settings()
@@ -107,10 +96,10 @@ def _insert_labels(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, crowd: Cro
     )
 
 
-def measured(project: Project) -> list[Quality]:
+def measured(project: Project) -> list[AnnotatorQuality]:
     """As measured last, the heaviest vote first; empty before the first time."""
     rows = project.store.query("select quality::varchar from annotators order by weight desc, annotator")
-    return [Quality(**json.loads(written)) for (written,) in rows]
+    return [from_json(AnnotatorQuality, json.loads(written), "A measured annotator") for (written,) in rows]
 
 
 def measured_at(project: Project) -> datetime | None:
@@ -119,7 +108,7 @@ def measured_at(project: Project) -> datetime | None:
     return value
 
 
-def verdicts(people: Sequence[Quality]) -> list[str]:
+def warnings(people: Sequence[AnnotatorQuality]) -> list[str]:
     """A sentence for each person whose answers say nothing, or the contrary of what others say."""
     result = [one for one in people if one.informed is not None and one.shared >= ENOUGH]
     against = [one for one in result if (one.informed or 0.0) < AGAINST]

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
@@ -53,7 +52,7 @@ class Conflict:
 # A file's label of a gold record is the known answer: people who say otherwise are measured by it, and nobody decides.
 _ANSWERED = "select n from responses where action <> 'undo'"
 _CONFLICTS = f"""
-    with told as (
+    with answered as (
         select n, count(distinct list_sort(labels)) filter (action = 'submit') as kinds,
                count(*) filter (action = 'flag') as flags, max(received_at) filter (action = 'flag') as flagged_at
         from ({ANSWERS.format(ns=_ANSWERED)}) where counts and not from_file group by n
@@ -61,7 +60,7 @@ _CONFLICTS = f"""
     select n, case when kinds > 1 and settled.n is null then '{TIE}' when kinds > 1 then '{DIFFER}'
                    when flags > 0 then '{FLAG}' else '{UNDECIDED}' end as why,
            probability, n in (select n from still) as asked, settled.labels
-    from told left join settled using (n) left join crowd_labels using (n)
+    from answered left join settled using (n) left join crowd_labels using (n)
     where stratum is distinct from 'gold' and how is distinct from 'adjudicated'
       and (kinds > 1 or (flags > 0 and coalesce(settled_at < flagged_at, true))
            or (kinds = 1 and settled.n is null and n not in (select n from still)))
@@ -86,7 +85,20 @@ def read_conflicts(project: Project, most: int, leave_out: Collection[str] = ())
             {**parameters, "leave_out": list(leave_out), "most": most},
         ).fetchall()
         answers = _opinions(cursor, [row[0] for row in rows], settings)
-    return [_conflict(row, answers.get(row[0], ())) for row in rows], total
+    conflicts = [
+        Conflict(
+            id=id,
+            text=text,
+            fields=named_values(fields),
+            meta=named_values(meta),
+            why=why,
+            sure=sure,
+            labels=None if labels is None else tuple(labels),
+            answers=tuple(answers.get(n, ())),
+        )
+        for n, id, text, fields, meta, why, sure, labels in rows
+    ]
+    return conflicts, total
 
 
 def still_in_conflict(project: Project, ids: Collection[str]) -> set[str]:
@@ -99,12 +111,6 @@ def still_in_conflict(project: Project, ids: Collection[str]) -> set[str]:
             {**asked_parameters(project.settings()), "ids": list(ids)},
         ).fetchall()
     return {id for (id,) in rows}
-
-
-def _conflict(row: Sequence[Any], answers: Sequence[Opinion]) -> Conflict:
-    _, id, text, fields, meta, why, sure, labels = row
-    settled = None if labels is None else tuple(labels)
-    return Conflict(id, text, named_values(fields), named_values(meta), why, sure, settled, tuple(answers))
 
 
 def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> dict[int, list[Opinion]]:
@@ -125,10 +131,7 @@ def _opinions(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Se
 def _notes(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[tuple[tuple[int, str], str]]:
     """The note of each person's newest answer that stands."""
     rows = cursor.execute(
-        f"""select n, annotator, note from responses as answer
-            where n in ({marks(ns)}) and action <> 'undo' and not exists (
-                select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
-                  and undo.annotator = answer.annotator and undo.n = answer.n)
+        f"""select n, annotator, note from responses_in_force where n in ({marks(ns)})
             qualify row_number() over (partition by n, annotator order by stamp desc) = 1""",
         list(ns),
     ).fetchall()

@@ -3,25 +3,54 @@
 What came with a file or many at once has no pace, and a gap of more than PAUSE between two answers is a pause.
 """
 
-from typing import Any
+from dataclasses import dataclass
 
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
-from core.store.event_ids import BULK, CROWD, FILE
 
 PAUSE = 300
 """seconds"""
 HOURLY_DAYS = 2
 """days up to which answers are counted by the hour"""
-Rows = list[dict[str, Any]]
 
-_ONE_BY_ONE = f"""
+
+@dataclass(frozen=True)
+class PersonWork:
+    """A person's standing answers, median seconds between two of them, answers per hour of work, and when the last."""
+
+    annotator: str
+    labels: int
+    skipped: int
+    flagged: int
+    seconds: float | None
+    per_hour: int | None
+    last: str | None
+
+
+@dataclass(frozen=True)
+class AnswersAt:
+    """How many answers a person gave in the hour or day that began at `at` (UTC)."""
+
+    annotator: str
+    at: str
+    answers: int
+
+
+@dataclass(frozen=True)
+class CalibrationWork:
+    """How many calibration records a person has answered of those that there are."""
+
+    annotator: str
+    answered: int
+    of: int
+
+
+_ONE_BY_ONE = """
     select annotator, made_at, received_at,
            date_diff('millisecond', lag(made_at) over (partition by annotator order by made_at, seq), made_at) / 1000
                as gap
     from responses
-    where action <> 'undo' and not starts_with(event_id, '{FILE}') and not starts_with(event_id, '{CROWD}')
-      and not coalesce(starts_with(via, '{BULK}'), false)
+    where action <> 'undo' and source not in ('file', 'crowd', 'bulk')
 """
 _WORK = f"""
     with standing as (
@@ -38,26 +67,26 @@ _WORK = f"""
 """
 
 
-def work(project: Project) -> Rows:
-    """Per person, the busiest first: standing answers, median seconds between answers, answers per hour of work."""
+def work(project: Project) -> list[PersonWork]:
+    """Of everybody, the busiest first."""
     with project.store.reading() as cursor:
         rows = cursor.execute(_WORK, answer_parameters(project.settings())).fetchall()
     return [
-        {
-            "annotator": who,
-            "labels": supplied,
-            "skipped": skipped,
-            "flagged": flagged,
-            "seconds": None if pause is None else round(pause, 1),
-            "per hour": None if hourly is None else round(hourly),
-            "last": None if last is None else f"{last:%Y-%m-%d %H:%M}",
-        }
+        PersonWork(
+            annotator=who,
+            labels=supplied,
+            skipped=skipped,
+            flagged=flagged,
+            seconds=None if pause is None else round(pause, 1),
+            per_hour=None if hourly is None else round(hourly),
+            last=None if last is None else f"{last:%Y-%m-%d %H:%M}",
+        )
         for who, supplied, skipped, flagged, pause, hourly, last in rows
     ]
 
 
-def over_time(project: Project, people: int) -> Rows:
-    """Answers per person and hour, or per day where they span more than HOURLY_DAYS: annotator, at (UTC), answers.
+def over_time(project: Project, people: int) -> list[AnswersAt]:
+    """Answers per person and hour, or per day where they span more than HOURLY_DAYS.
 
     people: so many of the busiest have rows of their own, the others together are 'others'.
     """
@@ -71,14 +100,11 @@ def over_time(project: Project, people: int) -> Rows:
             from work group by who, began order by began, who nulls last""",
         [people],
     )
-    return [
-        {"annotator": "others" if who is None else who, "at": f"{at:%Y-%m-%dT%H:%M:%SZ}", "answers": count}
-        for who, at, count in rows
-    ]
+    return [AnswersAt("others" if who is None else who, f"{at:%Y-%m-%dT%H:%M:%SZ}", count) for who, at, count in rows]
 
 
-def calibration(project: Project) -> Rows:
-    """Per person who answered any: how many calibration records each has answered of those that there are."""
+def calibration(project: Project) -> list[CalibrationWork]:
+    """Of everybody who answered any."""
     with project.store.reading() as cursor:
         rows = cursor.execute(
             f"""select annotator, count(*), (select count(distinct n) from queue where purpose = 'calibration')
@@ -86,4 +112,4 @@ def calibration(project: Project) -> Rows:
                 where not from_file and action = 'submit' group by annotator order by count(*) desc, annotator""",
             answer_parameters(project.settings()),
         ).fetchall()
-    return [{"annotator": who, "answered": answered, "of": total} for who, answered, total in rows]
+    return [CalibrationWork(*row) for row in rows]

@@ -13,7 +13,6 @@ from core.agreement.kappa import Ints, Votes
 from core.config.settings import Settings
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
-from core.store.event_ids import FILE
 
 UNKNOWN = -1
 
@@ -73,10 +72,10 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
 
 # Gold that came with a file, and what somebody decided who had seen the answers. Where people's own answers made a
 # record gold, it would judge them by themselves.
-_KNOWN = f"""
+_KNOWN = """
     select n, labels, stratum = 'gold' as gold from settled
     where how = 'adjudicated' or (stratum = 'gold' and n in (
-        select n from responses where starts_with(event_id, '{FILE}')))
+        select n from responses where source = 'file'))
 """
 
 

@@ -2,59 +2,81 @@
 
 import json
 import secrets
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import asdict, dataclass, replace
 
 import duckdb
 import numpy as np
 
-from core.auto_label.evidence import EVERYTHING, UNASKED, Found, read_evidence, trusted_model
+from core.auto_label.evidence import EVERYTHING, UNASKED, AuditEvidence, read_evidence, trusted_model
 from core.auto_label.guarantee_sentences import what_broke, what_is_missing
-from core.auto_label.guarantees import LEFT, Checked, check_size, count_checks, end_guarantee, evidence_of, limit_of
+from core.auto_label.guarantees import (
+    LEFT,
+    GuaranteeOffer,
+    LabelCheck,
+    OfferedLabel,
+    check_size,
+    count_checks,
+    end_guarantee,
+    evidence_of,
+    limit_of,
+)
 from core.errors import Refused
-from core.evaluation.guarantee import Refusal, Wanted, certify, check_wanted
+from core.evaluation.guarantee import Certificate, GuaranteeTerms, Refusal, certify, check_terms
 from core.jobs.bundle import Report
 from core.labelling.reviews import send
 from core.project import Project
 from core.store.database import count, note, utc_now
-from core.store.pool import FREE_SPARE
+from core.typed_json import to_json
 
 REQUEUED = 50
 """records that lost their machine label and are put in front of the queue, the least sure first"""
 
 
-def auto(
-    project: Project, report: Report, *, accept: bool = False, who: str = "local", **requested: Any
-) -> dict[str, Any]:
+def auto(  # noqa: PLR0913 - each is an option of the command
+    project: Project,
+    report: Report,
+    *,
+    precision: float = 0.95,
+    per_label: float | None = None,
+    confidence: float = 0.95,
+    accept: bool = False,
+    who: str = "local",
+) -> GuaranteeOffer:
     """What could be labelled by machine with this guarantee; with `accept` it is, and a blind check is queued.
 
-    wanted: fields of `Wanted`. Raises Refused, with the number of audit labels still missing, where nothing can be
-    guaranteed.
+    precision, per_label, confidence: as in `GuaranteeTerms`. Raises Refused, with the number of audit labels still
+    missing, where nothing can be guaranteed.
     """
-    query = Wanted(**requested)
+    terms = GuaranteeTerms(precision, per_label, confidence)
     report("Looking for what can be guaranteed", 0, 1)
-    matches, result = _look(project, query)
-    if not result["given"]:
-        raise Refused(result["why"])
+    evidence, verdict, offer = _look(project, terms)
+    if isinstance(verdict, Refusal):
+        raise Refused(str(offer.why))
     report("Looking for what can be guaranteed", 1, 1)
     if accept:
         report("Accepting", 0, 1)
-        result |= _accept(project, query, matches, result, who)
+        offer = _accept(project, evidence, verdict, offer, who)
         report("Accepting", 1, 1)
-    return result
+    return offer
 
 
-def preview(project: Project, requested: Wanted) -> dict[str, Any]:
-    """`given`, and what would be covered; or `why` nothing can be guaranteed. Changes nothing.
+def preview(project: Project, terms: GuaranteeTerms) -> GuaranteeOffer:
+    """What could be labelled by machine, or why nothing can be guaranteed. Changes nothing.
 
-    covered, share and pool; audits and wrong behind it; bound; labels (per label threshold, covered, audits, wrong,
-    bound); missing (audit labels); outside (records of imports that were hardly audited); steps (for a picture).
     Raises Refused where there is no model that fits the project, BadInput for shares that cannot be guaranteed.
     """
-    return _look(project, requested)[1]
+    return _look(project, terms)[2]
 
 
-def withdraw(project: Project, report: Report, *, who: str = "local") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Withdrawn:
+    """withdrawn: records that are without a label now."""
+
+    guarantee: str
+    withdrawn: int
+
+
+def withdraw(project: Project, report: Report, *, who: str = "local") -> Withdrawn:
     """A person takes the guarantee in force back: its machine labels go, its records are in the pool again."""
     with project.desk.changing() as cursor:
         row = cursor.execute("select id from guarantees where state = 'in_force'").fetchone()
@@ -65,54 +87,63 @@ def withdraw(project: Project, report: Report, *, who: str = "local") -> dict[st
             )
         removed = end_guarantee(cursor, row[0], "withdrawn", "withdrawn by a person")  # a data card names nobody
         note(cursor, who, "withdraw", {"guarantee": row[0], "labels": removed})
-    return {"guarantee": row[0], "withdrawn": removed}
+    return Withdrawn(row[0], removed)
 
 
-def check(project: Project, report: Report) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CheckOutcome:
+    """broken: the guarantee that the check broke, if any, and why; removed: machine labels; requeued: their records."""
+
+    broken: str | None = None
+    why: str | None = None
+    removed: int = 0
+    requeued: int = 0
+
+
+def check(project: Project, report: Report) -> CheckOutcome:
     """Looks at the blind answers to machine labels; a guarantee that they break ends, and people hear of it.
 
     Where single labels are to blame only these go, and the rest stands on as a guarantee of its own. The records are in
     the pool again, the least sure of them in front of the queue. Quick where nothing stands or nothing broke.
     """
-    result: dict[str, Any] = {"broken": None, "removed": 0, "requeued": 0}
     with project.store.reading() as cursor:
         if not _verdict(project, cursor)[2]:
-            return result
+            return CheckOutcome()
     with project.desk.changing() as cursor:
-        guarantee, counts, gone, requested = _verdict(project, cursor)
+        guarantee, counts, gone, terms = _verdict(project, cursor)
         if guarantee is None or not gone:  # taken back meanwhile
-            return result
-        why = what_broke(requested, counts, gone, project.settings().taxonomy.names)
+            return CheckOutcome()
+        why = what_broke(terms, counts, gone, project.settings().taxonomy.names)
         ns = _break(cursor, guarantee, why, [one.label for one in counts if one not in gone])
         note(cursor, LEFT, "break", {"guarantee": guarantee, "labels": [one.label for one in gone], "records": len(ns)})
         requeued = send(cursor, ns[:REQUEUED], LEFT, project.settings())["queued"]
-    return result | {"broken": guarantee, "why": why, "removed": len(ns), "requeued": requeued}
+    return CheckOutcome(guarantee, why, len(ns), requeued)
 
 
 def _verdict(
     project: Project, cursor: duckdb.DuckDBPyConnection
-) -> tuple[str | None, list[Checked], list[Checked], Wanted]:
+) -> tuple[str | None, list[LabelCheck], list[LabelCheck], GuaranteeTerms]:
     """The guarantee in force, all its labels, those it is broken for, and what it guarantees."""
     row = cursor.execute(
         "select id, precision, per_label, confidence from guarantees where state = 'in_force'"
     ).fetchone()
     if row is None:
-        return None, [], [], Wanted()
-    requested = Wanted(*row[1:])
+        return None, [], [], GuaranteeTerms()
+    terms = GuaranteeTerms(*row[1:])
     counts = count_checks(cursor, row[0], multi=project.settings().multi)
-    return row[0], counts, _broken_labels(counts, requested), requested
+    return row[0], counts, _broken_labels(counts, terms), terms
 
 
-def _broken_labels(counts: list[Checked], requested: Wanted) -> list[Checked]:
+def _broken_labels(counts: list[LabelCheck], terms: GuaranteeTerms) -> list[LabelCheck]:
     """Labels whose own guarantee is broken. Where the common one is: those to blame, or all if others are no better."""
-    alone = limit_of(requested, len(counts))
-    gone = [one for one in counts if requested.per_label and evidence_of([one], requested.per_label) >= alone]
-    if evidence_of(counts, requested.precision) < limit_of(requested, 0):
+    alone = limit_of(terms, len(counts))
+    gone = [one for one in counts if terms.per_label and evidence_of([one], terms.per_label) >= alone]
+    if evidence_of(counts, terms.precision) < limit_of(terms, 0):
         return gone
-    blamed = [one for one in counts if one in gone or evidence_of([one], requested.precision) >= alone]
+    blamed = [one for one in counts if one in gone or evidence_of([one], terms.precision) >= alone]
     rest = [one for one in counts if one not in blamed]
     seen = sum(one.right + one.wrong for one in rest)
-    fine = seen and sum(one.right for one in rest) >= requested.precision * seen
+    fine = seen and sum(one.right for one in rest) >= terms.precision * seen
     return blamed if blamed and fine else counts
 
 
@@ -131,7 +162,7 @@ def _break(cursor: duckdb.DuckDBPyConnection, guarantee: str, why: str, retained
         )
         cursor.execute(_CUT, [json.dumps(_kept_thresholds(cursor, guarantee, retained)), rest])
     lost = cursor.execute(
-        """select n from machine_labels where guarantee = ? and n not in (select n from settled)
+        """select n from machine_labels where guarantee = ? and not is_labelled(n)
            order by probability, n""",
         [guarantee],
     ).fetchall()
@@ -154,35 +185,51 @@ def _kept_thresholds(cursor: duckdb.DuckDBPyConnection, guarantee: str, retained
     return {label: value for label, value in json.loads(row[0] if row else "{}").items() if label in retained}
 
 
-def _look(project: Project, requested: Wanted) -> tuple[Found, dict[str, Any]]:
-    check_wanted(requested)
+def _look(project: Project, terms: GuaranteeTerms) -> tuple[AuditEvidence, Certificate | Refusal, GuaranteeOffer]:
+    check_terms(terms)
     with project.store.reading() as cursor:
-        matches = read_evidence(project, cursor, requested)
-        waiting = count(cursor, "select count(*) from queue where audit and n not in (select n from settled)")
-    verdict = certify(matches.evidence, requested)
-    result: dict[str, Any] = {
-        **asdict(requested),
-        "wanted": asdict(requested),
-        "model": matches.model,
-        "outside": matches.outside,
-        "late": matches.late,
-    }
+        evidence = read_evidence(project, cursor, terms)
+        waiting = count(cursor, "select count(*) from queue where audit and not is_labelled(n)")
+    verdict = certify(evidence.evidence, terms)
+    offer = GuaranteeOffer(
+        **asdict(terms),
+        model=evidence.model,
+        outside=evidence.outside,
+        late=evidence.late,
+        audits=verdict.audits,
+        pool=verdict.pool,
+        steps=verdict.steps,
+    )
     if isinstance(verdict, Refusal):
-        why = what_is_missing(verdict, requested, {"waiting": waiting, "late": matches.late})
-        return matches, result | asdict(verdict) | {"given": False, "why": why}
+        why = what_is_missing(verdict, terms, waiting=waiting, late=evidence.late)
+        return evidence, verdict, replace(offer, why=why, missing=verdict.missing)
     names = project.settings().taxonomy.names
-    result |= asdict(verdict) | {
-        "given": True,
-        "share": verdict.covered / verdict.pool,
-        "certificate": asdict(replace(verdict, steps=())),
-    }
-    result["labels"] = [
-        {"id": part.label, "name": names.get(part.label, "all labels")} | asdict(part) for part in verdict.parts
-    ]
-    return matches, result
+    offer = replace(
+        offer,
+        covered=verdict.covered,
+        share=verdict.covered / verdict.pool,
+        wrong=verdict.wrong,
+        bound=verdict.bound,
+        thresholds=verdict.thresholds,
+        labels=tuple(
+            OfferedLabel(
+                id=part.label,
+                name=names.get(part.label, "all labels"),
+                threshold=part.threshold,
+                covered=part.covered,
+                audits=part.audits,
+                wrong=part.wrong,
+                bound=part.bound,
+            )
+            for part in verdict.parts
+        ),
+    )
+    return evidence, verdict, offer
 
 
-def _accept(project: Project, requested: Wanted, matches: Found, result: dict[str, Any], who: str) -> dict[str, Any]:
+def _accept(
+    project: Project, evidence: AuditEvidence, certificate: Certificate, offer: GuaranteeOffer, who: str
+) -> GuaranteeOffer:
     """In one transaction, in which what was found must still hold. Records that somebody took meanwhile are left out.
 
     Only records of the pool that was looked at: what came since may lie beyond what the audit speaks of.
@@ -190,40 +237,43 @@ def _accept(project: Project, requested: Wanted, matches: Found, result: dict[st
     guarantee = secrets.token_hex(8)
     with project.desk.changing() as cursor:
         settings = project.settings()
-        if trusted_model(project, cursor) != matches.model:
+        if trusted_model(project, cursor) != evidence.model:
             raise Refused(_CHANGED)
         for (old,) in cursor.execute("select id from guarantees where state = 'in_force'").fetchall():
             end_guarantee(cursor, old, "replaced", f"replaced by {guarantee}")
         cursor.execute(
             _ACCEPT,
             {
-                "keys": list(result["thresholds"]),
-                "thresholds": list(result["thresholds"].values()),
+                "keys": list(offer.thresholds),
+                "thresholds": list(offer.thresholds.values()),
                 "guarantee": guarantee,
-                "model": matches.model,
-                "ns": matches.ns.tolist(),
+                "model": evidence.model,
+                "ns": evidence.ns.tolist(),
                 "multi": settings.multi,
             },
         )
         covered = count(cursor, "select count(*) from machine_labels where guarantee = ?", [guarantee])
         if not covered:
             raise Refused(_CHANGED)
-        row = [guarantee, utc_now(), who, matches.model, settings.encoder, settings.taxonomy.version]
-        about = [*asdict(requested).values(), json.dumps(result["thresholds"]), json.dumps(result["certificate"])]
+        row = [guarantee, utc_now(), who, evidence.model, settings.encoder, settings.taxonomy.version]
+        proof = json.dumps(to_json(replace(certificate, steps=())))
+        about = [offer.precision, offer.per_label, offer.confidence, json.dumps(offer.thresholds), proof]
         cursor.execute(
             f"insert into guarantees values ({', '.join('?' * 13)}, 'in_force', null, null)",
-            [*row, *about, covered, result["pool"]],
+            [*row, *about, covered, offer.pool],
         )
-        cursor.execute(f"delete from queue q where q.n in (select n from machine_labels) and {FREE_SPARE}")
-        checks = _queue_checks(cursor, guarantee, min(check_size(requested), covered), settings.seed)
+        cursor.execute(
+            "delete from queue where n in (select n from machine_labels) and is_free_spare(n, spare, purpose)"
+        )
+        checks = _queue_checks(cursor, guarantee, min(check_size(offer.terms), covered), settings.seed)
         note(cursor, who, "accept", {"guarantee": guarantee, "labels": covered, "checks": checks})
-    return {"guarantee": guarantee, "accepted": covered, "checks": checks}
+    return replace(offer, guarantee=guarantee, accepted=covered, checks=checks)
 
 
 _CHANGED = "The model or the pool has changed meanwhile. Look again: `rondo auto`."
 _ACCEPT = f"""
     insert into machine_labels
-    select n, s.labels, s.probability, t.threshold, $guarantee, s.model
+    select n, s.labels, s.probability, t.threshold, $guarantee, s.model, answer_of(s.labels)
     from ({UNASKED}) join suggestions s using (n)
     join (select unnest($keys::varchar[]) as key, unnest($thresholds::double[]) as threshold) t
         on t.key = if($multi, '{EVERYTHING}', s.label)
@@ -248,7 +298,7 @@ def _queue_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, size: int, 
     ).fetchall()
     row = cursor.execute(
         """select coalesce(min(position), 0), coalesce(max(position), 0) + 1 from queue
-           where not spare and n not in (select n from settled) and n not in (select n from responses)"""
+           where not spare and not is_labelled(n) and n not in (select n from responses)"""
     ).fetchone()
     first, last = row or (0.0, 1.0)
     places = np.random.default_rng([seed, int(guarantee, 16)]).uniform(first, last, len(drawn))

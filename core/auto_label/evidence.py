@@ -9,18 +9,21 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Refused
-from core.evaluation.guarantee import Wanted, fewest
+from core.evaluation.guarantee import GuaranteeTerms, fewest
 from core.evaluation.regions import Bools, CheckedRecords, Evidence, Ints
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.pool import AUDIT_POOL, HELD
 
 EVERYTHING = "*"
 """the one threshold of a project where several labels may hold: all of a record's labels stand or fall together"""
 
 
+Columns = dict[str, npt.NDArray[Any]]
+"""a query's columns by name"""
+
+
 @dataclass(frozen=True)
-class Found:
+class AuditEvidence:
     """evidence.pool_label belongs to the records ns, (N,). model: whose suggestions they are. outside: records that
     came with an import after which too few audit records were drawn. late: audit labels given after the fit."""
 
@@ -31,7 +34,7 @@ class Found:
     late: int
 
 
-def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested: Wanted) -> Found:
+def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: GuaranteeTerms) -> AuditEvidence:
     """Raises Refused where `trusted_model` does."""
     settings = project.settings()
     model = trusted_model(project, cursor)
@@ -39,10 +42,10 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested
     pool, audit, guide = (
         _columns(cursor, query, labels) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
     )
-    end = _covered(pool["n"], audit, fewest(requested))
+    end = _covered(pool["n"], audit, fewest(terms))
     retained, used = pool["n"] < end, _counts(audit, end)
     row = cursor.execute(_LATE).fetchone()
-    return Found(
+    return AuditEvidence(
         Evidence(
             labels,
             _checked(audit, used),
@@ -58,10 +61,10 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, requested
 
 
 # The unasked, labelled by machine before or not, and what waits to check machine labels: a new guarantee replaces it.
-UNASKED = f"""
-    {AUDIT_POOL} union
-    select q.n from queue q where q.purpose = 'check' and q.n not in ({HELD})
-        and q.n not in (select n from responses) and q.n not in (select n from settled)
+UNASKED = """
+    select n from audit_pool union
+    select q.n from queue q where q.purpose = 'check' and q.n not in (select n from leased)
+        and q.n not in (select n from responses) and not is_labelled(q.n)
 """
 _PLACE = f"coalesce(list_position($labels::varchar[], if($multi, '{EVERYTHING}', label)), 0)::bigint - 1"
 _POOL = f"""
@@ -83,22 +86,22 @@ _JUDGED = f"""
 _LATE = "select count(*) from settled where stratum = 'audit' and n not in (select n from held_out_predictions)"
 
 
-def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
+def _columns(cursor: duckdb.DuckDBPyConnection, query: str, labels: tuple[str, ...]) -> Columns:
     return dict(cursor.execute(query, {"labels": list(labels), "multi": labels == (EVERYTHING,)}).fetchnumpy())
 
 
-def _checked(rows: dict[str, npt.NDArray[Any]], retained: Bools) -> CheckedRecords:
+def _checked(rows: Columns, retained: Bools) -> CheckedRecords:
     return CheckedRecords(
         rows["place"][retained], rows["probability"][retained], rows["is_right"][retained].astype(bool)
     )
 
 
-def _counts(audit: dict[str, npt.NDArray[Any]], end: float) -> Bools:
+def _counts(audit: Columns, end: float) -> Bools:
     """Of the audit records, those drawn from the first `end` records or more, and that are among these."""
     return np.asarray((audit["n"] < end) & (audit["seen"] >= end), bool)
 
 
-def _covered(pool: Ints, audit: dict[str, npt.NDArray[Any]], enough: int) -> float:
+def _covered(pool: Ints, audit: Columns, enough: int) -> float:
     """How many records, the first ones, can be covered: an audit says nothing of what came after it was drawn.
 
     Decided by the number of audit records alone, never by what they say; all where no audit speaks of the pool.

@@ -1,21 +1,20 @@
 """Sentences about guarantees, for pages and terminals. Knows figures, not where they came from."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from core.auto_label.guarantees import Checked, check_size
-from core.evaluation.guarantee import Refusal, Wanted
+from core.auto_label.guarantees import GuaranteeCheck, GuaranteeOffer, LabelCheck, check_size
+from core.evaluation.guarantee import GuaranteeTerms, Refusal
 
 
-def what_is_guaranteed(requested: Wanted) -> str:
+def what_is_guaranteed(terms: GuaranteeTerms) -> str:
     """'95 % right with 95 % confidence', and what is guaranteed of each label."""
-    each = f", and at least {_share(requested.per_label)} of each label's" if requested.per_label is not None else ""
-    return f"at least {_share(requested.precision)} of them right{each}, with {_share(requested.confidence)} confidence"
+    each = f", and at least {_share(terms.per_label)} of each label's" if terms.per_label is not None else ""
+    return f"at least {_share(terms.precision)} of them right{each}, with {_share(terms.confidence)} confidence"
 
 
-def what_is_missing(refusal: Refusal, requested: Wanted, known: Mapping[str, int]) -> str:
-    """Why nothing can be guaranteed and what to do. known: audit records `waiting` in the queue, `late` for it."""
-    guarantee = f"a guarantee of {what_is_guaranteed(requested)}"
+def what_is_missing(refusal: Refusal, terms: GuaranteeTerms, *, waiting: int, late: int) -> str:
+    """Why nothing can be guaranteed and what to do. waiting: audit records in the queue; late: audit labels since."""
+    guarantee = f"a guarantee of {what_is_guaranteed(terms)}"
     have = f"{refusal.audits:,} audit labels speak for the {refusal.pool:,} records of the pool"
     if not refusal.pool:
         return "Nothing is left to label by machine: every record was asked or is queued."
@@ -27,60 +26,59 @@ def what_is_missing(refusal: Refusal, requested: Wanted, known: Mapping[str, int
     if refusal.missing >= refusal.pool:
         return f"{have}; {guarantee} would take about {refusal.missing:,} more. Label the rest by hand."
     missing = f"{have}; {guarantee} takes about {refusal.missing:,} more."
-    if known["late"] >= refusal.missing:
-        return f"{missing} {known['late']:,} were given since the model was made: `rondo fit` takes them in."
-    if known["waiting"] >= refusal.missing:
-        return f"{missing} {known['waiting']:,} wait in the queue: label them, then `rondo fit`."
+    if late >= refusal.missing:
+        return f"{missing} {late:,} were given since the model was made: `rondo fit` takes them in."
+    if waiting >= refusal.missing:
+        return f"{missing} {waiting:,} wait in the queue: label them, then `rondo fit`."
     return f"{missing} Queue them: `rondo next --audit-share 1 --size {refusal.missing}`, label them, then `rondo fit`."
 
 
-def what_broke(requested: Wanted, counts: Sequence[Checked], gone: Sequence[Checked], names: Mapping[str, str]) -> str:
+def what_broke(
+    terms: GuaranteeTerms, counts: Sequence[LabelCheck], gone: Sequence[LabelCheck], names: Mapping[str, str]
+) -> str:
     """For people who relied on it. counts: all accepted labels; gone: those that are taken back."""
     every = len(gone) == len(counts)
     which = "" if every else " of " + ", ".join(repr(names.get(one.label, one.label)) for one in gone)
     wrong, seen = sum(one.wrong for one in gone), sum(one.right + one.wrong for one in gone)
     return (
-        f"A guarantee of {what_is_guaranteed(requested)}, is broken: of {seen:,} machine labels{which} that people "
+        f"A guarantee of {what_is_guaranteed(terms)}, is broken: of {seen:,} machine labels{which} that people "
         f"checked blindly, {wrong:,} were wrong. {sum(one.left for one in gone):,} machine labels{which} were taken "
         "back; their records are in the pool again, the least sure ones in front of the queue."
     )
 
 
-def what_can_be_guaranteed(result: Mapping[str, Any]) -> str:
-    """What `core.auto_label.accepting.preview` found, in a few sentences."""
-    if not result["given"]:
-        return str(result["why"])
-    left_out = result["outside"]
+def what_can_be_guaranteed(offer: GuaranteeOffer) -> str:
+    """What could be labelled by machine, in a few sentences, or why nothing."""
+    if offer.why is not None:
+        return offer.why
     parts = [
-        f"{result['covered']:,} of {result['pool']:,} records of the pool ({result['share']:.0%}) can be labelled by "
-        f"machine, {what_is_guaranteed(Wanted(**result['wanted']))}.",
-        f"Of {result['audits']:,} audit records among them {result['wrong']:,} were wrong.",
+        f"{offer.covered:,} of {offer.pool:,} records of the pool ({offer.share:.0%}) can be labelled by "
+        f"machine, {what_is_guaranteed(offer.terms)}.",
+        f"Of {offer.audits:,} audit records among them {offer.wrong:,} were wrong.",
     ]
-    if left_out:
-        parts.append(f"{left_out:,} records came with an import after the audit was drawn; they are left out.")
+    if offer.outside:
+        parts.append(f"{offer.outside:,} records came with an import after the audit was drawn; they are left out.")
     return " ".join(parts)
 
 
-def what_accepting_does(result: Mapping[str, Any], replaces: bool) -> str:
+def what_accepting_does(offer: GuaranteeOffer, replaces: bool) -> str:
     """Before a person agrees: numbers, and what follows."""
-    checks = min(check_size(Wanted(**result["wanted"])), result["covered"])
+    checks = min(check_size(offer.terms), offer.covered)
     return (
-        f"{result['covered']:,} records get a machine label and leave the pool; {checks:,} of them, drawn at random, "
+        f"{offer.covered:,} records get a machine label and leave the pool; {checks:,} of them, drawn at random, "
         "wait in the queue to be checked, and nobody sees which ones. No model learns from machine labels."
         + (" The guarantee in force is replaced." if replaces else "")
     )
 
 
-def how_it_stands(guarantee: Mapping[str, Any]) -> str:
-    """Of what `core.auto_label.guarantees.guarantee_in_force` found."""
-    requested = Wanted(guarantee["precision"], guarantee["per_label"], guarantee["confidence"])
-    seen = guarantee["right"] + guarantee["wrong"]
-    predicted = f"{guarantee['wrong']:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
+def how_it_stands(check: GuaranteeCheck) -> str:
+    """Of the guarantee in force."""
+    guarantee, seen = check.guarantee, check.right + check.wrong
+    answers = f"{check.wrong:,} of {seen:,} checked labels were wrong" if seen else "Nothing was checked yet"
     return (
-        f"{guarantee['covered']:,} machine labels, {what_is_guaranteed(requested)}; by {guarantee['user']}, "
-        f"{guarantee['made_at'][:10]}. {predicted}; {guarantee['waiting']:,} checks wait in the "
-        f"queue. Evidence against the "
-        f"guarantee: {guarantee['evidence']:.2g}; at {guarantee['limit']:.0f} it counts as broken."
+        f"{check.covered:,} machine labels, {what_is_guaranteed(guarantee.terms)}; by {guarantee.user}, "
+        f"{guarantee.made_at[:10]}. {answers}; {check.waiting:,} checks wait in the queue. Evidence against the "
+        f"guarantee: {check.evidence:.2g}; at {check.limit:.0f} it counts as broken."
     )
 
 

@@ -1,16 +1,14 @@
 """Guarantees about machine labels in the store: which one is in force, what its checks say, its end. Knows no model."""
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from math import ceil, log
-from typing import Any
 
 import duckdb
 
 from core.auto_label.evidence import EVERYTHING
 from core.evaluation.exact_tests import evidence_against
-from core.evaluation.guarantee import Wanted
+from core.evaluation.guarantee import GuaranteeTerms, Step
 from core.project import Project
 from core.store.database import count, utc_now
 from core.store.pool import IDLE_CHECKS
@@ -22,7 +20,7 @@ MOST_EVIDENCE = 1e9
 
 
 @dataclass(frozen=True)
-class Checked:
+class LabelCheck:
     """Of one label (or of all together, where several may hold): machine labels there were, those that no person has
     answered, and blind answers that agree and do not."""
 
@@ -41,37 +39,37 @@ _CHECKED = f"""
 """
 
 
-def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, *, multi: bool) -> list[Checked]:
+def count_checks(cursor: duckdb.DuckDBPyConnection, guarantee: str, *, multi: bool) -> list[LabelCheck]:
     """One entry per accepted label. What counts are blind answers to a random draw: the check's and the audit's."""
     rows = cursor.execute(_CHECKED, {"guarantee": guarantee, "multi": multi}).fetchall()
-    return [Checked(*row) for row in rows]
+    return [LabelCheck(*row) for row in rows]
 
 
-def evidence_of(counts: list[Checked], guaranteed: float) -> float:
+def evidence_of(counts: list[LabelCheck], guaranteed: float) -> float:
     """The e-value against a guarantee about these labels; at most MOST_EVIDENCE, for JSON knows no infinity."""
     right, wrong = sum(one.right for one in counts), sum(one.wrong for one in counts)
     matches = evidence_against(right, wrong, sum(one.accepted for one in counts), guaranteed)
     return min(matches, MOST_EVIDENCE)
 
 
-def limit_of(requested: Wanted, labels: int) -> float:
+def limit_of(terms: GuaranteeTerms, labels: int) -> float:
     """The evidence at which the guarantee about all (labels = 0) or about one of so many labels counts as broken.
 
     Where both are guaranteed they share the risk of a false alarm.
     """
-    parts = 1 if requested.per_label is None else 2
-    return parts * max(labels, 1) / requested.risk
+    parts = 1 if terms.per_label is None else 2
+    return parts * max(labels, 1) / terms.risk
 
 
-def check_size(requested: Wanted) -> int:
+def check_size(terms: GuaranteeTerms) -> int:
     """Blind answers after which a share of wrong labels three times the allowed one is mostly noticed.
 
     Wald 1945: the evidence needed over what one answer brings of it on average, and twice as many.
     """
-    allowed = 1 - requested.precision
+    allowed = 1 - terms.precision
     wrong = min(3 * allowed, 0.9)
     brings = wrong * log(wrong / allowed) + (1 - wrong) * log((1 - wrong) / (1 - allowed))
-    return min(max(ceil(2 * log(limit_of(requested, labels=0)) / brings), FEWEST_CHECKS), MOST_CHECKS)
+    return min(max(ceil(2 * log(limit_of(terms, labels=0)) / brings), FEWEST_CHECKS), MOST_CHECKS)
 
 
 def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str, why: str) -> int:
@@ -79,7 +77,7 @@ def end_guarantee(cursor: duckdb.DuckDBPyConnection, guarantee: str, state: str,
 
     Returns how many records are without a label now: a person may have answered some.
     """
-    bare = "select count(*) from machine_labels where guarantee = ? and n not in (select n from settled)"
+    bare = "select count(*) from machine_labels where guarantee = ? and not is_labelled(n)"
     removed = count(cursor, bare, [guarantee])
     cursor.execute("delete from machine_labels where guarantee = ?", [guarantee])
     cursor.execute(IDLE_CHECKS)
@@ -105,25 +103,140 @@ _TO_CHECK = """
 """
 
 
-def guarantee_in_force(project: Project) -> dict[str, Any] | None:
-    """The guarantee in force and its check, or None.
+@dataclass(frozen=True)
+class OfferedLabel:
+    """What of one label could be accepted: from which probability, how many, and the audit records behind it."""
 
-    id, made_at, user, model, precision, per_label, confidence, covered (machine labels that no person has answered),
-    labels (id, name, covered, right, wrong, evidence), right, wrong, waiting (checks to answer), evidence (e-value),
-    limit (the evidence at which the guarantee counts as broken), certificate.
+    id: str
+    name: str
+    threshold: float
+    covered: int
+    audits: int
+    wrong: int
+    bound: float
+
+
+@dataclass(frozen=True)
+class GuaranteeOffer:
+    """What could be labelled by machine on these terms, or `why` nothing can, and what accepting it did, if it was.
+
+    precision, per_label, confidence: the terms. outside: records of imports that were hardly audited; late: audit
+    labels given since the model was made; missing: audit labels that would probably do; steps: for a picture.
     """
+
+    precision: float
+    per_label: float | None
+    confidence: float
+    model: str
+    outside: int
+    late: int
+    audits: int
+    pool: int
+    steps: tuple[Step, ...]
+    why: str | None = None
+    missing: int | None = None
+    covered: int = 0
+    share: float = 0.0
+    wrong: int = 0
+    bound: float = 0.0
+    thresholds: dict[str, float] = field(default_factory=dict)
+    labels: tuple[OfferedLabel, ...] = ()
+    guarantee: str | None = None
+    accepted: int = 0
+    checks: int = 0
+
+    @property
+    def terms(self) -> GuaranteeTerms:
+        """What is guaranteed."""
+        return GuaranteeTerms(self.precision, self.per_label, self.confidence)
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A guarantee as it was accepted. state: in_force, replaced, withdrawn or broken; why: it ended."""
+
+    id: str
+    made_at: str
+    user: str
+    model: str
+    precision: float
+    per_label: float | None
+    confidence: float
+    covered: int
+    pool: int
+    state: str
+    ended_at: str | None
+    why: str | None
+    thresholds: dict[str, float]
+
+    @property
+    def terms(self) -> GuaranteeTerms:
+        """What it guarantees."""
+        return GuaranteeTerms(self.precision, self.per_label, self.confidence)
+
+
+@dataclass(frozen=True)
+class CheckedLabel:
+    """One label of a guarantee and its check: machine labels that no person has answered, right and wrong answers."""
+
+    id: str
+    name: str
+    covered: int
+    right: int
+    wrong: int
+    evidence: float
+
+
+@dataclass(frozen=True)
+class GuaranteeCheck:
+    """The guarantee in force and its check. covered: machine labels that no person has answered; waiting: checks to
+    answer; evidence: an e-value; limit: the evidence at which the guarantee counts as broken.
+    """
+
+    guarantee: Guarantee
+    covered: int
+    right: int
+    wrong: int
+    waiting: int
+    evidence: float
+    limit: float
+    labels: list[CheckedLabel]
+
+
+def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
+    """None where none is."""
+    names = project.settings().taxonomy.names
     with project.store.reading() as cursor:
-        matches = _guarantees(cursor, "where state = 'in_force'")
-        return _facts(project, cursor, matches[0]) if matches else None
+        if not (guarantees := _guarantees(cursor, "where state = 'in_force'")):
+            return None
+        guarantee, terms = guarantees[0], guarantees[0].terms
+        counts = count_checks(cursor, guarantee.id, multi=project.settings().multi)
+        return GuaranteeCheck(
+            guarantee=guarantee,
+            covered=sum(one.left for one in counts),
+            right=sum(one.right for one in counts),
+            wrong=sum(one.wrong for one in counts),
+            waiting=count(cursor, _WAITING, [guarantee.id]),
+            evidence=evidence_of(counts, terms.precision),
+            limit=limit_of(terms, labels=0),
+            labels=[
+                CheckedLabel(
+                    id=one.label,
+                    name=names.get(one.label, "all labels"),
+                    covered=one.left,
+                    right=one.right,
+                    wrong=one.wrong,
+                    evidence=evidence_of([one], terms.per_label or terms.precision),
+                )
+                for one in counts
+            ],
+        )
 
 
-def history(project: Project) -> list[dict[str, Any]]:
+def history(project: Project) -> list[Guarantee]:
     """All guarantees there were, newest first."""
     with project.store.reading() as cursor:
-        return [
-            {key: value for key, value in guarantee.items() if key not in ("certificate", "thresholds")}
-            for guarantee in _guarantees(cursor, "order by made_at desc")
-        ]
+        return _guarantees(cursor, "order by made_at desc")
 
 
 def announcements(project: Project) -> list[str]:
@@ -137,47 +250,16 @@ def announcements(project: Project) -> list[str]:
     return [why for (why,) in rows]
 
 
-_FIELDS = ("id", "made_at", "user", "model", "precision", "per_label", "confidence", "covered", "pool", "state",
-           "ended_at", "why", "thresholds", "certificate")  # fmt: skip
+def _guarantees(cursor: duckdb.DuckDBPyConnection, which: str) -> list[Guarantee]:
+    rows = cursor.execute(
+        f"""select id, strftime(made_at, '{_TIME}'), user, model, precision, per_label, confidence, covered, pool,
+                   state, strftime(ended_at, '{_TIME}'), why, thresholds::varchar from guarantees {which}"""
+    ).fetchall()
+    return [Guarantee(*(*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
-def _guarantees(cursor: duckdb.DuckDBPyConnection, which: str) -> list[dict[str, Any]]:
-    rows = cursor.execute(f"select {', '.join(_FIELDS)} from guarantees {which}").fetchall()
-    return [{name: _plain(name, value) for name, value in zip(_FIELDS, row, strict=True)} for row in rows]
-
-
-def _plain(name: str, value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds") + "Z"
-    return json.loads(value) if name in ("thresholds", "certificate") and isinstance(value, str) else value
-
-
-def _facts(project: Project, cursor: duckdb.DuckDBPyConnection, guarantee: dict[str, Any]) -> dict[str, Any]:
-    requested = Wanted(guarantee["precision"], guarantee["per_label"], guarantee["confidence"])
-    counts = count_checks(cursor, guarantee["id"], multi=project.settings().multi)
-    names = project.settings().taxonomy.names
-    return guarantee | {
-        "covered": sum(one.left for one in counts),
-        "right": sum(one.right for one in counts),
-        "wrong": sum(one.wrong for one in counts),
-        "waiting": count(cursor, _WAITING, [guarantee["id"]]),
-        "evidence": evidence_of(counts, requested.precision),
-        "limit": limit_of(requested, labels=0),
-        "labels": [
-            {
-                "id": one.label,
-                "name": names.get(one.label, "all labels"),
-                "covered": one.left,
-                "right": one.right,
-                "wrong": one.wrong,
-                "evidence": evidence_of([one], requested.per_label or requested.precision),
-            }
-            for one in counts
-        ],
-    }
-
-
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _WAITING = """
-    select count(distinct n) from queue where purpose = 'check' and n not in (select n from settled)
+    select count(distinct n) from queue where purpose = 'check' and not is_labelled(n)
         and n in (select n from machine_labels where guarantee = ?)
 """

@@ -10,8 +10,8 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import duckdb
 
@@ -28,6 +28,7 @@ from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
 from core.store.whole_files import disk_errors, sync_folder
+from core.typed_json import from_json, to_json
 
 MANIFEST = "archive.json"
 FORMAT = 1
@@ -42,7 +43,47 @@ Vectors are not in it: `rondo encode` makes them again.
 """
 
 
-def write_archive(project: Project, report: Report, *, archive: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class StoredTable:
+    """columns: name -> type."""
+
+    rows: int
+    columns: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an archive says of itself. schema: how many migrations its tables have; files: path -> SHA-256."""
+
+    format: int
+    schema: int
+    tables: dict[str, StoredTable]
+    files: dict[str, str]
+    made_at: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class Archived:
+    """An archive that was written."""
+
+    file: str
+    bytes: int
+    rows: int
+    tables: int
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A project made of an archive. tables: name -> rows."""
+
+    folder: str
+    rows: int
+    records: int
+    tables: dict[str, int]
+
+
+def write_archive(project: Project, report: Report, *, archive: str) -> Archived:
     """Everything of one moment but vectors, jobs' files and secrets, into one file that is whole or absent."""
     target = Path(archive)
     if target.exists():
@@ -64,8 +105,8 @@ def write_archive(project: Project, report: Report, *, archive: str) -> dict[str
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
-    rows = sum(table["rows"] for table in contents.values())
-    return {"file": str(target), "bytes": target.stat().st_size, "rows": rows, "tables": len(contents)}
+    rows = sum(table.rows for table in contents.values())
+    return Archived(str(target), target.stat().st_size, rows, len(contents))
 
 
 def _beside(target: Path) -> Path:
@@ -74,10 +115,10 @@ def _beside(target: Path) -> Path:
     return target.parent
 
 
-def _export_tables(folder: Path, report: Report) -> dict[str, dict[str, Any]]:
-    """Each table as Parquet in `tables/`; the database goes. Returns name -> rows and columns (name -> type)."""
+def _export_tables(folder: Path, report: Report) -> dict[str, StoredTable]:
+    """Each table as Parquet in `tables/`; the database goes."""
     (folder / "tables").mkdir()
-    contents: dict[str, dict[str, Any]] = {}
+    contents = {}
     with duckdb.connect(str(folder / DATABASE), read_only=True, config=CONFIG) as copy:
         names = tables(copy)
         for done, table in enumerate(names):
@@ -86,7 +127,7 @@ def _export_tables(folder: Path, report: Report) -> dict[str, dict[str, Any]]:
             target = quoted(folder / "tables" / f"{table}.parquet")
             _in_sentences(copy, f"copy (from {table} order by rowid) to '{target}' (format parquet, compression zstd)")
             rows = copy.execute(f"select count(*) from {table}").fetchall()[0][0]
-            contents[table] = {"rows": rows, "columns": columns}
+            contents[table] = StoredTable(rows, columns)
     (folder / DATABASE).unlink()
     return contents
 
@@ -100,23 +141,23 @@ def _in_sentences(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         ) from None  # DuckDB gives no number: what was read was sound
 
 
-def _zip(folder: Path, target: Path, contents: dict[str, dict[str, Any]]) -> None:
+def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
     """The manifest last. Parquet is compressed, and weights cannot be."""
     (folder / "README.txt").write_text(_README, encoding="utf-8")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest = {
-        "format": FORMAT,
-        "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
-        "code": code_version(),
-        "schema": len(MIGRATIONS),
-        "tables": contents,
-        "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in files},
-    }
+    manifest = Manifest(
+        format=FORMAT,
+        schema=len(MIGRATIONS),
+        tables=contents,
+        files={path.relative_to(folder).as_posix(): _sha256(path) for path in files},
+        made_at=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
+        code=code_version(),
+    )
     with target.open("xb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             for path in files:
                 archive.write(path, path.relative_to(folder).as_posix())
-            archive.writestr(MANIFEST, json.dumps(manifest, indent=1))
+            archive.writestr(MANIFEST, json.dumps(to_json(manifest), indent=1))
         file.flush()
         os.fsync(file.fileno())
 
@@ -126,30 +167,28 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_manifest(archive: Path) -> dict[str, Any]:
-    """What an archive says of itself. Raises BadInput for what is none, Damaged for one that is cut short."""
+def read_manifest(archive: Path) -> Manifest:
+    """Raises BadInput for what is none, Damaged for one that is cut short."""
     try:
         with zipfile.ZipFile(archive) as opened:
-            manifest = json.loads(opened.read(MANIFEST))
+            manifest = from_json(Manifest, json.loads(opened.read(MANIFEST)), MANIFEST)
             names = set(opened.namelist()) - {MANIFEST}
-        if not isinstance(manifest, dict) or not {"format", "schema", "tables", "files"} <= manifest.keys():
-            raise KeyError(MANIFEST)
     except FileNotFoundError:
         raise BadInput(f"There is no file {archive}.") from None
     except IsADirectoryError:
         raise BadInput(f"{archive} is a folder; name an archive that `rondo backup --archive` has written.") from None
     except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError):
         raise Damaged(f"{archive} is no archive of Rondo's, or it is damaged. Nothing was restored.") from None
-    except KeyError:
+    except (KeyError, BadInput):
         raise BadInput(f"{archive} is a zip file, but no archive of Rondo's (no {MANIFEST}).") from None
-    if manifest["format"] > FORMAT or manifest["schema"] > len(MIGRATIONS):
+    if manifest.format > FORMAT or manifest.schema > len(MIGRATIONS):
         raise Refused(f"{archive} was written by a newer Rondo. Upgrade Rondo; nothing was restored.")
-    if names != set(manifest["files"]):
+    if names != set(manifest.files):
         raise Damaged(f"{archive} does not hold the files that it names. Nothing was restored.")
     return manifest
 
 
-def restore(archive: Path, folder: Path, report: Report) -> dict[str, Any]:
+def restore(archive: Path, folder: Path, report: Report) -> Restored:
     """Makes a project of an archive, where none is; whole or not at all."""
     manifest = read_manifest(archive)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -165,15 +204,15 @@ def restore(archive: Path, folder: Path, report: Report) -> dict[str, Any]:
         check_copy(partial / DATABASE)
 
     build_aside(folder, fill, f"The project in {folder}")
-    rows = {name: table["rows"] for name, table in manifest["tables"].items()}
-    return {"folder": str(folder), "rows": sum(rows.values()), "records": rows.get("records", 0), "tables": rows}
+    rows = {name: table.rows for name, table in manifest.tables.items()}
+    return Restored(str(folder), sum(rows.values()), rows.get("records", 0), rows)
 
 
-def _unpack(archive: Path, manifest: dict[str, Any], folder: Path, report: Report) -> None:
+def _unpack(archive: Path, manifest: Manifest, folder: Path, report: Report) -> None:
     """Every file, compared with its hash. Raises Damaged, also for a name that leads out of the folder."""
     with zipfile.ZipFile(archive) as opened:
-        for done, (name, expected) in enumerate(sorted(manifest["files"].items())):
-            report("Unpacking", done, len(manifest["files"]))
+        for done, (name, expected) in enumerate(sorted(manifest.files.items())):
+            report("Unpacking", done, len(manifest.files))
             parts = PurePosixPath(name).parts
             allowed = name in (SETTINGS, "README.txt") or parts[0] in ("tables", "models", ROUNDS)
             if not allowed or ".." in parts or "\\" in name or ":" in name or PurePosixPath(name).is_absolute():
@@ -196,16 +235,16 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> str:
     return digest.hexdigest()
 
 
-def _import_tables(folder: Path, manifest: dict[str, Any], report: Report) -> None:
+def _import_tables(folder: Path, manifest: Manifest, report: Report) -> None:
     """A database of the archive's schema with its rows. Raises Damaged where they are not those that it names."""
     with duckdb.connect(str(folder / DATABASE), config=CONFIG) as made:
         made.execute("create table schema_version (version integer not null)")
-        for step in MIGRATIONS[: manifest["schema"]]:
+        for step in MIGRATIONS[: manifest.schema]:
             made.execute(step)
         names = list(_known_tables(made, manifest))
         for done, table in enumerate(names):
             report("Restoring tables", done, len(names))
-            columns = ", ".join(f'"{column}"' for column in manifest["tables"][table]["columns"])
+            columns = ", ".join(f'"{column}"' for column in manifest.tables[table].columns)
             source = quoted(folder / "tables" / f"{table}.parquet")
             try:
                 made.execute(f"delete from {table}")  # a migration may have written its first row
@@ -214,14 +253,14 @@ def _import_tables(folder: Path, manifest: dict[str, Any], report: Report) -> No
             except (duckdb.BinderException, duckdb.ConversionException, duckdb.InvalidInputException) as error:
                 reason = str(error).splitlines()[0]
                 raise Damaged(f"The table {table} of the archive cannot be restored: {reason}") from None
-            if rows != manifest["tables"][table]["rows"]:
+            if rows != manifest.tables[table].rows:
                 raise Damaged(f"The table {table} of the archive has {rows:,} rows, not as many as it says.")
         made.execute("checkpoint")
 
 
-def _known_tables(made: duckdb.DuckDBPyConnection, manifest: dict[str, Any]) -> Iterator[str]:
+def _known_tables(made: duckdb.DuckDBPyConnection, manifest: Manifest) -> Iterator[str]:
     known = set(tables(made))
-    for table in manifest["tables"]:
+    for table in manifest.tables:
         if table not in known:
             raise Damaged(f"The archive holds a table {table[:80]!r}, which no Rondo has. Nothing was restored.")
         yield table

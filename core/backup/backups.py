@@ -3,8 +3,8 @@
 import secrets
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -22,7 +22,16 @@ BACKUPS = "backups"
 ROUNDS = "rounds"
 
 
-def back_up(project: Project, report: Report, *, out: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BackedUp:
+    """A backup that was made. database: the name of its file in the folder."""
+
+    folder: str
+    bytes: int
+    database: str
+
+
+def back_up(project: Project, report: Report, *, out: str | None = None) -> BackedUp:
     """Copies database, settings, models and what each round chose from, all of one moment; a project by itself.
 
     Vectors can be made again and are left out. Nothing is there before all of it is.
@@ -40,7 +49,7 @@ def back_up(project: Project, report: Report, *, out: str | None = None) -> dict
 
     build_aside(folder, fill, f"The backup in {folder}")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return {"folder": str(folder), "bytes": size, "database": DATABASE}
+    return BackedUp(str(folder), size, DATABASE)
 
 
 def build_aside(folder: Path, fill: Callable[[Path], None], what: str) -> None:

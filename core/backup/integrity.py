@@ -1,10 +1,9 @@
 """Whether what is stored is what was written: settings, database, vectors, models. Reads all, changes nothing."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from core.backup.backups import newest_backup
 from core.backup.stored_tables import broken_rules, scan
@@ -29,13 +28,21 @@ class Finding:
     damage: str | None
 
 
-def check_tables(project: Project, report: Report) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Integrity:
+    """Every part that was looked at, and what to do about damage of the database, in a sentence."""
+
+    findings: list[Finding]
+    advice: str | None = None
+
+
+def check_tables(project: Project, report: Report) -> Integrity:
     """Reads every row of an open project and what must hold between its tables."""
     report("Reading tables", 0, 1)
     with project.store.reading() as cursor:
         broken = scan(cursor) or broken_rules(cursor)
     report("Reading tables", 1, 1)
-    return {"findings": [asdict(Finding("tables", each)) for each in broken] or [asdict(Finding("tables", None))]}
+    return Integrity([Finding("tables", each) for each in broken] or [Finding("tables", None)])
 
 
 def check_files(folder: Path, report: Report) -> list[Finding]:

@@ -6,9 +6,8 @@ The damaged files are kept in `damaged/`.
 
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -46,7 +45,7 @@ class Repair:
     damaged_files: str | None = None
 
 
-def repair(folder: Path, report: Report) -> dict[str, Any]:
+def repair(folder: Path, report: Report) -> Repair:
     """Makes the project open again, with every answer that can be read. Changes nothing where nothing is damaged."""
     database = folder / DATABASE
     if not database.exists():
@@ -60,7 +59,7 @@ def repair(folder: Path, report: Report) -> dict[str, Any]:
             settings = _settings(folder, done)
             made = _sound_copy(folder, work, done, report)
             if made and not done.damage:
-                return asdict(done)
+                return done
             if made is None or not _finished(made, wal_of(database), settings, done):
                 made = _rebuilt(folder, work, done, report)
                 _finish(made, wal_of(database), settings, done)
@@ -68,7 +67,7 @@ def repair(folder: Path, report: Report) -> dict[str, Any]:
             _put_in_place(made, folder, done)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return asdict(done)
+    return done
 
 
 def _settings(folder: Path, done: Repair) -> Settings:
@@ -242,7 +241,7 @@ def _add_answers(cursor: duckdb.DuckDBPyConnection, file: Path) -> int:
     """Those that are not there yet, of records that are."""
     before = count(cursor, "select count(*) from responses")
     cursor.execute(
-        f"""insert into responses by name select * from read_parquet('{quoted(file)}') as answer
+        f"""insert into responses by name select * from read_parquet('{quoted(file)}')
             where event_id not in (select event_id from responses) and n in (select n from records)"""
     )
     return count(cursor, "select count(*) from responses") - before

@@ -29,6 +29,7 @@ class Settings:
     """
 
     name: str
+    task: str = "labels"
     multi: bool = False
     guidelines: str = ""
     taxonomy: Taxonomy = field(default_factory=Taxonomy)
@@ -63,7 +64,7 @@ class Settings:
 
 
 _SECTIONS = {
-    "project": ("name", "multi", "guidelines"),
+    "project": ("name", "task", "multi", "guidelines"),
     "encoder": ("encoder", "threads"),
     "sampling": ("batch_size", "strategy", "audit_share", "seed"),
     "training": ("label_names", "automatic"),

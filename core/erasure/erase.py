@@ -5,11 +5,12 @@ database is copied into a fresh file. Whoever opens the project after a kill in 
 """
 
 import secrets
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from core.erasure.holders import Traces, find_traces, remove, thin_evaluations, thin_maps
 from core.erasure.rows import delete_answers, delete_records, names
-from core.erasure.selection import Request, Selection, counts, select, shown, sources
+from core.erasure.selection import Request, Selection, ShownRecord, counts, select, shown, sources
 from core.errors import Refused
 from core.exchange.datasets import read_datasets, read_places, server_of
 from core.jobs.bundle import Report
@@ -22,31 +23,73 @@ from core.training.following import job_forget
 STEPS = 3
 
 
-def erase(project: Project, report: Report, *, sure: bool = False, who: str = "local", **wish: Any) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Erasure:
+    """What would go, or went (`done`): of records what hangs on them, of a person (`annotator`) every answer.
+
+    same_text: of the records, those that were not named but have the text of one that was. models: made after one of
+    them was labelled. labels_lost, labels_changed: by taking a person's answers away. sources: files that would bring
+    the records back. jobs, exports: what goes with them; busy: jobs under way that hold it; backups, elsewhere: files
+    that hold it and stay.
+    """
+
+    done: bool
+    annotator: str | None
+    records: int
+    same_text: int
+    shown: list[ShownRecord]
+    answers: int
+    labels: int
+    suggestions: int
+    machine: int
+    queued: int
+    argilla: int
+    models: int
+    labels_lost: int
+    labels_changed: int
+    sources: list[str]
+    vectors: int
+    exports: list[str]
+    jobs: list[str]
+    busy: list[str]
+    backups: list[str]
+    elsewhere: list[str]
+
+
+def erase(  # noqa: PLR0913 - each is an option of the command
+    project: Project,
+    report: Report,
+    *,
+    record: Sequence[str] = (),
+    annotator: str | None = None,
+    query: str | None = None,
+    leave_argilla: bool = False,
+    sure: bool = False,
+    who: str = "local",
+) -> Erasure:
     """What would go, or with `sure` what went: records with all that hangs on them, or a person's answers and name.
 
-    wish: record (ids), annotator, query, as in `Request`; leave_argilla: also where what stands in Argilla cannot be
-    deleted. Raises BadInput where there is nothing of the kind, Refused while a job under way holds it, or while
-    Argilla cannot be reached.
+    record, annotator, query: as in `Request`. leave_argilla: also where what stands in Argilla cannot be deleted.
+    Raises BadInput where there is nothing of the kind, Refused while a job under way holds it, or while Argilla cannot
+    be reached.
     """
-    request = Request(tuple(wish.get("record") or ()), wish.get("annotator"), wish.get("query"))
-    leave_argilla = bool(wish.get("leave_argilla"))
+    request = Request(tuple(record), annotator, query)
     if not sure:
         return _preview(project, request)[2]
     with take_turn(project, report), project.encoding_now:
         report("Looking for it", 0, STEPS)
-        selection, traces, result = _preview(project, request)
+        selection, traces, preview = _preview(project, request)
         _refuse_busy(project, selection, traces)
-        if result["argilla"] and not leave_argilla:
+        if preview.argilla and not leave_argilla:
             report("Erasing in Argilla", 0, STEPS)
             _erase_in_argilla(project, selection)
-        _erase_elsewhere(project, result["jobs"])
+        _erase_elsewhere(project, preview.jobs)
         report("Erasing", 1, STEPS)
         thin_evaluations(project, traces, selection)
-        _delete(project, selection, traces, result, who)
+        _delete(project, selection, traces, preview, who)
         finish(project)
         report("Erasing", STEPS, STEPS)
-    return {**result, "done": True}
+    return replace(preview, done=True)
 
 
 def finish(project: Project) -> int:
@@ -63,32 +106,31 @@ def finish(project: Project) -> int:
     return len(rows)
 
 
-def _preview(project: Project, request: Request) -> tuple[Selection, Traces, dict[str, Any]]:
-    settings = project.settings()
+def _preview(project: Project, request: Request) -> tuple[Selection, Traces, Erasure]:
     with project.store.reading() as cursor:
-        selection = select(cursor, request, settings)
-        result: dict[str, Any] = {
-            "done": False,
-            "annotator": selection.annotator,
-            "records": len(selection.ns),
-            "same_text": selection.same_text,
-            "shown": shown(cursor, selection.ns),
-            **counts(cursor, selection.ns),
-            "sources": sources(cursor, selection.ns),
-        }
+        selection = select(cursor, request, project.settings())
+        first, hanging = shown(cursor, selection.ns), counts(cursor, selection.ns)
+        came_from = sources(cursor, selection.ns)
     if selection.annotator:
-        result |= _of_person(project, selection.annotator)
+        hanging |= _of_person(project, selection.annotator)
     traces = find_traces(project, selection)
     encoders = len(list(project.vectors.glob("*/manifest.json"))) if selection.ns else 0
-    result |= {
-        "vectors": len(selection.ns) * encoders,
-        "exports": list(traces.exports),
-        "jobs": sorted({name.split("/")[1] for name in traces.own if name.startswith("jobs/")}),
-        "busy": list(traces.busy),
-        "backups": list(traces.backups),
-        "elsewhere": list(traces.elsewhere),
-    }
-    return selection, traces, result
+    preview = Erasure(
+        done=False,
+        annotator=selection.annotator,
+        records=len(selection.ns),
+        same_text=selection.same_text,
+        shown=first,
+        **{"labels_lost": 0, "labels_changed": 0, **hanging},
+        sources=came_from,
+        vectors=len(selection.ns) * encoders,
+        exports=list(traces.exports),
+        jobs=sorted({name.split("/")[1] for name in traces.own if name.startswith("jobs/")}),
+        busy=list(traces.busy),
+        backups=list(traces.backups),
+        elsewhere=list(traces.elsewhere),
+    )
+    return selection, traces, preview
 
 
 class _Undo(Exception):
@@ -147,9 +189,9 @@ def _erase_in_argilla(project: Project, selection: Selection) -> None:
         ) from None
 
 
-def _delete(project: Project, selection: Selection, traces: Traces, result: dict[str, Any], who: str) -> None:
+def _delete(project: Project, selection: Selection, traces: Traces, preview: Erasure, who: str) -> None:
     """What stays is that it was done, with counts: neither texts nor ids nor names."""
-    line = {name: result[name] for name in ("records", "answers", "labels", "suggestions", "vectors")}
+    line = {name: getattr(preview, name) for name in ("records", "answers", "labels", "suggestions", "vectors")}
     with project.desk.changing() as cursor:
         if selection.annotator:
             line = {"people": 1, **delete_answers(cursor, selection.annotator, project.settings())}

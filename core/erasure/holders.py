@@ -14,7 +14,8 @@ import duckdb
 from core.erasure.selection import Selection
 from core.explore.maps import FILE as MAP
 from core.explore.maps import Map, read_map, write_map
-from core.jobs.bundle import UNDER_WAY, Bundle, write_json
+from core.jobs.bundle import Bundle, write_json
+from core.jobs.states import UNDER_WAY
 from core.project import Project
 from core.store.database import FILE as DATABASE
 

@@ -54,7 +54,7 @@ def delete_answers(cursor: duckdb.DuckDBPyConnection, name: str, settings: Setti
     for table in ("audit_log", "guarantees", "champions"):
         cursor.execute(f"update {table} set user = ? where user = ?", [ERASED, name])
     _forget(cursor, name)
-    lost = count(cursor, "select count(*) from before where n not in (select n from settled)")
+    lost = count(cursor, "select count(*) from before where not is_labelled(n)")
     changed = count(cursor, "select count(*) from before b join settled s using (n) where b.labels <> s.labels")
     for table in ("before", "touched"):
         cursor.execute(f"drop table {table}")

@@ -9,7 +9,6 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.explore.filters import Search, conditions
 from core.store.database import count
-from core.store.event_ids import FILE
 from core.store.pool import number_of
 
 SHOWN = 5
@@ -75,17 +74,25 @@ def select(cursor: duckdb.DuckDBPyConnection, request: Request, settings: Settin
     return Selection(ns, ids, tuple(dict.fromkeys(texts)), same_text=len(ns) - len(named))
 
 
-def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[dict[str, str]]:
-    """The first of them: id, and how the text begins."""
+@dataclass(frozen=True)
+class ShownRecord:
+    """A record's id, and how its text begins."""
+
+    id: str
+    text: str
+
+
+def shown(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[ShownRecord]:
+    """The first of them."""
     rows = cursor.execute(
         "select id, left(text, ?) from records where n in (select unnest(?::bigint[])) order by n limit ?",
         [CUT, list(ns), SHOWN],
     ).fetchall()
-    return [{"id": id, "text": " ".join(text.split())} for id, text in rows]
+    return [ShownRecord(id, " ".join(text.split())) for id, text in rows]
 
 
 _OF_RECORDS = {
-    "answers": f"select count(*) from responses where n in ({{ns}}) and not starts_with(event_id, '{FILE}')",
+    "answers": "select count(*) from responses where n in ({ns}) and source <> 'file'",
     "labels": "select count(*) from settled where n in ({ns})",
     "suggestions": "select count(*) from suggestions where n in ({ns})",
     "machine": "select count(*) from machine_labels where n in ({ns})",

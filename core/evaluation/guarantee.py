@@ -22,7 +22,7 @@ _TRIED = (10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 70
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GuaranteeTerms:
     """Precision of all accepted labels and, if not None, of each label's part; both hold with this confidence."""
 
     precision: float = 0.95
@@ -49,7 +49,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Step:
-    """One cut: what accepting all that is surer would cover. bound: precision at the wanted confidence, at this cut
+    """One cut: what accepting all that is surer would cover. bound: precision at the requested confidence, at this cut
     alone: for a picture, since the best of many cuts looks better than it is."""
 
     covered: int
@@ -93,24 +93,24 @@ class _Candidate:
     labels: Ints
 
 
-def fewest(requested: Wanted) -> int:
+def fewest(terms: GuaranteeTerms) -> int:
     """Audit labels without which no test can pass: all of them right would still be chance."""
-    return int(np.ceil(np.log(requested.risk) / np.log(requested.precision)))
+    return int(np.ceil(np.log(terms.risk) / np.log(terms.precision)))
 
 
-def check_wanted(requested: Wanted) -> None:
+def check_terms(terms: GuaranteeTerms) -> None:
     """Raises BadInput for shares that no evidence could prove, or that guarantee nothing."""
     shares = {
-        "precision": requested.precision,
-        "precision per label": requested.per_label,
-        "confidence": requested.confidence,
+        "precision": terms.precision,
+        "precision per label": terms.per_label,
+        "confidence": terms.confidence,
     }
     for name, value in shares.items():
         if value is not None and not 0.5 <= value <= 0.999:
             raise BadInput(f"The {name} is {value}; it must lie between 0.5 and 0.999.")
 
 
-def certify(evidence: Evidence, requested: Wanted) -> Certificate | Refusal:
+def certify(evidence: Evidence, terms: GuaranteeTerms) -> Certificate | Refusal:
     """The largest part of the pool whose suggestions are right in `precision` of cases, with `confidence`.
 
     Learn then test (Angelopoulos, Bates, Candes, Jordan, Lei, Annals of Applied Statistics 2025) with fixed-sequence
@@ -122,16 +122,16 @@ def certify(evidence: Evidence, requested: Wanted) -> Certificate | Refusal:
     """
     regions = read_regions(evidence)
     passed: _Candidate | None = None
-    for candidate in _sequence(regions, requested):
-        if _doubt(regions, candidate, requested) > requested.risk:
+    for candidate in _sequence(regions, terms):
+        if _doubt(regions, candidate, terms) > terms.risk:
             break
         passed = candidate
-    return _refuse(regions, requested) if passed is None else _certificate(evidence, regions, passed, requested)
+    return _refuse(regions, terms) if passed is None else _certificate(evidence, regions, passed, terms)
 
 
-def _sequence(regions: Regions, requested: Wanted) -> Iterator[_Candidate]:
+def _sequence(regions: Regions, terms: GuaranteeTerms) -> Iterator[_Candidate]:
     """Regions from the most hopeful to the loosest; which labels are in is decided for each by what is hoped."""
-    hopes, orders, sizes = _hopes(regions, requested)
+    hopes, orders, sizes = _hopes(regions, terms)
     if not hopes.size or hopes.max() <= 0:
         return
     for row in range(int(np.unravel_index(hopes.argmax(), hopes.shape)[0]), len(hopes)):
@@ -140,12 +140,12 @@ def _sequence(regions: Regions, requested: Wanted) -> Iterator[_Candidate]:
             yield _Candidate(row, np.sort(orders[row, :count][sizes[row, :count] > 0]))
 
 
-def _hopes(regions: Regions, requested: Wanted) -> tuple[Floats, Ints, Ints]:
+def _hopes(regions: Regions, terms: GuaranteeTerms) -> tuple[Floats, Ints, Ints]:
     """(regions, labels) covered records times the chance to pass when so many labels are in; the order of the labels,
     most likely to pass first; and how many records each has, in that order. Never looks at `regions.wrong`."""
     likely: Floats = np.ones(regions.pool.shape)
-    if requested.per_label is not None:
-        power = _power(regions.audits, regions.pool, regions.expected, (requested.per_label, requested.risk))
+    if terms.per_label is not None:
+        power = _power(regions.audits, regions.pool, regions.expected, (terms.per_label, terms.risk))
         likely = np.where(regions.pool == 0, 1.0, power)
     orders = np.argsort(-likely, axis=1, kind="stable")
     audits, pool, expected, likely = (  # type: ignore[assignment]
@@ -153,12 +153,8 @@ def _hopes(regions: Regions, requested: Wanted) -> tuple[Floats, Ints, Ints]:
     )
     total = pool.cumsum(axis=1)
     right = (pool * expected).cumsum(axis=1) / np.maximum(total, 1)
-    hopes = (
-        total
-        * likely.cumprod(axis=1)
-        * _power(audits.cumsum(axis=1), total, right, (requested.precision, requested.risk))
-    )
-    if requested.per_label is None:
+    hopes = total * likely.cumprod(axis=1) * _power(audits.cumsum(axis=1), total, right, (terms.precision, terms.risk))
+    if terms.per_label is None:
         hopes[:, :-1] = 0  # labels are left out only where they must keep a guarantee of their own
     return np.asarray(hopes, np.float64), orders.astype(np.int64), pool.astype(np.int64)
 
@@ -178,17 +174,17 @@ def _power(audits: Ints, pool: Ints, expected: Floats, test: tuple[float, float]
     return np.where(low >= 0, bdtr(np.maximum(low, 0), np.maximum(audits, 1), np.clip(1 - expected, 1e-6, 1)), 0.0)
 
 
-def _doubt(regions: Regions, region: _Candidate, requested: Wanted) -> float:
+def _doubt(regions: Regions, region: _Candidate, terms: GuaranteeTerms) -> float:
     """The largest p-value of the region's tests."""
     audits, wrong, pool = (part[region.row, region.labels] for part in (regions.audits, regions.wrong, regions.pool))
-    doubts = [hypergeometric_p_value(audits.sum(), wrong.sum(), pool.sum(), requested.precision)]
-    if requested.per_label is not None:
-        doubts.append(hypergeometric_p_value(audits, wrong, pool, requested.per_label))
+    doubts = [hypergeometric_p_value(audits.sum(), wrong.sum(), pool.sum(), terms.precision)]
+    if terms.per_label is not None:
+        doubts.append(hypergeometric_p_value(audits, wrong, pool, terms.per_label))
     return float(max(part.max() for part in doubts))
 
 
-def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, requested: Wanted) -> Certificate:
-    row, risk = region.row, requested.risk
+def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, terms: GuaranteeTerms) -> Certificate:
+    row, risk = region.row, terms.risk
     parts = tuple(
         Part(
             label=evidence.labels[label],
@@ -209,7 +205,7 @@ def _certificate(evidence: Evidence, regions: Regions, region: _Candidate, reque
         audits=audits,
         wrong=wrong,
         bound=float(lower_bound(audits, wrong, covered, risk)),
-        steps=_steps(regions, requested),
+        steps=_steps(regions, terms),
     )
 
 
@@ -222,34 +218,34 @@ def _counts(regions: Regions, row: int, labels: Ints | slice) -> tuple[int, int,
     )
 
 
-def _steps(regions: Regions, requested: Wanted) -> tuple[Step, ...]:
+def _steps(regions: Regions, terms: GuaranteeTerms) -> tuple[Step, ...]:
     audits, wrong, pool = (part.sum(axis=1) for part in (regions.audits, regions.wrong, regions.pool))
-    bounds = lower_bound(audits, wrong, pool, requested.risk)
+    bounds = lower_bound(audits, wrong, pool, terms.risk)
     size = max(int(pool.max(initial=0)), 1)
     rows = zip(pool.tolist(), audits.tolist(), wrong.tolist(), bounds.tolist(), strict=True)
     return tuple(Step(covered, covered / size, n, w, bound) for covered, n, w, bound in rows)
 
 
-def _refuse(regions: Regions, requested: Wanted) -> Refusal:
+def _refuse(regions: Regions, terms: GuaranteeTerms) -> Refusal:
     pool = int(regions.pool[-1].sum()) if len(regions.pool) else 0
     audits = int(regions.audits[-1].sum()) if pool else 0
-    missing = _missing(regions, requested, audits) if pool else None
-    return Refusal(missing, audits, pool, _steps(regions, requested))
+    missing = _missing(regions, terms, audits) if pool else None
+    return Refusal(missing, audits, pool, _steps(regions, terms))
 
 
-def _missing(regions: Regions, requested: Wanted, audits: int) -> int | None:
+def _missing(regions: Regions, terms: GuaranteeTerms, audits: int) -> int | None:
     """The fewest further audit labels with which some region would be LIKELY to pass, as far as its precision is known
     now: from the audits, and where they are few from what the guide lets expect. None: no number would do. With fewer
     than `fewest` audits that is too early to say: then the number that is short of them."""
     rows = slice((len(regions.pool) - 1) % COARSE, None, COARSE)  # the last one, all of the pool, is in
     seen, wrong, pool = (part[rows] for part in (regions.audits, regions.wrong, regions.pool))
     known = (seen - wrong + TRUST * regions.expected[rows]) / (seen + TRUST)
-    size, least = pool[-1].sum(), max(fewest(requested) - audits, 0)
+    size, least = pool[-1].sum(), max(fewest(terms) - audits, 0)
 
     def enough(more: int) -> bool:
         planned = np.round(pool * ((audits + more) / size)).astype(np.int64)
         future = Regions(planned, wrong, pool, regions.thresholds[rows], known)
-        hopes, _, sizes = _hopes(future, requested)
+        hopes, _, sizes = _hopes(future, terms)
         return bool((hopes >= LIKELY * np.maximum(sizes.cumsum(axis=1), WORTHWHILE * size)).any())
 
     place = bisect_left(_TRIED, True, key=enough)

@@ -1,10 +1,9 @@
 """Which datasets there are on the team's server, what stands in them, and what one must look like. Sends nothing."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import duckdb
 
@@ -13,6 +12,7 @@ from core.errors import Refused
 from core.exchange.workspace import Placed, Setup, Workspace
 from core.labelling.cards import named_values
 from core.store.database import utc_now
+from core.typed_json import from_json, to_json
 
 CURRENT, FILLING, REPLACED, GONE = "current", "filling", "replaced", "gone"
 _SHORT = 200
@@ -63,13 +63,10 @@ def read_datasets(cursor: duckdb.DuckDBPyConnection, server: str) -> list[Datase
         "select id, name, made_at, setup, state from team_datasets where server = ? and state <> ? order by made_at",
         [server, GONE],
     ).fetchall()
-    return [Dataset(id, name, made_at, _setup(json.loads(setup)), state) for id, name, made_at, setup, state in rows]
-
-
-def _setup(written: Mapping[str, Any]) -> Setup:
-    lists: dict[str, Any] = {name: tuple(written[name]) for name in ("fields", "context", "metadata")}
-    labels = tuple((id, name, description) for id, name, description in written["labels"])
-    return Setup(**{**written, **lists, "labels": labels})
+    return [
+        Dataset(id, name, made_at, from_json(Setup, json.loads(setup), f"The dataset {name}"), state)
+        for id, name, made_at, setup, state in rows
+    ]
 
 
 def find_current(datasets: Sequence[Dataset], state: str = CURRENT) -> Dataset | None:
@@ -79,7 +76,7 @@ def find_current(datasets: Sequence[Dataset], state: str = CURRENT) -> Dataset |
 
 def enter_dataset(cursor: duckdb.DuckDBPyConnection, server: str, dataset: Dataset) -> None:
     """One more row."""
-    about = [dataset.id, dataset.name, server, dataset.made_at, json.dumps(asdict(dataset.setup)), dataset.state]
+    about = [dataset.id, dataset.name, server, dataset.made_at, json.dumps(to_json(dataset.setup)), dataset.state]
     cursor.execute("insert into team_datasets values (?, ?, ?, ?, ?, ?)", about)
 
 
@@ -90,7 +87,7 @@ def change_state(cursor: duckdb.DuckDBPyConnection, dataset: str, state: str) ->
 
 def change_setup(cursor: duckdb.DuckDBPyConnection, dataset: str, setup: Setup) -> None:
     """As it was made there."""
-    cursor.execute("update team_datasets set setup = ? where id = ?", [json.dumps(asdict(setup)), dataset])
+    cursor.execute("update team_datasets set setup = ? where id = ?", [json.dumps(to_json(setup)), dataset])
 
 
 def read_places(cursor: duckdb.DuckDBPyConnection, datasets: Sequence[str], ns: Sequence[int] | None) -> list[Place]:

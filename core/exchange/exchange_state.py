@@ -8,7 +8,7 @@ from core.errors import Refused
 from core.exchange.datasets import EMBEDDED, GONE, REPLACED, find_current, read_datasets, wanted_setup
 from core.exchange.push import dataset_link
 from core.project import Project
-from core.store.event_ids import ARGILLA
+from core.store.answers import ARGILLA
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Exchange:
     replaced: tuple[str, ...]
     gone: tuple[str, ...]
     outdated: bool
-    heard_at: datetime | None
+    synced_at: datetime | None
     trouble: str | None
     bad: dict[str, str]
     unreadable: dict[str, str]
@@ -48,7 +48,7 @@ def newest_batch(project: Project) -> int | None:
 
 def answers_from_elsewhere(project: Project) -> int:
     """Events that did not come from Argilla: each may close a record there."""
-    result = "select count(*) from responses where not coalesce(starts_with(via, ?), false)"
+    result = "select count(*) from responses where source <> ?"
     return int(project.store.one(result, [ARGILLA]))
 
 
@@ -75,7 +75,7 @@ def read_exchange(project: Project) -> Exchange:
         replaced=tuple(one.name for one in reversed(datasets) if one.state == REPLACED),
         gone=gone_names,
         outdated=outdated,
-        heard_at=link.heard_at,
+        synced_at=link.synced_at,
         trouble=link.trouble,
         bad=dict(link.bad),
         unreadable=dict(link.unreadable),
@@ -86,8 +86,5 @@ _ORDER = "This Argilla hands records out in an order of its own. The link sorts 
 _CALLED = "This Argilla cannot reach the app at its address, so answers arrive with the next sync, within a minute."
 _FIGURES = """
     select (select count(*) from team_records where dataset = ?), count(distinct n), count(distinct annotator)
-    from responses as answer
-    where starts_with(via, ?) and action <> 'undo' and not exists (
-        select 1 from responses as undo where undo.undoes = answer.event_id and undo.annotator = answer.annotator
-          and undo.n = answer.n)
+    from responses_in_force where source = ?
 """

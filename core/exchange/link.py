@@ -28,14 +28,14 @@ class Link:
     called: bool = True
     """whether Argilla can call this app; else answers come with the next sync"""
     marks: dict[str, str] = field(default_factory=dict)
-    heard_at: datetime | None = None
+    synced_at: datetime | None = None
     trouble: str | None = None
     """why the last exchange failed, until one succeeds"""
     bad: dict[str, str] = field(default_factory=dict)
     """record id -> why Argilla refused it at the last push"""
     unreadable: dict[str, str] = field(default_factory=dict)
     """record id -> why its answers could not be taken in at the last sync"""
-    hearing: threading.Lock = field(default_factory=threading.Lock)
+    reconciling: threading.Lock = field(default_factory=threading.Lock)
     """held from asking what people said to having stored it: an old answer never overtakes a newer one"""
     pushing: threading.Lock = field(default_factory=threading.Lock)
 

@@ -12,7 +12,7 @@ from core.config.settings import Settings
 from core.exchange.workspace import LAST, Outgoing, Suggested
 from core.labelling.cards import Card, read_cards
 from core.labelling.waiting import REVIEW, Row, read_waiting
-from core.store.event_ids import ARGILLA
+from core.store.answers import ARGILLA
 
 PER_PERSON = 20
 """records of one tier for each annotator: a strict order would have people work on the same ones"""
@@ -62,7 +62,7 @@ def tiers(rows: Iterable[Row], size: int) -> dict[int, int]:
 def _completed(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> set[int]:
     """Records that have all their answers from Argilla, which then hands them out no more by itself."""
     rows = cursor.execute(
-        """select n from responses where starts_with(via, ?) and action = 'submit'
+        """select n from responses where source = ? and action = 'submit'
            group by n having count(distinct annotator) >= ?""",
         [ARGILLA, settings.overlap],
     ).fetchall()

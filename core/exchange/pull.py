@@ -1,6 +1,6 @@
-"""What people say in Argilla, made what the log of events says: by what stands there, never by what a message claims.
+"""Makes the log of events agree with people's answers in Argilla: by what stands there, never by what a message says.
 
-Hearing the same twice, or in another order, or while somebody else hears, changes nothing. Knows no HTTP.
+Doing it twice, in another order, or while somebody else does, changes nothing. Knows no HTTP.
 """
 
 import hashlib
@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Any
 
 import duckdb
 
 from core.exchange.datasets import GONE, Dataset, Place, change_state, parts, read_datasets, read_places, server_of
-from core.exchange.workspace import DRAFT, SUBMITTED, Gone, Said, Workspace
+from core.exchange.workspace import DRAFT, SUBMITTED, Gone, TeamAnswer, Workspace
 from core.jobs.bundle import Report
 from core.labelling.responses import KNOWN, STORED, Event
 from core.project import Project
+from core.store.answers import ARGILLA, ID_PREFIXES
 from core.store.database import note, utc_now
-from core.store.event_ids import ARGILLA
 
 PART = 200
 """records whose answers are asked for at once"""
@@ -28,9 +27,9 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True)
 class RemoteAnswer:
-    """What a person says of a record, where, and with whose suggestion in view (None: certainly none)."""
+    """A person's answer to a record, where, and with whose suggestion in view (None: certainly none)."""
 
-    answer: Said
+    answer: TeamAnswer
     dataset: str
     model: str | None
 
@@ -45,37 +44,43 @@ class LoggedEvent:
     note: str | None
 
 
-def sync(project: Project, report: Report, *, who: str = "local", changed_only: bool = False) -> dict[str, int]:
-    """Hears all that stands there, in every dataset that this project ever filled.
+@dataclass(frozen=True)
+class Synced:
+    """records: looked at; stored: events that are new; refused: answers that could not be taken in."""
 
-    changed_only: nothing where nobody has answered since the last time. Says how many records were looked at, how many
-    events were stored, and how many answers could not be.
+    records: int
+    stored: int
+    refused: int
+
+
+def sync(project: Project, report: Report, *, who: str = "local", changed_only: bool = False) -> Synced:
+    """Reads all answers there, in every dataset that this project ever filled.
+
+    changed_only: nothing where nobody has answered since the last time.
     """
     with project.team.open(project.folder, project.settings()) as workspace:
-        counts = sync_with(project, workspace, report, changed_only=changed_only)
-    if counts["stored"]:
+        result = sync_with(project, workspace, report, changed_only=changed_only)
+    if result.stored:
         with project.store.transaction() as cursor:
-            note(cursor, who, "team_sync", counts)
-    return counts
+            note(cursor, who, "team_sync", vars(result))
+    return result
 
 
-def sync_with(project: Project, workspace: Workspace, report: Report, *, changed_only: bool) -> dict[str, int]:
+def sync_with(project: Project, workspace: Workspace, report: Report, *, changed_only: bool) -> Synced:
     """The same over a connection that is open."""
     marks = _marks(project, workspace)
-    counts = {"records": 0, "stored": 0, "refused": 0}
+    records = stored = refused = 0
     if not (changed_only and marks == project.team.marks):
         with project.store.reading() as cursor:
             ns = sorted({place.n for place in read_places(cursor, list(marks), None)})
         project.team.unreadable = {}
         for part in parts(ns, PART):
-            report("Reading answers", counts["records"], len(ns))
-            stored, refused = reconcile(project, workspace, part)
-            counts["records"] += len(part)
-            counts["stored"] += stored
-            counts["refused"] += refused
+            report("Reading answers", records, len(ns))
+            new, bad = reconcile(project, workspace, part)
+            records, stored, refused = records + len(part), stored + new, refused + bad
         project.team.marks = marks
-    project.team.heard_at = utc_now()
-    return counts
+    project.team.synced_at = utc_now()
+    return Synced(records, stored, refused)
 
 
 def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
@@ -92,8 +97,8 @@ def _marks(project: Project, workspace: Workspace) -> dict[str, str]:
     return marks
 
 
-def hear_now(project: Project, ns: Sequence[int]) -> int:
-    """Hears these records, at most PART; how many events were stored."""
+def reconcile_now(project: Project, ns: Sequence[int]) -> int:
+    """The same for these records, at most PART; how many events were stored."""
     with project.team.open(project.folder, project.settings()) as workspace:
         return reconcile(project, workspace, ns)[0]
 
@@ -111,14 +116,14 @@ def is_ours(project: Project, dataset: str) -> bool:
 
 @dataclass(frozen=True)
 class RemoteAnswers:
-    """What each person says, which records are still there, and what was said in a dataset after it was replaced.
+    """What each person answers, which records are still there, and what was answered in a dataset after its end.
 
-    late: (place of the record in the dataset that was made next, what was said in the older one after that).
+    late: (place of the record in the dataset that was made next, the answer given in the older one after that).
     """
 
-    spoken: dict[Key, RemoteAnswer]
-    matches: set[int]
-    late: list[tuple[Place, Said]]
+    newest: dict[Key, RemoteAnswer]
+    there: set[int]
+    late: list[tuple[Place, TeamAnswer]]
     ids: dict[int, str]
     datasets: dict[str, Dataset]
 
@@ -128,7 +133,7 @@ def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tupl
 
     One at a time: what was asked first must not be stored last.
     """
-    with project.team.hearing:
+    with project.team.reconciling:
         received = _listen(project, workspace, ns)
         with project.store.reading() as cursor:
             logged = _logged(cursor, ns)
@@ -146,33 +151,33 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Remote
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
-        remote_answers = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
+        answers = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
-        here = {remote_answers.ids[place.n]: place for place in group}
+        here = {answers.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
             place = here[standing.placed.id]
-            remote_answers.matches.add(place.n)
+            answers.there.add(place.n)
             model = standing.placed.model or next((one.model for one in places if one.n == place.n and one.model), None)
             successor = _successor(place, places, datasets)
-            for answer in standing.answer:
-                spoken, key = RemoteAnswer(answer, dataset, model), (place.n, answer.annotator)
+            for answer in standing.answers:
+                remote, key = RemoteAnswer(answer, dataset, model), (place.n, answer.annotator)
                 if successor and answer.at <= successor.made_at and _fits(answer, datasets[successor.dataset]):
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and answer.at > successor.made_at:
-                    remote_answers.late.append((successor, answer))
-                if _is_newer(spoken, remote_answers.spoken.get(key)):
-                    remote_answers.spoken[key] = spoken
-    return remote_answers
+                    answers.late.append((successor, answer))
+                if _is_newer(remote, answers.newest.get(key)):
+                    answers.newest[key] = remote
+    return answers
 
 
 def _silent(workspace: Workspace, received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
     """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
-    missing = {key for key in logged if key[0] in received.matches and key not in received.spoken}
+    missing = {key for key in logged if key[0] in received.there and key not in received.newest}
     known = set(workspace.people()) if missing else set()
     return {key for key in missing if key[1] in known}
 
 
-def _fits(answer: Said, dataset: Dataset) -> bool:
+def _fits(answer: TeamAnswer, dataset: Dataset) -> bool:
     return set(answer.labels) <= set(dataset.setup.label_ids)
 
 
@@ -185,9 +190,9 @@ def _successor(place: Place, places: Sequence[Place], datasets: Mapping[str, Dat
 
 def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> None:
     """Late answers that hold go to the dataset after theirs; then it speaks for them, and they may be deleted there."""
-    moved: dict[str, list[tuple[str, Said]]] = {}
+    moved: dict[str, list[tuple[str, TeamAnswer]]] = {}
     for place, answer in received.late:
-        if received.spoken[(place.n, answer.annotator)].answer == answer and _fits(
+        if received.newest[(place.n, answer.annotator)].answer == answer and _fits(
             answer, received.datasets[place.dataset]
         ):
             moved.setdefault(place.dataset, []).append((received.ids[place.n], answer))
@@ -201,8 +206,8 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
             )
 
 
-def _is_newer(spoken: RemoteAnswer, other: RemoteAnswer | None) -> bool:
-    return other is None or spoken.answer.at >= other.answer.at
+def _is_newer(remote: RemoteAnswer, other: RemoteAnswer | None) -> bool:
+    return other is None or remote.answer.at >= other.answer.at
 
 
 def _differences(
@@ -210,7 +215,7 @@ def _differences(
 ) -> list[tuple[str, Event]]:
     """(annotator, event) for all that the log does not say yet."""
     events: list[tuple[str, Event]] = []
-    for key, one in received.spoken.items():
+    for key, one in received.newest.items():
         standing = logged.get(key, [])
         if one.answer.status == DRAFT:
             events += _undone(key, received.ids, standing, one.dataset)
@@ -221,49 +226,51 @@ def _differences(
     return events
 
 
-def _content(answer: Said) -> tuple[str, tuple[str, ...], str | None]:
+def _content(answer: TeamAnswer) -> tuple[str, tuple[str, ...], str | None]:
     if answer.status == SUBMITTED:
         return "submit", answer.labels, answer.note
     return "skip", (), answer.note
 
 
-def _event(record: str, spoken: RemoteAnswer, standing: Sequence[LoggedEvent]) -> Event:
-    """Dated as Argilla does; it holds from when it is heard here, as every answer does."""
-    action, labels, result = _content(spoken.answer)
+def _event(record: str, remote: RemoteAnswer, standing: Sequence[LoggedEvent]) -> Event:
+    """Dated as Argilla does; it holds from when it is read here, as every answer does."""
+    action, labels, result = _content(remote.answer)
     return Event(
-        eid=_eid(record, spoken.answer.annotator, action, labels, result, spoken.answer.at.isoformat()),
+        eid=_eid(record, remote.answer.annotator, action, labels, result, remote.answer.at.isoformat()),
         record=record,
         action=action,
-        labels=labels,
+        answer=labels,
         note=result,
         seq=len(standing),
-        ts=spoken.answer.at.replace(tzinfo=UTC).timestamp(),
-        model=spoken.model,
-        via=f"{ARGILLA}{spoken.dataset}",
+        ts=remote.answer.at.replace(tzinfo=UTC).timestamp(),
+        model=remote.model,
+        source=ARGILLA,
+        origin=remote.dataset,
     )
 
 
 def _undone(key: Key, ids: Mapping[int, str], standing: Sequence[LoggedEvent], dataset: str) -> list[tuple[str, Event]]:
     """All of it: else what was said before would hold again."""
-    via, now = f"{ARGILLA}{dataset}", datetime.now(UTC).timestamp()
+    now = datetime.now(UTC).timestamp()
     return [
-        (key[1], Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, via=via)) for one in standing
+        (
+            key[1],
+            Event(_eid("undo", one.eid), ids[key[0]], "undo", undoes=one.eid, ts=now, source=ARGILLA, origin=dataset),
+        )
+        for one in standing
     ]
 
 
-def _eid(*parts: Any) -> str:
-    """The same for the same, whoever hears it and how often."""
-    return ARGILLA + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
+def _eid(*parts: object) -> str:
+    """The same for the same, whoever reads it and how often."""
+    return ID_PREFIXES[ARGILLA] + hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode()).hexdigest()[:48]
 
 
 def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, list[LoggedEvent]]:
     """What stands of what came from Argilla, the newest last. An author may have taken it back here too."""
     rows = cursor.execute(
-        """select n, annotator, event_id, action, labels, note from responses as answer
-           where n in (select unnest(?::bigint[])) and starts_with(via, ?) and action <> 'undo'
-             and not exists (select 1 from responses as undo where undo.undoes = answer.event_id
-                             and undo.annotator = answer.annotator and undo.n = answer.n)
-           order by stamp""",
+        """select n, annotator, event_id, action, labels, note from responses_in_force
+           where n in (select unnest(?::bigint[])) and source = ? order by stamp""",
         [list(ns), ARGILLA],
     ).fetchall()
     matches: dict[Key, list[LoggedEvent]] = {}

@@ -1,7 +1,6 @@
 """Records of the queue to the team's dataset: only what has changed, in parts, again and again. Knows no HTTP."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from core.errors import Refused
 from core.exchange.dataset_replacement import free_name, replace_dataset
@@ -41,8 +40,25 @@ class Tally:
     bad: dict[str, str]
 
 
-def push(project: Project, report: Report, *, who: str = "local") -> dict[str, Any]:
-    """Brings the dataset up to date; says where it is, what was sent, what was refused, whether it was replaced.
+@dataclass(frozen=True)
+class Pushed:
+    """What became of a push. dataset, name, url: where people answer; replaced: the dataset that it replaces, if any.
+
+    bad: record id -> why Argilla refused it; waiting: records that wait for answers there.
+    """
+
+    dataset: str
+    name: str
+    url: str
+    replaced: str | None
+    sent: int
+    unchanged: int
+    bad: dict[str, str]
+    waiting: int
+
+
+def push(project: Project, report: Report, *, who: str = "local") -> Pushed:
+    """Brings the dataset up to date.
 
     What was finished when it is stopped stays, and the next push goes on from there. Raises Refused while another runs.
     """
@@ -57,12 +73,17 @@ def push(project: Project, report: Report, *, who: str = "local") -> dict[str, A
     finally:
         project.team.pushing.release()
     project.team.bad = tally.bad
-    result = {"sent": tally.sent, "unchanged": tally.unchanged, "bad": tally.bad, "waiting": plan.waiting}
     if tally.sent or replaced:
         with project.store.transaction() as cursor:
-            note(cursor, who, "team_push", {"dataset": dataset.id, **result})
-    link = dataset_link(workspace.url, dataset.id, in_order=workspace.in_order)
-    return {"dataset": dataset.id, "name": dataset.name, "url": link, "replaced": replaced, **result}
+            note(cursor, who, "team_push", {"dataset": dataset.id, **vars(tally), "waiting": plan.waiting})
+    return Pushed(
+        dataset=dataset.id,
+        name=dataset.name,
+        url=dataset_link(workspace.url, dataset.id, in_order=workspace.in_order),
+        replaced=replaced,
+        **vars(tally),
+        waiting=plan.waiting,
+    )
 
 
 def dataset_link(url: str, dataset: str, *, in_order: bool) -> str:

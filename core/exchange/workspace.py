@@ -50,7 +50,7 @@ class Setup:
         return tuple(id for id, _, _ in self.labels)
 
     def takes(self, requested: "Setup") -> bool:
-        """Whether a dataset made like this can be changed into the wanted one: labels and fields are fixed for good."""
+        """Whether a dataset made like this can be changed into the requested one: labels and fields are fixed."""
         same = self.multi == requested.multi and sorted(self.label_ids) == sorted(requested.label_ids)
         return same and set(requested.fields) <= set(self.fields)
 
@@ -89,8 +89,8 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What one person says of a record there. status: SUBMITTED, DISCARDED or DRAFT. at: last changed, naive UTC."""
+class TeamAnswer:
+    """What one person answers to a record there. status: SUBMITTED, DISCARDED or DRAFT. at: last changed, naive UTC."""
 
     annotator: str
     status: str
@@ -100,11 +100,11 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A record as it stands there, with what everybody says of it."""
+class RemoteRecord:
+    """A record as it stands there, with what everybody answered."""
 
     placed: Placed
-    answer: tuple[Said, ...] = ()
+    answers: tuple[TeamAnswer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,13 @@ class Workspace(Protocol):
     def erase(self, dataset: str, records: Sequence[str]) -> None:
         """Deletes records (the server's ids) with all answers to them; one that is not there is no error."""
 
-    def read(self, dataset: str, ids: Sequence[str]) -> list[Standing]:
+    def read(self, dataset: str, ids: Sequence[str]) -> list[RemoteRecord]:
         """Those of our record ids that are there, at most a few hundred. Raises Gone where the dataset is not."""
 
     def copy(self, old: str, new: str, setup: Setup, ids: Sequence[str]) -> Sent:
         """Records with metadata, suggestions and everybody's responses as they are; what names other labels is left."""
 
-    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, Said]]) -> None:
+    def carry(self, dataset: str, setup: Setup, answers: Sequence[tuple[str, TeamAnswer]]) -> None:
         """(our record id, answer) each, given in another dataset, as their authors' answers in this one."""
 
     def activity(self, dataset: str) -> str:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
@@ -62,7 +61,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Found:
+class RecordPage:
     """A page of records. next: the `start` of the page after it, None at the end.
 
     searched: how many records' texts were looked through when time was up, None when that is no matter.
@@ -73,7 +72,7 @@ class Found:
     searched: int | None = None
 
 
-def find(project: Project, search: Search, start: int = 0, pace: Pace | None = None) -> Found:
+def find(project: Project, search: Search, start: int = 0, pace: Pace | None = None) -> RecordPage:
     """The page that begins at `start`: 0, or the `next` of the page before. A record's id as words finds it too.
 
     Raises BadInput for a state that there is not, too many words, or likeness to a record without a vector.
@@ -84,13 +83,13 @@ def find(project: Project, search: Search, start: int = 0, pace: Pace | None = N
         ranked = _ranked(project, cursor, search)
         if ranked is not None:
             ns, following = _pick(cursor, where, ranked, start)
-            return Found(read_lines(cursor, ns, settings), following)
+            return RecordPage(read_lines(cursor, ns, settings), following)
         pace = (pace or Pace()) if search.words.split() else Pace(2**62)
         ns, following, searched = _walk(cursor, where, start, pace)
         if search.words and not start:
             known = cursor.execute("select n from records where id = ?", [search.words.strip()]).fetchall()
             ns = [n for (n,) in known] + [n for n in ns if (n,) not in known]
-        return Found(read_lines(cursor, ns, settings), following, searched)
+        return RecordPage(read_lines(cursor, ns, settings), following, searched)
 
 
 def _ranked(project: Project, cursor: duckdb.DuckDBPyConnection, search: Search) -> list[int] | None:
@@ -118,7 +117,7 @@ _SUSPICIOUS = """
 
 
 def _pick(
-    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, Any]], ranked: Sequence[int], start: int
+    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, object]], ranked: Sequence[int], start: int
 ) -> tuple[list[int], int | None]:
     """Those of a ranked list that meet the conditions. Their texts are read first: else DuckDB reads all there are."""
     condition, parameters = where
@@ -136,7 +135,7 @@ def _pick(
 
 
 def _walk(
-    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, Any]], start: int, pace: Pace
+    cursor: duckdb.DuckDBPyConnection, where: tuple[str, dict[str, object]], start: int, pace: Pace
 ) -> tuple[list[int], int | None, int | None]:
     """In order of import from record number `start` on."""
     condition, parameters = where
@@ -158,28 +157,28 @@ def _walk(
 
 
 _LINES = f"""
-    with wanted as (
+    with listed as (
         select n, id, left(text, {CUT}) as text, coalesce(duplicate_of, n) as first
         from records where n in (select unnest($ns::bigint[]))
     ),
-    own as (select * from settled where n in (select n from wanted union all select first from wanted)),
-    suggested as (select * from suggestions where n in (select first from wanted)),
-    blind as ({BLIND.format(ns="select first from wanted")}),
-    machine as (select n, labels from machine_labels where n in (select n from wanted)),
+    own as (select * from settled where n in (select n from listed union all select first from listed)),
+    suggested as (select * from suggestions where n in (select first from listed)),
+    blind as ({BLIND.format(ns="select first from listed")}),
+    machine as (select n, labels from machine_labels where n in (select n from listed)),
     flagged as (
         select n, list(distinct kind order by kind) as kinds from (
             select n, kind from flags union all select other, kind from flags
-        ) where n in (select n from wanted) group by n
+        ) where n in (select n from listed) group by n
     ),
     doubted as (
         select n, [any_value(label)] as labels from flags
-        where kind = 'label_error' and label is not null and n in (select n from wanted) group by n
+        where kind = 'label_error' and label is not null and n in (select n from listed) group by n
     ),
-    verdicts as (select n, predicted from held_out_predictions where n in (select n from wanted))
+    verdicts as (select n, predicted from held_out_predictions where n in (select n from listed))
     select w.n, w.id, w.text, coalesce(s.labels, f.labels), coalesce(s.how, if(f.n is null, null, 'duplicate')),
            coalesce(s.stratum, f.stratum), g.labels, g.probability, m.labels, k.kinds,
            w.first in (select n from blind), coalesce(d.labels, v.predicted)
-    from wanted w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
+    from listed w left join own s on s.n = w.n left join own f on f.n = w.first left join suggested g on g.n = w.first
     left join machine m on m.n = w.n left join flagged k on k.n = w.n left join doubted d on d.n = w.n
     left join verdicts v on v.n = w.n
 """
@@ -190,17 +189,17 @@ def read_lines(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: S
     if not ns:
         return ()
     rows = {row[0]: row for row in cursor.execute(_LINES, {"ns": list(ns), **asked_parameters(settings)}).fetchall()}
-    return tuple(_line(rows[n], settings.taxonomy.names) for n in ns if n in rows)
-
-
-def _line(row: tuple[Any, ...], names: dict[str, str]) -> Line:
-    n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
-    if hidden:
-        suggested = probability = machine = unseen = None
-    label, suggestion, by_machine, predicted = (named(one, names) for one in (labels, suggested, machine, unseen))
-    return Line(
-        n, id, text, label, how, stratum, suggestion, probability, by_machine, tuple(kinds or ()), hidden, predicted
-    )
+    names, lines = settings.taxonomy.names, []
+    for row in (rows[n] for n in ns if n in rows):
+        n, id, text, labels, how, stratum, suggested, probability, machine, kinds, hidden, unseen = row
+        if hidden:
+            suggested = probability = machine = unseen = None
+        label, suggestion, by_machine, predicted = (named(one, names) for one in (labels, suggested, machine, unseen))
+        flags = tuple(kinds or ())
+        lines.append(
+            Line(n, id, text, label, how, stratum, suggestion, probability, by_machine, flags, hidden, predicted)
+        )
+    return tuple(lines)
 
 
 def named(labels: Sequence[str] | None, names: dict[str, str]) -> str | None:

@@ -1,7 +1,6 @@
-"""What can be wanted of records, and what it means in SQL. Runs no query."""
+"""The filters that records are searched by, and what they are in SQL. Runs no query."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from core.config.settings import Settings
 from core.errors import BadInput
@@ -14,7 +13,7 @@ MOST_WORDS = 20
 
 @dataclass(frozen=True)
 class Search:
-    """What is wanted; what is None, empty or False does not matter. Labels are ids.
+    """What a record must be like to be listed; what is None, empty or False does not matter. Labels are ids.
 
     words: each stands somewhere in the text, whatever its case. sure: (low, high) probability of the suggestion, 0..1.
     like: a record id, the nearest ones first. rows: record numbers, in this order. kind: of a flag, the most suspicious
@@ -38,16 +37,11 @@ class Search:
 
 
 _SEEN = f"n not in ({BLIND.format(ns=MAY_BE_BLIND)})"
-_STANDS = """
-    action <> 'undo' and not exists (
-        select 1 from responses undo where undo.action = 'undo' and undo.undoes = answer.event_id
-          and undo.annotator = answer.annotator and undo.n = answer.n)
-"""
 _FILTERS = {
     "label": "n in (select n from settled where list_contains(labels, $label))",
     "stratum": "n in (select n from settled where stratum = $stratum)",
     "suggestion": f"n in (select n from suggestions where list_contains(labels, $suggestion)) and {_SEEN}",
-    "annotator": f"n in (select n from responses answer where annotator = $annotator and {_STANDS})",
+    "annotator": "n in (select n from responses_in_force where annotator = $annotator)",
     "batch": """n in (select q.n from queue q
                 where q.batch = $batch and (not q.spare or q.n in (select a.n from responses a)))""",
     "kind": f"n in ({FLAGGED})",
@@ -58,7 +52,7 @@ _FILTERS = {
 _SURE = f"""n in (select n from suggestions where probability between $low and $high) and {_SEEN}"""
 
 
-def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, Any]]:
+def conditions(search: Search, settings: Settings) -> tuple[str, dict[str, object]]:
     """What must hold of a row of `records`, and what that binds."""
     matches, bound = ["true"], asked_parameters(settings)
     for name, condition in _FILTERS.items():

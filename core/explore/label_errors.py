@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +13,12 @@ import numpy.typing as npt
 from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
+from core.explore.explore_jobs import INSPECT, InspectArrays, Inspection, InspectParams
 from core.jobs.bundle import Report
-from core.jobs.kinds import JobKind
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.heads.head import FEWEST
 from core.models.vectors import encoded_rows
 from core.project import Project
-
-INSPECT: JobKind[dict[str, Any], dict[str, Any]] = JobKind("inspect", dict, dict)
 
 KINDS = {
     "label_error": "likely label errors: a model that did not see the label would give another",
@@ -36,7 +33,6 @@ FLAGGED = "select unnest([n, other]) as n from flags where kind = $kind"
 
 REVIEWED = 200
 """records of a kind that one review batch takes, at most"""
-Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -57,26 +53,25 @@ class Side:
     segments: tuple[Segment, ...]
 
 
-def inspect(project: Project, report: Report) -> dict[str, Any]:
+def inspect(project: Project, report: Report) -> Inspection:
     """Looks through all labels in a job and replaces the flags of the time before.
 
-    Returns how many were found of each kind, labelled and inspected records, and seconds. Raises Refused where there
-    are too few labels to learn from.
+    Raises Refused where there are too few labels to learn from.
     """
     encode_if_needed(project, report)
     settings = project.settings()
     arrays = _arrays(project, settings)
-    _refuse(settings, arrays["targets"])
-    params = {
-        "encoder": settings.encoder,
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "labels": [label.id for label in settings.taxonomy.active],
-        "multi": settings.multi,
-        "seed": settings.seed,
-    }
+    _refuse(settings, arrays.targets)
+    params = InspectParams(
+        encoder=settings.encoder,
+        vectors=str(project.vectors),
+        threads=settings.threads,
+        labels=tuple(label.id for label in settings.taxonomy.active),
+        multi=settings.multi,
+        seed=settings.seed,
+    )
     bundle = project.jobs.prepare(INSPECT, params)
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **vars(arrays))
     result = project.jobs.run(bundle, INSPECT, report, "Inspecting labels")
     with project.store.transaction() as cursor:
         if project.jobs.taken_in(bundle, cursor):
@@ -89,8 +84,7 @@ def inspect(project: Project, report: Report) -> dict[str, Any]:
     return result
 
 
-def _arrays(project: Project, settings: Settings) -> Arrays:
-    """rows (k,) and targets (k, labels) of all labelled records; disputed, disputes (d,): how much people disagree."""
+def _arrays(project: Project, settings: Settings) -> InspectArrays:
     labels = [label.id for label in settings.taxonomy.active]
     column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
@@ -100,12 +94,12 @@ def _arrays(project: Project, settings: Settings) -> Arrays:
     targets = np.zeros((len(rows), len(labels)), np.bool_)
     for index, (_, supplied) in enumerate(rows):
         targets[index, [column[label] for label in supplied if label in column]] = True
-    return {
-        "rows": np.asarray([n for n, _ in rows], np.int64),
-        "targets": targets,
-        "disputed": np.asarray([n for n, _ in disputes], np.int64),
-        "disputes": np.asarray([score for _, score in disputes], np.float64),
-    }
+    return InspectArrays(
+        rows=np.asarray([n for n, _ in rows], np.int64),
+        targets=targets,
+        disputed=np.asarray([n for n, _ in disputes], np.int64),
+        disputes=np.asarray([score for _, score in disputes], np.float64),
+    )
 
 
 # 1 - (votes of the first - votes of the second) / all, so 1.0 is a tie. What somebody has corrected is no dispute, nor
@@ -113,7 +107,7 @@ def _arrays(project: Project, settings: Settings) -> Arrays:
 _TWICE = "select n from responses where action = 'submit' group by n having count(distinct annotator) > 1"
 _DISPUTES = f"""
     with votes as (
-        select n, labels, count(*) as given from ({ANSWERS.format(ns=_TWICE)}) as answer
+        select n, labels, count(*) as given from ({ANSWERS.format(ns=_TWICE)})
         where action = 'submit' and counts group by n, labels
     ), counted as (select n, list(given order by given desc) as given from votes group by n having count(*) > 1)
     select n, 1 - (given[1] - given[2]) / list_sum(given) from counted
@@ -191,7 +185,7 @@ def flagged(project: Project, kind: str) -> list[int]:
     """Labelled records of a kind that nobody is asked about again yet, the most suspicious first, REVIEWED at most."""
     rows = project.store.query(
         """select n from (select unnest([n, other]) as n, score from flags where kind = ?)
-           where n in (select n from settled) and n not in (select n from queue where purpose = 'review')
+           where is_labelled(n) and n not in (select n from queue where purpose = 'review')
            group by n order by max(score) desc, n limit ?""",
         [kind, REVIEWED],
     )

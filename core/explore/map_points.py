@@ -6,9 +6,7 @@ Knows the store and a map's arrays; no chart and no page.
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 
@@ -31,7 +29,7 @@ Polygon = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Look:
+class MappedRecord:
     """What a record is. labels: settled, () is 'none of them'; suggested: None where no suggestion may be seen."""
 
     n: int
@@ -46,7 +44,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Points:
+class MapPoints:
     """k points: n ascending, xy (k, 2), group (k,) an index into `groups`, and what each record is.
 
     The first `coloured` groups have colours, the others are told as the rest. ordered: the coloured ones run from
@@ -59,17 +57,28 @@ class Points:
     groups: tuple[str, ...]
     coloured: int
     ordered: bool
-    looks: tuple[Look, ...]
+    records: tuple[MappedRecord, ...]
+
+
+@dataclass(frozen=True)
+class SelectedRecord:
+    """A record of a selection, its labels by name; '' where there is none."""
+
+    record: str
+    text: str
+    label: str
+    suggestion: str
+    probability: float | None
 
 
 @dataclass(frozen=True)
 class Selection:
-    """labels, suggestions: (name, how many), the most frequent first. nearest: rows of records nearest the middle."""
+    """labels, suggestions: (name, how many), the most frequent first. nearest: the records nearest the middle."""
 
     count: int
     labels: list[tuple[str, int]]
     suggestions: list[tuple[str, int]]
-    nearest: list[dict[str, Any]]
+    nearest: list[SelectedRecord]
 
 
 NO_LABEL, NO_SUGGESTION = "not labelled", "no suggestion"
@@ -80,42 +89,42 @@ _BOUNDS = (0.5, 0.7, 0.9, 0.97)
 
 # What each record is. Who shall answer without a suggestion in view must not find it here either.
 _DRAWN = f"select n from asked where n in ({MAY_BE_BLIND})"
-_LOOK = f"""
+_RECORDS = f"""
     with asked as (select unnest($ns::bigint[]) as n),
-    told as (select * from suggestions where n not in ({BLIND.format(ns=_DRAWN)}))
+    visible as (select * from suggestions where n not in ({BLIND.format(ns=_DRAWN)}))
     select asked.n, z.labels, s.labels, s.label, s.probability, z.round,
            case when z.stratum = 'gold' or r.split = 'test' then 3 when z.n is not null then 0
                 when asked.n in (select n from queue) then 1
                 when asked.n in (select n from machine_labels) then 2 else 4 end,
            left(r.text, {SHOWN}), r.id
-    from asked join records r using (n) left join settled z using (n) left join told s using (n)
+    from asked join records r using (n) left join settled z using (n) left join visible s using (n)
     order by asked.n
 """
 
 
-def points(project: Project, record_map: Map, colour: str) -> Points:
+def points(project: Project, record_map: Map, colour: str) -> MapPoints:
     """At most MOST points of the map, those with a label first; colour: a key of COLOURINGS."""
-    looks = _read(project, record_map.n.tolist())
-    if len(looks) > MOST:
-        lot = np.random.default_rng(0).permutation(len(looks))
-        first = sorted(lot, key=lambda index: looks[index].labels is None)[:MOST]
-        looks = [looks[index] for index in sorted(first)]
-    names, ranked, ordered = COLOURINGS[colour](looks, project.settings())
+    records = _read(project, record_map.n.tolist())
+    if len(records) > MOST:
+        lot = np.random.default_rng(0).permutation(len(records))
+        first = sorted(lot, key=lambda index: records[index].labels is None)[:MOST]
+        records = [records[index] for index in sorted(first)]
+    names, ranked, ordered = COLOURINGS[colour](records, project.settings())
     groups, coloured = ranked
     index = {name: place for place, name in enumerate(groups)}
-    ns = np.array([look.n for look in looks], np.int64)
-    return Points(
+    ns = np.array([record.n for record in records], np.int64)
+    return MapPoints(
         n=ns,
         xy=record_map.xy[np.searchsorted(record_map.n, ns)],
         group=np.array([index.get(name, len(groups) - 1) for name in names], np.int64),
         groups=groups,
         coloured=coloured,
         ordered=ordered,
-        looks=tuple(looks),
+        records=tuple(records),
     )
 
 
-def inside(shown: Points, shapes: Iterable[Polygon]) -> Ints:
+def inside(shown: MapPoints, shapes: Iterable[Polygon]) -> Ints:
     """The n of points that lie in any of the polygons, ascending. A polygon that crosses itself has holes (even-odd).
 
     A rectangle is a polygon of four corners. Points on an edge fall to one side or the other.
@@ -141,16 +150,25 @@ def _within(xy: npt.NDArray[np.float64], corners: npt.NDArray[np.float64]) -> np
     return within
 
 
-def summary(project: Project, shown: Points, ns: Ints, most: int = 200) -> Selection:
+def summary(project: Project, shown: MapPoints, ns: Ints, most: int = 200) -> Selection:
     """What a selection holds, with the `most` records nearest its middle, the nearest first."""
-    looks = {n: shown.looks[place] for n, place in zip(ns.tolist(), np.searchsorted(shown.n, ns).tolist(), strict=True)}
+    places = np.searchsorted(shown.n, ns).tolist()
+    selected = {n: shown.records[place] for n, place in zip(ns.tolist(), places, strict=True)}
     names = project.settings().taxonomy.names
-    counts = Counter(_named(look.labels, names, NO_LABEL) for look in looks.values())
-    suggested = Counter(_named(_suggested(look), names, NO_SUGGESTION) for look in looks.values())
-    nearest = _nearest_middle(shown, ns, most).tolist()
-    texts = project.store.query(_TEXTS, [nearest])
-    rows = [_row(looks[n], names) | {"text": text} for n, text in texts]
-    return Selection(len(ns), counts.most_common(), suggested.most_common(), rows)
+    counts = Counter(_named(record.labels, names, NO_LABEL) for record in selected.values())
+    suggested = Counter(_named(_suggested(record), names, NO_SUGGESTION) for record in selected.values())
+    texts = project.store.query(_TEXTS, [_nearest_middle(shown, ns, most).tolist()])
+    nearest = [
+        SelectedRecord(
+            record=selected[n].id,
+            text=text,
+            label=_named(selected[n].labels, names, ""),
+            suggestion=_named(_suggested(selected[n]), names, ""),
+            probability=selected[n].probability,
+        )
+        for n, text in texts
+    ]
+    return Selection(len(ns), counts.most_common(), suggested.most_common(), nearest)
 
 
 _TEXTS = f"""
@@ -159,35 +177,20 @@ _TEXTS = f"""
 """
 
 
-def _nearest_middle(shown: Points, ns: Ints, most: int) -> Ints:
+def _nearest_middle(shown: MapPoints, ns: Ints, most: int) -> Ints:
     """The middle is the median: a lasso with a tail still has it among most of its points."""
     xy = shown.xy[np.searchsorted(shown.n, ns)]
     away = ((xy - np.median(xy, axis=0)) ** 2).sum(axis=1) if len(ns) else np.empty(0)
     return ns[np.argsort(away, kind="stable")[:most]]
 
 
-def _row(look: Look, names: dict[str, str]) -> dict[str, Any]:
-    return {
-        "record": look.id,
-        "text": look.text,
-        "label": _named(look.labels, names, ""),
-        "suggestion": _named(_suggested(look), names, ""),
-        "probability": look.probability,
-    }
-
-
-def _read(project: Project, ns: list[int]) -> list[Look]:
+def _read(project: Project, ns: list[int]) -> list[MappedRecord]:
     with project.store.reading() as cursor:
-        return [_look(row) for row in _rows(cursor, ns, project.settings())]
-
-
-def _rows(cursor: duckdb.DuckDBPyConnection, ns: list[int], settings: Settings) -> list[tuple[Any, ...]]:
-    return cursor.execute(_LOOK, {"ns": ns, **asked_parameters(settings)}).fetchall()
-
-
-def _look(row: tuple[Any, ...]) -> Look:
-    n, labels, suggested, *rest = row
-    return Look(n, None if labels is None else tuple(labels), None if suggested is None else tuple(suggested), *rest)
+        rows = cursor.execute(_RECORDS, {"ns": ns, **asked_parameters(project.settings())}).fetchall()
+    return [
+        MappedRecord(n, None if labels is None else tuple(labels), None if made is None else tuple(made), *rest)
+        for n, labels, made, *rest in rows
+    ]
 
 
 def _named(labels: Sequence[str] | None, names: dict[str, str], missing: str) -> str:
@@ -195,29 +198,29 @@ def _named(labels: Sequence[str] | None, names: dict[str, str], missing: str) ->
     return named(labels, names) or missing
 
 
-def _suggested(look: Look) -> Sequence[str] | None:
-    if look.suggested is None:
+def _suggested(record: MappedRecord) -> Sequence[str] | None:
+    if record.suggested is None:
         return None
-    return look.suggested or ([look.label] if look.label else [])
+    return record.suggested or ([record.label] if record.label else [])
 
 
 Coloured = tuple[list[str], tuple[tuple[str, ...], int], bool]
 
 
-def by_label(looks: list[Look], settings: Settings) -> Coloured:
+def by_label(records: list[MappedRecord], settings: Settings) -> Coloured:
     """The settled label."""
-    return _frequent([_named(look.labels, settings.taxonomy.names, NO_LABEL) for look in looks], NO_LABEL)
+    return _frequent([_named(record.labels, settings.taxonomy.names, NO_LABEL) for record in records], NO_LABEL)
 
 
-def by_suggestion(looks: list[Look], settings: Settings) -> Coloured:
+def by_suggestion(records: list[MappedRecord], settings: Settings) -> Coloured:
     """What the newest model suggests; only records that wait or are in the pool have it."""
     names = settings.taxonomy.names
-    return _frequent([_named(_suggested(look), names, NO_SUGGESTION) for look in looks], NO_SUGGESTION)
+    return _frequent([_named(_suggested(record), names, NO_SUGGESTION) for record in records], NO_SUGGESTION)
 
 
-def by_confidence(looks: list[Look], _: Settings) -> Coloured:
+def by_confidence(records: list[MappedRecord], _: Settings) -> Coloured:
     """The probability of that suggestion."""
-    chances = [look.probability for look in looks]
+    chances = [record.probability for record in records]
     result = [
         NO_SUGGESTION if chance is None else CHANCES[int(np.searchsorted(_BOUNDS, chance, "right"))]
         for chance in chances
@@ -225,17 +228,17 @@ def by_confidence(looks: list[Look], _: Settings) -> Coloured:
     return result, _present(result, CHANCES, (NO_SUGGESTION,)), True
 
 
-def by_round(looks: list[Look], _: Settings) -> Coloured:
+def by_round(records: list[MappedRecord], _: Settings) -> Coloured:
     """The round in which it was labelled; 0 is what came with a file or before the first batch."""
-    rounds = sorted({look.round for look in looks if look.round is not None})[-COLOURS:]
+    rounds = sorted({record.round for record in records if record.round is not None})[-COLOURS:]
     called = {number: f"round {number}" if number else "before round 1" for number in rounds}
-    result = [NO_LABEL if look.round is None else called.get(look.round, MANY_ROUNDS) for look in looks]
+    result = [NO_LABEL if record.round is None else called.get(record.round, MANY_ROUNDS) for record in records]
     return result, _present(result, list(called.values()), (MANY_ROUNDS, NO_LABEL)), True
 
 
-def by_state(looks: list[Look], _: Settings) -> Coloured:
+def by_state(records: list[MappedRecord], _: Settings) -> Coloured:
     """Who labels it, or whether it waits."""
-    result = [STATES[look.state] for look in looks]
+    result = [STATES[record.state] for record in records]
     return result, _present(result, STATES[:-1], STATES[-1:]), False
 
 
@@ -256,7 +259,7 @@ def _present(result: list[str], coloured: Sequence[str], rest: Sequence[str]) ->
     return (*coloured, *(name for name in rest if name in result)), len(coloured)
 
 
-COLOURINGS: dict[str, Callable[[list[Look], Settings], Coloured]] = {
+COLOURINGS: dict[str, Callable[[list[MappedRecord], Settings], Coloured]] = {
     "label": by_label,
     "suggestion": by_suggestion,
     "confidence": by_confidence,

@@ -1,24 +1,21 @@
 """The map of a project: a point in the plane for each record, kept beside the vectors. Knows no colours and no page."""
 
 import json
-import os
 import zipfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
+from core.explore.explore_jobs import MAP, MapParams
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now
-
-MAP: JobKind[dict[str, Any], dict[str, Any]] = JobKind("project", dict, dict)
+from core.store.whole_files import whole_file
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -59,7 +56,16 @@ class Map:
     facts: MapFacts
 
 
-def project_map(project: Project, report: Report, *, again: bool = False) -> dict[str, Any]:
+@dataclass(frozen=True)
+class CompletedMap:
+    """points: on the map now; added: how many of them just came."""
+
+    points: int
+    added: int
+    seconds: float
+
+
+def project_map(project: Project, report: Report, *, again: bool = False) -> CompletedMap:
     """Lays the records out in the plane, in a job; a map that stands is only completed, unless `again`.
 
     To complete: records that came or were labelled since are put among their nearest neighbours. A map of which
@@ -80,7 +86,7 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> dic
     bundle = _bundle(project, rows, old)
     result = project.jobs.run(bundle, MAP, report, "Making the map")
     _take_in(project, bundle, facts)
-    return {"points": result["points"], "added": len(rows), "seconds": result["seconds"]}
+    return CompletedMap(result.points, len(rows), result.seconds)
 
 
 def open_map(project: Project) -> Map | None:
@@ -122,13 +128,9 @@ def read_map(path: Path) -> Map | None:
 
 def write_map(path: Path, made: Map) -> None:
     """Whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
         facts = np.array(json.dumps(asdict(made.facts)))
         np.savez(file, allow_pickle=False, n=made.n, xy=made.xy, facts=facts)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 def _path(project: Project) -> Path:
@@ -154,22 +156,17 @@ def _usable(project: Project) -> Map | None:
 
 def _bundle(project: Project, rows: Ints, old: Map | None) -> Bundle:
     settings = project.settings()
-    params = {
-        "encoder": settings.encoder,
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "seed": settings.seed % 2**32,
-    }
+    params = MapParams(settings.encoder, str(project.vectors), settings.threads, settings.seed % 2**32)
     bundle = project.jobs.prepare(MAP, params)
-    known: dict[str, npt.NDArray[Any]] = {"known": old.n, "known_xy": old.xy} if old else {}
-    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, **known)
+    known, known_xy = (old.n, old.xy) if old else (np.empty(0, np.int64), np.empty((0, 2), np.float32))
+    np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, rows=rows, known=known, known_xy=known_xy)
     return bundle
 
 
 # By the hash of their numbers: uniform, and the same records each time. What repeats another text would lie under it.
 _DRAW = """
     with fit as (select n from records where duplicate_of is null and n < $stop and n not in (select unnest($have)))
-    select n from (select n from fit where n in (select n from settled) order by hash(n, $seed), n limit $labelled)
+    select n from (select n from fit where is_labelled(n) order by hash(n, $seed), n limit $labelled)
     union
     select n from (select n from fit where n >= $start order by hash(n, $seed), n limit $others)
 """

@@ -1,9 +1,8 @@
 """All that is known of one record: its story, what each model says of it, and what is like it. Changes nothing."""
 
-from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,13 +10,13 @@ import numpy as np
 from core.errors import Damaged
 from core.explore.browse import Line, named, read_lines
 from core.explore.label_errors import Side, pair
-from core.explore.nearest import Floats, nearest
+from core.explore.nearest import nearest
 from core.labelling.cards import named_values
 from core.models.artifacts import load_head
 from core.models.heads.head import decide, predict
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
-from core.store.event_ids import ARGILLA, BULK, CORRECTION, CROWD, FILE
+from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
 from core.store.pool import number_of
 
 NEIGHBOURS = 10
@@ -25,59 +24,107 @@ MODELS = 30
 """the newest models that are asked again what they say of a record"""
 
 Names = dict[str, str]
-Rows = list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Dossier:
+class GivenAnswer:
+    """An event of a person. answer: labels by name, or the action where it gave none; how: the way it came."""
+
+    when: str
+    who: str
+    answer: str | None
+    how: str
+    suggestion_in_view: bool
+    undone: bool
+    round: int
+    note: str | None
+
+
+@dataclass(frozen=True)
+class HeldOutAnswer:
+    """What a model that did not see the record says of it, beside the label that it had then."""
+
+    label_then: str | None
+    held_out_model_says: str | None
+    probability: float
+    stratum: str
+
+
+@dataclass(frozen=True)
+class MachineLabel:
+    """A label of the machine, and the guarantee that it was accepted on. by: the user who accepted it."""
+
+    machine_label: str | None
+    probability: float
+    threshold: float
+    guaranteed_precision: float | None
+    confidence: float | None
+    accepted: str | None
+    by: str | None
+
+
+@dataclass(frozen=True)
+class ModelAnswer:
+    """What a model says of a record now; None where its files are gone.
+
+    learnt_from_it: the record had a label when the model was made, so what that model says of it proves nothing.
+    """
+
+    round: int
+    made: str
+    labels: int
+    suggestion: str | None
+    probability: float | None
+    learnt_from_it: bool
+
+
+@dataclass(frozen=True)
+class RecordDetail:
     """A record with its text in full. line: as it stands in a list. labels: ids of its settled labels, None: none yet.
 
-    facts: named texts, the record's own first. answers: every event in the order in which it came. verdicts: what
-    heads that did not see the record say of it. guarantees: the machine label and what it was accepted on. corrections:
-    id of each standing correction and who gave it, the newest last. queued: where it waits, or None.
+    facts: named texts, the record's own first. answers: every event in the order in which it came. corrections: id of
+    each standing correction and who gave it, the newest last. queued: where it waits, or None.
     """
 
     line: Line
     text: str
-    fields: Rows
-    facts: Rows
+    fields: list[dict[str, str]]
+    facts: list[dict[str, str]]
     labels: tuple[str, ...] | None
-    answers: Rows
-    verdicts: Rows
-    guarantees: Rows
+    answers: list[GivenAnswer]
+    held_out: list[HeldOutAnswer]
+    machine_labels: list[MachineLabel]
     corrections: tuple[tuple[str, str], ...]
     queued: str | None
 
 
-def read_dossier(project: Project, record: str) -> Dossier:
+def record_detail(project: Project, record: str) -> RecordDetail:
     """Raises BadInput where there is no such record."""
     settings = project.settings()
     names = settings.taxonomy.names
     with project.store.reading() as cursor:
         n = number_of(cursor, record)
         line = read_lines(cursor, [n], settings)[0]
-        text, fields, meta, *about = _one(cursor, _RECORD, n)
+        text, fields, meta, source, imported_at, split, first = cursor.execute(_RECORD, [n]).fetchall()[0]
+        about = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
         answers, corrections = _answers(cursor, n, names)
-        settled = _one(cursor, "select labels from settled where n = ?", n)
-        return Dossier(
+        settled = cursor.execute("select labels from settled where n = ?", [n]).fetchone()
+        return RecordDetail(
             line=line,
             text=text,
             fields=named_values(fields),
-            facts=_facts(about) + named_values(meta),
+            facts=[{"name": name, "value": value} for name, value in about.items() if value] + named_values(meta),
             labels=tuple(settled[0]) if settled else None,
             answers=answers,
-            verdicts=[] if line.hidden else _verdicts(cursor, n, names),
-            guarantees=[] if line.hidden else _guarantees(cursor, n, names),
+            held_out=[] if line.hidden else _held_out(cursor, n, names),
+            machine_labels=[] if line.hidden else _machine_labels(cursor, n, names),
             corrections=corrections,
             queued=_queued(cursor, n),
         )
 
 
-def told_by_models(project: Project, record: str) -> Rows:
-    """What each model of the encoder in use says of the record now, the newest first; nothing where it is hidden.
-
-    `learnt from it`: the record had a label when the model was made, so what that model says of it proves nothing.
-    """
+def model_answers(project: Project, record: str) -> list[ModelAnswer]:
+    """What each model of the encoder in use says of the record now, the newest first; nothing where it is hidden."""
     settings = project.settings()
     with project.store.reading() as cursor:
         n = number_of(cursor, record)
@@ -85,16 +132,17 @@ def told_by_models(project: Project, record: str) -> Rows:
             return []
         models = cursor.execute(_MODELS, {"n": n, "encoder": settings.encoder, "most": MODELS}).fetchall()
     vector = np.asarray(open_vectors(project.vectors, settings.encoder)[n : n + 1], np.float32)
-    return [
-        {
-            "round": number,
-            "made": _day(made_at),
-            "labels": labels,
-            **_said(project, model, vector),
-            "learnt from it": seen,
-        }
-        for model, made_at, number, labels, seen in models
-    ]
+    result = []
+    for model, made_at, number, labels, seen in models:
+        suggestion, probability = None, None
+        with suppress(Damaged):
+            head = load_head(project.models / model)
+            chances = predict(head, vector)
+            best = decide(chances, head.multi)[0]
+            chosen = [label for label, holds in zip(head.labels, best, strict=True) if holds]
+            suggestion, probability = named(chosen, settings.taxonomy.names), float(chances.max())
+        result.append(ModelAnswer(number, _day(made_at), labels, suggestion, probability, seen))
+    return result
 
 
 def neighbours(project: Project, record: str, count: int = NEIGHBOURS) -> list[tuple[float, Line]]:
@@ -131,83 +179,57 @@ _MODELS = """
 """
 
 
-def _one(cursor: duckdb.DuckDBPyConnection, query: str, n: int) -> tuple[Any, ...]:
-    return cursor.execute(query, [n]).fetchone() or ()
-
-
-def _facts(about: Sequence[Any]) -> Rows:
-    source, imported_at, split, first = about
-    result = {"source": source, "imported": _day(imported_at), "split": split, "same text as": first}
-    return [{"name": name, "value": value} for name, value in result.items() if value]
-
-
-def _answers(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> tuple[Rows, tuple[tuple[str, str], ...]]:
+def _answers(
+    cursor: duckdb.DuckDBPyConnection, n: int, names: Names
+) -> tuple[list[GivenAnswer], tuple[tuple[str, str], ...]]:
     rows = cursor.execute(
-        """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, via
+        """select event_id, annotator, action, labels, note, undoes, received_at, round, model is not null, source
            from responses where n = ? order by stamp""",
         [n],
     ).fetchall()
     undone = {(who, undoes) for _, who, _, _, _, undoes, *_ in rows if undoes}
     result = [
-        {
-            "when": _day(received_at),
-            "who": who,
-            "answer": named(labels, names) if action == "submit" else action,
-            "how": "with the file" if eid.startswith(FILE) else _how(via),
-            "suggestion in view": with_suggestion,
-            "undone": (who, eid) in undone,
-            "round": number,
-            "note": note,
-        }
-        for eid, who, action, labels, note, _, received_at, number, with_suggestion, via in rows
+        GivenAnswer(
+            when=_day(received_at),
+            who=who,
+            answer=named(labels, names) if action == "submit" else action,
+            how=_HOW[source],
+            suggestion_in_view=with_suggestion,
+            undone=(who, eid) in undone,
+            round=number,
+            note=note,
+        )
+        for eid, who, action, labels, note, _, received_at, number, with_suggestion, source in rows
     ]
     corrections = [(row[0], row[1]) for row in rows if row[9] == CORRECTION and (row[1], row[0]) not in undone]
     return result, tuple(corrections)
 
 
-def _how(via: str | None) -> str:
-    if via == CORRECTION:
-        return "correction"
-    if via and via.startswith(CROWD):
-        return "with a file, by name"
-    if via and via.startswith(ARGILLA):
-        return "in Argilla"
-    return "many at once" if via and via.startswith(BULK) else "one by one"
+_HOW = {
+    APP: "one by one",
+    FILE: "with the file",
+    BULK: "many at once",
+    ARGILLA: "in Argilla",
+    CROWD: "with a file, by name",
+    CORRECTION: "correction",
+}
 
 
-def _verdicts(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
+def _held_out(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> list[HeldOutAnswer]:
     rows = cursor.execute(
         "select truth, predicted, probability, stratum from held_out_predictions where n = ?", [n]
     ).fetchall()
-    return [
-        {
-            "label then": named(truth, names),
-            "held-out model says": named(predicted, names),
-            "probability": p,
-            "stratum": s,
-        }
-        for truth, predicted, p, s in rows
-    ]
+    return [HeldOutAnswer(named(truth, names), named(predicted, names), *rest) for truth, predicted, *rest in rows]
 
 
-def _guarantees(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> Rows:
+def _machine_labels(cursor: duckdb.DuckDBPyConnection, n: int, names: Names) -> list[MachineLabel]:
     rows = cursor.execute(
-        """select m.labels, m.probability, m.threshold, p.precision, p.confidence, p.made_at, p.user
+        """select m.labels, m.probability, m.threshold, p.precision, p.confidence,
+                  strftime(p.made_at, '%Y-%m-%d %H:%M'), p.user
            from machine_labels m left join guarantees p on p.id = m.guarantee where m.n = ?""",
         [n],
     ).fetchall()
-    return [
-        {
-            "machine label": named(labels, names),
-            "probability": probability,
-            "threshold": threshold,
-            "guaranteed precision": precision,
-            "confidence": confidence,
-            "accepted": None if made_at is None else _day(made_at),
-            "by": who,
-        }
-        for labels, probability, threshold, precision, confidence, made_at, who in rows
-    ]
+    return [MachineLabel(named(labels, names), *rest) for labels, *rest in rows]
 
 
 def _queued(cursor: duckdb.DuckDBPyConnection, n: int) -> str | None:
@@ -219,19 +241,6 @@ def _queued(cursor: duckdb.DuckDBPyConnection, n: int) -> str | None:
     words = {"review": "for a second look", "check": "to check machine labels", "wanted": "sent by a person"}
     words |= {"calibration": "to calibrate annotators", "test": "a test record, gold by its answer"}
     return f"round {row[0]}, {words.get(row[2], 'spare' if row[1] else 'chosen')}"
-
-
-def _said(project: Project, model: str, vector: Floats) -> dict[str, Any]:
-    """What it would suggest; None where the model's files are gone."""
-    try:
-        head = load_head(project.models / model)
-    except Damaged:
-        return {"suggestion": None, "probability": None}
-    chances = predict(head, vector)[0]
-    best = decide(chances[None], head.multi)[0]
-    labels = [label for label, chosen in zip(head.labels, best, strict=True) if chosen]
-    names = project.settings().taxonomy.names
-    return {"suggestion": named(labels, names), "probability": float(chances.max())}
 
 
 def _day(moment: datetime) -> str:

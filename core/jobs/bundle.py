@@ -16,7 +16,9 @@ from core import errors
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.jobs.code_version import code_version
 from core.jobs.kinds import JobKind, Params, Result
+from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.store.database import Store, utc_now
+from core.store.whole_files import write_whole
 from core.typed_json import from_json, to_json
 
 POLL_SECONDS = 0.05
@@ -24,10 +26,6 @@ POLL_SECONDS = 0.05
 Report = Callable[[str, int, int], None]
 """(what, done, total): called now and then while something long goes on; raises Cancelled to stop it."""
 
-
-UNDER_WAY = ("draft", "submitting", "queued", "running", "cancelling")
-ENDED = ("succeeded", "failed", "cancelled", "timed_out")
-"""`lost` is in neither: nobody could be asked how the job fares, or it vanished; it may come back"""
 
 LOG = "log.txt"
 
@@ -182,9 +180,7 @@ def _digest(path: Path) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=1).encode(), alone=True)
 
 
 @dataclass(frozen=True)
@@ -247,11 +243,7 @@ class Jobs:
 
     def taken_in(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may take the result in; every later one is told False."""
-        row = cursor.execute(
-            "update jobs set state = 'succeeded', ended_at = ? where id = ? and state <> 'succeeded' returning id",
-            [utc_now(), bundle.path.name],
-        ).fetchone()
-        return row is not None
+        return change_state(cursor, bundle.path.name, "succeeded", OPEN, ended_at=utc_now())
 
     def refuse(self, bundle: Bundle, error: RondoError) -> None:
         """The job did its work, but what it brought cannot be taken in: failed, and its files go."""
@@ -286,12 +278,11 @@ class Jobs:
     def _start(self, bundle: Bundle, resources: Mapping[str, Any]) -> dict[str, Any]:
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
-        self._set(bundle, "submitting")
+        with self.store.transaction() as cursor:
+            change_state(cursor, bundle.path.name, "submitting")
         handle = self.runner.start(bundle.path, resources)
         with self.store.transaction() as cursor:
-            cursor.execute(
-                "update jobs set state = 'running', handle = ? where id = ?", [json.dumps(handle), bundle.path.name]
-            )
+            change_state(cursor, bundle.path.name, "running", handle=json.dumps(handle))
         return handle
 
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:
@@ -306,13 +297,6 @@ class Jobs:
             raise kind(result["message"])
         raise JobBroke(f"{what} broke: {result['kind']}: {result['message']} See {bundle.path / 'log.txt'}.")
 
-    def _set(self, bundle: Bundle, state: str) -> None:
-        with self.store.transaction() as cursor:
-            cursor.execute("update jobs set state = ? where id = ?", [state, bundle.path.name])
-
     def _end(self, bundle: Bundle, state: str, error: str | None) -> None:
         with self.store.transaction() as cursor:
-            cursor.execute(
-                "update jobs set state = ?, ended_at = ?, error = ? where id = ?",
-                [state, utc_now(), error, bundle.path.name],
-            )
+            change_state(cursor, bundle.path.name, state, OPEN, ended_at=utc_now(), error=error)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,13 +11,14 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
-from core.labelling.responses import Event, first_stamp, refusal
+from core.labelling.responses import COLUMNS, first_stamp
 from core.labelling.settling import ANSWERS, answer_parameters, settle
 from core.models.in_use import active_model
 from core.project import Project
+from core.store.answers import BULK, ID_PREFIXES, answer_text, labels_in
 from core.store.database import note, utc_now
-from core.store.event_ids import BULK
-from core.store.pool import GOLD
+from core.tasks.task import Answer
+from core.tasks.tasks import task_of
 
 LEFT_OUT = {
     "missing": "are not in this project",
@@ -61,9 +62,9 @@ _SORT = f"""
     with asked as (select distinct unnest($ns::bigint[]) as n)
     select asked.n, case
         when r.n is null then 'missing'
-        when {GOLD} then 'gold'
+        when is_gold(r.n, r.split) then 'gold'
         when r.duplicate_of is not null then 'duplicate'
-        when asked.n in (select n from settled) then 'labelled'
+        when is_labelled(asked.n) then 'labelled'
         when asked.n in (select n from queue where audit) then 'audit'
         when asked.n in (select n from queue where purpose in ('check', 'review')) then 'check'
         when asked.n in (select n from ({ANSWERS.format(ns="select n from asked")}) where counts) then 'answered'
@@ -79,16 +80,17 @@ def preview(project: Project, ns: Iterable[int]) -> Choice:
         return _sort(cursor, ns, project.settings())
 
 
-def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], who: str) -> dict[str, Any]:
-    """Gives these labels to every record that nobody has labelled, in one transaction.
+def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) -> dict[str, Any]:
+    """Gives this answer to every record that nobody has labelled, in one transaction.
 
     Records that are gold, labelled, lent, answered or wait for an audit, a check or a review are left out, and
-    `left_out` says how many by reason. Raises Refused where none is left, BadInput for labels that cannot be given.
+    `left_out` says how many by reason. Raises Refused where none is left, BadInput for an answer that cannot be given.
     """
     bulk = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
     with project.desk.changing() as cursor:
         settings = project.settings()
-        _check(label_ids, who, settings)
+        answer = task_of(settings).canonical(answer)
+        _check(cursor, answer, who, settings)
         choice = _sort(cursor, ns, settings)
         if not choice.count:
             why = (
@@ -99,18 +101,18 @@ def label_many(project: Project, ns: Iterable[int], label_ids: Sequence[str], wh
             raise Refused(f"{why}. Nothing was changed.")
         model = active_model(project) or UNSEEN
         stamp = first_stamp(cursor, choice.count)
-        cursor.execute(_ANSWER, _values(bulk, label_ids, who, settings) | {"model": model, "stamp": stamp})
+        cursor.execute(_ANSWER, _values(bulk, answer, who, settings) | {"model": model, "stamp": stamp})
         settle(cursor, "select n from sorted where reason is null", settings)
-        done = {"bulk": bulk, "labels": sorted(set(label_ids)), "count": choice.count, "left_out": choice.left_out}
+        done = {"bulk": bulk, "labels": labels_in(answer), "count": choice.count, "left_out": choice.left_out}
         note(cursor, who, "bulk", done)
     return done
 
 
 _ANSWER = f"""
-    insert into responses
-    select '{BULK}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[], null, null, $now, 0, $now,
-           (select coalesce(max(batch), 0) from batches), $taxonomy::integer, $model, '{BULK}' || $bulk,
-           $stamp - 1 + row_number() over (order by n)
+    insert into responses ({COLUMNS})
+    select '{ID_PREFIXES[BULK]}' || $bulk || ':' || n, n, $who, 'submit', $labels::varchar[],
+           $answer, null, null, $now, 0, $now, (select coalesce(max(batch), 0) from batches),
+           $taxonomy::integer, $model, '{BULK}', $bulk, false, $stamp - 1 + row_number() over (order by n)
     from sorted where reason is null
 """
 
@@ -127,20 +129,21 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
             raise BadInput(f"There is no bulk answer {bulk_id[:80]!r}.")
         if bulk.taken_back:
             raise Refused(f"The bulk answer {bulk_id} was taken back already.")
-        via, settings = BULK + bulk_id, project.settings()
-        stamp = first_stamp(cursor, bulk.count)
-        cursor.execute(_UNDO, {"via": via, "now": utc_now(), "taxonomy": settings.taxonomy.version, "stamp": stamp})
-        settle(cursor, f"select n from responses where via = '{via}'", settings)
+        settings, stamp = project.settings(), first_stamp(cursor, bulk.count)
+        cursor.execute(
+            _UNDO, {"bulk": bulk_id, "now": utc_now(), "taxonomy": settings.taxonomy.version, "stamp": stamp}
+        )
+        settle(cursor, f"select n from responses where source = '{BULK}' and origin = '{bulk_id}'", settings)
         done = {"bulk": bulk_id, "count": bulk.count}
         note(cursor, who, "bulk undo", done)
     return done
 
 
-_UNDO = """
-    insert into responses
-    select event_id || ':undo', n, annotator, 'undo', [], null, event_id, $now, 0, $now, round,
-           $taxonomy::integer, model, via, $stamp - 1 + row_number() over (order by stamp)
-    from responses where via = $via
+_UNDO = f"""
+    insert into responses ({COLUMNS})
+    select event_id || ':undo', n, annotator, 'undo', [], null, null, event_id, $now, 0, $now, round,
+           $taxonomy::integer, model, source, origin, blind, $stamp - 1 + row_number() over (order by stamp)
+    from responses where source = '{BULK}' and origin = $bulk
 """
 
 
@@ -155,12 +158,12 @@ def answer_sentence(choice: Choice) -> str:
     return ", ".join(f"{count:,} {LEFT_OUT[reason]}" for reason, count in choice.left_out.items())
 
 
-def _check(label_ids: Sequence[str], who: str, settings: Settings) -> None:
-    """The rules of a single answer hold for each of many; a retired label cannot be given."""
+def _check(cursor: duckdb.DuckDBPyConnection, answer: Answer, who: str, settings: Settings) -> None:
+    """The rules of a single answer hold for each of many, and those of a correction."""
     if not who.strip():
         raise BadInput("A bulk answer needs the name of the person who gives it.")
-    active = {label.id for label in settings.taxonomy.active}
-    if reason := refusal(Event("bulk", "", "submit", tuple(label_ids)), settings, active):
+    task = task_of(settings)
+    if reason := task.refusal(answer, settings, cursor) or task.retired(answer, settings):
         raise BadInput(reason)
 
 
@@ -173,9 +176,9 @@ def _sort(cursor: duckdb.DuckDBPyConnection, ns: Iterable[int], settings: Settin
     return Choice(counts[None], {reason: counts[reason] for reason in LEFT_OUT if counts[reason]})
 
 
-def _values(bulk: str, label_ids: Sequence[str], who: str, settings: Settings) -> dict[str, object]:
-    labels = sorted(set(label_ids))
-    return {"bulk": bulk, "who": who, "labels": labels, "now": utc_now(), "taxonomy": settings.taxonomy.version}
+def _values(bulk: str, answer: Answer, who: str, settings: Settings) -> dict[str, object]:
+    columns = {"labels": labels_in(answer), "answer": answer_text(answer)}
+    return {"bulk": bulk, "who": who, **columns, "now": utc_now(), "taxonomy": settings.taxonomy.version}
 
 
 def _read_bulks(cursor: duckdb.DuckDBPyConnection) -> list[Bulk]:

@@ -9,7 +9,6 @@ from core.errors import Refused
 from core.jobs.bundle import Report
 from core.project import Project
 from core.store.database import count, note
-from core.store.event_ids import FILE
 
 
 def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> dict[str, Any]:
@@ -49,16 +48,16 @@ def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) 
 
 
 # Known is what came with a file or was decided. Where people's answers made a record gold, others would change it.
-_UNUSED = f"""
+_UNUSED = """
     select n from settled join records r using (n)
     where stratum = 'gold' and r.duplicate_of is null and n not in (select n from queue)
-      and (how = 'adjudicated' or n in (select n from responses where starts_with(event_id, '{FILE}')))
+      and (how = 'adjudicated' or n in (select n from responses where source = 'file'))
 """
 # What nobody has answered; behind all else where there is nothing.
 _SPAN = """
     select coalesce(min(position), (select max(position) + 1 from queue), 0),
            coalesce(max(position), (select max(position) + 1 from queue), 0) + 1
-    from queue where not spare and n not in (select n from settled) and n not in (select n from responses)
+    from queue where not spare and not is_labelled(n) and n not in (select n from responses)
 """
 _SLIP_IN = """
     insert into queue

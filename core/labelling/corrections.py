@@ -14,10 +14,11 @@ from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
+from core.store.answers import APP, CORRECTION
 from core.store.database import note as note_down
 from core.store.database import utc_now
-from core.store.event_ids import CORRECTION
 from core.store.pool import number_of
+from core.tasks.tasks import task_of
 
 
 def correct(project: Project, record: str, labels: Sequence[str], who: str, note: str = "") -> str:
@@ -34,7 +35,7 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
             eid=str(uuid.uuid4()),
             record=record,
             action="submit",
-            labels=tuple(labels),
+            answer=tuple(labels),
             note=note.strip() or None,
             ts=time.time(),
             model=None if _is_hidden(cursor, n, settings) else active_model(project),
@@ -58,7 +59,7 @@ def decide(project: Project, event: Event, who: str) -> str:
     """
     with project.desk.changing() as cursor:
         n, settings = number_of(cursor, event.record), project.settings()
-        if status := standing_of(cursor, event, n, who):
+        if status := standing_of(cursor, event, n, who, settings):
             if status != KNOWN:
                 raise Refused(status)
             return KNOWN
@@ -69,12 +70,13 @@ def decide(project: Project, event: Event, who: str) -> str:
 
 def _give(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str, settings: Settings) -> None:
     if event.action != "submit":
-        raise BadInput(f"A correction gives labels; {event.action[:80]!r} does not.")
-    _check(event.labels, settings)
+        raise BadInput(f"A correction gives an answer; {event.action[:80]!r} does not.")
+    if reason := task_of(settings).retired(event.answer, settings):
+        raise BadInput(reason)
     labelled = any(answer.action == "submit" for answer in read_few_answers(cursor, [n], settings))
-    _store(cursor, replace(event, via=CORRECTION if labelled else None), n, who, settings)
+    _store(cursor, replace(event, source=CORRECTION if labelled else APP), n, who, settings)
     if labelled:
-        note_down(cursor, who, "correct", {"record": event.record, "labels": list(event.labels)})
+        note_down(cursor, who, "correct", {"record": event.record, "answer": event.answer})
     cursor.execute("delete from leases where n = ?", [n])  # else who holds it answers against it, and it is a tie
 
 
@@ -89,13 +91,6 @@ def _take_back(cursor: duckdb.DuckDBPyConnection, n: int, event: Event, who: str
         raise Refused("This answer was taken back already.")
     _store(cursor, event, n, who, settings)
     note_down(cursor, who, "correction taken back", {"record": event.record})
-
-
-def _check(labels: Sequence[str], settings: Settings) -> None:
-    """An answer from a browser may name a label that was retired meanwhile; a correction may not."""
-    active = [label.id for label in settings.taxonomy.active]
-    if wrong := [label for label in labels if label not in active]:
-        raise BadInput(f"There is no label {wrong[0][:80]!r} to give; there are {', '.join(active) or 'none yet'}.")
 
 
 def _store(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, who: str, settings: Settings) -> None:

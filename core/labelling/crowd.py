@@ -10,9 +10,10 @@ import duckdb
 
 from core.config.settings import Settings
 from core.config.taxonomy import SEPARATOR
+from core.labelling.responses import COLUMNS
 from core.labelling.settling import settle
+from core.store.answers import CROWD, FILE, ID_PREFIXES
 from core.store.database import count, utc_now
-from core.store.event_ids import CROWD, FILE
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,14 @@ _ANSWERED = f"""
         from named left join label_ids l using (name) group by named.id, annotator
     ),
     before as (
-        select n, if(starts_with(event_id, '{FILE}'), '', annotator) as author, starts_with(event_id, '{FILE}') as own,
-               labels
-        from responses where starts_with(event_id, '{FILE}') or starts_with(event_id, '{CROWD}')
+        select n, if(source = 'file', '', annotator) as author, source = 'file' as own, labels
+        from responses where source in ('file', 'crowd')
         qualify row_number() over (
             partition by n, author, own order by stamp desc) = 1
     )
     select r.n, given.annotator, given.labels, before.labels as before,
-           if(given.annotator is null, '{FILE}' || $source || ':' || r.id || ':' || $import,
-              '{CROWD}' || md5(to_json([$import, r.id, given.annotator])::varchar)) as event_id
+           if(given.annotator is null, '{ID_PREFIXES[FILE]}' || $source || ':' || r.id || ':' || $import,
+              '{ID_PREFIXES[CROWD]}' || md5(to_json([$import, r.id, given.annotator])::varchar)) as event_id
     from given join records r on r.id = given.id
     left join before on before.n = r.n and before.author = coalesce(given.annotator, '')
         and before.own = (given.annotator is null)
@@ -91,18 +91,18 @@ _STATES = """
     select case when before is null then 'new' when before = labels then 'same' else 'changed' end, count(*)
     from answered
 """
-_CONTRADICTED = f"""
+_CONTRADICTED = """
     select count(*) from answered left join settled s using (n)
     where annotator is null and s.labels is distinct from answered.labels
-      and n in (select n from responses where action = 'submit' and not starts_with(event_id, '{FILE}'))
+      and n in (select n from responses where action = 'submit' and source <> 'file')
 """
-_CLASHING = f"""
+_CLASHING = """
     with texts as (
         select n, coalesce(duplicate_of, n) as text from records
         where duplicate_of is not null or n in (select duplicate_of from records)
     ),
     said as (
-        select text, n, labels from texts join responses using (n) where starts_with(event_id, '{FILE}')
+        select text, n, labels from texts join responses using (n) where source = 'file'
         qualify row_number() over (partition by n order by stamp desc) = 1
     )
     select count(*) from answered join texts using (n)
@@ -110,10 +110,10 @@ _CLASHING = f"""
         select 1 from said where said.text = texts.text and said.n <> answered.n and said.labels <> answered.labels)
 """
 _STORE = f"""
-    insert into responses
-    select event_id, n, coalesce(annotator, $source), 'submit', labels, null, null, $now, 0, $now, 0,
-           $taxonomy::integer, null, if(annotator is null, null, '{CROWD}' || $source),
-           $stamp - 1 + row_number() over (order by n, annotator nulls first)
+    insert into responses ({COLUMNS})
+    select event_id, n, coalesce(annotator, $source), 'submit', labels, answer_of(labels), null, null, $now, 0, $now, 0,
+           $taxonomy::integer, null, if(annotator is null, 'file', 'crowd'), if(annotator is null, null, $source),
+           annotator is null, $stamp - 1 + row_number() over (order by n, annotator nulls first)
     from answered where before is null or before <> labels
 """
 # A job that began after an answer may have learnt from it, though its model is not there yet.

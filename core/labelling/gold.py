@@ -5,13 +5,12 @@ import duckdb
 from core.config.settings import Settings
 from core.labelling.settling import settle
 from core.store.database import count
-from core.store.event_ids import FILE
 
-UNASKED_TEST = f"""
+UNASKED_TEST = """
     select r.n from records r
-    where r.split is not distinct from 'test' and r.duplicate_of is null and r.n not in (select n from settled)
+    where r.split is not distinct from 'test' and r.duplicate_of is null and not is_labelled(r.n)
       and r.n not in (select n from queue)
-      and r.n not in (select n from responses where not starts_with(event_id, '{FILE}'))
+      and r.n not in (select n from responses where source <> 'file')
 """
 """test records without a label, which nobody was asked for yet: people's answers make them gold"""
 
@@ -53,11 +52,11 @@ _ADOPT = """
 # Nobody is asked for a known answer, and whoever is asked for gold sees no suggestion. What somebody answered stays.
 _FOLLOW = (
     "delete from machine_labels where n in (select n from declared)",
-    f"""delete from queue where n in (select n from declared) and n in (select n from settled)
-           and n not in (select n from responses where not starts_with(event_id, '{FILE}'))
+    """delete from queue where n in (select n from declared) and is_labelled(n)
+           and n not in (select n from responses where source <> 'file')
            and n not in (select n from leases)""",
     """update queue set purpose = 'test', audit = false, spare = false, suggestion = null
-       where n in (select n from declared) and n not in (select n from settled)""",
+       where n in (select n from declared) and not is_labelled(n)""",
 )
 
 
@@ -76,7 +75,7 @@ _ASK = f"""
     ), (
         select coalesce(min(position), (select max(position) + 1 from queue), 0) as first,
                coalesce(max(position), (select max(position) + 1 from queue), 0) + 1 as last
-        from queue where not spare and n not in (select n from settled) and n not in (select n from responses)
+        from queue where not spare and not is_labelled(n) and n not in (select n from responses)
     )
     returning n
 """

@@ -15,14 +15,13 @@ from core.labelling.leases import Holder, Leases, drop_ended, read_leases
 from core.labelling.responses import STORED, Arrival, Event, store_events
 from core.labelling.settling import read_facts, settle_few
 from core.labelling.waiting import CALIBRATION, Row, Waiting, read_rows, read_waiting
+from core.store.answers import APP, ARGILLA
 from core.store.database import Store, utc_now
-from core.store.event_ids import ARGILLA
-from core.store.pool import ELIGIBLE
 
 REPLY_BYTES = 512_000
 MOST_CARDS = 50
 MOST_HELD = 80
-"""records that one tab can hold, whatever it asks for: twice what a card has at hand (AHEAD in app/card/visit.js)"""
+"""records that one tab can hold, whatever it asks for: twice what a card has ahead (app/card/labelling.js)"""
 DRAWN = 100
 HUNGRY_SECONDS = 5
 
@@ -212,7 +211,7 @@ class LabelQueue:
         if ns:
             facts = self._waiting.facts(ns) or read_facts(cursor, ns)
             self._waiting.update(ns, settle_few(cursor, facts, settings))
-            if any(event.via is None or event.via.startswith(ARGILLA) for event in events):
+            if any(event.source in (APP, ARGILLA) for event in events):
                 self._waiting.people.add(holder.annotator)
         for n in ns:
             if self._waiting.answered_by(n, holder.annotator):
@@ -311,16 +310,15 @@ class LabelQueue:
 
 
 # Where several labels may hold, the stored probability is that of all of them together: none of them is shown with it.
-_DRAW = f"""
+_DRAW = """
     insert into queue
     select n, $batch::integer, $position::double + row_number() over (order by hash(n, $seed::bigint), n), false, true,
            score, if(label is null or $multi, null, json_array(json_array(label, probability))), model,
            null, null
     from (
-        select r.n from records r
-        where {ELIGIBLE} and r.n not in (select n from settled)
-          and r.n not in (select n from responses) and r.n not in (select n from queue)
-          and r.n not in (select n from machine_labels)
+        select n from askable
+        where not is_labelled(n) and n not in (select n from responses) and n not in (select n from queue)
+          and n not in (select n from machine_labels)
         order by hash(n, $seed::bigint), n limit $count::bigint
     ) left join suggestions using (n)
     returning n

@@ -1,15 +1,17 @@
 """What people answered, as events that are only ever added. Knows no settled labels, no queue and no page."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 
 from core.config.settings import Settings
+from core.store.answers import APP, ARGILLA, ID_PREFIXES, answer_text, is_blind, labels_in
 from core.store.database import count
-from core.store.event_ids import ARGILLA, BULK, CROWD, FILE
+from core.tasks.task import Answer
+from core.tasks.tasks import task_of
 
 STORED = "stored"
 KNOWN = "known"
@@ -22,23 +24,23 @@ _ACTIONS = ("submit", "skip", "flag", "undo")
 class Event:
     """One key press, made in the browser. `eid` is its identity: what arrives twice is one event.
 
-    labels are ids; [] with submit says "none of them" (multi-label only). `undoes` is the eid that an undo takes back.
+    answer: what a submit says, JSON as the project's task has it. `undoes` is the eid that an undo takes back.
     `seq` counts up within a tab and `ts` is the browser's clock in seconds since 1970: neither decides which answer
     holds, the order of arrival does. `model`: whose suggestion was shown.
-    via: None for the card, CORRECTION for a correction, BULK + id for one of many answered at once, CROWD + file,
-    ARGILLA + id of the dataset.
+    source: how it came, one of those in `core.store.answers`; origin: which bulk answer, dataset of Argilla's, or file.
     """
 
     eid: str
     record: str
     action: str
-    labels: tuple[str, ...] = ()
+    answer: Answer = ()
     note: str | None = None
     undoes: str | None = None
     seq: int = 0
     ts: float = 0.0
     model: str | None = None
-    via: str | None = None
+    source: str = APP
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -50,17 +52,15 @@ class Arrival:
     round: int
 
 
-def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | None:
-    """Why this event cannot be stored, or None. An undo may name an event that has not arrived yet.
-
-    known: ids of labels there are or ever were. An answer that was given while its label was still there is kept.
-    """
+def refusal(event: Event, settings: Settings, cursor: duckdb.DuckDBPyConnection) -> str | None:
+    """Why this event cannot be stored, or None. An undo may name an event that has not arrived yet."""
     if not 0 < len(event.eid) <= 64:
         return "An event needs an id of 1 to 64 characters."
-    if event.eid.startswith((FILE, BULK, CROWD)):
-        return f"An event's id may not begin with {FILE!r}, {BULK!r} or {CROWD!r}: that says where a label comes from."
-    if event.eid.startswith(ARGILLA) != (event.via or "").startswith(ARGILLA):
-        return f"Only what comes from Argilla has an id that begins with {ARGILLA!r}."
+    reserved = next((source for source, prefix in ID_PREFIXES.items() if event.eid.startswith(prefix)), None)
+    if reserved not in (None, ARGILLA):
+        return f"An event's id may not begin with {ID_PREFIXES[reserved]!r}: Rondo makes such ids itself."
+    if (reserved == ARGILLA) != (event.source == ARGILLA):
+        return f"Only what comes from Argilla has an id that begins with {ID_PREFIXES[ARGILLA]!r}."
     if event.action not in _ACTIONS:
         return f"{event.action!r} is no action; there are {', '.join(_ACTIONS)}."
     if not math.isfinite(event.ts) or abs(event.seq) >= 2**62:
@@ -74,15 +74,7 @@ def refusal(event: Event, settings: Settings, known: Collection[str]) -> str | N
         )
     if event.note is not None and len(event.note) > NOTE_LIMIT:
         return f"The note has {len(event.note)} characters; at most {NOTE_LIMIT} are kept."
-    return _label_refusal(event, settings, known) if event.action == "submit" else None
-
-
-def _label_refusal(event: Event, settings: Settings, known: Collection[str]) -> str | None:
-    if unknown := [label for label in event.labels if label not in known]:
-        return f"There is no label {unknown[0][:80]!r}."
-    if not settings.multi and len(set(event.labels)) != 1:
-        return f"Exactly one label is needed, and this answer has {len(set(event.labels))}."
-    return None
+    return task_of(settings).refusal(event.answer, settings, cursor) if event.action == "submit" else None
 
 
 def store_events(
@@ -100,9 +92,8 @@ def store_events(
     """
     statuses: dict[str, str] = {}
     good: dict[str, Event] = {}
-    known = _known_labels(cursor, events, settings)
-    for event in events:
-        reason = refusal(event, settings, known)
+    for event in in_canonical_form(events, settings):
+        reason = refusal(event, settings, cursor)
         if reason is None and event.record not in numbers:
             reason = f"There is no record {event.record[:80]!r}."
         if reason is None:
@@ -120,15 +111,6 @@ def store_events(
     return statuses
 
 
-def _known_labels(cursor: duckdb.DuckDBPyConnection, events: Sequence[Event], settings: Settings) -> Collection[str]:
-    """Older versions of the taxonomy are looked at only where an event names a label that this one has not."""
-    names = settings.taxonomy.names
-    if all(label in names for event in events for label in event.labels):
-        return names
-    older = cursor.execute("select distinct unnest(labels->>'$[*][0]') from taxonomies").fetchall()
-    return {*names, *(label for (label,) in older)}
-
-
 def _insert(
     cursor: duckdb.DuckDBPyConnection,
     events: Sequence[Event],
@@ -144,20 +126,29 @@ def _insert(
         [*_row(event, numbers[event.record], arrival, version), stamp + place] for place, event in enumerate(events)
     ]
     places = ", ".join([f"({marks(rows[0])})"] * len(rows))
-    cursor.execute(f"insert into responses values {places}", [value for row in rows for value in row])
+    cursor.execute(f"insert into responses ({COLUMNS}) values {places}", [value for row in rows for value in row])
 
 
-def standing_of(cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str) -> str | None:
+def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[Event]:
+    """The same events, what they answer always in the same form."""
+    canonical = task_of(settings).canonical
+    return (replace(one, answer=canonical(one.answer)) if one.action == "submit" else one for one in events)
+
+
+def standing_of(
+    cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str, settings: Settings
+) -> str | None:
     """KNOWN where this very event is stored, a sentence where its id is another event's, None where it is new."""
+    [event] = in_canonical_form([event], settings)
     return _standing(event, n, annotator, _stored(cursor, [event.eid]))
 
 
-_Stored = dict[str, tuple[str, int, str, str | None, list[str]]]
-"""eid -> annotator, n, action, undoes, labels"""
+_Stored = dict[str, tuple[str, int, str, str | None, str | None]]
+"""eid -> annotator, n, action, undoes, answer"""
 
 
 def _stored(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> _Stored:
-    query = f"select event_id, annotator, n, action, undoes, labels from responses where event_id in ({marks(ids)})"
+    query = f"select event_id, annotator, n, action, undoes, answer from responses where event_id in ({marks(ids)})"
     return {eid: tuple(rest) for eid, *rest in cursor.execute(query, list(ids)).fetchall()}
 
 
@@ -180,18 +171,25 @@ def last_stamp(cursor: duckdb.DuckDBPyConnection) -> int:
     return count(cursor, "select stamp from clock")
 
 
+COLUMNS = """event_id, n, annotator, action, labels, answer, note, undoes, made_at, seq, received_at, round, taxonomy,
+    model, source, origin, blind, stamp"""
+"""of `responses`, in the order in which rows are made"""
+
+
 def _row(event: Event, n: int, arrival: Arrival, taxonomy: int) -> list[object]:
-    """In the order of the table's columns, the stamp aside."""
-    undoes, labels = _content(event)
+    """In the order of COLUMNS, the stamp aside."""
+    undoes, answer = _content(event)
     made = made_at(event.ts, arrival.at)
-    about = [event.eid, n, arrival.annotator, event.action, labels, event.note, undoes]
-    return [*about, made, event.seq, arrival.at, arrival.round, taxonomy, event.model, event.via]
+    labels = labels_in(event.answer) if event.action == "submit" else []
+    about = [event.eid, n, arrival.annotator, event.action, labels, answer, event.note, undoes]
+    came = [made, event.seq, arrival.at, arrival.round, taxonomy, event.model]
+    return [*about, *came, event.source, event.origin, is_blind(event.source, event.model)]
 
 
-def _content(event: Event) -> tuple[str | None, list[str]]:
-    """(undoes, labels) as they are stored."""
-    labels = sorted(set(event.labels)) if event.action == "submit" else []
-    return event.undoes if event.action == "undo" else None, labels
+def _content(event: Event) -> tuple[str | None, str | None]:
+    """(undoes, answer) as they are stored."""
+    answer = answer_text(event.answer) if event.action == "submit" else None
+    return event.undoes if event.action == "undo" else None, answer
 
 
 def marks(values: Iterable[object]) -> str:

@@ -9,7 +9,6 @@ from core.labelling.responses import last_stamp
 from core.labelling.settling import settle
 from core.project import Project
 from core.store.database import note
-from core.store.pool import FREE_SPARE, GOLD
 
 
 def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str, int]:
@@ -47,10 +46,10 @@ def send(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], who: str, setting
     counts = _leave_out(
         cursor,
         "n not in (select n from records)",
-        f"n in (select r.n from records r where {GOLD})",
+        "n in (select n from records where is_gold(n, split))",
         "n in (select n from records where duplicate_of is not null)",
         "n in (select n from settled)",
-        f"n in (select q.n from queue q where not ({FREE_SPARE}))",
+        "n in (select n from queue where not is_free_spare(n, spare, purpose))",
     )
     cursor.execute("delete from queue where n in (select n from asked)")
     cursor.execute(_SEND, {"multi": settings.multi})

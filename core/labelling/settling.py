@@ -1,5 +1,6 @@
 """The labels that follow from what people answered, and how each was settled. Knows no queue and no page."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,31 +10,37 @@ import duckdb
 
 from core.config.settings import Settings
 from core.labelling.responses import marks
-from core.store.event_ids import BULK, CORRECTION, CROWD, FILE
+from core.store.answers import APP, BULK, CORRECTION, FILE, answer_text, labels_in
+from core.store.views import NOT_TAKEN_BACK
+from core.tasks.tasks import task_of
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one person says now. counts: names no label that is gone. blind: given without a suggestion in view; not
-    where a file brought people's answers, since nobody knows what was in view.
+class StandingAnswer:
+    """What one person says now. answer: its canonical text, None for a skip or flag. counts: what is still meant of it
+    is enough. blind: given without a suggestion in view, as `is_blind` has it.
 
     stamp: its place in the order in which answers arrived; received_at is when, by the server's clock of that moment.
-    via: how it came, as in `Event`. from_file: it came with a file, whichever; its id says so, since a person may be
-    called like a file. corrects: this person's correction of the record stands, so what the person says now is one too.
+    source: as in `Event`. corrects: this person's correction of the record stands, so what the person says now is one
+    too.
     """
 
     n: int
     annotator: str
     action: str
-    labels: tuple[str, ...]
+    answer: str | None
     counts: bool
     blind: bool
     round: int
     received_at: datetime
     stamp: int
-    via: str | None = None
-    from_file: bool = False
+    source: str = APP
     corrects: bool = False
+
+    @property
+    def from_file(self) -> bool:
+        """A label of a file's own, whichever file; a person may be called like one."""
+        return self.source == FILE
 
 
 @dataclass(frozen=True)
@@ -48,72 +55,65 @@ class Facts:
     looked: int | None = None
 
 
-def still_meant(action: str, labels: Sequence[str], settings: Settings) -> tuple[tuple[str, ...], bool]:
-    """The labels not retired since, and whether the answer still counts: not when it has lost its last one."""
-    active = {label.id for label in settings.taxonomy.active}
-    retained = tuple(label for label in labels if label in active)
-    fits = (not labels or bool(retained)) if settings.multi else len(retained) == len(labels) == 1
-    return retained, action != "submit" or fits
-
-
 # An event stands unless its author took it back by an undo that names it and its record; a person's answer to a record
 # is the one with the largest stamp that stands. Files are one author, whatever each is called: the last one holds. So
 # state is a function of the stored events; a repeat adds none.
 # The same rule stands here twice: in SQL for a million records, and plainly for the few that one request touches,
 # where planning the SQL takes three times as long as all the rest. A test holds the two together.
 ANSWERS = f"""
-    select n, annotator, action, kept as labels, model is null and not starts_with(event_id, '{CROWD}') as blind, round,
-           received_at, stamp, via, from_file,
-           bool_or(coalesce(via = '{CORRECTION}', false)) over (partition by n, author, from_file) as corrects,
+    select n, annotator, action, kept as labels, if(len(kept) = len(labels), answer, answer_of(kept)) as answer,
+           blind, round, received_at, stamp, source, from_file,
+           bool_or(source = 'correction') over (partition by n, author, from_file) as corrects,
            action <> 'submit'
                or if($multi, len(labels) = 0 or len(kept) > 0, len(labels) = 1 and len(kept) = 1) as counts
     from (
         select *, list_filter(labels, lambda x: list_contains($active::varchar[], x)) as kept,
-               starts_with(event_id, '{FILE}') as from_file, if(from_file, '', annotator) as author from responses
-    ) as answer
-    where action <> 'undo' and n in ({{ns}})
-      and not exists (
-        select 1 from responses as undo where undo.action = 'undo' and undo.undoes = answer.event_id
-          and undo.annotator = answer.annotator and undo.n = answer.n
-      )
+               source = 'file' as from_file, if(from_file, '', annotator) as author
+        from (select * from responses where action <> 'undo' and n in ({{ns}})) {NOT_TAKEN_BACK}
+    )
     qualify row_number() over (partition by n, author, from_file order by stamp desc) = 1
 """
 
 
 def answer_parameters(settings: Settings) -> dict[str, object]:
     """What `ANSWERS` binds."""
-    return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
+    return task_of(settings).parameters(settings)
 
 
-def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[Answer]:
+def read_answers(cursor: duckdb.DuckDBPyConnection, query: str, settings: Settings) -> list[StandingAnswer]:
     """Every standing answer to the records of a query whose only column is n."""
     rows = cursor.execute(
-        f"""select n, annotator, action, labels, counts, blind, round, received_at, stamp, via, from_file, corrects
+        f"""select n, annotator, action, answer, counts, blind, round, received_at, stamp, source, corrects
             from ({ANSWERS.format(ns=query)})""",
         answer_parameters(settings),
     ).fetchall()
-    return [Answer(n, who, action, tuple(labels), *rest) for n, who, action, labels, *rest in rows]
+    return [StandingAnswer(*row) for row in rows]
 
 
-def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[Answer]:
+def read_few_answers(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], settings: Settings) -> list[StandingAnswer]:
     """The same for a few record numbers."""
     rows = cursor.execute(
-        f"""select n, annotator, event_id, action, labels, undoes,
-                   model is null and not starts_with(event_id, '{CROWD}'), round, received_at, stamp, via,
-                   starts_with(event_id, '{FILE}')
+        f"""select n, annotator, event_id, action, answer, undoes, blind, round, received_at, stamp, source
             from responses where n in ({marks(ns)}) order by stamp""",
         list(ns),
     ).fetchall()
     undone = {(n, who, undoes) for n, who, _, action, _, undoes, *_ in rows if action == "undo"}
     standing = [row for row in rows if row[3] != "undo" and row[:3] not in undone]
-    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION and not row[11]}
+    correctors = {(row[0], row[1]) for row in standing if row[10] == CORRECTION}
     newest = {
-        (n, "" if rest[-1] else who, rest[-1]): Answer(
-            n, who, action, *still_meant(action, labels, settings), *[*rest[1:], (n, who) in correctors]
+        (n, "" if source == FILE else who, source == FILE): StandingAnswer(
+            *(n, who, action, *_still_meant(answer, settings), *rest, source, source != FILE and (n, who) in correctors)
         )
-        for n, who, _, action, labels, *rest in standing
+        for n, who, _, action, answer, _, *rest, source in standing
     }
     return list(newest.values())
+
+
+def _still_meant(answer: str | None, settings: Settings) -> tuple[str | None, bool]:
+    if answer is None:
+        return None, True
+    meant, counts = task_of(settings).still_meant(json.loads(answer), settings)
+    return answer_text(meant), counts
 
 
 @dataclass(frozen=True)
@@ -125,15 +125,15 @@ class Rule:
 
     caption: str
     votes: str
-    voters: Callable[[list[Answer]], list[Answer]]
+    voters: Callable[[list[StandingAnswer]], list[StandingAnswer]]
     weighed: bool = False
 
 
-def _newest(answers: list[Answer]) -> list[Answer]:
+def _newest(answers: list[StandingAnswer]) -> list[StandingAnswer]:
     return sorted(answers, key=lambda one: one.stamp)[-1:]
 
 
-def _from_files(answers: list[Answer]) -> list[Answer]:
+def _from_files(answers: list[StandingAnswer]) -> list[StandingAnswer]:
     return [answer for answer in answers if answer.from_file]
 
 
@@ -158,23 +158,24 @@ _VERDICTS = f"""
         select n, bool_or(audit) as audit, bool_or(coalesce(purpose = 'check', false)) as checked, max(since) as looked
         from queue group by n
     ), answers as (
-        select answer.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
+        select reply.*, audit, checked, split is not distinct from 'test' as gold, not from_file and (
                    corrects or split is distinct from 'test' or coalesce(stamp > looked, false)
                    or not bool_or(from_file) over (partition by n)) as person
-        from ({ANSWERS}) as answer join records using (n) left join facts using (n)
+        from ({ANSWERS}) as reply join records using (n) left join facts using (n)
         where action = 'submit' and counts
     ), told as (
         select *, bool_or(corrects) over (partition by n) as corrected,
                row_number() over (partition by n order by corrects desc, stamp desc) as newest
         from (select * from answers qualify person or (from_file and not bool_or(person) over (partition by n)))
     ), votes as (
-        select n, labels, count(*) as givers, sum({{weight}}) as votes, max(round) as round, max(received_at) as at,
+        select n, answer, any_value(labels) as labels, count(*) as givers, sum({{weight}}) as votes,
+               max(round) as round, max(received_at) as at,
                bool_and(blind or corrects) as blind, bool_or(corrects) as corrected,
-               bool_and(coalesce(starts_with(via, '{BULK}'), false)) as bulk, bool_and(from_file) as from_file,
+               bool_and(source = 'bulk') as bulk, bool_and(from_file) as from_file,
                any_value(gold) as gold, any_value(audit) as audit, any_value(checked) as checked
         from told {{weights}}
         where if(corrected, newest = 1, {{votes}})
-        group by n, labels
+        group by n, answer
     ), ranked as (
         select *, sum(givers) over (partition by n) as voters, max(votes) over (partition by n) as most from votes
     )
@@ -183,7 +184,7 @@ _VERDICTS = f"""
                 when from_file then 'majority' else '{{many}}' end as how,
            case when gold then 'gold' when audit and blind then 'audit' when checked and blind then 'check'
                 when from_file then 'file' else 'chosen' end as stratum,
-           ranked.round, ranked.at
+           ranked.round, ranked.at, answer
     from ranked where votes > most - {NEAR} qualify count(*) over (partition by n) = 1
 """
 _WEIGHTS = "left join (select annotator, max(weight) as weight from annotators group by annotator) using (annotator)"
@@ -220,7 +221,7 @@ def read_facts(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> list[Fac
     return [Facts(*row) for row in rows]
 
 
-def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settings: Settings) -> list[Answer]:
+def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settings: Settings) -> list[StandingAnswer]:
     """The same for a few records; returns the standing answers that it found."""
     ns = [fact.n for fact in facts]
     answers, rule = read_few_answers(cursor, ns, settings), RULES[settings.settle]
@@ -228,7 +229,7 @@ def settle_few(cursor: duckdb.DuckDBPyConnection, facts: Sequence[Facts], settin
     rows = [row for fact in facts if (row := _verdict(answers, fact, rule, weights)) is not None]
     cursor.execute(f"delete from settled where n in ({marks(ns)})", ns)
     if rows:
-        places = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows))
+        places = ", ".join([f"({marks(rows[0])})"] * len(rows))
         cursor.execute(f"insert into settled values {places}", [value for row in rows for value in row])
     return answers
 
@@ -242,27 +243,30 @@ def _read_weights(cursor: duckdb.DuckDBPyConnection, people: set[str]) -> dict[s
     )
 
 
-def _verdict(answers: Sequence[Answer], fact: Facts, rule: Rule, weights: Mapping[str, float]) -> list[object] | None:
+def _verdict(
+    answers: Sequence[StandingAnswer], fact: Facts, rule: Rule, weights: Mapping[str, float]
+) -> list[object] | None:
     """A row of `settled`, or None where the answers settle nothing."""
-    votes: dict[tuple[str, ...], list[Answer]] = defaultdict(list)
+    votes: dict[str, list[StandingAnswer]] = defaultdict(list)
     counted = [one for one in answers if one.n == fact.n and one.action == "submit" and one.counts]
     for answer in _voters(counted, fact, rule):
-        votes[answer.labels].append(answer)
-    sums = {labels: _weight(supplied, weights) for labels, supplied in votes.items()}
-    winners = [labels for labels, weight in sums.items() if weight > max(sums.values()) - NEAR]
+        votes[str(answer.answer)].append(answer)
+    sums = {text: _weight(supplied, weights) for text, supplied in votes.items()}
+    winners = [text for text, weight in sums.items() if weight > max(sums.values()) - NEAR]
     if len(winners) != 1:
         return None
     supplied = votes[winners[0]]
     latest, received = max(answer.round for answer in supplied), max(answer.received_at for answer in supplied)
     how = _how(supplied, sum(map(len, votes.values())), rule)
-    return [fact.n, list(winners[0]), how, _stratum(supplied, fact), latest, received]
+    labels = labels_in(json.loads(winners[0]))
+    return [fact.n, labels, how, _stratum(supplied, fact), latest, received, winners[0]]
 
 
-def _weight(supplied: list[Answer], weights: Mapping[str, float]) -> float:
+def _weight(supplied: list[StandingAnswer], weights: Mapping[str, float]) -> float:
     return sum(1.0 if answer.from_file else weights.get(answer.annotator, 1.0) for answer in supplied)
 
 
-def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
+def _voters(answers: list[StandingAnswer], fact: Facts, rule: Rule) -> list[StandingAnswer]:
     """The newest correction alone, else of every person (else of the files) those whom the rule lets vote."""
     files = _from_files(answers)
     people = [answer for answer in answers if not answer.from_file]
@@ -273,17 +277,17 @@ def _voters(answers: list[Answer], fact: Facts, rule: Rule) -> list[Answer]:
     return _newest(corrections) if corrections else rule.voters(received)
 
 
-def _how(supplied: list[Answer], voters: int, rule: Rule) -> str:
+def _how(supplied: list[StandingAnswer], voters: int, rule: Rule) -> str:
     if supplied[0].corrects:
         return "adjudicated"
-    if all(answer.via is not None and answer.via.startswith(BULK) for answer in supplied):
+    if all(answer.source == BULK for answer in supplied):
         return "bulk"
     if voters == 1:
         return "single"
     return "weighted" if rule.weighed and not supplied[0].from_file else "majority"
 
 
-def _stratum(supplied: list[Answer], fact: Facts) -> str:
+def _stratum(supplied: list[StandingAnswer], fact: Facts) -> str:
     if fact.gold:
         return "gold"
     if (fact.audit or fact.check) and all(answer.blind or answer.corrects for answer in supplied):

@@ -42,7 +42,7 @@ def adopt_taxonomy(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Set
     settings = replace(settings, taxonomy=replace(taxonomy, version=version))
     if labels[: len(before)] != before or came_back:  # else no answer can name the new ones
         settle(cursor, "select distinct n from responses", settings)
-    cursor.execute("update queue set suggestion = null where n not in (select n from settled)")
+    cursor.execute("update queue set suggestion = null where not is_labelled(n)")
     active = [label.id for label in taxonomy.active]
     cursor.execute("delete from machine_labels where not list_has_all(?::varchar[], labels)", [active])
     cursor.execute(IDLE_CHECKS)

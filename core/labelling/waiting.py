@@ -8,8 +8,7 @@ from datetime import datetime
 import duckdb
 
 from core.config.settings import Settings
-from core.labelling.settling import ANSWERS, Answer, Facts, answer_parameters, read_answers
-from core.store.event_ids import ARGILLA, FILE
+from core.labelling.settling import ANSWERS, Facts, StandingAnswer, answer_parameters, read_answers
 
 REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""
@@ -38,9 +37,9 @@ ASKED = f"""
            row.purpose is not distinct from '{CALIBRATION}'
                or (flags = 0 and given < if(row.purpose is not distinct from '{REVIEW}', 1, $overlap)) as open
     from (select * from queue where n in ({{ns}}) qualify {_NEWEST}) as row
-    left join (select n, action, stamp from ({ANSWERS}) where counts) as answer
-        on answer.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
-                                     and coalesce(answer.stamp <= row.since, false))
+    left join (select n, action, stamp from ({ANSWERS}) where counts) as reply
+        on reply.n = row.n and not (row.purpose is not distinct from '{REVIEW}'
+                                     and coalesce(reply.stamp <= row.since, false))
     group by row.n, row.spare, row.purpose, row.audit
 """
 """queued records with the answers to their asking; open: somebody could still answer; binds `asked_parameters`"""
@@ -92,7 +91,7 @@ class Row:
         """Whether it goes before the batch: a second look, or what a person sent."""
         return self.purpose in (REVIEW, WANTED)
 
-    def closes(self, answer: Answer) -> bool:
+    def closes(self, answer: StandingAnswer) -> bool:
         """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""
         return self.purpose != REVIEW or self.since is None or answer.stamp > self.since
 
@@ -107,7 +106,7 @@ class Waiting:
     def __init__(
         self,
         rows: Iterable[Row],
-        answers: Iterable[Answer],
+        answers: Iterable[StandingAnswer],
         overlap: int,
         since: datetime,
         people: Iterable[str] = (),
@@ -119,7 +118,7 @@ class Waiting:
         self.people = set(people)
         self._overlap = overlap
         self._since = since
-        self._answers: dict[int, dict[str, Answer]] = {}
+        self._answers: dict[int, dict[str, StandingAnswer]] = {}
         self._fresh: set[tuple[int, str]] = set()
         self._places: dict[int, _Place] = {}
         for answer in answers:
@@ -195,7 +194,7 @@ class Waiting:
             self.numbers[row.id] = row.n
             self._move(row.n)
 
-    def update(self, ns: Iterable[int], answers: Iterable[Answer]) -> None:
+    def update(self, ns: Iterable[int], answers: Iterable[StandingAnswer]) -> None:
         """Replaces all that is known about the answers to these records."""
         ns = list(ns)
         for n in ns:
@@ -209,7 +208,7 @@ class Waiting:
         """Whether each record in `own` has an answer; False where there is none."""
         return bool(self.own) and all(self.answered(n) for n in self.own)
 
-    def _note(self, answer: Answer) -> None:
+    def _note(self, answer: StandingAnswer) -> None:
         if not answer.counts:
             return
         self._answers.setdefault(answer.n, {})[answer.annotator] = answer
@@ -273,8 +272,7 @@ def read_waiting(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Waiti
 
 # Not files, and not who only corrects on other pages; somebody who has left would be waited for in vain.
 _PEOPLE = f"""
-    select annotator from responses
-    where (via is null or starts_with(via, '{ARGILLA}')) and not starts_with(event_id, '{FILE}')
+    select annotator from responses where source in ('app', 'argilla')
     group by annotator
     having max(received_at) > (select max(received_at) from responses) - interval {GONE_DAYS} days
 """

@@ -15,6 +15,7 @@ from core.jobs.bundle import write_json
 from core.models.file_kinds import check_file, files_of
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
+from core.store.whole_files import whole_file
 
 INSIDE = "encoder/"
 """the encoder of a model that brings its own"""
@@ -211,9 +212,8 @@ def _without_paths(info: Mapping[str, Any]) -> dict[str, Any]:
 def _write_head(folder: Path, head: Head) -> None:
     from safetensors.numpy import save_file
 
-    partial = folder / f"{_ARRAYS}.partial"
-    save_file({"weights": head.weights, "bias": head.bias}, partial)
-    partial.replace(folder / _ARRAYS)
+    with whole_file(folder / _ARRAYS, alone=True) as partial:
+        save_file({"weights": head.weights, "bias": head.bias}, partial)
 
 
 def _write_manifest(folder: Path, head: Head | None, about: dict[str, object], facts: dict[str, object]) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import Damaged
+from core.store.whole_files import write_whole
 
 Halves = npt.NDArray[np.float16]
 
@@ -167,9 +168,7 @@ def shard_path(out: Path, number: int) -> Path:
 
 def write_facts(out: Path, facts: Facts) -> None:
     """Whole or not at all."""
-    partial = out / (FACTS + ".partial")
-    partial.write_text(json.dumps(asdict(facts)), encoding="utf-8")
-    os.replace(partial, out / FACTS)
+    write_whole(out / FACTS, json.dumps(asdict(facts)).encode(), alone=True)
 
 
 def read_facts(out: Path) -> Facts:
@@ -237,12 +236,8 @@ def _read_manifest(folder: Path) -> Manifest | None:
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    partial = folder / (MANIFEST + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(asdict(manifest) | {"dtype": "float16", "file": FILE}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, folder / MANIFEST)
+    written = asdict(manifest) | {"dtype": "float16", "file": FILE}
+    write_whole(folder / MANIFEST, json.dumps(written).encode(), alone=True)
 
 
 def _damaged(folder: Path, what: str) -> Damaged:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from core.errors import BadInput
 from core.jobs.bundle import Report
@@ -16,9 +16,9 @@ from core.typed_json import to_json
 
 PAGE = 100
 MOST = 10_000
-"""lines that are told at once; an export has them all"""
+"""lines that are shown at once; an export has them all"""
 
-Detail = Mapping[str, Any]
+Detail = Mapping[str, object]
 
 QUIET = {
     *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
@@ -45,7 +45,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "model_export": ("model", "out"),
 }
 """what was asked, by verb; an option that is not named here is not written down"""
-_TOLD: dict[str, tuple[str, ...]] = {
+_RESULTS: dict[str, tuple[str, ...]] = {
     "import": ("rows", "added", "labelled", "changed", "declared_gold"),
     "next": ("batch", "queued"),
     "round": ("batch", "queued"),
@@ -68,30 +68,41 @@ def note_verb(project: Project, who: str, verb: str, options: Detail, result: ob
     if verb in QUIET or (verb in _ONLY_IF and not _ONLY_IF[verb](detail)):
         return
     entries = {name: options[name] for name in _OPTIONS.get(verb, ()) if options.get(name) not in (None, "", [])}
-    came = {name: detail[name] for name in _TOLD.get(verb, ()) if name in detail}
+    came = {name: detail[name] for name in _RESULTS.get(verb, ()) if detail.get(name) is not None}
     with project.store.transaction() as cursor:
         note(cursor, who, verb, entries | came)
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Which lines: of whom, of what, since when (UTC); None: all. before: the place of the last line of a page."""
+Place = tuple[datetime, int]
+"""of a line: when it was written, and its number among those of one instant"""
 
-    who: str | None = None
+
+@dataclass(frozen=True)
+class HistoryFilter:
+    """Which lines: of whom, of what, since when (UTC); None: all. before: those older than the line at this place."""
+
+    user: str | None = None
     what: str | None = None
     since: datetime | None = None
-    before: tuple[datetime, int] | None = None
+    before: Place | None = None
 
 
 @dataclass(frozen=True)
-class Line:
-    """One line. detail: JSON as text. place: what `Wanted.before` takes."""
+class HistoryLine:
+    """Who did what, when. detail: JSON as text."""
 
     at: str
     who: str
     what: str
     detail: str
-    place: tuple[datetime, int]
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """The newest lines first. next: the `before` of the page after it, None where this is the last."""
+
+    lines: list[HistoryLine]
+    next: Place | None
 
 
 _COLUMNS = (
@@ -99,14 +110,15 @@ _COLUMNS = (
 )
 
 
-def lines(project: Project, requested: Wanted, most: int = PAGE) -> list[Line]:
+def read_history(project: Project, chosen: HistoryFilter, most: int = PAGE) -> HistoryPage:
     """The newest first, also among lines of one instant."""
-    where, parameters = _where(requested)
+    where, parameters = _where(chosen)
     rows = project.store.query(
         f"select {_COLUMNS}, logged_at, rowid from audit_log where {where} order by logged_at desc, rowid desc limit ?",
         [*parameters, most],
     )
-    return [Line(at, who, what, detail, (logged, row)) for at, who, what, detail, logged, row in rows]
+    lines = [HistoryLine(at, who, what, detail) for at, who, what, detail, *_ in rows]
+    return HistoryPage(lines, (rows[-1][4], rows[-1][5]) if len(rows) == most else None)
 
 
 def kinds(project: Project) -> tuple[list[str], list[str]]:
@@ -118,33 +130,45 @@ def kinds(project: Project) -> tuple[list[str], list[str]]:
     )
 
 
-def history(
+@dataclass(frozen=True)
+class History:
+    """The newest lines, or where all of them were written, and how many."""
+
+    lines: list[HistoryLine]
+    file: str | None = None
+    rows: int | None = None
+
+
+def history(  # noqa: PLR0913 - each is an option of the command
     project: Project,
     report: Report,
     *,
     who: str = "local",
+    by: str | None = None,
+    what: str | None = None,
+    since: str | None = None,
+    limit: int = PAGE,
     out: str | None = None,
-    **requested: Any,
-) -> dict[str, Any]:
-    """The newest lines, or all of them as a file. wanted: by, what, since (2026-11-27, or with a time), limit (of what
-    is told), file_format. An export is a line of the history itself; it is written after the file."""
-    limit, file_format = requested.get("limit", PAGE), requested.get("file_format", "csv")
-    request = Wanted(requested.get("by"), requested.get("what"), read_time(requested.get("since")))
+    file_format: str = "csv",
+) -> History:
+    """The newest lines, or with `out` all of them as a file, which is a line of the history itself.
+
+    by: only what this person did. since: 2026-11-27, or with a time. limit: lines that are shown.
+    """
+    chosen = HistoryFilter(by, what, read_time(since))
     if out is None:
         if not 0 < limit <= MOST:
             raise BadInput(f"--limit is {limit}, but it must lie between 1 and {MOST:,}. --out writes all lines.")
-        matches = lines(project, request, limit)
-        return {"lines": [{"at": x.at, "who": x.who, "what": x.what, "detail": x.detail} for x in matches]}
+        return History(read_history(project, chosen, limit).lines)
     refuse_target(project, out)
-    where, parameters = _where(request)
+    where, parameters = _where(chosen)
     query = f"select {_COLUMNS} from audit_log where {where} order by logged_at, rowid"
     with project.store.reading() as cursor:
         rows = write_table(cursor, query, parameters, Path(out), file_format)
-    if project.store.why_read_only:
-        return {"file": out, "rows": rows}
-    with project.store.transaction() as cursor:
-        note(cursor, who, "history exported", {"out": out, "rows": rows})
-    return {"file": out, "rows": rows}
+    if not project.store.why_read_only:
+        with project.store.transaction() as cursor:
+            note(cursor, who, "history exported", {"out": out, "rows": rows})
+    return History([], out, rows)
 
 
 def read_time(text: str | None) -> datetime | None:
@@ -152,22 +176,22 @@ def read_time(text: str | None) -> datetime | None:
     if not text:
         return None
     try:
-        matches = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
         raise BadInput(f"{text[:40]!r} is no time. Write 2026-11-27 or 2026-11-27T14:30.") from None
-    return matches.astimezone(UTC).replace(tzinfo=None) if matches.tzinfo else matches
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
-def _where(requested: Wanted) -> tuple[str, list[object]]:
+def _where(chosen: HistoryFilter) -> tuple[str, list[object]]:
     """A condition and its parameters."""
     parts: list[tuple[str, list[object]]] = [("true", [])]
-    if requested.who is not None:
-        parts.append(("user = ?", [requested.who]))
-    if requested.what is not None:
-        parts.append(("what = ?", [requested.what]))
-    if requested.since is not None:
-        parts.append(("logged_at >= ?", [requested.since]))
-    if requested.before is not None:
-        at, row = requested.before
+    if chosen.user is not None:
+        parts.append(("user = ?", [chosen.user]))
+    if chosen.what is not None:
+        parts.append(("what = ?", [chosen.what]))
+    if chosen.since is not None:
+        parts.append(("logged_at >= ?", [chosen.since]))
+    if chosen.before is not None:
+        at, row = chosen.before
         parts.append(("(logged_at < ? or (logged_at = ? and rowid < ?))", [at, at, row]))
     return " and ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]

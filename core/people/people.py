@@ -4,7 +4,6 @@ import hashlib
 import unicodedata
 from dataclasses import dataclass
 from shlex import quote
-from typing import Any
 
 import duckdb
 
@@ -62,28 +61,54 @@ def is_taken(store: Store, name: str) -> bool:
     return folded(name) in names | set(RESERVED)
 
 
-def list_people(project: Project, report: Report) -> dict[str, Any]:
-    """name, role, email, since of each; code: whether there is one."""
-    shown = [
-        {"name": one.name, "role": one.role, "email": one.email, "code": bool(one.code), "since": one.since[:16]}
-        for one in everybody(project.store)
-    ]
-    return {"people": shown}
+@dataclass(frozen=True)
+class ListedPerson:
+    """A person as others may see them. code: whether there is one."""
+
+    name: str
+    role: str
+    email: str
+    code: bool
+    since: str
 
 
-def add_person(
+@dataclass(frozen=True)
+class People:
+    """Who is let in, the longest there first."""
+
+    people: list[ListedPerson]
+
+
+def list_people(project: Project, report: Report) -> People:
+    """Who is let in, without what only they may know."""
+    return People([ListedPerson(p.name, p.role, p.email, bool(p.code), p.since[:16]) for p in everybody(project.store)])
+
+
+@dataclass(frozen=True)
+class AddedPerson:
+    """code: the access code, told here and never again. first: from now on everybody has to sign in."""
+
+    name: str
+    role: str
+    email: str
+    code: str
+    first: bool
+
+
+def add_person(  # noqa: PLR0913 - each is an option of the command
     project: Project,
     report: Report,
     *,
     name: str,
+    role: str | None = None,
+    email: str | None = None,
     who: str = "local",
-    **wish: str | None,
-) -> dict[str, Any]:
-    """Adds somebody with a new access code, which is told here and never again.
+) -> AddedPerson:
+    """Adds somebody with a new access code. Without a role the first person is a manager, others are annotators.
 
-    wish: role (where none is said the first person is a manager, others are annotators), email. Raises BadInput.
+    Raises BadInput.
     """
-    name, role, email, code = check_name(name), wish.get("role"), _address(wish.get("email")), make_code()
+    name, email, code = check_name(name), _address(email), make_code()
     with project.store.transaction() as cursor:
         there = _active(cursor)
         role = _role(role or (ANNOTATOR if there else MANAGER))
@@ -99,39 +124,64 @@ def add_person(
         row = [name, email or None, role, hash_code(code), utc_now(), None]
         cursor.execute("insert into people values (?, ?, ?, ?, ?, ?)", row)
         note(cursor, who, "person added", {"name": name, "role": role, "email": email})
-    return {"name": name, "role": role, "email": email, "code": code, "first": not there}
+    return AddedPerson(name, role, email, code, first=not there)
 
 
-def remove_person(project: Project, report: Report, *, name: str, who: str = "local") -> dict[str, Any]:
+@dataclass(frozen=True)
+class RemovedPerson:
+    """left: people who are still let in."""
+
+    name: str
+    left: int
+
+
+def remove_person(project: Project, report: Report, *, name: str, who: str = "local") -> RemovedPerson:
     """Ends every session of theirs at once; what they answered stays. Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
-        matches, role = _find(cursor, name)
-        _keep_a_manager(cursor, matches, "removed")
-        cursor.execute("update people set removed_at = ? where name = ? and removed_at is null", [utc_now(), matches])
-        note(cursor, who, "person removed", {"name": matches, "role": role})
+        known, role = _find(cursor, name)
+        _keep_a_manager(cursor, known, "removed")
+        cursor.execute("update people set removed_at = ? where name = ? and removed_at is null", [utc_now(), known])
+        note(cursor, who, "person removed", {"name": known, "role": role})
         left = len(_active(cursor))
-    return {"name": matches, "left": left}
+    return RemovedPerson(known, left)
 
 
-def set_role(project: Project, report: Report, *, name: str, role: str, who: str = "local") -> dict[str, Any]:
+@dataclass(frozen=True)
+class ChangedRole:
+    """before: the role until now."""
+
+    name: str
+    role: str
+    before: str
+
+
+def set_role(project: Project, report: Report, *, name: str, role: str, who: str = "local") -> ChangedRole:
     """Raises BadInput, Refused for the last manager."""
     with project.store.transaction() as cursor:
-        matches, before = _find(cursor, name)
+        known, before = _find(cursor, name)
         if _role(role) != MANAGER:
-            _keep_a_manager(cursor, matches, f"made {role}")
-        cursor.execute("update people set role = ? where name = ? and removed_at is null", [role, matches])
-        note(cursor, who, "role changed", {"name": matches, "from": before, "to": role})
-    return {"name": matches, "role": role, "before": before}
+            _keep_a_manager(cursor, known, f"made {role}")
+        cursor.execute("update people set role = ? where name = ? and removed_at is null", [role, known])
+        note(cursor, who, "role changed", {"name": known, "from": before, "to": role})
+    return ChangedRole(known, role, before)
 
 
-def new_code(project: Project, report: Report, *, name: str, who: str = "local") -> dict[str, Any]:
-    """A new access code, told once; the old one and what was opened with it end at once."""
+@dataclass(frozen=True)
+class NewCode:
+    """code: the access code, told here and never again."""
+
+    name: str
+    code: str
+
+
+def new_code(project: Project, report: Report, *, name: str, who: str = "local") -> NewCode:
+    """Makes a new access code; the old one and what was opened with it end at once."""
     code = make_code()
     with project.store.transaction() as cursor:
-        matches, _ = _find(cursor, name)
-        cursor.execute("update people set code = ? where name = ? and removed_at is null", [hash_code(code), matches])
-        note(cursor, who, "new code", {"name": matches})
-    return {"name": matches, "code": code}
+        known, _ = _find(cursor, name)
+        cursor.execute("update people set code = ? where name = ? and removed_at is null", [hash_code(code), known])
+        note(cursor, who, "new code", {"name": known})
+    return NewCode(known, code)
 
 
 def _active(cursor: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:

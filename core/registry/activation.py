@@ -33,7 +33,6 @@ from core.rounds.champion_log import (
 )
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
-from core.store.pool import HELD
 from core.typed_json import to_json
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
@@ -261,10 +260,10 @@ _LEFT = """
         select model, lead(waiting) over (order by since, rowid) as next, since, rowid as place from champions
     ) where model = ? order by since desc, place desc limit 1
 """
-_PUT_BACK = f"""
+_PUT_BACK = """
     update queue set position = old.position, score = coalesce(old.score, queue.score) from old
-    where old.n = queue.n and not queue.audit and queue.purpose is null and queue.n not in ({HELD})
-      and queue.n not in (select n from settled)
+    where old.n = queue.n and not queue.audit and queue.purpose is null and queue.n not in (select n from leased)
+      and not is_labelled(queue.n)
 """
 
 
@@ -288,7 +287,7 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
     return count(
         cursor,
         """select count(distinct q.n) from queue q join old using (n)
-           where not q.audit and q.purpose is null and q.n not in (select n from settled)""",
+           where not q.audit and q.purpose is null and not is_labelled(q.n)""",
     )
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -43,6 +42,7 @@ from core.registry.lookup import (
 )
 from core.store.database import utc_now
 from core.store.targets import refuse_target
+from core.store.whole_files import whole_file
 from core.typed_json import from_json, to_json
 
 SAVED = "evaluations"
@@ -299,14 +299,11 @@ def _taken_in(project: Project, bundle: Bundle) -> None:
 
 def _hand_over(source: Path, target: Path) -> None:
     """Whole or not at all; the target may be on another disk. Raises Refused where it cannot be written."""
-    partial = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
     try:
-        shutil.copyfile(source, partial)
-        os.replace(partial, target)
+        with whole_file(target) as partial:
+            shutil.copyfile(source, partial)
     except OSError as error:
         raise Refused(f"{target} could not be written ({error}). Name another file with --out.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _save(project: Project, bundle: Bundle, result: EvaluateResult, file: LabelledFile | None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report
+from core.jobs.states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.registry.push_job import PUSH, PushParams, PushResult
@@ -63,7 +64,7 @@ def _tidy(project: Project, bundle: Bundle) -> None:
     """What was to be sent lies in the project anyway; a job that never began is lost, not a draft for ever."""
     bundle.empty()
     with project.store.transaction() as cursor:
-        cursor.execute("update jobs set state = 'lost' where id = ? and state = 'draft'", [bundle.path.name])
+        change_state(cursor, bundle.path.name, LOST, ["draft"])
 
 
 def check_repo(repo: str) -> None:

@@ -1,12 +1,8 @@
 """A model as files that work without Rondo: encoder, head and card in one folder or zip. Knows no hub."""
 
 import json
-import os
-import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ from core.registry.cards import Subject, model_card, public_name, stored_model, 
 from core.registry.champions import find_model, require_files
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
+from core.store.whole_files import whole_file
 
 README = "README.md"
 _HEAD = "head.safetensors"
@@ -69,8 +66,11 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
     exported = collect(project, matches)
-    with _whole(target) as partial:
-        (_zip if zipped else write_folder)(exported, partial, report)
+    try:
+        with whole_file(target.resolve()) as partial:
+            (_zip if zipped else write_folder)(exported, partial, report)
+    except OSError as error:
+        raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
     count = len(exported.files) + len(exported.texts)
     return ExportedModel(exported.model, str(target), count, exported.size)
 
@@ -168,19 +168,3 @@ def _zip(exported: Exported, file: Path, report: Report) -> None:
         for name, text in exported.texts.items():
             archive.writestr(zipfile.ZipInfo(name), text)
     report("Exporting", total, total)
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """A place beside the target that takes its name at the end; gone where something went wrong."""
-    partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
-    try:
-        yield partial
-        os.replace(partial, target.resolve())
-    except OSError as error:
-        raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
-from core.jobs.bundle import UNDER_WAY, Report
+from core.jobs.bundle import Report
+from core.jobs.states import UNDER_WAY
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.activation import activate, check_usable, log_refusal

@@ -49,12 +49,6 @@ def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
     return card
 
 
-def batch_facts(project: Project) -> list[Card]:
-    """Per batch, newest first, what makes it repeatable: seed, strategy, model, and a hash of the chosen rows."""
-    with project.store.reading() as cursor:
-        return _batches(cursor)
-
-
 def _rows(cursor: Cursor, sql: str, parameters: Any = None) -> list[Card]:
     cursor.execute(sql, parameters)
     names = [column[0] for column in cursor.description or ()]

@@ -84,7 +84,7 @@ _QUERIES = {
                if(a.action = 'submit', {names:a.labels}, null) as label,
                strftime(a.made_at, '%Y-%m-%dT%H:%M:%S.%fZ') as made_at,
                strftime(a.received_at, '%Y-%m-%dT%H:%M:%S.%fZ') as received_at, a.round, a.note, a.undoes,
-               a.model, a.via
+               a.model, a.source, a.origin, a.blind
         from responses a join records r using (n) order by a.stamp""",
     "all": f"""
         select r.id, r.text, {{names:s.labels}} as label, s.how, s.stratum, a.annotators, s.settled_at,

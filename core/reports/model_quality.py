@@ -18,7 +18,6 @@ from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
-from core.store.pool import POOL
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
@@ -88,7 +87,7 @@ def differences(metrics: Metrics) -> list[str]:
     return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
 
-_LEFT = f"select exists({POOL}) or exists(select n from records where {STATES['queued']})"
+_LEFT = f"select exists(from pool) or exists(select n from records where {STATES['queued']})"
 
 
 def pool_exhausted(project: Project) -> bool:
@@ -111,11 +110,11 @@ def without_advice(metrics: Metrics) -> Metrics:
 _UNSETTLED = f"""
     select n, bool_or(action = 'flag') as flagged, bool_or(action = 'submit') as answered
     from ({ANSWERS.format(ns="select n from queue where audit")})
-    where n not in (select n from settled) group by n
+    where not is_labelled(n) group by n
 """
 _LATER = """
     select count(*) from records r
-    where r.duplicate_of is null and r.split is distinct from 'test' and r.n not in (select n from settled)
+    where r.duplicate_of is null and r.split is distinct from 'test' and not is_labelled(r.n)
       and r.n >= (select coalesce(max(records), 0) from batches where audit > 0 and records is not null)
 """
 
@@ -169,7 +168,7 @@ def _worth(project: Project, model: str) -> Worth | None:
         else project.store.one(
             """select count(*) from records r
            where r.duplicate_of is null and r.split is distinct from 'test'
-             and r.n not in (select n from settled) and r.n not in (select n from machine_labels)"""
+             and not is_labelled(r.n) and r.n not in (select n from machine_labels)"""
         )
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))

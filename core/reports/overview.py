@@ -1,8 +1,6 @@
 """Where a project stands, for `status` and the pages: figures, warnings, the one next thing. Changes nothing."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
@@ -13,9 +11,8 @@ from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
+from core.reports.batches import self_test_of
 from core.reports.model_quality import MeasuredModel, caveats, newest_model, pool_exhausted, without_advice
-from core.sampling.selftest import SelfTest
-from core.store.pool import POOL
 from core.typed_json import from_json
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
@@ -25,8 +22,8 @@ _COUNTS = f"""
         (select count(*) from records where {STATES["duplicate"]}) as duplicates,
         {" ".join(f"(select count(*) from records where {STATES[name]}) as {name}," for name in _SHOWN)}
         (select count(*) from settled where stratum = 'audit') as audit,
-        (select count(*) from machine_labels where n not in (select n from settled)) as machine,
-        (select count(*) from ({POOL} union all {UNASKED_TEST})) as unqueued,
+        (select count(*) from machine_labels where not is_labelled(n)) as machine,
+        (select count(*) from (select n from pool union all {UNASKED_TEST})) as unqueued,
         (select count(*) from responses) as responses,
         (select coalesce(max(batch), 0) from batches) as round
 """
@@ -89,37 +86,11 @@ def status(project: Project) -> Status:
     )
 
 
-@dataclass(frozen=True)
-class BatchSummary:
-    """A batch and what became of it. labelled_before: records when it was chosen. answered: of its own, labelled."""
-
-    round: int
-    made_at: str
-    strategy: str
-    seed: int
-    size: int
-    audit: int
-    pool: int
-    labelled_before: int
-    answered: int
-    self_test: SelfTest
-
-
-def batches(project: Project) -> list[BatchSummary]:
-    """Newest first."""
-    rows = project.store.query(
-        """select b.batch, strftime(b.made_at, '%Y-%m-%dT%H:%M:%SZ'), b.strategy, b.seed, b.size, b.audit, b.pool,
-                  b.labelled, (select count(*) from settled s where list_contains(b.rows, s.n)), b.self_test
-           from batches b order by b.batch desc"""
-    )
-    return [BatchSummary(*[*facts, read_self_test(self_test)]) for *facts, self_test in rows]
-
-
 def warnings(project: Project) -> list[str]:
     """Promises that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
-    return announcements(project) + (list(read_self_test(written).warnings) if written else [])
+    return announcements(project) + list(self_test_of(written).warnings if written else ())
 
 
 @dataclass(frozen=True)
@@ -139,7 +110,7 @@ def label_counts(project: Project) -> list[LabelCount]:
     settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
     suggested = dict(
         project.store.query(
-            f"select label, count(*) from suggestions where label is not null and n in ({POOL}) group by 1"
+            "select label, count(*) from suggestions where label is not null and n in (from pool) group by 1"
         )
     )
     return [
@@ -172,46 +143,6 @@ def _all_asked(now: Status) -> str:
         if left
         else "Everything is labelled: export it."
     )
-
-
-def read_self_test(stored: str) -> SelfTest:
-    """As a batch keeps it."""
-    return from_json(SelfTest, json.loads(stored), "The self-test of a batch")
-
-
-def round_table(rounds: Sequence[BatchSummary]) -> list[dict[str, str | float | None]]:
-    """Batches as rows, the self-test's figures beside them: None where the batch was too small, or had no model to
-    tell."""
-    rows = []
-    for entry in rounds:
-        row, test = asdict(entry), entry.self_test
-        row.pop("self_test")
-        rows.append(
-            {
-                **row,
-                "spread": test.spread,
-                "lift": test.lift,
-                "redundancy": test.shape and test.shape.redundancy,
-                "redundancy_by_chance": test.shape_by_chance and test.shape_by_chance.redundancy,
-                "near_duplicates": test.shape and test.shape.near_duplicates,
-                "warnings": len(test.warnings),
-            }
-        )
-    return rows
-
-
-def self_test_sentence(entry: BatchSummary) -> str:
-    """What the figures of one batch's self-test say, for a reader in a hurry."""
-    test = entry.self_test
-    parts = [f"{entry.size} of {entry.pool:,} records, {entry.audit} of them audit; seed {entry.seed}."]
-    if test.lift is not None:
-        parts.append(f"Its records are {test.lift:+.2f} less sure than the pool's mean (0 would be chance).")
-    if test.shape is not None and test.shape_by_chance is not None:
-        parts.append(
-            f"The nearest two records in it have a mean cosine of {test.shape.redundancy:.2f}; "
-            f"in random batches it is {test.shape_by_chance.redundancy:.2f}."
-        )
-    return " ".join(parts)
 
 
 def strategies() -> dict[str, str]:

@@ -10,7 +10,6 @@ import duckdb
 from core.evaluation.gate_verdict import GateVerdict
 from core.project import Project
 from core.store.database import utc_now
-from core.store.pool import HELD
 from core.typed_json import to_json
 
 
@@ -34,7 +33,9 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("drop table if exists incoming")
         cursor.execute(
-            "create table incoming as select *, ?::varchar as model from read_parquet(?)", [model, str(file)]
+            """create table incoming as
+               select *, ?::varchar as model, answer_of(labels) as answer from read_parquet(?)""",
+            [model, str(file)],
         )
 
 
@@ -69,7 +70,7 @@ _ADMIT = """
 # Audit records keep their places, whoever is champion, and so does what waits to be checked or reviewed.
 _WAITING = """
     select to_json(list(json_array(n, position, score) order by position)) from queue
-    where not audit and purpose is null and n not in (select n from settled)
+    where not audit and purpose is null and not is_labelled(n)
 """
 
 # Of a record that nobody had answered when the model came into use, and somebody has since, it said this before the
@@ -100,11 +101,11 @@ def rank_again(cursor: duckdb.DuckDBPyConnection, ranked: str, model: str) -> No
         [model],
     )
     cursor.execute(
-        f"""
+        """
         create or replace temp table places as
         with free as (
             select q.n, q.position, q.score, q.spare from queue q join ranked using (n)
-            where not q.audit and q.purpose is null and q.n not in ({HELD})
+            where not q.audit and q.purpose is null and q.n not in (select n from leased)
         ),
         slots as (select position, spare, row_number() over (partition by spare order by position) as k from free),
         wanted as (select n, spare, row_number() over (partition by spare order by score desc, n) as k from free)
@@ -119,7 +120,8 @@ def store_held_out_predictions(cursor: duckdb.DuckDBPyConnection, predictions: s
     cursor.execute("delete from held_out_predictions")
     cursor.execute(
         """insert into held_out_predictions
-           select j.n, s.stratum, j.weight, j.truth, j.predicted, j.label, j.probability, ?
+           select j.n, s.stratum, j.weight, j.truth, j.predicted, j.label, j.probability, ?, answer_of(j.truth),
+                  answer_of(j.predicted)
            from read_parquet(?) j join settled s using (n)""",
         [model, predictions],
     )

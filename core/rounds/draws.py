@@ -7,17 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from core.evaluation.audit import History
-from core.store.event_ids import FILE
-from core.store.pool import ELIGIBLE
 
 Ints = npt.NDArray[np.int64]
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.
-_ELIGIBLE = f"""
-    select r.n from records r
-    where {ELIGIBLE} and r.n not in (select n from responses where starts_with(event_id, '{FILE}'))
-    order by r.n
+_ELIGIBLE = """
+    select n from askable where n not in (select n from responses where source = 'file') order by n
 """
 # How many records each batch could be drawn from: later ones were not there, or had no vector.
 _SEEN = """

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from core.config.settings import Settings
+from core.evaluation.metrics import Metrics
+from core.ids import ModelId
 from core.jobs.bundle import Bundle
 from core.labelling.calibrating import insert_gold_checks, share_of
 from core.labelling.gold import ask_test_records
@@ -20,46 +22,82 @@ from core.rounds.champion_log import (
     rank_again,
     store_held_out_predictions,
 )
-from core.rounds.plans import Choice, Plan
 from core.rounds.rechoosing import keep_choice
+from core.rounds.round_job import Choice, Chosen, RoundParams, RoundResult
+from core.sampling.selftest import SelfTest
 from core.store.database import utc_now
-from core.store.pool import FREE_SPARE
+from core.typed_json import to_json
+
+
+@dataclass(frozen=True)
+class RoundSummary:
+    """What the verbs next, fit and round did.
+
+    queued: records of the batch and test records, test: the latter alone, calibration: gold records beside them.
+    batch, audit, self_test: where a batch was chosen. model, labels (that it learnt from), labels_before (those of the
+    head before), metrics: where a head was fitted.
+    """
+
+    seconds: float
+    queued: int = 0
+    test: int = 0
+    calibration: int = 0
+    batch: int | None = None
+    audit: int | None = None
+    self_test: SelfTest | None = None
+    model: ModelId | None = None
+    labels: int | None = None
+    labels_before: int | None = None
+    metrics: Metrics | None = None
 
 
 def apply_result(
-    project: Project, bundle: Bundle, plan: Plan, result: dict[str, Any], settings: Settings
-) -> dict[str, Any]:
-    """Once per job; a second call changes nothing. Returns what a person is told."""
-    out = bundle.path / "out"
-    summary: dict[str, Any] = {"seconds": result["seconds"], "queued": 0}
+    project: Project, bundle: Bundle, params: RoundParams, result: RoundResult, settings: Settings
+) -> RoundSummary:
+    """Once per job; a second call changes nothing."""
+    out, choice = bundle.path / "out", params.choose
     before = active_model(project)
-    model = bundle.path.name if plan.learn else before
-    if plan.learn:
+    model = bundle.path.name if params.learn else before
+    if params.learn:
         _keep_model(project, out / "model", bundle.path.name)
         load_suggestions(project, out / "suggestions.parquet", bundle.path.name)
-    if plan.choose:
-        keep_choice(project, bundle, plan.choose.batch, model)
+    if choice:
+        keep_choice(project, bundle, params, choice.batch, model)
+    summary = RoundSummary(result.seconds)
     with project.desk.changing() as cursor:
         if project.jobs.taken_in(bundle, cursor):
-            if plan.learn:
-                summary |= _enter_model(cursor, bundle, result, settings, before)
-            if plan.choose:
-                chosen = result["chosen"] | {"file": str(out / "queue.parquet")}
-                summary |= _insert_batch(cursor, plan.choose, chosen, model)
-                known = share_of(summary["queued"], settings.calibration_share, plan.choose.seed)
-                summary |= {"calibration": insert_gold_checks(cursor, known, plan.choose.seed)} if known else {}
-            if plan.test:
-                summary["test"] = ask_test_records(cursor, plan.test, settings.seed)
-                summary["queued"] += summary["test"]
+            if params.learn:
+                labels_before = _enter_model(cursor, bundle, result, settings, before)
+                summary = replace(
+                    summary,
+                    model=ModelId(bundle.path.name),
+                    labels=result.labels,
+                    labels_before=labels_before,
+                    metrics=result.metrics,
+                )
+            if choice and result.chosen:
+                queued, audit = _insert_batch(cursor, choice, result.chosen, out / "queue.parquet", model)
+                known = share_of(queued, settings.calibration_share, choice.seed)
+                summary = replace(
+                    summary,
+                    batch=choice.batch,
+                    queued=queued,
+                    audit=audit,
+                    self_test=result.chosen.self_test,
+                    calibration=insert_gold_checks(cursor, known, choice.seed) if known else 0,
+                )
+            if params.test:
+                test = ask_test_records(cursor, params.test, settings.seed)
+                summary = replace(summary, test=test, queued=summary.queued + test)
     bundle.empty()
     return summary
 
 
-def queue_test_records(project: Project, size: int) -> dict[str, Any]:
+def queue_test_records(project: Project, size: int) -> RoundSummary:
     """Where nothing else is left to ask: no job, no batch, no model."""
     with project.desk.changing() as cursor:
         queued = ask_test_records(cursor, size, project.settings().seed)
-    return {"seconds": 0.0, "queued": queued, "test": queued}
+    return RoundSummary(0.0, queued, test=queued)
 
 
 def _keep_model(project: Project, made: Path, model: str) -> None:
@@ -73,30 +111,17 @@ def _keep_model(project: Project, made: Path, model: str) -> None:
 
 
 def _enter_model(
-    cursor: duckdb.DuckDBPyConnection,
-    bundle: Bundle,
-    result: dict[str, Any],
-    settings: Settings,
-    before: str | None,
-) -> dict[str, Any]:
-    """A round's head follows the champion without a gate: the same recipe, taught by more labels."""
+    cursor: duckdb.DuckDBPyConnection, bundle: Bundle, result: RoundResult, settings: Settings, before: str | None
+) -> int:
+    """A round's head follows the champion without a gate: the same recipe, taught by more labels.
+
+    Returns how many labels the newest round's head on the same vectors had learnt from.
+    """
     model, out = bundle.path.name, bundle.path / "out"
-    summary = _insert_model(cursor, model, result, settings, before)
-    log_activation(cursor, Activation(model, settings.encoder, "round"), before)
-    rank_again(cursor, str(out / "ranked.parquet"), model)
-    store_held_out_predictions(cursor, str(out / "held_out_predictions.parquet"), model)
-    return summary
-
-
-def _insert_model(
-    cursor: duckdb.DuckDBPyConnection, model: str, result: dict[str, Any], settings: Settings, parent: str | None
-) -> dict[str, Any]:
-    """labels_before: of the newest round's head on the same vectors."""
-    before = cursor.execute(
+    newest = cursor.execute(
         "select labels from models where encoder = ? and trainer is null order by made_at desc limit 1",
         [settings.encoder],
     ).fetchone()
-    metrics = json.dumps(result["metrics"])
     cursor.execute(
         """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds, parent, responses)
            select ?, ?, (select coalesce(max(batch), 0) from batches), ?, ?, ?, ?, ?, ?, ?, (
@@ -106,51 +131,55 @@ def _insert_model(
             utc_now(),
             settings.encoder,
             settings.taxonomy.version,
-            result["labels"],
-            result["seed"],
-            metrics,
-            result["seconds"],
-            parent,
+            result.labels,
+            result.seed,
+            json.dumps(to_json(result.metrics)),
+            result.seconds,
+            before,
             model,
         ],
     )
-    summary = {"model": model, "labels": result["labels"], "metrics": result["metrics"]}
-    return summary | {"labels_before": before[0] if before else 0}
+    log_activation(cursor, Activation(model, settings.encoder, "round"), before)
+    rank_again(cursor, str(out / "ranked.parquet"), model)
+    store_held_out_predictions(cursor, str(out / "held_out_predictions.parquet"), model)
+    return newest[0] if newest else 0
 
 
 def _insert_batch(
-    cursor: duckdb.DuckDBPyConnection, plan: Choice, chosen: dict[str, Any], model: str | None
-) -> dict[str, Any]:
-    """Spare records of older batches that nobody holds or answered go back to the pool: they compete again."""
-    cursor.execute(f"delete from queue q where {FREE_SPARE}")
+    cursor: duckdb.DuckDBPyConnection, choice: Choice, chosen: Chosen, file: Path, model: str | None
+) -> tuple[int, int]:
+    """Returns how many records were queued, spare ones apart, and how many of them are audit.
+
+    Spare records of older batches that nobody holds or answered go back to the pool: they compete again.
+    """
+    cursor.execute("delete from queue where is_free_spare(n, spare, purpose)")
     cursor.execute(
         """insert into queue
            select c.n, ?, c.place + (select coalesce(max(position), 0) from queue), c.audit, c.spare, c.score,
                   c.suggestion::json, ?, null, null
            from read_parquet(?) c
-           where c.n not in (select n from queue) and c.n not in (select n from settled)
+           where c.n not in (select n from queue) and not is_labelled(c.n)
              and (c.audit or c.n not in (select n from machine_labels))""",
-        [plan.batch, model, chosen["file"]],
+        [choice.batch, model, str(file)],
     )
     cursor.execute(
         """insert into batches
            select ?, ?, ?, ?, count(*), count(*) filter (audit), ?, ?, ?, ?, list(n order by place), ?
            from read_parquet(?) where not spare""",
         [
-            plan.batch,
+            choice.batch,
             utc_now(),
-            plan.seed,
-            plan.strategy,
-            chosen["pool"],
-            chosen["labelled"],
+            choice.seed,
+            choice.strategy,
+            chosen.pool,
+            chosen.labelled,
             model,
-            json.dumps(chosen["self_test"]),
-            chosen["records"],
-            chosen["file"],
+            json.dumps(to_json(chosen.self_test)),
+            chosen.records,
+            str(file),
         ],
     )
     row = cursor.execute(
-        "select count(*), count(*) filter (audit) from queue where batch = ? and not spare", [plan.batch]
+        "select count(*), count(*) filter (audit) from queue where batch = ? and not spare", [choice.batch]
     ).fetchone()
-    queued, audit = row if row else (0, 0)
-    return {"batch": plan.batch, "queued": queued, "audit": audit, "self_test": chosen["self_test"]}
+    return row or (0, 0)

@@ -1,25 +1,15 @@
 """What a round shall do, and with which model: the settings and the champion, filled in. Plays nothing."""
 
 from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 
 from core.project import Project
+from core.rounds.round_job import Choice
 
 SPARE = 200
 """records chosen behind each batch, so that ten fast people have work while the next round is played"""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What to choose: `size` records by `strategy`; the seed makes it repeatable."""
-
-    size: int
-    strategy: str
-    seed: int
-    audit_share: float
-    spare: int
-    batch: int
 
 
 @dataclass(frozen=True)
@@ -31,27 +21,27 @@ class Plan:
     test: int = 0
 
 
-@dataclass(frozen=True)
-class Request:
-    """What a person asked of the next batch; None stands for what the settings say."""
+class BatchRequest(TypedDict, total=False):
+    """What a person asked of the next batch; None, or no word of it, stands for what the settings say."""
 
-    size: int | None = None
-    strategy: str | None = None
-    seed: int | None = None
-    spare: int = SPARE
-    audit_share: float | None = None
+    size: int | None
+    strategy: str | None
+    seed: int | None
+    spare: int
+    audit_share: float | None
 
 
-def choice(project: Project, request: Request) -> Choice:
+def choice(project: Project, request: BatchRequest) -> Choice:
     """Fills in from the settings; the seed of batch b is the project's seed + b."""
     settings = project.settings()
     batch = (project.store.one("select max(batch) from batches") or 0) + 1
+    size, seed, audit_share = request.get("size"), request.get("seed"), request.get("audit_share")
     return Choice(
-        size=settings.batch_size if request.size is None else request.size,
-        strategy=request.strategy or settings.strategy,
-        seed=settings.seed + batch if request.seed is None else request.seed,
-        audit_share=settings.audit_share if request.audit_share is None else request.audit_share,
-        spare=request.spare,
+        size=settings.batch_size if size is None else size,
+        strategy=request.get("strategy") or settings.strategy,
+        seed=settings.seed + batch if seed is None else seed,
+        audit_share=settings.audit_share if audit_share is None else audit_share,
+        spare=request.get("spare", SPARE),
         batch=batch,
     )
 

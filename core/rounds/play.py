@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import duckdb
@@ -13,20 +13,20 @@ import numpy.typing as npt
 from core.config.settings import Settings
 from core.config.taxonomy import spoken
 from core.errors import BadInput, Refused, RondoError
+from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.labelling.gold import UNASKED_TEST
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.rounds.draws import read_history
-from core.rounds.outcomes import apply_result, queue_test_records
-from core.rounds.plans import Choice, Plan, Request, choice, share_batch
+from core.rounds.outcomes import RoundSummary, apply_result, queue_test_records
+from core.rounds.plans import BatchRequest, Plan, choice, share_batch
+from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.store.database import count
-from core.store.pool import AUDIT_POOL, NUMBERS, POOL
-
-ROUND: JobKind[dict[str, Any], dict[str, Any]] = JobKind("round", dict, dict)
+from core.store.pool import NUMBERS
+from core.typed_json import from_json
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,11 +36,11 @@ def can_learn(project: Project) -> bool:
     return bool(project.store.one("select count(*) from settled where stratum <> 'gold'"))
 
 
-def run_round(project: Project, report: Report, *, learn: bool, request: Request | None) -> dict[str, Any]:
+def run_round(project: Project, report: Report, *, learn: bool, request: BatchRequest | None) -> RoundSummary:
     """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
     with take_turn(project, report):
         settings = project.settings()
-        plan = Plan(learn, choice(project, request) if request else None)
+        plan = Plan(learn, None if request is None else choice(project, request))
         arrays, sources = known_now(project, settings)
         plan = share_batch(plan, len(arrays["pool_rows"]), project.store.one(f"select count(*) from ({UNASKED_TEST})"))
         _refuse(project, plan, arrays)
@@ -48,10 +48,11 @@ def run_round(project: Project, report: Report, *, learn: bool, request: Request
             plan = replace(plan, choose=None)
         if plan.test and not (plan.learn or plan.choose):
             return queue_test_records(project, plan.test)
-        bundle = project.jobs.prepare(ROUND, _params(project, plan, settings) | {"sources": sources})
+        params = _params(project, plan, settings, tuple(sources))
+        bundle = project.jobs.prepare(ROUND, params)
         np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays)
         result = project.jobs.run(bundle, ROUND, report, "Learning" if learn else "Choosing")
-        return apply_result(project, bundle, plan, result, settings)
+        return apply_result(project, bundle, params, result, settings)
 
 
 @contextmanager
@@ -65,38 +66,38 @@ def take_turn(project: Project, report: Report) -> Iterator[None]:
         project.turn.release()
 
 
-def _params(project: Project, plan: Plan, settings: Settings) -> dict[str, Any]:
-    model = active_model(project)
-    return {
-        "encoder": settings.encoder,
-        "encoder_source": encoder_source(project.models, settings.encoder),
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "labels": [label.id for label in settings.taxonomy.active],
-        "label_names": [label.name for label in settings.taxonomy.active],
-        "names": [spoken(f"{label.name} {label.description}") for label in settings.taxonomy.active],
-        "use_names": settings.label_names,
-        "multi": settings.multi,
-        "seed": plan.choose.seed if plan.choose else settings.seed,
-        "learn": plan.learn,
-        "model": str(project.models / model) if model else None,
-        "choose": asdict(plan.choose) if plan.choose else None,
-        "test": plan.test,
-        "round": project.store.one("select coalesce(max(batch), 0) from batches"),
-        "models": _models(project, settings) if plan.learn else [],
-    }
+def _params(project: Project, plan: Plan, settings: Settings, sources: tuple[str, ...]) -> RoundParams:
+    model, labels = active_model(project), settings.taxonomy.active
+    return RoundParams(
+        encoder=settings.encoder,
+        vectors=str(project.vectors),
+        threads=settings.threads,
+        labels=tuple(label.id for label in labels),
+        label_names=tuple(label.name for label in labels),
+        multi=settings.multi,
+        choose=plan.choose,
+        model=str(project.models / model) if model else None,
+        learn=plan.learn,
+        seed=plan.choose.seed if plan.choose else settings.seed,
+        encoder_source=encoder_source(project.models, settings.encoder),
+        names=tuple(spoken(f"{label.name} {label.description}") for label in labels),
+        use_names=settings.label_names,
+        test=plan.test,
+        round=project.store.one("select coalesce(max(batch), 0) from batches"),
+        models=_models(project, settings) if plan.learn else (),
+        sources=sources,
+    )
 
 
-def _models(project: Project, settings: Settings) -> list[dict[str, Any]]:
+def _models(project: Project, settings: Settings) -> tuple[PastModel, ...]:
     """The rounds' heads on these vectors, oldest first: the learning curve judges them all on the same records."""
     rows = project.store.query(
         "select id, labels, round from models where encoder = ? and trainer is null order by made_at",
         [settings.encoder],
     )
-    return [
-        {"id": model, "path": str(project.models / model), "labels": labels, "round": number}
-        for model, labels, number in rows
-    ]
+    return tuple(
+        PastModel(ModelId(model), str(project.models / model), labels, number) for model, labels, number in rows
+    )
 
 
 def take_in_finished(project: Project, report: Report) -> int:
@@ -109,21 +110,20 @@ def take_in_finished(project: Project, report: Report) -> int:
     )
     with take_turn(project, report):
         for job, kind, written, made_at in unfinished:
-            bundle, params = Bundle(project.folder / "jobs" / job), json.loads(written)
+            bundle, values = Bundle(project.folder / "jobs" / job), json.loads(written)
             newer = project.store.one(
                 """select count(*) from (select made_at from batches union all select since from champions)
                    where made_at > ?""",
                 [made_at],
             )
-            foreign = params.get("encoder") != project.settings().encoder
-            if kind != "round" or newer or foreign or not project.jobs.survived(bundle):
+            foreign = values.get("encoder") != project.settings().encoder
+            if kind != ROUND.name or newer or foreign or not project.jobs.survived(bundle):
                 project.jobs.give_up(bundle)
                 continue
-            chosen = Choice(**params["choose"]) if params["choose"] else None
-            plan = Plan(params["learn"], chosen, params.get("test", 0))
             with suppress(RondoError):  # it failed, and its row says so: the next round is played anew
+                params = from_json(RoundParams, values, f"The parameters of {job}")
                 result = project.jobs.run(bundle, ROUND, report, "Finishing a round")
-                apply_result(project, bundle, plan, result, project.settings())
+                apply_result(project, bundle, params, result, project.settings())
                 taken += 1
     return taken
 
@@ -172,8 +172,8 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
 
 
 _ROWS = {
-    "pool": f"select n from ({POOL}) where n < $stop order by n",
-    "machine": f"select n from ({AUDIT_POOL}) where n < $stop and n in (select n from machine_labels) order by n",
+    "pool": "select n from pool where n < $stop order by n",
+    "machine": "select n from audit_pool where n < $stop and n in (select n from machine_labels) order by n",
     "waiting": """select q.n from queue q where q.n < $stop and not exists (select 1 from settled s where s.n = q.n)
                   order by q.n""",
 }

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from core.errors import BadInput
 from core.sampling.pool import Floats, Ints, Pool, Strategy
-from core.sampling.uncertainty import score_pool, small_margin
+from core.sampling.uncertainty import score_pool
 
 AUDIT_SHARE = 0.1
 
@@ -16,8 +16,8 @@ AUDIT_SHARE = 0.1
 class Batch:
     """Records in the order they are to be asked.
 
-    rows: (n,) distinct row numbers. audit: (n,) True where drawn uniformly at random. scores: (n,) float32 margin
-    scores of the model that chose (higher = ask sooner), NaN before the first model and outside the pool.
+    rows: (n,) distinct row numbers. audit: (n,) True where drawn uniformly at random. scores: (n,) float32
+    acquisition scores of the model that chose (higher = ask sooner), NaN before the first model and outside the pool.
     """
 
     rows: Ints
@@ -55,14 +55,15 @@ def _audit_positions(candidates: int, n: int, share: float, rng: np.random.Gener
 
 
 def _without(pool: Pool, positions: Ints) -> Pool:
-    probs = None if pool.probs is None else np.delete(pool.probs, positions, axis=0)
-    return replace(pool, rows=np.delete(pool.rows, positions), probs=probs) if len(positions) else pool
+    predictions = pool.predictions and pool.predictions.drop(positions)
+    return replace(pool, rows=np.delete(pool.rows, positions), predictions=predictions) if len(positions) else pool
 
 
 def _scores_of(pool: Pool, rows: Ints) -> Floats:
     scores = np.full(len(rows), np.nan, dtype=np.float32)
-    if pool.probs is not None:
+    if pool.predictions is not None:
         inside = np.isin(rows, pool.rows)
         positions = np.searchsorted(pool.rows, rows[inside])
-        scores[inside] = score_pool(replace(pool, rows=rows[inside], probs=pool.probs[positions]), small_margin)
+        there = replace(pool, rows=rows[inside], predictions=pool.predictions.take(positions))
+        scores[inside] = score_pool(there)
     return scores

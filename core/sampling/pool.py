@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from core.tasks.task import Predictions
+
 Floats = npt.NDArray[np.floating]
 Ints = npt.NDArray[np.int64]
 
@@ -16,16 +18,14 @@ class Pool:
 
     vectors: (records, dims) float16 or float32, unit rows, often a memory map: gather rows, never copy it whole.
     rows: (m,) row numbers of the candidates, ascending. labelled: (k,) row numbers that already have a label.
-    probs: (m, labels) of the active model, aligned with `rows`, or None before the first model.
-    multi: True when several labels may hold at once, so that rows of `probs` do not sum to 1.
+    predictions: of the active model, aligned with `rows`, or None before the first model.
     audit_only: row numbers that the audit may draw but no strategy may choose: labelled by machine under a guarantee.
     """
 
     vectors: Floats
     rows: Ints
     labelled: Ints
-    probs: Floats | None = None
-    multi: bool = False
+    predictions: Predictions | None = None
     audit_only: Ints = field(default_factory=lambda: np.empty(0, np.int64))
 
 

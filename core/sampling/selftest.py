@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.models.heads.head import decide
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
 from core.sampling.pool import Floats, Ints, Pool
-from core.sampling.uncertainty import flat, score_pool, small_margin
+from core.sampling.uncertainty import flat, score_pool
+from core.tasks.task import Predictions
 
 DRAWS = 20  # random batches of the same size to compare with
 SAMPLE = 500  # random records of the pool that a batch should stand for
@@ -64,15 +64,19 @@ def examine(pool: Pool, batch: Batch, rng: np.random.Generator, audited: Audited
     chosen = batch.rows[~batch.audit]
     shape, by_chance = _shapes(pool, chosen, rng)
     warnings = _of_shape(shape, by_chance)
-    if pool.probs is None or len(pool.rows) < 2 or len(chosen) == 0:
+    predictions = pool.predictions
+    if predictions is None or len(pool.rows) < 2 or len(chosen) == 0:
         return SelfTest(None, None, shape, by_chance, None, None, warnings)
-    scores = score_pool(pool, small_margin)
-    picked = np.searchsorted(pool.rows, chosen)
+    scores = score_pool(pool)
+    positions = np.searchsorted(pool.rows, chosen)
     low, high = np.percentile(scores, [5, 95])
-    lift = float(scores[picked].mean() - scores.mean())
-    chosen_mix, pool_mix = _mix(pool.probs[picked], pool.multi), _mix(pool.probs, pool.multi)
-    warnings += _of_scores(scores, lift, shape, by_chance) + _of_mix(chosen_mix, pool_mix, len(chosen))
-    if audited is not None and not pool.multi:
+    lift = float(scores[positions].mean() - scores.mean())
+    warnings += _of_scores(scores, lift, shape, by_chance)
+    if not predictions.space.categories:
+        return SelfTest(float(high - low), lift, shape, by_chance, None, None, warnings)
+    chosen_mix, pool_mix = _mix(predictions.take(positions)), _mix(predictions)
+    warnings += _of_mix(chosen_mix, pool_mix, len(chosen))
+    if audited is not None and predictions.space.exclusive:
         warnings += _of_audit(pool_mix, audited)
     mixes = tuple(chosen_mix.tolist()), tuple(pool_mix.tolist())
     return SelfTest(float(high - low), lift, shape, by_chance, *mixes, warnings)
@@ -107,9 +111,9 @@ def _shapes(pool: Pool, chosen: Ints, rng: np.random.Generator) -> tuple[Shape |
     return measure_shape(gather(pool.vectors, chosen), sample), median
 
 
-def _mix(probs: Floats, multi: bool) -> Floats:
-    """Share of each label among the suggestions: the best label, or every label from 0.5 where several may hold."""
-    counts = decide(probs, multi).sum(axis=0)
+def _mix(predictions: Predictions) -> Floats:
+    """Share of each category among what is proposed."""
+    counts = np.asarray(predictions.answers, np.int64).sum(axis=0)
     return np.asarray(counts / max(counts.sum(), 1), dtype=np.float64)
 
 

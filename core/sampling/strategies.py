@@ -17,22 +17,14 @@ from core.sampling.diversity import (
     typicality,
 )
 from core.sampling.pool import Floats, Ints, Pool, Strategy
-from core.sampling.uncertainty import (
-    Measure,
-    best_positions,
-    flat,
-    high_entropy,
-    least_confident,
-    score_pool,
-    small_margin,
-)
+from core.sampling.uncertainty import best_positions, flat, score_pool
+from core.tasks.task import Predictions
 
 CANDIDATES = 20_000  # drawn uniformly from a larger pool, or the least sure of it
 ANCHORS = 2_000  # labelled records that a new pick keeps away from, at most
 CLUSTERS = 500  # Hacohen et al. cap here: more clusters than this are too small to have a typical record
 COMPETING = 1_000  # members of a cluster that compete to be its typical one
 GROUPED = 10_000  # candidates that are clustered: k-means over twice as many takes twice the time, finds the same
-COLD_PER_LABEL = 3  # labels per label of the taxonomy before a model's doubt is worth listening to
 
 
 def random(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
@@ -42,17 +34,17 @@ def random(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
 def least_confidence(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """The records whose best label is least certain. Lewis & Gale 1994. Random before the first model."""
-    return _least_sure(pool, n, rng, least_confident)
+    return _least_sure(pool, n, rng, "least_confidence")
 
 
 def margin(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """The records torn between two labels ("breaking ties"). Scheffer et al. 2001. Random before the first model."""
-    return _least_sure(pool, n, rng, small_margin)
+    return _least_sure(pool, n, rng, "margin")
 
 
 def entropy(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
     """The records whose probabilities are spread widest. Shannon 1948, Settles 2009. Random before the first model."""
-    return _least_sure(pool, n, rng, high_entropy)
+    return _least_sure(pool, n, rng, "entropy")
 
 
 def k_center(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
@@ -80,14 +72,12 @@ def badge(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
     Candidates are the least sure by margin; before the first model the gradients are the vectors themselves.
     """
-    rows, probs = _doubtful(pool, max(CANDIDATES, n), rng)
+    rows, predictions = _doubtful(pool, max(CANDIDATES, n), rng)
     points = gather(pool.vectors, rows)
-    if probs is None:
-        factors = np.ones((len(rows), 1), dtype=np.float32)
-    elif pool.multi:
-        factors = probs - (probs >= 0.5)
+    if predictions is None:
+        factors: Floats = np.ones((len(rows), 1), dtype=np.float32)
     else:
-        factors = probs - (np.arange(probs.shape[1]) == probs.argmax(axis=1)[:, None])
+        factors = predictions.space.gradients(np.asarray(predictions.outputs, dtype=np.float32))
     return rows[spread_by_chance(points, factors, min(n, len(rows)), rng)]
 
 
@@ -110,9 +100,9 @@ def schedule(pool: Pool, n: int, rng: np.random.Generator) -> Ints:
 
     A model that says the same of every record, as after one label only, has no doubt to follow either.
     """
-    if pool.probs is None or len(pool.labelled) < COLD_PER_LABEL * pool.probs.shape[1]:
+    if pool.predictions is None or len(pool.labelled) < pool.predictions.space.cold:
         return central(pool, n, rng)
-    return (central if flat(score_pool(pool, small_margin)) else margin_kmeans)(pool, n, rng)
+    return (central if flat(score_pool(pool)) else margin_kmeans)(pool, n, rng)
 
 
 STRATEGIES: dict[str, Strategy] = {
@@ -129,18 +119,18 @@ STRATEGIES: dict[str, Strategy] = {
 }
 
 
-def _least_sure(pool: Pool, n: int, rng: np.random.Generator, measure: Measure) -> Ints:
-    if pool.probs is None:
+def _least_sure(pool: Pool, n: int, rng: np.random.Generator, name: str) -> Ints:
+    if pool.predictions is None:
         return random(pool, n, rng)
-    return pool.rows[best_positions(score_pool(pool, measure), n, rng)]
+    return pool.rows[best_positions(score_pool(pool, name), n, rng)]
 
 
-def _doubtful(pool: Pool, n: int, rng: np.random.Generator) -> tuple[Ints, Floats | None]:
-    """The n least sure rows by margin, least sure first, with their probabilities; n random rows without a model."""
-    if pool.probs is None:
+def _doubtful(pool: Pool, n: int, rng: np.random.Generator) -> tuple[Ints, Predictions | None]:
+    """The n least sure rows, least sure first, with their predictions; n random rows without a model."""
+    if pool.predictions is None:
         return random(pool, n, rng), None
-    positions = best_positions(score_pool(pool, small_margin), n, rng)
-    return pool.rows[positions], np.asarray(pool.probs[positions], dtype=np.float32)
+    positions = best_positions(score_pool(pool), n, rng)
+    return pool.rows[positions], pool.predictions.take(positions)
 
 
 def _some(rows: Ints, limit: int, rng: np.random.Generator) -> Ints:

@@ -20,6 +20,7 @@ from core.errors import Cancelled, Damaged, Refused, RondoError
 from core.store.damage import damaged, damaged_wal, in_sentences, wal_of
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
+from core.store.views import VIEWS
 from core.store.wal import Wal, read_wal, wal_header
 from core.store.whole_files import copy_elsewhere, sync_folder
 
@@ -320,6 +321,9 @@ def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:
     for number, step in enumerate(MIGRATIONS[version:to], version + 1):
         cursor.execute(step)
         cursor.execute("insert into schema_version values (?)", [number])
+        if number == len(MIGRATIONS):
+            for view in VIEWS:
+                cursor.execute(view)
     return max(version, to)
 
 

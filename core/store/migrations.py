@@ -294,4 +294,36 @@ MIGRATIONS: tuple[str, ...] = (
     alter table champions rename column who to user;
     alter table predictions rename column said_at to predicted_at;
     """,
+    """
+    -- provenance is two columns: until now it was decoded from how event_id and via begin
+    alter table responses add column source varchar;     -- 'app', 'file', 'bulk', 'argilla', 'crowd', 'correction'
+    alter table responses add column blind boolean;
+    update responses set source = case
+        when starts_with(event_id, 'file:') then 'file' when starts_with(event_id, 'crowd:') then 'crowd'
+        when via = 'correction' then 'correction' when starts_with(via, 'bulk:') then 'bulk'
+        when starts_with(via, 'argilla:') then 'argilla' else 'app' end;
+    update responses set blind = model is null and source <> 'crowd';
+    alter table responses rename column via to origin;   -- which bulk answer, dataset of Argilla's, file; else null
+    update responses set origin = case when source in ('bulk', 'argilla', 'crowd') then origin[len(source) + 2:] end
+    where origin is not null;
+    comment on column responses.blind is 'No suggestion of ours was in view: the answer names no model, and it is not
+        of a person that a file names, of whom nobody knows what was in view. A label of a file''s own is blind. Only
+        blind answers, and corrections, make a record audit or check.';
+    """,
+    """
+    -- what an answer says for any task; for the task of labels the list stands beside it, and both are written together
+    alter table responses add column answer json;        -- null: skipped, flagged, an undo
+    alter table settled add column answer json;
+    alter table suggestions add column answer json;
+    alter table machine_labels add column answer json;
+    alter table held_out_predictions add column truth_answer json;
+    alter table held_out_predictions add column predicted_answer json;
+    update responses set answer = to_json(list_sort(labels)) where action = 'submit';
+    update settled set answer = to_json(list_sort(labels));
+    update suggestions set answer = to_json(list_sort(labels));
+    update machine_labels set answer = to_json(list_sort(labels));
+    update held_out_predictions set truth_answer = to_json(list_sort(truth)),
+                                    predicted_answer = to_json(list_sort(predicted));
+    """,
+    "",  # the views were made: see `core.store.views`
 )

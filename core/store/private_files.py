@@ -5,6 +5,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
+from core.store.whole_files import whole_file
+
 FOLDER = ".rondo"
 
 
@@ -21,21 +23,17 @@ def private_folder(project: Path, *below: str) -> Path:
 def made_once(path: Path, text: str) -> Path:
     """The file, which only the owner can read; it holds the text unless it, or another process, was there before."""
     if not path.exists():
-        partial = _partial(path, text)
+        mine = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
+        with whole_file(mine, private=True) as partial:
+            partial.write_text(text, encoding="utf-8")
         with suppress(FileExistsError):  # another process was first: what it wrote is it
-            os.link(partial, path)
-        partial.unlink()
+            os.link(mine, path)
+        mine.unlink()
     return path
 
 
 def written(path: Path, text: str) -> Path:
     """The file, which only the owner can read, now with this text; whole at every moment."""
-    os.replace(_partial(path, text), path)
+    with whole_file(path, private=True) as partial:
+        partial.write_text(text, encoding="utf-8")
     return path
-
-
-def _partial(path: Path, text: str) -> Path:
-    partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(text.encode())
-    return partial

@@ -1,13 +1,12 @@
 """A query's result as a file, whole or not at all. Knows SQL results and file formats; not what is exported or why."""
 
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from core.errors import BadInput, Refused
+from core.store.whole_files import whole_file
 
 FORMATS = {
     "csv": "format csv, header true",
@@ -41,21 +40,17 @@ def write_table(
         raise BadInput(f"{target} is a folder; name a file to write to.")
     if not target.parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
-    partial = target.resolve().with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.partial")
     # what the query raises must be raised before the file is begun: DuckDB 2.0.0 may wait for ever when the query of a
     # parallel copy to CSV fails half way
     connection.execute(f"create or replace temp table exported as {query}", list(parameters))
     source = _for_excel(connection) if excel else "from exported"
     try:
-        copy = f"copy ({source}) to '{quoted(partial)}' ({FORMATS[file_format]})"
-        row = connection.execute(copy).fetchone()
-        _flush(partial)
-        partial.replace(target.resolve())
+        with whole_file(target.resolve()) as partial:
+            copy = f"copy ({source}) to '{quoted(partial)}' ({FORMATS[file_format]})"
+            row = connection.execute(copy).fetchone()
     except (duckdb.IOException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise Refused(f"{target} could not be written ({reason}); free space or choose another place.") from error
-    finally:
-        partial.unlink(missing_ok=True)
     connection.execute("drop table exported")
     return int(row[0]) if row else 0
 
@@ -70,12 +65,6 @@ def _for_excel(connection: duckdb.DuckDBPyConnection) -> str:
         harmless = f"if({formula}, chr(39) || {cell}, {cell})" if kind == "VARCHAR" else cell
         cells.append(f"{harmless} as {cell if place else cell[0] + MARK + cell[1:]}")
     return f"select {', '.join(cells)} from exported"
-
-
-def _flush(path: Path) -> None:
-    """A rename may reach the disk before the content does, and a power cut between them would leave an empty file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
 
 
 def quoted(path: Path) -> str:

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,20 +15,42 @@ from core.errors import Refused
 _COPY = "import shutil, sys; shutil.copyfile(sys.argv[1], sys.argv[2])"
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Beside it, on the disk, and renamed into place: at every moment the file is the old one or the new one."""
-    partial = path.with_name(f"{path.name}-{secrets.token_hex(4)}.partial")
+@contextmanager
+def whole_file(path: Path, *, alone: bool = False, private: bool = False) -> Iterator[Path]:
+    """Where to write what is then put in the place of `path`: at every moment that is the old one or the new one.
+
+    Written beside it, on the disk, and renamed; where the block raises nothing is left. It may be a folder that is not
+    there yet. alone: nobody else writes this file, so that what a killed attempt left behind is written over.
+    private: its owner alone can read it, from the first byte on.
+    """
+    mark = "" if alone else f"-{secrets.token_hex(4)}"
+    partial = path.with_name(f".{path.name[:200]}{mark}.partial")
     try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        if private:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield partial
+        if partial.is_dir():
+            sync_tree(partial)
+        else:
+            _sync(partial)
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):
-            partial.unlink(missing_ok=True)
+            shutil.rmtree(partial) if partial.is_dir() else partial.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_whole(path: Path, content: bytes, *, alone: bool = False) -> None:
+    """The file now has this content, as `whole_file` writes it."""
+    with whole_file(path, alone=alone) as partial:
+        partial.write_bytes(content)
+
+
+def _sync(path: Path) -> None:
+    """A rename may reach the disk before the content does, and a power cut between them would leave an empty file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:
@@ -46,8 +69,7 @@ def sync_tree(folder: Path) -> None:
         if path.is_dir():
             sync_folder(path)
         elif path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            _sync(path)
     sync_folder(folder)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from core.errors import BadInput
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import judged_on
-from core.jobs.bundle import ENDED, UNDER_WAY, Bundle
+from core.jobs.bundle import Bundle
+from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
 from core.training.trainers import in_todays_names
@@ -115,12 +116,7 @@ def _read_row(matches: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def set_state(project: Project, job: str, state: str, message: str, before: str | None = None) -> bool:
-    """False where the job has succeeded already, or is no longer in the state `before`: then nothing is written."""
+    """False where the job has ended already, or is no longer in the state `before`: then nothing is written."""
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:
-        row = cursor.execute(
-            """update jobs set state = ?, error = ?, ended_at = ? where id = ? and state <> 'succeeded'
-               and state = coalesce(?, state) returning id""",
-            [state, message or None, ended, job, before],
-        ).fetchone()
-    return row is not None
+        return change_state(cursor, job, state, [before] if before else OPEN, error=message or None, ended_at=ended)

@@ -10,7 +10,8 @@ from typing import Any
 
 from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs.bundle import ENDED, UNDER_WAY, Bundle, JobBroke, Report, Runner
+from core.jobs.bundle import Bundle, JobBroke, Report, Runner
+from core.jobs.states import ENDED, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry, read_row, set_state
@@ -95,12 +96,13 @@ def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Mappi
     """Starts a job whose row says `submitting` and keeps the handle. A cancel that came meanwhile is obeyed."""
     handle = runner.start(bundle.path, resources)
     with project.store.transaction() as cursor:
-        row = cursor.execute(
-            """update jobs set state = if(state = 'submitting', 'queued', state), handle = ?, started_at = ?
-               where id = ? returning state""",
-            [json.dumps(handle), utc_now(), bundle.path.name],
-        ).fetchone()
-    if row is None or row[0] != "queued":
+        about = {"handle": json.dumps(handle), "started_at": utc_now()}
+        queued = change_state(cursor, bundle.path.name, "queued", ["submitting"], **about)
+        if not queued:  # the handle is what it can be stopped by
+            cursor.execute(
+                "update jobs set handle = ?, started_at = ? where id = ?", [*about.values(), bundle.path.name]
+            )
+    if not queued:
         runner.cancel(bundle.path, handle)
 
 

@@ -14,8 +14,9 @@ from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
-from core.jobs.bundle import ENDED, Bundle, Report
+from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
+from core.jobs.states import ENDED, change_state
 from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry
@@ -63,7 +64,7 @@ def start(project: Project, query: TrainingRequest) -> str:
     bundle = project.jobs.prepare(SEARCH, params)
     write_material(project, bundle, settings)
     with project.store.transaction() as cursor:
-        cursor.execute("update jobs set state = 'running', runner = ? where id = ?", [order.on, bundle.path.name])
+        change_state(cursor, bundle.path.name, "running", runner=order.on)
     return bundle.path.name
 
 
@@ -244,7 +245,5 @@ def _set(project: Project, job: str, state: str, message: str, result: Mapping[s
     """Unless it was cancelled meanwhile."""
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:
-        cursor.execute(
-            "update jobs set state = ?, error = ?, ended_at = ?, result = ? where id = ? and state = 'running'",
-            [state, message or None, ended, json.dumps(result) if result else None, job],
-        )
+        written = json.dumps(result) if result else None
+        change_state(cursor, job, state, ["running"], error=message or None, ended_at=ended, result=written)

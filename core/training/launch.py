@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs.bundle import ENDED, Bundle, Report, Runner
+from core.jobs.bundle import Bundle, Report, Runner
 from core.jobs.kinds import JobKind
+from core.jobs.states import ENDED, change_state
 from core.project import Project
 from core.training.entries import entry, read_row, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
@@ -118,12 +119,9 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[
     Raises Cancelled for a row that is no longer in the state `before`.
     """
     with project.store.transaction() as cursor:
-        row = cursor.execute(
-            """update jobs set state = 'submitting', error = null, handle = null, started_at = null, ended_at = null
-               where id = ? and state = ? returning id""",
-            [bundle.path.name, before],
-        ).fetchone()
-    if row is None:
+        fresh: dict[str, object] = dict.fromkeys(("error", "handle", "started_at", "ended_at"))
+        begun = change_state(cursor, bundle.path.name, "submitting", [before], **fresh)
+    if not begun:
         raise Cancelled(f"Job {bundle.path.name} was cancelled before it began.")
     hand_over(project, bundle, runner, resources)
 

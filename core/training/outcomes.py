@@ -6,6 +6,7 @@ from typing import Any
 
 from core.errors import Damaged, RondoError
 from core.jobs.bundle import Bundle, manifest
+from core.jobs.states import OPEN, change_state
 from core.models.artifacts import install_model
 from core.models.encoders.encoder import OWN
 from core.models.in_use import active_model
@@ -21,7 +22,6 @@ _TOLD: dict[str, Any] = {
     "own_encoder": bool,
     "has_head": bool,
 }
-WAITED_FOR = ["draft", "submitting", "queued", "running", "lost"]
 _BEGAN = "(select made_at from jobs where id = ?)"
 """what came later it could not know"""
 
@@ -38,12 +38,9 @@ def apply_result(project: Project, bundle: Bundle) -> None:
         set_state(project, job, "failed", str(error))
         return
     with project.store.transaction() as cursor:
-        waited = cursor.execute(
-            """update jobs set state = 'succeeded', ended_at = ?, error = null, result = ?
-               where id = ? and list_contains(?, state) returning made_at""",
-            [utc_now(), json.dumps(result), job, WAITED_FOR],
-        ).fetchone()
-        if waited:
+        awaited = [state for state in OPEN if state != "cancelling"]
+        written = json.dumps(result)
+        if change_state(cursor, job, "succeeded", awaited, ended_at=utc_now(), error=None, result=written):
             _enter(project, bundle, result, cursor)
     if not project.store.one("select count(*) from models where id = ?", [job]):
         shutil.rmtree(project.models / job, ignore_errors=True)

@@ -2,15 +2,15 @@
 
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from core.agreement.kappa import Ints, Votes
+from core.agreement.quality_job import AnnotatorQuality, GoldAccuracy, QualityParams, QualityResult, VoteArrays
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -42,22 +42,22 @@ class Belief:
     mace: Floats
 
 
-def quality(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    """Writes out/labels.parquet (place, labels' columns, probability); returns a row of figures per person."""
+def quality(bundle: Path, params: QualityParams, report: Callable[[int, int], None]) -> QualityResult:
+    """Writes out/labels.parquet (place, labels' columns, probability)."""
     started = time.monotonic()
     with np.load(bundle / "in" / "votes.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    votes = Votes(arrays["record"], arrays["who"], arrays["said"], *(int(x) for x in arrays["sizes"]))
+        arrays = VoteArrays(**{name: file[name] for name in file.files})
+    votes = Votes(arrays.record, arrays.who, arrays.answer, *(int(size) for size in arrays.sizes))
     shared = only_shared(votes)
-    questions = questions_of(shared, arrays, params["multi"])
+    questions = questions_of(shared, arrays, params.multi)
     beliefs = []
     for done, question in enumerate(questions):
         report(done, len(questions))
         beliefs.append(believe(question))
     report(len(questions), len(questions))
     people = _people(votes, shared, arrays, list(zip(questions, beliefs, strict=True)))
-    _write(bundle / "out" / "labels.parquet", shared, beliefs, params["multi"])
-    return {"people": people, "records": len(np.unique(shared.record)), "seconds": round(time.monotonic() - started, 3)}
+    _write(bundle / "out" / "labels.parquet", shared, beliefs, params.multi)
+    return QualityResult(people, len(np.unique(shared.record)), round(time.monotonic() - started, 3))
 
 
 def only_shared(votes: Votes) -> Votes:
@@ -66,14 +66,11 @@ def only_shared(votes: Votes) -> Votes:
     return replace(votes, record=votes.record[retained], who=votes.who[retained], answer=votes.answer[retained])
 
 
-def questions_of(votes: Votes, arrays: Mapping[str, npt.NDArray[Any]], multi: bool) -> list[Question]:
-    """One, or where several labels may hold one per label; without those that everybody answers alike.
-
-    arrays: known (records,), and members (categories, labels), which labels each category has.
-    """
+def questions_of(votes: Votes, arrays: VoteArrays, multi: bool) -> list[Question]:
+    """One, or where several labels may hold one per label; without those that everybody answers alike."""
     if not multi:
-        return [Question(votes, arrays["known"])] if len(np.unique(votes.answer)) > 1 else []
-    members, known = arrays["members"], arrays["known"]
+        return [Question(votes, arrays.known)] if len(np.unique(votes.answer)) > 1 else []
+    members, known = arrays.members, arrays.known
     inside = (known >= 0) & (known < len(members))  # a set that nobody gave has no code: nothing is known then
     result = []
     for has in members.T.astype(np.int64):
@@ -186,31 +183,32 @@ def mace(votes: Votes) -> tuple[Floats, Floats]:
 
 
 def _people(
-    votes: Votes, shared: Votes, arrays: Mapping[str, npt.NDArray[Any]], result: list[tuple[Question, Belief]]
-) -> list[dict[str, Any]]:
-    """A row per person in the order of their places; None for what cannot be told."""
-    known, gold = arrays["known"], arrays["gold"]
+    votes: Votes, shared: Votes, arrays: VoteArrays, result: list[tuple[Question, Belief]]
+) -> tuple[AnnotatorQuality, ...]:
+    """One per person in the order of their places; None for what cannot be told."""
+    known, gold = arrays.known, arrays.gold
     right = one_coin(Question(with_known(votes, known), known))
     used = max(len(np.unique(votes.answer)), 2)
     informed = _informed(result, votes.people)
     knows = np.array([belief.mace for _, belief in result]).mean(axis=0) if result else np.full(votes.people, np.nan)
     on_gold = gold[votes.record]
     hits = np.bincount(votes.who[on_gold], (votes.answer == known[votes.record])[on_gold], votes.people)
-    query = np.bincount(votes.who[on_gold], minlength=votes.people)
+    of_gold = np.bincount(votes.who[on_gold], minlength=votes.people)
     answers, beside = (np.bincount(one.who, minlength=votes.people) for one in (votes, shared))
     value = weights(right, used)
-    return [
-        {
-            "answers": int(answers[person]),
-            "shared": int(beside[person]),
-            "gold": _against_gold(int(hits[person]), int(query[person])),
-            "right": float(right[person]) if beside[person] or query[person] else None,
-            "informed": _number(informed[person]),
-            "mace": _number(knows[person]),
-            "weight": float(value[person]) if beside[person] or query[person] else 1.0,
-        }
+    return tuple(
+        AnnotatorQuality(
+            annotator="",
+            answers=int(answers[person]),
+            shared=int(beside[person]),
+            gold=_against_gold(int(hits[person]), int(of_gold[person])),
+            right=float(right[person]) if beside[person] or of_gold[person] else None,
+            informed=_number(informed[person]),
+            mace=_number(knows[person]),
+            weight=float(value[person]) if beside[person] or of_gold[person] else 1.0,
+        )
         for person in range(votes.people)
-    ]
+    )
 
 
 def with_known(votes: Votes, known: Ints) -> Votes:
@@ -235,15 +233,14 @@ def _informed(result: list[tuple[Question, Belief]], people: int) -> Floats:
     return np.where(most > 0, above / np.where(most > 0, most, 1), np.nan)
 
 
-def _against_gold(right: int, query: int) -> dict[str, Any] | None:
-    """Share that was right with its 95 % interval (Beta with Jeffreys' prior)."""
+def _against_gold(right: int, total: int) -> GoldAccuracy | None:
+    """Beta with Jeffreys' prior."""
     from scipy.stats import beta
 
-    if not query:
+    if not total:
         return None
-    low, high = (beta.ppf(level, right + 0.5, query - right + 0.5) for level in (0.025, 0.975))
-    edges = {"low": 0.0 if not right else float(low), "high": 1.0 if right == query else float(high)}
-    return {"n": query, "value": right / query, **edges}
+    low, high = (float(beta.ppf(level, right + 0.5, total - right + 0.5)) for level in (0.025, 0.975))
+    return GoldAccuracy(total, right / total, low if right else 0.0, high if right < total else 1.0)
 
 
 def _number(value: float) -> float | None:

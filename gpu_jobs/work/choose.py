@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ import numpy.typing as npt
 
 from core.errors import BadInput
 from core.models.heads.head import Head
+from core.rounds.round_job import Choice, Chosen, RoundParams
 from core.sampling.batch import Batch, compose
 from core.sampling.pool import Floats, Ints, Pool
 from core.sampling.selftest import Audited, examine
 from core.sampling.strategies import STRATEGIES
-from core.sampling.uncertainty import score_pool, small_margin
+from core.sampling.uncertainty import score
+from core.tasks.labels import label_predictions
+from core.tasks.task import Predictions
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 9
@@ -27,7 +30,7 @@ class Task:
     """What a round's job was given: its bundle, its parameters, row numbers, and the vectors of all records."""
 
     bundle: Path
-    params: Mapping[str, Any]
+    params: RoundParams
     arrays: Arrays
     vectors: Floats
 
@@ -39,11 +42,15 @@ class Scored:
     head: Head
     probs: Floats
 
+    @property
+    def predictions(self) -> Predictions:
+        """The same as what a model says, whatever the task."""
+        return label_predictions(self.probs, several=self.head.multi)
+
 
 def acquisition(scored: Scored, rows: Ints) -> Floats:
-    """(n,) least-margin scores of some records, higher = ask sooner."""
-    empty = np.empty((len(scored.probs), 0), np.float32)
-    return score_pool(Pool(empty, rows, np.empty(0, np.int64), scored.probs[rows], scored.head.multi), small_margin)
+    """(n,) scores of some records, higher = ask sooner."""
+    return score(scored.predictions.take(rows))
 
 
 def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
@@ -58,35 +65,32 @@ def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
     ]
 
 
-def choose(task: Task, scored: Scored | None) -> dict[str, Any]:
+def choose(task: Task, choice: Choice, scored: Scored | None) -> Chosen:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
-    arrays, requested = task.arrays, task.params["choose"]
-    if requested["strategy"] not in STRATEGIES:
-        raise BadInput(f"There is no strategy {requested['strategy']!r}; there are {', '.join(STRATEGIES)}.")
-    strategy, rng = STRATEGIES[requested["strategy"]], np.random.default_rng(requested["seed"])
+    arrays = task.arrays
+    if choice.strategy not in STRATEGIES:
+        raise BadInput(f"There is no strategy {choice.strategy!r}; there are {', '.join(STRATEGIES)}.")
+    strategy, rng = STRATEGIES[choice.strategy], np.random.default_rng(choice.seed)
     labelled, extra = arrays["train_rows"], arrays["machine_rows"]
     pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
-    batch = compose(pool, requested["size"], strategy, requested["audit_share"], rng)
+    batch = compose(pool, choice.size, strategy, choice.audit_share, rng)
     targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
-    audited = Audited(tuple(task.params["label_names"]), targets.sum(axis=0).astype(np.int64), len(targets))
-    tested = examine(pool, batch, np.random.default_rng(requested["seed"]), audited)
+    audited = Audited(task.params.label_names, targets.sum(axis=0).astype(np.int64), len(targets))
+    tested = examine(pool, batch, np.random.default_rng(choice.seed), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
         _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
-        min(requested["spare"], len(left)),
+        min(choice.spare, len(left)),
         strategy,
-        requested["audit_share"],
+        choice.audit_share,
         rng,
     )
     _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
-    candidates = len(pool.rows) + len(extra)
-    result = {"pool": candidates, "records": len(task.vectors), "labelled": len(labelled)}
-    return result | {"self_test": asdict(tested)}
+    return Chosen(len(pool.rows) + len(extra), len(task.vectors), len(labelled), tested)
 
 
 def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:
-    probs = None if scored is None else scored.probs[rows]
-    return Pool(vectors, rows, labelled, probs, scored.head.multi if scored else False, audit_only)
+    return Pool(vectors, rows, labelled, None if scored is None else scored.predictions.take(rows), audit_only)
 
 
 def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:

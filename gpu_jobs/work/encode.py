@@ -1,6 +1,5 @@
 """Encodes the texts of a bundle shard by shard: a killed job goes on where it stood. Knows files, not the store."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from core.errors import Damaged
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import FACTS, Facts, read_facts, shard_path, shard_rows, write_facts
+from core.store.whole_files import whole_file
 
 PIECE = 256
 """texts between two reports"""
@@ -91,9 +91,5 @@ def _encode_texts(
 
 def _write_shard(path: Path, vectors: npt.NDArray[np.float16]) -> None:
     """Whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
         np.save(file, vectors)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

@@ -4,15 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
-from core.models.vectors import open_vectors
-from core.sampling.uncertainty import small_margin
+from core.models.vectors import encoder_folder, open_vectors
+from core.tasks.labels import small_margin
 from gpu_jobs.work.graphs import make_graph
 
 Floats = npt.NDArray[np.floating]
@@ -64,47 +64,45 @@ class Labelled:
     multi: bool
 
 
-def inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
-    """Writes out/flags.parquet; returns how many of each kind there are."""
+def inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], None]) -> Inspection:
+    """Writes out/flags.parquet."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(params["threads"] or 1):
+    with threadpool_limits(params.threads or 1):
         return _inspect(bundle, params, report)
 
 
-def _inspect(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+def _inspect(bundle: Path, params: InspectParams, report: Callable[[int, int], None]) -> Inspection:
     started = time.monotonic()
     report(0, 4)
     with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
-    rng = np.random.default_rng(params["seed"])
-    labelled, columns = _labelled(arrays, vectors, params["multi"], rng)
+        arrays = InspectArrays(**{name: file[name] for name in file.files})
+    vectors = open_vectors(Path(params.vectors), params.encoder)
+    rng = np.random.default_rng(params.seed)
+    labelled, columns = _labelled(arrays, vectors, params.multi, rng)
     near = neighbours(labelled.points)
     report(1, 4)
     probs = out_of_sample(labelled, near, rng)
     report(2, 4)
     entries = {
         "label_error": label_errors(labelled, probs),
-        "ambiguous": hard_records(labelled, probs, arrays["disputed"], arrays["disputes"]),
+        "ambiguous": hard_records(labelled, probs, arrays.disputed, arrays.disputes),
         "near_duplicate": contradictions(labelled, near),
-        "outlier": outliers(make_graph(params, vectors)),
+        "outlier": outliers(make_graph(encoder_folder(Path(params.vectors), params.encoder), vectors)),
     }
     report(3, 4)
-    _write(bundle / "out" / "flags.parquet", entries, [params["labels"][column] for column in columns])
+    _write(bundle / "out" / "flags.parquet", entries, [params.labels[column] for column in columns])
     report(4, 4)
     counts = {kind: len(flags.n) for kind, flags in entries.items()}
-    result = {"labelled": len(arrays["rows"]), "inspected": len(labelled.rows)}
-    return {**counts, **result, "seconds": round(time.monotonic() - started, 3)}
+    seconds = round(time.monotonic() - started, 3)
+    return Inspection(**counts, labelled=len(arrays.rows), inspected=len(labelled.rows), seconds=seconds)
 
 
-def _labelled(
-    arrays: Mapping[str, npt.NDArray[Any]], vectors: Floats, multi: bool, rng: np.random.Generator
-) -> tuple[Labelled, Ints]:
+def _labelled(arrays: InspectArrays, vectors: Floats, multi: bool, rng: np.random.Generator) -> tuple[Labelled, Ints]:
     """At most MOST of the labelled records, and which columns of the taxonomy their targets have: those in use."""
-    rows, targets = arrays["rows"], arrays["targets"]
+    rows, targets = arrays.rows, arrays.targets
     if len(rows) > MOST:
         retained = np.sort(rng.choice(len(rows), MOST, replace=False))
         rows, targets = rows[retained], targets[retained]
@@ -181,7 +179,7 @@ def _multi_label_errors(labelled: Labelled, probs: Floats) -> Flags:
 
 def hard_records(labelled: Labelled, probs: Floats, disputed: Ints, disputes: Floats) -> Flags:
     """What people disagree on, and the labelled records where the model cannot tell. The higher score counts."""
-    margin = np.asarray(small_margin(probs, labelled.multi), np.float64)
+    margin = np.asarray(small_margin(probs, several=labelled.multi), np.float64)
     most = np.argsort(-margin, kind="stable")[: int(np.ceil(HARD_SHARE * len(margin)))]
     most = most[margin[most] >= HARD]
     rows = np.union1d(disputed, labelled.rows[most])

@@ -8,18 +8,18 @@ is where openTSNE starts them too.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.explore.explore_jobs import MapLayout, MapParams
 from core.models.vectors import open_vectors
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-Told = Callable[[int, int], None]
+Report = Callable[[int, int], None]
 
 PERPLEXITY = 30
 EARLY, LATE = 125, 250
@@ -37,21 +37,20 @@ AROUND = 10
 _STEPS = EARLY + LATE
 
 
-def project(bundle: Path, params: Mapping[str, Any], report: Told) -> dict[str, Any]:
+def project(bundle: Path, params: MapParams, report: Report) -> MapLayout:
     """Writes `out/points.npz` (n ascending, xy float32, longer side from -1 to 1) for the rows of `in/rows.npz`.
 
-    params: encoder, vectors, threads, seed. Where the input has `known` and `known_xy`, those points stay and the rows
-    are put among them.
+    Where the input has `known` records, their points (`known_xy`) stay and the rows are put among them.
     """
     import faiss
     from threadpoolctl import threadpool_limits
 
     started = time.monotonic()
-    threads = params["threads"] or 1
+    threads = params.threads or 1
     with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
         entries = {name: file[name] for name in file.files}
-    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
-    rows, known = entries["rows"], entries.get("known", np.empty(0, np.int64))
+    vectors = open_vectors(Path(params.vectors), params.encoder)
+    rows, known = entries["rows"], entries["known"]
     points = np.asarray(vectors[rows], np.float32)
     report(0, _STEPS)
     with threadpool_limits(threads):
@@ -60,14 +59,14 @@ def project(bundle: Path, params: Mapping[str, Any], report: Told) -> dict[str, 
             xy = place(points, np.asarray(vectors[known], np.float32), entries["known_xy"])
             rows, xy = np.concatenate([known, rows]), np.concatenate([entries["known_xy"], xy])
         else:
-            xy = lay_out(points, threads, params["seed"], report)
+            xy = lay_out(points, threads, params.seed, report)
     order = np.argsort(rows)
     np.savez(bundle / "out" / "points.npz", allow_pickle=False, n=rows[order], xy=xy[order])
     report(_STEPS, _STEPS)
-    return {"points": len(rows), "seconds": round(time.monotonic() - started, 3)}
+    return MapLayout(len(rows), round(time.monotonic() - started, 3))
 
 
-def lay_out(points: Floats, threads: int, seed: int, report: Told) -> Floats:
+def lay_out(points: Floats, threads: int, seed: int, report: Report) -> Floats:
     """(n, 2) for unit vectors (n, dims), at least 10 of them; the longer side goes from -1 to 1."""
     from openTSNE import TSNEEmbedding
     from openTSNE.affinity import PerplexityBasedNN
@@ -86,8 +85,8 @@ def lay_out(points: Floats, threads: int, seed: int, report: Told) -> Floats:
         ints_in_interval=GRID,
         callbacks_every_iters=10,
     )
-    early = layout.optimize(EARLY, exaggeration=12, momentum=0.8, callbacks=_telling(report, 0))
-    late = early.optimize(LATE, momentum=0.8, callbacks=_telling(report, EARLY))
+    early = layout.optimize(EARLY, exaggeration=12, momentum=0.8, callbacks=_reporting(report, 0))
+    late = early.optimize(LATE, momentum=0.8, callbacks=_reporting(report, EARLY))
     return _framed(np.asarray(late, np.float64))
 
 
@@ -116,7 +115,7 @@ def _nearest(queries: Floats, points: Floats, count: int) -> tuple[Ints, Floats]
     return np.asarray(matches, np.int64), np.sqrt(np.maximum(squares, 0))
 
 
-def _telling(report: Told, before: int) -> Callable[[int, float, object], bool]:
+def _reporting(report: Report, before: int) -> Callable[[int, float, object], bool]:
     def report_step(step: int, _error: float, _layout: object) -> bool:
         report(before + step, _STEPS)
         return False

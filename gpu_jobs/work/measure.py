@@ -1,9 +1,8 @@
 """What a round's job says of its model beyond its scores: learning curve, forecast, savings, drift. Knows no store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from core.jobs.bundle import write_json
 from core.models.artifacts import load_head
 from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
+from core.rounds.round_job import PastModel, RoundParams
 from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.held_out import Arrays, read_history
@@ -46,16 +46,6 @@ def agreement_with(before: Head, scored: Scored, vectors: Floats, rows: Ints) ->
         return None
     decisions = [decide(probs, head.multi) for probs in (predict(before, vectors, rows), scored.probs[rows])]
     return agreement(*(one if head.multi else one.argmax(axis=1) for one in decisions))
-
-
-@dataclass(frozen=True)
-class PastModel:
-    """A round's head. path: of its folder. labels: that it learnt from."""
-
-    id: str
-    path: str
-    labels: int
-    round: int
 
 
 @dataclass(frozen=True)
@@ -162,14 +152,14 @@ def count_savings(
         return Missing(str(error))
 
 
-def find_drift(arrays: Arrays, params: Mapping[str, Any], asked: HeldOutPredictions) -> Drift:
+def find_drift(arrays: Arrays, params: RoundParams, asked: HeldOutPredictions) -> Drift:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
-    names = params["label_names"]
+    names = params.label_names
     parts = []
     if len(asked.rows) == len(arrays["asked_rows"]):
         parts.append(between_rounds(read_history(arrays), asked.truth, asked.predicted, names))
     source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
-    sources = [params["sources"][source_of[row]] for row in asked.rows.tolist()]
+    sources = [params.sources[source_of[row]] for row in asked.rows.tolist()]
     parts.append(between_sources(asked.weights, sources, asked.truth, asked.predicted, names))
     return Drift(
         differences=tuple(one for part in parts for one in part.differences)[:MOST_SHIFTS],
@@ -178,9 +168,9 @@ def find_drift(arrays: Arrays, params: Mapping[str, Any], asked: HeldOutPredicti
     )
 
 
-def mix_by_source(arrays: Arrays, params: Mapping[str, Any], probs: Floats) -> tuple[Mix, ...]:
+def mix_by_source(arrays: Arrays, params: RoundParams, probs: Floats) -> tuple[Mix, ...]:
     """What is suggested for the pool's records of each source. probs: (pool, labels)."""
-    if len(params["sources"]) < 2 or not len(probs):
+    if len(params.sources) < 2 or not len(probs):
         return ()
     codes = arrays["pool_sources"].astype(np.int64)
-    return mixes(probs.argmax(axis=1), codes, params["sources"], params["label_names"])
+    return mixes(probs.argmax(axis=1), codes, params.sources, params.label_names)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.models.out_of_fold import Predictions
+from core.store.whole_files import whole_file
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 from gpu_jobs.work.judging import Columns, align, truth_of
 
@@ -22,9 +23,11 @@ Write = Callable[[Chunk, Predictions], None]
 def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: int) -> Iterator[Write]:
     """A function that adds the lines of one chunk: JSON, or CSV where the file is called so. The file is there once all
     lines are."""
-    partial = path.with_name(path.name + ".partial")
     as_csv = path.suffix == ".csv"
-    with partial.open("w", encoding="utf-8", newline="" if as_csv else None) as file:
+    with (
+        whole_file(path, alone=True) as partial,
+        partial.open("w", encoding="utf-8", newline="" if as_csv else None) as file,
+    ):
         table = csv.DictWriter(file, _header(top_k), lineterminator="\n")
         if as_csv:
             table.writeheader()
@@ -37,7 +40,6 @@ def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: 
                     file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
         yield write
-    partial.replace(path)
 
 
 def _header(top_k: int) -> list[str]:

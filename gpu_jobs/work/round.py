@@ -3,11 +3,10 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +16,14 @@ from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions, decided, score_of
 from core.evaluation.metrics import Metrics
 from core.evaluation.stopping import unsure
+from core.ids import ModelId
 from core.models.artifacts import load_head, save_head
 from core.models.encoders.encoder import OWN
 from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, predict
 from core.models.vectors import encoder_folder, open_vectors
+from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.sampling.pool import Floats
-from core.typed_json import to_json
+from core.store.whole_files import whole_file
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
@@ -34,7 +35,6 @@ from gpu_jobs.work.held_out import (
     write_held_out_predictions,
 )
 from gpu_jobs.work.measure import (
-    PastModel,
     agreement_with,
     count_savings,
     find_drift,
@@ -45,6 +45,8 @@ from gpu_jobs.work.measure import (
     rescore_past_models,
 )
 from gpu_jobs.work.round_tables import write_ranked, write_suggestions
+
+Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -61,94 +63,94 @@ class Learnt:
     weights: Weights
 
 
-def play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     """Learns, or loads the model as it is, then chooses if asked to; returns what the owner takes in."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     # These products are small: a second thread that waits for a busy core makes them ten times slower.
-    with threadpool_limits(params["threads"] or 1):
+    with threadpool_limits(params.threads or 1):
         return _play(bundle, params, report)
 
 
-def _play(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     started = time.monotonic()
     arrays = load_arrays(bundle / "in" / "rows.npz")
-    vectors = open_vectors(Path(params["vectors"]), params["encoder"])
+    vectors = open_vectors(Path(params.vectors), params.encoder)
     task = Task(bundle, params, arrays, vectors)
     report(0, 3)
-    result: dict[str, Any] = {"seed": params["seed"]}
-    learnt = _learn(task) if params["learn"] else None
+    learnt = _learn(task) if params.learn else None
     head = learnt.fitted.head if learnt else _load(params)
     report(1, 3)
     scored = Scored(head, predict(head, vectors)) if head else None
+    metrics = None
     if learnt and scored:
-        result |= {"labels": len(arrays["train_rows"]), "metrics": to_json(_measure(task, learnt, scored))}
+        metrics = _measure(task, learnt, scored)
         write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
-    if params["choose"]:
-        result["chosen"] = choose(task, scored)
+    chosen = choose(task, params.choose, scored) if params.choose else None
     report(3, 3)
-    return result | {"seconds": round(time.monotonic() - started, 3)}
+    labels = len(arrays["train_rows"]) if learnt else None
+    return RoundResult(params.seed, round(time.monotonic() - started, 3), labels, metrics, chosen)
 
 
 def _learn(task: Task) -> Learnt:
     params, arrays, vectors = task.params, task.arrays, task.vectors
     rows = arrays["train_rows"]
-    names = _name_vectors(params) if params["use_names"] else None
+    names = _name_vectors(params) if params.use_names else None
     lesson = LabelledVectors(
         vectors=np.asarray(vectors[rows], np.float32),
         targets=arrays["train_targets"].astype(np.float32),
-        labels=tuple(params["labels"]),
-        multi=params["multi"],
+        labels=params.labels,
+        multi=params.multi,
         names=names,
     )
-    graph = make_graph(params, vectors)
-    keep_graph(params, vectors, graph)
+    folder = encoder_folder(Path(params.vectors), params.encoder)
+    graph = make_graph(folder, vectors)
+    keep_graph(folder, vectors, graph)
     around = NeighbourGraph(graph, np.asarray(vectors[graph.rows], np.float32))
-    rng = np.random.default_rng(params["seed"])
+    rng = np.random.default_rng(params.seed)
     query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
-    if params["encoder"].startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
+    if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         query, weights = query[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, query)
     fitted = cross_fit(lesson, around, judged, rng)
-    facts = {"encoder": params["encoder"], "labels_learnt_from": len(rows), "seed": params["seed"]}
+    facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(task.bundle / "out" / "model", fitted.head, facts)
     return Learnt(fitted, lesson, around, judged, weights)
 
 
-def _load(params: Mapping[str, Any]) -> Head | None:
+def _load(params: RoundParams) -> Head | None:
     """The active model, if it still speaks of the same labels."""
-    if params["model"] is None:
+    if params.model is None:
         return None
-    head = load_head(Path(params["model"]))
-    return head if head.labels == tuple(params["labels"]) and head.multi == params["multi"] else None
+    head = load_head(Path(params.model))
+    return head if head.labels == params.labels and head.multi == params.multi else None
 
 
-def _name_vectors(params: Mapping[str, Any]) -> Floats:
+def _name_vectors(params: RoundParams) -> Floats:
     """Encoded label names, (labels, dims); kept, since loading an encoder takes longer than a refit."""
-    key = hashlib.sha256(json.dumps(params["names"]).encode()).hexdigest()[:16]
-    path = encoder_folder(Path(params["vectors"]), params["encoder"]) / f"names-{key}.npy"
+    key = hashlib.sha256(json.dumps(params.names).encode()).hexdigest()[:16]
+    path = encoder_folder(Path(params.vectors), params.encoder) / f"names-{key}.npy"
     with suppress(OSError, ValueError, EOFError):  # not there, or not whole: encoded anew
         return np.asarray(np.load(path, allow_pickle=False))
     from core.models.encoders.loading import load_encoder
 
-    encoder = load_encoder(params["encoder_source"], Path(params["vectors"]) / "cache", params["threads"])
-    matches = encoder.encode(params["names"])
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, matches, allow_pickle=False)
-    partial.replace(path)
+    encoder = load_encoder(params.encoder_source, Path(params.vectors) / "cache", params.threads)
+    matches = encoder.encode(params.names)
+    with whole_file(path, alone=True) as partial, partial.open("wb") as file:
+        np.save(file, matches, allow_pickle=False)
     return np.asarray(matches)
 
 
 def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
-    head, seed = scored.head, params["seed"]
+    head, seed = scored.head, params.seed
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
-    before, pool = _taught_less(params, len(learnt.lesson.vectors)), pool_sample(arrays["pool_rows"], seed)
+    before, pool = _taught_less(params.models, len(learnt.lesson.vectors)), pool_sample(arrays["pool_rows"], seed)
     metrics = Metrics(
         gold=score_of(gold, head.labels, seed) if len(gold.rows) else None,
         calibration_error=head.calibration_error,
@@ -164,12 +166,12 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     return metrics
 
 
-def _taught_less(params: Mapping[str, Any], labels: int) -> Head | None:
+def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
     """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
-    for model in reversed(params["models"]):
-        if model["labels"] < labels:
+    for model in reversed(models):
+        if model.labels < labels:
             with suppress(Damaged):  # the one before will do
-                return load_head(Path(model["path"]))
+                return load_head(Path(model.path))
     return None
 
 
@@ -182,12 +184,11 @@ def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictio
 def _measure_asked(task: Task, learnt: Learnt, asked: HeldOutPredictions, metrics: Metrics) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
-    labels, seed = learnt.lesson.labels, params["seed"]
+    labels, seed = learnt.lesson.labels, params.seed
     if not asked.weights.drawn.any():
         return metrics
-    now = PastModel(task.bundle.name, str(folder), len(learnt.lesson.vectors), params["round"])
-    past = [PastModel(**model) for model in params["models"]]
-    rescored = rescore_past_models([*past, now], asked, task.vectors, labels)
+    now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.lesson.vectors), params.round)
+    rescored = rescore_past_models([*params.models, now], asked, task.vectors, labels)
     audits = learnt.judged.copy()
     audits[learnt.judged] = asked.weights.drawn
     part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
+
+from tests.command_line import figures, rondo
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = [
@@ -34,29 +36,28 @@ def find_chromium() -> str | None:
     return next((matches for name in names if (matches := shutil.which(name))), None)
 
 
-def rondo(*arguments: str) -> None:
-    command = [sys.executable, "-m", "app", *arguments]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
-
-
 class Server:
-    """`rondo up` on a project of its own; it can be killed and started again on the same port."""
+    """`rondo up` on a project of its own; it can be killed and started again on the same port.
+
+    running: begin at once; otherwise the project is only made, and can be changed before `start`.
+    """
 
     options: tuple[str, ...] = ("--no-token",)
     """of `rondo up`, beside the port"""
 
-    def __init__(self, folder: Path, labels: str, texts: Iterable[str], settings: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, labels: str, texts: Iterable[str], settings: Mapping[str, str], *, running: bool = True
+    ) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         file = folder.parent / f"{folder.name}.jsonl"
         rows = [{"id": f"r{number}", "text": text, "source": "mail"} for number, text in enumerate(texts)]
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-        rondo("init", str(folder), "--labels", labels)
-        rondo("--project", str(folder), "import", str(file), "--text", "text", "--id", "id", "--meta", "source")
+        rondo("init", folder, "--labels", labels)
+        rondo("--project", folder, "import", file, "--text", "text", "--id", "id", "--meta", "source")
         self.change(settings)
-        self.start()
+        if running:
+            self.start()
 
     def change(self, replacements: Mapping[str, str]) -> None:
         """What a person does who edits rondo.toml, and then asks for the status: any verb adopts an edit at once."""
@@ -66,7 +67,7 @@ class Server:
             assert old in text
             text = text.replace(old, new)
         path.write_text(text, encoding="utf-8")
-        rondo("--project", str(self.folder), "status")
+        figures(self.folder)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "app", "--project", str(self.folder), "up", "--port", str(self.port)]
@@ -78,12 +79,12 @@ class Server:
             command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
         )
         log.close()
-        for _ in range(300):
+        while self.process.poll() is None:
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=5).close()
                 return
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.1)
+                time.sleep(0.05)
         raise AssertionError((self.folder / "server.log").read_text())
 
     def kill(self) -> None:
@@ -102,7 +103,7 @@ class Server:
     def events(self, *annotators: str) -> list[dict[str, Any]]:
         """What `rondo export` says was stored of these people, in order."""
         out = self.folder / "events.jsonl"
-        rondo("--project", str(self.folder), "export", "--what", "responses", "--format", "jsonl", "--out", str(out))
+        rondo("--project", self.folder, "export", "--what", "responses", "--format", "jsonl", "--out", out)
         rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
         return [row for row in rows if row["annotator"] in annotators]
 

@@ -21,8 +21,7 @@ BAD = ("serious", "critical")
 @pytest.fixture(scope="module")
 def played_server(played: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two batches labelled, audit and gold among them, and a model."""
-    server = Server(tmp_path_factory.mktemp("axe") / "project", "spam,ham", ["Note."], {})
-    server.kill()
+    server = Server(tmp_path_factory.mktemp("axe") / "project", "spam,ham", ["Note."], {}, running=False)
     shutil.rmtree(server.folder)
     shutil.copytree(played, server.folder)
     server.start()

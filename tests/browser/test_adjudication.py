@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import HOSTILE, QUIET, Machines
-from tests.browser.real import Server, rondo
+from tests.browser.real import Server
+from tests.command_line import rondo
 
 pytestmark = pytest.mark.browser
 WAIT = 30_000
@@ -21,8 +23,7 @@ SAID = (("ann", "praise"), ("bob", "bug"))
 def server(tmp_path: Path) -> Iterator[Server]:
     """Eight records on which ann and bob do not agree; the names of both stand in a file."""
     texts = [HOSTILE, *(f"Note {number}." for number in range(7))]
-    made = Server(tmp_path / "team", "delivery,praise,question,bug", texts, QUIET)
-    made.kill()
+    made = Server(tmp_path / "team", "delivery,praise,question,bug", texts, QUIET, running=False)
     file = tmp_path / "answers.jsonl"
     rows = [
         {"id": f"r{number}", "text": text, "said": label, "who": who}
@@ -31,7 +32,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     options = ("--text", "text", "--id", "id", "--label", "said", "--annotator", "who")
-    rondo("--project", str(made.folder), "import", str(file), *options)
+    rondo("--project", made.folder, "import", file, *options)
     made.start()
     yield made
     made.kill()
@@ -41,8 +42,8 @@ class Bench:
     """The adjudication card on a page."""
 
     def __init__(self, page: Page, server: Server) -> None:
-        self.page, self.conflict = page, page.get_by_test_id("conflict")
-        self.saved = page.get_by_test_id("adjudication-saved")
+        self.page, self.conflict = page, page.get_by_test_id("record")
+        self.saved = page.get_by_test_id("saved")
         page.goto(f"http://127.0.0.1:{server.port}/team?annotator=judge")
         self.wait_shown()
 
@@ -118,18 +119,19 @@ def test_decisions_survive_a_killed_server_and_are_stored_once(server: Server, p
     assert len(server.events("judge")) == 3
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
-def test_axe_finds_nothing_serious_in_the_card(server: Server, machines: Machines, scheme: Any, width: int) -> None:
-    page = machines(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
-    bench = Bench(page, server)
-    bench.press("1")
-    bench.wait_saved()
-    matches = Axe().run(page, context={"include": [[".st-key-adjudication"]]})
-    serious = [one for one in matches.response["violations"] if one["impact"] in ("serious", "critical")]
-    assert [(one["id"], node["html"][:300], node["target"]) for one in serious for node in one["nodes"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+def test_axe_finds_nothing_serious_in_the_card(server: Server, machines: Machines) -> None:
     small = "all => all.filter(one => one.offsetParent && Math.min(one.offsetHeight, one.offsetWidth) < 44)"
-    assert page.locator("button[data-action]").evaluate_all(small) == []
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme, width in product(schemes, (1280, 390)):
+        page = machines(color_scheme=scheme, viewport={"width": width, "height": 900}).new_page()
+        bench = Bench(page, server)
+        bench.press("1")
+        bench.wait_saved()
+        matches = Axe().run(page, context={"include": [[".st-key-adjudication"]]})
+        serious = [one for one in matches.response["violations"] if one["impact"] in ("serious", "critical")]
+        assert [(one["id"], node["html"][:300], node["target"]) for one in serious for node in one["nodes"]] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert page.locator("button[data-action]").evaluate_all(small) == []
 
 
 def test_the_card_fits_a_phone_in_the_dark_and_shows_texts_as_texts(server: Server, machines: Machines) -> None:

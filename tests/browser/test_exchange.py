@@ -1,9 +1,6 @@
 """A person labels in Argilla's own interface while `rondo up` runs, and our pages know it."""
 
-import json
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +13,8 @@ from annotation.accounts import add_user
 from annotation.server import Connection
 from tests.argilla_server import ArgillaServer
 from tests.browser.conftest import QUIET
-from tests.browser.real import ROOT, Server, rondo
+from tests.browser.real import Server
+from tests.command_line import rondo, rondo_json
 
 pytestmark = pytest.mark.browser
 SECONDS = 60_000
@@ -30,34 +28,25 @@ def server(argilla: ArgillaServer, tmp_path: Path) -> Iterator[Server]:
     settings = {**QUIET, 'team_workspace = "rondo"': f'team_workspace = "{workspace}"'}
     server = Server(tmp_path / "project", "delivery,praise", texts, settings)
     shutil.copytree(argilla.project / ".rondo" / "team", server.folder / ".rondo" / "team", dirs_exist_ok=True)
-    rondo("--project", str(server.folder), "next", "--size", "10")
+    rondo("--project", server.folder, "next", "--size", "10")
     yield server
     server.kill()
-
-
-def pushed(server: Server) -> str:
-    """Where `rondo team push` says that people answer."""
-    command = [sys.executable, "-m", "app", "--project", str(server.folder), "team", "push", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
-    return str(json.loads(done.stdout)["url"])
 
 
 def test_a_label_given_in_argilla_arrives_on_our_page(server: Server, argilla: ArgillaServer, page: Page) -> None:
     name = f"ann-{uuid4().hex[:8]}"
     workspace = (server.folder / "rondo.toml").read_text().split('team_workspace = "')[1].split('"')[0]
     person = add_user(Connection(argilla.url, argilla.api_key, embedded=True), workspace, name, "annotator")
-    address = pushed(server)
+    address = rondo_json(server.folder, "team", "push")["url"]
     page.goto(f"{argilla.url}/sign-in")
     page.locator("input[name=Username]").fill(name, timeout=SECONDS)
-    page.locator("input[name=Password]").fill(person["password"])
+    page.locator("input[name=Password]").fill(person.password)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=server.folder.name)).to_be_visible(timeout=SECONDS)
     page.goto(address)
     page.get_by_text("praise", exact=True).first.click(timeout=SECONDS)
     page.get_by_role("button", name="Submit").click()
-    for _ in range(60):
-        if answers := server.answers(name):
-            break
+    while not (answers := server.answers(name)):
         time.sleep(0.5)
     assert [label for _, label in answers] == ["praise"]
     page.goto(f"http://127.0.0.1:{server.port}/")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from core.config.settings import read_settings
 from core.store.database import Store
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import Server
+from tests.browser.real import Card, Server
 
 pytestmark = pytest.mark.browser
 NAMES = [f"label {one}{other}" for one in "abcdefghij" for other in "uvwxyz"]
@@ -21,8 +21,7 @@ TEXTS = ["Short.", "A long sentence, again and again. " * 300, "Three\n\nparagra
 def many_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Twelve records for everybody; the likeliest labels are the last nine, every fourth record is asked blind."""
     settings = {**QUIET, "overlap = 1": "overlap = 50"}
-    server = Server(tmp_path_factory.mktemp("many") / "many", ",".join(NAMES), TEXTS * 3, settings)
-    server.kill()
+    server = Server(tmp_path_factory.mktemp("many") / "many", ",".join(NAMES), TEXTS * 3, settings, running=False)
     ids = [label.id for label in read_settings(server.folder).taxonomy.active]
     guess = json.dumps([[label, 0.3 / place] for place, label in enumerate(ids[:-10:-1], 1)])
     store = Store(server.folder)
@@ -105,14 +104,23 @@ def test_a_key_pressed_too_early_means_what_the_record_before_showed(many_server
     assert many_server.answers("early")[2:] == [("r2", LIKELIEST["2"])]
 
 
+def laid_out(card: Card) -> list[list[float]]:
+    """The places of its buttons, once a page that has just come up moves nothing any more."""
+    expect(card.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    before: list[list[float]] = []
+    while before != (now := card.record.evaluate(PLACES)):
+        before = now
+        card.page.wait_for_timeout(300)
+    return before
+
+
 @pytest.mark.parametrize(("width", "height"), [(1280, 860), (1280, 640), (390, 844), (390, 600)])
 def test_buttons_stand_still_from_record_to_record(
     many_server: Server, machines: Machines, width: int, height: int
 ) -> None:
     page = machines(viewport={"width": width, "height": height}).new_page()
     card = many_server.open(page, f"still{width}{height}")
-    page.wait_for_timeout(300)
-    places = [card.record.evaluate(PLACES)]
+    places = [laid_out(card)]
     for number in range(4):
         card.press(" " if number else "1")
         places.append(card.record.evaluate(PLACES))

@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from playwright.sync_api import expect
 
-from tests.argilla_server import free_port
 from tests.browser.conftest import Machines
 from tests.browser.real import ROOT, Card
 from tests.browser.test_sign_in import Team
+from tests.ports import free_port
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.browser
 NAME = "label.localhost"
@@ -79,13 +79,17 @@ def caddy(folder: Path, port: int, app: int) -> list[str]:
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, int]]:
     """A team's project, served for people who open it under another name, and the port of that name."""
-    team, port = Team(tmp_path_factory.mktemp("behind") / "project"), free_port()
-    team.server.kill()
+    team, port = Team(tmp_path_factory.mktemp("behind") / "project", running=False), free_port()
     team.server.options = ("--public-address", f"https://{NAME}:{port}/rondo")
     team.server.start()
     team.base = f"https://{NAME}:{port}/rondo"
     yield team, port
     team.server.kill()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(params=[nginx, caddy])
@@ -101,12 +105,8 @@ def proxy(request: pytest.FixtureRequest, behind: tuple[Team, int], tmp_path: Pa
         home = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=home)
     try:
-        for _ in range(100):
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
+        wait_for(lambda: process.poll() is not None or listens(port))
+        assert process.poll() is None, (tmp_path / "log").read_text()
         yield team
     finally:
         process.terminate()

@@ -26,8 +26,7 @@ TRUTH, SAID = (0, 0, 0, 1, 1, 1), (0, 0, 1, 1, 1, 1)
 def judged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Six notes, labelled and judged as if a round had been played: the model takes the third, a spam, for ham."""
     texts = [f"Note {number}." for number in range(6)]
-    server = Server(tmp_path_factory.mktemp("judged") / "notes", ",".join(LABELS), texts, QUIET)
-    server.kill()
+    server = Server(tmp_path_factory.mktemp("judged") / "notes", ",".join(LABELS), texts, QUIET, running=False)
     play(Store(server.folder))
     server.start()
     yield server
@@ -52,9 +51,9 @@ def play(store: Store) -> None:
         )
         for n, (truth, answer) in enumerate(zip(TRUTH, SAID, strict=True)):
             true, result = [LABELS[truth]], [LABELS[answer]]
-            cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp)", [n, true])
+            cursor.execute("insert into settled values (?, ?, 'single', 'audit', 1, now()::timestamp, null)", [n, true])
             cursor.execute(
-                "insert into held_out_predictions values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1')",
+                "insert into held_out_predictions values (?, 'audit', 0.166, ?, ?, ?, 0.8, 'm1', null, null)",
                 [n, true, result, result[0]],
             )
     store.close()

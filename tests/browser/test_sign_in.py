@@ -1,8 +1,5 @@
 """Signing in for real: access codes on a phone, an organisation's accounts, lines that are cut, shut doors."""
 
-import json
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,26 +12,21 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import ROOT, Card, Server, rondo
+from tests.browser.real import Card, Server
+from tests.command_line import rondo, rondo_json
 from tests.oidc_provider import CLIENT, CLIENT_SECRET, Provider, provider
 
 pytestmark = pytest.mark.browser
 PHONE = {"width": 390, "height": 844}
 
 
-def run_rondo(folder: Path, *arguments: str) -> dict[str, str]:
-    """What a command says with --json."""
-    command = [sys.executable, "-m", "app", "--project", str(folder), *arguments, "--json"]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=120)
-    return dict(json.loads(done.stdout))
-
-
 class Team:
-    """A project with a manager and an annotator, served."""
+    """A project with a manager and an annotator, served; `server.start` may be left to whoever changes it first."""
 
-    def __init__(self, folder: Path) -> None:
-        self.server = Server(folder, "praise,question", [f"Message {number}." for number in range(400)], QUIET)
-        self.codes = {name: run_rondo(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
+    def __init__(self, folder: Path, *, running: bool = True) -> None:
+        texts = [f"Message {number}." for number in range(400)]
+        self.server = Server(folder, "praise,question", texts, QUIET, running=running)
+        self.codes = {name: rondo_json(folder, "people", "add", name)["code"] for name in ("Max", "Ann")}
         self.base = f"http://127.0.0.1:{self.server.port}"
 
     def sign_in(self, page: Page, name: str, path: str = "/label") -> None:
@@ -123,14 +115,14 @@ def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: M
 
 
 def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machines) -> None:
-    team.codes["Bob"] = run_rondo(team.server.folder, "people", "add", "Bob")["code"]
+    team.codes["Bob"] = rondo_json(team.server.folder, "people", "add", "Bob")["code"]
     page = machines().new_page()
     team.sign_in(page, "Bob")
     expect(Card(page).record).to_be_visible(timeout=30_000)
     cookie = team.cookie(page)
 
     with open_line(team, cookie) as line:
-        rondo("--project", str(team.server.folder), "people", "remove", "Bob")
+        rondo("--project", team.server.folder, "people", "remove", "Bob")
         line.send(b"\x72\x00")
         assert cut_with(line) == 1008
     assert handshake(team, cookie) == 403
@@ -140,24 +132,21 @@ def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machin
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "nowhere.invalid"])
 def test_others_may_reach_it_only_with_codes(tmp_path: Path, host: str) -> None:
-    rondo("init", str(tmp_path / "open"), "--labels", "a,b")
-    command = [sys.executable, "-m", "app", "--project", str(tmp_path / "open"), "up", "--host", host, "--port", "0"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 4
-    if "Cannot listen" not in done.stderr:  # an address of another machine
-        assert "rondo people add" in done.stderr
-        assert "RONDO_ACCESS_CODE" in done.stderr
-        assert done.stderr.count("\n") == 1
+    rondo("init", tmp_path / "open", "--labels", "a,b")
+    complaint = rondo("--project", tmp_path / "open", "up", "--host", host, "--port", 0, code=4)
+    if "Cannot listen" not in complaint:  # an address of another machine
+        assert "rondo people add" in complaint
+        assert "RONDO_ACCESS_CODE" in complaint
+        assert complaint.count("\n") == 1
 
 
 @pytest.fixture(scope="module")
 def account_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Team, Provider]]:
     """A project that asks an OpenID provider who somebody is."""
     with provider() as known:
-        team = Team(tmp_path_factory.mktemp("accounts") / "project")
-        run_rondo(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
-        run_rondo(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
-        team.server.kill()
+        team = Team(tmp_path_factory.mktemp("accounts") / "project", running=False)
+        rondo_json(team.server.folder, "people", "add", "Zoë", "--role", "manager", "--email", "zoe@example.org")
+        rondo_json(team.server.folder, "people", "add", "Tom", "--email", "tom@example.org")
         (team.server.folder / ".streamlit").mkdir()
         (team.server.folder / ".streamlit" / "secrets.toml").write_text(
             f'[auth]\nredirect_uri = "{team.base}/oauth2callback"\ncookie_secret = "{"0123456789abcdef" * 3}"\n'
@@ -191,7 +180,7 @@ def test_an_account_of_the_table_is_let_in_as_what_it_is(
     assert team.server.answers("Tom") == supplied
     page.goto(team.base + "/settings")
     expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
-    rondo("--project", str(team.server.folder), "people", "remove", "Tom")
+    rondo("--project", team.server.folder, "people", "remove", "Tom")
     page.reload()
     expect(page.get_by_text("is not let in here")).to_be_visible(timeout=30_000)
 

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import Server, rondo
+from tests.browser.real import Server
+from tests.command_line import rondo
 from tests.conftest import TOPICS, write_csv
 
 pytestmark = pytest.mark.browser
@@ -18,12 +19,11 @@ COLUMNS = ("--text", "text", "--id", "id", "--label", "topic", "--split", "split
 def trained_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Sixty sentences in three topics, twelve of them gold, and the model of one round."""
     folder = tmp_path_factory.mktemp("trained")
-    server = Server(folder / "topics", ",".join(TOPICS), ["A note on rain and songs."], QUIET)
-    server.kill()
+    server = Server(folder / "topics", ",".join(TOPICS), ["A note on rain and songs."], QUIET, running=False)
     file = write_csv(folder / "labelled.csv", 60)
     file.write_text(file.read_text().replace("\nr", "\nt"))  # r0 is the note
-    rondo("--project", str(server.folder), "import", str(file), *COLUMNS)
-    rondo("--project", str(server.folder), "fit")
+    rondo("--project", server.folder, "import", file, *COLUMNS)
+    rondo("--project", server.folder, "fit")
     server.start()
     yield server
     server.kill()

@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import QUIET, Machines
-from tests.browser.real import ROOT, Card, Server, rondo
-from tests.browser.test_sign_in import run_rondo
+from tests.browser.real import ROOT, Card, Server
+from tests.command_line import figures, rondo
 
 pytestmark = pytest.mark.browser
 LINK = re.compile(rb"Rondo is at (\S+token=\S+)")
@@ -131,7 +131,7 @@ def test_a_page_of_another_port_opens_no_line_and_learns_nothing(
 def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: LinkServer) -> None:
     base = f"http://127.0.0.1:{linked.port}"
     assert urllib.request.urlopen(f"{base}/api/health", timeout=10).read() == b'{"ok":true}'
-    assert run_rondo(linked.folder, "status")["records"], "the command line goes on"
+    assert figures(linked.folder)["records"], "the command line goes on"
     for path in ("/", "/label", "/records", "/media/x", "/_stcore/host-config", "/api/label/events"):
         with pytest.raises(urllib.error.HTTPError, match=r"401|405"):
             urllib.request.urlopen(base + path, timeout=10)
@@ -139,7 +139,7 @@ def test_without_the_token_only_what_has_a_guard_of_its_own_answers(linked: Link
 
 def test_a_short_token_for_programs_is_refused_before_an_address_is_printed(tmp_path: Path) -> None:
     folder = tmp_path / "project"
-    rondo("init", str(folder), "--labels", "a,b")
+    rondo("init", folder, "--labels", "a,b")
     command = [sys.executable, "-m", "app", "-p", str(folder), "up", "--port", "0"]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, "RONDO_API_TOKEN": "short"}, capture_output=True, text=True, timeout=60

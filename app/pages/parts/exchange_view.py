@@ -1,7 +1,5 @@
 """What a page shows of the exchange with Argilla: what stands there, what came back, what went wrong, two buttons."""
 
-from typing import Any
-
 import streamlit as st
 
 from app.auth.identity import demand
@@ -35,11 +33,11 @@ def _draw_dataset(exchange: Exchange) -> None:
     if exchange.dataset is None:
         st.text("Nothing was pushed yet. Start a server (`rondo team start`), or name yours in rondo.toml, and push.")
     else:
-        figures: list[tuple[str, Any]] = [
+        figures: list[tuple[str, str]] = [
             ("Records there", f"{exchange.pushed:,}"),
             ("Answered there", f"{exchange.answered:,}"),
             ("People", f"{exchange.people:,}"),
-            ("Last sync (UTC)", f"{exchange.heard_at:%H:%M:%S}" if exchange.heard_at else "not yet"),
+            ("Last sync (UTC)", f"{exchange.synced_at:%H:%M:%S}" if exchange.synced_at else "not yet"),
         ]
         for column, (title, value) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value)

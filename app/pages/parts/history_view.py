@@ -9,23 +9,21 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from core.errors import RondoError
-from core.people.audit_log import PAGE, Line
+from core.people.audit_log import HistoryLine, HistoryPage, Place, history
 from core.reports.card_text import escaped
 from core.store.database import utc_now
 
-Place = tuple[datetime, int] | None
 
-
-def trail(query: tuple[object, ...]) -> list[Place]:
+def trail(query: tuple[object, ...]) -> list[Place | None]:
     """Where the pages so far began, the one on the screen last; another filter begins anew."""
     if st.session_state.get("history-asked") != query:
         st.session_state["history-asked"] = query
         st.session_state["history-trail"] = [None]
-    places: list[Place] = st.session_state["history-trail"]
+    places: list[Place | None] = st.session_state["history-trail"]
     return places
 
 
-def draw_lines(shown: Sequence[Line]) -> None:
+def draw_lines(shown: Sequence[HistoryLine]) -> None:
     """As a table: names and details are people's own words, and stay text."""
     if not shown:
         st.info("Nothing like this has happened yet.")
@@ -36,13 +34,12 @@ def draw_lines(shown: Sequence[Line]) -> None:
     )
 
 
-def draw_paging(shown: Sequence[Line], places: list[Place]) -> None:
+def draw_paging(shown: HistoryPage, places: list[Place | None]) -> None:
     """Back and on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button("Newer", key="newer", disabled=len(places) < 2, on_click=places.__delitem__, args=(-1,))
-        last = shown[-1].place if len(shown) == PAGE else None
-        st.button("Older", key="older", disabled=last is None, on_click=places.append, args=(last,))
-        st.text(f"Page {len(places)}, {len(shown)} lines")
+        st.button("Older", key="older", disabled=shown.next is None, on_click=places.append, args=(shown.next,))
+        st.text(f"Page {len(places)}, {len(shown.lines)} lines")
 
 
 def draw_export(office: ProjectServer, who: str | None, what: str | None, since: datetime | None) -> None:
@@ -50,20 +47,18 @@ def draw_export(office: ProjectServer, who: str | None, what: str | None, since:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key="history-format")
         if st.button("Write the file", key="history-write", icon=":material/download:"):
-            _write(office, form or "csv", by=who, what=what, since=since.isoformat() if since else None)
+            folder = office.project.folder / "exports"
+            folder.mkdir(exist_ok=True)
+            target = folder / f"history-{utc_now():%Y%m%d-%H%M%S}.{form or 'csv'}"
+            day = since.isoformat() if since else None
+            try:
+                office.do(
+                    demand("manage"), history, by=who, what=what, since=day, out=str(target), file_format=form or "csv"
+                )
+                st.session_state["history-written"] = str(target)
+            except RondoError as error:
+                st.error(escaped(error))
     if written := st.session_state.get("history-written"):
         target = Path(written)
         if target.exists():
             st.download_button(f"Fetch {target.name}", target.read_bytes, target.name, key="history-fetch")
-
-
-def _write(office: ProjectServer, file_format: str, **query: str | None) -> None:
-    folder = office.project.folder / "exports"
-    folder.mkdir(exist_ok=True)
-    target = folder / f"history-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    options = {**query, "out": str(target), "file_format": file_format}
-    try:
-        office.run(office.open_ticket("history"), lambda *_: None, who=demand("manage"), **options)
-        st.session_state["history-written"] = str(target)
-    except RondoError as error:
-        st.error(escaped(error))

@@ -11,7 +11,8 @@ from app.charts.training import evaluation_chart, loss_chart, search_chart
 from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, metrics_of, run_rows
 from app.runner_readiness import Place
 from core.errors import RondoError
-from core.jobs.bundle import UNDER_WAY, Bundle
+from core.jobs.bundle import Bundle
+from core.jobs.states import UNDER_WAY
 from core.reports.card_text import escaped
 from core.training.entries import entry, listing
 from core.training.following import GRID

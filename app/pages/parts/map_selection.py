@@ -1,6 +1,6 @@
 """What a person does with records picked on the map: read, queue, label at once, take back. Knows no chart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +10,7 @@ from app.auth.identity import demand, is_signed_in
 from app.background import ProjectServer, opened
 from core.config.settings import Settings
 from core.errors import RondoError
-from core.explore.map_points import Points, summary
+from core.explore.map_points import MapPoints, SelectedRecord, summary
 from core.explore.maps import Ints
 from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
@@ -28,11 +28,11 @@ def draw_news() -> None:
     """What the last action came to."""
     if trouble := st.session_state.pop("map-trouble", None):
         st.error(escaped(trouble))
-    if words := st.session_state.pop("map-said", None):
-        st.success(escaped(words))
+    if message := st.session_state.pop("map-message", None):
+        st.success(escaped(message))
 
 
-def draw_selection(office: ProjectServer, shown: Points, ns: Ints) -> None:
+def draw_selection(office: ProjectServer, shown: MapPoints, ns: Ints) -> None:
     """What was picked, and what can be done with it."""
     project = office.project
     result = summary(project, shown, ns)
@@ -111,7 +111,7 @@ def draw_bulks(office: ProjectServer) -> None:
 def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
-        st.session_state["map-said"] = words.format(**do(_who()))
+        st.session_state["map-message"] = words.format(**do(_who()))
         opened().after_events()
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
@@ -122,11 +122,11 @@ def _who() -> str:
     return demand("manage") if is_signed_in() else check_name(st.session_state["annotator"])
 
 
-def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, Any]]:
+def _counted(rows: Sequence[tuple[str, int]], name: str) -> list[dict[str, object]]:
     """Names with their counts as rows of a table."""
     return [{name: value, "records": count} for value, count in rows]
 
 
-def _opened_by(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same rows with a link to each record's own page."""
-    return [{"open": f"records?record={quote(row['record'], safe='')}", **row} for row in rows]
+def _opened_by(records: Sequence[SelectedRecord]) -> list[dict[str, object]]:
+    """Rows with a link to each record's own page."""
+    return [{"open": f"records?record={quote(one.record, safe='')}", **vars(one)} for one in records]

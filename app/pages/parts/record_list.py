@@ -9,7 +9,7 @@ from app.auth.identity import demand, is_signed_in, may
 from app.background import ProjectServer
 from app.pages.parts.widgets import activity
 from core.errors import RondoError
-from core.explore.browse import PAGE, Found, Line
+from core.explore.browse import PAGE, Line, RecordPage
 from core.explore.filters import Search
 from core.explore.label_errors import flagged
 from core.labelling.reviews import queue_for_review, send_to_queue
@@ -108,7 +108,7 @@ def trail(search: Search) -> list[int]:
     return starts
 
 
-def draw_paging(matches: Found, starts: list[int]) -> None:
+def draw_paging(listed: RecordPage, starts: list[int]) -> None:
     """How far this is, back and on."""
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
@@ -120,21 +120,21 @@ def draw_paging(matches: Found, starts: list[int]) -> None:
             args=(-1,),
         )
         st.button(
-            "Go on searching" if matches.searched else "Next",
+            "Go on searching" if listed.searched else "Next",
             key="next",
             icon=":material/chevron_right:",
-            disabled=matches.next is None,
+            disabled=listed.next is None,
             on_click=starts.append,
-            args=(matches.next,),
+            args=(listed.next,),
         )
-        st.text(_position(matches, len(starts)))
+        st.text(_position(listed, len(starts)))
 
 
-def _position(matches: Found, page: int) -> str:
-    shown = "1 record" if len(matches.lines) == 1 else f"{len(matches.lines)} records"
-    if matches.searched:
-        return f"{shown} on page {page}; {matches.searched:,} texts searched so far"
-    return shown if matches.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
+def _position(listed: RecordPage, page: int) -> str:
+    shown = "1 record" if len(listed.lines) == 1 else f"{len(listed.lines)} records"
+    if listed.searched:
+        return f"{shown} on page {page}; {listed.searched:,} texts searched so far"
+    return shown if listed.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
 
 
 def draw_picked(office: ProjectServer, picked: Sequence[Line]) -> None:

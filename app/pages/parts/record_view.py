@@ -1,5 +1,7 @@
 """One record: its text, its label, all that people and models said of it, what is like it. Texts are never markup."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -8,7 +10,7 @@ from app.pages.parts.record_list import draw_openable, name_box, rows_of, tell
 from app.pages.parts.record_twins import draw_twins
 from core.errors import RondoError
 from core.explore.browse import Line
-from core.explore.record_detail import Dossier, Rows, neighbours, read_dossier, told_by_models, twins
+from core.explore.record_detail import RecordDetail, model_answers, neighbours, record_detail, twins
 from core.labelling.corrections import correct, withdraw
 from core.labelling.reviews import queue_for_review, send_to_queue
 from core.reports.card_text import escaped
@@ -20,7 +22,7 @@ LONG = 1_500
 def draw_record(office: ProjectServer, record: str) -> None:
     """Text and label side by side, the rest below. Raises BadInput where there is no such record."""
     _draw_ways(record)
-    detail = read_dossier(office.project, record)
+    detail = record_detail(office.project, record)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _draw_text(detail)
@@ -61,14 +63,14 @@ def _like(record: str) -> None:
     st.query_params["like"] = record
 
 
-def _draw_text(detail: Dossier) -> None:
+def _draw_text(detail: RecordDetail) -> None:
     with st.container(border=True, key="record-text", height=420 if len(detail.text) > LONG else "content"):
         st.text(detail.text)
     named = [*detail.fields, {"name": "id", "value": detail.line.id}, *detail.facts]
     st.dataframe(named, key="facts", hide_index=True)
 
 
-def _draw_label(office: ProjectServer, detail: Dossier) -> None:
+def _draw_label(office: ProjectServer, detail: RecordDetail) -> None:
     line = detail.line
     label, machine = st.columns(2)
     _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
@@ -88,7 +90,7 @@ def _draw_label(office: ProjectServer, detail: Dossier) -> None:
         st.rerun()
 
 
-def _draw_asking(office: ProjectServer, detail: Dossier, who: str) -> None:
+def _draw_asking(office: ProjectServer, detail: RecordDetail, who: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
     why = None if who else "Write your name first."
     if detail.labels is None:
@@ -107,7 +109,7 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
         box.text(note)
 
 
-def _draw_correction(office: ProjectServer, detail: Dossier, who: str) -> None:
+def _draw_correction(office: ProjectServer, detail: RecordDetail, who: str) -> None:
     settings, supplied = office.settings(), detail.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     retained = [label for label in supplied if label in names]
@@ -141,14 +143,14 @@ def _correct(office: ProjectServer, line: Line, labels: list[str], who: str, not
     st.rerun()
 
 
-def _draw_models(office: ProjectServer, detail: Dossier) -> None:
-    rows = told_by_models(office.project, detail.line.id)
+def _draw_models(office: ProjectServer, detail: RecordDetail) -> None:
+    rows = model_answers(office.project, detail.line.id)
     empty = "Hidden until it is labelled." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
-    if detail.verdicts:
-        _draw_table("What a model that did not see it says", detail.verdicts, "verdicts", "")
-    if detail.guarantees:
-        _draw_table("Machine label", detail.guarantees, "guarantees", "")
+    if detail.held_out:
+        _draw_table("What a model that did not see it says", detail.held_out, "held-out", "")
+    if detail.machine_labels:
+        _draw_table("Machine label", detail.machine_labels, "machine-labels", "")
 
 
 def _draw_neighbours(office: ProjectServer, record: str) -> None:
@@ -162,17 +164,13 @@ def _draw_neighbours(office: ProjectServer, record: str) -> None:
     draw_openable(rows, [line.id for line in lines], f"near-{record}", ("single-cell",))
 
 
-def _draw_table(title: str, rows: Rows, key: str, empty: str) -> None:
+def _draw_table(title: str, rows: Sequence[object], key: str, empty: str) -> None:
+    """rows: dataclasses; a column for each field."""
     st.header(title)
     if not rows:
         st.text(empty)
         return
     share = st.column_config.NumberColumn(format="percent")
     columns = {name: share for name in ("probability", "threshold", "guaranteed precision", "confidence")}
-    st.dataframe(
-        rows,
-        key=key,
-        hide_index=True,
-        column_config=columns,
-        placeholder="",
-    )
+    shown = [{name.replace("_", " "): value for name, value in vars(row).items()} for row in rows]
+    st.dataframe(shown, key=key, hide_index=True, column_config=columns, placeholder="")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import streamlit as st
 
@@ -15,12 +15,15 @@ from core.evaluation.metrics import Confusion, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, too_few
 from core.project import Project
 from core.reports import errors, model_quality, overview
+from core.reports.batches import Batch, self_test_sentence
 from core.reports.card_text import escaped
 from core.reports.model_quality import MeasuredModel
+from core.rounds.rechoosing import rechoose
 
 MOST_PAIRS = 8
 MEASURES = {"records": "records", "share": "share of all records"}
 RECORDS = "pages/records.py"
+TABLE = ":material/table_rows:"
 
 
 def draw_curve(project: Project) -> None:
@@ -134,41 +137,37 @@ def draw_calibration(office: ProjectServer, stratum: str) -> None:
         st.dataframe([asdict(one) for one in matches.bins], key="calibration-table", hide_index=True)
 
 
-def draw_round(office: ProjectServer, entry: overview.BatchSummary, facts: Mapping[str, Any], *, opened: bool) -> None:
+def draw_round(office: ProjectServer, batch: Batch, *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
-    number, warnings = entry.round, entry.self_test.warnings
-    title = f"Round {number}: {entry.strategy}, {entry.size} records, {entry.answered} labelled"
+    warnings = batch.self_test.warnings
+    title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} labelled"
     with st.expander(title, expanded=opened, icon=":material/warning:" if warnings else None):
-        st.text(overview.strategies().get(entry.strategy, entry.strategy))
-        st.text(overview.self_test_sentence(entry))
+        st.text(overview.strategies().get(batch.strategy, batch.strategy))
+        st.text(self_test_sentence(batch))
         for warning in warnings:
             st.warning(escaped(warning), icon=":material/warning:")
         link, again = st.columns(2)
-        link.page_link(RECORDS, label="Its records", query_params={"batch": str(number)}, icon=":material/table_rows:")
+        link.page_link(RECORDS, label="Its records", query_params={"batch": str(batch.round)}, icon=TABLE)
         query = may("manage") and again.button(
-            "Choose again", key=f"again-{number}", icon=":material/replay:", help="Changes nothing"
+            "Choose again", key=f"again-{batch.round}", icon=":material/replay:", help="Changes nothing"
         )
         if query:
-            _choose_again(office, number)
+            _choose_again(office, batch.round)
         st.caption(
-            f"Seed {entry.seed}, model {escaped(facts['model'] or 'none yet')}, pool of {entry.pool:,} records, "
-            f"{entry.made_at}; MD5 of the chosen rows {facts['rows_md5']}. "
-            f"In a terminal: `rondo rechoose {number}`"
+            f"Seed {batch.seed}, model {escaped(batch.model or 'none yet')}, pool of {batch.pool:,} records, "
+            f"{batch.made_at}; MD5 of the chosen rows {batch.rows_md5}. "
+            f"In a terminal: `rondo rechoose {batch.round}`"
         )
 
 
 def _choose_again(office: ProjectServer, number: int) -> None:
     try:
-        who = demand("manage")
-        ticket = office.open_ticket("rechoose")
         with st.spinner("Choosing again from the stored seed"):
-            result = office.run(ticket, lambda *_: None, who=who, batch=number)
+            result = office.do(demand("manage"), rechoose, batch=number)
     except RondoError as error:
         st.error(escaped(error))
         return
-    if result["same"]:
-        st.success(f"The same {result['records']:,} records in the same order.", icon=":material/check:")
+    if result.same:
+        st.success(f"The same {result.records:,} records in the same order.", icon=":material/check:")
     else:
-        st.error(
-            f"{result['other_records']:,} of {result['records']:,} records are others now.", icon=":material/error:"
-        )
+        st.error(f"{result.other_records:,} of {result.records:,} records are others now.", icon=":material/error:")

@@ -1,17 +1,16 @@
 """Sections of the Team page: work, agreement, quality, conflicts. They read from core and act on a click."""
 
-from typing import Any
-
 import streamlit as st
 
-from app.adjudication import draw_adjudication
 from app.auth.identity import demand
 from app.background import ProjectServer
+from app.card import draw_adjudication
 from app.charts.people import alpha_chart, kappa_chart, pace_chart, two_people_chart
 from app.pages.parts.record_list import name_box
 from core.agreement import agreement, pace
-from core.agreement.annotator_quality import Quality, measured, measured_at, verdicts
+from core.agreement.annotator_quality import measured, measured_at, warnings
 from core.agreement.conflicts import read_conflicts
+from core.agreement.quality_job import AnnotatorQuality
 from core.reports.card_text import escaped
 
 MOST_COLOURS = 9
@@ -21,26 +20,27 @@ MOST_COLOURS = 9
 def draw_work(office: ProjectServer) -> bool:
     """Who labelled what, how fast and when; whether anybody has."""
     st.header("Work")
-    rows = pace.work(office.project)
-    if not rows:
+    people = pace.work(office.project)
+    if not people:
         st.info("Nobody has labelled yet.")
         st.page_link("pages/label.py", label="Label", icon=":material/label:")
         return False
     widths = {"annotator": st.column_config.TextColumn("annotator", width=160)}
-    st.dataframe(_told(rows), key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
+    rows = [{name.replace("_", " "): value for name, value in vars(one).items()} for one in people]
+    st.dataframe(_filled(rows), key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
     st.caption("Seconds: the median between two answers of a person, pauses of more than five minutes aside.")
     if over_time := pace.over_time(office.project, MOST_COLOURS):
         st.altair_chart(pace_chart(over_time), key="pace", alt="Answers over time")
         with st.expander("The numbers"):
-            st.dataframe(over_time, key="pace-table", hide_index=True)
+            st.dataframe([vars(one) for one in over_time], key="pace-table", hide_index=True)
     if calibrated := pace.calibration(office.project):
         st.text("Calibration records answered")
-        st.dataframe(calibrated, key="calibration", hide_index=True)
+        st.dataframe([vars(one) for one in calibrated], key="calibration", hide_index=True)
     return True
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing answers …")
-def _agreement(_office: ProjectServer, stamp: tuple[object, ...]) -> dict[str, Any]:
+def _agreement(_office: ProjectServer, stamp: tuple[object, ...]) -> agreement.AgreementReport:
     return agreement.agreement(_office.project)
 
 
@@ -48,29 +48,31 @@ def draw_agreement(office: ProjectServer) -> None:
     """Alpha over all and per label, kappa of each two people, and two people side by side."""
     st.header("Agreement")
     result = _agreement(office, agreement.stamp(office.project))
-    st.text(result["sentence"])
-    if not result["overall"]["records"]:
+    st.text(result.sentence)
+    if not result.overall.records:
         st.caption("Let people label the same records: overlap, on the Settings page.")
         return
-    if chart := alpha_chart(result["labels"]):
+    if chart := alpha_chart(result.labels):
         st.altair_chart(chart, key="alpha", alt="Krippendorff's alpha of each label with its interval")
     with st.expander("The numbers"):
-        st.dataframe(result["labels"], key="alpha-table", hide_index=True)
+        rows = [{"label": one.label, **vars(one.agreement)} for one in result.labels]
+        st.dataframe(rows, key="alpha-table", hide_index=True)
     _draw_pairs(result)
-    _draw_two(office, result["people"])
+    _draw_two(office, result.people)
 
 
-def _draw_pairs(result: dict[str, Any]) -> None:
-    known = [pair for pair in result["pairs"] if pair["value"] is not None]
+def _draw_pairs(result: agreement.AgreementReport) -> None:
+    known = [pair for pair in result.pairs if pair.kappa.value is not None]
     if not known:
         st.text("No two people share enough records to be compared.")
         return
     st.text("Cohen's kappa of each two people")
-    if result["left_out"]:
-        st.caption(f"The {len(result['people'])} busiest; {result['left_out']:,} others are not shown.")
-    st.altair_chart(kappa_chart(known, result["people"]), key="kappa", alt="Cohen's kappa of each two people")
+    if result.left_out:
+        st.caption(f"The {len(result.people)} busiest; {result.left_out:,} others are not shown.")
+    st.altair_chart(kappa_chart(known, result.people), key="kappa", alt="Cohen's kappa of each two people")
     with st.expander("The numbers"):
-        st.dataframe(result["pairs"], key="kappa-table", hide_index=True)
+        rows = [{"first": pair.first, "second": pair.second, **vars(pair.kappa)} for pair in result.pairs]
+        st.dataframe(rows, key="kappa-table", hide_index=True)
 
 
 def _draw_two(office: ProjectServer, people: list[str]) -> None:
@@ -83,7 +85,7 @@ def _draw_two(office: ProjectServer, people: list[str]) -> None:
         return
     st.altair_chart(two_people_chart(rows, first, second), key="two", alt="What one said where the other said what")
     with st.expander("The numbers"):
-        st.dataframe(rows, key="two-table", hide_index=True)
+        st.dataframe([vars(row) for row in rows], key="two-table", hide_index=True)
 
 
 def draw_quality(office: ProjectServer) -> None:
@@ -98,25 +100,25 @@ def draw_quality(office: ProjectServer) -> None:
     elif right.button("Measure", key="quality", icon=":material/speed:"):
         office.start("quality", who=demand("adjudicate"))
         st.rerun()
-    for sentence in verdicts(people):
+    for sentence in warnings(people):
         st.warning(escaped(sentence), icon=":material/person_alert:")
     if not people:
         return
-    st.dataframe(_told([_row(one) for one in people]), key="quality-table", hide_index=True, alt="Quality per person")
+    st.dataframe(_filled([_row(one) for one in people]), key="quality-table", hide_index=True, alt="Quality per person")
     st.caption(
         "Right: share of answers that the others' and the known answers make right. Informed: 1 is always right, 0 is "
         "guessing. Weight: of an answer where the rule is weighted."
     )
 
 
-def _row(one: Quality) -> dict[str, Any]:
+def _row(one: AnnotatorQuality) -> dict[str, object]:
     gold = one.gold
     return {
         "annotator": one.annotator,
         "answers": one.answers,
         "shared": one.shared,
-        "of gold right": f"{gold['value']:.0%} of {gold['n']}" if gold else None,
-        "95 %": f"{gold['low']:.0%} to {gold['high']:.0%}" if gold else None,
+        "of gold right": f"{gold.value:.0%} of {gold.n}" if gold else None,
+        "95 %": f"{gold.low:.0%} to {gold.high:.0%}" if gold else None,
         "right": _two(one.right),
         "informed": _two(one.informed),
         "knows (MACE)": _two(one.mace),
@@ -124,8 +126,8 @@ def _row(one: Quality) -> dict[str, Any]:
     }
 
 
-def _told(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Without the columns of which nothing can be said of anybody."""
+def _filled(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Without the columns that are empty for everybody."""
     names = [name for name in rows[0] if any(row[name] is not None for row in rows)]
     return [{name: row[name] for name in names} for row in rows]
 

@@ -3,8 +3,6 @@
 import hashlib
 import io
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -12,6 +10,7 @@ from typing import Any
 
 from core.errors import Damaged
 from core.jobs.bundle import LOG
+from core.store.whole_files import whole_file
 from gpu_jobs.runners.modal.modal_job import CALL
 
 PROGRESS = ("events.jsonl", LOG)
@@ -115,14 +114,9 @@ class FarBundle:
 
     def _bring(self, file: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
-        try:
-            with partial.open("wb") as retained:
-                for chunk in self.volume.read_file(f"{self.name}/{file}"):
-                    retained.write(chunk)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(target) as partial, partial.open("wb") as retained:
+            for chunk in self.volume.read_file(f"{self.name}/{file}"):
+                retained.write(chunk)
 
 
 def _checked(name: str) -> str:

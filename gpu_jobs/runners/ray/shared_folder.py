@@ -8,6 +8,7 @@ from pathlib import Path
 from core.errors import BadInput
 from core.jobs.bundle import LOG, Bundle, manifest
 from core.jobs.code_version import PACKAGES, code_version
+from core.store.whole_files import whole_file, write_whole
 from gpu_jobs.runners.supervised_run import NAME
 
 SOURCES = Path(__file__).parents[3]
@@ -52,9 +53,7 @@ def new_attempt(work: Path) -> str:
     for name in ("result.json", "events.jsonl"):
         (work / name).unlink(missing_ok=True)
     attempt = secrets.token_hex(8)
-    partial = work / f"{attempt}.partial"
-    partial.write_text(attempt, encoding="utf-8")
-    partial.replace(work / NAME)
+    write_whole(work / NAME, attempt.encode())
     return attempt
 
 
@@ -131,6 +130,5 @@ def bring_result(work: Path, bundle: Path) -> bool:
 
 def _bring(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
-    shutil.copyfile(source, partial)
-    os.replace(partial, target)
+    with whole_file(target) as partial:
+        shutil.copyfile(source, partial)

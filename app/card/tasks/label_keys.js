@@ -1,12 +1,14 @@
 // Which key gives which label. Knows names, no records and no page.
 
-const DIGITS = "123456789";
+import { digitValue } from "../keyboard.js";
+
+export const DIGITS = "123456789";
 
 /**
  * Key to label id. A label that is called by one key, "5" or "5 stars", answers to it; the rest take the keys left over, in
  * order. No digit ever gives a label that is called by another digit.
  */
-function fixedKeys(labels, keys) {
+export function fixedKeys(labels, keys) {
   const owner = new Map();
   const names = new Map(labels.map((label) => [label.id, plain(label.name)]));
   const leading = (name) => /^(\d)(?!\d)/.exec(name)?.[1];
@@ -26,23 +28,15 @@ function fixedKeys(labels, keys) {
 }
 
 /** Whether every label is called by one digit: then ten of them have a key each. */
-function areDigits(labels) {
+export function areDigits(labels) {
   return labels.length > 0 && labels.every((label) => /^\d$/.test(plain(label.name)));
 }
 
-function beginsWithDigit(label) {
+export function beginsWithDigit(label) {
   return /^\d/.test(plain(label.name));
 }
 
 /** For comparing: without accents and case, digits of any script as 0 to 9. */
-function plain(text) {
+export function plain(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").replace(/\p{Nd}/gu, (digit) => String(digitValue(digit))).toLowerCase();
-}
-
-/** 0 to 9. The ten digits of a script stand together, the zero first. */
-function digitValue(digit) {
-  const code = digit.codePointAt(0);
-  let value = 0;
-  while (/\p{Nd}/u.test(String.fromCodePoint(code - value - 1))) value += 1;
-  return value % 10;
 }

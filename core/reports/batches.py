@@ -1,0 +1,77 @@
+"""Every batch so far, for the Rounds page: what it was chosen for, and what its self-test says. Changes nothing."""
+
+import json
+from dataclasses import dataclass, fields
+
+from core.project import Project
+from core.sampling.selftest import SelfTest
+from core.typed_json import from_json
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pool, labelled_before: how many records it was chosen from, and how many had a label by then. answered: how many
+    of its records have one now. model: that chose. rows_md5: of the chosen record numbers, in their order.
+    """
+
+    round: int
+    made_at: str
+    strategy: str
+    seed: int
+    size: int
+    audit: int
+    pool: int
+    labelled_before: int
+    answered: int
+    model: str | None
+    rows_md5: str
+    self_test: SelfTest
+
+
+def batches(project: Project) -> list[Batch]:
+    """Newest first."""
+    rows = project.store.query(
+        """select b.batch, strftime(b.made_at, '%Y-%m-%dT%H:%M:%SZ'), b.strategy, b.seed, b.size, b.audit, b.pool,
+                  b.labelled, (select count(*) from settled s where list_contains(b.rows, s.n)), b.model,
+                  md5(array_to_string(b.rows, ',')), b.self_test
+           from batches b order by b.batch desc"""
+    )
+    names = [field.name for field in fields(Batch)]
+    return [Batch(**dict(zip(names, (*facts, self_test_of(written)), strict=True))) for *facts, written in rows]
+
+
+def self_test_of(written: str) -> SelfTest:
+    """As a round stored it."""
+    return from_json(SelfTest, json.loads(written), "The self-test of a batch")
+
+
+def round_table(rounds: list[Batch]) -> list[dict[str, object]]:
+    """Batches as rows, the self-test's figures beside them: None where the batch was too small, or had no model."""
+    shown = ("round", "made_at", "strategy", "seed", "size", "audit", "pool", "labelled_before", "answered")
+    return [{name: getattr(batch, name) for name in shown} | _self_test_cells(batch.self_test) for batch in rounds]
+
+
+def _self_test_cells(test: SelfTest) -> dict[str, object]:
+    mine, chance = test.shape, test.shape_by_chance
+    return {
+        "spread": test.spread,
+        "lift": test.lift,
+        "redundancy": mine.redundancy if mine else None,
+        "redundancy_by_chance": chance.redundancy if chance else None,
+        "near_duplicates": mine.near_duplicates if mine else None,
+        "warnings": len(test.warnings),
+    }
+
+
+def self_test_sentence(batch: Batch) -> str:
+    """What the figures of one batch's self-test say, for a reader in a hurry."""
+    test = batch.self_test
+    parts = [f"{batch.size} of {batch.pool:,} records, {batch.audit} of them audit; seed {batch.seed}."]
+    if test.lift is not None:
+        parts.append(f"Its records are {test.lift:+.2f} less sure than the pool's mean (0 would be chance).")
+    if test.shape and test.shape_by_chance:
+        parts.append(
+            f"The nearest two records in it have a mean cosine of {test.shape.redundancy:.2f}; "
+            f"in random batches it is {test.shape_by_chance.redundancy:.2f}."
+        )
+    return " ".join(parts)

@@ -1,0 +1,84 @@
+"""What the job of a round is given, and what it answers. Knows no store and no strategy."""
+
+from dataclasses import dataclass
+
+from core.evaluation.metrics import Metrics
+from core.ids import ModelId
+from core.jobs.kinds import JobKind
+from core.sampling.selftest import SelfTest
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to choose: `size` records by `strategy`; the seed makes it repeatable."""
+
+    size: int
+    strategy: str
+    seed: int
+    audit_share: float
+    spare: int
+    batch: int
+
+
+@dataclass(frozen=True)
+class PastModel:
+    """A head that an earlier round fitted on the same vectors. path: its folder. labels: how many it learnt from."""
+
+    id: ModelId
+    path: str
+    labels: int
+    round: int
+
+
+@dataclass(frozen=True)
+class RoundParams:
+    """What one job does: refit, choose, or both in this order; the rows that it may know are in `in/rows.npz`.
+
+    encoder_source: the encoder's folder, or its name. vectors: folder. labels: ids, label_names as people read them,
+    names as the encoder reads them. model: folder of the one in use. test: unlabelled test records that are asked too.
+    models: of earlier rounds, oldest first. sources: names of the files that the records came from. A round that only
+    chooses again needs none of what has a default.
+    """
+
+    encoder: str
+    vectors: str
+    threads: int
+    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
+    multi: bool
+    choose: Choice | None
+    model: str | None
+    learn: bool = False
+    seed: int = 0
+    encoder_source: str = ""
+    names: tuple[str, ...] = ()
+    use_names: bool = False
+    test: int = 0
+    round: int = 0
+    models: tuple[PastModel, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A batch that lies in `out/queue.parquet`. pool: candidates; records: that have a vector; labelled: by then."""
+
+    pool: int
+    records: int
+    labelled: int
+    self_test: SelfTest
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """labels, metrics: of the head in `out/model`, where the round learnt. chosen: where it chose."""
+
+    seed: int
+    seconds: float
+    labels: int | None = None
+    metrics: Metrics | None = None
+    chosen: Chosen | None = None
+
+
+ROUND = JobKind("round", RoundParams, RoundResult)
+RECHOOSE = JobKind("rechoose", RoundParams, RoundResult)

@@ -1,0 +1,30 @@
+"""Columns of a stored answer: where it came from, whether it was given blind, what it says as JSON. Knows no rule."""
+
+import json
+
+APP, FILE, BULK, ARGILLA, CROWD, CORRECTION = "app", "file", "bulk", "argilla", "crowd", "correction"
+"""`source` of a response. app: one by one in the app. file: a label of the file's own. bulk: one of many at once.
+crowd: of a person that a file names. correction: settles its record whatever others said. `origin` says which bulk
+answer, which of Argilla's datasets, which file of people's answers."""
+
+ID_PREFIXES = {source: f"{source}:" for source in (FILE, BULK, ARGILLA, CROWD)}
+"""how the ids of events begin that are made here, so that none from a browser is the same"""
+
+
+def is_blind(source: str, model: str | None) -> bool:
+    """Whether an answer counts as given without a suggestion in view. Nobody knows what the people of a file saw."""
+    return model is None and source != CROWD
+
+
+def answer_text(answer: object) -> str:
+    """A canonical answer as it is stored: the same answer is the same text. Of labels it is `answer_of(labels)` in SQL.
+
+    Raises ValueError for what is no JSON, NaN among it.
+    """
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False)
+
+
+def labels_in(answer: object) -> list[str]:
+    """What stands in `labels` beside it: the answer itself where it is a list of texts: a filter reads no JSON."""
+    several = answer if isinstance(answer, list | tuple) else ()
+    return [label for label in several if isinstance(label, str)]

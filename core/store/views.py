@@ -1,0 +1,49 @@
+"""Questions that many queries share, as views and macros inside the database. Knows the tables, not who asks.
+
+They are made anew whenever a migration was taken: whoever changes one adds a step to MIGRATIONS, an empty one will do.
+"""
+
+# As an anti join it takes half the time of `not exists`, which DuckDB 2.0 takes apart the long way. What narrows the
+# responses down has to stand before it: DuckDB does not move it there.
+NOT_TAKEN_BACK = """anti join (select undoes as event_id, annotator, n from responses where undoes is not null)
+        using (event_id, annotator, n)"""
+"""after a query of responses: those that their author has not taken back, by an undo that names event and record"""
+
+VIEWS = (
+    # The order of labels does not count: one answer is one text.
+    "create or replace macro answer_of(labels) as to_json(list_sort(labels))",
+    "create or replace macro is_labelled(record) as record in (select n from settled)",
+    # Who has the text of a gold record is repeated by it, or is a duplicate itself: no need of hashes.
+    """create or replace macro is_gold(record, split) as split is not distinct from 'test' or record in (
+        select g.duplicate_of from records g join settled z using (n)
+        where z.stratum = 'gold' and g.duplicate_of is not null)""",
+    f"""create or replace view responses_in_force as   -- no undo, and not taken back by their author
+    select * from responses {NOT_TAKEN_BACK} where action <> 'undo'""",
+    """create or replace view leased as                -- records that somebody holds now
+    select l.n from leases l where l.until > now() at time zone 'UTC'""",
+    # Chosen behind a batch, held and answered by nobody: they compete again in the next round.
+    """create or replace macro is_free_spare(record, spare, purpose) as
+        spare and purpose is null and record not in (select n from leased)
+        and record not in (select n from responses)""",
+    # Neither a duplicate nor gold nor the twin of gold.
+    """create or replace view askable as               -- records that may be asked at all
+    select * from records r where r.duplicate_of is null and not is_gold(r.n, r.split)""",
+    # A person's newest answer gives labels that there still are: whoever chose the record again would find it answered
+    # as often as is wanted. It waits for somebody to decide, or for more people where it is in the queue.
+    f"""create or replace view unsettled_answers as    -- records without a label that people have answered
+    select n from (
+        select * from (
+            select * from responses where action <> 'undo' and source <> 'file' and not is_labelled(n)
+        ) {NOT_TAKEN_BACK}
+        qualify row_number() over (partition by n, annotator order by stamp desc) = 1
+    ) where action = 'submit' and (len(labels) = 0 or list_has_any(labels, (
+        select list(label->>'$[0]') from (
+            select unnest(labels::json[]) as label from (select labels from taxonomies order by version desc limit 1))
+        where not (label->'$[3]')::boolean)))""",
+    """create or replace view audit_pool as            -- whom no person has labelled and nobody is asked about
+    select r.n from askable r
+    where not is_labelled(r.n) and r.n not in (select n from unsettled_answers)
+      and r.n not in (select q.n from queue q where not is_free_spare(q.n, q.spare, q.purpose))""",
+    """create or replace view pool as                  -- who can be chosen: not what has a machine label
+    select n from audit_pool where n not in (select n from machine_labels)""",
+)

@@ -1,0 +1,166 @@
+"""The task `labels`: one label of a taxonomy for a record, or several. An encoded answer has a bool for each label.
+
+Where several labels may hold, doubt is the doubt about the BEST label of a record. On library records of 29 subjects
+the mean over labels, and the most doubtful of all labels, did worse than random: some label is always in doubt.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.config.settings import Settings
+from core.errors import BadInput
+from core.models.heads.head import decide
+from core.tasks.task import Answer, AnswerSpace, Floats, Predictions, Rows, Task
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+COLD_PER_LABEL = 3
+
+
+def card(settings: Settings) -> dict[str, object]:
+    """What the card asks for: the labels that are not retired, and whether several may hold."""
+    labels = [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active]
+    return {"labels": labels, "multi": settings.multi}
+
+
+def read(fields: Mapping[str, object]) -> tuple[str, ...]:
+    """Ids. Raises BadInput."""
+    labels = fields.get("labels")
+    labels = [] if labels is None else labels
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise BadInput("`labels` must be a list of ids.")
+    return tuple(labels)
+
+
+def label_ids(answer: Answer) -> tuple[str, ...]:
+    """An answer to this task, as what it is."""
+    return tuple(answer) if isinstance(answer, list | tuple) else ()
+
+
+def canonical(answer: Answer) -> list[str]:
+    """Each once, sorted: their order does not count."""
+    return sorted(set(label_ids(answer)))
+
+
+def refusal(answer: Answer, settings: Settings, cursor: "DuckDBPyConnection") -> str | None:
+    """Older versions of the taxonomy are looked at only where an answer names a label that this one has not."""
+    labels, known = label_ids(answer), settings.taxonomy.names
+    if strange := [label for label in labels if label not in known]:
+        rows = cursor.execute("select distinct unnest(labels->>'$[*][0]') from taxonomies").fetchall()
+        older = {label for (label,) in rows}
+        if unknown := [label for label in strange if label not in older]:
+            return f"There is no label {unknown[0][:80]!r}."
+    if not settings.multi and len(set(labels)) != 1:
+        return f"Exactly one label is needed, and this answer has {len(set(labels))}."
+    return None
+
+
+def retired(answer: Answer, settings: Settings) -> str | None:
+    """An answer from a browser may name a label that was retired meanwhile; a correction may not."""
+    active = [label.id for label in settings.taxonomy.active]
+    if wrong := [label for label in label_ids(answer) if label not in active]:
+        return f"There is no label {wrong[0][:80]!r} to give; there are {', '.join(active) or 'none yet'}."
+    return None
+
+
+def still_meant(answer: Answer, settings: Settings) -> tuple[list[str], bool]:
+    """The labels not retired since; the answer does not count when it has lost its last one."""
+    active = {label.id for label in settings.taxonomy.active}
+    labels = canonical(answer)
+    left = [label for label in labels if label in active]
+    return left, (not labels or bool(left)) if settings.multi else len(left) == len(labels) == 1
+
+
+def parameters(settings: Settings) -> dict[str, object]:
+    """What SQL on the column `labels` binds."""
+    return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
+
+
+def labels_space(labels: int, *, several: bool) -> AnswerSpace:
+    """labels: how many the taxonomy has. several: may more than one, or none, hold for a record?"""
+    return AnswerSpace(
+        task="labels",
+        decide=partial(decide, multi=several),
+        confidence=partial(confidence, several=several),
+        correct=correct,
+        gradients=partial(gradients, several=several),
+        acquisition={
+            "margin": partial(small_margin, several=several),
+            "least_confidence": least_confident,
+            "entropy": partial(high_entropy, several=several),
+        },
+        cold=COLD_PER_LABEL * labels,
+        categories=labels,
+        exclusive=not several,
+    )
+
+
+def label_predictions(probs: Floats, *, several: bool = False) -> Predictions:
+    """What a model of labels says. probs: (n, labels)."""
+    return Predictions(labels_space(probs.shape[1], several=several), probs)
+
+
+def confidence(probs: Floats, answers: Rows, *, several: bool) -> Floats:
+    """(n,) probability of the likeliest label, or where several may hold that all yes and no are right."""
+    if not len(probs):
+        return np.empty(0)
+    if several:
+        return np.asarray(np.where(answers, probs, 1 - probs).prod(axis=1), np.float64)
+    return np.asarray(probs.max(axis=1), np.float64)
+
+
+def correct(truth: Rows, answers: Rows) -> Floats:
+    """1 where all labels of a record are right."""
+    return np.asarray((truth == answers).all(axis=1), np.float64)
+
+
+def gradients(probs: Floats, *, several: bool) -> Floats:
+    """(n, labels) how far the head's outputs would move if what it proposes were true. Ash et al. 2020."""
+    return np.asarray(probs - decide(probs, several))
+
+
+def least_confident(probs: Floats) -> Floats:
+    """1 - the best probability. Lewis & Gale 1994.
+
+    With several labels too; where many records carry no label at all prefer the margin, these would come first.
+    """
+    return np.asarray(1 - probs.max(axis=1))
+
+
+def small_margin(probs: Floats, *, several: bool) -> Floats:
+    """1 - (best - second best), so 1.0 is a coin toss; with several labels 1 - |2p - 1| of the best.
+
+    Scheffer et al. 2001. A single label (one column) leaves nothing to be unsure between: 1 - p.
+    """
+    if several:
+        return np.asarray(1 - np.abs(2 * probs.max(axis=1) - 1))
+    if probs.shape[1] == 1:
+        return np.asarray(1 - probs[:, 0])
+    best = np.partition(probs, -2, axis=1)[:, -2:]
+    return np.asarray(1 - (best[:, 1] - best[:, 0]))
+
+
+def high_entropy(probs: Floats, *, several: bool) -> Floats:
+    """Shannon entropy in nats; with several labels the mean of the binary entropies. Shannon 1948, Settles 2009."""
+    floor = np.float32(1e-12)
+    entropy = -(probs * np.log(np.maximum(probs, floor)))
+    if not several:
+        return np.asarray(entropy.sum(axis=1))
+    rest = 1 - probs
+    return np.asarray((entropy - rest * np.log(np.maximum(rest, floor))).mean(axis=1))
+
+
+LABELS = Task(
+    card=card,
+    read=read,
+    canonical=canonical,
+    refusal=refusal,
+    retired=retired,
+    still_meant=still_meant,
+    parameters=parameters,
+    space=lambda settings: labels_space(len(settings.taxonomy.active), several=settings.multi),
+)

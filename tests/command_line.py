@@ -1,0 +1,28 @@
+"""Commands as a person types them, run in this process: the same command line, without half a second of start."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from app.cli.root import app
+
+
+def rondo(*words: object, code: int = 0) -> str:
+    """Standard output of one command, or what it complains of where it fails; the exit code must be `code`."""
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == code, done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def rondo_json(folder: Path, *words: object) -> dict[str, Any]:
+    """What a command says of this project with --json."""
+    return dict(json.loads(rondo("--project", folder, *words, "--json")))
+
+
+def figures(folder: Path) -> dict[str, Any]:
+    """`rondo status --json`."""
+    return rondo_json(folder, "status")
