@@ -40,6 +40,26 @@ EncodingOption = Annotated[str, typer.Option("--encoding", help="Character encod
 MultiOption = Annotated[
     bool, typer.Option("--multi", help="Outside of a project: a record may have several labels, joined by |.")
 ]
+ComparedOnOption = Annotated[
+    str, typer.Option("--on", help="gold, audit or a file. Default: gold, else audit; for encoders see --encoders.")
+]
+EncodersOption = Annotated[
+    bool,
+    typer.Option(
+        "--encoders",
+        help="Compare encoders, each with the first: on all labelled records, or where a model's own is among them on "
+        "gold and audit, which it has not learnt from.",
+    ),
+]
+ClustersOption = Annotated[
+    int,
+    typer.Option(
+        "--clusters", "--n-clusters", help="For the purity. Default: twice the labels, at least 12.", show_default=False
+    ),
+]
+SampleOption = Annotated[
+    int, typer.Option("--sample", "--sample-size", help="Records to compare encoders on, at most.")
+]
 
 
 def evaluate(
@@ -92,26 +112,10 @@ def compare(
             help="Two models, as of `rondo evaluate`; with --encoders two or more encoders: names, folders, or models.",
         ),
     ],
-    on: Annotated[
-        str,
-        typer.Option("--on", help="gold, audit or a file. Default: gold, else audit; for encoders see --encoders."),
-    ] = "",
-    encoders: Annotated[
-        bool,
-        typer.Option(
-            "--encoders",
-            help="Compare encoders, each with the first: on all labelled records, or where a model's own is among them "
-            "on gold and audit, which it has not learnt from.",
-        ),
-    ] = False,
-    clusters: Annotated[
-        int | None,
-        typer.Option("--clusters", "--n-clusters", help="For the purity. Default: twice the labels, at least 12."),
-    ] = None,
-    sample: Annotated[
-        int | None,
-        typer.Option("--sample", "--sample-size", help="Records to compare encoders on, at most. Default: 5000."),
-    ] = None,
+    on: ComparedOnOption = "",
+    encoders: EncodersOption = False,
+    clusters: ClustersOption = 0,
+    sample: SampleOption = 5_000,
     text: TextOption = None,
     label: LabelOption = None,
     id_: IdOption = None,
@@ -123,7 +127,6 @@ def compare(
     """Judge models, or encoders, on the same records: the difference with its interval, and where it comes from."""
     if len(models) < 2:
         raise typer.BadParameter("Name two of them.", param_hint="A B...")
-    from core.evaluation.encoder_quality import MOST as MOST_RECORDS
     from core.registry.evaluate import compare as compare_models
     from core.registry.evaluate import compare_encoders
 
@@ -139,15 +142,13 @@ def compare(
                 label=label,
                 id=id_,
                 encoding=encoding,
-                clusters=clusters or 0,
-                sample=MOST_RECORDS if sample is None else sample,
+                clusters=clusters,
+                sample=sample,
             )
             present(judged, encoder_lines, as_json=as_json)
             return
-        if len(models) > 2 or clusters or sample is not None:
-            raise typer.BadParameter(
-                "Two models are compared. With --encoders it can be more, by --clusters and on a --sample."
-            )
+        if len(models) > 2 or clusters:
+            raise typer.BadParameter("Two models are compared. With --encoders it can be more, by --clusters.")
         result = run_verb(
             folder,
             compare_models,

@@ -143,7 +143,7 @@ def note_(
     from core.registry.models import model_note
 
     result = run_verb(folder_of(context, project), model_note, model=model, text=text)
-    present(result, lambda kept: [f"{kept.model}: {kept.notes or 'no note'}"], as_json=as_json)
+    present(result, lambda noted: [f"{noted.model}: {noted.notes or 'no note'}"], as_json=as_json)
 
 
 @models.command()

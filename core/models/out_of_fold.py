@@ -120,8 +120,8 @@ class StoredPredictions:
     @property
     def rows(self) -> Ints:
         """Ascending."""
-        kept = self.out_of_fold or self.judged
-        return kept.rows if kept else np.empty(0, np.int64)
+        stored = self.out_of_fold or self.judged
+        return stored.rows if stored else np.empty(0, np.int64)
 
 
 def read_stored(folder: Path, labels: int) -> StoredPredictions:

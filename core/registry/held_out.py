@@ -72,9 +72,9 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
     Audit records that are not among them count as never drawn.
     """
     others = np.setdiff1d(truth.requested, truth.rows[truth.audit])
-    asked, history = read_history(cursor, np.union1d(others, rows).tolist())
+    settled, history = read_history(cursor, np.union1d(others, rows).tolist())
     weights = weigh(history)
-    return asked[weights.drawn], drawn_only(weights)
+    return settled[weights.drawn], drawn_only(weights)
 
 
 def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
@@ -89,9 +89,9 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
     if head.labels != tuple(label.id for label in settings.taxonomy.active) or head.multi != settings.multi:
         raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
     stored = read_stored(project.models / model, len(head.labels))
-    kept, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
+    known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])
-    rows = np.union1d(kept, fresh[fresh < encoded_rows(project.vectors, encoder)])
+    rows = np.union1d(known, fresh[fresh < encoded_rows(project.vectors, encoder)])
 
     def direct(part: Bools) -> npt.NDArray[np.floating]:
         return predict(head, open_vectors(project.vectors, encoder), rows[part])

@@ -111,27 +111,27 @@ def models(project: Project, report: Report) -> ModelList:
 
 def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     """One model with its lineage: what taught it, on what it stands, who made it, its files, and when it was in use."""
-    wanted = find_model(project, model)
-    [entry] = [entry for entry in _entries(project) if entry.id == wanted]
-    manifest = _manifest(project, wanted)
+    chosen = find_model(project, model)
+    [entry] = [entry for entry in _entries(project) if entry.id == chosen]
+    manifest = _manifest(project, chosen)
     return ModelDetail(
         **vars(entry),
         lineage=_lineage(project, entry),
-        history=tuple(change for change in history(project) if change.model == wanted),
-        training_info=_read_json(project.models / wanted / INFO),
+        history=tuple(change for change in history(project) if change.model == chosen),
+        training_info=_read_json(project.models / chosen / INFO),
         artifact=manifest.get("files", {}),
         damaged=manifest.get("damaged"),
-        evaluations=tuple(saved_evaluations(project, wanted)),
+        evaluations=tuple(saved_evaluations(project, chosen)),
     )
 
 
 def model_note(project: Project, report: Report, *, model: str, text: str, who: str = "local") -> ModelNote:
     """What a person wants to remember of a model, in place of the note before; an empty text removes it."""
-    wanted, notes = find_model(project, model), text.strip()[:2_000] or None
+    chosen, notes = find_model(project, model), text.strip()[:2_000] or None
     with project.store.transaction() as cursor:
-        cursor.execute("update models set notes = ? where id = ?", [notes, wanted])
-        note(cursor, who, "model note", {"model": wanted, "text": notes})
-    return ModelNote(wanted, notes)
+        cursor.execute("update models set notes = ? where id = ?", [notes, chosen])
+        note(cursor, who, "model note", {"model": chosen, "text": notes})
+    return ModelNote(chosen, notes)
 
 
 def _entries(project: Project) -> Iterator[ModelEntry]:

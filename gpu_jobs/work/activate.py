@@ -42,25 +42,25 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
-    kept = read_crossed(folder, len(head.labels))
-    asked = _kept(kept, arrays) if kept else _of_audit(scored, arrays)
-    write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, asked, head.labels)
+    out_of_fold = read_crossed(folder, len(head.labels))
+    answered = _of_round(out_of_fold, arrays) if out_of_fold else _of_audit(scored, arrays)
+    write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
     report(2, 2)
-    return ActivateResult(len(vectors), len(gold.rows) + len(asked.rows))
+    return ActivateResult(len(vectors), len(gold.rows) + len(answered.rows))
 
 
-def _kept(kept: OutOfFold, arrays: Arrays) -> HeldOutPredictions:
+def _of_round(stored: OutOfFold, arrays: Arrays) -> HeldOutPredictions:
     """Of what a round's head learnt from, as that round left it, with the labels as they are settled today. Rounds from
     before all was kept have none."""
-    rows = np.intersect1d(kept.rows[: len(kept.label)], arrays["train_rows"])
-    there = np.searchsorted(kept.rows, rows)
+    rows = np.intersect1d(stored.rows[: len(stored.label)], arrays["train_rows"])
+    there = np.searchsorted(stored.rows, rows)
     return HeldOutPredictions(
         rows=rows,
         truth=arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)],
-        predicted=kept.predicted[there],
-        weights=replace(plain(len(rows)), weight=np.asarray(kept.weight[there], np.float64)),
-        certainty=np.asarray(kept.probability[there], np.float64),
-        likeliest=kept.label[there],
+        predicted=stored.predicted[there],
+        weights=replace(plain(len(rows)), weight=np.asarray(stored.weight[there], np.float64)),
+        certainty=np.asarray(stored.probability[there], np.float64),
+        likeliest=stored.label[there],
     )
 
 

@@ -57,21 +57,21 @@ def audit_records(arrays: Arrays, rows: Ints) -> tuple[Bools, Weights]:
     return np.isin(rows, arrays["asked_rows"][weights.drawn]), drawn_only(weights)
 
 
-def save_out_of_fold(folder: Path, asked: HeldOutPredictions) -> None:
-    """Beside the head that learnt from these records. asked: with probabilities."""
-    if asked.likeliest is not None and asked.certainty is not None and asked.learnt is not None:
-        kept = asked.likeliest, asked.certainty, asked.weights.weight, asked.learnt
-        write_crossed(folder, OutOfFold(asked.rows, asked.predicted, *kept))
+def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
+    """Beside the head that learnt from these records. answered: with probabilities."""
+    if answered.likeliest is not None and answered.certainty is not None and answered.learnt is not None:
+        columns = answered.likeliest, answered.certainty, answered.weights.weight, answered.learnt
+        write_crossed(folder, OutOfFold(answered.rows, answered.predicted, *columns))
 
 
 def write_held_out_predictions(
-    path: Path, gold: HeldOutPredictions, asked: HeldOutPredictions | None, labels: tuple[str, ...]
+    path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None, labels: tuple[str, ...]
 ) -> None:
     """One row per record that judges: what it is, what was predicted of it, and what it stands for, which is nothing
     for gold."""
     import polars
 
-    parts = [part for part in (asked, gold) if part is not None]
+    parts = [part for part in (answered, gold) if part is not None]
 
     def column(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts])

@@ -50,8 +50,8 @@ def agreement_with(before: Head, scored: Scored, vectors: Floats, rows: Ints) ->
 
 @dataclass(frozen=True)
 class Rescored:
-    """The models so far, oldest first, on the records asked so far. predicted: (models, k, labels). learnt: (models, k)
-    labels that each learnt from where it judged. unreadable: ids of models whose files are damaged, which are left
+    """The models so far, oldest first, on the records answered so far. predicted: (models, k, labels). learnt: (models,
+    k) labels that each learnt from where it judged. unreadable: ids of models whose files are damaged, which are left
     out."""
 
     models: tuple[PastModel, ...]
@@ -61,7 +61,7 @@ class Rescored:
 
 
 def rescore_past_models(
-    models: Sequence[PastModel], asked: HeldOutPredictions, vectors: Floats, labels: Sequence[str]
+    models: Sequence[PastModel], answered: HeldOutPredictions, vectors: Floats, labels: Sequence[str]
 ) -> Rescored:
     """Each earlier model on all asked records, as if it had not learnt from them.
 
@@ -75,7 +75,7 @@ def rescore_past_models(
     unreadable: list[str] = []
     for model in models:
         try:
-            rescored = _rescore(model, asked.rows, vectors, tuple(labels))
+            rescored = _rescore(model, answered.rows, vectors, tuple(labels))
         except Damaged:
             unreadable.append(model.id)
             continue
@@ -83,8 +83,8 @@ def rescore_past_models(
             retained.append(model)
             predicted.append(rescored[0])
             learnt.append(rescored[1])
-    decisions = np.array(predicted, bool).reshape(-1, len(asked.rows), len(labels))
-    return Rescored(tuple(retained), decisions, np.array(learnt).reshape(-1, len(asked.rows)), tuple(unreadable))
+    decisions = np.array(predicted, bool).reshape(-1, len(answered.rows), len(labels))
+    return Rescored(tuple(retained), decisions, np.array(learnt).reshape(-1, len(answered.rows)), tuple(unreadable))
 
 
 def _rescore(model: PastModel, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -> tuple[Bools, Floats] | None:
@@ -100,45 +100,45 @@ def _rescore(model: PastModel, rows: Ints, vectors: Floats, labels: tuple[str, .
     predicted = predict_unseen(
         stored, rows, len(labels), head.multi, lambda part: predict(head, vectors, rows[part])
     ).predicted
-    kept, learnt = stored.out_of_fold, np.full(len(rows), float(model.labels))
-    seen = np.isin(rows, kept.rows)
-    place = np.searchsorted(kept.rows, rows[seen])
-    learnt[seen] = kept.labels[place] if len(kept.labels) else model.labels - seen.sum() / FOLDS
+    out_of_fold, learnt = stored.out_of_fold, np.full(len(rows), float(model.labels))
+    seen = np.isin(rows, out_of_fold.rows)
+    place = np.searchsorted(out_of_fold.rows, rows[seen])
+    learnt[seen] = out_of_fold.labels[place] if len(out_of_fold.labels) else model.labels - seen.sum() / FOLDS
     return predicted, learnt
 
 
-def learning_curve(rescored: Rescored, asked: HeldOutPredictions, seed: int) -> tuple[CurvePoint, ...]:
+def learning_curve(rescored: Rescored, answered: HeldOutPredictions, seed: int) -> tuple[CurvePoint, ...]:
     """One point per model, with its score on the audit as it is now: no figures per label, and no sentences."""
     points = []
     for model, predicted in zip(rescored.models, rescored.predicted, strict=True):
-        audit = replace(score_of(replace(asked, predicted=predicted), seed=seed), unsaid=())
+        audit = replace(score_of(replace(answered, predicted=predicted), seed=seed), unsaid=())
         points.append(CurvePoint(model.id, model.round, model.labels, audit))
     return tuple(points)
 
 
-def _on_audit(rescored: Rescored, asked: HeldOutPredictions) -> tuple[Bools, Floats, Floats]:
+def _on_audit(rescored: Rescored, answered: HeldOutPredictions) -> tuple[Bools, Floats, Floats]:
     """(models, audits) whether each model is right and how many labels it learnt from; (audits,) weights."""
-    audit = asked.weights.drawn
-    right = (rescored.predicted == asked.truth).all(axis=2)[:, audit]
-    return right, rescored.learnt[:, audit], asked.weights.weight[audit]
+    audit = answered.weights.drawn
+    right = (rescored.predicted == answered.truth).all(axis=2)[:, audit]
+    return right, rescored.learnt[:, audit], answered.weights.weight[audit]
 
 
-def forecast(rescored: Rescored, asked: HeldOutPredictions, folder: Path, seed: int) -> Forecast | Missing:
+def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, seed: int) -> Forecast | Missing:
     """What more labels would buy; the fitted curve goes beside the head."""
-    right, labels, weight = _on_audit(rescored, asked)
+    right, labels, weight = _on_audit(rescored, answered)
     if missing := lacking(right, labels):
         return Missing(missing)
     rng = np.random.default_rng(seed)
     curve = fit_curve(right, labels, weight, rng, now=rescored.models[-1].labels)
     write_json(folder / FILE, curve.as_json())
-    return describe(curve, int(asked.weights.drawn.sum()), MORE, rng)
+    return describe(curve, int(answered.weights.drawn.sum()), MORE, rng)
 
 
 def count_savings(
-    rescored: Rescored, asked: HeldOutPredictions, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
+    rescored: Rescored, answered: HeldOutPredictions, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
 ) -> Savings | Missing:
     """Labels saved against random labelling. lesson: the audit records alone."""
-    truth = asked.truth[asked.weights.drawn]
+    truth = answered.truth[answered.weights.drawn]
 
     def teach(rows: Ints) -> Bools:
         part = replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])
@@ -147,20 +147,20 @@ def count_savings(
 
     try:
         shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
-        return savings(*_on_audit(rescored, asked), shadow, rescored.models[-1].labels)
+        return savings(*_on_audit(rescored, answered), shadow, rescored.models[-1].labels)
     except Refused as error:  # too little to tell
         return Missing(str(error))
 
 
-def find_drift(arrays: Arrays, params: RoundParams, asked: HeldOutPredictions) -> Drift:
+def find_drift(arrays: Arrays, params: RoundParams, answered: HeldOutPredictions) -> Drift:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
     names = params.label_names
     parts = []
-    if len(asked.rows) == len(arrays["asked_rows"]):
-        parts.append(between_rounds(read_history(arrays), asked.truth, asked.predicted, names))
+    if len(answered.rows) == len(arrays["asked_rows"]):
+        parts.append(between_rounds(read_history(arrays), answered.truth, answered.predicted, names))
     source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
-    sources = [params.sources[source_of[row]] for row in asked.rows.tolist()]
-    parts.append(between_sources(asked.weights, sources, asked.truth, asked.predicted, names))
+    sources = [params.sources[source_of[row]] for row in answered.rows.tolist()]
+    parts.append(between_sources(answered.weights, sources, answered.truth, answered.predicted, names))
     return Drift(
         differences=tuple(one for part in parts for one in part.differences)[:MOST_SHIFTS],
         claims=tuple(claim for part in parts for claim in part.claims),

@@ -158,11 +158,11 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
         agreement=agreement_with(before, scored, vectors, pool) if before else None,
         mixes=mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]]),
     )
-    asked = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
-    if asked is not None:
-        save_out_of_fold(task.bundle / "out" / "model", asked)
-        metrics = _measure_asked(task, learnt, asked, metrics)
-    write_held_out_predictions(task.bundle / "out" / "held_out_predictions.parquet", gold, asked, head.labels)
+    answered = None if learnt.fitted.probs is None else _answered(arrays, learnt, learnt.fitted.probs)
+    if answered is not None:
+        save_out_of_fold(task.bundle / "out" / "model", answered)
+        metrics = _measure_answered(task, learnt, answered, metrics)
+    write_held_out_predictions(task.bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
     return metrics
 
 
@@ -175,29 +175,29 @@ def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
     return None
 
 
-def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
     rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
     predictions = decided(rows, truth, held_out, learnt.fitted.head.multi, learnt.weights)
     return replace(predictions, learnt=learnt.fitted.labels)
 
 
-def _measure_asked(task: Task, learnt: Learnt, asked: HeldOutPredictions, metrics: Metrics) -> Metrics:
+def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params.seed
-    if not asked.weights.drawn.any():
+    if not answered.weights.drawn.any():
         return metrics
     now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.lesson.vectors), params.round)
-    rescored = rescore_past_models([*params.models, now], asked, task.vectors, labels)
+    rescored = rescore_past_models([*params.models, now], answered, task.vectors, labels)
     audits = learnt.judged.copy()
-    audits[learnt.judged] = asked.weights.drawn
+    audits[learnt.judged] = answered.weights.drawn
     part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
     return replace(
         metrics,
-        audit=score_of(asked, labels, seed),
-        curve=learning_curve(rescored, asked, seed),
-        forecast=forecast(rescored, asked, folder, seed),
-        drift=find_drift(task.arrays, params, asked),
+        audit=score_of(answered, labels, seed),
+        curve=learning_curve(rescored, answered, seed),
+        forecast=forecast(rescored, answered, folder, seed),
+        drift=find_drift(task.arrays, params, answered),
         unreadable=rescored.unreadable,
-        savings=count_savings(rescored, asked, part, learnt.around, seed),
+        savings=count_savings(rescored, answered, part, learnt.around, seed),
     )
