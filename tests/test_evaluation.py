@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from core.arrays import Bools
 from core.evaluation.audit import Weights, plain
 from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.known_truth import confusion, evaluate_predictions, rank_of_truth, reliability, top_accuracy
-from core.evaluation.scores import MANY, Bools, alike, score
+from core.evaluation.scores import MANY, alike, score
 
 Probs = np.ndarray
 NAMES = {"a": "A", "b": "B", "c": "C"}

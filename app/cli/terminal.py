@@ -12,7 +12,6 @@ from rich.console import Console, RenderableType
 from app.cli import (
     training_text,
 )
-from app.cli.import_text import import_lines
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
 from app.rendering.score_text import interval
@@ -119,7 +118,6 @@ def _demo_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 _LINES = {
-    "import": import_lines,
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from core.evaluation.audit import Bools, Floats, Ints, Weights, plain
+from core.arrays import Bools, Floats, Ints
+from core.evaluation.audit import Weights, plain
 from core.evaluation.metrics import Score
 from core.evaluation.scores import score
 from core.models.heads.head import decide
@@ -25,7 +25,7 @@ class HeldOutPredictions:
     truth: Bools
     predicted: Bools
     weights: Weights
-    probs: npt.NDArray[np.floating] | None = None
+    probs: Floats | None = None
     certainty: Floats | None = None
     likeliest: Ints | None = None
     learnt: Ints | None = None
@@ -36,9 +36,7 @@ class HeldOutPredictions:
         return np.asarray((self.truth == self.predicted).all(axis=1))
 
 
-def decided(
-    rows: Ints, truth: Bools, probs: npt.NDArray[np.floating], multi: bool, weights: Weights | None = None
-) -> HeldOutPredictions:
+def decided(rows: Ints, truth: Bools, probs: Floats, multi: bool, weights: Weights | None = None) -> HeldOutPredictions:
     """From probabilities, (k, labels). Without weights the records are a plain random sample, as gold is taken for."""
     predicted = decide(probs, multi) if len(rows) else np.empty(truth.shape, np.bool_)
     return HeldOutPredictions(
@@ -52,7 +50,7 @@ def decided(
     )
 
 
-def certainty_of(probs: npt.NDArray[np.floating], predicted: Bools, multi: bool) -> Floats:
+def certainty_of(probs: Floats, predicted: Bools, multi: bool) -> Floats:
     """(n,) probability of the likeliest label, or where several may hold that all yes and no are right."""
     if not len(probs):
         return np.empty(0)

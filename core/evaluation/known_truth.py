@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats
 from core.evaluation.held_out import HeldOutPredictions, score_of
 from core.evaluation.metrics import Bin, Confusion, Estimate, Reliability, Score
 from core.evaluation.reporting import FEWEST
-from core.evaluation.scores import Bools, Floats, interval, share_of
+from core.evaluation.scores import interval, share_of
 
 NONE_OF_THEM = "none of them"
 MOST_BINS, PER_BIN = 10, 10

@@ -8,12 +8,10 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged
 from core.models.heads.head import decide
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating[Any]]
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
 VERDICTS = "verdicts.safetensors"
@@ -47,7 +45,7 @@ class OutOfFold:
     labels: Ints
 
 
-def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None = None) -> None:
+def write_held_out(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None = None) -> None:
     """Sorted by record; a record is there once. held_out: those of the rows that training held out."""
     from safetensors.numpy import save_file
 
@@ -60,7 +58,7 @@ def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None 
     save_file(entries, folder / JUDGED)
 
 
-def read_judged(folder: Path, labels: int) -> HeldOut | None:
+def read_held_out(folder: Path, labels: int) -> HeldOut | None:
     """None for a model that kept nothing, as a round's. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / JUDGED)
     if stored is None:
@@ -126,7 +124,7 @@ class StoredPredictions:
 
 def read_stored(folder: Path, labels: int) -> StoredPredictions:
     """Raises Damaged for a file that does not fit the labels."""
-    return StoredPredictions(read_crossed(folder, labels), read_judged(folder, labels))
+    return StoredPredictions(read_crossed(folder, labels), read_held_out(folder, labels))
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ class Predictions:
     """Of n records. probs, predicted: (n, labels). known: (n,) False where the model learnt from the record, and only
     what heads that had not seen it decided is known; the probs of such a row mean nothing."""
 
-    probs: npt.NDArray[np.float32]
+    probs: Floats
     predicted: Bools
     known: Bools
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import Ints
 from core.errors import BadInput, Refused
 from core.evaluation.encoder_quality import MOST
 from core.jobs.bundle import Bundle, Report, write_json
-from core.models.heads.neighbour_graph import Ints
 from core.project import Project
 from core.registry.champions import CHAMPION
 from core.registry.evaluation_jobs import (

@@ -7,13 +7,13 @@ from functools import lru_cache
 import duckdb
 import numpy as np
 
+from core.arrays import Bools
 from core.errors import Damaged, Refused
 from core.evaluation.audit import Weights, plain
 from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, paired
 from core.evaluation.reporting import FEW
-from core.evaluation.scores import Bools
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.held_out import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth

@@ -10,13 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report
+from core.jobs.bundle import Bundle, Report, Resources
 from core.jobs.states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.registry.push_job import PUSH, PushParams, PushResult
 from core.reports.export import write_export
 from core.store.database import note
+from core.store.tables import quoted
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -51,7 +52,7 @@ def push(  # noqa: PLR0913 - an option is an argument
         write_folder(exported, bundle.path / "in" / "model", report)
         if labels:
             _write_labels(project, bundle.path / "in" / "dataset")
-        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", {"environment": environment})
+        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
                 note(cursor, who, "push", asdict(result))
@@ -94,7 +95,7 @@ def _write_labels(project: Project, folder: Path) -> None:
     whole = folder / "whole.parquet"
     if not write_export(project, whole, "parquet", "labels", card=True):
         raise Refused("There is no settled label to push. Push the model alone, or label some records first.")
-    source, target = (str(path).replace("'", "''") for path in (whole, folder / LABELS))
+    source, target = quoted(whole), quoted(folder / LABELS)
     with project.store.reading() as cursor:
         cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
     card = folder / "whole.parquet.card.md"

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools
 from core.errors import Refused
 from core.evaluation.audit import Weights, plain, weigh
 from core.evaluation.held_out import HeldOutPredictions, certainty_of
@@ -37,7 +37,6 @@ from gpu_jobs.work.judging import (
 )
 from gpu_jobs.work.prediction_lines import writing_lines
 
-Bools = npt.NDArray[np.bool_]
 MOST_WORST = 20
 
 

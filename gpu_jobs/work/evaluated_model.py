@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
@@ -20,9 +21,6 @@ from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.training.trainers import read_values
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
 

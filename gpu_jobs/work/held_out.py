@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.evaluation.audit import Bools, Floats, History, Ints, Weights, drawn_only, weigh
+from core.arrays import Bools, Floats, Ints
+from core.evaluation.audit import History, Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_crossed
 

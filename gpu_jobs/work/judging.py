@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
-from core.data.ingest import Layout, ingest
+from core.data.ingest import ingest
+from core.data.ingest_job import Layout
 from core.errors import BadInput, Refused
 from core.evaluation.audit import Weights
 from core.evaluation.held_out import HeldOutPredictions
@@ -17,10 +18,6 @@ from core.models.out_of_fold import Predictions
 from core.registry.evaluation_jobs import LabelledFile
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 CHUNK = 512
 MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
@@ -107,7 +104,7 @@ def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi
     ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if file.label else 0
-    return Records(path, Path(file.file).name, ingested["records"], labelled, ingested["labels"], multi, by_name=True)
+    return Records(path, Path(file.file).name, ingested.records, labelled, ingested.labels, multi, by_name=True)
 
 
 def _labelled(path: Path) -> int:

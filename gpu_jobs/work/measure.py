@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged, Refused
 from core.evaluation.curve import FILE, MORE, describe, fit_curve, lacking
 from core.evaluation.drift import between_rounds, between_sources, mixes
@@ -19,11 +19,9 @@ from core.models.artifacts import load_head
 from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
 from core.rounds.round_job import PastModel, RoundParams
-from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.held_out import Arrays, read_history
 
-Bools = npt.NDArray[np.bool_]
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
 MOST_SHIFTS = 20

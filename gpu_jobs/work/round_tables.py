@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import Ints
 from core.evaluation.held_out import certainty_of
 from core.models.heads.head import decide
-from core.sampling.pool import Ints
 from gpu_jobs.work.choose import Scored, acquisition, tops
 
 
