@@ -21,7 +21,8 @@ MOST = 10_000
 Detail = Mapping[str, object]
 
 QUIET = {
-    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "rechoose", "check", "follow"),
+    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
+    *("rechoose", "check", "follow"),
     "integrity",
     "people",
 }

@@ -13,7 +13,7 @@ from core.models.artifacts import INFO, INSIDE, check_model
 from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
-from core.registry.cards import Subject, model_card, model_row, public_name, training_info
+from core.registry.cards import Subject, model_card, public_name, stored_model, training_info
 from core.registry.champions import find_model, require_files
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
@@ -38,7 +38,17 @@ class Exported:
         return sum(path.stat().st_size for path in self.files.values()) + sum(map(len, self.texts.values()))
 
 
-def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExportedModel:
+    """path: the folder or the zip."""
+
+    model: str
+    path: str
+    files: int
+    bytes: int
+
+
+def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> ExportedModel:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
 
     model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. The README
@@ -62,7 +72,7 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
     except OSError as error:
         raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
     count = len(exported.files) + len(exported.texts)
-    return {"model": exported.model, "path": str(target), "files": count, "bytes": exported.size}
+    return ExportedModel(exported.model, str(target), count, exported.size)
 
 
 def _usual_place(project: Project, model: str) -> Path:
@@ -78,17 +88,15 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     """
     matches = find_model(project, model or "champion")
     require_files(project, matches)
-    folder, row = project.models / matches, model_row(project, matches)
+    folder, row = project.models / matches, stored_model(project, matches)
     manifest = check_model(folder)
     if _HEAD not in manifest["files"]:
-        raise Refused(
-            f"{matches} judges texts with {public_name(row['encoder'])} as it is; it has no files to give away."
-        )
-    encoder = _encoder_folder(project, folder, manifest["encoder"] or row["encoder"])
+        raise Refused(f"{matches} judges texts with {public_name(row.encoder)} as it is; it has no files to give away.")
+    encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
     subject = Subject(row, manifest, folder, form, place)
-    about = _about(project, subject, "." if encoder else row["encoder"], files.get(FEATURES))
+    about = _about(project, subject, "." if encoder else row.encoder, files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, subject)}
     return Exported(matches, subject, {name: path for name, path in files.items() if name not in texts}, texts)
 
@@ -124,7 +132,7 @@ def _about(project: Project, subject: Subject, encoder: str, features: Path | No
     manifest = subject.manifest
     return {
         "schema": 1,
-        "model": subject.row["id"],
+        "model": subject.row.id,
         "labels": [{"id": label, "name": names.get(label, label)} for label in manifest["labels"]],
         "multi": manifest["multi"],
         "temperature": manifest["temperature"],

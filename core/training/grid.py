@@ -12,7 +12,8 @@ from typing import Any
 
 from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
-from core.evaluation.reporting import STRATA, in_words, shown_scores
+from core.evaluation.metrics import Metrics
+from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
@@ -182,8 +183,8 @@ def _outcome(run: Mapping[str, Any]) -> Outcome:
 
 
 def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Outcome, runs: int) -> str:
-    metrics = winner["metrics"]
-    scores = {stratum: shown_scores(metrics[stratum])["macro_f1"] for stratum in STRATA if metrics.get(stratum)}
+    metrics = from_json(Metrics, winner["metrics"], "The metrics of a run")
+    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := metrics.on(stratum))}
     judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
     return (
         f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
