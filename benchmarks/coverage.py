@@ -24,12 +24,13 @@ import numpy as np
 
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
-from core.evaluation.audit import Bools, History, Ints, plain, weigh
+from core.arrays import Bools, Floats, Ints
+from core.evaluation.audit import History, plain, weigh
 from core.evaluation.scores import FEW, Estimate, Score, macro_f1, score, share
 from core.models.heads.head import LabelledVectors, NeighbourGraph, cross_fit, fit_uncalibrated, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
-from core.sampling.pool import Floats, Pool
+from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 

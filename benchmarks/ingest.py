@@ -19,7 +19,8 @@ from typing import Any
 import duckdb
 
 from benchmarks.make_large import make_large
-from core.loop import create_project, import_file
+from core.data.file_import import ImportSummary, import_file
+from core.loop import create_project
 from core.project import open_project
 from gpu_jobs.runners.local import LocalRunner
 
@@ -35,7 +36,7 @@ class Measured:
     megabytes: float
 
 
-def measure_import(folder: Path, file: Path, *, near_duplicates: bool) -> tuple[Measured, Measured, dict[str, Any]]:
+def measure_import(folder: Path, file: Path, *, near_duplicates: bool) -> tuple[Measured, Measured, ImportSummary]:
     """Reading (a job in a process of its own, with its start), storing (the owner), and the counts."""
     create_project(folder, [])
     project = open_project(folder, LocalRunner())
@@ -101,7 +102,7 @@ def main() -> None:
         f" {peer / total:.0f} |"
     )
     print(f"| csv.DictReader and executemany, scaled up from 20,000 | {peer:.0f} | | | {args.rows / peer:,.0f} | 1 |")
-    print({key: value for key, value in counts.items() if key != "report"}, counts["report"]["near_duplicates"])
+    print(counts)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.make_large import LABELS, make_large
 from core import loop
+from core.data.file_import import import_file
 from core.explore.browse import find
 from core.explore.filters import Search, conditions
 from core.explore.record_detail import neighbours, record_detail
@@ -43,7 +44,7 @@ def make_project(folder: Path, rows: int) -> None:
     make_large(file, rows)
     loop.create_project(folder, LABELS)
     project = open_project(folder, InProcessRunner())
-    loop.import_file(project, lambda *_: None, file=str(file), text=["text"], id="id", label="label", split="split")
+    import_file(project, lambda *_: None, file=str(file), text=["text"], id="id", label="label", split="split")
     with project.store.transaction() as cursor:
         _fill(cursor, rows)
     _write_vectors(project, rows)

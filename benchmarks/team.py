@@ -19,6 +19,7 @@ from statistics import median, quantiles
 from annotation import server
 from app.http.webhook_routes import register
 from core import loop
+from core.data.file_import import import_file
 from core.project import Project, open_project
 from gpu_jobs.runners.local import InProcessRunner
 from tests.argilla_server import ArgillaServer, quiet
@@ -39,7 +40,7 @@ def make_project(folder: Path, records: int) -> Project:
         for number in range(records * 2)
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    loop.import_file(project, quiet, file=str(file), text=["text"], id="id", meta=["source"])
+    import_file(project, quiet, file=str(file), text=["text"], id="id", meta=["source"])
     queue(project, 0, records)
     return project
 

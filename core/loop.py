@@ -1,6 +1,5 @@
 """The verbs of the loop: import, encode, choose, learn. What the command line, the HTTP API and the pages all call."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from inspect import signature
@@ -13,19 +12,16 @@ from core.backup.archives import write_archive
 from core.backup.backups import back_up
 from core.backup.integrity import check_tables
 from core.config.settings import Settings, write_settings
-from core.config.taxonomy import look_alikes, make_taxonomy
-from core.data import records
+from core.config.taxonomy import make_taxonomy
 from core.data.encoding import encode, encode_if_needed
-from core.data.import_parts import begin_import, finish_imports, go_on
+from core.data.file_import import import_file
 from core.erasure.erase import erase
-from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.errors import BadInput
 from core.exchange.pull import sync
 from core.exchange.push import push as team_push
 from core.explore.label_errors import inspect
 from core.explore.maps import project_map
-from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
-from core.labelling import taxonomy_versions
+from core.jobs.bundle import Report
 from core.labelling.calibrating import calibrate
 from core.labelling.gold import UNASKED_TEST
 from core.people.audit_log import history, note_verb
@@ -52,8 +48,6 @@ from core.training.launch import job_retry
 from core.training.train import train
 from core.training.watching import follow, job, jobs
 
-INGEST: JobKind[dict[str, Any], dict[str, Any]] = JobKind("ingest", dict, dict)
-
 
 def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it."""
@@ -66,68 +60,6 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
     folder.mkdir(parents=True, exist_ok=True)
     name = folder.resolve().name
     write_settings(folder, Settings(name=name, multi=multi, taxonomy=make_taxonomy(labels)))
-
-
-def import_file(
-    project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Any
-) -> dict[str, Any]:
-    """Reads a file in a job, then takes all of it in or nothing. options: as `core.data.ingest` names them.
-
-    Once it is decided that it comes in, it can no longer be stopped: see `core.data.import_parts`.
-    """
-    settings = project.settings()
-    if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
-        options |= {"text": options.get("text") or ["text"], "id": options.get("id") or "id"}
-    known = list(settings.taxonomy.ids)
-    params = {**options, "file": str(Path(file).resolve()), "multi": settings.multi, "known": known}
-    bundle = project.jobs.prepare(INGEST, params)
-    try:
-        matches = project.jobs.run(bundle, INGEST, report, f"Reading {Path(file).name}")
-        report("Storing", 0, 1)
-    except Cancelled:
-        bundle.empty()
-        raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
-    except RondoError as error:
-        project.jobs.refuse(bundle, error)
-        raise
-    with project.storing:  # one file at a time: its records are numbered before they come in
-        finish_imports(project.store, project.folder, project.holding_settings)
-        try:
-            alike = _accept(project, bundle, matches, add_labels=add_labels)
-        except RondoError as error:
-            project.jobs.refuse(bundle, error)
-            raise
-        counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
-    project.desk.reload()
-    return {**counts, "annotators": matches.get("annotators", 0), "look_alikes": alike, "report": matches}
-
-
-def _showing_new_records(project: Project, report: Report) -> Report:
-    def report_part(what: str, done: int, total: int) -> None:
-        project.desk.more_records()
-        report(what, done, total)
-
-    return report_part
-
-
-def _accept(project: Project, bundle: Bundle, matches: dict[str, Any], *, add_labels: bool) -> list[list[str]]:
-    """Decides that the file comes in, or raises why not; returns the labels that look alike.
-
-    Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
-    """
-    with project.store.reading() as cursor:
-        sizes = records.number_records(cursor, bundle.path / "out", matches["file"])
-    with project.changing_settings() as (current, cursor):
-        if current.multi != json.loads((bundle.path / "job.json").read_text(encoding="utf-8"))["params"]["multi"]:
-            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
-        if not project.jobs.taken_in(bundle, cursor):
-            raise Refused("This file was taken in already.")
-        taxonomy = records.learn_labels(matches, current, add=add_labels)
-        requested = taxonomy_versions.adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
-        begin_import(cursor, bundle, requested, sizes)
-        if requested != current:
-            project.save_settings(requested)
-    return look_alikes(label.name for label in requested.taxonomy.active) if matches.get("labels") else []
 
 
 def next_batch(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:

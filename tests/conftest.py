@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy: threads that wait
 
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.jobs.kinds import JobKind
 from core.project import Project, open_project
 from core.store.database import Store
@@ -131,7 +132,7 @@ def encoded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loop.create_project(folder, list(TOPICS))
     project = open_project(folder, InProcessRunner())
     file = write_csv(folder.parent / "topics.csv", 60, labelled=False)
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     project.close()
     return folder

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.auto_label.accepting import auto
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.labelling.bulk import label_many
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
@@ -66,10 +67,10 @@ def test_answer_and_labels_agree_whoever_writes_them(
     correct(project, labelled, list(truth[labelled]), "cleo")
     named = tmp_path / "named.csv"
     named.write_text("id,text,who,topic\nc0,A text about cake.,dan,food\nc0,A text about cake.,eve,music\n")
-    loop.import_file(project, quiet, file=str(named), text=["text"], id="id", label="topic", annotator="who")
+    import_file(project, quiet, file=str(named), text=["text"], id="id", label="topic", annotator="who")
     unnamed = tmp_path / "unnamed.csv"
     unnamed.write_text("id,text,topic\nm0,Some soup for the witness.,food\nm1,A piano in the fog.,\n")
-    loop.import_file(project, quiet, file=str(unnamed), text=["text"], id="id", label="topic")
+    import_file(project, quiet, file=str(unnamed), text=["text"], id="id", label="topic")
     heard = Event("argilla:1", "m1", "submit", ("music",), source=ARGILLA, origin="d")
     assert project.desk.receive([("fay", heard)]) == {"argilla:1": "stored"}
     loop.next_batch(project, quiet, size=3)

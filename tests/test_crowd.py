@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core import loop, simulate
+from core.data.file_import import ImportSummary, import_file
 from core.errors import BadInput
 from core.explore.label_errors import flagged, inspect
 from core.explore.record_detail import record_detail
@@ -51,8 +52,8 @@ def empty(tmp_path: Path) -> Any:
     opened.close()
 
 
-def bring(project: Project, folder: Path, rows: Sequence[Row], *more: str, **options: Any) -> dict[str, Any]:
-    return loop.import_file(project, quiet, file=str(write(folder / "crowd.jsonl", rows, *more)), **CROWD | options)
+def bring(project: Project, folder: Path, rows: Sequence[Row], *more: str, **options: Any) -> ImportSummary:
+    return import_file(project, quiet, file=str(write(folder / "crowd.jsonl", rows, *more)), **CROWD | options)
 
 
 def settled(project: Project) -> dict[str, tuple[str, str, str]]:
@@ -62,7 +63,7 @@ def settled(project: Project) -> dict[str, tuple[str, str, str]]:
 
 def test_answers_in_a_file_are_peoples_and_settle_by_the_rule(empty: Project, tmp_path: Path) -> None:
     result = bring(empty, tmp_path, ROWS)
-    assert (result["rows"], result["added"], result["labelled"], result["answers"], result["annotators"]) == (
+    assert (result.rows, result.added, result.labelled, result.answers, result.annotators) == (
         3,
         3,
         0,
@@ -81,7 +82,7 @@ def test_the_same_file_again_changes_nothing(empty: Project, tmp_path: Path) -> 
     bring(empty, tmp_path, ROWS)
     before = empty.store.query("select * from responses order by event_id")
     result = bring(empty, tmp_path, ROWS[::-1])
-    assert (result["added"], result["answers"]) == (0, 5)
+    assert (result.added, result.answers) == (0, 5)
     assert empty.store.query("select * from responses order by event_id") == before
 
 
@@ -99,7 +100,7 @@ def test_a_record_that_people_answered_in_a_file_is_not_chosen_again(empty: Proj
 def test_known_answers_make_gold_that_no_vote_changes(empty: Project, tmp_path: Path) -> None:
     rows = [(*row, {"1": "food", "2": "food", "3": ""}[row[0]]) for row in ROWS]
     result = bring(empty, tmp_path, rows, "known", gold="known")
-    assert (result["made_gold"], result["not_gold"], result["labelled"]) == (2, 0, 2)
+    assert (result.made_gold, result.not_gold, result.labelled) == (2, 0, 2)
     assert settled(empty) == {"1": ("food", "single", "gold"), "2": ("food", "single", "gold")}
     answers = empty.store.query("select distinct annotator, source, origin from responses order by 1")
     assert answers == [
@@ -117,14 +118,14 @@ def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_
 ) -> None:
     bring(empty, tmp_path, ROWS)
     rows = [(*row, "food") for row in ROWS]
-    assert bring(empty, tmp_path, rows[:1], "known", gold="known")["made_gold"] == 1
+    assert bring(empty, tmp_path, rows[:1], "known", gold="known").made_gold == 1
     with empty.store.transaction() as cursor:
         cursor.execute(
             "insert into jobs (id, kind, state, made_at, params) values ('j', 'round', 'running', '2100-01-01', '{}')"
         )
         cursor.execute("insert into queue values (2, 1, 0, false, false, null, null, null, null, null)")
     result = bring(empty, tmp_path, rows, "known", gold="known")
-    assert (result["made_gold"], result["not_gold"]) == (1, 2)
+    assert (result.made_gold, result.not_gold) == (1, 2)
     assert settled(empty)["3"] == ("food", "single", "file")
 
 
@@ -188,7 +189,7 @@ def test_several_labels_of_one_answer_are_one_answer_in_any_order(tmp_path: Path
     opened = open_project(tmp_path / "multi", InProcessRunner())
     rows = [("1", "x", "rain|cheese", "ann"), ("1", "x", "cheese|rain", "ann"), ("1", "x", "cheese|rain", "bob")]
     result = bring(opened, tmp_path, rows)
-    assert (result["answers"], result["report"]["repeated_answers"]) == (2, 1)
+    assert (result.answers, result.report.repeated_answers) == (2, 1)
     assert opened.store.query("select labels, how from settled") == [(["cheese", "rain"], "majority")]
     opened.close()
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
+from core.arrays import Floats
 from core.errors import Refused
-from core.evaluation.curve import Floats, Forecast, describe, fit_curve, lacking, paired, walk
+from core.evaluation.curve import Forecast, describe, fit_curve, lacking, paired, walk
 
 LABELS = np.array([40, 80, 120, 160, 200, 240, 280, 320])
 

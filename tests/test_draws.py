@@ -7,6 +7,7 @@ import pytest
 
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.evaluation.audit import weigh
 from core.labelling.bulk import label_many
 from core.labelling.corrections import correct
@@ -64,7 +65,7 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     loop.next_batch(project, quiet, size=12, audit_share=0.5, spare=0)
     simulate.answer(project, truth, 12)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     loop.fit(project, quiet)
     model = newest_model(project)
@@ -91,7 +92,7 @@ def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Proje
 def test_labels_that_came_with_a_file_teach_but_are_no_part_of_the_claim(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "known.csv"
     file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked_records(project))
     assert len(rows) == 0
@@ -103,7 +104,7 @@ def test_records_imported_while_a_batch_is_chosen_do_not_count_as_seen_by_it(pro
     """What a draw could take from is what had a vector then, not what was there when its result was taken in."""
     loop.next_batch(project, quiet, size=6, audit_share=1.0, spare=0)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     with project.store.transaction() as cursor:
         cursor.execute("update batches set made_at = made_at + interval 1 hour")
     with project.store.reading() as cursor:
@@ -130,7 +131,7 @@ def test_a_second_look_does_not_change_when_a_record_left_the_pool(project: Proj
 def test_a_label_from_a_file_stays_outside_when_a_person_looks_at_it_again(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "known.csv"
     file.write_text("id,text,topic,split\nk1,Old bread is hard.,food,train\nk2,A drum is loud.,music,train\n")
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     correct(project, "k1", ("music",), "bob")
     with project.store.reading() as cursor:
         rows, history = read_history(cursor, asked_records(project))
@@ -147,7 +148,7 @@ def test_audit_records_without_a_label_that_counts_and_later_imports_are_named(
     project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
     loop.fit(project, quiet)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     result = " ".join(caveats(project))
     assert "2 audit records are not in the figures: 0 were answered without settling a label, 1 flagged" in result
     assert "24 records were imported after the newest audit" in result

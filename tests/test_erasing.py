@@ -16,6 +16,7 @@ import pytest
 
 from core import loop, simulate
 from core.backup.stored_tables import broken_rules
+from core.data.file_import import import_file
 from core.erasure.erase import erase
 from core.errors import BadInput, Refused
 from core.explore.maps import open_map, project_map
@@ -55,7 +56,7 @@ def told(played: Path, tmp_path: Path) -> Iterator[Project]:
     project = open_project(tmp_path / "project", InProcessRunner(), RUNNERS)
     rows = [{"id": ID, "text": TEXT}, {"id": "twin", "text": TEXT}, {"id": "last", "text": "The last one."}]
     (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    loop.import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
+    import_file(project, quiet, file=str(tmp_path / "more.jsonl"), text=["text"], id="id")
     truth = {f"r{number}": (topic,) for number, (_, topic) in enumerate(sentences(60))}
     truth |= {ID: ("food",), "last": ("food",)}
     simulate.play(project, truth, simulate.Budget(1, 60, "random"), quiet)
@@ -95,7 +96,7 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
     with told.store.reading() as cursor:
         assert broken_rules(cursor) == []
     (tmp_path / "new.csv").write_text("id,text\nnew,A new one about cheese.\n", encoding="utf-8")
-    loop.import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
+    import_file(told, quiet, file=str(tmp_path / "new.csv"), text=["text"], id="id")
     assert told.store.one("select n from records where id = 'new'") == 63
     assert loop.play_round(told, quiet, size=5).labels
     status = loop.show_status(told, quiet)

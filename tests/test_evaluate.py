@@ -18,7 +18,7 @@ from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
 from core.models.artifacts import Making, check_model, load_head, seal_model
 from core.models.in_use import active_model
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
 from core.registry.evaluate import _hand_over, compare, evaluate, saved_evaluations
 from core.reports.errors import calibration
@@ -258,7 +258,7 @@ def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judg
         probs[row, (head.labels.index(label) + (row == 0)) % 3] = 0.8  # one miss
     folder = judged.models / "made"
     folder.mkdir()
-    write_judged(folder, np.array([n for n, _ in rows]), probs)
+    write_held_out(folder, np.array([n for n, _ in rows]), probs)
     info = {"held_out": [n for n, _ in rows], "label_names": {}}
     seal_model(folder, Making("setfit", "all-MiniLM-L6-v2", head.labels, False, info), head)
     result = evaluate(judged, quiet, model=str(folder), on="split")

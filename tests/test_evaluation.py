@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from core.arrays import Bools
 from core.evaluation.audit import Weights, plain
 from core.evaluation.known_truth import ScoredRecords, confusion, evaluate, rank_of_truth, reliability, top_accuracy
-from core.evaluation.scores import MANY, Bools, alike, score
+from core.evaluation.scores import MANY, alike, score
 
 Probs = np.ndarray
 ROWS = some.lists(some.tuples(some.integers(0, 3), some.lists(some.floats(0, 1), min_size=4, max_size=4)), min_size=1)

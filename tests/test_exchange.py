@@ -10,6 +10,7 @@ import pytest
 
 from annotation.home import team_folder
 from core import loop
+from core.data.file_import import import_file
 from core.erasure.erase import erase
 from core.errors import Refused
 from core.exchange.exchange_state import read_exchange
@@ -357,7 +358,7 @@ def test_a_record_that_is_erased_is_in_no_file_of_argilla_and_the_others_stay(
     team: Team, project: Project, tmp_path: Path
 ) -> None:
     (tmp_path / "one.csv").write_text("id,text\nmrs,Mrs Zyxwvutsrq of Elm Street\n", encoding="utf-8")
-    loop.import_file(project, quiet, file=str(tmp_path / "one.csv"), text=["text"], id="id")
+    import_file(project, quiet, file=str(tmp_path / "one.csv"), text=["text"], id="id")
     loop.next_batch(project, quiet, size=60)
     push(project)
     home = team_folder(team.server.project)

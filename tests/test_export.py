@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from core import loop
 from core.config.taxonomy import clean_name, number_key
+from core.data.ingest_job import IngestParams, Layout
 from core.data.label_cells import MISSING_WORDS
 from core.errors import BadInput, Refused
 from core.labelling.changes import change_settings
@@ -51,8 +52,7 @@ def stored(records: list[Record]) -> duckdb.DuckDBPyConnection:
 
 def imported(file: Path, folder: Path) -> list[Record]:
     """What an import makes of the file."""
-    params = {"file": str(file), "text": ["text"], "id": "id", "label": "label"}
-    ingest(folder, params, lambda done, total: None)
+    ingest(folder, IngestParams(str(file), Layout(("text",), "label", "id")), lambda done, total: None)
     query = f"select id, text, label from read_parquet('{folder / 'out' / 'records.parquet'}') order by position"
     return DATABASE.execute(query).fetchall()
 

@@ -1,16 +1,15 @@
 """What becomes of a job whose runner is silent, late or wrong: cancelled stays cancelled, lost is not failed."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from core.errors import Cancelled, Refused
-from core.jobs.bundle import Bundle, Sight
-from core.models.out_of_fold import write_judged
+from core.jobs.bundle import Bundle, Handle, Resources, Sight
+from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
@@ -27,25 +26,25 @@ class FarRunner(InProcessRunner):
     def __init__(self) -> None:
         self.reachable, self.begun, self.stopped, self.forgotten = True, 0, 0, 0
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         self.begun += 1
-        return {"call": self.begun}
+        return Handle(call=str(self.begun))
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         if not self.reachable:
             return Sight("lost", "Nobody answers.")
         if self.stopped:
             return Sight("failed", "terminated")
         if not (bundle / "result.json").exists():
-            super().start(bundle, {})
+            super().start(bundle, Resources())
         return super().look(bundle, handle)
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         if not self.reachable:
             raise Refused("Nobody answers, so it may still run.")
         self.stopped += 1
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         if not self.reachable:
             raise Refused("Its texts may still lie there: nobody answers.")
         self.forgotten += 1
@@ -124,8 +123,8 @@ def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(taught
 def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunner) -> None:
     job = begin(taught)
     bundle = Bundle(taught.folder / "jobs" / job)
-    InProcessRunner().start(bundle.path, {})
-    write_judged(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
+    InProcessRunner().start(bundle.path, Resources())
+    write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     follow(taught, quiet)
     assert "lost or changed on the way" in entry(taught, job)["message"]
     assert job_retry(taught, quiet, job=job)["state"] == "queued"
@@ -176,7 +175,7 @@ def test_a_job_that_was_cancelled_before_it_began_never_begins(taught: Project, 
     with taught.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far', state = 'cancelled' where id = ?", [bundle.path.name])
     with pytest.raises(Cancelled, match="before it began"):
-        submit(taught, bundle, far, {}, "draft")
+        submit(taught, bundle, far, Resources(), "draft")
     assert far.begun == 0
 
 

@@ -10,10 +10,11 @@ import pytest
 from app.cli.models_text import LINES
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.changes import change_settings
 from core.models.in_use import active_model
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
@@ -77,7 +78,7 @@ def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_wou
     message = read_said(guessing, challenger, truth).labels.astype(np.float32)
     wrong = np.flatnonzero(truth.audit & (message != truth.labels).any(axis=1))[0]
     message[wrong] = truth.labels[wrong]
-    write_judged(guessing.models / challenger, truth.rows, message)
+    write_held_out(guessing.models / challenger, truth.rows, message)
     verdict = gate(guessing, model=challenger)
     assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
     assert not verdict["passes"]
@@ -162,7 +163,7 @@ def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judg
     )
     lines = [f'"{text.upper()}",food,test', '"A soup that nobody has cooked before.",food,test']
     (tmp_path / "gold.csv").write_text("text,topic,split\n" + "\n".join(lines) + "\n", encoding="utf-8")
-    loop.import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
+    import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
     encode(two, quiet)
     with two.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)

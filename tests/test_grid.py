@@ -2,10 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from core import simulate
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Sight
+from core.jobs.bundle import Handle, Resources, Sight
 from core.project import Project, open_project
 from core.training.entries import entry
 from core.training.following import job_cancel
@@ -115,23 +114,23 @@ class SlowRunner(InProcessRunner):
     stopped: set[str] = field(default_factory=set)
     most: int = 0
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         self.looks[bundle.name] = 0
         self.most = max(self.most, len(self.looks))
-        return {}
+        return Handle()
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         if bundle.name in self.stopped:
             return Sight("cancelled")
         if (looks := self.looks.get(bundle.name, 0)) < 1:
             self.looks[bundle.name] = looks + 1
             return Sight("running")
         if not (bundle / "result.json").exists():
-            super().start(bundle, {})
+            super().start(bundle, Resources())
             self.looks.pop(bundle.name)
         return super().look(bundle, handle)
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         self.stopped.add(bundle.name)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core import loop
+from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.project import Project, open_project
 from core.registry.hub_push import check_repo, push
@@ -81,7 +82,7 @@ def test_a_repository_that_is_public_or_holds_something_else_is_left_alone(ready
 
 
 def test_labels_become_a_dataset_with_the_data_card_and_without_names(ready: Project, hub: Hub, tmp_path: Path) -> None:
-    loop.import_file(ready, quiet, file=str(write_csv(tmp_path / "t.csv", 10)), text=["text"], label="topic")
+    import_file(ready, quiet, file=str(write_csv(tmp_path / "t.csv", 10)), text=["text"], label="topic")
     result = send(ready, labels=True)
     there = hub.repositories["datasets", f"{REPO}-labels"]
     assert there.private

@@ -12,6 +12,7 @@ import pytest
 
 from core import loop
 from core.config.settings import FILE
+from core.data.file_import import import_file
 from core.errors import Cancelled
 from core.jobs.bundle import Report
 from core.labelling.leases import Holder
@@ -81,8 +82,8 @@ def test_a_row_is_answered_while_the_rest_of_its_file_comes_in_and_the_answer_st
         events = tuple(Event(f"e{id}", id, "submit", ("b",)) for id in (reply.cards[0].id, "r0"))
         assert set(project.desk.exchange(holder, QueueRequest(events)).statuses.values()) == {"stored"}
 
-    counts = loop.import_file(project, in_the_middle(answer), file=str(large), **COLUMNS)
-    assert (counts["added"], counts["duplicates"], counts["labelled"]) == (ROWS, ROWS // 2, ROWS * 2 // 3)
+    counts = import_file(project, in_the_middle(answer), file=str(large), **COLUMNS)
+    assert (counts.added, counts.duplicates, counts.labelled) == (ROWS, ROWS // 2, ROWS * 2 // 3)
     assert project.store.query("select labels, stratum from settled where n = 0") == [(["b"], "chosen")]
     assert project.store.one("select count(*) from settled where stratum = 'chosen'") == 2
     assert project.store.query(
@@ -91,9 +92,9 @@ def test_a_row_is_answered_while_the_rest_of_its_file_comes_in_and_the_answer_st
 
 
 def test_new_and_known_records_of_one_file_are_told_apart(project: Project, tmp_path: Path, large: Path) -> None:
-    loop.import_file(project, quiet, file=str(write(tmp_path / "first.csv", range(ROWS // 4))), **COLUMNS)
-    counts = loop.import_file(project, quiet, file=str(large), **COLUMNS)
-    assert (counts["rows"], counts["added"], counts["known"]) == (ROWS, ROWS - ROWS // 4, ROWS // 4)
+    import_file(project, quiet, file=str(write(tmp_path / "first.csv", range(ROWS // 4))), **COLUMNS)
+    counts = import_file(project, quiet, file=str(large), **COLUMNS)
+    assert (counts.rows, counts.added, counts.known) == (ROWS, ROWS - ROWS // 4, ROWS // 4)
     check_whole(project)
 
 
@@ -105,9 +106,9 @@ def test_stopping_before_the_first_row_is_in_leaves_nothing_and_after_that_the_f
             raise Cancelled("stopped")
 
     with pytest.raises(Cancelled, match="Nothing was imported"):
-        loop.import_file(project, stop, file=str(large), **COLUMNS)
+        import_file(project, stop, file=str(large), **COLUMNS)
     assert not any(project.store.one(f"select count(*) from {table}") for table in ("records", "responses", "imports"))
-    loop.import_file(project, in_the_middle(stop), file=str(large), **COLUMNS)
+    import_file(project, in_the_middle(stop), file=str(large), **COLUMNS)
     check_whole(project)
 
 
@@ -157,6 +158,6 @@ def test_an_import_whose_rows_are_gone_is_written_down_as_cut_short(killed: Path
     assert 0 < rows < ROWS
     [(detail,)] = project.store.query("select detail->>'rows' from audit_log where what = 'import cut short'")
     assert int(detail) == rows
-    loop.import_file(project, quiet, file=str(killed.parent / "large.csv"), **COLUMNS)
+    import_file(project, quiet, file=str(killed.parent / "large.csv"), **COLUMNS)
     check_whole(project)
     project.close()

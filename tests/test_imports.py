@@ -9,8 +9,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from app.cli.import_text import import_lines
+from app.cli.import_file import import_lines
 from core import loop
+from core.data.file_import import ImportSummary, import_file
+from core.data.ingest_job import Contradiction, Contradictions
 from core.errors import BadInput
 from core.labelling.corrections import correct
 from core.labelling.queue import QueueRequest
@@ -49,7 +51,7 @@ def several(tmp_path: Path) -> Iterator[Project]:
     project.close()
 
 
-def bring(project: Project, name: str, rows: Rows, *columns: str, **options: Any) -> dict[str, Any]:
+def bring(project: Project, name: str, rows: Rows, *columns: str, **options: Any) -> ImportSummary:
     """Imports rows of these columns from a file of JSON lines or, by its name, a CSV file."""
     file, names = project.folder.parent / name, columns or ("id", "text", "label")
     if name.endswith(".csv"):
@@ -61,7 +63,7 @@ def bring(project: Project, name: str, rows: Rows, *columns: str, **options: Any
         "text": ["text"],
         **{kind: kind for kind in ("id", "label", "split", "annotator") if kind in names},
     }
-    return loop.import_file(project, quiet, file=str(file), **layout | options)
+    return import_file(project, quiet, file=str(file), **layout | options)
 
 
 def settled(project: Project) -> dict[str, tuple[str, ...]]:
@@ -83,7 +85,7 @@ def test_the_last_file_holds_whatever_it_is_called_and_the_same_again_changes_no
     counts = []
     for name, rows in (("a.csv", HAM), ("b.csv", SPAM), ("a.csv", HAM), ("c.csv", HAM)):
         result = bring(empty, name, rows)
-        counts.append((result["new"], result["changed"], result["same"]))
+        counts.append((result.new, result.changed, result.same))
         assert settled(empty) == {record: (label,) for record, _, label in rows}
     assert counts == [(2, 0, 0), (0, 1, 1), (0, 1, 1), (0, 0, 2)]
     assert empty.store.one("select count(*) from responses") == 4
@@ -96,7 +98,7 @@ def test_people_and_corrections_outweigh_a_later_file_and_the_import_says_so(emp
     correct(empty, "1", [ids["spam"]], "ann")
     result = bring(empty, "b.csv", [("1", "hello there", "ham"), ("2", "buy now", "ham"), ("3", "a third", "ham")])
     assert settled(empty) == {"1": ("spam",), "2": ("ham",), "3": ("ham",)}
-    assert (result["changed"], result["same"], result["contradicted"]) == (1, 2, 1)
+    assert (result.changed, result.same, result.contradicted) == (1, 2, 1)
     assert any("contradict what people answered" in line for line in import_lines(result))
 
 
@@ -137,7 +139,7 @@ def test_words_for_nothing_are_no_label_unless_they_are_a_known_one_or_somebody_
         project = opened(tmp_path / name)
         result = bring(project, f"x{name}", rows)
         assert names_of(project) == ["ham"]
-        assert result["report"]["missing_words"] == dict.fromkeys(words[:6], 1)
+        assert result.report.missing_words == dict.fromkeys(words[:6], 1)
         assert any("NA 1, N/A 1" in line and "--keep-missing-words" in line for line in import_lines(result))
         bring(project, f"x{name}", rows, keep_missing_words=True, add_labels=True)
         assert set(names_of(project)) == {"ham", *words[:6]}
@@ -158,7 +160,7 @@ def test_a_number_is_one_label_however_a_format_writes_it_and_codes_keep_their_z
     bring(project, "b.jsonl", [(7, "text 7", 1.0), (8, "text 8", "01"), (9, "text 9", 10)])
     file = tmp_path / "c.parquet"
     duckdb.connect().execute(f"copy (select 12 as id, 'text 12' as text, 1.0::double as label) to '{file}'")
-    loop.import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
+    import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
     assert [settled(project)[record] for record in ("7", "8", "9", "12")] == [("1",), ("1",), ("10",), ("1",)]
     project.close()
     project = opened(tmp_path / "codes")
@@ -209,7 +211,7 @@ def test_numbers_with_names_in_hugging_face_metadata_come_in_by_name_in_their_or
 ) -> None:
     project = opened(tmp_path / "faces", multi=True)
     write_hugging_face(tmp_path / "a.parquet", feature, labels)
-    loop.import_file(project, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
+    import_file(project, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
     order = [label for (label,) in project.store.query("select id from records order by n")]
     matches = [settled(project).get(record) for record in order]
     assert [one if one is None else tuple(sorted(one)) for one in matches] == names
@@ -221,14 +223,14 @@ def test_numbers_with_names_in_hugging_face_metadata_come_in_by_name_in_their_or
 def test_a_number_that_the_metadata_do_not_name_is_refused(empty: Project, tmp_path: Path) -> None:
     write_hugging_face(tmp_path / "a.parquet", CLASSES, [1, 3])
     with pytest.raises(BadInput, match="row 2, column 'label' holds 3, but its metadata name the labels 0 to 2"):
-        loop.import_file(empty, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
+        import_file(empty, quiet, file=str(tmp_path / "a.parquet"), text=["text"], label="label")
 
 
 def test_labels_that_look_alike_are_named_and_control_characters_refused_with_their_place(empty: Project) -> None:
     result = bring(
         empty, "a.jsonl", [("1", "x", "Spam"), ("2", "y", "spam"), ("3", "z", "ham"), ("4", "w", "ham\u200b")]
     )
-    assert result["look_alikes"] == [["ham", "ham\u200b"], ["Spam", "spam"]]
+    assert result.look_alikes == [["ham", "ham\u200b"], ["Spam", "spam"]]
     assert any("'ham', 'ham\\u200b'" in line for line in import_lines(result))
     with pytest.raises(BadInput, match=r"b.jsonl: row 1 \(line 1\), column 'label': .* control character"):
         bring(empty, "b.jsonl", [("5", "v", "ham\nspam")], add_labels=True)
@@ -243,16 +245,16 @@ def test_a_column_that_hardly_holds_labels_is_doubted_and_a_thousand_need_a_word
     many: Rows = [(f"m{n}", f"more {n}", f"name {n % 1001}") for n in range(3000)]
     with pytest.raises(BadInput, match=r"more than 1,000; name the column .*--many-labels"):
         bring(empty, "c.csv", many, add_labels=True)
-    assert bring(empty, "c.csv", many, add_labels=True, many_labels=True)["labelled"] == 3000
+    assert bring(empty, "c.csv", many, add_labels=True, many_labels=True).labelled == 3000
 
 
 def test_one_text_with_two_labels_is_named_with_its_rows_in_one_file_and_across_files(empty: Project) -> None:
     rows: Rows = [("1", "the parcel", "ham"), ("2", "The parcel ", "spam"), ("3", "buy", "spam"), ("4", "buy", "spam")]
     result = bring(empty, "a.jsonl", rows)
-    assert result["report"]["contradictions"]["examples"] == [{"rows": [1, 2], "labels": ["ham", "spam"]}]
+    assert result.report.contradictions == Contradictions(1, 2, (Contradiction((1, 2), ("ham", "spam")),))
     assert any("contradict each other (rows 1 and 2)" in line for line in import_lines(result))
     result = bring(empty, "b.jsonl", [("5", "buy", "ham"), ("6", "buy", "ham"), ("7", "new", "ham")])
-    assert (result["clashing"], result["report"]["contradictions"]["texts"]) == (2, 0)
+    assert (result.clashing, result.report.contradictions) == (2, Contradictions(0, 0, ()))
     result = bring(empty, "c.jsonl", [("8", "again", "ham"), ("8", "again", "spam")])
     assert any("(rows 1 and 2)" in line and "repeat an id" in line for line in import_lines(result))
 
@@ -264,9 +266,9 @@ def test_none_of_them_comes_back_as_itself_and_nobody_has_looked_too(several: Pr
         file = tmp_path / f"out.{file_format}"
         write_export(several, file, file_format, "all")
         again = opened(tmp_path / file_format, "red", "blue", multi=True)
-        result = loop.import_file(again, quiet, file=str(file), text=["text"], id="id", label="label")
+        result = import_file(again, quiet, file=str(file), text=["text"], id="id", label="label")
         assert settled(again) == settled(several)
-        assert result["report"]["none_of_them"] == 1
+        assert result.report.none_of_them == 1
         again.close()
 
 
@@ -279,7 +281,7 @@ def test_a_split_is_known_in_any_case_and_an_unknown_word_is_named(empty: Projec
     words = ["Test", "TEST ", "train", "Validation", "val", "dev", "valid", "holdout", "NA", ""]
     rows: Rows = [(n, f"text {n}", "ham", word) for n, word in enumerate(words)]
     result = bring(empty, "a.jsonl", rows, "id", "text", "label", "split")
-    assert result["report"]["splits"] == {"validation": 4, "test": 2, "train": 1, "holdout": 1}
+    assert result.report.splits == {"validation": 4, "test": 2, "train": 1, "holdout": 1}
     assert any("no split is called holdout 1" in line for line in import_lines(result))
     assert status(empty)["gold"] == 2
 
@@ -292,7 +294,7 @@ def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_as
     before = set(known_now(project, project.settings())[0]["train_rows"].tolist())
     rows: Rows = [(*row, "test") for row in (*taught[:8], taught[25])] + [(*taught[30][:2], None, "test")]
     result = bring(project, "gold.jsonl", rows, "id", "text", "label", "split")
-    assert (result["declared_gold"], result["stopped_teaching"]) == (10, 8)
+    assert (result.declared_gold, result.stopped_teaching) == (10, 8)
     assert any("10 records that were here before are gold now; 8 of them taught" in x for x in import_lines(result))
     gold = {n for (n,) in project.store.query("select n from records where split = 'test'")}
     arrays = known_now(project, project.settings())[0]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.formats.reading import BATCH_ROWS
+from core.data.ingest_job import ExactDuplicates, FileReport, IngestParams, Layout, RepeatedIds
 from core.data.ledger import normalise, normalised_hashes
 from core.errors import BadInput
 from gpu_jobs.work.ingest import ingest
@@ -22,9 +23,15 @@ def silent(done: int, total: int) -> None:
     """Nobody looks at the progress."""
 
 
-def read(folder: Path, file: Path, **params: Any) -> list[dict[str, Any]]:
+def report_of(folder: Path, file: Path, *, near_duplicates: bool = False, **columns: Any) -> FileReport:
+    """Reads the file into the bundle at `folder`."""
+    layout = Layout(**{"text": ("text",), **columns})
+    return ingest(folder, IngestParams(str(file), layout, near_duplicates), silent)
+
+
+def read(folder: Path, file: Path, **columns: Any) -> list[dict[str, Any]]:
     """The records of an import, as rows."""
-    ingest(folder, {"file": str(file), "text": ["text"], **params}, silent)
+    report_of(folder, file, **columns)
     table = duckdb.connect().execute("select * from read_parquet(?)", [str(folder / "out" / "records.parquet")])
     names = [column[0] for column in table.description or []]
     return [dict(zip(names, row, strict=True)) for row in table.fetchall()]
@@ -139,15 +146,16 @@ def test_several_labels_come_joined_or_as_a_list_and_are_counted_one_by_one(tmp_
     )
     rows = read(tmp_path, file, label="label", multi=True)
     assert [row["label"] for row in rows] == ["a|b", "b|c", None]
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["labels"] == {"b": 2, "a": 1, "c": 1}
+    assert report_of(tmp_path, file, label="label", multi=True).labels == {"b": 2, "a": 1, "c": 1}
 
 
 def test_a_label_is_written_in_one_way_however_the_file_writes_it(tmp_path: Path) -> None:
     names = ["spam\t", " cafe\u0301 ", "café", "caf\u00e9|spam\u00a0|café||", "\u3000", " | "]
     lines = "".join(json.dumps({"text": f"text {n}", "label": name}) + "\n" for n, name in enumerate(names))
-    rows = read(tmp_path, write(tmp_path / "a.jsonl", lines), label="label", multi=True)
+    file = write(tmp_path / "a.jsonl", lines)
+    rows = read(tmp_path, file, label="label", multi=True)
     assert [row["label"] for row in rows] == ["spam", "café", "café", "café|spam", None, None]
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["labels"] == {"café": 3, "spam": 2}
+    assert report_of(tmp_path, file, label="label", multi=True).labels == {"café": 3, "spam": 2}
 
 
 def test_importing_the_same_file_again_gives_the_same_ids_and_repeats_are_told_apart(tmp_path: Path) -> None:
@@ -165,24 +173,23 @@ def test_exact_duplicates_are_found_by_what_a_reader_sees(tmp_path: Path) -> Non
     )
     rows = read(tmp_path, file)
     assert rows[0]["hash"] == rows[1]["hash"] != rows[2]["hash"] == rows[3]["hash"] == rows[4]["hash"]
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert report["exact_duplicates"] == {"groups": 2, "extra": 3}
-    assert (report["rows"], report["records"]) == (6, 6)
+    report = report_of(tmp_path, file)
+    assert report.exact_duplicates == ExactDuplicates(groups=2, extra=3)
+    assert (report.rows, report.records) == (6, 6)
 
 
 def test_a_given_id_with_the_same_text_is_one_record_and_another_label_is_told(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "id,text,label\n1,x,a\n1,x,a\n2,y,b\n1,x,b\n")
     rows = read(tmp_path, file, id="id", label="label")
-    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    report = report_of(tmp_path, file, id="id", label="label")
     assert [(row["position"], row["id"], row["label"]) for row in rows] == [(0, "1", "a"), (2, "2", "b")]
-    assert (report["rows"], report["records"], report["repeated_ids"]) == (4, 2, {"rows": 2, "other_label": 1})
-    assert report["labels"] == {"a": 1, "b": 1}
+    assert (report.rows, report.records, report.repeated_ids) == (4, 2, RepeatedIds(rows=2, other_label=1))
+    assert report.labels == {"a": 1, "b": 1}
 
 
 def test_rows_of_empty_fields_are_counted_and_an_array_longer_than_a_piece_is_read_whole(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "text,l\nx,\n,\n, \n\ny,\n" + ",\n" * BATCH_ROWS)
-    read(tmp_path / "1", file)
-    assert json.loads((tmp_path / "1" / "out" / "report.json").read_text())["blank_rows"] == BATCH_ROWS + 2
+    assert report_of(tmp_path / "1", file).blank_rows == BATCH_ROWS + 2
     rows = [{"text": f"text {n} " + "x" * (n % 97) * 40, "id": n} for n in range(3 * BATCH_ROWS)]
     file = write(tmp_path / "a.json", json.dumps(rows, indent=1))
     assert [row["text"] for row in read(tmp_path / "2", file, id="id")] == [row["text"] for row in rows]
@@ -193,16 +200,17 @@ def test_near_duplicates_are_grouped_on_request_in_any_script(tmp_path: Path) ->
     japanese = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。"
     texts = [english, "nothing like it", japanese, english + " now", english.upper(), japanese + "何", "いろはにほへと"]
     file = write(tmp_path / "a.csv", "id,text\n" + "".join(f"{n},{text}\n" for n, text in enumerate(texts)))
-    read(tmp_path, file, id="id", near_duplicates=True)
-    matches = json.loads((tmp_path / "out" / "report.json").read_text())["near_duplicates"]
-    assert (matches["groups"], matches["records"], matches["pairs"]) == (2, 4, 2)
-    assert matches["examples"] == [["0", "3"], ["2", "5"]]
+    groups = report_of(tmp_path, file, id="id", near_duplicates=True).near_duplicates
+    assert groups
+    assert (groups.groups, groups.records, groups.pairs) == (2, 4, 2)
+    assert groups.examples == (("0", "3"), ("2", "5"))
 
 
 def test_progress_ends_at_the_total_and_never_goes_back(tmp_path: Path) -> None:
     file = write(tmp_path / "a.csv", "text\n" + "some words\n" * (3 * BATCH_ROWS))
     seen: list[tuple[int, int]] = []
-    ingest(tmp_path, {"file": str(file), "text": ["text"]}, lambda done, total: seen.append((done, total)))
+    params = IngestParams(str(file), Layout(("text",)))
+    ingest(tmp_path, params, lambda done, total: seen.append((done, total)))
     assert seen == sorted(seen)
     assert len(seen) == 4
     assert seen[-1] == (file.stat().st_size, file.stat().st_size)

@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from core.data.encode_job import ENCODE, EncodeParams
+from core.data.ingest_job import INGEST, IngestParams, Layout
 from core.errors import BadInput, Cancelled
-from core.jobs.bundle import Bundle, JobBroke, Jobs, Runner
+from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Resources, Runner, read_handle
 from core.store.database import Store
+from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import plain_kind, quiet, write_csv
 
@@ -25,16 +27,16 @@ def jobs(tmp_path: Path, runner: Runner) -> Jobs:
     return Jobs(Store(tmp_path), runner, tmp_path / "jobs")
 
 
-def ingest_params(tmp_path: Path) -> dict[str, object]:
+def ingest_params(tmp_path: Path, column: str = "text") -> IngestParams:
     """A job that is done in a moment."""
-    return {"file": str(write_csv(tmp_path / "t.csv", 10)), "text": ["text"], "multi": False}
+    return IngestParams(str(write_csv(tmp_path / "t.csv", 10)), Layout((column,)))
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: type[Runner]) -> None:
     work = jobs(tmp_path, runner())
-    bundle = work.prepare(plain_kind("ingest"), ingest_params(tmp_path))
-    assert work.run(bundle, plain_kind(bundle.kind), quiet, "Reading")["rows"] == 10
+    bundle = work.prepare(INGEST, ingest_params(tmp_path))
+    assert work.run(bundle, INGEST, quiet, "Reading").rows == 10
     with work.store.transaction() as cursor:
         assert work.taken_in(bundle, cursor)
     with work.store.transaction() as cursor:
@@ -45,9 +47,9 @@ def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())
 def test_what_a_job_refuses_is_raised_where_it_was_asked_for(tmp_path: Path, runner: type[Runner]) -> None:
     work = jobs(tmp_path, runner())
-    bundle = work.prepare(plain_kind("ingest"), {**ingest_params(tmp_path), "text": ["words"]})
+    bundle = work.prepare(INGEST, ingest_params(tmp_path, "words"))
     with pytest.raises(BadInput, match="words"):
-        work.run(bundle, plain_kind(bundle.kind), quiet, "Reading")
+        work.run(bundle, INGEST, quiet, "Reading")
     assert work.store.query("select state from jobs") == [("failed",)]
     work.store.close()
 
@@ -84,8 +86,8 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
 
     with pytest.raises(Cancelled):
         work.run(bundle, plain_kind(bundle.kind), impatient, "Encoding")
-    handle = json.loads(work.store.one("select handle from jobs"))
-    assert not psutil.pid_exists(handle["pid"]) or work.runner.look(bundle.path, handle).state == "cancelled"
+    handle = read_handle(work.store.one("select handle from jobs"))
+    assert not psutil.pid_exists(handle.pid) or work.runner.look(bundle.path, handle).state == "cancelled"
     assert work.store.query("select state from jobs") == [("cancelled",)]
     work.store.close()
 
@@ -93,9 +95,9 @@ def test_cancel_ends_the_process(tmp_path: Path, encoded: Path) -> None:
 def test_a_bundle_that_is_started_twice_is_worked_on_once(tmp_path: Path, encoded: Path) -> None:
     work = jobs(tmp_path, LocalRunner(1))
     bundle = long_job(work, encoded)
-    first = work.runner.start(bundle.path, {})
-    again = LocalRunner(1).start(bundle.path, {})
-    assert again["pid"] == first["pid"]
+    first = work.runner.start(bundle.path, Resources())
+    again = LocalRunner(1).start(bundle.path, Resources())
+    assert again.pid == first.pid
     assert work.runner.look(bundle.path, again).state == "running"
     work.runner.cancel(bundle.path, first)
     assert work.runner.look(bundle.path, first).state == "cancelled"
@@ -107,8 +109,8 @@ def test_a_job_is_known_by_its_bundle_whoever_has_its_pid_and_however_its_folder
 ) -> None:
     work = jobs(tmp_path, LocalRunner(1))
     bundle = long_job(work, encoded)
-    handle = work.runner.start(bundle.path, {})
-    assert work.runner.look(bundle.path, {"pid": os.getpid()}).state == "lost"
+    handle = work.runner.start(bundle.path, Resources())
+    assert work.runner.look(bundle.path, Handle(pid=os.getpid())).state == "lost"
     monkeypatch.chdir(bundle.path.parent)
     assert work.runner.look(Path(bundle.path.name), handle).state == "running"
     work.runner.cancel(bundle.path, handle)
@@ -123,7 +125,7 @@ def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) 
     def kill() -> None:
         while not (handle := work.store.one("select handle from jobs where state = 'running'")):
             time.sleep(0.05)
-        psutil.Process(json.loads(handle)["pid"]).kill()
+        psutil.Process(read_handle(handle).pid).kill()
 
     threading.Thread(target=kill).start()
     with pytest.raises(JobBroke, match="ended without a result"):
@@ -134,14 +136,14 @@ def test_a_killed_process_is_lost_and_not_failed(tmp_path: Path, encoded: Path) 
 
 def test_a_new_owner_takes_up_a_job_that_outlived_the_old_one(tmp_path: Path) -> None:
     first = jobs(tmp_path, LocalRunner())
-    bundle = first.prepare(plain_kind("ingest"), ingest_params(tmp_path))
-    handle = first.runner.start(bundle.path, {})
+    bundle = first.prepare(INGEST, ingest_params(tmp_path))
+    handle = first.runner.start(bundle.path, Resources())
     with first.store.transaction() as cursor:
-        cursor.execute("update jobs set state = 'running', handle = ?", [json.dumps(handle)])
+        cursor.execute("update jobs set state = 'running', handle = ?", [json.dumps(to_json(handle))])
     first.store.close()
     second = jobs(tmp_path, LocalRunner())
     assert second.survived(bundle)
-    assert second.run(bundle, plain_kind(bundle.kind), quiet, "Reading")["rows"] == 10
+    assert second.run(bundle, INGEST, quiet, "Reading").rows == 10
     assert second.store.one("select count(*) from jobs") == 1
     second.store.close()
     shutil.rmtree(tmp_path / "jobs")

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from app.rendering.job_rows import STATES, figures_of, how_far, run_rows
 from app.rendering.model_rows import score_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
-from core.jobs.bundle import Sight
+from core.jobs.bundle import Handle, Resources, Sight
 from core.jobs.states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
@@ -131,21 +131,21 @@ class Endless:
     def __init__(self) -> None:
         self.sight = Sight("running")
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         self.sight = Sight("running")
         (bundle / "events.jsonl").write_text('{"done": 1, "total": 9, "at": 0.0, "loss": 0.5}\n', encoding="utf-8")
-        return {"on": "it"}
+        return Handle()
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         return self.sight
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         self.sight = Sight("cancelled")
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """It keeps nothing."""
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> float:
+    def price(self, resources: Resources, seconds: float) -> float:
         return 0.0001 * seconds
 
 

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.background import _OPEN, open_office
 from core import loop
+from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.explore import label_errors as error_search
 from core.explore.browse import find
@@ -158,7 +159,7 @@ def test_where_several_labels_may_hold_a_missing_one_is_found(tmp_path: Path) ->
     opened = open_project(tmp_path / "multi", InProcessRunner())
     lines = [f'r{n},"{text}",{"" if n == 21 else topic}' for n, (text, topic) in enumerate(sentences(60))]
     (tmp_path / "multi.csv").write_text("\n".join(["id,text,topic", *lines]))
-    loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), **{**COLUMNS, "split": None})
+    import_file(opened, quiet, file=str(tmp_path / "multi.csv"), **{**COLUMNS, "split": None})
     with opened.store.transaction() as cursor:
         cursor.execute("insert into settled values (21, [], 'single', 'chosen', 0, now(), null)")
     inspect(opened, quiet)

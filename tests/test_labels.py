@@ -9,6 +9,7 @@ import pytest
 
 from core import loop, simulate
 from core.config.settings import FILE
+from core.data.file_import import import_file
 from core.errors import BadInput
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
@@ -89,7 +90,7 @@ def test_what_is_changed_while_a_file_is_read_stays(project: Project, tmp_path: 
         if what == "Storing" and done == 0:
             change_settings(project, rename_label=("food", "meals"))
 
-    loop.import_file(project, meanwhile, file=str(file), text=["text"], label="label", add_labels=True)
+    import_file(project, meanwhile, file=str(file), text=["text"], label="label", add_labels=True)
     assert project.settings().taxonomy.names == {
         "weather": "weather",
         "food": "meals",
@@ -137,7 +138,7 @@ def test_a_file_with_oddly_written_labels_labels_its_records(tmp_path: Path) -> 
     opened = open_project(tmp_path / "odd", InProcessRunner())
     rows = [{"text": "one", "label": "spam\t"}, {"text": "two", "label": "cafe\u0301|café| spam"}]
     (tmp_path / "odd.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    loop.import_file(opened, quiet, file=str(tmp_path / "odd.jsonl"), text=["text"], label="label")
+    import_file(opened, quiet, file=str(tmp_path / "odd.jsonl"), text=["text"], label="label")
     assert opened.settings().taxonomy.names == {"spam": "spam", "café": "café"}
     assert opened.store.query("select n, labels from settled order by n") == [(0, ["spam"]), (1, ["café", "spam"])]
     opened.close()
@@ -147,7 +148,7 @@ def test_a_changed_text_is_named_by_its_row_in_the_file(project: Project, tmp_pa
     file = tmp_path / "more.csv"
     file.write_text("id,text\nnew1,new\nnew1,new\nnew1,new\nr3,another text for an old id\n")
     with pytest.raises(BadInput, match=r"more\.csv, row 4.*'r3'"):
-        loop.import_file(project, quiet, file=str(file), text=["text"], id="id")
+        import_file(project, quiet, file=str(file), text=["text"], id="id")
 
 
 @pytest.mark.parametrize("what", ["labels", "suggestions", "responses", "all"])
@@ -232,7 +233,7 @@ def test_an_answer_with_several_labels_keeps_those_that_were_not_retired(tmp_pat
     loop.create_project(tmp_path / "multi", ["rain", "cheese"], multi=True)
     opened = open_project(tmp_path / "multi", InProcessRunner())
     (tmp_path / "two.csv").write_text("id,text,label\nboth,rain on cheese,rain|cheese\none,only rain,rain\n")
-    loop.import_file(opened, quiet, file=str(tmp_path / "two.csv"), text=["text"], id="id", label="label")
+    import_file(opened, quiet, file=str(tmp_path / "two.csv"), text=["text"], id="id", label="label")
     change_settings(opened, retire_label="rain")
     settled = opened.store.query("select r.id, s.labels from settled s join records r using (n)")
     assert settled == [("both", ["cheese"])]

@@ -6,6 +6,7 @@ import pytest
 
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Refused
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
@@ -141,8 +142,8 @@ def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Projec
 def test_importing_the_same_file_again_changes_nothing(project: Project, tmp_path: Path) -> None:
     file = write_csv(tmp_path / "topics.csv", 60, labelled=False)
     before = status(project)
-    result = loop.import_file(project, quiet, file=str(file), **COLUMNS)
-    assert (result["added"], result["known"]) == (0, 60)
+    result = import_file(project, quiet, file=str(file), **COLUMNS)
+    assert (result.added, result.known) == (0, 60)
     assert status(project) == before
 
 
@@ -150,7 +151,7 @@ def test_a_known_id_with_another_text_imports_nothing(project: Project, tmp_path
     file = tmp_path / "more.csv"
     file.write_text("id,text\nnew1,something new\nr3,another text for an old id\n")
     with pytest.raises(BadInput, match=r"more\.csv, row 2.*'r3'"):
-        loop.import_file(project, quiet, file=str(file), text=["text"], id="id")
+        import_file(project, quiet, file=str(file), text=["text"], id="id")
     assert status(project)["records"] == 60
 
 
@@ -158,9 +159,9 @@ def test_unknown_labels_in_a_file_are_refused_unless_asked_for(project: Project,
     file = tmp_path / "more.csv"
     file.write_text("text,label\nthe bus was late,traffic\n")
     with pytest.raises(BadInput, match="traffic"):
-        loop.import_file(project, quiet, file=str(file), text=["text"], label="label")
+        import_file(project, quiet, file=str(file), text=["text"], label="label")
     assert status(project)["records"] == 60
-    loop.import_file(project, quiet, file=str(file), text=["text"], label="label", add_labels=True)
+    import_file(project, quiet, file=str(file), text=["text"], label="label", add_labels=True)
     assert "traffic" in status(project)["labels"]
     assert status(project)["labelled"] == 1
 
@@ -168,7 +169,7 @@ def test_unknown_labels_in_a_file_are_refused_unless_asked_for(project: Project,
 def test_labels_in_a_file_are_responses_of_an_annotator_named_after_it(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "old answers.csv"
     file.write_text("text,label\nthe bus had soup,food\n")
-    loop.import_file(project, quiet, file=str(file), text=["text"], label="label")
+    import_file(project, quiet, file=str(file), text=["text"], label="label")
     rows = project.store.query("select action, labels from responses where annotator = 'old answers.csv'")
     assert rows == [("submit", ["food"])]
 
@@ -176,7 +177,7 @@ def test_labels_in_a_file_are_responses_of_an_annotator_named_after_it(project: 
 def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
     file = tmp_path / "more.csv"
     file.write_text("text\nthe tram was late\nthe train was early\n")
-    loop.import_file(project, quiet, file=str(file), text=["text"])
+    import_file(project, quiet, file=str(file), text=["text"])
     assert encode(project, quiet).encoded == 2
     assert encode(project, quiet).encoded == 0
 
@@ -214,7 +215,7 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
         supplied = "|".join(topics) if number < 40 else ""
         lines.append(f"witness {number} saw {' and '.join(topics) or 'nothing'},{supplied},{split}")
     (tmp_path / "multi.csv").write_text("\n".join(lines))
-    loop.import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
+    import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
     result = loop.play_round(opened, quiet, size=10)
     assert result.metrics
     assert result.metrics["gold"]["micro_f1"]["value"] > 0.5
@@ -230,8 +231,8 @@ def test_a_folder_of_texts_needs_no_column_names(project: Project, tmp_path: Pat
     folder.mkdir()
     for name in ("one", "two"):
         (folder / f"{name}.txt").write_text(f"letter {name}", encoding="utf-8")
-    assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 2
-    assert loop.import_file(project, quiet, file=str(folder), text=[], id=None)["added"] == 0
+    assert import_file(project, quiet, file=str(folder), text=[], id=None).added == 2
+    assert import_file(project, quiet, file=str(folder), text=[], id=None).added == 0
     assert project.store.one("select count(*) from records where id = 'one.txt'") == 1
 
 

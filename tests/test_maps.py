@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from app.charts.plane import PALETTE
 from core import loop, simulate
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import Cancelled, Damaged, Refused
 from core.explore.map_points import COLOURINGS, COLOURS, NO_LABEL, MapPoints, inside, points, summary
 from core.explore.maps import Map, MapFacts, _path, map_notice, open_map, project_map, read_map, write_map
+from core.jobs.bundle import read_handle
 from core.labelling.bulk import label_many
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project, open_project
@@ -56,7 +58,7 @@ def test_records_that_come_later_are_put_among_their_neighbours(mapped: tuple[Pr
     project, before = mapped
     file = project.folder / "more.csv"
     file.write_text('id,text,topic,split\nx1,"The rain came before the storm, said witness 99.",,train\n')
-    loop.import_file(project, quiet, file=str(file), **COLUMNS)
+    import_file(project, quiet, file=str(file), **COLUMNS)
     encode(project, quiet)
     assert map_notice(project, before) == "1 records came after this map was made."
     assert project_map(project, quiet).added == 1
@@ -116,7 +118,7 @@ def test_a_cancelled_map_leaves_no_process_and_the_old_map(encoded: object, proj
     assert open_map(local) is None
     job, state, handle = local.store.query("select id, state, handle from jobs where kind = 'project'")[0]
     assert state == "cancelled"
-    assert local.jobs.runner.look(local.folder / "jobs" / job, json.loads(handle)).state == "cancelled"
+    assert local.jobs.runner.look(local.folder / "jobs" / job, read_handle(handle)).state == "cancelled"
     local.close()
 
 

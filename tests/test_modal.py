@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Sight
+from core.jobs.bundle import Bundle, Handle, Resources, Sight, read_handle
+from core.typed_json import to_json
 from gpu_jobs.runners.local import LocalRunner
 from gpu_jobs.runners.modal.modal_app import app_name, find_function
 from gpu_jobs.runners.modal.modal_errors import in_words
@@ -25,30 +26,33 @@ ROOT = Path(__file__).parent.parent
 LIVE = dict(os.environ) if os.environ.get("MODAL_TOKEN_ID") else None
 
 
+WHILE = Resources(seconds=40)
+
+
 def quick() -> ModalRunner:
     """A new owner, who does not wait long."""
     return ModalRunner(patience=5.0)
 
 
-def running(runner: ModalRunner, bundle: Bundle, resources: dict[str, Any] | None = None) -> dict[str, Any]:
+def running(runner: ModalRunner, bundle: Bundle, resources: Resources = WHILE) -> Handle:
     """The handle of a job whose container is at it."""
-    handle = runner.start(bundle.path, resources or {"seconds": 40})
+    handle = runner.start(bundle.path, resources)
     until(runner, bundle, handle, lambda sight: sight.state == "running")
     return handle
 
 
-def done(plane: Any, handle: dict[str, Any]) -> None:
+def done(plane: Any, handle: Handle) -> None:
     """Waits until the call has ended, without looking at the job."""
-    while plane.state.calls[handle["call"]].unfinished:
+    while plane.state.calls[handle.call].unfinished:
         time.sleep(0.1)
 
 
 def test_start_twice_makes_one_call_with_what_was_asked_for(modal_plane: Any, tmp_path: Path) -> None:
     bundle, before = reading(tmp_path), len(modal_plane.state.calls)
-    entries = {"gpu": "a100-40gb:2", "seconds": 40, "memory_mb": 1024, "environment": {"HF_TOKEN": "secret"}}
+    entries = Resources(40, "a100-40gb:2", memory_mb=1024, environment={"HF_TOKEN": "secret"})
     handle = quick().start(bundle.path, entries)
-    assert quick().start(bundle.path, entries) == json.loads(json.dumps(handle))
-    function = modal_plane.definition(handle["call"])
+    assert quick().start(bundle.path, entries) == read_handle(json.dumps(to_json(handle)))
+    function = modal_plane.definition(handle.call)
     assert (function.resources.gpu_config.gpu_type, function.resources.gpu_config.count) == ("A100", 2)
     assert (function.timeout_secs, function.resources.memory_mb, function.retry_policy.retries) == (100, 1024, 2)
     assert {"HF_TOKEN": "secret"} in [modal_plane.state.secrets[secret] for secret in function.secret_ids]
@@ -60,8 +64,8 @@ def test_start_twice_makes_one_call_with_what_was_asked_for(modal_plane: Any, tm
 
 def test_here_and_there_a_job_makes_the_same_files_and_none_stay_there(modal_plane: Any, tmp_path: Path) -> None:
     here, there = reading(tmp_path), reading(tmp_path)
-    until(LocalRunner(1), here, LocalRunner(1).start(here.path, {}), ended)
-    until(quick(), there, quick().start(there.path, {}), ended)
+    until(LocalRunner(1), here, LocalRunner(1).start(here.path, Resources()), ended)
+    until(quick(), there, quick().start(there.path, Resources()), ended)
     assert here.result is not None
     assert there.result is not None
     assert here.result["manifest"] == there.result["manifest"]
@@ -74,22 +78,22 @@ def test_a_call_whose_owner_died_before_writing_it_down_runs_nothing(modal_plane
     bundle = reading(tmp_path)
     with in_words():
         orphan = find_function().spawn(bundle.path.name, 1, 40)
-    handle = quick().start(bundle.path, {"seconds": 40})
-    assert handle["call"] != orphan.object_id
+    handle = quick().start(bundle.path, Resources(seconds=40))
+    assert handle.call != orphan.object_id
     assert until(quick(), bundle, handle, ended) == Sight("succeeded")
     assert orphan.get(timeout=20) == {"ran": False}
 
 
 def test_a_service_that_falls_silent_loses_a_job_until_it_is_back(modal_plane: Any, tmp_path: Path) -> None:
     bundle, runner = reading(tmp_path), ModalRunner(patience=1.0)
-    handle = runner.start(bundle.path, {"seconds": 40})
+    handle = runner.start(bundle.path, Resources(seconds=40))
     modal_plane.fall_silent()
     try:
         assert runner.look(bundle.path, handle).state == "lost"
         with pytest.raises(Refused, match="may still run"):
             runner.cancel(bundle.path, handle)
         with pytest.raises(Refused, match="online"):
-            runner.start(reading(tmp_path).path, {})
+            runner.start(reading(tmp_path).path, Resources())
     finally:
         modal_plane.come_back()
     while (sight := runner.look(bundle.path, handle)).state in ("lost", "queued", "running"):
@@ -99,7 +103,7 @@ def test_a_service_that_falls_silent_loses_a_job_until_it_is_back(modal_plane: A
 
 def test_an_outage_loses_a_job_but_fails_none(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, {"seconds": 40})
+    handle = quick().start(bundle.path, Resources(seconds=40))
     modal_plane.break_down(True)
     try:
         sight = quick().look(bundle.path, handle)
@@ -115,12 +119,12 @@ def test_a_preempted_job_begins_again_by_itself_and_is_then_stopped(
     bundle, runner = encoding(tmp_path, encoded), quick()
     handle = running(runner, bundle)
     tasks = len(modal_plane.state.tasks)
-    modal_plane.preempt(handle["call"])
+    modal_plane.preempt(handle.call)
     until(runner, bundle, handle, lambda _: len(modal_plane.state.tasks) > tasks)
     runner.cancel(bundle.path, handle)
     assert until(runner, bundle, handle, ended) == Sight("cancelled", "It was stopped.")
     there = modal_plane.folder(VOLUME) / bundle.path.name
-    assert (there / f"{CANCELLED}{handle['call']}").exists()
+    assert (there / f"{CANCELLED}{handle.call}").exists()
     assert not (there / "result.json").exists()
 
 
@@ -172,32 +176,32 @@ def test_what_breaks_on_modal_fails_with_advice_and_can_be_tried_again(
 ) -> None:
     bundle, runner = encoding(tmp_path, encoded), quick()
     handle = running(runner, bundle)
-    modal_plane.kill(handle["call"], last=True)
+    modal_plane.kill(handle.call, last=True)
     sight = until(runner, bundle, handle, ended)
     assert (sight.state, "rondo jobs retry" in sight.message) == ("failed", True)
     again = running(runner, bundle)
     assert again != handle
-    modal_plane.kill(again["call"], "out of memory", last=True)
+    modal_plane.kill(again.call, "out of memory", last=True)
     assert "--gpu" in until(runner, bundle, again, ended).message
     third = running(runner, bundle)
-    modal_plane.run_out_of_time(third["call"])
+    modal_plane.run_out_of_time(third.call)
     assert until(runner, bundle, third, ended).state == "timed_out"
 
 
 def test_a_result_that_modal_no_longer_keeps_is_on_the_volume(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, {"seconds": 40})
+    handle = quick().start(bundle.path, Resources(seconds=40))
     done(modal_plane, handle)
-    modal_plane.expire(handle["call"])
+    modal_plane.expire(handle.call)
     assert quick().look(bundle.path, handle) == Sight("succeeded")
     assert (bundle.path / "out" / "records.parquet").exists()
     (bundle.path / "result.json").unlink()
-    assert quick().start(bundle.path, {}) == handle
+    assert quick().start(bundle.path, Resources()) == handle
 
 
 def test_a_file_that_was_changed_on_the_way_is_not_taken_for_the_jobs(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, {"seconds": 40})
+    handle = quick().start(bundle.path, Resources(seconds=40))
     done(modal_plane, handle)
     file = modal_plane.folder(VOLUME) / bundle.path.name / "out" / "records.parquet"
     made = file.read_bytes()
@@ -210,7 +214,7 @@ def test_a_file_that_was_changed_on_the_way_is_not_taken_for_the_jobs(modal_plan
 
 def test_a_result_that_names_a_file_outside_its_folder_brings_nothing(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    handle = quick().start(bundle.path, {"seconds": 40})
+    handle = quick().start(bundle.path, Resources(seconds=40))
     done(modal_plane, handle)
     file = modal_plane.folder(VOLUME) / bundle.path.name / "result.json"
     file.write_text(json.dumps({"state": "succeeded", "value": {}, "manifest": {"../../job.json": "0"}}))
@@ -220,10 +224,10 @@ def test_a_result_that_names_a_file_outside_its_folder_brings_nothing(modal_plan
 
 def test_a_call_that_modal_does_not_know_is_lost(modal_plane: Any, tmp_path: Path) -> None:
     bundle = reading(tmp_path)
-    sight = quick().look(bundle.path, {"call": "fc-never"})
+    sight = quick().look(bundle.path, Handle(call="fc-never"))
     assert sight.state == "lost"
     assert "same workspace" in sight.message
-    quick().cancel(bundle.path, {"call": "fc-never"})
+    quick().cancel(bundle.path, Handle(call="fc-never"))
 
 
 def test_a_wrong_token_is_bad_input_at_the_start_and_loses_a_job_later(
@@ -235,13 +239,13 @@ def test_a_wrong_token_is_bad_input_at_the_start_and_loses_a_job_later(
     monkeypatch.setenv("MODAL_TOKEN_SECRET", "as-wrong")
     forget_client()
     with pytest.raises(BadInput, match="modal setup"):
-        quick().start(bundle.path, {})
-    assert "modal setup" in quick().look(bundle.path, {"call": "fc-1"}).message
+        quick().start(bundle.path, Resources())
+    assert "modal setup" in quick().look(bundle.path, Handle(call="fc-1")).message
     monkeypatch.delenv("MODAL_TOKEN_ID")
     monkeypatch.delenv("MODAL_TOKEN_SECRET")
     forget_client()
     with pytest.raises(BadInput, match="MODAL_TOKEN_ID"):
-        quick().start(bundle.path, {})
+        quick().start(bundle.path, Resources())
     forget_client()
 
 
@@ -254,7 +258,7 @@ def test_an_image_that_cannot_be_built_is_refused_and_built_the_next_time(modal_
     state.deployed.clear()
     state.images_fail = True
     with pytest.raises(Refused, match="could not build the job's image"):
-        quick().start(reading(tmp_path).path, {})
+        quick().start(reading(tmp_path).path, Resources())
     state.images_fail = False
     state.names.update(images)
     with in_words():

@@ -10,6 +10,7 @@ import pytest
 
 from app.runner_readiness import GPUS
 from core.errors import BadInput, Refused, RondoError
+from core.jobs.bundle import Resources
 from gpu_jobs.runners.modal.modal_app import LOCK
 from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, in_words, reason
 from gpu_jobs.runners.modal.modal_prices import PRICES
@@ -84,13 +85,13 @@ def test_a_bug_of_ours_is_no_trouble_of_modals() -> None:
 
 def test_a_price_grows_with_time_and_gpus_and_an_unknown_gpu_is_named() -> None:
     runner = ModalRunner()
-    hour = runner.price({"gpu": "L4"}, 3600)
+    hour = runner.price(Resources(gpu="L4"), 3600)
     assert hour == pytest.approx(3600 * (PRICES["L4"] + 2 * 0.0000131 + 16 * 0.00000222), abs=1e-4)
-    assert runner.price({"gpu": "L4:2"}, 7200) > 2 * hour > runner.price({}, 7200) > 0
-    assert ModalRunner({"L4": 1.0}).price({"gpu": "L4"}, 10) > 10
+    assert runner.price(Resources(gpu="L4:2"), 7200) > 2 * hour > runner.price(Resources(), 7200) > 0
+    assert ModalRunner({"L4": 1.0}).price(Resources(gpu="L4"), 10) > 10
     for wrong in ("L5", "L4:0", "L4:many"):
         with pytest.raises(BadInput, match="L4"):
-            runner.price({"gpu": wrong}, 1)
+            runner.price(Resources(gpu=wrong), 1)
     assert tuple(PRICES) == GPUS
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
+from core.data.ingest_job import IngestParams, Layout
 from core.errors import BadInput
 from gpu_jobs.work.ingest import ingest
 
@@ -101,18 +102,12 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         inside = original.suffix == ".gz" and number % 2  # what was packed is damaged, not the packing
         mutant = gzip.compress(mutated(gzip.decompress(whole), dice)) if inside else mutated(whole, dice)
         original.write_bytes(mutant)
-        params: dict[str, Any] = {
-            "file": str(original),
-            "text": ["text"],
-            "id": "id",
-            "label": "label",
-            "split": "split",
-        }
-        params |= {"multi": number % 2 == 0, "encoding": dice.choice(ENCODINGS) if number % 3 == 0 else "utf-8"}
+        encoding = dice.choice(ENCODINGS) if number % 3 == 0 else "utf-8"
+        layout = Layout(("text",), "label", "id", "split", multi=number % 2 == 0, encoding=encoding)
         (out / "records.parquet").unlink(missing_ok=True)
         sentence = ""
         try:
-            matches = ingest(tmp_path / "bundle", params, lambda done, total: None)
+            contents = ingest(tmp_path / "bundle", IngestParams(str(original), layout), lambda done, total: None)
         except BadInput as error:
             sentence = str(error)
         if sentence:
@@ -122,7 +117,7 @@ def test_a_damaged_file_is_read_whole_or_refused_in_one_sentence_and_leaves_noth
         else:
             read += 1
             rows = duckdb.connect().execute(f"select count(*) from '{out / 'records.parquet'}'").fetchone()
-            assert rows == (matches["records"],), number
+            assert rows == (contents.records,), number
     assert 0 < read < MUTANTS
 
 
@@ -130,10 +125,11 @@ PEAK = """
 import re, sys
 from pathlib import Path
 from core.errors import BadInput
+from core.data.ingest_job import IngestParams, Layout
 from gpu_jobs.work.ingest import ingest
 file = Path(sys.argv[1])
 try:
-    ingest(file.parent / file.suffixes[0], {"file": str(file), "text": ["text"]}, lambda done, total: None)
+    ingest(file.parent / file.suffixes[0], IngestParams(str(file), Layout(("text",))), lambda done, total: None)
 except BadInput as error:
     print(error)
 print(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1])  # of this program alone, unlike rusage
@@ -160,7 +156,7 @@ def test_a_small_packed_file_that_holds_one_huge_line_takes_no_huge_memory(
 )
 def test_what_is_no_encoding_of_files_is_refused_by_name(encoding: str, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text\nx\n")
-    params = {"file": str(tmp_path / "a.csv"), "text": ["text"], "encoding": encoding}
+    params = IngestParams(str(tmp_path / "a.csv"), Layout(("text",), encoding=encoding))
     with pytest.raises(BadInput, match="There is no encoding"):
         ingest(tmp_path / "bundle", params, lambda done, total: None)
 
@@ -180,7 +176,7 @@ def test_utf_16_that_cannot_be_read_is_one_sentence_with_what_to_do(
     content: bytes, encoding: str, sentence: str, suffix: str, tmp_path: Path
 ) -> None:
     (tmp_path / f"a.{suffix}").write_bytes(content)
-    params = {"file": str(tmp_path / f"a.{suffix}"), "text": ["text"], "encoding": encoding}
+    params = IngestParams(str(tmp_path / f"a.{suffix}"), Layout(("text",), encoding=encoding))
     with pytest.raises(BadInput) as caught:
         ingest(tmp_path / "bundle", params, lambda done, total: None)
     assert sentence in str(caught.value)

@@ -8,10 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from core.arrays import Bools
 from core.errors import Refused
 from gpu_jobs.trainers.encoder import repeat_small
 from gpu_jobs.trainers.pairs import (
-    Bools,
     Hard,
     Plan,
     count_pairs,

@@ -14,6 +14,7 @@ from app.client import call, write_address
 from core import loop, simulate
 from core.backup.backups import back_up
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
 from core.project import Project, open_project
 from core.rounds.play import take_in_finished
@@ -114,7 +115,7 @@ def test_a_test_record_with_a_twin_in_training_teaches_nothing(project: Project,
     text = project.store.one("select text from records where split = 'test' order by n limit 1")
     file = tmp_path / "twins.csv"
     file.write_text(f'id,text,label\ntwin,"{text.upper()}",food\nother,"bread and soup, said nobody",food\n')
-    loop.import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
+    import_file(project, quiet, file=str(file), text=["text"], id="id", label="label")
     assert loop.fit(project, quiet).labels == 1
 
 
@@ -122,12 +123,12 @@ def test_vectors_that_the_database_never_asked_for_are_made_again(project: Proje
     backup = Path(back_up(project, quiet).folder)
     for name in ("first", "second"):
         (tmp_path / f"{name}.csv").write_text(f"text\nonly in the {name} file\n")
-    loop.import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])
+    import_file(project, quiet, file=str(tmp_path / "first.csv"), text=["text"])
     encode(project, quiet)
     project.close()
     (project.folder / "rondo.duckdb").write_bytes((backup / "rondo.duckdb").read_bytes())
     restored = open_project(project.folder, project.jobs.runner)
-    loop.import_file(restored, quiet, file=str(tmp_path / "second.csv"), text=["text"])
+    import_file(restored, quiet, file=str(tmp_path / "second.csv"), text=["text"])
     assert encode(restored, quiet).encoded == 61
     restored.close()
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Sight, write_json
+from core.jobs.bundle import Handle, Resources, Sight, write_json
 from core.jobs.code_version import code_version
 from gpu_jobs.runners.ray.ray_api import ask
 from gpu_jobs.runners.ray.ray_runner import RayRunner
@@ -28,16 +28,16 @@ def on(cluster: RayCluster) -> RayRunner:
 
 def test_a_job_runs_on_the_cluster_once_and_comes_back_whole(ray_cluster: RayCluster, tmp_path: Path) -> None:
     runner, bundle = on(ray_cluster), reading(tmp_path)
-    handle = runner.start(bundle.path, {"seconds": 60})
-    assert runner.start(bundle.path, {"seconds": 60}) == handle
+    handle = runner.start(bundle.path, Resources(seconds=60))
+    assert runner.start(bundle.path, Resources(seconds=60)) == handle
     assert until(runner, bundle, handle, ended) == Sight("succeeded")
     assert (bundle.path / "out" / "records.parquet").exists()
     assert bundle.events[-1]["done"] == bundle.events[-1]["total"] > 0
     assert not list(ray_cluster.folder.rglob("records.parquet"))
-    job = f"/api/jobs/{handle['submission']}"
+    job = f"/api/jobs/{handle.submission}"
     result = ask(ray_cluster.address, "GET", job)
     assert result is not None
-    assert runner.start(bundle.path, {}) == handle
+    assert runner.start(bundle.path, Resources()) == handle
     assert (ask(ray_cluster.address, "GET", job) or {})["start_time"] == result["start_time"]
 
 
@@ -45,12 +45,12 @@ def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
     ray_cluster: RayCluster, tmp_path: Path, encoded: Path
 ) -> None:
     runner, bundle = on(ray_cluster), encoding(tmp_path, encoded, 800)
-    handle = runner.start(bundle.path, {"gpu": "L4"})  # the worker alone has one
+    handle = runner.start(bundle.path, Resources(gpu="L4"))  # the worker alone has one
     until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100)
     ray_cluster.kill_worker()
     assert until(runner, bundle, handle, ended).state == "lost"
     ray_cluster.add_worker()
-    again = runner.start(bundle.path, {"gpu": "L4"})
+    again = runner.start(bundle.path, Resources(gpu="L4"))
     assert until(RayRunner("", ""), bundle, again, ended).state == "succeeded"
     assert bundle.result is not None
     assert bundle.result["value"]["kept"] >= 100
@@ -58,12 +58,12 @@ def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
 
 def test_a_job_that_waits_for_a_machine_is_stopped_before_it_begins(ray_cluster: RayCluster, tmp_path: Path) -> None:
     runner, bundle = on(ray_cluster), reading(tmp_path)
-    handle = runner.start(bundle.path, {"gpu": "L4:9"})
+    handle = runner.start(bundle.path, Resources(gpu="L4:9"))
     assert runner.look(bundle.path, handle).state == "queued"
     runner.cancel(bundle.path, handle)
     assert runner.look(bundle.path, handle).state == "cancelled"
     with pytest.raises(Refused, match="still stopping"):
-        runner.start(bundle.path, {})
+        runner.start(bundle.path, Resources())
 
 
 def test_nodes_that_do_not_see_the_code_are_told_apart_from_a_job_that_fails(
@@ -72,7 +72,7 @@ def test_nodes_that_do_not_see_the_code_are_told_apart_from_a_job_that_fails(
     runner, bundle = RayRunner(ray_cluster.address, str(tmp_path)), reading(tmp_path)
     (empty := tmp_path / "code" / code_version() / "gpu_jobs").mkdir(parents=True)
     (empty / "__init__.py").touch()
-    handle = runner.start(bundle.path, {})
+    handle = runner.start(bundle.path, Resources())
     while not ended(sight := runner.look(bundle.path, handle)):
         time.sleep(0.2)
     assert sight.state == "failed"
@@ -84,7 +84,7 @@ def test_a_cluster_that_is_gone_loses_jobs_but_no_result(tmp_path: Path) -> None
     bundle = reading(tmp_path)
     work = carry_bundle(bundle.path, tmp_path)
     new_attempt(work)
-    handle = {"address": NOWHERE, "submission": bundle.path.name, "work": str(work)}
+    handle = Handle(address=NOWHERE, submission=bundle.path.name, work=str(work))
     runner = RayRunner(NOWHERE, str(tmp_path))
     assert runner.look(bundle.path, handle).state == "lost"
     (work / "out").mkdir()
@@ -96,7 +96,7 @@ def test_a_cluster_that_is_gone_loses_jobs_but_no_result(tmp_path: Path) -> None
 
 def test_a_folder_that_is_not_mounted_loses_jobs_and_says_so_when_one_shall_stop(tmp_path: Path) -> None:
     bundle, runner = reading(tmp_path), RayRunner(NOWHERE, str(tmp_path))
-    handle = {"address": NOWHERE, "submission": bundle.path.name, "work": str(tmp_path / "gone")}
+    handle = Handle(address=NOWHERE, submission=bundle.path.name, work=str(tmp_path / "gone"))
     assert runner.look(bundle.path, handle).state == "lost"
     with pytest.raises(Refused, match="may still run"):
         runner.cancel(bundle.path, handle)
@@ -116,13 +116,13 @@ def test_settings_that_cannot_work_are_refused_by_name(
     tmp_path: Path, address: str, folder: str, requested: str
 ) -> None:
     with pytest.raises(BadInput, match=requested):
-        RayRunner(address, folder).start(reading(tmp_path).path, {})
+        RayRunner(address, folder).start(reading(tmp_path).path, Resources())
 
 
 def test_an_address_where_no_cluster_is_is_refused_and_nothing_is_carried(tmp_path: Path) -> None:
     (shared := tmp_path / "shared").mkdir()
     with pytest.raises(Refused, match="No Ray cluster answers"):
-        RayRunner(NOWHERE, str(shared)).start(reading(tmp_path).path, {})
+        RayRunner(NOWHERE, str(shared)).start(reading(tmp_path).path, Resources())
     assert not list(shared.iterdir())
 
 
@@ -142,7 +142,9 @@ def test_a_server_that_is_no_cluster_is_refused(tmp_path: Path, status: int, req
     with HTTPServer(("127.0.0.1", 0), Other) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(Refused, match=requested):
-            RayRunner(f"http://127.0.0.1:{server.server_port}", str(tmp_path)).start(reading(tmp_path).path, {})
+            RayRunner(f"http://127.0.0.1:{server.server_port}", str(tmp_path)).start(
+                reading(tmp_path).path, Resources()
+            )
         server.shutdown()
 
 

@@ -16,6 +16,7 @@ from core import loop, simulate
 from core.auto_label.evidence import trusted_model
 from core.config.settings import write_settings
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.errors import BadInput, Damaged, Refused
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
@@ -142,7 +143,7 @@ def test_a_project_can_be_moved_with_the_encoder_that_it_uses(two: Project, tiny
     moved = open_project(tmp_path / "elsewhere", InProcessRunner())
     file = tmp_path / "more.csv"
     file.write_text("text\nThe storm came before the soup.\n")
-    loop.import_file(moved, quiet, file=str(file), text=["text"])
+    import_file(moved, quiet, file=str(file), text=["text"])
     assert encode(moved, quiet).encoded == 1
     assert str(tmp_path) not in (moved.folder / "rondo.toml").read_text()
     shutil.rmtree(moved.models / challenger / "encoder")
@@ -159,7 +160,7 @@ def test_an_encoder_that_was_changed_since_encodes_no_new_record(two: Project, t
     assert encode(two, quiet).encoded == 0  # nothing to encode, so nothing is loaded
     file = two.folder.parent / "more.csv"
     file.write_text("text\nOne more about the rain.\n", encoding="utf-8")
-    loop.import_file(two, quiet, file=str(file), text=["text"])
+    import_file(two, quiet, file=str(file), text=["text"])
     with pytest.raises(Damaged, match="changed after it was saved"):
         encode(two, quiet)
     assert encoded_rows(two.vectors, OWN + model_id) < two.store.one("select count(*) from records")
@@ -171,7 +172,7 @@ def test_records_imported_after_a_promotion_are_encoded_before_a_rollback_scores
     promote(two, quiet, model=enter(two, bad_head(dims=32), encoder=tiny), **FORCED)
     file = tmp_path / "more.csv"
     file.write_text("text\nThe storm came before the soup.\n")
-    loop.import_file(two, quiet, file=str(file), text=["text"])
+    import_file(two, quiet, file=str(file), text=["text"])
     rollback(two, quiet)
     assert two.store.one("select count(*) from suggestions") == 61
 

@@ -14,6 +14,7 @@ from core import loop, simulate
 from core.auto_label.guarantees import guarantee_in_force
 from core.backup.repair import repair
 from core.data.encoding import encode
+from core.data.file_import import import_file
 from core.labelling.settling import answer_parameters, verdicts
 from core.models.in_use import active_model
 from core.project import Project, open_project
@@ -70,7 +71,7 @@ def test_its_labels_settle_as_they_were_settled(released: Project) -> None:
 
 def test_it_goes_on(released: Project, truth: dict[str, tuple[str, ...]], tmp_path: Path) -> None:
     file = write_csv(tmp_path / "more.csv", 80, labelled=False)
-    loop.import_file(released, quiet, file=str(file), **COLUMNS)
+    import_file(released, quiet, file=str(file), **COLUMNS)
     encode(released, quiet)
     assert simulate.answer(released, truth, 12) == 12
     result = loop.play_round(released, quiet, size=6)

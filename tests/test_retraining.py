@@ -12,7 +12,7 @@ from core.errors import BadInput, RondoError
 from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.in_use import active_model
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project
 from core.registry.activation import promote
 from core.registry.held_out import read_truth
@@ -146,7 +146,7 @@ def test_a_model_that_passes_but_breaks_on_its_way_is_left_to_a_person(two: Proj
     with two.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)
     folder = two.models / left
-    write_judged(folder, truth.rows, truth.labels.astype(np.float32))  # it is never wrong
+    write_held_out(folder, truth.rows, truth.labels.astype(np.float32))  # it is never wrong
     (folder / "encoder" / "config.json").write_text("{}")  # but its encoder cannot be loaded
     seal_model(folder, Making("encoder", INSIDE, LABELS, False, {}), bad_head(32))
     change_settings(two, retrain_after=1_000)

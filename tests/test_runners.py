@@ -3,25 +3,28 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
-from core.jobs.bundle import Bundle, Runner, Sight, manifest, write_json
-from core.models.out_of_fold import read_judged
+from core.data.encode_job import ENCODE, EncodeParams
+from core.data.ingest_job import INGEST, IngestParams, Layout
+from core.jobs.bundle import Bundle, Handle, Resources, Runner, Sight, manifest, read_handle, write_json
+from core.jobs.kinds import JobKind, Params, Result
+from core.models.encoders.encoder import EMBEDDED
+from core.models.out_of_fold import read_held_out
 from core.project import open_project
 from core.training.train import train
+from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from gpu_jobs.runners.modal.modal_job import VOLUME
 from gpu_jobs.runners.ray.ray_runner import RayRunner
 from tests.conftest import quiet, write_csv
 
-Handle = Mapping[str, Any]
 UNDER_WAY = ("queued", "running")
 
 
@@ -41,7 +44,7 @@ class Place:
 def _local(request: pytest.FixtureRequest) -> Place:
     return Place(
         runner=lambda: LocalRunner(1),
-        kill=lambda bundle, handle: psutil.Process(handle["pid"]).kill(),
+        kill=lambda bundle, handle: psutil.Process(handle.pid).kill(),
         folder=lambda bundle: bundle.path,
         loses=True,
     )
@@ -53,7 +56,7 @@ def _modal(request: pytest.FixtureRequest) -> Place:
 
     return Place(
         runner=lambda: ModalRunner(patience=5.0),
-        kill=lambda bundle, handle: plane.kill(handle["call"]),
+        kill=lambda bundle, handle: plane.kill(handle.call),
         folder=lambda bundle: plane.folder(VOLUME) / bundle.path.name,
         loses=False,
     )
@@ -72,7 +75,7 @@ def _ray(request: pytest.FixtureRequest) -> Place:
 def _kill_process(bundle: Bundle, handle: Handle) -> None:
     """Wherever it runs on this machine, which is all of the cluster."""
     for process in psutil.process_iter(["cmdline"]):
-        if {"gpu_jobs.run", handle["work"]} <= set(process.info["cmdline"] or ()):
+        if {"gpu_jobs.run", handle.work} <= set(process.info["cmdline"] or ()):
             process.kill()
 
 
@@ -85,11 +88,12 @@ def place(request: pytest.FixtureRequest) -> Place:
     return PLACES[request.param](request)
 
 
-def make_bundle(folder: Path, kind: str, params: dict[str, Any]) -> Bundle:
+def make_bundle(folder: Path, kind: JobKind[Params, Result], params: Params) -> Bundle:
     """Ready to be started. Its name is new: a service remembers the old ones."""
-    bundle = Bundle(folder / f"{kind}-{time.time_ns():x}")
+    bundle = Bundle(folder / f"{kind.name}-{time.time_ns():x}")
     (bundle.path / "in").mkdir(parents=True)
-    write_json(bundle.path / "job.json", {"schema": 1, "id": bundle.path.name, "kind": kind, "params": params})
+    job = {"schema": 1, "id": bundle.path.name, "kind": kind.name, "params": to_json(params)}
+    write_json(bundle.path / "job.json", job)
     bundle.seal()
     return bundle
 
@@ -97,15 +101,15 @@ def make_bundle(folder: Path, kind: str, params: dict[str, Any]) -> Bundle:
 def reading(folder: Path, column: str = "text") -> Bundle:
     """A job that is done in a moment; it refuses a column that is not there."""
     file = write_csv(folder / "t.csv", 10)
-    return make_bundle(folder, "ingest", {"file": str(file), "text": [column], "multi": False})
+    return make_bundle(folder, INGEST, IngestParams(str(file), Layout((column,))))
 
 
 def encoding(folder: Path, encoded: Path, count: int = 20_000) -> Bundle:
     """A job of minutes that keeps what it has done."""
     import polars
 
-    params = {"encoder": "all-MiniLM-L6-v2", "threads": 1, "cache": str(encoded / "vectors" / "cache")}
-    bundle = make_bundle(folder, "encode", params | {"shard_rows": 50})
+    cache = str(encoded / "vectors" / "cache")
+    bundle = make_bundle(folder, ENCODE, EncodeParams(EMBEDDED, EMBEDDED, 1, cache, 0, count, shard_rows=50))
     texts = [f"a record that says {number}" + " and more words" * 8 for number in range(count)]
     table = polars.DataFrame({"n": range(count), "text": texts}, schema={"n": polars.Int64, "text": polars.String})
     table.write_parquet(bundle.path / "in" / "texts.parquet")
@@ -127,7 +131,7 @@ def ended(sight: Sight) -> bool:
 
 def test_a_job_brings_its_files_and_its_result_last(place: Place, tmp_path: Path) -> None:
     runner, bundle = place.runner(), reading(tmp_path)
-    handle = json.loads(json.dumps(runner.start(bundle.path, {"seconds": 40})))
+    handle = read_handle(json.dumps(to_json(runner.start(bundle.path, Resources(seconds=40)))))
 
     def whole(sight: Sight) -> bool:
         result = bundle.result
@@ -142,7 +146,7 @@ def test_a_job_brings_its_files_and_its_result_last(place: Place, tmp_path: Path
 
 def test_what_a_job_refuses_comes_back_as_its_sentence(place: Place, tmp_path: Path) -> None:
     runner, bundle = place.runner(), reading(tmp_path, "words")
-    sight = until(runner, bundle, runner.start(bundle.path, {"seconds": 40}), ended)
+    sight = until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended)
     assert sight.state == "failed"
     assert "words" in sight.message
     assert bundle.result is not None
@@ -150,8 +154,8 @@ def test_what_a_job_refuses_comes_back_as_its_sentence(place: Place, tmp_path: P
 
 
 def test_a_bug_is_failed_with_its_traceback_in_the_log(place: Place, tmp_path: Path) -> None:
-    runner, bundle = place.runner(), make_bundle(tmp_path, "encode", {})
-    assert until(runner, bundle, runner.start(bundle.path, {"seconds": 40}), ended).state == "failed"
+    runner, bundle = place.runner(), make_bundle(tmp_path, JobKind("encode", dict, dict), {})
+    assert until(runner, bundle, runner.start(bundle.path, Resources(seconds=40)), ended).state == "failed"
     assert "Traceback" in "\n".join(bundle.log())
 
 
@@ -159,14 +163,14 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
     place: Place, tmp_path: Path, encoded: Path
 ) -> None:
     runner, bundle = place.runner(), encoding(tmp_path, encoded)
-    handle = runner.start(bundle.path, {"seconds": 40})
+    handle = runner.start(bundle.path, Resources(seconds=40))
     assert until(runner, bundle, handle, lambda _: bundle.progress[0] >= 100).state == "running"
     first = place.folder(bundle) / "out" / "shard-00000.npy"
     stood, written = len(bundle.events), first.stat().st_mtime_ns
     place.kill(bundle, handle)
     if place.loses:
         assert until(runner, bundle, handle, ended).state == "lost"
-        handle = runner.start(bundle.path, {"seconds": 40})
+        handle = runner.start(bundle.path, Resources(seconds=40))
     later = place.runner()
     until(later, bundle, handle, lambda _: bundle.progress[0] > max(e["done"] for e in bundle.events[:stood]))
     assert first.stat().st_mtime_ns == written
@@ -177,7 +181,7 @@ def test_a_killed_attempt_goes_on_where_it_stood_until_a_new_owner_stops_it(
 
 def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(place: Place, tmp_path: Path) -> None:
     runner, bundle = place.runner(), reading(tmp_path, "words")
-    handle = runner.start(bundle.path, {"seconds": 40})
+    handle = runner.start(bundle.path, Resources(seconds=40))
     assert until(runner, bundle, handle, ended).state == "failed"
     bundle.empty()
     for _ in range(2):
@@ -189,7 +193,7 @@ def test_what_an_ended_job_was_given_can_be_deleted_where_it_ran(place: Place, t
 
 def test_a_job_that_takes_too_long_has_timed_out(place: Place, tmp_path: Path, encoded: Path) -> None:
     runner, bundle = place.runner(), encoding(tmp_path, encoded)
-    handle = runner.start(bundle.path, {"seconds": 1})
+    handle = runner.start(bundle.path, Resources(seconds=1))
     sight = until(runner, bundle, handle, ended)
     assert sight.state == "timed_out"
     assert "job_seconds" in sight.message
@@ -205,7 +209,7 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
     assert here["metrics"] == there["metrics"]
-    judged = [read_judged(taught.models / result["model"], 3) for result in (here, there)]
+    judged = [read_held_out(taught.models / result["model"], 3) for result in (here, there)]
     assert judged[0] is not None
     assert judged[1] is not None
     assert judged[0].rows.tolist() == judged[1].rows.tolist()

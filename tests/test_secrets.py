@@ -11,6 +11,7 @@ import pytest
 
 from app.auth.secret_file import load_secrets, read_secret_table
 from core.errors import BadInput
+from core.jobs.bundle import Resources
 from core.jobs.environment import NEEDED, for_job
 from core.project import Project
 from core.store.database import Store, note
@@ -68,9 +69,9 @@ def test_a_job_inherits_only_the_secrets_that_its_kind_needs() -> None:
 def test_a_real_job_sees_no_secret_of_others(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RONDO_API_TOKEN", "a-secret-of-ours")
     bundle = project.jobs.prepare(plain_kind("encode"), {})
-    handle = LocalRunner(1).start(bundle.path, {"environment": {"HF_TOKEN": "handed over"}})
+    handle = LocalRunner(1).start(bundle.path, Resources(environment={"HF_TOKEN": "handed over"}))
     with suppress(psutil.NoSuchProcess):
-        environment = psutil.Process(handle["pid"]).environ()
+        environment = psutil.Process(handle.pid).environ()
         assert "a-secret-of-ours" not in environment.values()
         assert environment["HF_TOKEN"] == "handed over"
     LocalRunner(1).cancel(bundle.path, handle)

@@ -11,6 +11,7 @@ from core import loop, simulate
 from core.backup.repair import repair
 from core.config.settings import FILE, LAST_GOOD, Settings, read_settings, with_changes, write_settings
 from core.config.taxonomy import make_taxonomy
+from core.data.file_import import import_file
 from core.errors import BadInput, Damaged
 from core.labelling.changes import change_settings
 from core.labelling.leases import Holder
@@ -100,7 +101,7 @@ def test_several_labels_are_not_lost_to_a_setting(tmp_path: Path) -> None:
     loop.create_project(tmp_path / "many", [], multi=True)
     project = open_project(tmp_path / "many", InProcessRunner())
     (tmp_path / "many.csv").write_text("text,label\none,a|b\ntwo,a\n")
-    loop.import_file(project, quiet, file=str(tmp_path / "many.csv"), text=["text"], label="label")
+    import_file(project, quiet, file=str(tmp_path / "many.csv"), text=["text"], label="label")
     file = project.folder / FILE
     file.write_text(file.read_text().replace("multi = true", "multi = false"))
     assert project.settings().multi

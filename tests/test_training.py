@@ -12,7 +12,7 @@ import pytest
 from core import loop
 from core.errors import BadInput, Cancelled, Refused
 from core.jobs.bundle import Bundle
-from core.models.out_of_fold import read_judged, write_judged
+from core.models.out_of_fold import read_held_out, write_held_out
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, listing
@@ -67,7 +67,7 @@ def test_a_result_is_taken_in_once(taught: Project) -> None:
 def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taught: Project) -> None:
     job = launch(taught, order_of(taught, "head", TrainingRequest()))
     bundle = Bundle(taught.folder / "jobs" / job)
-    write_judged(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
+    write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     seen = following.look(taught, job)
     assert seen["state"] == "failed"
     assert "changed on the way" in seen["message"]
@@ -120,7 +120,7 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
 def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
     result = train(taught, quiet, trainer="zeroshot")
     info = json.loads((taught.models / result["model"] / "training_info.json").read_text())
-    judged = read_judged(taught.models / result["model"], 3)
+    judged = read_held_out(taught.models / result["model"], 3)
     assert judged is not None
     assert (info["training_records"], info["validation_records"]) == (0, len(judged.held_out))
     assert info["records"] == len(judged.held_out) > 0

@@ -53,18 +53,20 @@ CHAPTERS: dict[str, str] = {
 def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     """Makes the demo project, or goes on with the one that is there; `queue` chooses a first batch."""
     from app.client import call
-    from core.loop import create_project
+    from core.data.encoding import encode
+    from core.data.file_import import ImportOptions, import_file
+    from core.loop import create_project, next_batch
 
     file = folder / "docstrings.jsonl"
     if not (folder / "rondo.toml").exists():
         create_project(folder, list(CHAPTERS))
     if not file.exists():
         write_docstrings(file)
-    options = {"text": ["text"], "label": "chapter", "id": "id", "split": "split", "meta": ["name"]}
-    call(folder, "import", report, file=str(file.resolve()), **options)
-    call(folder, "encode", report)
+    columns = ImportOptions(text=["text"], label="chapter", id="id", split="split", meta=["name"])
+    call(folder, import_file, report, file=str(file.resolve()), **columns)
+    call(folder, encode, report)
     if queue and not call(folder, "status", report)["round"]:
-        call(folder, "next", report)
+        call(folder, next_batch, report)
 
 
 def open_page(url: str) -> None:

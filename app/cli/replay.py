@@ -11,6 +11,7 @@ from typing import Any
 from core import loop, simulate
 from core.config.settings import with_changes, write_settings
 from core.data.encoding import encode
+from core.data.file_import import ImportOptions, import_file
 from core.errors import BadInput
 from core.jobs.bundle import Report
 from core.project import Project, open_project
@@ -102,8 +103,8 @@ def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project,
     loop.create_project(folder, [], multi=requested.multi)
     project = open_project(folder, InProcessRunner())
     write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
-    options: dict[str, Any] = {"text": list(requested.text), "label": requested.label, "split": requested.split}
-    loop.import_file(project, report, file=str(requested.file), **options)
+    columns = ImportOptions(text=list(requested.text), label=requested.label, split=requested.split)
+    import_file(project, report, file=str(requested.file), **columns)
     if not project.store.one("select count(*) from settled where stratum = 'gold'"):
         simulate.hold_out(project, HELD_OUT, seed=0)
     if not can_learn(project):

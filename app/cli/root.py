@@ -9,6 +9,7 @@ import typer
 from app.cli.backup import backup, check, repair, restore
 from app.cli.erase import erase_
 from app.cli.evaluation import compare, evaluate
+from app.cli.import_file import import_
 from app.cli.inspection import auto_, calibrate, inspect_, map_, quality_, withdraw_
 from app.cli.models import models, retrain
 from app.cli.options import (
@@ -58,63 +59,6 @@ def init(
         names = [name.strip() for row in csv.reader([labels], skipinitialspace=True) for name in row if name.strip()]
         create_project(path, names, multi=multi)
         say(f"Made {path}. Next: rondo --project {path} import FILE --text COLUMN")
-
-
-@app.command("import")
-def import_(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
-    text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
-    label: Annotated[
-        str | None, typer.Option(help="Column with labels; several in one cell are joined by |, [] is none of them.")
-    ] = None,
-    id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Column with the split, in any case; 'test' is gold, also where the record is known already."
-        ),
-    ] = None,
-    annotator: Annotated[
-        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
-    ] = None,
-    gold: Annotated[
-        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
-    ] = None,
-    meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
-    encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
-    near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
-    add_labels: Annotated[
-        bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
-    ] = False,
-    keep_missing_words: Annotated[
-        bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
-    ] = False,
-    many_labels: Annotated[
-        bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
-    ] = False,
-    project: ProjectOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Bring records into the project: all of the file or nothing of it."""
-    result = run_verb(
-        folder_of(context, project),
-        "import",
-        file=str(file.resolve()),
-        text=text or [],
-        label=label,
-        id=id_,
-        split=split,
-        annotator=annotator,
-        gold=gold,
-        meta=meta or [],
-        encoding=encoding,
-        near_duplicates=near_duplicates,
-        add_labels=add_labels,
-        keep_missing_words=keep_missing_words,
-        many_labels=many_labels,
-    )
-    show("import", result, as_json=as_json)
 
 
 @app.command()
@@ -188,6 +132,7 @@ def export(
     show("export", result, as_json=as_json)
 
 
+app.command("import")(import_)
 app.command("next")(next_)
 app.command()(fit)
 app.command("round")(round_)

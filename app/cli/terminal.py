@@ -14,7 +14,6 @@ from app.cli import (
     models_text,
     training_text,
 )
-from app.cli.import_text import import_lines
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
 from app.rendering.score_text import interval, score_lines
@@ -149,7 +148,6 @@ def _demo_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 _LINES = {
-    "import": import_lines,
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],

@@ -3,7 +3,7 @@
 Knows cells; not the project, its store or its taxonomy.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,20 +64,19 @@ class Crowd:
                 people.complain(index, fault)
         return self.names[name]
 
+    @property
+    def known(self) -> int:
+        """How many of the answers are known ones."""
+        return sum(who == KNOWN for _, who in self.details)
+
+    @property
+    def annotators(self) -> int:
+        """How many people answered."""
+        return len({who for _, who in self.details} - {KNOWN})
+
     def known_labels(self) -> Iterable[str]:
         """The labels of each known answer, joined by the separator where there are several."""
         return (label for (_, who), (_, label) in self.details.items() if who == KNOWN)
-
-    def summary(self) -> Mapping[str, int]:
-        """What the report says besides."""
-        known = sum(who == KNOWN for _, who in self.details)
-        people = {who for _, who in self.details} - {KNOWN}
-        return {
-            "answers": len(self.details) - known,
-            "annotators": len(people),
-            "known_answers": known,
-            "repeated_answers": self.repeated,
-        }
 
     def write(self, target: Path) -> None:
         """A table of id, annotator (null: the known answer) and label, in the order of the file."""

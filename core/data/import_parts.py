@@ -11,16 +11,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from core.config.settings import Settings
-from core.data.records import PLACES, RECORDS, Part, store_records
+from core.data.ingest_job import FileReport
+from core.data.records import PLACES, RECORDS, ImportCounts, Part, store_records
 from core.errors import Cancelled, Refused
 from core.jobs.bundle import Bundle, Report
 from core.labelling.responses import first_stamp
 from core.store.database import Store, note
+from core.typed_json import from_json, to_json
 
 log = logging.getLogger("rondo")
 Steady = Callable[[], AbstractContextManager[Settings]]
@@ -32,21 +33,22 @@ LEAST_ROWS, NEW_ROWS = 5_000, 122_880
 KNOWN_SECONDS = 0.4
 
 
-def begin_import(cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, sizes: tuple[int, int]) -> None:
+def begin_import(
+    cursor: duckdb.DuckDBPyConnection, job: str, report: FileReport, settings: Settings, sizes: tuple[int, int]
+) -> None:
     """Decides, in the caller's transaction, that the rows which the job has written come in.
 
     sizes: as `number_records` gives them. Whatever anybody answers from now on is newer than the file.
     """
-    stored = json.loads((bundle.path / "out" / "report.json").read_text(encoding="utf-8"))
     names = json.dumps({label.id: label.name for label in settings.taxonomy.labels})
-    stamp = first_stamp(cursor, sizes[1] + stored.get("answers", 0) + stored.get("known_answers", 0))
+    stamp = first_stamp(cursor, sizes[1] + report.answers + report.known_answers)
     cursor.execute(
         "insert into imports values (?, ?, ?, ?, 0, ?, ?, '{}')",
-        [bundle.path.name, stored["file"], names, stamp, *sizes],
+        [job, report.file, names, stamp, *sizes],
     )
 
 
-def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda *_: None) -> dict[str, Any]:
+def go_on(store: Store, bundle: Bundle, steady: Steady, report: Report = lambda *_: None) -> ImportCounts:
     """Stores what is not in yet of a file that was begun; returns the counts of all of it. Cannot be cancelled.
 
     Raises Refused where it cannot go on; then it does when the project is opened next.
@@ -91,7 +93,7 @@ def finish_imports(store: Store, folder: Path, steady: Steady) -> None:
 
 def _part(
     cursor: duckdb.DuckDBPyConnection, bundle: Bundle, settings: Settings, size: int
-) -> tuple[int, int, dict[str, Any]]:
+) -> tuple[int, int, ImportCounts]:
     """Takes in the next rows, all of new or all of known records; returns how many are in, of how many, and counts."""
     job = bundle.path.name
     query = "select source, names, stamp, done, fresh, total, counts from imports where job = ?"
@@ -99,12 +101,12 @@ def _part(
     end = min(done + size, fresh if done < fresh else total)
     as_in_file = _named(settings, json.loads(names))
     new = store_records(cursor, bundle.path / "out", source, as_in_file, Part(done, end, stamp))
-    before = json.loads(written)
-    counts = {name: before.get(name, 0) + value for name, value in new.items()}
-    stamp += new["labelled"] + new["answers"]
+    counts = from_json(ImportCounts, json.loads(written), "The counts of an import").plus(new)
+    stamp += new.labelled + new.answers
     if end < total:
         cursor.execute(
-            "update imports set stamp = ?, done = ?, counts = ? where job = ?", [stamp, end, json.dumps(counts), job]
+            "update imports set stamp = ?, done = ?, counts = ? where job = ?",
+            [stamp, end, json.dumps(to_json(counts)), job],
         )
     else:
         cursor.execute("delete from imports where job = ?", [job])

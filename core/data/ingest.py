@@ -1,13 +1,12 @@
-"""From a person's file to `records.parquet`, `report.json`, and `answers.parquet` where it names annotators.
+"""From a person's file to `records.parquet`, and `answers.parquet` where it names annotators.
 
 Which column means what, checked and streamed through. Knows columns and texts; not the project, its store or its
 taxonomy.
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from core.data.cells import Column, json_of
 from core.data.crowd import Crowd
 from core.data.formats.reading import Batch
 from core.data.formats.sources import ParquetFile, Source, open_source
+from core.data.ingest_job import FileReport, Layout, RepeatedIds
 from core.data.label_cells import LabelReader, contradictions_in, looks_like_labels, read_splits
 from core.data.ledger import MANY_LABELS, MOST_LABELS, Ledger
 from core.data.near_duplicates import near_duplicates_in
@@ -29,37 +29,8 @@ Progress = Callable[[int, int], None]
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 100_000, 64 << 20
 
 
-@dataclass(frozen=True)
-class Layout:
-    """How to read a file. text: its column, or several that make up one record together. multi: labels joined by |.
-
-    annotator: every row is an answer of whom it names, several rows may be one record; gold: its known answer.
-    known: the labels that there are. keep_missing_words: NA, null and their like are labels. many_labels: more than
-    1,000 are no mistake.
-    """
-
-    text: tuple[str, ...]
-    label: str | None = None
-    id: str | None = None
-    split: str | None = None
-    meta: tuple[str, ...] = ()
-    multi: bool = False
-    encoding: str = "utf-8"
-    annotator: str | None = None
-    gold: str | None = None
-    known: tuple[str, ...] = ()
-    keep_missing_words: bool = False
-    many_labels: bool = False
-
-    @property
-    def columns(self) -> list[str]:
-        """Every column that is needed, once."""
-        named = [*self.text, self.label, self.id, self.split, self.annotator, self.gold, *self.meta]
-        return list(dict.fromkeys(name for name in named if name is not None))
-
-
-def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_duplicates: bool = False) -> dict[str, Any]:
-    """Writes out/records.parquet and out/report.json, whole or not at all, and returns the report.
+def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_duplicates: bool = False) -> FileReport:
+    """Writes out/records.parquet, whole or not at all, and returns what the file holds.
 
     Records stand in the order of the file, and the same file gives the same ids again. Raises BadInput for the first
     row that cannot be read.
@@ -70,10 +41,11 @@ def ingest(file: Path, layout: Layout, out: Path, report: Progress, *, near_dupl
     part, answers = out / "records.parquet.part", out / "answers.parquet"
     answers.unlink(missing_ok=True)  # of a job that did not end
     try:
-        result = {"file": file.name, **write_records(source, layout, part, report)}
-        result["contradictions"] = contradictions_in(part) if layout.label else None
-        result["near_duplicates"] = near_duplicates_in(part) if near_duplicates else None
-        (out / "report.json").write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        result = replace(
+            write_records(source, layout, part, report),
+            contradictions=contradictions_in(part) if layout.label else None,
+            near_duplicates=near_duplicates_in(part) if near_duplicates else None,
+        )
         part.replace(out / "records.parquet")  # last: whoever finds it has all of it
     finally:
         part.unlink(missing_ok=True)
@@ -116,7 +88,7 @@ class Reading:
     labels: LabelReader
 
 
-def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> dict[str, Any]:
+def write_records(source: Source, layout: Layout, target: Path, report: Progress) -> FileReport:
     """Streams the file into a Parquet table at `target` and returns what was counted on the way."""
     labels = LabelReader(layout.multi, frozenset(layout.known), layout.keep_missing_words)
     ledger = Ledger(most_labels=MANY_LABELS if layout.many_labels else MOST_LABELS)
@@ -130,18 +102,40 @@ def write_records(source: Source, layout: Layout, target: Path, report: Progress
         report(total, total)
         if not ledger.rows:
             raise BadInput(f"{source.path.name} has no rows; it needs at least one record.")
-    crowd: Mapping[str, int] = {}
     if layout.annotator:
         reading.crowd.write(target.with_name("answers.parquet"))
         ledger.add_labels(reading.crowd.known_labels(), multi=layout.multi)
-        crowd = reading.crowd.summary()
-    entries = {**ledger.summary(), **labels.summary(), **crowd}
-    return entries | {"doubt": looks_like_labels(ledger.labels, ledger.labelled), "declared": _declared(source, layout)}
+    return _report(source, layout, reading)
 
 
-def _declared(source: Source, layout: Layout) -> list[str]:
-    """All labels that the file's metadata name, in their order."""
-    return source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else []
+def _report(source: Source, layout: Layout, reading: Reading) -> FileReport:
+    """All that was counted while the file was read."""
+    ledger, labels, crowd = reading.ledger, reading.labels, reading.crowd
+    spellings = {number: tuple(sorted(words)) for number, words in labels.spellings.items() if words != {number}}
+    declared = source.declared(layout.label) if isinstance(source, ParquetFile) and layout.label else ()
+    return FileReport(
+        file=source.path.name,
+        rows=ledger.rows,
+        records=ledger.records,
+        blank_rows=ledger.blank,
+        labelled=ledger.labelled,
+        repeated_ids=RepeatedIds(ledger.rows - ledger.records, ledger.relabelled),
+        relabelled_rows=tuple(ledger.relabelled_rows),
+        exact_duplicates=ledger.exact_duplicates(),
+        labels=dict(ledger.labels.most_common()),
+        splits=dict(ledger.splits.most_common()),
+        unknown_splits=dict(ledger.unknown_splits.most_common(10)),
+        missing_words=dict(labels.missing.most_common()),
+        spellings=spellings,
+        none_of_them=labels.none,
+        fault=labels.fault,
+        doubt=looks_like_labels(ledger.labels, ledger.labelled),
+        declared=tuple(declared),
+        answers=len(crowd.details) - crowd.known,
+        annotators=crowd.annotators,
+        known_answers=crowd.known,
+        repeated_answers=crowd.repeated,
+    )
 
 
 def record_columns(source: Source, batch: Batch, layout: Layout, reading: Reading) -> dict[str, Any]:

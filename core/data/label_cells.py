@@ -4,10 +4,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, check_new_name, clean_name, number_key, number_of
 from core.data.cells import Column
+from core.data.ingest_job import Contradiction, Contradictions
 from core.errors import BadInput
 
 MISSING_WORDS = frozenset(
@@ -97,16 +97,6 @@ class LabelReader:
         self.spellings.setdefault(number, set()).add(word)
         return self._numbers.get(number, number)
 
-    def summary(self) -> dict[str, Any]:
-        """What the report says besides."""
-        spelt = {number: sorted(words) for number, words in self.spellings.items() if words != {number}}
-        return {
-            "missing_words": dict(self.missing.most_common()),
-            "spellings": spelt,
-            "fault": self.fault,
-            "none_of_them": self.none,
-        }
-
 
 def read_splits(column: Column, unknown: Counter[str]) -> list[str | None]:
     """The splits as they are kept; a word that none is stays as it is, and `unknown` counts it."""
@@ -136,7 +126,7 @@ def _is_object(name: str) -> bool:
         return False
 
 
-def contradictions_in(records: Path, examples: int = 5) -> dict[str, Any]:
+def contradictions_in(records: Path, examples: int = 5) -> Contradictions:
     """Texts of a records.parquet that stand there with different labels: how many, and the rows of the first ones."""
     import numpy as np
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
@@ -149,11 +139,10 @@ def contradictions_in(records: Path, examples: int = 5) -> dict[str, Any]:
     for position, key, label in zip(*(column.to_pylist() for column in table.columns), strict=True):
         entries.setdefault(key, []).append((position + 1, SEPARATOR.join(sorted(label.split(SEPARATOR)))))
     groups = [group for group in entries.values() if len({label for _, label in group}) > 1]
-    return {
-        "texts": len(groups),
-        "rows": sum(map(len, groups)),
-        "examples": [
-            {"rows": [row for row, _ in group[:examples]], "labels": sorted({label for _, label in group})[:examples]}
-            for group in groups[:examples]
-        ],
-    }
+    shown = tuple(
+        Contradiction(
+            tuple(row for row, _ in group[:examples]), tuple(sorted({label for _, label in group})[:examples])
+        )
+        for group in groups[:examples]
+    )
+    return Contradictions(len(groups), sum(map(len, groups)), shown)

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from core.config.taxonomy import SEPARATOR
 from core.data.cells import Column
+from core.data.ingest_job import ExactDuplicates
 
 MOST_LABELS, MANY_LABELS = 1_000, 10_000
 """More different labels are not labels but a mistaken column; the second where somebody says that they are many."""
@@ -40,7 +40,7 @@ class Ledger:
     blank: int = 0
     labelled: int = 0
     relabelled: int = 0
-    relabelled_rows: list[list[int]] = field(default_factory=list)
+    relabelled_rows: list[tuple[int, int]] = field(default_factory=list)
 
     def hashed_ids(self, contents: Sequence[str]) -> list[str]:
         """16 hex digits of the content; -2, -3 and so on for its repeats, so that every row is a record."""
@@ -86,7 +86,7 @@ class Ledger:
             elif self.label_of[record] != hash(labels[index]):
                 self.relabelled += 1
                 if len(self.relabelled_rows) < EXAMPLES:
-                    self.relabelled_rows.append([self.row_of[record], column.batch.first + index])
+                    self.relabelled_rows.append((self.row_of[record], column.batch.first + index))
         return result
 
     def count_labels(self, column: Column, labels: Iterable[str | None], *, multi: bool) -> None:
@@ -111,22 +111,11 @@ class Ledger:
         self.hashes.append(hashes)
         return hashes
 
-    def summary(self) -> dict[str, Any]:
-        """The report. exact_duplicates: records with equal normalised texts; extra: all but each first."""
+    def exact_duplicates(self) -> ExactDuplicates:
+        """Records with equal normalised texts."""
         _, sizes = np.unique(np.concatenate(self.hashes), return_counts=True)
         repeated = sizes[sizes > 1]
-        return {
-            "rows": self.rows,
-            "records": self.records,
-            "blank_rows": self.blank,
-            "labelled": self.labelled,
-            "repeated_ids": {"rows": self.rows - self.records, "other_label": self.relabelled},
-            "relabelled_rows": self.relabelled_rows,
-            "exact_duplicates": {"groups": len(repeated), "extra": int(repeated.sum()) - len(repeated)},
-            "labels": dict(self.labels.most_common()),
-            "splits": dict(self.splits.most_common()),
-            "unknown_splits": dict(self.unknown_splits.most_common(10)),
-        }
+        return ExactDuplicates(len(repeated), int(repeated.sum()) - len(repeated))
 
 
 def normalise(text: str) -> str:

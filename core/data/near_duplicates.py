@@ -5,15 +5,15 @@ Exact duplicates (equal when normalised) are counted elsewhere: here each distin
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
+from core.data.ingest_job import NearDuplicates
 from core.data.ledger import normalise
 
 Signatures = npt.NDArray[np.uint32]
-Ints = npt.NDArray[np.int64]
 
 GRAM = 5
 SLOTS, BANDS = 64, 16
@@ -25,11 +25,8 @@ PORTION = 1_000_000
 SEED = 0
 
 
-def near_duplicates_in(records: Path) -> dict[str, Any]:
-    """Groups among the distinct texts of a records.parquet, largest first, some by id.
-
-    pairs: similar pairs found; within a group not all are looked for, only enough to hold it together.
-    """
+def near_duplicates_in(records: Path) -> NearDuplicates:
+    """Groups among the distinct texts of a records.parquet, largest first, some by id."""
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
     with parquet.ParquetFile(records) as file:
@@ -40,9 +37,9 @@ def near_duplicates_in(records: Path) -> dict[str, Any]:
         left, right = similar_pairs(rows)
         groups = connected(left, right)
         ids = file.read(["id"]).column("id")
-    examples = [[ids[int(firsts[row])].as_py() for row in members[:EXAMPLES]] for members in groups[:EXAMPLES]]
+    examples = tuple(tuple(ids[int(firsts[row])].as_py() for row in group[:EXAMPLES]) for group in groups[:EXAMPLES])
     involved = sum(len(members) for members in groups)
-    return {"similarity": SIMILAR, "groups": len(groups), "records": involved, "pairs": len(left), "examples": examples}
+    return NearDuplicates(SIMILAR, len(groups), involved, len(left), examples)
 
 
 def portions(texts: Iterable[str]) -> Iterator[list[str]]:

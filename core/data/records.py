@@ -1,13 +1,13 @@
 """Records in the store: taking in a file that a job has read. Knows no vectors and no models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from core.config.settings import Settings
 from core.config.taxonomy import Taxonomy, add_label, in_order
+from core.data.ingest_job import FileReport
 from core.errors import BadInput
 from core.labelling.crowd import FileAnswers, take_in_answers
 from core.labelling.gold import ask_no_more, declare_gold
@@ -16,28 +16,59 @@ from core.store.pool import NUMBERS
 from core.store.tables import quoted
 
 
-def learn_labels(report: dict[str, Any], settings: Settings, *, add: bool) -> Taxonomy:
+def learn_labels(report: FileReport, settings: Settings, *, add: bool) -> Taxonomy:
     """The taxonomy with the file's labels, where it has none yet or `add` says so; else unknown ones are refused."""
     taxonomy = settings.taxonomy
-    if report.get("fault"):
-        raise BadInput(f"{report['fault']} Nothing was imported.")
-    names, spellings = report.get("labels", {}), report.get("spellings", {})
-    unknown = [name for name in names if name not in taxonomy.spellings]
+    if report.fault:
+        raise BadInput(f"{report.fault} Nothing was imported.")
+    unknown = [name for name in report.labels if name not in taxonomy.spellings]
     if unknown and taxonomy.labels and not add:
         shown = ", ".join(repr(name) for name in unknown[:5]) + (", …" if len(unknown) > 5 else "")
         raise BadInput(
             f"The file holds {len(unknown)} labels that the taxonomy does not: {shown}. "
             "Add them with --add-labels, or correct the file. Nothing was imported."
         )
-    if (
-        add or not taxonomy.labels
-    ):  # what the file's metadata declare has an order, and is asked about though none has it
-        declared = [name for name in report.get("declared", []) if name not in taxonomy.spellings]
+    if add or not taxonomy.labels:
+        # what the file's metadata declare has an order, and is asked about though none has it
+        declared = [name for name in report.declared if name not in taxonomy.spellings]
         unknown = [*dict.fromkeys(declared), *in_order(name for name in unknown if name not in declared)]
     for name in unknown:
-        written = spellings.get(name, [])
+        written = report.spellings.get(name, ())
         taxonomy = add_label(taxonomy, written[0] if len(written) == 1 and "." not in written[0] else name)
     return taxonomy
+
+
+@dataclass(frozen=True)
+class ImportCounts:
+    """Of what came in. rows: all; added: new records; known: of records that were there; duplicates: of other texts.
+
+    new, changed, same: labels of files, by what a file said before; labelled: all of them. contradicted: those that
+    people's answers or corrections outweigh; clashing: those of a text that has another label of a file. answers: of
+    people whom the file names. made_gold: records with a known answer that are gold by it; not_gold: those that are
+    not, since they were asked or taught. declared_gold: records that were there and are gold now; stopped_teaching:
+    those of them that taught.
+    """
+
+    rows: int = 0
+    added: int = 0
+    known: int = 0
+    duplicates: int = 0
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    contradicted: int = 0
+    clashing: int = 0
+    labelled: int = 0
+    answers: int = 0
+    made_gold: int = 0
+    not_gold: int = 0
+    declared_gold: int = 0
+    stopped_teaching: int = 0
+
+    def plus(self, other: "ImportCounts") -> "ImportCounts":
+        """Both, figure by figure."""
+        names = [field.name for field in fields(ImportCounts)]
+        return ImportCounts(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -67,10 +98,10 @@ def number_records(cursor: duckdb.DuckDBPyConnection, out: Path, source: str) ->
 
 def store_records(
     cursor: duckdb.DuckDBPyConnection, out: Path, source: str, settings: Settings, part: Part
-) -> dict[str, int]:
+) -> ImportCounts:
     """Takes in these rows of what the job and `number_records` have written, inside the caller's transaction.
 
-    The settings' taxonomy holds every label of the file. Returns counts.
+    The settings' taxonomy holds every label of the file.
     """
     cursor.execute(
         _STAGE.format(records=quoted(out / RECORDS), numbers=quoted(out / PLACES), first=part.first, end=part.end)
@@ -86,7 +117,8 @@ def store_records(
     answered = take_in_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
     ask_no_more(cursor, settings)
     cursor.execute("drop view staged")
-    return {"rows": total, "added": added, "known": total - added, "duplicates": duplicates, **answered, **moved}
+    counts = ImportCounts(total, added, total - added, duplicates)
+    return replace(counts, **answered, **moved)
 
 
 RECORDS, ANSWERS, PLACES = "records.parquet", "answers.parquet", "places.parquet"

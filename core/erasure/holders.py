@@ -17,6 +17,7 @@ from core.jobs.bundle import Bundle, write_json
 from core.jobs.states import UNDER_WAY
 from core.project import Project
 from core.store.database import FILE as DATABASE
+from core.store.tables import quoted
 
 _READERS = {
     ".csv": "read_csv($path, all_varchar = true, header = true, null_padding = true)",
@@ -152,7 +153,7 @@ def holds(path: Path, selection: Selection) -> bool:
 
 
 def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: Selection) -> bool:
-    source = reader.replace("$path", "'" + str(path).replace("'", "''") + "'")
+    source = reader.replace("$path", f"'{quoted(path)}'")
     columns = [name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()]
     connection.execute("create temp table words as select unnest(?::varchar[]) as word", [list(selection.words)])
     connection.execute("create temp table ids as select unnest(?::varchar[]) as word", [list(selection.ids)])

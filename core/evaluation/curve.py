@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats
 from core.errors import Refused
 from core.evaluation.scores import Estimate
 
-Floats = npt.NDArray[np.floating]
 Density = Callable[[Floats], Floats]
 
 FILE = "curve.json"

@@ -6,7 +6,8 @@ from math import inf
 
 import numpy as np
 
-from core.evaluation.audit import Bools, History, Ints, Weights, weigh
+from core.arrays import Bools, Ints
+from core.evaluation.audit import History, Weights, weigh
 from core.evaluation.scores import FEW, Estimate, drawn_among, share_of
 
 SURE = 0.05

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights
 from core.evaluation.reporting import FEWEST
-from core.evaluation.scores import Bools, Estimate, Floats, Score, interval, score, share_of
+from core.evaluation.scores import Estimate, Score, interval, score, share_of
 
 MOST_BINS, PER_BIN = 10, 10
 CHANCES = 200

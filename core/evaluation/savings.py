@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import Refused
 from core.evaluation.curve import (
     PRIOR_MEAN,
     PRIOR_SD,
-    Floats,
     Paired,
     astray,
     lacking,
@@ -25,7 +25,6 @@ from core.evaluation.curve import (
     walk,
 )
 
-Ints = npt.NDArray[np.int64]
 Teach = Callable[[Ints], npt.ArrayLike]
 """positions of audit records to (audits,) 0/1: whether a model that learnt from these alone is right of each record"""
 

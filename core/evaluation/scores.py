@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, plain
 from core.evaluation.reporting import FEW as FEW
 from core.evaluation.reporting import uncovered_note
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
 MANY = 20_000
 """records beyond which those that are alike are resampled together: 1,000 numbers for each would fill the memory"""
@@ -243,8 +242,8 @@ def _draws(
             for part, still in zip(parts, fixed, strict=True)
         ],
     ]
-    macros = [_macro(*(np.maximum(part, 0) for part in three)) for three in both]
-    micros = [_f1(*(np.maximum(part, 0).sum(axis=1) for part in three)) for three in both]
+    macros: list[Floats] = [_macro(*(np.maximum(part, 0) for part in three)) for three in both]
+    micros: list[Floats] = [_f1(*(np.maximum(part, 0).sum(axis=1) for part in three)) for three in both]
     return macros, micros
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats
 from core.errors import BadInput
-from core.evaluation.curve import Curve, Floats
+from core.evaluation.curve import Curve
 
 HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 SURE = 0.8

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,30 +38,64 @@ class Sight:
     message: str = ""
 
 
-class Runner(Protocol):
-    """What carries a bundle to where it runs. A handle is JSON, so that a restarted owner can ask again."""
+@dataclass(frozen=True)
+class Resources:
+    """What a job may take. seconds: at most, 0 for no limit. gpu: "L4", or "L4:2" for two; None for what is there.
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
-        """Begin; twice for a bundle of the same name begins once. resources: gpu, seconds; environment: variables.
+    environment: variables of the job's process. They are never stored: a token may be among them.
+    """
+
+    seconds: int = 0
+    gpu: str | None = None
+    cpu: float | None = None
+    memory_mb: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Handle:
+    """Where a job runs. Each runner fills in its own fields; they are stored, so that a restarted owner can ask again.
+
+    pid, seconds (that it may take): on this machine. call: at Modal. address, submission, work (folder): on Ray.
+    """
+
+    pid: int = 0
+    seconds: int = 0
+    call: str = ""
+    address: str = ""
+    submission: str = ""
+    work: str = ""
+
+
+class Runner(Protocol):
+    """What carries a bundle to where it runs."""
+
+    def start(self, bundle: Path, resources: Resources) -> Handle:
+        """Begin; twice for a bundle of the same name begins once.
 
         Raises BadInput or Refused, in a sentence that says what to do, where it cannot.
         """
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         """How it stands. Brings `events.jsonl` and the log up to date, and what came out once it has ended,
         `result.json` last. Never raises for what may pass (no network, an outage): that is `lost`."""
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         """Stop it; return when it has stopped or will."""
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """Delete what of an ended job lies where it ran: texts, labels, checkpoints. Nothing there is no error.
 
         Raises Refused where nobody could be asked.
         """
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
+    def price(self, resources: Resources, seconds: float) -> float | None:
         """US dollars for so long, None where nobody is paid. Raises BadInput for what is not on offer."""
+
+
+def read_handle(written: str) -> Handle:
+    """As a job's row has it."""
+    return from_json(Handle, json.loads(written), "The handle of a job")
 
 
 class JobBroke(RondoError):
@@ -216,13 +250,10 @@ class Jobs:
         kind: JobKind[Params, Result],
         report: Report,
         what: str,
-        resources: Mapping[str, Any] | None = None,
+        resources: Resources = Resources(),
     ) -> Result:
-        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`.
-
-        resources: as `Runner.start` takes them, never stored: a token may be in `environment`.
-        """
-        handle = self._attach(bundle) or self._start(bundle, resources or {})
+        """The result, once it is there. Raises what the job raised, Cancelled, or JobBroke; `lost` is not `failed`."""
+        handle = self._attach(bundle) or self._start(bundle, resources)
         try:
             self._wait(bundle, handle, report, what)
         except (Cancelled, KeyboardInterrupt):
@@ -235,7 +266,7 @@ class Jobs:
             raise JobBroke(f"{what}: the process ended without a result. See {bundle.path / 'log.txt'}; try again.")
         return from_json(kind.result, self._checked(bundle, result, what), f"The result of {bundle.path.name}")
 
-    def _wait(self, bundle: Bundle, handle: Mapping[str, Any], report: Report, what: str) -> None:
+    def _wait(self, bundle: Bundle, handle: Handle, report: Report, what: str) -> None:
         while self.runner.look(bundle.path, handle).state in UNDER_WAY:
             report(what, *bundle.progress)
             time.sleep(POLL_SECONDS)
@@ -266,23 +297,23 @@ class Jobs:
         self._end(bundle, "lost", None)
         bundle.empty()
 
-    def _handle(self, bundle: Bundle) -> dict[str, Any] | None:
+    def _handle(self, bundle: Bundle) -> Handle | None:
         written = self.store.one("select handle from jobs where id = ? and state = 'running'", [bundle.path.name])
-        return dict(json.loads(written)) if written else None
+        return read_handle(written) if written else None
 
-    def _attach(self, bundle: Bundle) -> dict[str, Any] | None:
+    def _attach(self, bundle: Bundle) -> Handle | None:
         """The handle of an attempt that outlived its owner, or that has a result already."""
         handle = self._handle(bundle)
         return handle if handle and self.runner.look(bundle.path, handle).state != "lost" else None
 
-    def _start(self, bundle: Bundle, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def _start(self, bundle: Bundle, resources: Resources) -> Handle:
         (bundle.path / "result.json").unlink(missing_ok=True)
         bundle.seal()
         with self.store.transaction() as cursor:
             change_state(cursor, bundle.path.name, "submitting")
         handle = self.runner.start(bundle.path, resources)
         with self.store.transaction() as cursor:
-            change_state(cursor, bundle.path.name, "running", handle=json.dumps(handle))
+            change_state(cursor, bundle.path.name, "running", handle=json.dumps(to_json(handle)))
         return handle
 
     def _checked(self, bundle: Bundle, result: dict[str, Any], what: str) -> dict[str, Any]:

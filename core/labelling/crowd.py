@@ -58,7 +58,6 @@ def take_in_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, set
         "clashing": count(cursor, _CLASHING),
         "labelled": count(cursor, "select count(*) from answered where annotator is null"),
         "answers": count(cursor, "select count(*) from answered where annotator is not null"),
-        "annotators": count(cursor, "select count(distinct annotator) from answered"),
         "made_gold": count(cursor, known.format("is not distinct from")) if by_people else 0,
         "not_gold": count(cursor, known.format("is distinct from")) if by_people else 0,
     }

@@ -7,11 +7,9 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating[Any]]
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
 VERDICTS = "verdicts.safetensors"
@@ -45,7 +43,7 @@ class OutOfFold:
     labels: Ints
 
 
-def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None = None) -> None:
+def write_held_out(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None = None) -> None:
     """Sorted by record; a record is there once. held_out: those of the rows that training held out."""
     from safetensors.numpy import save_file
 
@@ -58,7 +56,7 @@ def write_judged(folder: Path, rows: Ints, probs: Floats, held_out: Ints | None 
     save_file(entries, folder / JUDGED)
 
 
-def read_judged(folder: Path, labels: int) -> HeldOut | None:
+def read_held_out(folder: Path, labels: int) -> HeldOut | None:
     """None for a model that kept nothing, as a round's. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / JUDGED)
     if stored is None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Ints
 from core.errors import BadInput, Refused
 from core.evaluation.encoder_quality import MOST
 from core.jobs.bundle import Bundle, Report, write_json
 from core.jobs.kinds import JobKind
-from core.models.heads.neighbour_graph import Ints
 from core.project import Project
 from core.registry.champions import CHAMPION
 from core.registry.lookup import (

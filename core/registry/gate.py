@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Bools
 from core.errors import Damaged, Refused
 from core.evaluation.audit import Weights, plain
 from core.evaluation.paired import Difference, Paired, paired
-from core.evaluation.scores import FEW, Bools
+from core.evaluation.scores import FEW
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.held_out import Said, Truth, audit_weights, read_said, read_truth

@@ -6,20 +6,17 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Ints, label_matrix
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.models.artifacts import load_head, read_manifest
 from core.models.heads.head import Head, decide, predict
-from core.models.out_of_fold import read_crossed, read_judged
+from core.models.out_of_fold import read_crossed, read_held_out
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.registry.champions import require_files
 from core.rounds.draws import read_history
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -53,14 +50,10 @@ def read_truth(cursor: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> Trut
     rows = cursor.execute(
         "select n, labels, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
-    place = {label: column for column, label in enumerate(labels)}
-    truth = np.zeros((len(rows), len(labels)), np.bool_)
-    for row, (_, supplied, _) in enumerate(rows):
-        truth[row, [place[label] for label in supplied if label in place]] = True
     query = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
     return Truth(
         np.array([n for n, *_ in rows], np.int64),
-        truth,
+        label_matrix([answer for _, answer, _ in rows], labels),
         np.array([audit for *_, audit in rows], np.bool_),
         np.asarray(query, np.int64),
     )
@@ -125,7 +118,7 @@ def unseen(project: Project, model: str, truth: Truth) -> Ints:
 
 def judged_rows(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
-    judged = read_judged(folder, len(read_manifest(folder)["labels"]))
+    judged = read_held_out(folder, len(read_manifest(folder)["labels"]))
     return judged.rows if judged else np.empty(0, np.int64)
 
 
@@ -133,7 +126,7 @@ def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
     labels = len(head.labels)
     if crossed := read_crossed(folder, labels):
         return crossed.rows, crossed.predicted
-    judged = read_judged(folder, labels)
+    judged = read_held_out(folder, labels)
     if judged and len(judged.rows):
         return judged.rows, decide(judged.probs, head.multi)
     return np.empty(0, np.int64), np.empty((0, labels), np.bool_)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Bundle, Report
+from core.jobs.bundle import Bundle, Report, Resources
 from core.jobs.kinds import JobKind
 from core.jobs.states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
 from core.reports.export import write_export
 from core.store.database import note
+from core.store.tables import quoted
 
 PUSH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("push", dict, dict)
 
@@ -45,7 +46,7 @@ def push(project: Project, report: Report, *, repo: str, who: str = "local", **o
         write_folder(exported, bundle.path / "in" / "model", report)
         if entries["labels"]:
             _write_labels(project, bundle.path / "in" / "dataset")
-        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", {"environment": environment})
+        result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
                 note(cursor, who, "push", {"model": exported.model, **result})
@@ -88,7 +89,7 @@ def _write_labels(project: Project, folder: Path) -> None:
     whole = folder / "whole.parquet"
     if not write_export(project, whole, "parquet", "labels", card=True):
         raise Refused("There is no settled label to push. Push the model alone, or label some records first.")
-    source, target = (str(path).replace("'", "''") for path in (whole, folder / LABELS))
+    source, target = quoted(whole), quoted(folder / LABELS)
     with project.store.reading() as cursor:
         cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
     card = folder / "whole.parquet.card.md"

@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Ints
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle
 from core.models.artifacts import INFO, MANIFEST, read_manifest
 from core.models.encoders.encoder import OWN
-from core.models.out_of_fold import VERDICTS, HeldOut, read_judged
+from core.models.out_of_fold import VERDICTS, HeldOut, read_held_out
 from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
 from core.rounds.play import known_now
+from core.store.tables import quoted
 
-Ints = npt.NDArray[np.int64]
 BASELINE = "baseline"
 
 
@@ -107,7 +107,7 @@ def held_out_rows(model: Model) -> Ints:
     """
     rows = np.empty(0, np.int64)
     if model.folder is not None:
-        judged = read_judged(model.folder, len(read_manifest(model.folder)["labels"]))
+        judged = read_held_out(model.folder, len(read_manifest(model.folder)["labels"]))
         rows = (
             rows
             if judged is None
@@ -140,7 +140,7 @@ def write_audit(project: Project, bundle: Bundle, model: str, *, every: bool) ->
 
 def write_records(project: Project, bundle: Bundle, rows: Ints, model: str) -> None:
     """`in/records.parquet`: n, id, text, labels, and stated: what was kept of this model's certainty, if it was."""
-    target = str(bundle.path / "in" / "records.parquet").replace("'", "''")
+    target = quoted(bundle.path / "in" / "records.parquet")
     active = [label.id for label in project.settings().taxonomy.active]
     with project.store.reading() as cursor:
         cursor.execute(

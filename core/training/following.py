@@ -10,12 +10,13 @@ from typing import Any
 
 from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs.bundle import Bundle, JobBroke, Report, Runner
+from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
 from core.jobs.states import ENDED, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.entries import entry, read_row, set_state
+from core.training.entries import JobRow, entry, read_row, set_state
 from core.training.outcomes import apply_result
+from core.typed_json import to_json
 
 GRID = "grid"
 """not a trainer but a search over one's parameters, and the kind of its row"""
@@ -60,43 +61,43 @@ def look(project: Project, job: str) -> dict[str, Any]:
     """The job's entry after asking its runner, its result taken in if it is there."""
     with locks[job]:
         row = read_row(project, job)
-        if row["state"] not in ENDED and row["kind"] != GRID and job not in _handing_over:
-            bundle, runner = Bundle(project.folder / "jobs" / job), runner_of(project, row["runner"])
-            if row["handle"] is None:
+        if row.state not in ENDED and row.kind != GRID and job not in _handing_over:
+            bundle, runner = Bundle(project.folder / "jobs" / job), runner_of(project, row.runner)
+            if row.handle is None:
                 _pick_up(project, bundle, runner, row)
             else:
-                _see(project, bundle, runner, row)
+                _see(project, bundle, runner, row, row.handle)
     return entry(project, job)
 
 
-def _see(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
+def _see(project: Project, bundle: Bundle, runner: Runner, row: JobRow, handle: Handle) -> None:
     """Asks the runner and writes down what is new. A cancel that did not get through is asked for again."""
-    sight, job = runner.look(bundle.path, row["handle"]), row["id"]
-    if row["state"] == "cancelling":
+    sight, job = runner.look(bundle.path, handle), row.id
+    if row.state == "cancelling":
         if sight.state in (*UNDER_WAY, "lost"):
             with suppress(RondoError):  # nobody heard it yet: the next look asks again
-                runner.cancel(bundle.path, row["handle"])
+                runner.cancel(bundle.path, handle)
         else:
             set_state(project, job, "cancelled", sight.message, before="cancelling")
     elif sight.state == "succeeded":
         apply_result(project, bundle)
-    elif (sight.state, sight.message) != (row["state"], row["error"] or ""):
-        set_state(project, job, sight.state, sight.message, before=row["state"])
+    elif (sight.state, sight.message) != (row.state, row.error or ""):
+        set_state(project, job, sight.state, sight.message, before=row.state)
 
 
-def _pick_up(project: Project, bundle: Bundle, runner: Runner, row: Mapping[str, Any]) -> None:
+def _pick_up(project: Project, bundle: Bundle, runner: Runner, row: JobRow) -> None:
     """Its owner died before the handle was kept: a runner starts a bundle only once, so it is told again."""
-    if row["state"] == "submitting":
-        hand_over(project, bundle, runner, row["resources"])
+    if row.state == "submitting":
+        hand_over(project, bundle, runner, row.resources)
     else:
-        set_state(project, row["id"], "lost", "The app ended before it was handed over.", before=row["state"])
+        set_state(project, row.id, "lost", "The app ended before it was handed over.", before=row.state)
 
 
-def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[str, Any]) -> None:
+def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resources) -> None:
     """Starts a job whose row says `submitting` and keeps the handle. A cancel that came meanwhile is obeyed."""
     handle = runner.start(bundle.path, resources)
     with project.store.transaction() as cursor:
-        about = {"handle": json.dumps(handle), "started_at": utc_now()}
+        about = {"handle": json.dumps(to_json(handle)), "started_at": utc_now()}
         queued = change_state(cursor, bundle.path.name, "queued", ["submitting"], **about)
         if not queued:  # the handle is what it can be stopped by
             cursor.execute(
@@ -116,16 +117,16 @@ def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     """Cancel means cancelled, however the job ends from now on. Raises what the runner says where nobody heard it: then
     the row says `cancelling`, and whoever follows the jobs asks again."""
     row = read_row(project, job)
-    if row["state"] in ENDED:
-        raise Refused(f"Job {job} is {row['state'].replace('_', ' ')} already.")
-    if row["kind"] == GRID:
+    if row.state in ENDED:
+        raise Refused(f"Job {job} is {row.state.replace('_', ' ')} already.")
+    if row.kind == GRID:
         return _cancel_search(project, report, job)
-    requested = "cancelled" if row["handle"] is None else "cancelling"
-    if not set_state(project, job, requested, "", before=row["state"]):
+    requested = "cancelled" if row.handle is None else "cancelling"
+    if not set_state(project, job, requested, "", before=row.state):
         return job_cancel(project, report, job=job)  # it has changed since it was read
-    if row["handle"] is None:
+    if row.handle is None:
         return entry(project, job)
-    runner_of(project, row["runner"]).cancel(Bundle(project.folder / "jobs" / job).path, row["handle"])
+    runner_of(project, row.runner).cancel(Bundle(project.folder / "jobs" / job).path, row.handle)
     return look(project, job)
 
 
@@ -146,13 +147,13 @@ def job_forget(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     What lies where it ran, too: where nobody can be asked there, that is said, and a second time asks again.
     """
     row = read_row(project, job)
-    if row["state"] not in (*ENDED, "lost"):
-        raise Refused(f"Job {job} is {row['state']}. Cancel it first: `rondo jobs cancel {job}`.")
+    if row.state not in (*ENDED, "lost"):
+        raise Refused(f"Job {job} is {row.state}. Cancel it first: `rondo jobs cancel {job}`.")
     bundle = Bundle(project.folder / "jobs" / job)
     bundle.empty()
-    if row["handle"] is not None and row["kind"] != GRID:
+    if row.handle is not None and row.kind != GRID:
         try:
-            runner_of(project, row["runner"]).forget(bundle.path, row["handle"])
+            runner_of(project, row.runner).forget(bundle.path, row.handle)
         except RondoError as error:
             raise Refused(f"What was here is deleted. {error} Then `rondo jobs forget {job}` once more.") from None
     return entry(project, job)

@@ -7,7 +7,7 @@ by the records that a claim rests on would spoil the claim.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from core.data.encoding import encode_if_needed
@@ -24,6 +24,7 @@ from core.training.launch import POLL_SECONDS, Order, TrainingRequest, launch, o
 from core.training.material import refuse_too_little, write_material
 from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
+from core.typed_json import from_json, to_json
 
 SEARCH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("grid", dict, dict)
 
@@ -54,7 +55,7 @@ def start(project: Project, query: TrainingRequest) -> str:
         "trainer": GRID,
         "values": dict(supplied.split("=", 1) for supplied in query.values),
         "note": query.note,
-        "order": asdict(order),
+        "order": to_json(order),
         "plan": plan,
         "at_once": requested.at_once,
         "budget": budget(project, order, len(plan), requested.at_once),
@@ -141,7 +142,8 @@ def _start_more(
 def _order(job: str, params: Mapping[str, Any], number: int) -> Order:
     shared, tried = params["order"], params["plan"][number]
     note = f"Run {number + 1} of {len(params['plan'])}: {_in_words(tried)}"
-    return Order(**{**shared, "values": {**shared["values"], **tried}, "parent": job, "note": note})
+    order = from_json(Order, shared, f"The order of {job}")
+    return replace(order, values={**order.values, **tried}, parent=job, note=note)
 
 
 def _in_words(tried: Mapping[str, Value]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
-from core.jobs.bundle import Bundle, Report, Runner
+from core.jobs.bundle import Bundle, Report, Resources, Runner
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
 from core.project import Project
@@ -21,6 +21,7 @@ from core.training.material import (
     write_material,
 )
 from core.training.trainers import Value, read_values
+from core.typed_json import to_json
 
 TRAIN: JobKind[dict[str, Any], dict[str, Any]] = JobKind("train", dict, dict)
 
@@ -29,12 +30,12 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Order:
-    """A training job as a person wants it. resources: gpu, seconds. parent: the search that it is part of."""
+    """A training job as a person wants it. parent: the search that it is part of."""
 
     trainer: str
     values: Mapping[str, Value]
     on: str = "local"
-    resources: Mapping[str, Any] = field(default_factory=dict)
+    resources: Resources = field(default_factory=Resources)
     seed: int | None = None
     parent: str | None = None
     note: str = ""
@@ -56,19 +57,17 @@ def order_of(project: Project, trainer: str, query: TrainingRequest) -> Order:
     settings = project.settings()
     if query.seed is not None and not 0 <= query.seed < 2**32:
         raise BadInput(f"The seed is {query.seed}; it must lie between 0 and {2**32 - 1:,}.")
-    resources: dict[str, Any] = {"seconds": settings.job_seconds}
     if query.on == "local" and query.gpu:
         raise BadInput("--gpu asks for a GPU elsewhere (--on modal, --on ray); this machine uses the one it has.")
-    if query.on == "modal" or query.gpu:
-        resources["gpu"] = query.gpu or settings.gpu
-    values = read_values(trainer, query.values)
+    gpu = query.gpu or settings.gpu if query.on == "modal" or query.gpu else None
+    resources, values = Resources(settings.job_seconds, gpu), read_values(trainer, query.values)
     return Order(trainer, values, query.on, resources, query.seed, None, query.note)
 
 
 def price_line(project: Project, on: str, gpu: str | None = None) -> str:
     """What it will cost, in a sentence; empty where nobody is paid. Raises BadInput for a GPU that is not on offer."""
     gpu = gpu or project.settings().gpu
-    hour = runner_of(project, on).price({"gpu": gpu}, 3600)
+    hour = runner_of(project, on).price(Resources(gpu=gpu), 3600)
     return f"About {hour:.2f} USD an hour on {gpu} (an estimate from list prices)." if hour else ""
 
 
@@ -83,7 +82,7 @@ def launch(project: Project, order: Order) -> str:
         with project.store.transaction() as cursor:
             cursor.execute(
                 "update jobs set runner = ?, resources = ?, parent = ? where id = ?",
-                [order.on, json.dumps(dict(order.resources)), order.parent, bundle.path.name],
+                [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
             )
         try:
             _fill(project, bundle, order, params["encoder"])
@@ -108,12 +107,12 @@ def _fill(project: Project, bundle: Bundle, order: Order, base: str) -> None:
 
 
 def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:
-    if read_row(project, bundle.path.name)["state"] not in ENDED:
+    if read_row(project, bundle.path.name).state not in ENDED:
         set_state(project, bundle.path.name, "failed", str(error))
     bundle.empty()
 
 
-def submit(project: Project, bundle: Bundle, runner: Runner, resources: Mapping[str, Any], before: str) -> None:
+def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resources, before: str) -> None:
     """The row says so first, and has the handle right after: a killed owner finds the job again, or starts it once.
 
     Raises Cancelled for a row that is no longer in the state `before`.
@@ -151,18 +150,18 @@ def job_retry(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     """Starts a job that was lost, failed, cancelled or timed out once more; it goes on from its newest checkpoint."""
     row = read_row(project, job)
     bundle = Bundle(project.folder / "jobs" / job)
-    if row["kind"] == GRID:
+    if row.kind == GRID:
         raise Refused("A search is not tried again as a whole. Retry its runs, or start it again.")
-    if row["state"] not in ("lost", "failed", "cancelled", "timed_out"):
-        raise Refused(f"Job {job} is {row['state']}: there is nothing to try again.")
+    if row.state not in ("lost", "failed", "cancelled", "timed_out"):
+        raise Refused(f"Job {job} is {row.state}: there is nothing to try again.")
     if not bundle.sealed:
         raise Refused(f"What job {job} was given is gone. Start a new one with `rondo train`.")
     with handing_over(job), locks[job]:
         for name in ("result.json", "events.jsonl"):
             (bundle.path / name).unlink(missing_ok=True)
         try:
-            submit(project, bundle, runner_of(project, row["runner"]), row["resources"], row["state"])
+            submit(project, bundle, runner_of(project, row.runner), row.resources, row.state)
         except RondoError:
-            set_state(project, job, row["state"], row["error"] or "", before="submitting")
+            set_state(project, job, row.state, row.error or "", before="submitting")
             raise
     return entry(project, job)

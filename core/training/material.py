@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import Refused
 from core.jobs.bundle import Bundle
@@ -15,9 +15,7 @@ from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.project import Project
 from core.rounds.play import known_now
-
-Ints = npt.NDArray[np.int64]
-
+from core.store.tables import quoted
 
 FILES = ("train.parquet", "judge.parquet", "history.npz")
 
@@ -51,7 +49,7 @@ def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
 
 
 def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
-    target = str(path).replace("'", "''")
+    target = quoted(path)
     with project.store.reading() as cursor:
         cursor.execute(
             f"""copy (

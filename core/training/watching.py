@@ -20,7 +20,7 @@ def jobs(project: Project, report: Report) -> dict[str, Any]:
 
 def job(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     """One job as it stands now: a search with its runs, any other with its figures."""
-    if read_row(project, job)["kind"] == GRID:
+    if read_row(project, job).kind == GRID:
         return search_summary(project, job)
     return look(project, job)
 

@@ -6,16 +6,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import psutil
 
 from core import errors
 from core.errors import Damaged, Refused, RondoError
-from core.jobs.bundle import Bundle, Sight, write_json
+from core.jobs.bundle import Bundle, Handle, Resources, Sight, write_json
 from core.jobs.environment import for_job
 
 BEGINNINGS = 50
@@ -42,7 +41,7 @@ class LocalRunner:
     def __init__(self, threads: int = 0) -> None:
         self._threads = threads or max(1, (os.cpu_count() or 2) // 2)  # spinning threads on a busy machine cost 10x
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         """A session of its own: Ctrl-C in the owner's terminal, or its end, does not reach the job.
 
         The process holds a lock as long as it lives: where one works on this bundle already, that one is it.
@@ -51,13 +50,13 @@ class LocalRunner:
         with (bundle / "lock").open("ab") as lock:
             while not _locked(lock):
                 if at_work := _at_work(bundle):
-                    return {**at_work, "seconds": resources.get("seconds", 0)}
+                    return Handle(pid=at_work, seconds=resources.seconds)
                 if time.monotonic() > until:
                     raise Refused(f"Job {bundle.name} is just ending. Try again.")
-            handle = self._begin(bundle, resources, lock.fileno())
-        return {**handle, "seconds": resources.get("seconds", 0)}
+            pid = self._begin(bundle, resources, lock.fileno())
+        return Handle(pid=pid, seconds=resources.seconds)
 
-    def _begin(self, bundle: Path, resources: Mapping[str, Any], lock: int) -> dict[str, Any]:
+    def _begin(self, bundle: Path, resources: Resources, lock: int) -> int:
         threads = str(self._threads)
         environment = {
             **for_job(os.environ, Bundle(bundle).kind),
@@ -65,7 +64,7 @@ class LocalRunner:
             "OPENBLAS_NUM_THREADS": threads,
             "HF_HUB_DISABLE_TELEMETRY": "1",
             "POLARS_MAX_THREADS": threads,
-            **resources.get("environment", {}),
+            **resources.environment,
         }
         with (bundle / "log.txt").open("ab") as log:
             child = subprocess.Popen(
@@ -79,22 +78,22 @@ class LocalRunner:
                 pass_fds=[lock],
             )
         threading.Thread(target=child.wait, name=f"reap-{child.pid}", daemon=True).start()  # else it stays as a zombie
-        return {"pid": child.pid}
+        return child.pid
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         """Running while there is a process of this pid that began when ours did and no result."""
         process = _process(bundle, handle)  # asked first: a process that ends now has written its result
         if ended := sight_of_result(bundle):
             return ended
         if process is None:
             return Sight("lost", _why_lost(bundle, handle))
-        limit = handle.get("seconds", 0)
+        limit = handle.seconds
         if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
             return Sight("timed_out", f"It took longer than the {limit:,.0f} s that jobs.job_seconds allows.")
         return Sight("running")
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         """Terminates it with all that it started, and kills what does not go within five seconds."""
         process = _process(bundle, handle)
         if process is not None:
@@ -103,17 +102,17 @@ class LocalRunner:
             message = _elsewhere(bundle, handle)
             write_json(bundle / "result.json", {"state": "cancelled", "message": message})
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """It ran in its owner's folder: there is nothing elsewhere."""
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> None:
+    def price(self, resources: Resources, seconds: float) -> None:
         """This machine costs nothing."""
 
 
-def _process(bundle: Path, handle: Mapping[str, Any]) -> psutil.Process | None:
+def _process(bundle: Path, handle: Handle) -> psutil.Process | None:
     """The one that works on this bundle, if it lives."""
     try:
-        process = psutil.Process(handle["pid"])
+        process = psutil.Process(handle.pid)
         for _ in range(BEGINNINGS):
             if process.cmdline() or process.status() == psutil.STATUS_ZOMBIE:
                 break
@@ -126,16 +125,16 @@ def _process(bundle: Path, handle: Mapping[str, Any]) -> psutil.Process | None:
     return process if ours else None
 
 
-def _why_lost(bundle: Path, handle: Mapping[str, Any]) -> str:
+def _why_lost(bundle: Path, handle: Handle) -> str:
     if not bundle.is_dir():
         return f"{bundle} is not there any more: the project was moved, renamed or deleted. Open it where it is now."
     return _elsewhere(bundle, handle) or "Its process ended without a result."
 
 
-def _elsewhere(bundle: Path, handle: Mapping[str, Any]) -> str:
+def _elsewhere(bundle: Path, handle: Handle) -> str:
     """Where this folder is a copy of the one that the process works on, a sentence that says so; else empty."""
     with suppress(psutil.Error, KeyError):
-        process = psutil.Process(handle["pid"])
+        process = psutil.Process(handle.pid)
         command, folder = process.cmdline(), Path(process.cwd())
         if command[-2:] == ["gpu_jobs.run", bundle.name] and folder.resolve() != bundle.parent.resolve():
             return f"It runs for {folder.parent}, of which this folder is a copy: it is followed and stopped there."
@@ -186,8 +185,8 @@ def _locked(lock: IO[bytes]) -> bool:
     return True
 
 
-def _at_work(bundle: Path) -> dict[str, Any] | None:
-    """The process that works on this bundle; None while one is ending."""
+def _at_work(bundle: Path) -> int | None:
+    """The pid of the process that works on this bundle; None while one is ending."""
     for process in psutil.process_iter():
         with suppress(psutil.NoSuchProcess):
             if not _works_on(process, bundle):
@@ -195,14 +194,14 @@ def _at_work(bundle: Path) -> dict[str, Any] | None:
             with suppress(psutil.TimeoutExpired):
                 process.wait(0.2)  # one that is being killed still has its name
             if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                return {"pid": process.pid}
+                return process.pid
     return None
 
 
 class InProcessRunner:
     """Runs a bundle at once, where it is called: for replays, which play hundreds of rounds. Held to the same tests."""
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         """Returns when the work is done; what it raises becomes the result, as in a process of its own."""
         from gpu_jobs.run import record_failure, run
 
@@ -210,17 +209,17 @@ class InProcessRunner:
             run(bundle)
         except RondoError as error:
             record_failure(bundle, error)
-        return {}
+        return Handle()
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         """As its result says: it has ended before `start` returned."""
         return sight_of_result(bundle) or Sight("lost")
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         """Nothing is left to stop."""
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """It ran in its owner's folder: there is nothing elsewhere."""
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> None:
+    def price(self, resources: Resources, seconds: float) -> None:
         """This machine costs nothing."""

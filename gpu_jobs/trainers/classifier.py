@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
@@ -18,9 +18,8 @@ from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.fine_tuning import count_steps
 from gpu_jobs.trainers.memory import check_memory
 from gpu_jobs.trainers.pretrained import Pretrained
-from gpu_jobs.trainers.training import Bools, Floats, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
-Ints = npt.NDArray[np.int64]
 Tensor = Any
 MOST_WEIGHT = 10.0
 """of a rare label: beyond, single texts would lead the whole model"""

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Bools, Ints
 from core.models.heads.head import fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
 from gpu_jobs.trainers.fine_tuning import FitConfig, Phase, TrainingBatches, count_steps, fine_tune, shuffled
 from gpu_jobs.trainers.losses import contrast_batch, make_classifier, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.pairs import Ints, interleave
+from gpu_jobs.trainers.pairs import interleave
 from gpu_jobs.trainers.probing import (
     Parts,
     check_material,
@@ -21,7 +22,7 @@ from gpu_jobs.trainers.probing import (
     make_probe,
     training_info,
 )
-from gpu_jobs.trainers.training import Bools, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""

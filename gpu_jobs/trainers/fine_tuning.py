@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
 from core.jobs.bundle import write_json
 from core.models.encoders.encoder import without_surrogates
 from gpu_jobs.trainers.checkpoints import keep_only, mark_whole, newest
@@ -19,7 +20,6 @@ from gpu_jobs.trainers.losses import Objective, make_loss
 from gpu_jobs.trainers.memory import check_memory
 from gpu_jobs.trainers.training import TrainingRun
 
-Ints = npt.NDArray[np.int64]
 FIGURES = ("loss", "eval_loss", "eval_macro_f1", "epoch", "learning_rate")
 LINES = 200  # of progress with figures, about
 SAVE_SECONDS = 300.0  # between checkpoints, where evaluations are rarer

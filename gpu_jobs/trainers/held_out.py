@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from core.arrays import Bools, Floats
 from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated, predict
-from gpu_jobs.trainers.training import Bools, Floats
 
 
 def fit_on_split(lesson: LabelledVectors, held_out: Bools) -> tuple[Head, Floats]:

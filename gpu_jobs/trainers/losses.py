@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools
 from core.models.encoders.encoder import token_batches
-from core.models.heads.head import Bools, Head
+from core.models.heads.head import Head
 
 Tensor = Any
 Objective = Callable[..., Tensor]

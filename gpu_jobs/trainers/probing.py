@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
@@ -16,9 +16,7 @@ from gpu_jobs.trainers.fine_tuning import Outcome, Validation
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
-
-Ints = npt.NDArray[np.int64]
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 MOST = 2_000  # texts that a probe encodes of each side
 TIE = 1e-3  # a macro F1 of a handful of texts moves in steps: what is said of the truth decides between equal ones

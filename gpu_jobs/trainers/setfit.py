@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Bools, Ints
 from core.errors import BadInput
 from core.models.heads.head import Head, fit_uncalibrated
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
 from gpu_jobs.trainers.fine_tuning import FitConfig, Outcome, Phase, TrainingBatches, count_steps, fine_tune, shuffled
 from gpu_jobs.trainers.losses import make_classifier, match_cosines, part_triplets
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.pairs import Hard, Ints, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
+from gpu_jobs.trainers.pairs import Hard, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
 from gpu_jobs.trainers.probing import (
     Parts,
     check_material,
@@ -25,7 +26,7 @@ from gpu_jobs.trainers.probing import (
     make_probe,
     training_info,
 )
-from gpu_jobs.trainers.training import Bools, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 JUDGED = 2  # pairs of each kind per held-out record, for the loss on them
 

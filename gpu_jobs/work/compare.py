@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from core.errors import Refused
 from core.evaluation.audit import Weights, plain
@@ -19,7 +18,6 @@ from gpu_jobs.work.evaluated_model import part_of
 from gpu_jobs.work.judging import Collected, Collector, Columns, Records, columns_of, taught
 from gpu_jobs.work.score_dict import leakage_notes, named, unknown_label_notes
 
-Bools = npt.NDArray[np.bool_]
 MOST_EXAMPLES = 20
 """records of each kind that only one model gets right, to show"""
 MOST_LABELS = 100

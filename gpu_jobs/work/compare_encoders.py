@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import Refused
 from core.evaluation.encoder_quality import (
     Differences,
@@ -26,8 +26,6 @@ from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk
 from gpu_jobs.work.judging import Records, records_of_file, records_of_project
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 PIECE = 256
 """texts between two reports"""
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools
 from core.errors import Refused
 from core.evaluation.audit import Weights, weigh
 from gpu_jobs.trainers.training import Progress
@@ -28,8 +28,6 @@ from gpu_jobs.work.measure import read_history, subsample
 from gpu_jobs.work.prediction_lines import writing_lines
 from gpu_jobs.work.score_dict import figures_of, judged_of, leakage_notes, unknown_label_notes
 from gpu_jobs.work.train import audit_weights
-
-Bools = npt.NDArray[np.bool_]
 
 
 def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:

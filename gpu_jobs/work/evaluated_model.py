@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import decide, predict
-from core.models.out_of_fold import HeldOut, OutOfFold, read_crossed, read_judged
+from core.models.out_of_fold import HeldOut, OutOfFold, read_crossed, read_held_out
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.training.trainers import read_values
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
 
@@ -91,7 +89,7 @@ def open_subject(name: str, folder: str | None, place: Place) -> EvaluatedModel:
     )
     says = _from_texts(path, manifest, place)
     guess, crossed = _guesser(says, multi), read_crossed(path, len(labels))
-    if judged := read_judged(path, len(labels)):
+    if judged := read_held_out(path, len(labels)):
         guess = _stored(judged, guess, multi)
     if crossed:
         guess = _crossed(crossed, guess)

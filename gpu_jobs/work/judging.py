@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.config.taxonomy import SEPARATOR
-from core.data.ingest import Layout, ingest
+from core.data.ingest import ingest
+from core.data.ingest_job import Layout
 from core.errors import BadInput, Refused
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
-
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 CHUNK = 512
 MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
@@ -112,7 +109,7 @@ def records_of_file(bundle: Path, supplied: Mapping[str, Any], report: Progress,
     matches = ingest(file, layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
     labelled = _labelled(path) if label else 0
-    return Records(path, file.name, matches["records"], labelled, matches["labels"], multi, by_name=True)
+    return Records(path, file.name, matches.records, labelled, matches.labels, multi, by_name=True)
 
 
 def _labelled(path: Path) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged, Refused
 from core.evaluation.audit import History, Weights
 from core.evaluation.curve import FILE, MORE, describe, fit_curve, lacking
@@ -20,10 +21,8 @@ from core.models.artifacts import load_head
 from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
 from core.models.out_of_fold import VERDICTS, OutOfFold, read_crossed, write_crossed
 from core.rounds.round_job import PastModel, RoundParams
-from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored
 
-Bools = npt.NDArray[np.bool_]
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
 MOST_JUDGED = 5_000

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools
 from core.store.whole_files import whole_file
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
 from gpu_jobs.work.judging import Columns, align, truth_of
 
-Bools = npt.NDArray[np.bool_]
 Write = Callable[[Chunk, Predictions], None]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats
 from core.errors import Damaged
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.scores import score
@@ -21,7 +22,6 @@ from core.models.encoders.encoder import OWN
 from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, decide, predict
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
-from core.sampling.pool import Floats
 from core.store.whole_files import whole_file
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph

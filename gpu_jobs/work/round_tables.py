@@ -4,14 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.models.heads.head import decide
-from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.choose import Scored, acquisition, tops
 from gpu_jobs.work.measure import chances
-
-Bools = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

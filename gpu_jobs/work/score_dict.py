@@ -5,16 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools
 from core.evaluation.audit import Weights, plain
 from core.evaluation.known_truth import Cell, ScoredRecords, evaluate
 from gpu_jobs.work.evaluated_model import EvaluatedModel
 from gpu_jobs.work.judging import Collected, Columns
 from gpu_jobs.work.measure import chances, score_dict
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 MOST_WORST = 20
 NONE = "none of them"
 

@@ -12,22 +12,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints, label_matrix
 from core.errors import BadInput, Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.scores import score
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.heads.head import decide
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
-from gpu_jobs.trainers.training import Floats, Progress, Train, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import Progress, Train, TrainedModel, TrainingRun, TrainingSet
 from gpu_jobs.work.measure import read_history, score_dict
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Judged = tuple[Ints, Floats, Ints]
+HeldOutArrays = tuple[Ints, Floats, Ints]
 """numbers of records that the model has not learnt from, (records, labels) what it says of them, and which were held
 out"""
 
@@ -101,7 +100,7 @@ def _material(bundle: Path, params: Mapping[str, Any]) -> tuple[TrainingSet, Int
     """What teaches, and the numbers of its records."""
     table = _read(bundle / "in" / "train.parquet")
     labels = tuple(params["labels"])
-    targets = _targets(table["labels"], labels)
+    targets = label_matrix(table["labels"], labels)
     if params["trainer"] != "zeroshot" and (targets.any(axis=0).sum() < 2 and not params["multi"]):
         raise Refused("All labelled records have the same label, so there is nothing to tell apart. Label some more.")
     names, descriptions = tuple(params["label_names"]), tuple(params["descriptions"])
@@ -112,7 +111,7 @@ def _material(bundle: Path, params: Mapping[str, Any]) -> tuple[TrainingSet, Int
 def _judging(bundle: Path, labels: tuple[str, ...]) -> Judging:
     table = _read(bundle / "in" / "judge.parquet")
     audit = np.array([stratum == "audit" for stratum in table["stratum"]], np.bool_)
-    return Judging(np.asarray(table["n"], np.int64), table["text"], _targets(table["labels"], labels), audit)
+    return Judging(np.asarray(table["n"], np.int64), table["text"], label_matrix(table["labels"], labels), audit)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
@@ -121,15 +120,6 @@ def _read(path: Path) -> dict[str, list[Any]]:
     if not path.exists():
         raise BadInput(f"{path.name} is missing from the bundle. Start the job again.")
     return polars.read_parquet(path).to_dict(as_series=False)
-
-
-def _targets(matches: list[list[str]], labels: tuple[str, ...]) -> Bools:
-    place = {label: column for column, label in enumerate(labels)}
-    targets = np.zeros((len(matches), len(labels)), np.bool_)
-    for row, supplied in enumerate(matches):
-        for label in supplied:
-            targets[row, place[label]] = True
-    return targets
 
 
 def _run(bundle: Path, params: Mapping[str, Any], report: Progress) -> TrainingRun:
@@ -205,11 +195,13 @@ def _training_info(material: TrainingSet, params: Mapping[str, Any], trained: Tr
     }
 
 
-def _seal(bundle: Path, params: Mapping[str, Any], trained: TrainedModel, info: dict[str, Any], judged: Judged) -> None:
+def _seal(
+    bundle: Path, params: Mapping[str, Any], trained: TrainedModel, info: dict[str, Any], held_out: HeldOutArrays
+) -> None:
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    write_judged(folder, *judged)
+    write_held_out(folder, *held_out)
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else str(params["encoder"])

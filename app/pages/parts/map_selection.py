@@ -7,10 +7,10 @@ import streamlit as st
 
 from app.auth.identity import demand, is_signed_in
 from app.background import ProjectServer, opened
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import RondoError
 from core.explore.map_points import MapPoints, SelectedRecord, summary
-from core.explore.maps import Ints
 from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.people.names import check_name

@@ -1,9 +1,9 @@
 """What Modal asks for a GPU, a core and memory. Knows a table with a date, not what was billed."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from core.errors import BadInput
+from core.jobs.bundle import Resources
 
 AS_OF = "2026-10"
 """when this was put together from public notes; modal.com/pricing has what holds, regions cost more"""
@@ -31,11 +31,11 @@ _ALIASES = {"A10G": "A10", "A100-40GB": "A100"}
 MOST = 8
 
 
-def price_of(prices: Mapping[str, float], resources: Mapping[str, Any], seconds: float) -> float:
-    """US dollars for so long. resources: gpu ("L4", "L4:2"), cpu, memory_mb. Raises BadInput for an unknown GPU."""
-    each = CORE * float(resources.get("cpu") or CPUS) + GIB * int(resources.get("memory_mb") or MEMORY_MB) / 1024
-    if gpu := resources.get("gpu"):
-        name, count = parse_gpu(prices, str(gpu))
+def price_of(prices: Mapping[str, float], resources: Resources, seconds: float) -> float:
+    """US dollars for so long. Raises BadInput for an unknown GPU."""
+    each = CORE * (resources.cpu or CPUS) + GIB * (resources.memory_mb or MEMORY_MB) / 1024
+    if gpu := resources.gpu:
+        name, count = parse_gpu(prices, gpu)
         each += prices[name] * count
     return round(each * seconds, 4)
 

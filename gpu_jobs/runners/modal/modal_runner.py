@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused, RondoError
-from core.jobs.bundle import LOG, Sight, write_json
+from core.jobs.bundle import LOG, Handle, Resources, Sight, write_json
 from gpu_jobs.runners.local import sight_of_result
 from gpu_jobs.runners.modal.modal_app import GRACE_SECONDS, MOST_SECONDS, find_function, open_volume
 from gpu_jobs.runners.modal.modal_errors import NoAnswer, end_of, ends, in_words
@@ -29,7 +29,7 @@ class ModalRunner:
     _errands: TimedCalls = field(default_factory=TimedCalls)
     _brought: dict[str, dict[str, Stamp]] = field(default_factory=dict)
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         """The first job of a version of the code deploys the app, which may build the image for some minutes.
 
         One that ended without success begins again, from its checkpoints.
@@ -41,15 +41,15 @@ class ModalRunner:
             self._ask("hello", _say_hello)
             # a thread of its own: Modal's client refuses to wait in a thread where an event loop runs
             with in_words(), ThreadPoolExecutor(1) as alone:
-                return {"call": alone.submit(_call_for, bundle, options).result()}
+                return Handle(call=alone.submit(_call_for, bundle, options).result())
         except (NoAnswer, TooSlow) as error:
             raise Refused(_SILENT if isinstance(error, TooSlow) else str(error)) from None
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         """What the call says comes first; where it says nothing any more, the Volume is the truth."""
         if known := sight_of_result(bundle):
             return known
-        far = _Far(bundle, handle["call"], self._brought.setdefault(bundle.name, {}))
+        far = _Far(bundle, handle.call, self._brought.setdefault(bundle.name, {}))
         try:
             sight, result = self._ask(bundle.name, far.visit)
         except TooSlow:
@@ -63,25 +63,25 @@ class ModalRunner:
                     self._ask(f"clear {bundle.name}", lambda: far.open().clear())
         return Sight(sight.state, sight.message)
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         """Written down at Modal too, so that whoever looks later knows why it ended. Raises Refused if nobody heard."""
-        far = _Far(bundle, handle["call"], {})
+        far = _Far(bundle, handle.call, {})
         try:
             self._ask(f"cancel {bundle.name}", far.cancel)
         except RondoError as error:
             trouble = _SILENT if isinstance(error, TooSlow) else error
             raise Refused(f"The job could not be stopped and may still run: {trouble}") from None
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """That the job was there and how it ended stays. Raises Refused if nobody answers."""
-        far = _Far(bundle, handle["call"], {})
+        far = _Far(bundle, handle.call, {})
         try:
             self._ask(f"clear {bundle.name}", lambda: far.open().clear())
         except RondoError as error:
             trouble = _SILENT if isinstance(error, TooSlow) else error
             raise Refused(f"Its texts may still lie on Modal's Volume: {trouble}") from None
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> float:
+    def price(self, resources: Resources, seconds: float) -> float:
         """An estimate from list prices: the GPU, and the cores and memory that are reserved with it."""
         return price_of(self.prices, resources, seconds)
 
@@ -93,23 +93,23 @@ class ModalRunner:
         return self._errands.ask(name, worded, self.patience)
 
 
-def _options(prices: Mapping[str, float], resources: Mapping[str, Any]) -> dict[str, Any]:
+def _options(prices: Mapping[str, float], resources: Resources) -> dict[str, Any]:
     """As `Function.with_options` takes them. Modal's own end comes after ours, which leaves a result."""
     options: dict[str, Any] = {"timeout": min(_seconds(resources) + GRACE_SECONDS, MOST_SECONDS)}
-    if gpu := resources.get("gpu"):
-        name, count = parse_gpu(prices, str(gpu))
+    if gpu := resources.gpu:
+        name, count = parse_gpu(prices, gpu)
         options["gpu"] = f"{name}:{count}"
     entries = {
-        "cpu": resources.get("cpu"),
-        "memory": resources.get("memory_mb"),
-        "env": dict(resources.get("environment") or {}),
+        "cpu": resources.cpu,
+        "memory": resources.memory_mb,
+        "env": dict(resources.environment),
     }
     return options | {name: value for name, value in entries.items() if value}
 
 
-def _seconds(resources: Mapping[str, Any]) -> int:
+def _seconds(resources: Resources) -> int:
     most = MOST_SECONDS - GRACE_SECONDS
-    return min(int(resources.get("seconds") or most), most)
+    return min(resources.seconds or most, most)
 
 
 def _say_hello() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Refused
-from core.jobs.bundle import LOG, Bundle, Sight
+from core.jobs.bundle import LOG, Bundle, Handle, Resources, Sight
 from gpu_jobs.runners.local import sight_of_result
 from gpu_jobs.runners.ray.ray_api import NoAnswer, ask, check_address
 from gpu_jobs.runners.ray.shared_folder import (
@@ -42,13 +42,13 @@ class RayRunner:
     address: str
     folder: str
 
-    def start(self, bundle: Path, resources: Mapping[str, Any]) -> dict[str, Any]:
+    def start(self, bundle: Path, resources: Resources) -> Handle:
         """The bundle's name and a number are the submission's id, so the cluster itself refuses to begin it twice.
 
         One that ended without success begins again, from its checkpoints.
         """
         address, shared = check_address(self.address), open_shared(self.folder, "ray_folder")
-        if resources.get("environment"):
+        if resources.environment:
             raise Refused("A Ray dashboard shows a job's variables to everyone: set them on the nodes instead.")
         try:
             number, state = _newest(address, bundle.name)
@@ -62,13 +62,13 @@ class RayRunner:
             raise Refused(str(error)) from None
         except OSError as error:
             raise Refused(f"The job could not be carried to {shared}: {error}.") from None
-        return {"address": address, "submission": f"{bundle.name}-{number}", "work": str(work)}
+        return Handle(address=address, submission=f"{bundle.name}-{number}", work=str(work))
 
-    def look(self, bundle: Path, handle: Mapping[str, Any]) -> Sight:
+    def look(self, bundle: Path, handle: Handle) -> Sight:
         """What the job wrote comes first; where it wrote no end, the cluster is asked."""
         if known := sight_of_result(bundle):
             return known
-        result, work = _asked(handle), Path(handle["work"])  # asked first: what ends now has written its result
+        result, work = _asked(handle), Path(handle.work)  # asked first: what ends now has written its result
         try:
             work.stat()
             bring_progress(work, bundle)
@@ -82,7 +82,7 @@ class RayRunner:
             return Sight("lost", f"Its files cannot be brought: {error}.")
         return result
 
-    def cancel(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def cancel(self, bundle: Path, handle: Handle) -> None:
         """Says so to the cluster and in the job's folder: either is enough. Raises Refused where neither was heard."""
         received = []
         for tell in (_forbid, _stop):
@@ -94,27 +94,27 @@ class RayRunner:
         if not received:
             raise Refused(f"The job could not be stopped and may still run: {trouble}")
 
-    def forget(self, bundle: Path, handle: Mapping[str, Any]) -> None:
+    def forget(self, bundle: Path, handle: Handle) -> None:
         """What lies in the shared folder. Raises Refused where that cannot be reached."""
         try:
-            Path(handle["work"]).parent.stat()  # else a folder that is not mounted would seem empty
-            Bundle(Path(handle["work"])).empty()
+            Path(handle.work).parent.stat()  # else a folder that is not mounted would seem empty
+            Bundle(Path(handle.work)).empty()
         except OSError as error:
             raise Refused(
                 f"Its texts may still lie in ray_folder: {error}. Try again when it can be reached."
             ) from None
 
-    def price(self, resources: Mapping[str, Any], seconds: float) -> float | None:
+    def price(self, resources: Resources, seconds: float) -> float | None:
         """Nobody is paid for one's own cluster."""
         return None
 
 
-def _forbid(handle: Mapping[str, Any]) -> None:
-    stop_attempts(Path(handle["work"]))
+def _forbid(handle: Handle) -> None:
+    stop_attempts(Path(handle.work))
 
 
-def _stop(handle: Mapping[str, Any]) -> None:
-    ask(handle["address"], "POST", f"{JOBS}{handle['submission']}/stop")
+def _stop(handle: Handle) -> None:
+    ask(handle.address, "POST", f"{JOBS}{handle.submission}/stop")
 
 
 def _newest(address: str, name: str) -> tuple[int, str]:
@@ -128,20 +128,20 @@ def _newest(address: str, name: str) -> tuple[int, str]:
     return number, state
 
 
-def _submit(address: str, submission: str, work: Path, resources: Mapping[str, Any]) -> None:
+def _submit(address: str, submission: str, work: Path, resources: Resources) -> None:
     code = carry_code(work.parent.parent)
     command = ["python", "-P", "-m", "gpu_jobs.runners.supervised_run", str(work), new_attempt(work)]
     request: dict[str, Any] = {
-        "entrypoint": shlex.join([*command, str(int(resources.get("seconds") or 0))]),
+        "entrypoint": shlex.join([*command, str(resources.seconds)]),
         "submission_id": submission,
-        "entrypoint_num_cpus": resources.get("cpu") or 1,  # without any, Ray runs it on the head node
+        "entrypoint_num_cpus": resources.cpu or 1,  # without any, Ray runs it on the head node
         "runtime_env": {"env_vars": {"PYTHONPATH": str(code), "HF_HUB_DISABLE_TELEMETRY": "1"}},
     }
-    if gpu := resources.get("gpu"):
-        count = str(gpu).partition(":")[2]
+    if gpu := resources.gpu:
+        count = gpu.partition(":")[2]
         request["entrypoint_num_gpus"] = int(count) if count.isdigit() else 1
-    if memory := resources.get("memory_mb"):
-        request["entrypoint_memory"] = int(memory) * 2**20
+    if memory := resources.memory_mb:
+        request["entrypoint_memory"] = memory * 2**20
     try:
         ask(address, "POST", JOBS, request)
     except NoAnswer:
@@ -150,10 +150,10 @@ def _submit(address: str, submission: str, work: Path, resources: Mapping[str, A
             raise
 
 
-def _asked(handle: Mapping[str, Any]) -> Sight:
+def _asked(handle: Handle) -> Sight:
     """How the job stands as far as the cluster knows; what is the cluster's fault, or its end, is `lost`."""
     try:
-        result = ask(handle["address"], "GET", JOBS + handle["submission"])
+        result = ask(handle.address, "GET", JOBS + handle.submission)
     except NoAnswer as error:
         return Sight("lost", str(error))
     if result is None:

@@ -1,0 +1,160 @@
+"""The command that brings records in, and what it says of them. Knows what the verb returned, not the file."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
+from app.cli.terminal import present
+
+if TYPE_CHECKING:
+    from core.data.file_import import ImportSummary
+
+_SHOWN = 10
+"""names in one line"""
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL (.gz too), Parquet, or a folder of .txt files.")],
+    text: Annotated[list[str] | None, typer.Option(help="Column with the text; repeat it for several fields.")] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column with labels; several in one cell are joined by |, [] is none of them.")
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column with ids. Default: made from the text.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            help="Column with the split, in any case; 'test' is gold, also where the record is known already."
+        ),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option(help="Column with names: every row is that person's answer, an id may repeat.")
+    ] = None,
+    gold: Annotated[
+        str | None, typer.Option(help="With --annotator: column with known answers; such records become gold.")
+    ] = None,
+    meta: Annotated[list[str] | None, typer.Option(help="Column to show beside the text; repeat it.")] = None,
+    encoding: Annotated[str, typer.Option(help="Character encoding of CSV, JSONL and text files.")] = "utf-8",
+    near_duplicates: Annotated[bool, typer.Option("--near-duplicates", help="Report near-duplicates too.")] = False,
+    add_labels: Annotated[
+        bool, typer.Option("--add-labels", help="Add labels that are not in the taxonomy yet.")
+    ] = False,
+    keep_missing_words: Annotated[
+        bool, typer.Option("--keep-missing-words", help="NA, null, None and their like are labels, not missing ones.")
+    ] = False,
+    many_labels: Annotated[
+        bool, typer.Option("--many-labels", help="More than 1,000 different labels are no mistake.")
+    ] = False,
+    project: ProjectOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring records into the project: all of the file or nothing of it."""
+    from core.data.file_import import import_file
+
+    result = run_verb(
+        folder_of(context, project),
+        import_file,
+        file=str(file.resolve()),
+        text=text or [],
+        label=label,
+        id=id_,
+        split=split,
+        annotator=annotator,
+        gold=gold,
+        meta=meta or [],
+        encoding=encoding,
+        near_duplicates=near_duplicates,
+        add_labels=add_labels,
+        keep_missing_words=keep_missing_words,
+        many_labels=many_labels,
+    )
+    present(result, import_lines, as_json=as_json)
+
+
+def import_lines(result: "ImportSummary") -> list[str]:
+    """Records first, then labels and splits with counts, then every doubt."""
+    lines = [f"{result.rows:,} rows: {result.added:,} new records, {result.known:,} known already."]
+    lines += [*_record_lines(result), *_label_lines(result), *_people_lines(result), *_split_lines(result)]
+    lines += [f"Warning: {doubt}" for doubt in _doubts(result)]
+    return [*lines, "Next: rondo next (choose the first batch), rondo up (label it)."]
+
+
+def _record_lines(result: "ImportSummary") -> Iterator[str]:
+    if result.report.blank_rows:
+        yield f"{result.report.blank_rows:,} rows of empty fields were passed over."
+    if result.duplicates:
+        yield (
+            f"{result.duplicates:,} are exact duplicates: nobody is asked for them, and where they have no label of "
+            "their own they take that of the first of their kind."
+        )
+    if near := result.report.near_duplicates:
+        yield f"{near.records:,} records in {near.groups:,} groups are near-duplicates of each other."
+
+
+def _label_lines(result: "ImportSummary") -> Iterator[str]:
+    report = result.report
+    if result.labelled:
+        parts = f": {result.new:,} new, {result.changed:,} changed, {result.same:,} as files said before"
+        yield f"{result.labelled:,} came with a label{parts if result.changed or result.same else ''}."
+    if report.labels:
+        yield f"Labels: {_listed(report.labels)}."
+    if report.none_of_them:
+        yield f"{report.none_of_them:,} say that none of the labels holds."
+    if words := report.missing_words:
+        yield f"No label where the file says {_listed(words)} (as labels: --keep-missing-words)."
+    for number, written in report.spellings.items():
+        if len(written) > 1:
+            yield f"{' and '.join(written)} are one label, {number}."
+
+
+def _people_lines(result: "ImportSummary") -> Iterator[str]:
+    if result.answers:
+        yield f"{result.answers:,} answers of {result.annotators:,} people."
+    if result.made_gold:
+        yield f"{result.made_gold:,} records are gold by their known answers: they judge, and are not asked."
+    if result.not_gold:
+        yield f"{result.not_gold:,} known answers make no gold: their records were asked, or taught a model."
+
+
+def _split_lines(result: "ImportSummary") -> Iterator[str]:
+    if splits := result.report.splits:
+        gold = "; test is gold, which judges and never teaches" if "test" in splits else ""
+        yield f"Splits: {_listed(splits)}{gold}."
+    if result.declared_gold:
+        taught = f"; {result.stopped_teaching:,} of them taught until now" if result.stopped_teaching else ""
+        yield f"{result.declared_gold:,} records that were here before are gold now{taught}."
+
+
+def _doubts(result: "ImportSummary") -> Iterator[str]:
+    report, clashes = result.report, result.report.contradictions
+    if report.doubt:
+        yield report.doubt
+    if unknown := report.unknown_splits:
+        yield f"no split is called {_listed(unknown)}: these records teach. Only 'test' makes gold."
+    if result.contradicted:
+        yield f"{result.contradicted:,} labels contradict what people answered, which holds."
+    if repeated := report.repeated_ids.other_label:
+        rows = _rows(report.relabelled_rows)
+        yield f"{repeated:,} rows repeat an id with another label; only the first row of each counts ({rows})."
+    if clashes and clashes.texts:
+        rows = _rows([example.rows for example in clashes.examples])
+        yield f"{clashes.texts:,} texts stand there with different labels, which contradict each other ({rows})."
+    if result.clashing > (clashes.rows if clashes else 0):
+        yield (
+            f"{result.clashing:,} labels contradict the label that a file gave another record with the same text; "
+            "look at the duplicates on the Records page."
+        )
+    for names in result.look_alikes:
+        yield f"these labels look alike: {', '.join(map(ascii, names))}. If they are one, correct the file."
+
+
+def _rows(groups: Sequence[Sequence[int]]) -> str:
+    return "; ".join(f"rows {' and '.join(map(str, rows))}" for rows in groups)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    shown = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:_SHOWN])
+    return shown + (f" and {len(counts) - _SHOWN:,} more" if len(counts) > _SHOWN else "")

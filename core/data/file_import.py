@@ -1,0 +1,120 @@
+"""Bringing a file into the project: a job reads it, then all of it comes in or nothing. Knows no file format."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+from core.config.taxonomy import look_alikes
+from core.data.import_parts import begin_import, finish_imports, go_on
+from core.data.ingest_job import INGEST, FileReport, IngestParams, Layout
+from core.data.records import ImportCounts, learn_labels, number_records
+from core.errors import Cancelled, Refused, RondoError
+from core.jobs.bundle import Bundle, Report
+from core.labelling.taxonomy_versions import adopt_taxonomy
+from core.project import Project
+
+
+class ImportOptions(TypedDict, total=False):
+    """Which columns of a file mean what, and how to read it: as `Layout` says. text: may be left out for a folder."""
+
+    text: list[str]
+    label: str | None
+    id: str | None
+    split: str | None
+    annotator: str | None
+    gold: str | None
+    meta: list[str]
+    encoding: str
+    keep_missing_words: bool
+    many_labels: bool
+    near_duplicates: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportSummary(ImportCounts):
+    """The counts of all that came in, the names of labels that look alike, and what the file held."""
+
+    annotators: int
+    look_alikes: list[list[str]]
+    report: FileReport
+
+
+def import_file(
+    project: Project, report: Report, *, file: str, add_labels: bool = False, **options: Unpack[ImportOptions]
+) -> ImportSummary:
+    """Reads a file in a job, then takes all of it in or nothing. add_labels: that the taxonomy does not have yet.
+
+    Once it is decided that it comes in, it can no longer be stopped: see `core.data.import_parts`.
+    """
+    params = _params(project, file, options)
+    bundle = project.jobs.prepare(INGEST, params)
+    try:
+        contents = project.jobs.run(bundle, INGEST, report, f"Reading {Path(file).name}")
+        report("Storing", 0, 1)
+    except Cancelled:
+        bundle.empty()
+        raise Cancelled(f"Reading {Path(file).name}: stopped. Nothing was imported.") from None
+    except RondoError as error:
+        project.jobs.refuse(bundle, error)
+        raise
+    with project.storing:  # one file at a time: its records are numbered before they come in
+        finish_imports(project.store, project.folder, project.holding_settings)
+        try:
+            alike = _accept(project, bundle, contents, multi=params.layout.multi, add_labels=add_labels)
+        except RondoError as error:
+            project.jobs.refuse(bundle, error)
+            raise
+        counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
+    project.desk.reload()
+    return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
+
+
+def _params(project: Project, file: str, options: ImportOptions) -> IngestParams:
+    settings, text, id_ = project.settings(), options.get("text") or [], options.get("id")
+    if Path(file).is_dir():  # a folder of texts has these columns and no others that could be meant
+        text, id_ = text or ["text"], id_ or "id"
+    layout = Layout(
+        text=tuple(text),
+        label=options.get("label"),
+        id=id_,
+        split=options.get("split"),
+        meta=tuple(options.get("meta") or ()),
+        multi=settings.multi,
+        encoding=options.get("encoding") or "utf-8",
+        annotator=options.get("annotator"),
+        gold=options.get("gold"),
+        known=tuple(settings.taxonomy.ids),
+        keep_missing_words=options.get("keep_missing_words", False),
+        many_labels=options.get("many_labels", False),
+    )
+    return IngestParams(str(Path(file).resolve()), layout, options.get("near_duplicates", False))
+
+
+def _showing_new_records(project: Project, report: Report) -> Report:
+    def report_part(what: str, done: int, total: int) -> None:
+        project.desk.more_records()
+        report(what, done, total)
+
+    return report_part
+
+
+def _accept(
+    project: Project, bundle: Bundle, contents: FileReport, *, multi: bool, add_labels: bool
+) -> list[list[str]]:
+    """Decides that the file comes in, or raises why not; returns the labels that look alike.
+
+    Labels are learnt with the settings as they are now: a person may have changed them while the file was read.
+    """
+    with project.store.reading() as cursor:
+        sizes = number_records(cursor, bundle.path / "out", contents.file)
+    with project.changing_settings() as (current, cursor):
+        if current.multi != multi:
+            raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
+        if not project.jobs.taken_in(bundle, cursor):
+            raise Refused("This file was taken in already.")
+        taxonomy = learn_labels(contents, current, add=add_labels)
+        requested = adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))
+        begin_import(cursor, bundle.path.name, contents, requested, sizes)
+        if requested != current:
+            project.save_settings(requested)
+    return look_alikes(label.name for label in requested.taxonomy.active) if contents.labels else []
