@@ -214,7 +214,7 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
 
 @dataclass(frozen=True)
 class SentEvent:
-    """An event as a browser may send it, but for what it answers. Where it came from is not for it to say."""
+    """An event as a browser may send it: where it came from is not for it to say."""
 
     eid: str
     record: str
