@@ -9,7 +9,6 @@ from core.evaluation.reporting import TOO_FEW, shown_label
 Told = Mapping[str, Any]
 MOST = 12
 """labels, confused pairs or misses in a terminal; --json has all"""
-WIDTH = 60
 
 
 def evaluate_lines(result: Told) -> list[str]:
