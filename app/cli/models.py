@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
-from app.cli.terminal import show
+from app.cli.terminal import present, show
 from app.cli.training import GpuOption, SetOption
 
 WhoOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
@@ -134,12 +134,19 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="A folder to make, or a file that ends in .zip. Default: exports/MODEL."),
     ] = None,
+    library: Annotated[
+        str,
+        typer.Option("--as", help="setfit: a folder for SetFitModel.from_pretrained. Default: safetensors and JSON."),
+    ] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files that work without Rondo, with a model card and the code to use them."""
-    result = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()) if out else "")
-    show("model_export", result, as_json=as_json)
+    from app.cli.models_text import export_lines
+    from core.registry.model_export import export_model
+
+    options = {"model": model, "out": str(out.resolve()) if out else "", "library": library}
+    present(run_verb(folder_of(context, project), export_model, **options), export_lines, as_json=as_json)
 
 
 @models.command()

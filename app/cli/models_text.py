@@ -1,10 +1,14 @@
 """What the terminal says of the registry. Knows what its verbs returned, not what they did."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.rendering.score_text import interval, score_lines
 from core.evaluation.reporting import judged_on
+from core.registry.usage import PICKLE
+
+if TYPE_CHECKING:
+    from core.registry.model_export import ModelExport
 
 
 def _models_lines(result: Mapping[str, Any]) -> list[str]:
@@ -69,10 +73,12 @@ def _predictions_lines(result: Mapping[str, Any]) -> list[str]:
     return lines + (["Surest and wrong:", *misses] if misses else [])
 
 
-def _export_lines(result: Mapping[str, Any]) -> list[str]:
+def export_lines(result: "ModelExport") -> list[str]:
+    """What was written, and what whoever gets it must know."""
     return [
-        f"Wrote {result['model']} to {result['path']}: {result['files']:,} files, {result['bytes'] / 1e6:,.1f} MB.",
+        f"Wrote {result.model} to {result.path}: {result.files:,} files, {result.bytes / 1e6:,.1f} MB.",
         "Its README says how far to trust it, and how to use it without Rondo. Choose a licence before you pass it on.",
+        *([PICKLE.replace("`", "")] if result.library == "setfit" else ()),
     ]
 
 
@@ -97,6 +103,5 @@ LINES = {
     "rollback": _rollback_lines,
     "retrain": lambda summary: [summary["sentence"]],
     "predictions": _predictions_lines,
-    "model_export": _export_lines,
     "push": _push_lines,
 }

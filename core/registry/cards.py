@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown
+from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown, shown_scores
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
-from core.registry.usage import usage
+from core.registry.usage import LIBRARIES, usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
 from core.reports.errors import label_scores, label_table, score_of
 from core.reports.model_quality import pool_exhausted
@@ -81,11 +81,13 @@ def _base(info: Facts, row: Facts) -> str:
 
 def model_card(project: Project, subject: Subject) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    from huggingface_hub import ModelCard
+
     row, settings = subject.row, project.settings()
     info = training_info(subject.folder)
     versions = library_versions() | info.get("versions", {})
     parts = [
-        _front(subject, info, row),
+        ["---", str(_card_data(subject, info, row)), "---"],
         [f"# {escaped(settings.name)}: model {escaped(row['id'])}", "", _what(subject)],
         ["## How to use it", "", *usage(subject.form, subject.place, versions)],
         _labels(project, subject, info),
@@ -97,22 +99,37 @@ def model_card(project: Project, subject: Subject) -> str:
         ],
         ["## Licence", "", NO_LICENCE],
     ]
-    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
+    return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
 
 
-def _front(subject: Subject, info: Facts, row: Facts) -> list[str]:
-    """YAML in which every value is a JSON string: nothing in it can be anything else."""
+def _card_data(subject: Subject, info: Facts, row: Facts) -> Any:
+    """What the Hub reads: the library, the base model, and the scores that can be claimed."""
+    from huggingface_hub import EvalResult, ModelCardData
+
     base = _base(info, row)
     known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
-    library = "transformers" if subject.form == "classifier" else "sentence-transformers"
-    return [
-        "---",
-        f'library_name: "{library}"',
-        'pipeline_tag: "text-classification"',
-        'tags: ["rondo", "active-learning", "text-classification"]',
-        *([f"base_model: {json.dumps(base)}"] if known else []),
-        "---",
-    ]
+    scores = {stratum: shown_scores(score) for stratum in STRATA if (score := score_of(row["metrics"], stratum))}
+    return ModelCardData(
+        library_name=LIBRARIES[subject.form],
+        pipeline_tag="text-classification",
+        tags=["rondo", "active-learning", "text-classification"],
+        base_model=base if known else None,
+        model_name=row["id"],
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=f"rondo-{stratum}",
+                dataset_name=f"{stratum} records",
+                metric_type="accuracy" if name == "accuracy" else "f1",
+                metric_name=name.replace("_", " "),
+                metric_value=round(estimate["value"], 4),
+            )
+            for stratum, of in scores.items()
+            for name, estimate in of.items()
+            if estimate
+        ]
+        or None,
+    )
 
 
 def _what(subject: Subject) -> str:
