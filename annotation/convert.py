@@ -130,7 +130,7 @@ def response_values(labels: Sequence[str], note: str | None, setup: Setup, statu
     noted: Json = {NOTE: {"value": note}} if note else {}
     if not labels and status != SUBMITTED:
         return noted
-    value: Any = (list(labels) or [NONE]) if setup.multi else labels[0]
+    value: object = (list(labels) or [NONE]) if setup.multi else labels[0]
     return {LABEL: {"value": value}} | noted
 
 

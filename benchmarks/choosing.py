@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.sampling.pool import Floats, Pool
+from core.arrays import Floats
+from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.agreement.kappa import RESAMPLES, Floats, Ints, Votes, alpha, count_categories
+from core.agreement.kappa import RESAMPLES, Votes, alpha, count_categories
+from core.arrays import Floats, Ints
 from gpu_jobs.work.annotator_quality import Question, dawid_skene, mace, one_coin, weights
 
 DRAWN = (3, 5)

@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipe import Trial, load_trial
+from core.arrays import Bools, Floats, Ints
 from core.evaluation.curve import fit_curve, lacking
-from core.evaluation.savings import FEWEST_AUDITS, Savings, Shadow, savings, shadow_arm
+from core.evaluation.metrics import Savings
+from core.evaluation.savings import FEWEST_AUDITS, Shadow, savings, shadow_arm
 from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
-from core.sampling.pool import Ints, Pool
+from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 
@@ -42,8 +44,6 @@ AHEAD = 3
 FIRST = 2
 """forecasts are made from the third round on"""
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Arrays = dict[str, npt.NDArray[Any]]
 
 

@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, play
+from core.arrays import Bools
 from core.auto_label.guarantees import check_size, limit_of
 from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import Certificate, GuaranteeTerms, Refusal, certify
-from core.evaluation.regions import Bools, CheckedRecords, Evidence
+from core.evaluation.regions import CheckedRecords, Evidence
 
 WANTED = (
     GuaranteeTerms(0.95, None, 0.95),

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
-from core.sampling.pool import Floats, Ints, Pool, Strategy
+from core.sampling.pool import Pool, Strategy
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 

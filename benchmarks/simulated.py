@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.recipe import Trial
+from core.arrays import Floats, Ints
 from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
-from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 

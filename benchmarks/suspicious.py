@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.recipe import Trial, lesson_of, load_trial
+from core.arrays import Floats, Ints
 from core.models.heads.head import LabelledVectors, cross_fit, fit_head, predict
-from core.sampling.pool import Floats, Ints
 from gpu_jobs.work.inspect import Labelled, label_errors, neighbours, out_of_sample
 
 SIZES = (2_000, 5_000)

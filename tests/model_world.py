@@ -9,7 +9,7 @@ import numpy as np
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import FEATURES
 from core.models.heads.head import Head
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project
 from core.store.database import utc_now
 from tests.conftest import TOPICS
@@ -38,7 +38,7 @@ def put_to_use(project: Project, encoder: Path | str, model_head: Head | None = 
     inside = isinstance(encoder, Path)
     if isinstance(encoder, Path):
         shutil.copytree(encoder, folder / "encoder")
-    write_judged(folder, np.arange(3), np.zeros((3, 3), np.float32))
+    write_held_out(folder, np.arange(3), np.zeros((3, 3), np.float32))
     info = {
         "base": base or ("/home/me/mini" if inside else str(encoder)),
         "label_names": {topic: topic for topic in TOPICS},

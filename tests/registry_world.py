@@ -16,7 +16,7 @@ from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import Head, LabelledVectors, fit_head, predict
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.registry.held_out import read_truth
@@ -75,7 +75,7 @@ def enter(
         shutil.copytree(encoder, folder / "encoder")
     with project.store.reading() as cursor:
         rows = read_truth(cursor, LABELS).rows
-    write_judged(folder, rows, predict(head, _vectors(project, encoder, rows)))
+    write_held_out(folder, rows, predict(head, _vectors(project, encoder, rows)))
     seal_model(folder, Making(trainer, name if encoder is None else INSIDE, LABELS, False, {"seed": 3}), head)
     with project.store.transaction() as cursor:
         cursor.execute(

@@ -40,6 +40,16 @@ def name() -> str:
 @pytest.fixture
 def dataset(client: Any, name: str) -> Any:
     """Six records with metadata, vectors and suggestions."""
+    return banking(client, name)
+
+
+@pytest.fixture(scope="module")
+def unchanged(client: Any) -> Any:
+    """The same, for tests that only look."""
+    return banking(client, f"w-{uuid.uuid4().hex[:8]}")
+
+
+def banking(client: Any, name: str) -> Any:
     import argilla as rg
 
     workspace = rg.Workspace(name=name, client=client).create()
@@ -91,14 +101,14 @@ def ids_of(dataset: Any, query: str = "", **options: Any) -> set[str]:
     return ids(dataset.records(query=rg.Query(query=query or None, **options)))
 
 
-def test_what_was_logged_comes_back_as_it_was(dataset: Any) -> None:
-    record = next(one for one in dataset.records(with_vectors=True, with_suggestions=True) if one.id == "r3")
+def test_what_was_logged_comes_back_as_it_was(unchanged: Any) -> None:
+    record = next(one for one in unchanged.records(with_vectors=True, with_suggestions=True) if one.id == "r3")
     assert record.fields["text"] == TEXTS[3]
     assert dict(record.metadata) == {"source": "chat", "uncertainty": 0.3, "length": len(TEXTS[3])}
     assert record.vectors["meaning"] == [1.0, 0.3, 0.0]
     result = {one.question_name: (one.value, one.score, one.agent) for one in record.suggestions}
     assert result == {"label": ("other", 0.65, "m1"), "topics": (["shop", "fees"], [0.5, 0.6], None)}
-    assert len(list(dataset.records)) == 6
+    assert len(list(unchanged.records)) == 6
 
 
 def test_logging_again_updates_by_id_and_adds_what_is_new(dataset: Any) -> None:
@@ -135,8 +145,8 @@ def test_deleted_records_are_found_no_more(dataset: Any) -> None:
         ("(((", set()),
     ],
 )
-def test_words_are_found(dataset: Any, query: str, expected: set[str]) -> None:
-    assert ids_of(dataset, query) == expected
+def test_words_are_found(unchanged: Any, query: str, expected: set[str]) -> None:
+    assert ids_of(unchanged, query) == expected
 
 
 def test_everything_can_be_filtered_on(dataset: Any, client: Any) -> None:
@@ -167,10 +177,10 @@ def test_everything_can_be_filtered_on(dataset: Any, client: Any) -> None:
     assert ids_of(dataset, "card", filter=rg.Filter([("metadata.source", "==", "chat")])) == {"r4", "r5"}
 
 
-def test_records_are_sorted_by_whatever_there_is(argilla: ArgillaServer, dataset: Any) -> None:
+def test_records_are_sorted_by_whatever_there_is(argilla: ArgillaServer, unchanged: Any) -> None:
     def order(way: str, **scope: str) -> list[str]:
         body = {"sort": [{"scope": scope, "order": way}]}
-        items = request(argilla, "POST", f"/datasets/{dataset.id}/records/search", body)["items"]
+        items = request(argilla, "POST", f"/datasets/{unchanged.id}/records/search", body)["items"]
         return [item["record"]["external_id"] for item in items]
 
     up = [f"r{number}" for number in range(6)]
@@ -182,20 +192,20 @@ def test_records_are_sorted_by_whatever_there_is(argilla: ArgillaServer, dataset
     assert order("desc", entity="record", property="external_id") == up[::-1]
 
 
-def test_similar_records_come_nearest_first(dataset: Any) -> None:
+def test_similar_records_come_nearest_first(unchanged: Any) -> None:
     import argilla as rg
 
-    record = next(one for one in dataset.records(with_vectors=True) if one.id == "r0")
-    near = [one.id for one, _ in dataset.records(query=rg.Query(similar=rg.Similar("meaning", record)), limit=3)]
+    record = next(one for one in unchanged.records(with_vectors=True) if one.id == "r0")
+    near = [one.id for one, _ in unchanged.records(query=rg.Query(similar=rg.Similar("meaning", record)), limit=3)]
     assert near == ["r1", "r2", "r3"]
     far = rg.Similar("meaning", [1.0, 0.0, 0.0], most_similar=False)
-    scored = list(dataset.records(query=rg.Query(similar=far, filter=rg.Filter([("metadata.source", "==", "mail")]))))
+    scored = list(unchanged.records(query=rg.Query(similar=far, filter=rg.Filter([("metadata.source", "==", "mail")]))))
     assert [one.id for one, _ in scored] == ["r2", "r1", "r0"]
     assert scored[-1][1] == pytest.approx(0.0, abs=1e-6)
 
 
-def test_metadata_ranges_are_what_the_interface_shows(argilla: ArgillaServer, dataset: Any) -> None:
-    properties = request(argilla, "GET", f"/me/datasets/{dataset.id}/metadata-properties")["items"]
+def test_metadata_ranges_are_what_the_interface_shows(argilla: ArgillaServer, unchanged: Any) -> None:
+    properties = request(argilla, "GET", f"/me/datasets/{unchanged.id}/metadata-properties")["items"]
     places = {one["name"]: f"/metadata-properties/{one['id']}/metrics" for one in properties}
     result = {name: request(argilla, "GET", place) for name, place in places.items()}
     assert result["source"]["values"] == [{"term": "chat", "count": 3}, {"term": "mail", "count": 3}]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.errors import Damaged, Refused, RondoError
 from core.models.artifacts import INSIDE, Making, check_model, install_model, load_head, save_head, seal_model
 from core.models.heads.head import Head, predict
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 
 HEAD = Head(np.eye(2, 3, dtype=np.float32), np.array([0.5, 0], np.float32), 2.0, ("a", "b"), False, 0.1)
 MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]
@@ -39,7 +39,7 @@ def sealed(folder: Path, **files: object) -> Path:
     write(folder / "encoder" / "vocab.txt", "[PAD]\nö\n".encode())
     for name, content in files.items():
         write(folder / "encoder" / name.replace("__", "."), content)
-    write_judged(folder, np.arange(3), np.zeros((3, 2), np.float32))
+    write_held_out(folder, np.arange(3), np.zeros((3, 2), np.float32))
     seal_model(folder, Making("encoder", INSIDE, ("a", "b"), False, {"records": 3}), HEAD)
     return folder
 

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
+from core.arrays import Floats
 from core.errors import Refused
-from core.evaluation.curve import Floats, Forecast, describe, fit_curve, lacking, paired, walk
+from core.evaluation.curve import describe, fit_curve, lacking, paired, walk
+from core.evaluation.metrics import Forecast
 
 LABELS = np.array([40, 80, 120, 160, 200, 240, 280, 320])
 

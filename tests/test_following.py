@@ -9,7 +9,7 @@ import pytest
 
 from core.errors import Cancelled, Refused
 from core.jobs.bundle import Bundle, Handle, Resources, Sight
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
 from core.training import following
 from core.training.entries import entry, set_state
@@ -124,7 +124,7 @@ def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunn
     job = begin(taught)
     bundle = Bundle(taught.folder / "jobs" / job)
     InProcessRunner().start(bundle.path, Resources())
-    write_judged(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
+    write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     follow(taught, quiet)
     assert "lost or changed on the way" in entry(taught, job).message
     assert job_retry(taught, quiet, job=job).state == "queued"

@@ -153,7 +153,8 @@ def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: P
     assert [run.tried["template"] for run in result.runs] == ["This is about {}.", "{}", "Nothing to do with {}."]
     scores = [run.score or 0.0 for run in result.runs]
     assert str(result.model) == result.runs[scores.index(max(scores))].id
-    assert result.metrics["gold"]["n"] == 12
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12
     assert "on gold" in result.sentence
     assert "held-out records that chose it" in result.sentence
     assert slow.most == 2

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error
 from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.logistic import Examples, fit_linear, softmax_loss
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
-from core.sampling.pool import Floats, Ints
 
 DIMS = 16
 

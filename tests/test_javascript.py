@@ -14,7 +14,7 @@ TESTS = sorted((Path(__file__).parent / "javascript").glob("*.test.js"))
 def test_the_scripts_do_what_they_should(file: Path) -> None:
     node = shutil.which("node")
     if node is None:
-        say = "The tests of the browser's scripts need Node.js 18 or newer: `apt install nodejs`."
+        say = "The tests of the browser's scripts need Node.js 20.11 or newer: `apt install nodejs`."
         if os.environ.get("CI") == "true":
             pytest.fail(say)
         pytest.skip(say)

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from core.errors import Damaged
-from core.models.out_of_fold import JUDGED, VERDICTS, OutOfFold, read_crossed, read_judged, write_crossed, write_judged
+from core.models.out_of_fold import (
+    JUDGED,
+    VERDICTS,
+    OutOfFold,
+    read_crossed,
+    read_held_out,
+    write_crossed,
+    write_held_out,
+)
 
 ROWS = st.lists(st.integers(0, 2**40), max_size=20, unique=True)
 
@@ -23,8 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int], labels: int) -> None:
     numbers = np.array(rows, np.int64)
     probs = np.random.default_rng(0).random((len(rows), labels), np.float32)
-    write_judged(folder, numbers, probs)
-    judged = read_judged(folder, labels)
+    write_held_out(folder, numbers, probs)
+    judged = read_held_out(folder, labels)
     assert judged is not None
     order = np.argsort(numbers)
     assert judged.rows.tolist() == sorted(rows)
@@ -40,7 +48,7 @@ def test_what_was_kept_comes_back_sorted_by_record(folder: Path, rows: list[int]
 
 
 def test_a_model_that_kept_nothing_says_so(tmp_path: Path) -> None:
-    assert read_judged(tmp_path, 3) is None
+    assert read_held_out(tmp_path, 3) is None
     assert read_crossed(tmp_path, 3) is None
 
 
@@ -62,7 +70,7 @@ N, PROBS, BITS = np.arange(3), np.zeros((3, 2), np.float32), np.zeros((3, 1), np
 def test_judgements_of_another_shape_are_refused(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
     save_file(arrays, tmp_path / JUDGED)
     with pytest.raises(Damaged, match=r"judged\.safetensors cannot be read: it does not fit 2 labels.*rondo train"):
-        read_judged(tmp_path, 2)
+        read_held_out(tmp_path, 2)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +96,8 @@ def test_verdicts_from_before_chances_were_kept_are_still_read(tmp_path: Path) -
 
 
 def test_a_file_cut_short_is_refused(tmp_path: Path) -> None:
-    write_judged(tmp_path, N, PROBS)
+    write_held_out(tmp_path, N, PROBS)
     whole = (tmp_path / JUDGED).read_bytes()
     (tmp_path / JUDGED).write_bytes(whole[:-1])
     with pytest.raises(Damaged, match="cannot be read"):
-        read_judged(tmp_path, 2)
+        read_held_out(tmp_path, 2)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from core.arrays import Bools
 from core.evaluation.audit import Weights, plain
 from core.evaluation.paired import paired
-from core.evaluation.scores import Bools, score
+from core.evaluation.scores import score
 
 TRIPLES = some.lists(some.tuples(*[some.integers(0, 3)] * 3), min_size=1, max_size=60)
 

@@ -16,7 +16,7 @@ from core.data.ingest_job import INGEST, IngestParams, Layout
 from core.jobs.bundle import Bundle, Handle, Resources, Runner, Sight, manifest, read_handle, write_json
 from core.jobs.kinds import JobKind, Params, Result
 from core.models.encoders.encoder import EMBEDDED
-from core.models.out_of_fold import read_judged
+from core.models.out_of_fold import read_held_out
 from core.project import open_project
 from core.training.train import train
 from core.typed_json import to_json
@@ -209,7 +209,7 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
     assert here.metrics == there.metrics
-    judged = [read_judged(taught.models / str(result.model), 3) for result in (here, there)]
+    judged = [read_held_out(taught.models / str(result.model), 3) for result in (here, there)]
     assert judged[0] is not None
     assert judged[1] is not None
     assert judged[0].rows.tolist() == judged[1].rows.tolist()

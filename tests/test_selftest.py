@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.arrays import Floats
 from core.sampling.batch import Batch, compose
-from core.sampling.pool import Floats, Pool
+from core.sampling.pool import Pool
 from core.sampling.selftest import Audited, SelfTest, examine
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions

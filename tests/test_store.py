@@ -1,5 +1,6 @@
 """The store keeps what it has acknowledged, and says clearly when a file is not what it should be."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from core.errors import Damaged, Refused
 from core.store.database import FILE, Store, StoreHeld
 from core.store.migrations import MIGRATIONS
+from core.store.views import VIEWS
 
 WRITER = """
 import sys
@@ -153,3 +155,12 @@ def test_a_database_that_was_rewritten_is_still_locked_and_holds_what_it_held_wi
     again = Store(tmp_path)
     assert again.query("select what from audit_log order by rowid desc limit 2") == [("after",), ("w2999",)]
     again.close()
+
+
+VIEWS_AS_OF = (13, "8d09c749a2a5f81a")
+
+
+def test_whoever_changes_a_view_adds_a_step() -> None:
+    """Views are made when a migration is taken: one that changed without a step would stay as it was."""
+    views = hashlib.sha256("\n".join(VIEWS).encode()).hexdigest()[:16]
+    assert (len(MIGRATIONS), views) == VIEWS_AS_OF, "add an empty step to MIGRATIONS, and write both figures here"

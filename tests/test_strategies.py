@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.arrays import Floats
 from core.errors import BadInput
 from core.sampling import strategies
 from core.sampling.batch import compose
-from core.sampling.pool import Floats, Pool
+from core.sampling.pool import Pool
 from core.sampling.strategies import STRATEGIES
 from core.tasks.labels import label_predictions
 

@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.arrays import Floats
 from core.errors import BadInput
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import decide, predict
 from gpu_jobs.trainers.entailment import load_reader
-from gpu_jobs.trainers.training import Floats, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 from gpu_jobs.trainers.zeroshot import aim, train
 from tests.conftest import TOPICS, sentences
 from tests.tiny_models import make_classifier, make_run, unheard

@@ -4,7 +4,7 @@ import re
 import time
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import streamlit as st
 
@@ -30,7 +30,7 @@ def draw_adjudication(office: ProjectServer, who: str) -> None:
 def _draw(office: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
     """source: where the card gets its records. The token says who answers."""
     person = office.entrance.person(annotator) or Person(annotator, MANAGER)
-    data: dict[str, Any] = {
+    data: dict[str, object] = {
         "source": source,
         "project": project_id(office.secret),
         "annotator": annotator,

@@ -19,7 +19,7 @@ export const ADJUDICATION = {
     const sure = card?.sure ?? null;
     return [
       `${latest.left.toLocaleString("en")} ${latest.left === 1 ? "conflict" : "conflicts"}`,
-      card ? card.told + (sure === null ? "" : ` · likeliest answer ${percent(sure)}`) : "",
+      card ? card.reason + (sure === null ? "" : ` · likeliest answer ${percent(sure)}`) : "",
     ];
   },
 

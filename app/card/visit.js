@@ -79,10 +79,8 @@ export class Visit {
     if (moment.early) return this.answerTooEarly(action, answer, moment);
     const { card } = this;
     if (!card) return false;
-    this.saving = answer;
-    const event = this.emit({ record: card.id, action, ...answer, note, model: moment.suggestion?.model ?? null });
+    this.respond(card, action, answer, note, moment.suggestion);
     this.queue.shift();
-    this.past.push(this.entry(card, event, answer));
     this.stamps.push(Date.now());
     this.show("answer");
     return true;
@@ -95,10 +93,8 @@ export class Visit {
     this.draft = this.task.start(this.card, null);
     if (last.action === action && JSON.stringify(last.answer) === JSON.stringify(answer)) return true;
     this.past.remove(last.eid);
-    this.saving = answer;
     this.emit({ record: last.card.id, action: "undo", undoes: last.eid });
-    const event = this.emit({ record: last.card.id, action, ...answer, note: last.note, model: suggestion?.model ?? null });
-    this.past.push(this.entry(last.card, event, answer));
+    this.respond(last.card, action, answer, last.note, suggestion);
     this.changed();
     return true;
   }
@@ -132,17 +128,19 @@ export class Visit {
     this.changed();
   }
 
+  /** Stores an answer, and remembers it so that it can be taken back. */
+  respond(card, action, answer, note, suggestion) {
+    this.saving = answer;
+    const { eid, seq } = this.emit({ record: card.id, action, ...answer, note, model: suggestion?.model ?? null });
+    const tally = action === "submit" ? this.task.parts(answer).map((part) => JSON.stringify(part)) : [action];
+    this.past.push({ card, eid, action, answer, note, number: seq, tally });
+  }
+
   emit(event) {
     const whole = { eid: newId(), seq: this.count(), ts: Date.now() / 1000, ...event };
     this.outbox.push(whole);
     this.send();
     return whole;
-  }
-
-  /** What is remembered of an answer, so that it can be taken back. */
-  entry(card, { eid, seq, action, note }, answer) {
-    const tally = action === "submit" ? this.task.parts(answer).map((part) => JSON.stringify(part)) : [action];
-    return { card, eid, action, answer, note, number: seq, tally };
   }
 
   /** Another record is on the screen now: painted at once, so that the next key press is about what is seen. */

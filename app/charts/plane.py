@@ -40,7 +40,7 @@ GREYS = {"light": ("#9aa5b1", "#c3cad2"), "dark": ("#6b7683", "#48525e")}
 """of the groups without a colour: the other ones, and those with nothing to tell"""
 
 
-def map_chart(shown: MapPoints, theme: str | None) -> dict[str, Any]:
+def map_chart(shown: MapPoints, theme: str | None) -> dict[str, object]:
     """An option for `st.echarts_chart`: one series for each group that has points, grey ones beneath."""
     order = [*range(shown.coloured, len(shown.groups)), *range(shown.coloured)]
     tables = {index: _table(shown, index) for index in order}
@@ -68,7 +68,7 @@ def map_chart(shown: MapPoints, theme: str | None) -> dict[str, Any]:
 _AXIS = {"type": "value", "min": -1.06, "max": 1.06, "show": False}  # the axes of such a map mean nothing
 _TOOLS = {"polygon": "Lasso", "rect": "Box", "clear": "Clear"}
 _LEGEND = {"type": "scroll", "top": 44, "left": 0, "icon": "circle"}
-_FRAME: dict[str, Any] = {
+_FRAME: dict[str, object] = {
     "animation": False,
     "grid": {"left": 2, "right": 2, "top": 76, "bottom": 2},
     "xAxis": _AXIS,

@@ -1,8 +1,7 @@
 """The route that the adjudication card talks to: decisions in, conflicts out in one request. Knows shapes, no rules."""
 
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -12,14 +11,15 @@ from starlette.routing import Route
 from app.auth.authenticator import Authenticator
 from app.background import ProjectServer
 from app.http.label_routes import (
+    Events,
+    Ids,
     TooLong,
+    Whole,
     author,
     card_setup,
-    ids_in,
     read_body,
     read_events,
     refused,
-    whole_in,
     with_reading,
 )
 from core.agreement.conflicts import WORDS, read_conflicts, still_in_conflict
@@ -39,36 +39,59 @@ def adjudicate_routes(opened: Callable[[], ProjectServer], entrance: Authenticat
         if isinstance(who, Response):
             return who
         try:
-            body = await read_body(request)
-            answer = await run_in_threadpool(_exchange, opened(), who, body)
+            sent = await read_body(request, DecisionRequest)
+            reply = await run_in_threadpool(_exchange, opened(), who, sent)
         except TooLong as error:
             return refused(413, str(error))
         except BadInput as error:
             return refused(400, str(error))
         except ClientDisconnect:
             return Response(status_code=204)
-        return JSONResponse(answer)
+        return JSONResponse(asdict(reply))
 
     return [Route("/api/adjudicate", adjudicate, methods=["POST"])]
 
 
-def _exchange(office: ProjectServer, who: str, body: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class DecisionRequest:
+    """events: decisions; have: ids of the conflicts that the card holds; want: how many more. setup: its key."""
+
+    events: Events = ()
+    have: Ids = ()
+    want: Whole = 0
+    setup: str | None = None
+
+
+@dataclass(frozen=True)
+class DecisionReply:
+    """statuses: eid -> 'stored', 'known' or a reason. taken: of `have`, those that are decided; left: in all."""
+
+    statuses: dict[str, str]
+    cards: list[dict[str, object]]
+    taken: list[str]
+    left: int
+    setup: dict[str, object] | None
+
+
+def _exchange(office: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(body.get("events", []), task_of(office.project.settings()))
-    have, want = ids_in(body, "have"), min(whole_in(body, "want"), MOST_CONFLICTS)
+    events, statuses = read_events(sent.events, task_of(office.settings()))
     for event in events:
         statuses[event.eid] = _status(office, event, who)
     if events:
         office.after_events()
-    matches, left = read_conflicts(office.project, want, have)
+    conflicts, left = read_conflicts(office.project, min(sent.want, MOST_CONFLICTS), sent.have)
     setup = card_setup(office.settings())
-    return {
-        "statuses": statuses,
-        "cards": with_reading(office, [{**asdict(one), "told": WORDS[one.why]} for one in matches]),
-        "taken": sorted(set(have) - still_in_conflict(office.project, have)),
-        "left": left,
-        "setup": setup if body.get("setup") != setup["key"] else None,
-    }
+    return DecisionReply(
+        statuses=statuses,
+        cards=[
+            {**card, "reason": WORDS[one.why]}
+            for card, one in zip(with_reading(office, conflicts), conflicts, strict=True)
+        ],
+        taken=sorted(set(sent.have) - still_in_conflict(office.project, sent.have)),
+        left=left,
+        setup=setup if sent.setup != setup["key"] else None,
+    )
 
 
 def _status(office: ProjectServer, event: Event, who: str) -> str:

@@ -4,9 +4,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Annotated, Protocol, TypeVar
 
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -15,8 +16,10 @@ from starlette.routing import Route
 from app.auth.authenticator import Authenticator, AuthMode
 from app.auth.guard import authenticate
 from app.request_body import read_at_most
+from core.agreement.conflicts import Conflict
 from core.config.settings import Settings
 from core.errors import BadInput
+from core.labelling.cards import Card
 from core.labelling.leases import Holder
 from core.labelling.queue import LabelQueue, QueueRequest
 from core.labelling.responses import Event
@@ -25,7 +28,9 @@ from core.people.people import MANAGER, Person
 from core.people.roles import holders
 from core.tasks.task import Task
 from core.tasks.tasks import task_of
+from core.typed_json import from_json
 
+Body = TypeVar("Body")
 MOST_BYTES = 512_000
 MOST_EVENTS = 500
 MOST_IDS = 500
@@ -33,6 +38,13 @@ MOST_IDS = 500
 
 class TooLong(BadInput):
     """The body is larger than MOST_BYTES."""
+
+
+@dataclass(frozen=True)
+class TokenRequest:
+    """annotator: the name of whoever asks for a token."""
+
+    annotator: str = ""
 
 
 class LabelProject(Protocol):
@@ -43,7 +55,7 @@ class LabelProject(Protocol):
         """Where people get records and hand in answers."""
 
     @property
-    def activities(self) -> Mapping[str, Any]:
+    def activities(self) -> Mapping[str, object]:
         """What goes on in the background, by verb."""
 
     def settings(self) -> Settings:
@@ -67,21 +79,21 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Authenticator) ->
         if not 0 < len(tab) <= 64:
             return refused(400, "The header X-Rondo-Tab must name the tab in 1 to 64 characters.")
         try:
-            body = await read_body(request)
-            answer = await run_in_threadpool(_exchange, opened(), Holder(annotator, tab), body)
+            sent = await read_body(request, LabelRequest)
+            reply = await run_in_threadpool(_exchange, opened(), Holder(annotator, tab), sent)
         except TooLong as error:
             return refused(413, str(error))
         except BadInput as error:
             return refused(400, str(error))
         except ClientDisconnect:
             return Response(status_code=204)
-        return JSONResponse(answer)
+        return JSONResponse(asdict(reply))
 
     async def token(request: Request) -> Response:
         if await run_in_threadpool(entrance.door) is not AuthMode.TRUST:
             return refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
-            annotator = check_name((await read_body(request)).get("annotator"))
+            annotator = check_name((await read_body(request, TokenRequest)).annotator)
         except BadInput as error:
             return refused(400, str(error))
         token = await run_in_threadpool(entrance.label_token, Person(annotator, MANAGER), time.time())
@@ -106,7 +118,7 @@ def author(request: Request, entrance: Authenticator, right: str) -> str | Respo
     return person.name
 
 
-def card_setup(settings: Settings) -> dict[str, Any]:
+def card_setup(settings: Settings) -> dict[str, object]:
     """What the card must know besides records; `key` changes with any of it."""
     setup = {
         "task": settings.task,
@@ -119,10 +131,10 @@ def card_setup(settings: Settings) -> dict[str, Any]:
     return {**setup, "key": hashlib.sha256(json.dumps(setup).encode()).hexdigest()[:16]}
 
 
-def with_reading(project: LabelProject, cards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cards, each with how many of its characters the encoder reads. Outside the desk's lock."""
-    read = project.characters_read([card["text"] for card in cards])
-    return [{**card, "read": count} for card, count in zip(cards, read, strict=True)]
+def with_reading(project: LabelProject, cards: Sequence[Card | Conflict]) -> list[dict[str, object]]:
+    """The cards as JSON, each with how many of its characters the encoder reads. Outside the desk's lock."""
+    read = project.characters_read([card.text for card in cards])
+    return [{**asdict(card), "read": count} for card, count in zip(cards, read, strict=True)]
 
 
 def refused(status: int, error: str) -> Response:
@@ -130,101 +142,100 @@ def refused(status: int, error: str) -> Response:
     return JSONResponse({"error": error}, status)
 
 
-async def read_body(request: Request) -> dict[str, Any]:
-    """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none."""
+async def read_body(request: Request, kind: type[Body]) -> Body:
+    """The JSON object that was sent. Raises TooLong before it is all in memory, BadInput where it is none.
+
+    Half of a surrogate pair, which JSON can carry and no database takes, becomes a question mark.
+    """
     body = await read_at_most(request, MOST_BYTES)
     if body is None:
         raise TooLong(f"The request has more than {MOST_BYTES:,} bytes. Send fewer events at a time.")
     try:
         document = json.loads(body)
+        text = json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
     except (ValueError, RecursionError):
         raise BadInput("The request is not JSON.") from None
     if not isinstance(document, dict):
         raise BadInput("The request must be a JSON object.")
-    return document
+    return from_json(kind, json.loads(text), "The request")
 
 
-def _exchange(project: LabelProject, holder: Holder, body: dict[str, Any]) -> dict[str, Any]:
+Ids = Annotated[tuple[str, ...], Field(max_length=MOST_IDS)]
+Whole = Annotated[int, Field(strict=True, ge=0, lt=2**53)]
+Events = Annotated[tuple[object, ...], Field(max_length=MOST_EVENTS)]
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """As `QueueRequest`; each of the events is read by itself. setup: the key of the setup that the card has."""
+
+    events: Events = ()
+    have: Ids = ()
+    give_back: Ids = ()
+    want: Whole = 0
+    turn: Whole = 0
+    tabs: Ids = ()
+    setup: str | None = None
+
+
+@dataclass(frozen=True)
+class LabelReply:
+    """As `QueueReply`. learning: a round goes on; setup: None where the card has this one already."""
+
+    statuses: dict[str, str]
+    cards: list[dict[str, object]]
+    taken: list[str]
+    recall: int
+    version: int
+    progress: dict[str, int]
+    learning: bool
+    setup: dict[str, object] | None
+
+
+def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> LabelReply:
     """Runs in a thread: it waits for the disk."""
-    events, broken = read_events(body.get("events", []), task_of(project.settings()))
-    ask = QueueRequest(
-        events=tuple(events),
-        have=ids_in(body, "have"),
-        give_back=ids_in(body, "give_back"),
-        want=whole_in(body, "want"),
-        turn=whole_in(body, "turn"),
-        tabs=ids_in(body, "tabs"),
-    )
-    reply = asdict(project.desk.exchange(holder, ask))
+    events, broken = read_events(sent.events, task_of(project.settings()))
+    ask = QueueRequest(tuple(events), sent.have, sent.give_back, sent.want, sent.turn, sent.tabs)
+    reply = project.desk.exchange(holder, ask)
     if events:
         project.after_events()
-    reply["cards"] = with_reading(project, reply["cards"])
     setup = card_setup(project.settings())
-    reply["statuses"] |= broken
-    reply["learning"] = any(verb in project.activities for verb in ("round", "fit", "next", "open"))
-    reply["setup"] = setup if body.get("setup") != setup["key"] else None
-    return reply
+    return LabelReply(
+        statuses=reply.statuses | broken,
+        cards=with_reading(project, reply.cards),
+        taken=reply.taken,
+        recall=reply.recall,
+        version=reply.version,
+        progress=reply.progress,
+        learning=any(verb in project.activities for verb in ("round", "fit", "next", "open")),
+        setup=setup if sent.setup != setup["key"] else None,
+    )
 
 
-def ids_in(body: dict[str, Any], name: str) -> tuple[str, ...]:
-    """The ids of that name, of records or tabs, none where it is missing. Raises BadInput for anything else."""
-    values = body.get(name, [])
-    if not isinstance(values, list) or len(values) > MOST_IDS or not all(isinstance(value, str) for value in values):
-        raise BadInput(f"`{name}` must be a list of at most {MOST_IDS} ids.")
-    return tuple(values)
+@dataclass(frozen=True)
+class SentEvent:
+    """An event as a browser may send it: where it came from is not for it to say."""
+
+    eid: str
+    record: str
+    action: str
+    seq: Annotated[int, Field(strict=True)]
+    ts: Annotated[float, Field(strict=True, ge=-1e15, le=1e15)]
+    note: str | None = None
+    undoes: str | None = None
+    model: str | None = None
 
 
-def whole_in(body: dict[str, Any], name: str) -> int:
-    """The number of that name, 0 where it is missing. Raises BadInput for anything else."""
-    value = body.get(name, 0)
-    if type(value) is not int or not 0 <= value < 2**53:
-        raise BadInput(f"`{name}` must be a whole number of 0 or more.")
-    return value
-
-
-def read_events(values: object, task: Task) -> tuple[list[Event], dict[str, str]]:
+def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict[str, str]]:
     """The events, and for each that has not the right shape a reason under its eid (or #place, where it has none)."""
-    if not isinstance(values, list) or len(values) > MOST_EVENTS:
-        raise BadInput(f"`events` must be a list of at most {MOST_EVENTS} events.")
     events, broken = [], {}
     for place, value in enumerate(values):
-        event = _read_event(value, task)
-        if event is not None:
-            events.append(event)
-        else:
+        try:
+            sent = from_json(SentEvent, value, "The event")
+            answer = task.read(value) if sent.action == "submit" and isinstance(value, dict) else ()
+        except BadInput:
             eid = value.get("eid") if isinstance(value, dict) else None
             broken[eid if isinstance(eid, str) else f"#{place}"] = "The event has not the right shape."
+        else:
+            events.append(Event(**vars(sent), answer=answer))
     return events, broken
-
-
-def _read_event(value: object, task: Task) -> Event | None:
-    if not isinstance(value, dict):
-        return None
-    match value:
-        case {
-            "eid": str(eid),
-            "record": str(record),
-            "action": str(action),
-            "seq": int(seq),
-            "ts": int() | float() as ts,
-        }:
-            texts = [value.get(name) for name in ("note", "undoes", "model")]
-        case _:
-            return None
-    if abs(ts) > 1e15 or not all(text is None or isinstance(text, str) for text in texts):
-        return None
-    try:
-        answer = _storable(task.read(value)) if action == "submit" else ()
-    except BadInput:
-        return None
-    eid, record, action, note, undoes, model = map(_storable, (eid, record, action, *texts))
-    return Event(eid, record, action, answer, note, undoes, seq, float(ts), model)
-
-
-def _storable(value: Any) -> Any:
-    """Half of a surrogate pair, which JSON can carry and no database takes, becomes a question mark."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, list | tuple):
-        return type(value)(map(_storable, value))
-    return {_storable(name): _storable(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -58,17 +58,17 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
 
 def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
     """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
-    lines: queue.Queue[dict[str, Any]] = queue.Queue()
+    lines: queue.Queue[dict[str, object]] = queue.Queue()
     ticket = office.open_ticket(verb, run=run)
 
     def work() -> None:
-        result: tuple[Any, ...] = ()
+        last: tuple[str, int, int] | None = None
 
-        def report(*progress: Any) -> None:
-            nonlocal result
-            if progress != result:
-                result = progress
-                lines.put({"progress": progress})
+        def report(what: str, done: int, total: int) -> None:
+            nonlocal last
+            if last != (what, done, total):
+                last = (what, done, total)
+                lines.put({"progress": last})
 
         try:
             lines.put({"result": to_json(office.run(ticket, report, **options))})

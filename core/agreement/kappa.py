@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from core.arrays import Floats, Ints
 
 RESAMPLES = 1_000
 _PART = 2_000_000

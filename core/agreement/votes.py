@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.agreement.kappa import Ints, Votes
+from core.agreement.kappa import Votes
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project

@@ -8,9 +8,10 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Ints
 from core.errors import Refused
 from core.evaluation.guarantee import GuaranteeTerms, fewest
-from core.evaluation.regions import Bools, CheckedRecords, Evidence, Ints
+from core.evaluation.regions import CheckedRecords, Evidence
 from core.models.in_use import active_model
 from core.project import Project
 

@@ -3,13 +3,10 @@
 import errno
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +24,7 @@ from core.store.database import CONFIG, Store, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
-from core.store.whole_files import disk_errors, sync_folder
+from core.store.whole_files import disk_errors, whole_file
 from core.typed_json import from_json, to_json
 
 MANIFEST = "archive.json"
@@ -88,23 +85,17 @@ def write_archive(project: Project, report: Report, *, archive: str) -> Archived
     target = Path(archive)
     if target.exists():
         raise BadInput(f"{target} is there already; a backup never overwrites. Name another file.")
-    partial = target.with_name(f"{target.name}-{secrets.token_hex(4)}.partial")
-    try:
-        with (
-            disk_errors(f"The archive {target}"),
-            tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
-        ):
-            folder = Path(name)
-            snapshot(project, folder, report)
-            check_copy(folder / DATABASE)
-            contents = _export_tables(folder, report)
+    with (
+        disk_errors(f"The archive {target}"),
+        tempfile.TemporaryDirectory(prefix="archive-", suffix=".partial", dir=_beside(target)) as name,
+    ):
+        folder = Path(name)
+        snapshot(project, folder, report)
+        check_copy(folder / DATABASE)
+        contents = _export_tables(folder, report)
+        with whole_file(target) as partial:
             _zip(folder, partial, contents)
             read_manifest(partial)
-            partial.rename(target)
-            sync_folder(target.parent)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
     rows = sum(table.rows for table in contents.values())
     return Archived(str(target), target.stat().st_size, rows, len(contents))
 
@@ -153,13 +144,10 @@ def _zip(folder: Path, target: Path, contents: dict[str, StoredTable]) -> None:
         made_at=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
         code=code_version(),
     )
-    with target.open("xb") as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            for path in files:
-                archive.write(path, path.relative_to(folder).as_posix())
-            archive.writestr(MANIFEST, json.dumps(to_json(manifest), indent=1))
-        file.flush()
-        os.fsync(file.fileno())
+    with target.open("xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for path in files:
+            archive.write(path, path.relative_to(folder).as_posix())
+        archive.writestr(MANIFEST, json.dumps(to_json(manifest), indent=1))
 
 
 def _sha256(path: Path) -> str:

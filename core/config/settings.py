@@ -158,7 +158,7 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8-sig")
 
 
-def _from_document(document: dict[str, Any], path: Path) -> Settings:
+def _from_document(document: dict[str, object], path: Path) -> Settings:
     known: dict[str, Any] = {}
     taxonomy = document.pop("taxonomy", {})
     if not isinstance(taxonomy, dict):
@@ -178,7 +178,7 @@ def _from_document(document: dict[str, Any], path: Path) -> Settings:
     return Settings(**known, taxonomy=_taxonomy(taxonomy, path))
 
 
-def _taxonomy(table: dict[str, Any], path: Path) -> Taxonomy:
+def _taxonomy(table: dict[str, object], path: Path) -> Taxonomy:
     version, entries = table.get("version", 1), table.get("labels", [])
     if unknown := sorted(table.keys() - {"version", "labels"}):
         raise BadInput(f"{path}: unknown setting taxonomy.{unknown[0]}; there are version, labels.")

@@ -13,6 +13,7 @@ from core.models.encoders.loading import encoder_source
 from core.models.vectors import append_shards, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.pool import NUMBERS
+from core.store.tables import quoted
 
 PIECE = 16_384
 """records per job: what is encoded can be chosen from while the rest is still going on"""
@@ -104,7 +105,7 @@ def _new_piece(project: Project, settings: Settings, start: int, stop: int) -> B
         stop=stop,
     )
     bundle = project.jobs.prepare(ENCODE, params)
-    target = str(bundle.path / "in" / "texts.parquet").replace("'", "''")
+    target = quoted(bundle.path / "in" / "texts.parquet")
     with project.store.reading() as cursor:
         cursor.execute(f"copy ({_TEXTS} where n >= {start} and n < {stop} order by n) to '{target}'")
     return bundle

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Ints
 from core.data.ingest_job import NearDuplicates
 from core.data.ledger import normalise
 
 Signatures = npt.NDArray[np.uint32]
-Ints = npt.NDArray[np.int64]
 
 GRAM = 5
 SLOTS, BANDS = 64, 16

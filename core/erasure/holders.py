@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -18,6 +17,7 @@ from core.jobs.bundle import Bundle, write_json
 from core.jobs.states import UNDER_WAY
 from core.project import Project
 from core.store.database import FILE as DATABASE
+from core.store.tables import quoted
 
 _READERS = {
     ".csv": "read_csv($path, all_varchar = true, header = true, null_padding = true)",
@@ -153,7 +153,7 @@ def holds(path: Path, selection: Selection) -> bool:
 
 
 def _in_table(connection: duckdb.DuckDBPyConnection, reader: str, path: Path, selection: Selection) -> bool:
-    source = reader.replace("$path", "'" + str(path).replace("'", "''") + "'")
+    source = reader.replace("$path", f"'{quoted(path)}'")
     columns = [name for name, *_ in connection.execute(f"describe select * from {source}").fetchall()]
     connection.execute("create temp table words as select unnest(?::varchar[]) as word", [list(selection.words)])
     connection.execute("create temp table ids as select unnest(?::varchar[]) as word", [list(selection.ids)])
@@ -194,7 +194,7 @@ def thin_evaluations(project: Project, traces: Traces, selection: Selection) -> 
         write_json(path, _without(json.loads(path.read_text(encoding="utf-8")), selection))
 
 
-def _without(value: Any, selection: Selection) -> Any:
+def _without(value: object, selection: Selection) -> object:
     if isinstance(value, list):
         return [_without(one, selection) for one in value if not _is_of(one, selection)]
     if isinstance(value, dict):
@@ -202,7 +202,7 @@ def _without(value: Any, selection: Selection) -> Any:
     return value
 
 
-def _is_of(value: Any, selection: Selection) -> bool:
+def _is_of(value: object, selection: Selection) -> bool:
     if not isinstance(value, dict):
         return False
     text = value.get("text")

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import Refused
-from core.evaluation.scores import Estimate, share
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
+from core.evaluation.metrics import Estimate
+from core.evaluation.scores import share
 
 NEIGHBOURS = 5
 FEW = (1, 4, 16)

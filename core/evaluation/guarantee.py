@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.evaluation.exact_tests import hypergeometric_p_value, lower_bound
-from core.evaluation.regions import Evidence, Floats, Ints, Regions, read_regions
+from core.evaluation.regions import Evidence, Regions, read_regions
 
 LIKELY = 0.8
 """chance of a pass at which a number of audit labels is called enough"""

@@ -6,8 +6,10 @@ from math import inf
 
 import numpy as np
 
+from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, plain
-from core.evaluation.scores import FEW, RESAMPLES, Bools, Floats, alike
+from core.evaluation.reporting import FEW
+from core.evaluation.scores import RESAMPLES, alike
 
 CELLS = 10_000_000
 """numbers that are drawn at once"""
@@ -139,13 +141,14 @@ def _draws(truth: Bools, first: Bools, second: Bools, weights: Weights, seed: in
     for start in range(0, RESAMPLES, size):
         some = min(size, RESAMPLES - start)
         both = rng.multinomial(n, counts / n, size=some), rng.standard_gamma(counts, (some, len(counts)))
-        plainly, smoothly = (
+        sums: list[list[Floats]] = [
             [
                 ((counts + weights.stray * (times - counts)) * random[place]) @ part + still
                 for part, still in zip(kinds, fixed, strict=True)
             ]
             for times in both
-        )
+        ]
+        plainly, smoothly = sums
         _add_unseen(smoothly, one, rng)
         yield _differences(plainly), _differences(smoothly)
 

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from core.arrays import Bools, Floats, Ints
+
 STEPS = 100
 """regions at most: each one covers a hundredth of the pool more than the one before"""
 SLIGHT = 1e-6

@@ -10,6 +10,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import label_matrix
 from core.config.settings import Settings
 from core.data.encoding import encode_if_needed
 from core.errors import BadInput, Refused
@@ -86,17 +87,13 @@ def inspect(project: Project, report: Report) -> Inspection:
 
 def _arrays(project: Project, settings: Settings) -> InspectArrays:
     labels = [label.id for label in settings.taxonomy.active]
-    column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
     with project.store.reading() as cursor:
         rows = cursor.execute("select n, labels from settled where n < ? order by n", [stop]).fetchall()
         disputes = cursor.execute(_DISPUTES, answer_parameters(settings)).fetchall()
-    targets = np.zeros((len(rows), len(labels)), np.bool_)
-    for index, (_, supplied) in enumerate(rows):
-        targets[index, [column[label] for label in supplied if label in column]] = True
     return InspectArrays(
         rows=np.asarray([n for n, _ in rows], np.int64),
-        targets=targets,
+        targets=label_matrix([answer for _, answer in rows], labels),
         disputed=np.asarray([n for n, _ in disputes], np.int64),
         disputes=np.asarray([score for _, score in disputes], np.float64),
     )

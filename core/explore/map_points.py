@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.config.settings import Settings
 from core.explore.browse import named
-from core.explore.maps import MOST, Floats, Ints, Map
+from core.explore.maps import MOST, Map
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
 

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.data.encoding import encode_if_needed
 from core.errors import Damaged, Refused
 from core.explore.explore_jobs import MAP, MapParams
@@ -16,9 +16,6 @@ from core.models.vectors import MANIFEST, encoded_rows, encoder_folder
 from core.project import Project
 from core.store.database import utc_now
 from core.store.whole_files import whole_file
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float32]
 
 FILE = "map.npz"
 MOST = 20_000

@@ -1,12 +1,9 @@
 """The vectors nearest to one, exactly, over a memory map of all. Knows row numbers, not records."""
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.models.vectors import Halves
-
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 
 BLOCK = 512
 """rows at a time: what they become stays in the processor's cache"""

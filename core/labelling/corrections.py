@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 
 import duckdb
@@ -18,15 +17,16 @@ from core.store.answers import APP, CORRECTION
 from core.store.database import note as note_down
 from core.store.database import utc_now
 from core.store.pool import number_of
+from core.tasks.task import Answer
 from core.tasks.tasks import task_of
 
 
-def correct(project: Project, record: str, labels: Sequence[str], who: str, note: str = "") -> str:
-    """Stores what `who` says the record's labels are (ids; none at all: none of them); returns the event's id.
+def correct(project: Project, record: str, answer: Answer, who: str, note: str = "") -> str:
+    """Stores what `who` says of the record; returns the event's id.
 
     Where people have labelled the record already it settles it, whatever they said; the newest correction wins. Where
     nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
-    audit. Raises BadInput for an unknown record or label, and then nothing is stored.
+    audit. Raises BadInput for an unknown record or an answer that cannot be given, and then nothing is stored.
     """
     with project.desk.changing() as cursor:  # a label may be retired, or a model made, until it begins
         settings = project.settings()
@@ -35,7 +35,7 @@ def correct(project: Project, record: str, labels: Sequence[str], who: str, note
             eid=str(uuid.uuid4()),
             record=record,
             action="submit",
-            answer=tuple(labels),
+            answer=answer,
             note=note.strip() or None,
             ts=time.time(),
             model=None if _is_hidden(cursor, n, settings) else active_model(project),

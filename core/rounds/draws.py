@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Ints
 from core.evaluation.audit import History
-
-Ints = npt.NDArray[np.int64]
 
 # Every batch is two draws: its own records, then the spare ones out of what was left. A record left the pool in the
 # draw that queued it, or with its first answer, if that came before: then before the next batch that was made.

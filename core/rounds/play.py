@@ -10,6 +10,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Ints, label_matrix
 from core.config.settings import Settings
 from core.config.taxonomy import spoken
 from core.errors import BadInput, Refused, RondoError
@@ -27,8 +28,6 @@ from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.store.database import count
 from core.store.pool import NUMBERS
 from core.typed_json import from_json
-
-Ints = npt.NDArray[np.int64]
 
 
 def can_learn(project: Project) -> bool:
@@ -153,13 +152,12 @@ def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArr
     waits; and the names of the sources that the records came from.
     """
     labels = [label.id for label in settings.taxonomy.active]
-    column = {label: index for index, label in enumerate(labels)}
     stop = encoded_rows(project.vectors, settings.encoder)
     arrays: dict[str, npt.NDArray[Any]] = {}
     with project.store.reading() as cursor:
         for name, strata in (("train", ("chosen", "file", "audit", "check")), ("gold", ("gold",))):
-            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, column, stop)
-        arrays["audit_rows"] = _labelled(cursor, ("audit",), column, stop)[0]
+            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, labels, stop)
+        arrays["audit_rows"] = _labelled(cursor, ("audit",), labels, stop)[0]
         arrays["asked_rows"], history = read_history(cursor, arrays["train_rows"].tolist())
         sources = [name for (name,) in cursor.execute("select distinct source from records order by 1").fetchall()]
         for name, query in _ROWS.items():
@@ -193,17 +191,12 @@ _JUDGES = "select t.hash from records t join settled z using (n) where z.stratum
 
 
 def _labelled(
-    cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], column: dict[str, int], stop: int
-) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], labels: list[str], stop: int
+) -> tuple[Ints, Bools]:
     rows = cursor.execute(
         f"""select n, s.labels from settled s join records r using (n)
             where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit') or r.hash not in ({_JUDGES}))
             order by n""",
         [stop, list(strata)],
     ).fetchall()
-    targets = np.zeros((len(rows), len(column)), np.bool_)
-    for index, (_, labels) in enumerate(rows):
-        for label in labels:
-            if label in column:
-                targets[index, column[label]] = True
-    return np.asarray([n for n, _ in rows], np.int64), targets
+    return np.asarray([n for n, _ in rows], np.int64), label_matrix([answer for _, answer in rows], labels)

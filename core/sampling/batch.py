@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
-from core.sampling.pool import Floats, Ints, Pool, Strategy
+from core.sampling.pool import Pool, Strategy
 from core.sampling.uncertainty import score_pool
-
-AUDIT_SHARE = 0.1
 
 
 @dataclass(frozen=True)

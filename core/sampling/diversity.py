@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
-from core.sampling.pool import Floats, Ints
 
 TRAINED_ON = 5_000  # points that move the centroids; more move them by less than another seed does
 POINTS_PER_CLUSTER = 20  # but never fewer than this

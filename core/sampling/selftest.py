@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.sampling.batch import Batch
 from core.sampling.diversity import gather
-from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.pool import Pool
 from core.sampling.uncertainty import flat, score_pool
 from core.tasks.task import Predictions
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.sampling.diversity import (
     cluster,
     farthest_first,
@@ -16,7 +17,7 @@ from core.sampling.diversity import (
     spread_by_chance,
     typicality,
 )
-from core.sampling.pool import Floats, Ints, Pool, Strategy
+from core.sampling.pool import Pool, Strategy
 from core.sampling.uncertainty import best_positions, flat, score_pool
 from core.tasks.task import Predictions
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
-from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.pool import Pool
 from core.tasks.task import Predictions
 
 FLAT = 1e-4  # scores that differ by less than this say nothing about who should be first

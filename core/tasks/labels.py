@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.arrays import Floats
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.head import decide
-from core.tasks.task import Answer, AnswerSpace, Floats, Predictions, Rows, Task
+from core.tasks.task import Answer, AnswerSpace, Predictions, Rows, Task
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.config.settings import Settings
 from core.errors import BadInput
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
 
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.generic]
 """(n, width) encoded answers"""
 

@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import BadInput
+from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import judged_on
 from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
-from core.rounds.round_job import Metrics
 from core.store.database import utc_now
 from core.training.trainers import Value, in_todays_names
-from core.typed_json import from_json
+from core.typed_json import from_json, to_json
 
 SHOWN = 100
 """jobs in a list, newest first"""
@@ -48,9 +48,9 @@ class JobRow:
 class TrainingJob:
     """A job as people and programs see it. message: why it stands so. done, total: steps, of a search runs.
 
-    values: of the trainer's parameters. model: what came out, of a search the winner. metrics: with macro_f1, accuracy
-    and judged_on of the records that judge first. remark: the trainer's own. dollars: spent so far. events: progress
-    with figures, oldest first. runs, budget, sentence (what was found): of a search. tried, score: of a run of one.
+    values: of the trainer's parameters. model: what came out, of a search the winner. remark: the trainer's own.
+    dollars: spent so far. events: progress with figures, oldest first. runs, budget, sentence (what was found): of a
+    search. tried, score: of a run of one.
     """
 
     id: JobId
@@ -130,7 +130,7 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
         note=row.params.get("note", ""),
         message=row.error or "",
         model=ModelId(row.id) if row.state == "succeeded" and row.kind == "train" else None,
-        metrics=summed_up(row.result.get("metrics", {})),
+        metrics=from_json(Metrics, row.result.get("metrics", {}), f"The metrics of {row.id}"),
         seconds=row.result.get("seconds"),
         memory_mb=row.result.get("memory_mb"),
         remark=row.result.get("remark", ""),
@@ -138,13 +138,14 @@ def _job(project: Project, row: JobRow) -> TrainingJob:
     )
 
 
-def summed_up(metrics: Metrics) -> Metrics:
-    """The same with macro_f1 and accuracy at the top, as shares, of the records that judge first."""
-    best = judged_on(metrics)
+def summed_up(metrics: Metrics) -> dict[str, object]:
+    """For a program: with macro_f1 and accuracy at the top, as shares, of the records that judge first."""
+    best, everything = judged_on(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
     if best is None:
-        return metrics
-    figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
-    return {**figures, "judged_on": best, **metrics}
+        return everything
+    stratum, score = best
+    figures = {"macro_f1": score.macro_f1.value, "accuracy": score.accuracy.value}
+    return {**figures, "judged_on": stratum, **everything}
 
 
 def _spent(project: Project, row: JobRow) -> float | None:

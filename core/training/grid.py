@@ -12,7 +12,7 @@ from typing import Any
 
 from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
-from core.evaluation.reporting import STRATA, in_words, shown_scores
+from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
@@ -167,7 +167,7 @@ def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequenc
         winner = runs[best]
         result = {
             "winner": winner.id,
-            "metrics": winner.metrics,
+            "metrics": to_json(winner.metrics),
             "seconds": sum(run.seconds or 0 for run in runs),
             "memory_mb": max(run.memory_mb or 0 for run in runs),
             "sentence": _sentence(params["plan"][best], winner, outcomes[best], len(runs)),
@@ -177,13 +177,12 @@ def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequenc
 
 
 def _outcome(run: TrainingJob) -> Outcome:
-    held_out = run.metrics.get("held_out") if run.state == "succeeded" else None
-    return Outcome(held_out["macro_f1"]["value"], held_out["n"]) if held_out else Outcome(None, 0)
+    held_out = run.metrics.on("held_out") if run.state == "succeeded" else None
+    return Outcome(held_out.macro_f1.value, held_out.n) if held_out else Outcome(None, 0)
 
 
 def _sentence(tried: Mapping[str, Value], winner: TrainingJob, outcome: Outcome, runs: int) -> str:
-    metrics = winner.metrics
-    scores = {stratum: shown_scores(metrics[stratum])["macro_f1"] for stratum in STRATA if metrics.get(stratum)}
+    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
     judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
     return (
         f"The best of {runs} runs is {winner.id}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import Refused
 from core.jobs.bundle import Bundle, Resources
@@ -16,10 +16,9 @@ from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.project import Project
 from core.rounds.play import known_now
+from core.store.tables import quoted
 from core.training.train_job import TrainParams
 from core.training.trainers import Value
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def carry_encoder(project: Project, bundle: Bundle, base: str) -> None:
 
 
 def _write(project: Project, path: Path, rows: Ints, labels: list[str]) -> None:
-    target = str(path).replace("'", "''")
+    target = quoted(path)
     with project.store.reading() as cursor:
         cursor.execute(
             f"""copy (

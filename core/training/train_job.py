@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from core.evaluation.metrics import Metrics
 from core.jobs.kinds import JobKind
-from core.rounds.round_job import Metrics
 from core.training.trainers import Value
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Floats
 from core.errors import BadInput
 from core.models.encoders.encoder import encode_in_batches, without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from gpu_jobs.trainers.pretrained import Pretrained, find_model, load_classifier
-from gpu_jobs.trainers.training import Floats
 
 NLI_MODEL = "cross-encoder/nli-MiniLM2-L6-H768"
 """82 million weights, three labels; its tokenizer needs no further package"""

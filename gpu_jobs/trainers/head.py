@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.arrays import Floats
 from core.config.taxonomy import spoken
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, fit_head, predict
-from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 PIECE = 512
 """texts between two reports"""

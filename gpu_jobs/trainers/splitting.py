@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from core.arrays import Bools, Ints
 
 KEPT = 2
 """texts of a label that always teach: one alone has no like"""

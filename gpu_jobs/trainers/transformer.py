@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import Refused, Unreachable
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
@@ -20,9 +20,7 @@ from gpu_jobs.trainers.memory import memory_limit
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
 from gpu_jobs.trainers.probing import check_material
 from gpu_jobs.trainers.splitting import split
-from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
-
-Ints = npt.NDArray[np.int64]
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 
 def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:

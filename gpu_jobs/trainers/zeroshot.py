@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import Floats
 from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
@@ -14,7 +15,7 @@ from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import FEWEST, Head, predict
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
-from gpu_jobs.trainers.training import Floats, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 SHARPNESS = 12.0
 """what a label's own text is ahead of another label's, as logits: near the least log loss on snips and hwu64"""

@@ -7,13 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from core.agreement.kappa import Ints, Votes
+from core.agreement.kappa import Votes
 from core.agreement.quality_job import AnnotatorQuality, GoldAccuracy, QualityParams, QualityResult, VoteArrays
-
-Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+from core.arrays import Floats, Ints
 
 LEAST, MOST = 0.05, 5.0
 """of a weight"""

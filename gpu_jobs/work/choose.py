@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.head import Head
 from core.rounds.round_job import Choice, Chosen, RoundParams
 from core.sampling.batch import Batch, compose
-from core.sampling.pool import Floats, Ints, Pool
+from core.sampling.pool import Pool
 from core.sampling.selftest import Audited, examine
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score

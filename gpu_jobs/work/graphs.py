@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from core.arrays import Floats
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
-from core.sampling.pool import Floats
 from core.store.whole_files import whole_file
 
 

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.explore.explore_jobs import InspectArrays, Inspection, InspectParams
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import NODES, Graph
 from core.models.vectors import encoder_folder, open_vectors
 from core.tasks.labels import small_margin
 from gpu_jobs.work.graphs import make_graph
-
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 MOST = 200_000  # labelled records that are inspected; more are sampled
 PART = 50_000  # labelled records that learn from each other; each of several parts is large enough
@@ -60,7 +56,7 @@ class Labelled:
 
     rows: Ints
     points: Floats
-    targets: Mask
+    targets: Bools
     multi: bool
 
 
@@ -135,7 +131,7 @@ def _fitted(labelled: Labelled, known: Ints, query: Ints) -> Floats:
     return squash(labelled.points[query] @ matches[:, :-1].T + matches[:, -1])
 
 
-def _voted(targets: Mask, near: Near) -> Floats:
+def _voted(targets: Bools, near: Near) -> Floats:
     """(k, labels) shares of the labels among the neighbours, the nearer the heavier."""
     votes = np.where(near.places >= 0, np.exp(SHARPNESS * near.cosines), 0)
     sums = np.tile(DOUBT * targets.mean(axis=0), (len(targets), 1))

@@ -14,11 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.explore.explore_jobs import MapLayout, MapParams
 from core.models.vectors import open_vectors
 
-Floats = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int64]
 Report = Callable[[int, int], None]
 
 PERPLEXITY = 30

@@ -2,32 +2,30 @@
 
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints, label_matrix
 from core.errors import BadInput, Refused
-from core.evaluation.audit import Weights, drawn_only, weigh
-from core.evaluation.scores import score
+from core.evaluation.audit import Weights
+from core.evaluation.held_out import decided, score_of
+from core.evaluation.metrics import Metrics, Score
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INSIDE, Making, seal_model
-from core.models.heads.head import decide
-from core.models.out_of_fold import write_judged
+from core.models.out_of_fold import write_held_out
 from core.training.train_job import TrainParams, TrainResult
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.tracking import track
-from gpu_jobs.trainers.training import Floats, Progress, Train, TrainedModel, TrainingRun, TrainingSet
-from gpu_jobs.work.measure import read_history, score_dict
+from gpu_jobs.trainers.training import Progress, Train, TrainedModel, TrainingRun, TrainingSet
+from gpu_jobs.work.held_out import audit_records, load_arrays
 
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
-Judged = tuple[Ints, Floats, Ints]
+HeldOutArrays = tuple[Ints, Floats, Ints]
 """numbers of records that the model has not learnt from, (records, labels) what it says of them, and which were held
 out"""
 
@@ -67,7 +65,8 @@ def train(bundle: Path, params: TrainParams, report: Progress) -> TrainResult:
                 tracker.log(done, figures)
 
         value = _train(bundle, params, follow, started)
-        tracker.end({name: matches["macro_f1"]["value"] for name, matches in value.metrics.items()})
+        strata = {name: value.metrics.on(name) for name in ("gold", "audit", "held_out")}
+        tracker.end({name: score.macro_f1.value for name, score in strata.items() if score})
     return value
 
 
@@ -77,10 +76,12 @@ def _train(bundle: Path, params: TrainParams, report: Progress, started: float) 
     run = _run(bundle, params, report)
     trained = TRAIN[params.trainer](material, run)
     probs = trained.predict(judging.texts) if judging.texts else np.empty((0, len(material.labels)), np.float32)
-    metrics = {**_judge(bundle, material, judging, probs, run.seed), **_held_out(material, trained, run.seed)}
+    held_out = rows[trained.held_out]
+    metrics = replace(
+        _judge(bundle, material, judging, probs, run.seed), held_out=_held_out(material, trained, held_out, run.seed)
+    )
     seconds, memory = round(time.monotonic() - started, 3), peak_memory_mb()
     info = _training_info(material, params, trained) | {"seconds": seconds, "memory_mb": memory}
-    held_out = rows[trained.held_out]
     judged = (np.concatenate([judging.rows, held_out]), np.concatenate([probs, trained.held_out_probs]), held_out)
     _seal(bundle, params, trained, info, judged)
     return TrainResult(
@@ -98,7 +99,7 @@ def _material(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
     """What teaches, and the numbers of its records."""
     table = _read(bundle / "in" / "train.parquet")
     labels = params.labels
-    targets = _targets(table["labels"], labels)
+    targets = label_matrix(table["labels"], labels)
     if params.trainer != "zeroshot" and (targets.any(axis=0).sum() < 2 and not params.multi):
         raise Refused("All labelled records have the same label, so there is nothing to tell apart. Label some more.")
     material = TrainingSet(table["text"], targets, labels, params.label_names, params.descriptions, params.multi)
@@ -108,7 +109,7 @@ def _material(bundle: Path, params: TrainParams) -> tuple[TrainingSet, Ints]:
 def _judging(bundle: Path, labels: tuple[str, ...]) -> Judging:
     table = _read(bundle / "in" / "judge.parquet")
     audit = np.array([stratum == "audit" for stratum in table["stratum"]], np.bool_)
-    return Judging(np.asarray(table["n"], np.int64), table["text"], _targets(table["labels"], labels), audit)
+    return Judging(np.asarray(table["n"], np.int64), table["text"], label_matrix(table["labels"], labels), audit)
 
 
 def _read(path: Path) -> dict[str, list[Any]]:
@@ -117,15 +118,6 @@ def _read(path: Path) -> dict[str, list[Any]]:
     if not path.exists():
         raise BadInput(f"{path.name} is missing from the bundle. Start the job again.")
     return polars.read_parquet(path).to_dict(as_series=False)
-
-
-def _targets(matches: list[list[str]], labels: tuple[str, ...]) -> Bools:
-    place = {label: column for column, label in enumerate(labels)}
-    targets = np.zeros((len(matches), len(labels)), np.bool_)
-    for row, supplied in enumerate(matches):
-        for label in supplied:
-            targets[row, place[label]] = True
-    return targets
 
 
 def _run(bundle: Path, params: TrainParams, report: Progress) -> TrainingRun:
@@ -148,36 +140,24 @@ def _run(bundle: Path, params: TrainParams, report: Progress) -> TrainingRun:
     )
 
 
-def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats, seed: int) -> dict[str, Any]:
+def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats, seed: int) -> Metrics:
     """Scores on gold and on the audit; a stratum without a record has none."""
-    predicted, result = decide(probs, material.multi) if len(probs) else np.empty(judging.truth.shape, np.bool_), {}
-    gold = ~judging.audit
-    if gold.any():
-        result["gold"] = score_dict(score(judging.truth[gold], predicted[gold], seed=seed), material.labels)
-    weights, retained = audit_weights(bundle / "in" / "history.npz", judging.rows)
-    retained &= judging.audit
-    if retained.any():
-        result["audit"] = score_dict(
-            score(judging.truth[retained], predicted[retained], weights, seed), material.labels
-        )
-    return result
+    drawn, weights = audit_records(load_arrays(bundle / "in" / "history.npz"), judging.rows)
+
+    def on(part: Bools, weights: Weights | None) -> Score | None:
+        predictions = decided(judging.rows[part], judging.truth[part], probs[part], material.multi, weights)
+        return score_of(predictions, material.labels, seed) if part.any() else None
+
+    return Metrics(gold=on(~judging.audit, None), audit=on(drawn & judging.audit, weights))
 
 
-def audit_weights(path: Path, rows: Ints) -> tuple[Weights, Bools]:
-    """What the drawn records among `rows` (ascending) count, and which those are: (k,) mask."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays: dict[str, npt.NDArray[Any]] = {name: file[name] for name in file.files}
-    weights = weigh(read_history(arrays))
-    return drawn_only(weights), np.isin(rows, arrays["asked_rows"][weights.drawn])
-
-
-def _held_out(material: TrainingSet, trained: TrainedModel, seed: int) -> dict[str, Any]:
+def _held_out(material: TrainingSet, trained: TrainedModel, rows: Ints, seed: int) -> Score | None:
     """On what the weights did not learn from. It chose the checkpoint, and labels were chosen to be learnt from: it
     says how training went, nothing about the pool."""
     if not len(trained.held_out):
-        return {}
-    predicted = decide(trained.held_out_probs, material.multi)
-    return {"held_out": score_dict(score(material.targets[trained.held_out], predicted, seed=seed), material.labels)}
+        return None
+    truth, probs = material.targets[trained.held_out], trained.held_out_probs
+    return score_of(decided(rows, truth, probs, material.multi), material.labels, seed)
 
 
 def _training_info(material: TrainingSet, params: TrainParams, trained: TrainedModel) -> dict[str, Any]:
@@ -201,11 +181,13 @@ def _training_info(material: TrainingSet, params: TrainParams, trained: TrainedM
     }
 
 
-def _seal(bundle: Path, params: TrainParams, trained: TrainedModel, info: dict[str, Any], judged: Judged) -> None:
+def _seal(
+    bundle: Path, params: TrainParams, trained: TrainedModel, info: dict[str, Any], held_out: HeldOutArrays
+) -> None:
     """The artifact, its manifest last."""
     folder = bundle / "out" / "model"
     folder.mkdir(parents=True, exist_ok=True)
-    write_judged(folder, *judged)
+    write_held_out(folder, *held_out)
     if trained.encoder is not None:
         shutil.copytree(trained.encoder, folder / "encoder", dirs_exist_ok=True)
     encoder = INSIDE if trained.encoder is not None else params.encoder

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.real import FLAGS, Server, find_chromium
+from tests.browser.real import FLAGS, PATIENCE, Server, find_chromium
 
 Machines = Callable[..., BrowserContext]
 QUIET = {"automatic = true": "automatic = false", "lease_seconds = 600": "lease_seconds = 60"}
@@ -37,6 +37,7 @@ def machines(chromium: Browser) -> Iterator[Machines]:
 
     def make(**options: Any) -> BrowserContext:
         made.append(chromium.new_context(**options))
+        made[-1].set_default_timeout(PATIENCE)
         return made[-1]
 
     yield make

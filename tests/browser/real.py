@@ -18,6 +18,9 @@ from playwright.sync_api import Locator, Page, expect
 from tests.command_line import figures, rondo
 from tests.ports import free_port
 
+PATIENCE = 90_000.0
+"""milliseconds for whatever a page has to do: on a busy machine it may take long"""
+expect.set_options(timeout=PATIENCE)
 ROOT = Path(__file__).parents[2]
 FLAGS = [
     "--no-sandbox",
@@ -97,7 +100,7 @@ class Server:
     def open(self, page: Page, annotator: str) -> "Card":
         page.goto(self.url(annotator))
         card = Card(page)
-        expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+        expect(card.record).not_to_have_attribute("data-record-id", "")
         return card
 
     def events(self, *annotators: str) -> list[dict[str, Any]]:
@@ -142,5 +145,5 @@ class Card:
         return list(zip(self.press(*keys), [names[int(key) - 1] for key in keys], strict=True))
 
     def wait_saved(self) -> None:
-        expect(self.saved).to_have_attribute("data-pending", "0", timeout=40_000)
-        expect(self.saved).to_have_text("saved", timeout=15_000)
+        expect(self.saved).to_have_attribute("data-pending", "0")
+        expect(self.saved).to_have_text("saved")

@@ -10,7 +10,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app.navigation import ENTRIES
-from tests.browser.conftest import Machines
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
@@ -36,17 +35,25 @@ def faults(page: Page) -> list[tuple[str, str]]:
     return [(one["id"], node["html"][:200]) for one in bad for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_on_any_page(
-    played_server: Server, machines: Machines, scheme: Literal["light", "dark"]
-) -> None:
-    page = machines(color_scheme=scheme, viewport={"width": 1280, "height": 860}).new_page()
-    bad = {}
+def background(page: Page) -> str:
+    """The colour of the page."""
+    return str(page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor"))
+
+
+def test_axe_finds_nothing_on_any_page(played_server: Server, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 860})
+    bad, colours = {}, set()
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for address in ADDRESSES:
+        page.emulate_media(color_scheme="light")
         page.goto(f"http://127.0.0.1:{played_server.port}/{address}")
         expect(page.locator("h1, [data-testid=record]").first).to_be_visible(timeout=60_000)
         expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
-        page.wait_for_timeout(500)
-        if matches := faults(page):
-            bad[address] = matches
+        for scheme in schemes:
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_timeout(500)
+            colours.add((scheme, background(page)))
+            if matches := faults(page):
+                bad[address, scheme] = matches
     assert bad == {}
+    assert len(dict(colours)) == len(colours) == len({colour for _, colour in colours}), colours

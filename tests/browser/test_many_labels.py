@@ -77,7 +77,7 @@ def test_whoever_hides_suggestions_or_turns_them_off_has_the_first_nine(many_ser
     card.wait_saved()
     many_server.change({"likeliest_keys = true": "likeliest_keys = false"})
     try:
-        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1", timeout=20_000)
+        expect(page.locator("[data-label]").first.locator("kbd")).to_have_text("1")
         assert shown_keys(page) == FIRST
         card.press("2")
         card.wait_saved()
@@ -106,7 +106,7 @@ def test_a_key_pressed_too_early_means_what_the_record_before_showed(many_server
 
 def laid_out(card: Card) -> list[list[float]]:
     """The places of its buttons, once a page that has just come up moves nothing any more."""
-    expect(card.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    expect(card.page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     before: list[list[float]] = []
     while before != (now := card.record.evaluate(PLACES)):
         before = now

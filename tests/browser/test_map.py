@@ -18,10 +18,10 @@ def open_map(server: Server, page: Page, query: str = "") -> Locator:
     """The chart, made first where there is none."""
     page.goto(f"http://127.0.0.1:{server.port}/map?annotator=mapper{query}")
     make, chart = page.get_by_role("button", name="Make the map"), page.locator("canvas").first
-    expect(make.or_(chart).first).to_be_visible(timeout=30_000)
+    expect(make.or_(chart).first).to_be_visible()
     if make.is_visible():
         make.click()
-    expect(chart).to_be_visible(timeout=90_000)
+    expect(chart).to_be_visible()
     page.wait_for_timeout(500)
     return chart
 
@@ -38,7 +38,7 @@ def draw(page: Page, chart: Locator, tool: tuple[int, int], shape: list[tuple[fl
         page.mouse.move(*place, steps=4)
     page.mouse.up()
     heading = page.get_by_role("heading", name=re.compile("records selected"))
-    expect(heading).to_be_visible(timeout=60_000)
+    expect(heading).to_be_visible()
     return int(heading.inner_text().split()[0].replace(",", ""))
 
 
@@ -52,16 +52,16 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Label them").click()
     question = page.get_by_text(re.compile("Give “praise” to [0-9,]+ records"))
-    expect(question).to_be_visible(timeout=60_000)
+    expect(question).to_be_visible()
     supplied = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
     assert 0 < supplied <= picked  # what others have labelled or hold is left out
     page.get_by_role("button", name=f"Yes, label {supplied:,} records").click()
-    expect(page.get_by_text(f"{supplied:,} records labelled.")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"{supplied:,} records labelled.")).to_be_visible()
     answers = server.answers("mapper")
     assert len(answers) == supplied
     assert {label for _, label in answers} == {"praise"}
     page.get_by_role("button", name="Take back").click()
-    expect(page.get_by_role("button", name="Taken back")).to_be_disabled(timeout=60_000)
+    expect(page.get_by_role("button", name="Taken back")).to_be_disabled()
     assert server.answers("mapper") == []
 
 
@@ -80,5 +80,5 @@ def test_a_hostile_text_is_only_text_where_the_map_shows_it(odd_server: Server, 
     left, top, width, height = 2, 76, box["width"] - 4, box["height"] - 78
     page.mouse.move(box["x"] + left + (x + 1.06) / 2.12 * width, box["y"] + top + (1.06 - y) / 2.12 * height, steps=5)
     tip = page.get_by_text("<img src=x onerror=")
-    expect(tip.first).to_be_visible(timeout=10_000)
+    expect(tip.first).to_be_visible()
     assert page.evaluate("[window.broken, document.querySelectorAll('img[src=x]').length]") == [None, 0]

@@ -120,7 +120,7 @@ def test_people_sign_in_label_and_sign_out_under_the_public_address(proxy: Team,
     before = proxy.server.answers("Ann")
     proxy.sign_in(page, "Ann")
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=40_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     assert page.url == f"{proxy.base}/label"
     supplied = card.label("12")
     card.wait_saved()

@@ -7,7 +7,6 @@ from tests.browser.conftest import HOSTILE, Machines
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
-WAIT = 60_000
 
 
 def records(server: Server, query: str = "") -> str:
@@ -19,10 +18,10 @@ def test_a_record_is_found_by_words_opened_labelled_and_corrected(odd_server: Se
     search = page.get_by_placeholder("Words in the text")
     search.fill("MESSAGE 21")
     search.press("Enter")
-    expect(page.get_by_text("1 record", exact=True)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("1 record", exact=True)).to_be_visible()
     table = page.get_by_test_id("stDataFrame").first
     table.click(position={"x": 120, "y": 35 + 17})  # the first cell, below the header
-    expect(page.locator(".st-key-record-text")).to_have_text("Plain message 21.", timeout=WAIT)
+    expect(page.locator(".st-key-record-text")).to_have_text("Plain message 21.")
     assert page.url.endswith("q=MESSAGE+21&record=r24")
     page.get_by_label("Your name").fill("corrector")
     page.get_by_label("Your name").press("Enter")
@@ -33,7 +32,7 @@ def test_a_record_is_found_by_words_opened_labelled_and_corrected(odd_server: Se
         page.get_by_label("Right label").click()
         page.get_by_role("option", name=name, exact=True).click()
         page.get_by_role("button", name=button).click()
-        expect(page.get_by_text(how).first).to_be_visible(timeout=WAIT)
+        expect(page.get_by_text(how).first).to_be_visible()
     assert [(one["record_id"], one["label"]) for one in odd_server.events("corrector")] == [
         ("r24", "cash"),
         ("r24", "refund"),
@@ -46,11 +45,11 @@ def test_a_text_with_html_in_it_is_shown_as_text_and_nothing_scrolls_sideways_on
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(records(odd_server, "?record=r0"))
     text = page.locator(".st-key-record-text")
-    expect(text).to_contain_text(HOSTILE, timeout=WAIT)
-    expect(page.get_by_text("Nearest records")).to_be_visible(timeout=WAIT)
+    expect(text).to_contain_text(HOSTILE)
+    expect(page.get_by_text("Nearest records")).to_be_visible()
     assert text.locator("img, script, strong, .katex").count() == 0
     assert page.evaluate("window.broken") is None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("button", name="All records").click()
-    expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=WAIT)
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

@@ -16,7 +16,6 @@ from tests.browser.conftest import QUIET, Machines
 from tests.browser.real import Server
 
 pytestmark = pytest.mark.browser
-WAIT = 30_000
 LABELS = ("spam", "ham")
 TRUTH, SAID = (0, 0, 0, 1, 1, 1), (0, 0, 1, 1, 1, 1)
 """columns of LABELS, of six audit records"""
@@ -36,8 +35,7 @@ def judged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def play(store: Store) -> None:
     """A batch, a model, labels and verdicts."""
     one_hot = np.eye(2, dtype=bool)
-    fields = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)]))
-    fields["per_label"] = dict(zip(LABELS, fields["per_label"], strict=True))
+    fields = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)], labels=LABELS))
     tested = asdict(SelfTest(None, None, None, None, None, None, ("It is no better than chance.",)))
     with store.transaction() as cursor:
         cursor.execute(
@@ -67,14 +65,14 @@ def test_a_click_on_a_cell_opens_the_records_that_the_model_takes_for_another_la
     judged_server: Server, page: Page
 ) -> None:
     page.goto(address(judged_server, "rounds?round=1"))
-    expect(page.get_by_text("It is no better than chance.")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("It is no better than chance.")).to_be_visible()
     expect(page.get_by_text("1: spam taken for ham")).to_be_visible()
     figures = page.locator(".st-key-confusion svg .mark-text.role-mark text")
     expect(figures).to_have_text(["3", "2", "1"])
     figures.nth(2).click()
-    page.wait_for_url("**/records?*", timeout=WAIT)
+    page.wait_for_url("**/records?*")
     assert all(part in page.url for part in ("truth=spam", "predicted=ham", "stratum=audit"))
-    expect(page.get_by_text("1 record", exact=True)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("1 record", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["rounds", "export"])
@@ -82,7 +80,7 @@ def test_on_a_narrow_dark_screen_nothing_scrolls_sideways(judged_server: Server,
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(address(judged_server, path))
     last = page.get_by_role("button", name="Choose again") if path == "rounds" else page.get_by_text("Read it")
-    expect(last).to_be_visible(timeout=WAIT)
+    expect(last).to_be_visible()
     assert (
         page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('[data-testid=stMain]'))") <= 0
     )
@@ -92,11 +90,11 @@ def test_an_export_is_written_with_its_card_and_can_be_fetched(
     judged_server: Server, page: Page, tmp_path: Path
 ) -> None:
     page.goto(address(judged_server, "export"))
-    expect(page.get_by_text("6 rows:")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("6 rows:")).to_be_visible()
     page.get_by_role("button", name="Write the file").click()
     fetch = page.get_by_role("button", name=".csv", exact=False).first
-    expect(fetch).to_be_visible(timeout=WAIT)
-    with page.expect_download(timeout=WAIT) as download:
+    expect(fetch).to_be_visible()
+    with page.expect_download() as download:
         fetch.click()
     download.value.save_as(tmp_path / "got.csv")
     written = sorted(path.name for path in (judged_server.folder / "exports").iterdir())

@@ -53,7 +53,7 @@ def test_an_annotator_signs_in_on_a_phone_labels_and_signs_out(team: Team, machi
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     team.sign_in(page, "Ann")
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     supplied = card.label("1212")
     card.wait_saved()
     assert team.server.answers("Ann") == supplied
@@ -67,7 +67,7 @@ def test_an_annotator_signs_in_on_a_phone_labels_and_signs_out(team: Team, machi
 def test_what_a_role_may_not_open_is_not_in_the_menu_and_refuses_by_its_address(team: Team, machines: Machines) -> None:
     page = machines().new_page()
     team.sign_in(page, "Ann", "/settings")
-    expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("Only managers")
     assert page.url == f"{team.base}/settings"
     menu = page.get_by_test_id("stSidebarNav")
     expect(menu.get_by_role("link")).to_contain_text(["Your labels", "Label"])
@@ -75,9 +75,9 @@ def test_what_a_role_may_not_open_is_not_in_the_menu_and_refuses_by_its_address(
     page.get_by_role("link", name="Sign out").click()
     page.get_by_role("button", name="Sign out").click()
     team.sign_in(page, "Max", "/settings")
-    expect(page.get_by_label("New label")).to_be_visible(timeout=30_000)
+    expect(page.get_by_label("New label")).to_be_visible()
     page.goto(team.base + "/history")
-    expect(page.get_by_role("heading", name="History")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
 
 
 def open_line(team: Team, cookie: str) -> ClientConnection:
@@ -107,7 +107,7 @@ def handshake(team: Team, cookie: str) -> int:
 def test_a_line_opens_only_with_a_cookie_of_this_project(team: Team, machines: Machines) -> None:
     page = machines().new_page()
     team.sign_in(page, "Ann")
-    expect(Card(page).record).to_be_visible(timeout=30_000)
+    expect(Card(page).record).to_be_visible()
     good = team.cookie(page)
     name = good.partition("=")[0]
     bad = ["", f"{name}=x", good[:-3], f"rondo_other={good.partition('=')[2]}", "_streamlit_user=x"]
@@ -118,7 +118,7 @@ def test_removal_cuts_an_open_line_at_the_next_word(team: Team, machines: Machin
     team.codes["Bob"] = rondo_json(team.server.folder, "people", "add", "Bob")["code"]
     page = machines().new_page()
     team.sign_in(page, "Bob")
-    expect(Card(page).record).to_be_visible(timeout=30_000)
+    expect(Card(page).record).to_be_visible()
     cookie = team.cookie(page)
 
     with open_line(team, cookie) as line:
@@ -160,7 +160,7 @@ def account_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Te
 
 def by_account(team: Team, page: Page, email: str) -> None:
     page.goto(team.base)
-    page.get_by_role("button", name="Sign in").click(timeout=30_000)
+    page.get_by_role("button", name="Sign in").click()
     page.locator("#email").fill(email)
     page.get_by_role("button", name="Go on").click()
 
@@ -171,25 +171,25 @@ def test_an_account_of_the_table_is_let_in_as_what_it_is(
     team, _ = account_world
     page = machines().new_page()
     by_account(team, page, "Tom@example.org")
-    expect(page.get_by_text("Tom (annotator)")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Tom (annotator)")).to_be_visible()
     page.goto(team.base + "/label")
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     supplied = card.label("12")
     card.wait_saved()
     assert team.server.answers("Tom") == supplied
     page.goto(team.base + "/settings")
-    expect(page.get_by_role("alert")).to_contain_text("Only managers", timeout=30_000)
+    expect(page.get_by_role("alert")).to_contain_text("Only managers")
     rondo("--project", team.server.folder, "people", "remove", "Tom")
     page.reload()
-    expect(page.get_by_text("is not let in here")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("is not let in here")).to_be_visible()
 
 
 def test_a_stranger_with_an_account_sees_one_sentence(account_world: tuple[Team, Provider], machines: Machines) -> None:
     team, _ = account_world
     page = machines(viewport=PHONE).new_page()
     by_account(team, page, "stranger@example.org")
-    expect(page.get_by_text("stranger@example.org is not let in here")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("stranger@example.org is not let in here")).to_be_visible()
     expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
     expect(page.get_by_test_id("stMetric")).to_have_count(0)
 

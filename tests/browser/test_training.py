@@ -11,7 +11,6 @@ from tests.command_line import rondo
 from tests.conftest import TOPICS, write_csv
 
 pytestmark = pytest.mark.browser
-WAIT = 60_000
 COLUMNS = ("--text", "text", "--id", "id", "--label", "topic", "--split", "split")
 
 
@@ -35,28 +34,28 @@ def address(server: Server, path: str) -> str:
 
 def train_a_head(server: Server, page: Page) -> None:
     page.goto(address(server, "jobs"))
-    page.get_by_role("button", name="Start", exact=True).click(timeout=WAIT)
-    expect(page.get_by_text("No job was started yet.")).to_have_count(0, timeout=WAIT)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_text("No job was started yet.")).to_have_count(0)
     page.reload()
-    expect(page.get_by_text("Succeeded: head").first).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("Succeeded: head").first).to_be_visible()
 
 
 def test_a_model_is_trained_put_in_use_with_a_reason_and_taken_out_again(trained_server: Server, page: Page) -> None:
     train_a_head(trained_server, page)
     page.get_by_role("link", name="Its model").first.click()
-    page.wait_for_url("**/models?model=*", timeout=WAIT)
-    expect(page.get_by_text("In use: round head")).to_be_visible(timeout=WAIT)
+    page.wait_for_url("**/models?model=*")
+    expect(page.get_by_text("In use: round head")).to_be_visible()
     page.get_by_role("button", name="Compare in full").click()
-    expect(page.get_by_text("The numbers of the comparison")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("The numbers of the comparison")).to_be_visible()
 
     page.get_by_role("button", name="Promote all the same").click()
     page.get_by_label("Why, in spite of the gate?").fill("It was trained in the browser.")
     page.get_by_role("button", name="Put it in use").click()
-    expect(page.get_by_text("In use: head")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("In use: head")).to_be_visible()
 
     page.get_by_role("button", name="Roll back", exact=True).click()
     page.get_by_role("button", name="Roll back now").click()
-    expect(page.get_by_text("In use: round head")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("In use: round head")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["jobs", "models"])
@@ -66,7 +65,7 @@ def test_on_a_narrow_dark_screen_no_page_scrolls_sideways(
     page = machines(viewport={"width": 390, "height": 844}, color_scheme="dark").new_page()
     page.goto(address(trained_server, path))
     last = "All jobs" if path == "jobs" else "Versions"
-    expect(page.get_by_role("heading", name=last)).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("heading", name=last)).to_be_visible()
     assert (
         page.evaluate("(one => one.scrollWidth - one.clientWidth)(document.querySelector('[data-testid=stMain]'))") <= 0
     )

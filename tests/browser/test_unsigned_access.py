@@ -87,7 +87,7 @@ def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkS
     expect(page.get_by_role("alert")).to_contain_text("not the token")
     page.goto(f"{linked.link}&annotator=ana")
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     assert page.url == f"http://127.0.0.1:{linked.port}/label?annotator=ana"
     cookies = [one for one in page.context.cookies() if one["name"].endswith("_link")]
     assert [(one["httpOnly"], one["sameSite"]) for one in cookies] == [(True, "Lax")]
@@ -95,7 +95,7 @@ def test_the_link_is_asked_for_once_and_leads_straight_to_the_card(linked: LinkS
     card.wait_saved()
     assert linked.answers("ana") == supplied
     page.goto(f"http://127.0.0.1:{linked.port}/overview?x=1")
-    expect(page.get_by_role("heading", name="project", exact=True)).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="project", exact=True)).to_be_visible()
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
@@ -105,13 +105,13 @@ def test_the_token_can_be_copied_and_a_restart_keeps_who_is_known(linked: LinkSe
     page.get_by_label("Token").fill(linked.link.rpartition("=")[2])
     page.get_by_role("button", name="Open").click()
     card = Card(page)
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
     before = linked.link
     linked.kill()
     linked.start()
     assert linked.link != before, "each start prints a token of its own"
     page.reload()
-    expect(card.record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+    expect(card.record).not_to_have_attribute("data-record-id", "")
 
 
 @pytest.mark.parametrize("known", [False, True])
@@ -122,7 +122,7 @@ def test_a_page_of_another_port_opens_no_line_and_learns_nothing(
     if known:
         page = context.new_page()
         page.goto(f"{linked.link}&annotator=ana")
-        expect(Card(page).record).not_to_have_attribute("data-record-id", "", timeout=30_000)
+        expect(Card(page).record).not_to_have_attribute("data-record-id", "")
     page = context.new_page()
     page.goto(elsewhere)
     assert page.evaluate("Promise.all([opened, posted, read])") == ["refused"] * 3

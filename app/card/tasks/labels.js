@@ -162,7 +162,7 @@ export class Labels {
     if (this.root !== root) this.build(root, act);
     if (this.drawn.typed !== moment.draft.typed) this.drawMatches(moment.draft.typed);
     this.drawKeys(moment);
-    if (this.drawn.record !== moment.record) this.drawVotes(moment.record);
+    if (this.drawn.record !== moment.record) this.drawButtons(moment.record);
     if (!this.review) this.drawSuggestion(moment);
     const flashing = this.submits ? null : this.buttons.get(moment.saving?.labels[0]);
     if (this.drawn.flashing !== flashing) {
@@ -259,8 +259,8 @@ export class Labels {
     }
   }
 
-  /** In review each button says how many have given its label. */
-  drawVotes(record) {
+  /** Buttons work where there is a record; in review each says how many have given its label. */
+  drawButtons(record) {
     this.drawn.record = record;
     for (const [id, button] of this.buttons) {
       button.disabled = !record;

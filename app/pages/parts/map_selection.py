@@ -1,17 +1,16 @@
 """What a person does with records picked on the map: read, queue, label at once, take back. Knows no chart."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 import streamlit as st
 
 from app.auth.identity import demand, is_signed_in
 from app.background import ProjectServer, opened
+from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import RondoError
 from core.explore.map_points import MapPoints, SelectedRecord, summary
-from core.explore.maps import Ints
 from core.labelling.bulk import answer_sentence, bulks, label_many, preview, undo_bulk
 from core.labelling.reviews import send_to_queue
 from core.people.names import check_name
@@ -108,7 +107,7 @@ def draw_bulks(office: ProjectServer) -> None:
         )
 
 
-def _act(do: Callable[[str], dict[str, Any]], words: str) -> None:
+def _act(do: Callable[[str], Mapping[str, object]], words: str) -> None:
     """Does what was on the page, under the name in the field; what there is to say waits for the next run."""
     try:
         st.session_state["map-message"] = words.format(**do(_who()))

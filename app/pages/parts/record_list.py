@@ -1,7 +1,7 @@
 """Records in a list: the table, its pages, and what is done with those that are picked. Finds nothing itself."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import streamlit as st
 
@@ -78,7 +78,9 @@ def _wait_for_inspection(office: ProjectServer) -> None:
         st.rerun()
 
 
-def draw_openable(rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Any]) -> list[int]:
+def draw_openable(
+    rows: list[dict[str, object]], ids: Sequence[str], key: str, modes: Sequence[Literal["multi-row", "single-cell"]]
+) -> list[int]:
     """A table of records, without columns that hold nothing; a click on a cell opens it. Returns the ticked places."""
     empty = {name for name in COLUMNS if not any(row.get(name) is not None for row in rows)}
     shown = st.dataframe(

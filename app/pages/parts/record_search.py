@@ -1,7 +1,7 @@
 """The search box and filters of the Records page; all of them stand in the URL. Draws, and finds nothing itself."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -29,8 +29,9 @@ def ask_search(settings: Settings, there: Choices) -> Search:
         icon=":material/search:",
     )
     with st.expander("Filters", icon=":material/tune:"):
-        matches = _filters(settings, there)
-    search = Search(words=words or "", **matches, **_linked())
+        search = _filters(settings, there)
+    truth, predicted, like = (st.query_params.get(name) or None for name in ("truth", "predicted", "like"))
+    search = replace(search, words=words or "", truth=truth, predicted=predicted, like=like, rows=_linked_rows())
     if result := describe(search, settings.taxonomy.names):
         line, button = st.columns([5, 1], vertical_alignment="center")
         line.text(result)
@@ -47,7 +48,7 @@ def clear() -> None:
             del st.query_params[name]
 
 
-def _filters(settings: Settings, there: Choices) -> dict[str, Any]:
+def _filters(settings: Settings, there: Choices) -> Search:
     labels, ids = [label.name for label in settings.taxonomy.labels], settings.taxonomy.ids
     first, second = st.columns(4), st.columns(4, vertical_alignment="bottom")
     state, flag = _choose(first[0], "State", "state", list(STATES)), _choose(first[3], "Flag", "flag", list(KINDS))
@@ -60,27 +61,26 @@ def _filters(settings: Settings, there: Choices) -> dict[str, Any]:
     low, high = st.slider(
         "Probability of the suggestion", 0, 100, (0, 100), key="sure", bind="query-params", format="%d %%"
     )
-    return {
-        "label": ids[label] if label else None,
-        "suggestion": ids[suggestion] if suggestion else None,
-        "sure": None if (low, high) == (0, 100) else (low / 100, high / 100),
-        "state": state,
-        "kind": flag,
-        "annotator": person,
-        "stratum": stratum,
-        "batch": int(batch) if batch else None,
-        "machine": machine,
-    }
+    return Search(
+        label=ids[label] if label else None,
+        suggestion=ids[suggestion] if suggestion else None,
+        sure=None if (low, high) == (0, 100) else (low / 100, high / 100),
+        state=state,
+        kind=flag,
+        annotator=person,
+        stratum=stratum,
+        batch=int(batch) if batch else None,
+        machine=machine,
+    )
 
 
 def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
     return place.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")
 
 
-def _linked() -> dict[str, Any]:
-    entries = {name: st.query_params.get(name) or None for name in LINKED}
-    rows = (entries.pop("rows") or "").split(",")
-    return entries | {"rows": tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)}
+def _linked_rows() -> tuple[int, ...]:
+    rows = (st.query_params.get("rows") or "").split(",")
+    return tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)
 
 
 def _forget_before_link() -> None:

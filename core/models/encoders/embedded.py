@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from core.models.encoders.encoder import Floats, embedded_folder, encode_in_batches, without_surrogates
+from core.arrays import Floats
+from core.models.encoders.encoder import embedded_folder, encode_in_batches, without_surrogates
 from core.models.encoders.int8 import PEAKS
 
 TOKEN_BUDGET = 768

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from core.arrays import Floats
 from core.errors import Damaged
-
-Floats = npt.NDArray[np.float32]
 
 EMBEDDED = "all-MiniLM-L6-v2"
 """the default: its weights come with an installed package, so that it needs no network and no torch"""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Floats
 from core.errors import Damaged
 from core.jobs.bundle import write_json
-from core.models.encoders.encoder import FEATURES, Floats, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import FEATURES, encode_in_batches, without_surrogates
 from core.models.encoders.torch_encoder import fingerprint_of, multiplies_bfloat16
 
 CPU_BUDGET, GPU_BUDGET = 2_048, 65_536

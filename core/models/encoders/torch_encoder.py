@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from core.arrays import Floats
 from core.errors import BadInput, Unreachable
-from core.models.encoders.encoder import EMBEDDED, Floats, encode_in_batches, without_surrogates
+from core.models.encoders.encoder import EMBEDDED, encode_in_batches, without_surrogates
 
 TOKEN_BUDGET = 2_048
 CHARACTERS_PER_TOKEN = 4

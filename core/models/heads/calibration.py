@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from core.models.heads.logistic import Floats, sigmoid, softmax
+from core.arrays import Floats
+from core.models.heads.logistic import sigmoid, softmax
 
 BINS = 10
 TEMPERATURES = np.geomspace(0.2, 5.0, 49)

@@ -5,13 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
-from core.models.heads.logistic import Examples, Floats, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
+from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import AnchoredGraph, Graph, attach, propagate_labels
-
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length

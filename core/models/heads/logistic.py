@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
+from core.arrays import Floats
 
 Loss = Callable[[Floats, Floats, Floats], tuple[float, Floats]]
 """(logits, targets, weights) -> (summed loss, its gradient by the logits). All (n, labels); weights may be (n, 1)."""

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from core.arrays import Floats, Ints
 from core.errors import BadInput
-
-Floats = npt.NDArray[np.floating]
-Ints = npt.NDArray[np.int64]
 
 NODES = 20_000  # more records than this are sampled: the search grows with the square, its use does not
 NEIGHBOURS = 10

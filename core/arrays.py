@@ -1,0 +1,23 @@
+"""What arrays hold, as types for signatures, and the matrix of labels. Knows numpy alone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.floating[Any]]
+"""of any precision"""
+
+
+def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:
+    """(answers, labels): which of these labels each answer names; others that it names are left out."""
+    column = {label: place for place, label in enumerate(labels)}
+    matrix = np.zeros((len(answers), len(labels)), np.bool_)
+    marks = [(row, column[label]) for row, named in enumerate(answers) for label in named if label in column]
+    if marks:
+        rows, columns = zip(*marks, strict=True)
+        matrix[list(rows), list(columns)] = True
+    return matrix
