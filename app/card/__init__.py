@@ -2,7 +2,6 @@
 
 import re
 import time
-from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Literal
