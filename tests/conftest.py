@@ -39,15 +39,16 @@ SHARED = {
 SERVERS = {"argilla": "argilla", "modal_plane": "runners", "ray_cluster": "runners", "odd_server": "browser"}
 """fixture -> its files"""
 
-SYSTEM = {*SERVERS, "own", "chromium", "served"}
-"""fixtures of tests that need a server, or the app in a process of its own"""
+SYSTEM = {*SERVERS, "own", "served"}
+"""fixtures of tests that need a server, or the app in a process of its own; so does all of tests/browser"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks what needs a server, and puts the files first that share one: what is begun last should be short."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
-        if not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray")):
+        served = not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray"))
+        if served or "browser" in item.path.parts or "argilla" in item.path.stem:
             item.add_marker(pytest.mark.system)
         for name in names & SERVERS.keys():
             assert item.path.stem in SHARED[SERVERS[name]], f"{item.path.name} asks for {name}: it belongs into SHARED"
