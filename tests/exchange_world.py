@@ -140,10 +140,8 @@ def dataset_of(project: Project) -> str:
 def standing(project: Project) -> dict[tuple[str, str], Content]:
     """(record, annotator) -> what the log says came from Argilla and holds."""
     rows = project.store.query(
-        """select r.id, annotator, action, labels, note from responses a join records r using (n)
-           where source = 'argilla' and action <> 'undo' and not exists (
-               select 1 from responses u where u.undoes = a.event_id and u.annotator = a.annotator and u.n = a.n)
-           order by stamp"""
+        """select r.id, annotator, action, labels, note from responses_in_force a join records r using (n)
+           where a.source = 'argilla' order by stamp"""
     )
     return {(record, who): (action, tuple(labels), note) for record, who, action, labels, note in rows}
 
