@@ -141,7 +141,7 @@ def standing(project: Project) -> dict[tuple[str, str], Content]:
     """(record, annotator) -> what the log says came from Argilla and holds."""
     rows = project.store.query(
         """select r.id, annotator, action, labels, note from responses a join records r using (n)
-           where source = 'argilla' and action <> 'undo' and not exists (
+           where a.source = 'argilla' and action <> 'undo' and not exists (
                select 1 from responses u where u.undoes = a.event_id and u.annotator = a.annotator and u.n = a.n)
            order by stamp"""
     )

@@ -219,21 +219,28 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="A folder to make, or a file that ends in .zip. Default: exports/MODEL."),
     ] = None,
+    library: Annotated[
+        str,
+        typer.Option("--as", help="setfit: a folder for SetFitModel.from_pretrained. Default: safetensors and JSON."),
+    ] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files that work without Rondo, with a model card and the code to use them."""
-    from core.registry.model_export import ExportedModel, export_model
+    from core.registry.model_export import ModelExport, export_model
+    from core.registry.usage import PICKLE
 
-    def lines(result: ExportedModel) -> list[str]:
+    def lines(result: ModelExport) -> list[str]:
         return [
             f"Wrote {result.model} to {result.path}: {result.files:,} files, {result.bytes / 1e6:,.1f} MB.",
             "Its README says how far to trust it, and how to use it without Rondo. Choose a licence before you pass it "
             "on.",
+            *([PICKLE.replace("`", "")] if result.library == "setfit" else ()),
         ]
 
     place = str(out.resolve()) if out else ""
-    present(run_verb(folder_of(context, project), export_model, model=model, out=place), lines, as_json=as_json)
+    result = run_verb(folder_of(context, project), export_model, model=model, out=place, library=library)
+    present(result, lines, as_json=as_json)
 
 
 @models.command()

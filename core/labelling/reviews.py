@@ -20,7 +20,7 @@ def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str,
     """
     with project.desk.changing() as cursor:
         _stage(cursor, ns)
-        unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "n not in (select n from settled)")
+        unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "not is_labelled(n)")
         cursor.execute(_END_OLD_LEASES)
         asked_at = last_stamp(cursor)
         cursor.execute(_REVIEW_AGAIN, [asked_at])
@@ -48,7 +48,7 @@ def send(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int], who: str, setting
         "n not in (select n from records)",
         "n in (select n from records where is_gold(n, split))",
         "n in (select n from records where duplicate_of is not null)",
-        "n in (select n from settled)",
+        "is_labelled(n)",
         "n in (select n from queue where not is_free_spare(n, spare, purpose))",
     )
     cursor.execute("delete from queue where n in (select n from asked)")

@@ -42,7 +42,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "job_retry": ("job",),
     "job_forget": ("job",),
     "evaluate": ("model", "on"),
-    "model_export": ("model", "out"),
+    "model_export": ("model", "out", "library"),
 }
 """what was asked, by verb; an option that is not named here is not written down"""
 _RESULTS: dict[str, tuple[str, ...]] = {

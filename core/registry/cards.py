@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.evaluation.metrics import Metrics, read_metrics
 from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown_score
@@ -13,10 +13,13 @@ from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
-from core.registry.usage import usage
+from core.registry.usage import LIBRARIES, usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
 from core.reports.errors import label_scores, label_table
 from core.reports.model_quality import pool_exhausted
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
 
 Facts = Mapping[str, Any]
 NO_LICENCE = (
@@ -95,11 +98,13 @@ def _base(info: Facts, row: StoredModel) -> str:
 
 def model_card(project: Project, subject: Subject) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    from huggingface_hub import ModelCard
+
     row, settings = subject.row, project.settings()
     info = training_info(subject.folder)
     versions = library_versions() | info.get("versions", {})
     parts = [
-        _front(subject, info, row),
+        ["---", str(_card_data(subject, info, row)), "---"],
         [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(subject)],
         ["## How to use it", "", *usage(subject.form, subject.place, versions)],
         _labels(project, subject, info),
@@ -111,22 +116,41 @@ def model_card(project: Project, subject: Subject) -> str:
         ],
         ["## Licence", "", NO_LICENCE],
     ]
-    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
+    return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
 
 
-def _front(subject: Subject, info: Facts, row: StoredModel) -> list[str]:
-    """YAML in which every value is a JSON string: nothing in it can be anything else."""
+def _card_data(subject: Subject, info: Facts, row: StoredModel) -> "ModelCardData":
+    """What the Hub reads: the library, the base model, and the scores that can be claimed."""
+    from huggingface_hub import EvalResult, ModelCardData
+
     base = _base(info, row)
     known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
-    library = "transformers" if subject.form == "classifier" else "sentence-transformers"
-    return [
-        "---",
-        f'library_name: "{library}"',
-        'pipeline_tag: "text-classification"',
-        'tags: ["rondo", "active-learning", "text-classification"]',
-        *([f"base_model: {json.dumps(base)}"] if known else []),
-        "---",
-    ]
+    scores = {stratum: shown_score(score) for stratum in STRATA if (score := row.metrics.on(stratum))}
+    return ModelCardData(
+        library_name=LIBRARIES[subject.form],
+        pipeline_tag="text-classification",
+        tags=["rondo", "active-learning", "text-classification"],
+        base_model=base if known else None,
+        model_name=row.id,
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=f"rondo-{stratum}",
+                dataset_name=f"{stratum} records",
+                metric_type="accuracy" if name == "accuracy" else "f1",
+                metric_name=name.replace("_", " "),
+                metric_value=round(estimate.value, 4),
+            )
+            for stratum, shown in scores.items()
+            for name, estimate in (
+                ("accuracy", shown.accuracy),
+                ("macro_f1", shown.macro_f1),
+                ("micro_f1", shown.micro_f1),
+            )
+            if estimate
+        ]
+        or None,
+    )
 
 
 def _what(subject: Subject) -> str:

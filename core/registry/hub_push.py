@@ -91,6 +91,8 @@ def check_token(token: str) -> str:
 
 def _write_labels(project: Project, folder: Path) -> None:
     """Texts, labels and the data card, without who labelled."""
+    from huggingface_hub import DatasetCard, DatasetCardData
+
     folder.mkdir()
     whole = folder / "whole.parquet"
     if not write_export(project, whole, "parquet", "labels", card=True):
@@ -100,19 +102,14 @@ def _write_labels(project: Project, folder: Path) -> None:
         cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
     card = folder / "whole.parquet.card.md"
     text = card.read_text(encoding="utf-8").replace("whole.parquet", LABELS)
-    (folder / README).write_text(f"{_DATASET_FRONT}{text}", encoding="utf-8")
+    about = DatasetCardData(
+        task_categories=["text-classification"],
+        tags=["rondo", "active-learning"],
+        configs=[{"config_name": "default", "data_files": LABELS}],
+    )
+    (folder / README).write_text(str(DatasetCard(f"---\n{about}\n---\n{text}")), encoding="utf-8")
     stored = json.loads((folder / "whole.parquet.card.json").read_text(encoding="utf-8"))
     stored["export"]["file"] = LABELS
     (folder / "card.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for path in (whole, card, folder / "whole.parquet.card.json"):
         path.unlink()
-
-
-_DATASET_FRONT = """---
-task_categories: ["text-classification"]
-tags: ["rondo", "active-learning"]
-configs:
-- config_name: default
-  data_files: labels.parquet
----
-"""

@@ -3,12 +3,13 @@
 import json
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Report
+from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import INFO, INSIDE, check_model
 from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
@@ -39,22 +40,46 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class ExportedModel:
-    """path: the folder or the zip."""
+class ModelExport:
+    """What was written where. files: how many. library: the one it was written for, empty for any."""
 
     model: str
     path: str
     files: int
     bytes: int
+    library: str
 
 
-def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> ExportedModel:
+@dataclass(frozen=True)
+class SetFitHeadParams:
+    """temperature: of the head in `in/head.safetensors`; what goes out is at temperature 1."""
+
+    multi: bool
+    temperature: float
+
+
+@dataclass(frozen=True)
+class SetFitHeadResult:
+    """file: in `out/`; labels: how many it knows."""
+
+    file: str
+    labels: int
+
+
+SETFIT_HEAD = JobKind("setfit_head", SetFitHeadParams, SetFitHeadResult)
+
+
+def export_model(project: Project, report: Report, *, model: str = "", out: str = "", library: str = "") -> ModelExport:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
 
-    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. The README
-    is a model card with the code to use it. Written whole or not at all; a zip that is there is replaced, a folder that
-    holds something is not.
+    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. library:
+    "setfit" for a folder that `SetFitModel.from_pretrained` loads. The README is a model card with the code to use it.
+    Written whole or not at all; a zip that is there is replaced, a folder that holds something is not.
     """
+    if library not in ("", "setfit"):
+        raise BadInput(
+            f"There is no export for {library!r}. Name setfit, or nothing for files of safetensors and JSON."
+        )
     matches = find_model(project, model or "champion")
     target = Path(out) if out else _usual_place(project, matches)
     refuse_target(project, str(target))
@@ -66,13 +91,44 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
     exported = collect(project, matches)
+    bundle = project.jobs.prepare(SETFIT_HEAD, _setfit_params(exported)) if library else None
+    if bundle:
+        exported = _as_setfit(project, report, exported, bundle)
     try:
         with whole_file(target.resolve()) as partial:
             (_zip if zipped else write_folder)(exported, partial, report)
     except OSError as error:
         raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
-    count = len(exported.files) + len(exported.texts)
-    return ExportedModel(exported.model, str(target), count, exported.size)
+    count, size = len(exported.files) + len(exported.texts), exported.size
+    if bundle:
+        bundle.empty()
+    return ModelExport(exported.model, str(target), count, size, library)
+
+
+def _setfit_params(exported: Exported) -> SetFitHeadParams:
+    """Raises Refused for a model that SetFit cannot hold: it knows a sentence-transformers folder with a head on it."""
+    if "modules.json" not in exported.files:
+        encoder = json.loads(exported.texts[ABOUT])["encoder"]
+        why = f"its encoder {encoder} is fetched by its name" if encoder != "." else "it is a whole classifier"
+        raise Refused(f"{exported.model} cannot be exported as setfit: {why}. Train with --trainer setfit or encoder.")
+    return SetFitHeadParams(exported.subject.manifest["multi"], exported.subject.manifest["temperature"])
+
+
+def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bundle) -> Exported:
+    """With what `SetFitModel.from_pretrained` reads: its settings, and the head, which a job writes: it takes torch."""
+    shutil.copyfile(exported.files[_HEAD], bundle.path / "in" / _HEAD)
+    made = project.jobs.run(bundle, SETFIT_HEAD, report, "Writing the head")
+    with project.store.transaction() as cursor:
+        project.jobs.taken_in(bundle, cursor)
+    names = [label["name"] for label in json.loads(exported.texts[ABOUT])["labels"]]
+    subject = replace(exported.subject, form="setfit")
+    texts = {
+        **exported.texts,
+        "config_setfit.json": _json({"normalize_embeddings": True, "labels": names}),
+        README: model_card(project, subject),
+    }
+    files = {**exported.files, made.file: bundle.path / "out" / made.file}
+    return replace(exported, subject=subject, files=files, texts=texts)
 
 
 def _usual_place(project: Project, model: str) -> Path:

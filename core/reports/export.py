@@ -95,8 +95,6 @@ _QUERIES = {
         left join ({_SUGGESTED}) g on g.n = r.n order by r.n""",
 }
 
-WHAT = tuple(CAPTIONS)
-
 
 def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
     """Rows written. Labels are names, several joined by `|`, none of them is `[]`; times are UTC.
