@@ -15,9 +15,9 @@ demo: $(READY)
 test: $(READY) chromium proxies node
 	$(PYTEST)
 
-# What needs no server: no Argilla, no Modal, no Ray, no browser.
+# What needs no server (Argilla, Modal, Ray, a browser), trains no network and kills no process.
 quick: $(READY) node
-	$(PYTEST) -m "not system"
+	$(PYTEST) -m "not system and not long"
 
 check: $(READY) chromium proxies node
 	$(BIN)/ruff check .

@@ -35,10 +35,6 @@ def runner_readiness(settings: Settings, environment: Mapping[str, str] = os.env
 
 
 def _without_modal(environment: Mapping[str, str]) -> str:
-    if find_spec("modal") is None:
-        return (
-            "it rents GPUs by the second. Install its client (pip install modal), then make a token with `modal setup`."
-        )
     written = Path(environment.get("MODAL_CONFIG_PATH") or Path.home() / ".modal.toml")
     if environment.get("MODAL_TOKEN_ID") and environment.get("MODAL_TOKEN_SECRET"):
         return ""

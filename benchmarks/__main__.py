@@ -4,7 +4,18 @@ import subprocess
 import sys
 
 ALONE = ("ingest", "encoding", "choosing", "rounds", "labelling", "records", "argilla", "team")
-WITH_DATA = ("recipe", "replays", "coverage", "forecasts", "guarantees", "suspicious", "maps", "trainers", "crowd")
+WITH_DATA = (
+    "recipe",
+    "replays",
+    "coverage",
+    "forecasts",
+    "guarantees",
+    "suspicious",
+    "maps",
+    "heads",
+    "trainers",
+    "crowd",
+)
 
 
 def main() -> int:

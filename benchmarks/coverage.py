@@ -26,7 +26,9 @@ from benchmarks.recipe import Trial, load_trial
 from benchmarks.simulated import Plan, Played
 from core.arrays import Bools, Floats, Ints
 from core.evaluation.audit import History, plain, weigh
-from core.evaluation.scores import FEW, Estimate, Score, macro_f1, score, share
+from core.evaluation.metrics import Estimate, Score
+from core.evaluation.reporting import FEW
+from core.evaluation.scores import macro_f1, score, share
 from core.models.heads.head import LabelledVectors, NeighbourGraph, cross_fit, fit_uncalibrated, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
@@ -165,7 +167,7 @@ def one_hot(labels: Ints, count: int) -> Bools:
 def tell(seen: Seen) -> Iterator[Told]:
     """(way, figure, estimate, truth) of one project."""
     query, drawn = seen.requested, seen.requested[seen.history.audited]
-    ours = score(seen.truth[query], seen.predicted[query], weigh(seen.history))
+    ours = score(seen.truth[query], seen.predicted[query], weigh(seen.history), labels=_columns(seen.truth))
     mean = _plain(seen.truth[drawn], seen.predicted[drawn])
     untaught = _plain(seen.truth[drawn], seen.said_untaught[drawn])
     yield from _told("ours", ours, seen.truth, seen.predicted, len(drawn))
@@ -178,10 +180,14 @@ def tell(seen: Seen) -> Iterator[Told]:
         yield way, "right in the pool", Estimate(right, right, right), right
 
 
+def _columns(truth: Bools) -> list[str]:
+    return [str(column) for column in range(truth.shape[1])]
+
+
 def _plain(truth: Bools, predicted: Bools) -> Score:
     """Every audit record weighs the same; accuracy by Wilson's interval."""
     right = share(int((truth & predicted).any(axis=1).sum()), len(truth))
-    return replace(score(truth, predicted, plain(len(truth))), accuracy=right, micro_f1=right)
+    return replace(score(truth, predicted, plain(len(truth)), labels=_columns(truth)), accuracy=right, micro_f1=right)
 
 
 def _told(way: str, result: Score, truth: Bools, predicted: Bools, drawn: int) -> Iterator[Told]:
@@ -197,7 +203,7 @@ def _told(way: str, result: Score, truth: Bools, predicted: Bools, drawn: int) -
         macro_f1(truth, predicted),
     )
     hit, have, has = ((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0))
-    for c, label in enumerate(result.per_label):
+    for c, label in enumerate(result.per_label.values()):
         kind = ", rare label" if rare[c] else ""
         yield way, f"prevalence{kind}", label.prevalence, have[c] / len(truth)
         if have[c]:

@@ -21,7 +21,8 @@ import numpy.typing as npt
 from benchmarks.recipe import Trial, load_trial
 from core.arrays import Bools, Floats, Ints
 from core.evaluation.curve import fit_curve, lacking
-from core.evaluation.savings import FEWEST_AUDITS, Savings, Shadow, savings, shadow_arm
+from core.evaluation.metrics import Savings
+from core.evaluation.savings import FEWEST_AUDITS, Shadow, savings, shadow_arm
 from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose

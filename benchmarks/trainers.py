@@ -4,7 +4,7 @@
                                 [--keep FILE.jsonl]
 
 DATA_FOLDER holds SET.parquet with the columns text, label and perhaps split. Every run is the job that `rondo train`
-starts, in a process of its own, on the embedded encoder; the peer is the setfit library on the same texts and steps.
+starts, in a process of its own, on the embedded encoder.
 With --keep, each outcome is a line of FILE at once, and what is there already is not run again.
 """
 
@@ -23,7 +23,9 @@ from typing import Any
 import numpy as np
 
 from core.jobs.bundle import Bundle, write_json
+from core.training.train_job import TrainParams
 from core.training.trainers import read_values
+from core.typed_json import to_json
 
 STEPS = 100
 """at most: more would take hours on two cores"""
@@ -33,10 +35,13 @@ EMBEDDED = "all-MiniLM-L6-v2"
 RUNS: dict[str, tuple[str, list[str]]] = {
     "frozen head": ("head", []),
     "zeroshot, cosine": ("zeroshot", []),
-    "setfit": ("setfit", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=5"]),
+    "setfit": (
+        "setfit",
+        [f"max_steps={STEPS}", "batch_size=16", "max_length=64"],
+    ),
     "setfit, hard negatives": (
         "setfit",
-        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "iterations=5", "hard_negatives=2"],
+        [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "hard_negatives=2"],
     ),
     "encoder, softmax": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64"]),
     "encoder, triplet": ("encoder", [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "loss=triplet"]),
@@ -45,7 +50,6 @@ RUNS: dict[str, tuple[str, list[str]]] = {
         [f"max_steps={STEPS}", "batch_size=16", "max_length=64", "epochs=20", f"base={EMBEDDED}"],
     ),
 }
-PEER = "setfit library"
 
 
 @dataclass(frozen=True)
@@ -106,19 +110,20 @@ def write_bundle(path: Path, lot: Lot, trainer: str, supplied: list[str], seed: 
     np.savez(path / "in" / "history.npz", allow_pickle=False, **history)
     values = read_values(trainer, supplied)
     base = str(values.get("base") or EMBEDDED)
-    params = {
-        "trainer": trainer,
-        "values": {**values, **({"base": base} if "base" in values else {})},
-        "encoder": base,
-        "labels": lot.names,
-        "label_names": lot.names,
-        "descriptions": ["" for _ in lot.names],
-        "multi": False,
-        "seed": seed,
-        "threads": 1,
-        "taxonomy": 1,
-    }
-    write_json(path / "job.json", {"schema": 1, "id": path.name, "kind": "train", "params": params})
+    params = TrainParams(
+        trainer=trainer,
+        values={**values, **({"base": base} if "base" in values else {})},
+        encoder=base,
+        labels=tuple(lot.names),
+        label_names=tuple(lot.names),
+        descriptions=tuple("" for _ in lot.names),
+        multi=False,
+        seed=seed,
+        threads=1,
+        taxonomy=1,
+    )
+    job = {"schema": 1, "id": path.name, "kind": "train", "params": to_json(params)}
+    write_json(path / "job.json", job)
     return Bundle(path)
 
 
@@ -141,51 +146,6 @@ def run_job(lot: Lot, trainer: str, supplied: list[str], seed: int) -> Outcome:
         return Outcome(value["metrics"]["gold"]["macro_f1"]["value"], seconds, value["memory_mb"])
 
 
-_PEER = """
-import json, resource, sys
-import numpy as np
-from datasets import Dataset
-from setfit import SetFitModel, Trainer, TrainingArguments
-import torch
-from sentence_transformers import SentenceTransformer
-from core.models.encoders.encoder import embedded_folder
-torch.set_num_threads(1)
-lot, seed, steps, folder = json.load(open(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-from sklearn.linear_model import LogisticRegression
-body = SentenceTransformer(str(embedded_folder()))
-body.max_seq_length = 64
-model = SetFitModel(model_body=body, model_head=LogisticRegression(), labels=lot["names"])
-train = Dataset.from_dict({"text": lot["texts"], "label": lot["labels"]})
-arguments = TrainingArguments(output_dir=folder, batch_size=16, max_steps=steps, num_iterations=5, seed=seed,
-                              report_to="none", save_strategy="no")
-Trainer(model=model, args=arguments, train_dataset=train).train()
-said = [str(label) for label in model.predict(lot["test_texts"])]
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"said": said, "memory_mb": peak}))
-"""
-
-
-def run_peer(lot: Lot, seed: int) -> Outcome:
-    """The setfit library: contrastive, as many pairs and steps, its logistic head."""
-    from core.evaluation.scores import macro_f1
-
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "lot.json"
-        file.write_text(json.dumps({**vars(lot), "names": lot.names}), encoding="utf-8")
-        before = spent()
-        command = [sys.executable, "-c", _PEER, str(file), str(seed), str(STEPS), folder]
-        done = subprocess.run(command, capture_output=True, text=True)
-        seconds = spent() - before
-        if done.returncode:
-            raise RuntimeError(done.stderr[-800:])
-        stored = json.loads(done.stdout.splitlines()[-1])
-    truth, predicted = (
-        np.array([[label == name for name in lot.names] for label in matches])
-        for matches in (lot.test_labels, stored["said"])
-    )
-    return Outcome(macro_f1(truth, predicted), seconds, stored["memory_mb"])
-
-
 Key = tuple[str, int, int, str]
 """set, records per label, seed, trainer"""
 
@@ -200,7 +160,7 @@ def outcomes(options: argparse.Namespace, requested: list[str]) -> Iterator[tupl
                 for trainer in requested:
                     key = (name, per_label, seed, trainer)
                     if key not in known:
-                        known[key] = run_peer(lot, seed) if trainer == PEER else run_job(lot, *RUNS[trainer], seed)
+                        known[key] = run_job(lot, *RUNS[trainer], seed)
                         keep(options.keep, key, known[key])
                     yield key, known[key]
 
@@ -225,7 +185,7 @@ def main() -> None:
     parser.add_argument("--sets", default="snips,davidson_hate,folder_paths")
     parser.add_argument("--per-label", default="8,64")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", default=",".join([*RUNS, PEER]).replace(", ", "; "))
+    parser.add_argument("--runs", default=",".join(RUNS).replace(", ", "; "))
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     requested = [name.replace("; ", ", ") for name in options.runs.split(",")]

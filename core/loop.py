@@ -28,7 +28,7 @@ from core.people.audit_log import history, note_verb
 from core.people.people import add_person, list_people, new_code, remove_person, set_role
 from core.project import Project
 from core.registry.activation import promote, rollback
-from core.registry.evaluate import compare, evaluate
+from core.registry.evaluate import compare, compare_encoders, evaluate
 from core.registry.hub_push import push
 from core.registry.model_export import export_model
 from core.registry.models import model, model_note, models
@@ -36,7 +36,7 @@ from core.registry.predictions import predictions
 from core.registry.removal import model_remove
 from core.registry.retraining import retrain
 from core.reports.export import write_export
-from core.reports.overview import status
+from core.reports.overview import Status, status
 from core.rounds.outcomes import RoundSummary
 from core.rounds.plans import BatchRequest
 from core.rounds.play import can_learn, run_round, take_in_finished
@@ -82,22 +82,40 @@ def play_round(project: Project, report: Report, **request: Unpack[BatchRequest]
     return run_round(project, report, learn=can_learn(project), request=request)
 
 
-def export(project: Project, report: Report, *, out: str, file_format: str, **options: Any) -> dict[str, Any]:
+@dataclass(frozen=True)
+class ExportedFile:
+    """card: the data card's file, where one was written beside it."""
+
+    rows: int
+    file: str
+    what: str
+    card: str | None
+
+
+def export(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    out: str,
+    file_format: str,
+    what: str = "labels",
+    card: bool = False,
+    excel: bool = False,
+) -> ExportedFile:
     """Writes labels, machine labels, suggestions, responses or all of it to a file, and a data card beside it if asked.
 
-    A file is written whole or not at all. excel: CSV that a spreadsheet opens rightly, in which no cell is a formula;
-    an import of it gives back other texts. options: what and card, as `write_export` takes them.
+    A file is written whole or not at all. what: as `write_export` takes it. excel: CSV that a spreadsheet opens
+    rightly, in which no cell is a formula; an import of it gives back other texts.
     """
     refuse_target(project, out)
-    if options.pop("excel", False):
+    if excel:
         if file_format != "csv":
             raise BadInput(f"Excel opens CSV; {file_format} has no form for it. Ask for --format csv.")
         file_format = EXCEL
-    what, card = options.pop("what", "labels"), options.pop("card", False)
     report("Exporting", 0, 1)
-    rows = write_export(project, Path(out), file_format, what, card=card, **options)
+    rows = write_export(project, Path(out), file_format, what, card=card)
     report("Exporting", 1, 1)
-    return {"rows": rows, "file": str(out), "what": what, "card": f"{out}.card.md" if card else None}
+    return ExportedFile(rows, out, what, f"{out}.card.md" if card else None)
 
 
 @dataclass(frozen=True)
@@ -124,7 +142,7 @@ def catch_up(project: Project, report: Report) -> CaughtUp:
     return result
 
 
-def show_status(project: Project, report: Report) -> dict[str, Any]:
+def show_status(project: Project, report: Report) -> Status:
     """Figures, warnings, and the one next thing to do."""
     return status(project)
 
@@ -160,6 +178,7 @@ VERBS: dict[str, Callable[..., Any]] = {
     "follow": follow,
     "evaluate": evaluate,
     "compare": compare,
+    "compare_encoders": compare_encoders,
     "models": models,
     "model": model,
     "model_note": model_note,

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from core import loop
 from core.errors import Refused
+from core.evaluation.metrics import Metrics
 from core.jobs.bundle import Report
 from core.labelling.leases import Holder
 from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.labelling.settling import settle
 from core.project import Project
-from core.rounds.round_job import Metrics
 
 ORACLE = Holder("oracle", "replay")
 HANDFUL = 50
@@ -78,7 +78,7 @@ def play(
             result = loop.play_round(project, report, size=budget.size, strategy=budget.strategy, spare=0)
         else:
             result = loop.fit(project, report)
-        points.append(Point(query, result.metrics or {}))
+        points.append(Point(query, result.metrics or Metrics()))
         summary(points[-1])
         queued = result.queued
         if not queued:

@@ -49,6 +49,7 @@ KINDS: dict[str, Place] = {
     "quality": Place("gpu_jobs.work.annotator_quality", "quality"),
     "rechoose": Place("gpu_jobs.work.round", "play"),
     "round": Place("gpu_jobs.work.round", "play"),
+    "setfit_head": Place("gpu_jobs.work.setfit_head", "write_head"),
     "train": Place("gpu_jobs.work.train", "train"),
 }
 

@@ -39,20 +39,32 @@ SHARED = {
 SERVERS = {"argilla": "argilla", "modal_plane": "runners", "ray_cluster": "runners", "odd_server": "browser"}
 """fixture -> its files"""
 
-SYSTEM = {*SERVERS, "own", "chromium", "served"}
-"""fixtures of tests that need a server, or the app in a process of its own"""
+SYSTEM = {*SERVERS, "own", "served"}
+"""fixtures of tests that need a server, or the app in a process of its own; so does all of tests/browser"""
+
+
+LONG = (
+    *("test_interrupts", "test_transformer", "test_setfit", "test_encoder_training", "test_zeroshot", "test_training"),
+    *("test_readme", "test_crash", "test_upkeep", "test_erasing", "test_storage", "test_store", "test_vectors"),
+    *("test_registry", "test_removal", "test_retraining", "test_model_export", "test_tracking", "test_replay"),
+    *("test_accessibility", "test_sign_in", "test_unsigned_access", "test_many_labels", "test_rounds", "test_proxies"),
+)
+"""files that train networks, start and kill processes again and again, or serve a project of their own"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what needs a server, and puts the files first that share one: what is begun last should be short."""
+    """Marks what needs a server or takes long, and puts it first: what is begun last should be short."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
-        if not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray")):
+        served = not names.isdisjoint(SYSTEM) or any(f"[{runner}" in item.name for runner in ("modal", "ray"))
+        if served or "browser" in item.path.parts or "argilla" in item.path.stem:
             item.add_marker(pytest.mark.system)
+        elif item.path.stem in LONG:
+            item.add_marker(pytest.mark.long)
         for name in names & SERVERS.keys():
             assert item.path.stem in SHARED[SERVERS[name]], f"{item.path.name} asks for {name}: it belongs into SHARED"
-    order = [*SHARED, ""]
-    items.sort(key=lambda item: order.index(server_of(item.path.stem)))
+    order = {name: place for place, name in enumerate([*SHARED, *LONG])}
+    items.sort(key=lambda item: order.get(server_of(item.path.stem) or item.path.stem, len(order)))
 
 
 def server_of(stem: str) -> str:

@@ -21,6 +21,7 @@ HEAVY = (
     "torch",
     "transformers",
     "sentence_transformers",
+    "setfit",
     "faiss",
     "sklearn",
     "scipy",

@@ -108,9 +108,9 @@ def test_without_an_audit_record_nothing_is_said() -> None:
     one, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
     weights = weigh(History(one + 50, one, none, none, np.zeros(0, np.bool_)))
     empty = np.zeros((0, 3), np.bool_)
-    matches = score(empty, empty, weights)
+    matches = score(empty, empty, weights, labels="abc")
     assert (matches.n, matches.accuracy.low, matches.accuracy.high) == (0, 0.0, 1.0)
-    assert matches.per_label[2].recall is None
+    assert matches.per_label["c"].recall is None
     assert matches.unsaid[-1].startswith("There are no audit labels yet.")
 
 

@@ -139,7 +139,7 @@ def test_a_backup_is_a_project_with_the_models_that_its_database_names(labelled:
     assert sorted(os.listdir(tmp_path / "copy")) == ["models", "rondo.duckdb", "rondo.toml", "rounds"]
     copy = open_project(tmp_path / "copy", InProcessRunner())
     assert rows(copy) == before
-    assert status(copy)["labelled"] == status(labelled)["labelled"]
+    assert status(copy).labelled == status(labelled).labelled
     for (model,) in copy.store.query("select id from models"):
         check_model(copy.models / model)
     copy.close()

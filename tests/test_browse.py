@@ -276,8 +276,8 @@ def test_a_status_counts_what_the_filters_find(played: Project) -> None:
     played.desk.exchange(Holder("ann", "a"), QueueRequest(events=tuple(events)))
     figures = status(played)
     for state in ("labelled", "gold", "queued", "flagged", "skipped", "tied"):
-        assert figures[state] == len(ids(played, Search(state=state))), state
-    assert (figures["queued"], figures["flagged"], figures["skipped"]) == (3, 1, 1)
+        assert getattr(figures, state) == len(ids(played, Search(state=state))), state
+    assert (figures.queued, figures.flagged, figures.skipped) == (3, 1, 1)
 
 
 def test_a_detail_tells_which_models_learnt_from_the_record(played: Project) -> None:

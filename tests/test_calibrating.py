@@ -210,7 +210,7 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     change_settings(project, calibration_share=0.5)
     result = loop.next_batch(project, quiet, size=8)
     assert (result.queued, result.calibration) == (8, 4)
-    assert status(project)["queued"] == 8
+    assert status(project).queued == 8
     assert rechoose(project, quiet, batch=1).same
     gold = project.store.query("select n, labels from settled where stratum = 'gold' order by n")
     known = {id for (id,) in project.store.query(_CALIBRATING)}
@@ -223,7 +223,7 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     simulate.answer(project, truth, 12)
     loop.play_round(project, quiet, size=6)
     figures = status(project)
-    assert (figures["tied"], figures["flagged"], figures["gold"]) == (0, 0, 12)
+    assert (figures.tied, figures.flagged, figures.gold) == (0, 0, 12)
     assert project.store.query("select n, labels from settled where stratum = 'gold' order by n") == gold
     assert not [line for line in caveats(project) if "not in the figures" in line]
     with project.store.reading() as cursor:

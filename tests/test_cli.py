@@ -7,16 +7,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
-from app.cli import models_text, training_text
-from app.cli.evaluation_text import _labels
-from app.cli.terminal import Ticker, say_json
+from app.cli import training_text
+from app.cli.evaluation import evaluation_lines
+from app.cli.models import promotion_lines
+from app.cli.terminal import Ticker, present, say_json
 from app.client import answers
+from core.evaluation.gate_verdict import GateVerdict
+from core.evaluation.metrics import Estimate, LabelScore
 from core.project import Project
+from core.registry.activation import Activated
+from core.registry.champions import RollbackOffer
+from core.registry.evaluation_jobs import EvaluateResult
 from tests.command_line import figures, rondo
 from tests.conftest import write_csv
 from tests.ports import free_port
@@ -188,31 +195,31 @@ def test_a_search_names_its_winner_in_what_comes_next() -> None:
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:
-    result = {"sentence": "Done.", "gate": {"sentence": "Better."}, "rollback": None}
-    assert not any("rollback" in line for line in models_text.LINES["promote"](result))
-    result["rollback"] = "m1"
-    assert any("rollback" in line for line in models_text.LINES["promote"](result))
+    gate = GateVerdict("m2", passes=True, sentence="Better.")
+    result = Activated("m2", "m1", "encoder", 0, None, "Done.", gate=gate)
+    assert promotion_lines(result) == ["Done.", "Better."]
+    assert "rollback" in promotion_lines(replace(result, rollback=RollbackOffer("m1", "")))[-1]
 
 
-def test_every_figure_per_label_is_told_with_its_interval() -> None:
-    entries = {"value": 0.914, "low": 0.853, "high": 0.947}
-    per_label = {"a": {"records": 40, "precision": entries, "recall": None, "f1": entries}}
-    *_, line = _labels({"n": 90, "labels": {"a": "spam"}, "per_label": per_label})
-    assert line.split() == [
-        "spam",
-        "40",
-        "91",
-        "%",
-        "(85",
-        "to",
-        "95)",
-        "too",
-        "few",
-        "to",
-        "say",
-        "91",
-        "%",
-        "(85",
-        "to",
-        "95)",
-    ]
+def test_every_figure_per_label_is_told_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
+    estimate = Estimate(0.914, 0.853, 0.947)
+    result = EvaluateResult(
+        model="m1",
+        on="gold",
+        trainer="head",
+        multi=False,
+        records=90,
+        labelled=90,
+        unknown={},
+        labels={"a": "spam"},
+        notes=(),
+        seconds=1.0,
+        n=90,
+        accuracy=estimate,
+        macro_f1=estimate,
+        micro_f1=estimate,
+        per_label={"a": LabelScore(estimate, None, estimate, estimate, records=40, predicted=40)},
+    )
+    present(result, evaluation_lines, as_json=False)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "spam" in line]
+    assert " ".join(line.split()) == "spam 40 91 % (85 to 95) too few to say 91 % (85 to 95)"

@@ -12,7 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from core.arrays import Floats
 from core.errors import Refused
-from core.evaluation.curve import Forecast, describe, fit_curve, lacking, paired, walk
+from core.evaluation.curve import describe, fit_curve, lacking, paired, walk
+from core.evaluation.metrics import Forecast
 
 LABELS = np.array([40, 80, 120, 160, 200, 240, 280, 320])
 

@@ -33,7 +33,7 @@ def test_an_earlier_model_that_cannot_be_read_is_left_out_of_the_curve_and_named
     oldest = models(played)[0]
     (oldest / file).write_bytes(b"zz")
     loop.fit(played, quiet)
-    assert "audit" not in learning_curve(played)[0]
+    assert learning_curve(played)[0].metrics.audit is None
     assert any(oldest.name in sentence for sentence in caveats(played))
 
 
@@ -50,7 +50,7 @@ def test_a_damaged_learning_curve_counts_as_not_measured(played: Project) -> Non
     change_settings(played, label_cost=1.0, error_cost=9.0)
     for folder in models(played):
         (folder / "curve.json").write_text("zz")
-    assert prospects(played)["worth"] is None
+    assert prospects(played).worth is None
 
 
 @pytest.mark.parametrize("ending", [".npz", ".json"])
@@ -99,5 +99,6 @@ def test_bulk_labels_alone_teach_a_model_that_claims_nothing(project: Project) -
     label_many(project, ns[6:12], ("music",), "ana")
     result = loop.fit(project, quiet)
     assert result.metrics
-    assert "audit" not in result.metrics
-    assert result.metrics["gold"]["n"] == 12
+    assert result.metrics.audit is None
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12

@@ -70,9 +70,10 @@ def test_records_imported_later_are_not_claimed_until_one_of_them_was_drawn(
     loop.fit(project, quiet)
     model = newest_model(project)
     assert model is not None
-    assert model["audit"]["uncovered"] == 24  # thirty more rows, six of them gold
+    assert model.metrics.audit is not None
+    assert model.metrics.audit.uncovered == 24  # thirty more rows, six of them gold
     assert any("24 records came with imports" in sentence for sentence in caveats(project))
-    assert any("24 records came with imports" in sentence for sentence in status(project)["caveats"])
+    assert any("24 records came with imports" in sentence for sentence in status(project).caveats)
 
 
 def test_answers_given_to_many_at_once_stand_for_themselves_alone(project: Project, truth: Truth) -> None:

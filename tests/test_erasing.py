@@ -100,7 +100,7 @@ def test_the_project_goes_on_after_an_erasure_and_no_number_is_given_twice(told:
     assert told.store.one("select n from records where id = 'new'") == 63
     assert loop.play_round(told, quiet, size=5).labels
     status = loop.show_status(told, quiet)
-    assert (status["records"], status["encoded"]) == (63, 63)
+    assert (status.records, status.encoded) == (63, 63)
     assert loop.VERBS["inspect"](told, quiet).labelled > 0
     assert project_map(told, quiet).points > 60
     with pytest.raises(BadInput, match="no record"):
@@ -142,9 +142,9 @@ def test_a_person_is_erased_with_every_answer_and_what_others_said_stands(told: 
     assert not told.store.one(
         "select count(*) from audit_log where user = ? or contains(detail::varchar, ?)", [NAME] * 2
     )
-    labelled = loop.show_status(told, quiet)["labelled"]
+    labelled = loop.show_status(told, quiet).labelled
     lost = erase(told, quiet, annotator=oracle, sure=True).labels_lost
-    assert loop.show_status(told, quiet)["labelled"] == labelled - lost
+    assert loop.show_status(told, quiet).labelled == labelled - lost
     with pytest.raises(BadInput, match="Nobody called"):
         erase(told, quiet, annotator=NAME)
 

@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,26 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import background
-from app.charts.evaluation import difference_chart, label_bars, label_differences, label_rows
-from app.cli.evaluation_text import compare_lines, evaluate_lines
+from app.charts.evaluation import difference_chart, label_bars, label_differences
+from app.cli.evaluation import comparison_lines, encoder_lines, evaluation_lines
 from core import loop, simulate
 from core.errors import BadInput, Damaged, Refused
+from core.evaluation.metrics import Metrics, Score, read_metrics
+from core.evaluation.reporting import shown_label
 from core.models.artifacts import Making, check_model, load_head, seal_model
 from core.models.in_use import active_model
 from core.models.out_of_fold import write_held_out
 from core.project import Project, open_project
-from core.registry.evaluate import _hand_over, compare, evaluate, saved_evaluations
-from core.reports.errors import calibration
+from core.registry.evaluate import _hand_over, compare, compare_encoders, evaluate, saved_evaluations
+from core.registry.evaluation_jobs import EvaluateResult
+from core.reports.errors import NamedScore, calibration
 from core.training.train import train
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences, write_csv
 from tests.test_pages import shown
 
 FILE: dict[str, Any] = {"text": ["text"], "label": "topic", "id": "id"}
-OnFile = tuple[dict[str, Any], list[dict[str, Any]]]
-FIGURES = ("n", "accuracy", "macro_f1", "micro_f1", "per_label")
+OnFile = tuple[EvaluateResult, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,19 @@ def trained(project: Project) -> str:
     return str(project.store.one("select id from models where trainer = 'head'"))
 
 
+def score_in(result: EvaluateResult) -> Score:
+    """Its figures as a model's metrics have them."""
+    return Score(**{field.name: getattr(result, field.name) for field in fields(Score)})
+
+
+def metrics_of(project: Project, model: str) -> Metrics:
+    return read_metrics(str(project.store.one("select metrics from models where id = ?", [model])), model)
+
+
+def named_scores(result: EvaluateResult) -> list[NamedScore]:
+    return [NamedScore(label, label, shown_label(score, result.n)) for label, score in result.per_label.items()]
+
+
 def lines_of(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -84,40 +100,42 @@ def lines_of(path: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("stratum", ["gold", "audit"])
 def test_a_rounds_head_gets_the_figures_that_its_round_measured(judged: Project, stratum: str) -> None:
     champion = active_model(judged)
-    metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [champion])))
+    assert champion is not None
     result = evaluate(judged, quiet, on=stratum)
-    assert result["model"] == champion
-    assert {name: result[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
+    assert result.model == champion
+    assert score_in(result) == metrics_of(judged, champion).on(stratum)
     there = calibration(judged, stratum)
-    assert (there is None) is (result["calibration"] is None) is (stratum == "audit")  # its four records are too few
-    assert there is None or result["calibration"]["error"] == pytest.approx(there["error"])
+    assert (there is None) is (result.calibration is None) is (stratum == "audit")  # its four records are too few
+    if there is not None and result.calibration is not None:
+        assert result.calibration.error == pytest.approx(there.error)
 
 
 def test_of_what_a_head_learnt_from_only_decisions_are_known_and_it_is_said(judged: Project) -> None:
     result = evaluate(judged, quiet, on="audit")
-    assert result["top"] == []
-    assert "top-k accuracy cannot be told" in " ".join(result["notes"])
-    assert [top["k"] for top in evaluate(judged, quiet, on="gold")["top"]] == [1, 2, 3]
+    assert result.top == ()
+    assert "top-k accuracy cannot be told" in " ".join(result.notes)
+    assert [top.k for top in evaluate(judged, quiet, on="gold").top] == [1, 2, 3]
 
 
 def test_a_trained_model_gets_the_figures_that_its_training_measured(judged: Project) -> None:
-    metrics = json.loads(str(judged.store.one("select metrics from models where id = ?", [trained(judged)])))
+    metrics = metrics_of(judged, trained(judged))
     for stratum in ("gold", "audit"):
         result = evaluate(judged, quiet, model=trained(judged), on=stratum)
-        assert {name: result[name] for name in FIGURES} == {name: metrics[stratum][name] for name in FIGURES}
-        assert result["top"]
+        assert score_in(result) == metrics.on(stratum)
+        assert result.top
 
 
 def test_a_file_gets_one_line_per_record_and_figures_that_follow_from_them(on_file: OnFile) -> None:
     result, lines = on_file
     assert [line["id"] for line in lines] == [f"r{number}" for number in range(60)]
-    assert result["accuracy"]["value"] == pytest.approx(np.mean([line["correct"] for line in lines]))
+    assert result.accuracy is not None
+    assert result.accuracy.value == pytest.approx(np.mean([line["correct"] for line in lines]))
     second = np.mean([line["truth"] in line["guesses"] for line in lines])
-    assert result["top"][1]["accuracy"]["value"] == pytest.approx(second)
+    assert result.top[1].accuracy.value == pytest.approx(second)
     for line in lines:
         assert line["scores"] == sorted(line["scores"], reverse=True)
         assert (line["guesses"][0] == line["truth"]) == line["correct"]
-    assert "stand in the project with a label" in " ".join(result["notes"])
+    assert "stand in the project with a label" in " ".join(result.notes)
 
 
 def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_same(
@@ -133,7 +151,7 @@ def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_sa
     assert [row["text"] for row in rows] == [line["text"] for line in on_file[1]]
     assert [row["top_1"] == "true" for row in rows] == [line["correct"] for line in on_file[1]]
     assert {row["top_3"] for row in rows} == {"true"}
-    assert result["top"][1]["accuracy"]["value"] == pytest.approx(np.mean([row["top_2"] == "true" for row in rows]))
+    assert result.top[1].accuracy.value == pytest.approx(np.mean([row["top_2"] == "true" for row in rows]))
     assert float(rows[0]["score_1"]) >= float(rows[0]["score_2"])
     with pytest.raises(BadInput, match=r"shall end in \.jsonl .* or \.csv"):
         evaluate(judged, quiet, on=str(file), out=str(file.with_name("lines.xlsx")), **FILE)
@@ -142,22 +160,22 @@ def test_each_line_says_whether_the_truth_is_among_the_first_and_csv_says_the_sa
 def test_records_without_a_label_are_guessed_but_judge_nothing(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 60, labelled=False), tmp_path / "out.jsonl"
     result = evaluate(judged, quiet, on=str(file), out=str(out), **FILE)
-    assert (result["records"], result["n"]) == (60, 12)
+    assert (result.records, result.n) == (60, 12)
     assert sum(line["correct"] is None for line in lines_of(out)) == 48
 
 
 def test_they_are_left_out_if_wanted(judged: Project, tmp_path: Path) -> None:
     file, out = write_csv(tmp_path / "half.csv", 20, labelled=False), tmp_path / "out.jsonl"
     result = evaluate(judged, quiet, on=str(file), out=str(out), labeled_only=True, **FILE)
-    assert (result["records"], result["n"], len(lines_of(out))) == (4, 4, 4)
+    assert (result.records, result.n, len(lines_of(out))) == (4, 4, 4)
 
 
 def test_without_any_label_a_file_is_only_guessed_and_without_out_refused(judged: Project, file: Path) -> None:
     out = file.with_name("out.jsonl")
     result = evaluate(judged, quiet, on=str(file), out=str(out), text=["text"])
-    assert "accuracy" not in result
+    assert (result.n, result.accuracy) == (0, None)
     assert len(lines_of(out)) == 60
-    assert "nothing is judged" in " ".join(evaluate_lines(result))
+    assert "nothing is judged" in " ".join(map(str, evaluation_lines(result)))
     with pytest.raises(Refused, match="--label"):
         evaluate(judged, quiet, on=str(file), text=["text"])
 
@@ -167,10 +185,12 @@ def test_labels_that_the_model_does_not_know_count_as_wrong(judged: Project, tmp
     texts = [("The rain came.", "weather"), ("The soup came.", "food"), ("The ball flew.", "sport")] * 4
     file.write_text("text,topic\n" + "\n".join(f"{text},{label}" for text, label in texts), encoding="utf-8")
     result = evaluate(judged, quiet, on=str(file), text=["text"], label="topic")
-    assert result["unknown"] == {"sport": 4}
-    assert result["accuracy"]["value"] <= 2 / 3 + 1e-9
-    assert result["per_label"]["sport"]["recall"]["value"] == 0
-    assert "'sport' (4)" in " ".join(result["notes"])
+    assert result.unknown == {"sport": 4}
+    assert result.accuracy is not None
+    assert result.accuracy.value <= 2 / 3 + 1e-9
+    assert result.per_label["sport"].recall is not None
+    assert result.per_label["sport"].recall.value == 0
+    assert "'sport' (4)" in " ".join(result.notes)
 
 
 def test_a_file_of_other_labels_only_is_refused_with_both_sets(judged: Project, file: Path) -> None:
@@ -182,9 +202,10 @@ def test_the_baseline_needs_no_training_and_takes_a_files_labels(tmp_path: Path,
     loop.create_project(tmp_path / "empty", [])
     empty = open_project(tmp_path / "empty", InProcessRunner())
     result = evaluate(empty, quiet, model="baseline", on=str(file), **FILE)
-    assert result["trainer"] == "zeroshot"
-    assert set(result["labels"].values()) == set(TOPICS)
-    assert result["accuracy"]["value"] > 0.9
+    assert result.trainer == "zeroshot"
+    assert set(result.labels.values()) == set(TOPICS)
+    assert result.accuracy is not None
+    assert result.accuracy.value > 0.9
     with pytest.raises(Refused, match="labels by their names"):
         evaluate(empty, quiet, model="baseline", on=str(file), text=["text"])
     empty.close()
@@ -192,11 +213,11 @@ def test_the_baseline_needs_no_training_and_takes_a_files_labels(tmp_path: Path,
 
 def test_an_artifacts_folder_is_judged_where_no_project_is(played: Path, on_file: OnFile, tmp_path: Path) -> None:
     result, _ = on_file
-    shutil.copytree(played / "models" / result["model"], tmp_path / "elsewhere")
+    shutil.copytree(played / "models" / result.model, tmp_path / "elsewhere")
     loop.create_project(tmp_path / "empty", [])
     empty, file = open_project(tmp_path / "empty", InProcessRunner()), str(write_csv(tmp_path / "mine.csv", 60))
     elsewhere = evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, **FILE)
-    assert {name: elsewhere[name] for name in FIGURES} == {name: result[name] for name in FIGURES}
+    assert score_in(elsewhere) == score_in(result)
     with pytest.raises(Refused, match="no model of this project"):
         evaluate(empty, quiet, model=str(tmp_path / "elsewhere"), on=file, save=True, **FILE)
     empty.close()
@@ -213,7 +234,7 @@ def test_what_is_saved_is_found_again_newest_first_and_leaves_the_model_whole(ju
     result = evaluate(judged, quiet, model=trained(judged), on="gold", save=True)
     other = evaluate(judged, quiet, on="gold", save=True)
     assert saved_evaluations(judged, trained(judged)) == [result]
-    assert {one["model"] for one in saved_evaluations(judged)} == {trained(judged), other["model"]}
+    assert {one.model for one in saved_evaluations(judged)} == {trained(judged), other.model}
     check_model(judged.models / trained(judged))
 
 
@@ -225,18 +246,18 @@ def test_files_of_one_name_are_kept_apart_and_one_called_audit_is_no_audit(judge
         shutil.copyfile(write_csv(tmp_path / "mine.csv", 12), file)
     for on in (*files, files[0]):
         evaluate(judged, quiet, model=model, on=str(on), save=True, **FILE)
-    assert [result["on"] for result in saved_evaluations(judged, model)] == ["test.csv", "test.csv"]
+    assert [result.on for result in saved_evaluations(judged, model)] == ["test.csv", "test.csv"]
     check_model(judged.models / model)
     (tmp_path / "audit").mkdir()
     (tmp_path / "audit" / "one.txt").write_text("The rain came.")
     result = evaluate(judged, quiet, model=model, on=str(tmp_path / "audit"), out=str(tmp_path / "out.jsonl"))
-    assert (result["on"], result["records"]) == ("file audit", 1)
+    assert (result.on, result.records) == ("file audit", 1)
 
 
 def test_a_model_is_named_by_the_end_of_its_id_here_too(judged: Project) -> None:
     model = trained(judged)
-    assert evaluate(judged, quiet, model=model[-6:], on="gold")["model"] == model
-    assert compare(judged, quiet, first="champion", second=model[-6:])["second"] == model
+    assert evaluate(judged, quiet, model=model[-6:], on="gold").model == model
+    assert compare(judged, quiet, first="champion", second=model[-6:]).second == model
     with pytest.raises(BadInput, match=r"no model 'nobody'.*A folder with a manifest.json"):
         evaluate(judged, quiet, model="nobody")
 
@@ -262,10 +283,12 @@ def test_what_training_held_out_is_judged_by_what_was_said_before_it_taught(judg
     info = {"held_out": [n for n, _ in rows], "label_names": {}}
     seal_model(folder, Making("setfit", "all-MiniLM-L6-v2", head.labels, False, info), head)
     result = evaluate(judged, quiet, model=str(folder), on="split")
-    assert (result["n"], result["accuracy"]["value"]) == (10, pytest.approx(0.9))
-    assert "nothing about the pool" in " ".join(result["notes"])
-    assert "more labelled records are needed" in " ".join(result["unsaid"])
-    assert "audit" not in " ".join(result["unsaid"])
+    assert result.accuracy is not None
+    assert result.n == 10
+    assert result.accuracy.value == pytest.approx(0.9)
+    assert "nothing about the pool" in " ".join(result.notes)
+    assert "more labelled records are needed" in " ".join(result.unsaid)
+    assert "audit" not in " ".join(result.unsaid)
 
 
 @pytest.mark.parametrize(
@@ -298,11 +321,12 @@ def test_two_models_are_compared_on_the_same_records(judged: Project, file: Path
     first = "baseline" if on == "file" else "champion"
     result = compare(judged, quiet, first=first, second=trained(judged), **options)
     alone = on_file[0] if on == "file" else evaluate(judged, quiet, model=trained(judged), on=on)
-    assert result["n"] == alone["n"]
-    assert result["accuracy"]["second"] == pytest.approx(alone["accuracy"]["value"])
-    assert sum(one["right"] == "first" for one in result["examples"]) == min(result["only_first"], 20)
-    assert {row["id"] for row in result["per_label"]} <= set(TOPICS)
-    assert any(result["verdict"] in line for line in compare_lines(result))
+    assert result.n == alone.n
+    assert alone.accuracy is not None
+    assert result.accuracy.second == pytest.approx(alone.accuracy.value)
+    assert sum(one.right == "first" for one in result.examples) == min(result.only_first, 20)
+    assert {row.id for row in result.per_label} <= set(TOPICS)
+    assert any(result.verdict in line for line in comparison_lines(result))
 
 
 def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_learnt(judged: Project) -> None:
@@ -315,42 +339,41 @@ def test_a_model_is_not_compared_with_itself_nor_on_what_the_other_may_have_lear
 def test_encoders_are_set_side_by_side_on_labelled_records(judged: Project) -> None:
     vectors = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float16)
     keep_vectors(judged, "noise", vectors)
-    result = compare(judged, quiet, first="champion", second="noise", encoders=True)
-    real, noise = result["rows"]
-    assert (real["dims"], noise["dims"]) == (384, 8)
+    result = compare_encoders(judged, quiet, names=["champion", "noise"])
+    real, noise = result.rows
+    assert (real.dims, noise.dims) == (384, 8)
     for measure in ("knn_accuracy", "purity", "silhouette"):
-        assert real[measure]["value"] > noise[measure]["value"] + 0.1
-    assert [row["per_label"] for row in real["few_label_accuracy"]] == [1, 4]
-    assert any("nearest neighbours" in line for line in compare_lines(result))
-    drawn = AppTest.from_function(encoders_page, kwargs={"told": result}).run()
+        assert getattr(real, measure).value > getattr(noise, measure).value + 0.1
+    assert [row.per_label for row in real.few_label_accuracy] == [1, 4]
+    assert any("nearest neighbours" in line for line in encoder_lines(result))
+    drawn = AppTest.from_function(encoders_page, kwargs={"result": result}).run()
     assert not drawn.exception
     assert len(drawn.dataframe[0].value) == 2 * (3 + 2)
-    assert "noise is worse than all-MiniLM-L6-v2" in result["verdict"]
-    assert (result["clusters"], real["difference"]) == (12, None)
-    assert noise["difference"]["knn_accuracy"]["high"] < 0
-    assert 1 / 3 <= result["chance"]["purity"] < 1
+    assert "noise is worse than all-MiniLM-L6-v2" in result.verdict
+    assert (result.clusters, real.difference) == (12, None)
+    assert noise.difference is not None
+    assert noise.difference.knn_accuracy.high < 0
+    assert 1 / 3 <= result.chance.purity < 1
     keep_vectors(judged, "other", np.random.default_rng(1).standard_normal((60, 8)).astype(np.float16))
-    three = compare(
-        judged, quiet, first="noise", second="other", others=["champion"], encoders=True, clusters=5, sample=20
-    )
-    assert ([row["encoder"] for row in three["rows"]][2], three["clusters"]) == ("all-MiniLM-L6-v2", 5)
-    assert three["records"] == 20
-    assert "other is not to be told from noise" in three["verdict"]
-    with pytest.raises(BadInput, match="Two models are compared"):
-        compare(judged, quiet, first="champion", second="baseline", others=["baseline"])
+    three = compare_encoders(judged, quiet, names=["noise", "other", "champion"], clusters=5, sample=20)
+    assert ([row.encoder for row in three.rows][2], three.clusters) == ("all-MiniLM-L6-v2", 5)
+    assert three.records == 20
+    assert "other is not to be told from noise" in three.verdict
     with pytest.raises(Refused, match="records for 100 clusters"):
-        compare(judged, quiet, first="champion", second="noise", encoders=True, clusters=100)
+        compare_encoders(judged, quiet, names=["champion", "noise"], clusters=100)
     with pytest.raises(BadInput, match=r"the same encoder, all-MiniLM"):  # a model's, named by the end of its id
-        compare(judged, quiet, first=trained(judged)[-6:], second="all-MiniLM-L6-v2", encoders=True)
+        compare_encoders(judged, quiet, names=[trained(judged)[-6:], "all-MiniLM-L6-v2"])
     with pytest.raises(BadInput, match="the same encoder"):
-        compare(judged, quiet, first="champion", second="all-MiniLM-L6-v2", encoders=True)
+        compare_encoders(judged, quiet, names=["champion", "all-MiniLM-L6-v2"])
 
 
-def encoders_page(told: dict[str, object]) -> None:
+def encoders_page(result: object) -> None:
     """A page with nothing else."""
     from app.pages.parts.evaluation_view import draw_encoders
+    from core.registry.evaluation_jobs import CompareEncodersResult
 
-    draw_encoders(told)
+    assert isinstance(result, CompareEncodersResult)
+    draw_encoders(result)
 
 
 def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
@@ -366,9 +389,9 @@ def keep_vectors(project: Project, encoder: str, vectors: np.ndarray) -> None:
 
 def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_file: OnFile) -> None:
     result, _ = on_file
-    assert label_bars(label_rows(evaluate(judged, quiet, on="gold"))) is None  # four of each label
-    assert any("macro F1" in line for line in evaluate_lines(result))
-    assert (chart := label_bars(label_rows(result))) is not None
+    assert label_bars(named_scores(evaluate(judged, quiet, on="gold"))) is None  # four of each label
+    assert any("macro F1" in str(line) for line in evaluation_lines(result))
+    assert (chart := label_bars(named_scores(result))) is not None
     assert len(chart.to_dict()["layer"]) == 2
     compared = compare(judged, quiet, first=trained(judged), second="champion")
     assert difference_chart(compared).to_dict()
@@ -385,12 +408,12 @@ def test_the_models_page_evaluates_and_compares_on_demand(judged: Project) -> No
     page.button(key="compare").click().run()
     background._OPEN.clear()
     assert not page.exception
-    assert [one["on"] for one in saved_evaluations(judged, trained(judged))] == ["gold"]
+    assert [one.on for one in saved_evaluations(judged, trained(judged))] == ["gold"]
     columns = [set(table.value.columns) for table in page.dataframe]
     for requested in (
         {"measure", "95 %"},
         {"label", "precision", "f1"},
-        {"truth", "said", "share"},
+        {"truth", "predicted", "share"},
         {"first", "second"},
     ):
         assert any(requested <= there for there in columns)

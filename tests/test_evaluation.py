@@ -7,10 +7,12 @@ from hypothesis import strategies as some
 
 from core.arrays import Bools
 from core.evaluation.audit import Weights, plain
-from core.evaluation.known_truth import ScoredRecords, confusion, evaluate, rank_of_truth, reliability, top_accuracy
+from core.evaluation.held_out import HeldOutPredictions
+from core.evaluation.known_truth import confusion, evaluate_predictions, rank_of_truth, reliability, top_accuracy
 from core.evaluation.scores import MANY, alike, score
 
 Probs = np.ndarray
+NAMES = {"a": "A", "b": "B", "c": "C"}
 ROWS = some.lists(some.tuples(some.integers(0, 3), some.lists(some.floats(0, 1), min_size=4, max_size=4)), min_size=1)
 
 
@@ -19,11 +21,19 @@ def one_hot(labels: list[int] | np.ndarray, count: int) -> Bools:
     return np.eye(count, dtype=np.bool_)[np.asarray(labels, np.int64)]
 
 
-def judged(truth: Bools, probs: Probs) -> ScoredRecords:
+def held_out(
+    truth: Bools, predicted: Bools, probs: Probs | None = None, weights: Weights | None = None
+) -> HeldOutPredictions:
+    """As certain as the probabilities are."""
+    certainty = None if probs is None else probs.max(axis=1).astype(np.float64)
+    return HeldOutPredictions(np.arange(len(truth)), truth, predicted, weights or plain(len(truth)), probs, certainty)
+
+
+def judged(truth: Bools, probs: Probs) -> HeldOutPredictions:
     """As a model with one label per record says."""
     probs = np.asarray(probs, np.float32)
     best = one_hot(probs.argmax(axis=1), probs.shape[1])
-    return ScoredRecords(truth, best, probs, probs.max(axis=1).astype(np.float64), plain(len(truth)))
+    return held_out(truth, best, probs)
 
 
 @settings(deadline=None, max_examples=40)
@@ -57,14 +67,14 @@ def test_a_label_that_the_model_does_not_know_is_never_among_its_guesses() -> No
 def test_of_several_true_labels_the_likeliest_counts_and_records_without_any_are_left_out() -> None:
     truth = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0]], np.bool_)
     probs = np.array([[0.2, 0.3, 0.9], [0.1, 0.1, 0.1], [0.5, 0.8, 0.6]], np.float32)
-    one = ScoredRecords(truth, probs >= 0.5, probs, None, plain(3))
+    one = held_out(truth, probs >= 0.5, probs)
     assert rank_of_truth(truth, probs).tolist()[::2] == [1, 3]
     assert [top.value for top in top_accuracy(one, 3)] == pytest.approx([0.5, 0.5, 1.0])
 
 
 def test_where_only_decisions_are_known_top_k_and_calibration_are_not_told() -> None:
     truth = one_hot([0, 1, 1], 2)
-    matches = evaluate(ScoredRecords(truth, truth, None, None, plain(3)))
+    matches = evaluate_predictions(held_out(truth, truth), "ab", NAMES)
     assert matches.top == ()
     assert matches.reliability is None
     assert matches.score.accuracy.value == 1
@@ -103,19 +113,24 @@ def test_a_model_that_is_too_sure_is_found_out() -> None:
 @given(some.lists(some.tuples(some.integers(0, 2), some.integers(0, 2)), min_size=1))
 def test_the_cells_of_a_confusion_add_up_to_the_records(pairs: list[tuple[int, int]]) -> None:
     truth, message = (one_hot(list(side), 3) for side in zip(*pairs, strict=True))
-    cells = confusion(ScoredRecords(truth, message, None, None, plain(len(pairs))))
+    cells = confusion(held_out(truth, message), "abc", NAMES)
     assert sum(cell.records for cell in cells) == len(pairs)
     assert sum(cell.share for cell in cells) == pytest.approx(1)
-    assert {(cell.truth, cell.predicted): cell.records for cell in cells} == {
-        pair: pairs.count(pair) for pair in set(pairs)
+    assert {(cell.truth_id, cell.predicted_id): cell.records for cell in cells} == {
+        ("abc"[true], "abc"[predicted]): pairs.count((true, predicted)) for true, predicted in set(pairs)
     }
 
 
 def test_a_missed_label_is_paired_with_what_was_said_instead_or_with_none() -> None:
     truth = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]], np.bool_)
     message = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]], np.bool_)
-    cells = confusion(ScoredRecords(truth, message, None, None, plain(3)))
-    assert {(cell.truth, cell.predicted) for cell in cells} == {(0, 0), (1, 2), (0, None), (None, None)}
+    cells = confusion(held_out(truth, message), "abc", NAMES)
+    assert {(cell.truth, cell.predicted) for cell in cells} == {
+        ("A", "A"),
+        ("B", "C"),
+        ("A", "none of them"),
+        ("none of them", "none of them"),
+    }
 
 
 def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
@@ -123,9 +138,9 @@ def test_records_that_stand_for_many_weigh_in_every_figure() -> None:
     weights = Weights(weight, np.zeros(12), np.ones(12, np.bool_), 6.0, 120, 0)
     truth, message = (one_hot(np.repeat(labels, 3).tolist(), 2) for labels in ([0, 1, 0, 1], [0, 0, 1, 0]))
     probs = np.where(message, 0.9, 0.1).astype(np.float32)
-    matches = evaluate(ScoredRecords(truth, message, probs, probs.max(axis=1).astype(np.float64), weights))
+    matches = evaluate_predictions(held_out(truth, message, probs, weights), "ab", NAMES)
     assert matches.score.accuracy.value == matches.top[0].value == pytest.approx(0.7)
-    assert {(cell.truth, cell.predicted): cell.share for cell in matches.confusion}[0, 0] == pytest.approx(0.7)
+    assert {(cell.truth, cell.predicted): cell.share for cell in matches.confusion}["A", "A"] == pytest.approx(0.7)
     assert matches.reliability is not None
     assert matches.reliability.error == pytest.approx(0.2)
 

@@ -7,10 +7,12 @@ from streamlit.testing.v1 import AppTest
 
 from app import background
 from app.charts.quality import learning_chart
-from app.cli.terminal import show
+from app.cli.status import status_lines
+from app.cli.terminal import present
 from app.rendering.model_rows import version_rows
 from core import loop, simulate
-from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_scores
+from core.evaluation.metrics import Estimate, LabelScore, Missing, Score
+from core.evaluation.reporting import TOO_FEW, shown, shown_label, shown_score
 from core.project import Project
 from core.registry.models import models
 from core.reports.card_text import as_markdown
@@ -40,8 +42,10 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
     matches = status(project)
-    assert matches["model"]["audit"]["n"] == 3
-    show("status", matches, as_json=False)
+    assert matches.model is not None
+    assert matches.model.metrics.audit is not None
+    assert matches.model.metrics.audit.n == 3
+    present(matches, status_lines, as_json=False)
     assert f"  audit (3 records): {WORDS}\n" in capsys.readouterr().out
     chart = learning_chart(learning_curve(project), "accuracy")
     assert chart is not None
@@ -54,11 +58,12 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
     rounds.segmented_control(key="stratum").set_value("audit").run()
     table = next(frame.value for frame in rounds.dataframe if "precision" in frame.value)
     assert set(table["recall"]) == {TOO_FEW}
-    [version] = version_rows(models(project, quiet)["models"])
+    [version] = version_rows(models(project, quiet).models)
     assert version["judged on"] == "12 gold"
     card = data_card(project)
-    assert card["model"]["scores"]["audit"]["accuracy"] is None
-    assert card["model"]["scores"]["gold"]["accuracy"] == matches["model"]["gold"]["accuracy"]
+    assert card["model"].scores["audit"].accuracy is None
+    assert matches.model.metrics.gold is not None
+    assert card["model"].scores["gold"].accuracy == matches.model.metrics.gold.accuracy
     assert "### On 3 audit records" in as_markdown(card)
     assert f"| {TOO_FEW} | {TOO_FEW} | {TOO_FEW} |" in as_markdown(card)
 
@@ -76,13 +81,14 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
     simulate.answer(project, {record: labels for record, labels in truth.items() if record != left}, queued)  # skips it
     loop.fit(project, quiet)
     matches = status(project)
-    assert matches["next"] == "All records were asked; 1 were skipped. Export the labels."
-    assert matches["warnings"] == []
-    show("status", matches, as_json=False)
+    assert matches.next == "All records were asked; 1 were skipped. Export the labels."
+    assert matches.warnings == ()
+    present(matches, status_lines, as_json=False)
     advice = ("more audit labels", "label on", "more labels")
-    for sentences in (matches["caveats"], data_card(project)["limits"], capsys.readouterr().out.splitlines()):
+    for sentences in (matches.caveats, data_card(project)["limits"], capsys.readouterr().out.splitlines()):
         assert not [sentence for sentence in sentences if any(words in sentence for words in advice)]
-    assert matches["model"]["forecast"] == prospects(project)["forecast"] == {"missing": NOTHING_LEFT}
+    assert matches.model is not None
+    assert matches.model.metrics.forecast == prospects(project).forecast == Missing(NOTHING_LEFT)
     assert "label on" not in texts(page_of("overview.py"))
     assert "label on" not in texts(page_of("rounds.py"))
 
@@ -93,9 +99,9 @@ def test_labelled_counts_what_people_said_and_gold_is_named_apart(
     project = office.project
     simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
     matches, counts, card = status(project), label_counts(project), data_card(project)
-    assert (matches["labelled"], matches["gold"]) == (10, 12)
-    assert sum(row["labelled"] for row in counts) == card["people"]["settled"] == 10
-    assert sum(row["gold"] for row in counts) == sum(row["gold"] for row in card["taxonomy"]["labels"]) == 12
+    assert (matches.labelled, matches.gold) == (10, 12)
+    assert sum(row.labelled for row in counts) == card["people"]["settled"] == 10
+    assert sum(row.gold for row in counts) == sum(row["gold"] for row in card["taxonomy"]["labels"]) == 12
     assert sum(row["records"] for row in card["taxonomy"]["labels"]) == 10
     overview = page_of("overview.py")
     assert {("Labelled", "10"), ("Gold", "12")} <= {(metric.label, metric.value) for metric in overview.metric}
@@ -103,13 +109,10 @@ def test_labelled_counts_what_people_said_and_gold_is_named_apart(
 
 
 def test_a_figure_needs_ten_records_and_a_label_five_of_its_own() -> None:
-    wide, good = {"value": 0.4, "low": 0.0, "high": 1.0}, {"value": 0.5, "low": 0.2, "high": 0.8}
+    wide, good = Estimate(0.4, 0.0, 1.0), Estimate(0.5, 0.2, 0.8)
     assert (shown(good, 9), shown(good, 10), shown(wide, 1000)) == (None, good, None)
-    assert shown_scores({"n": 12, "accuracy": good, "macro_f1": wide}) == {
-        "accuracy": good,
-        "macro_f1": None,
-        "micro_f1": None,
-    }
-    label = {"precision": good, "recall": good, "f1": good, "prevalence": good, "records": 4, "predicted": 9}
-    assert shown_label(label, 50) == {"records": 4, "precision": good, "recall": None, "f1": good, "prevalence": good}
-    assert set(shown_label(label, 9).values()) == {4, None}
+    score = shown_score(Score(12, good, wide, good))
+    assert (score.accuracy, score.macro_f1, score.micro_f1) == (good, None, good)
+    label = LabelScore(good, good, good, good, records=4, predicted=9)
+    assert shown_label(label, 50) == LabelScore(good, None, good, good, records=4, predicted=9)
+    assert shown_label(label, 9) == LabelScore(None, None, None, None, records=4, predicted=9)

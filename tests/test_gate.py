@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.cli.models_text import LINES
 from core import loop, simulate
 from core.data.encoding import encode
 from core.data.file_import import import_file
@@ -19,7 +18,7 @@ from core.project import Project
 from core.registry.activation import promote
 from core.registry.champions import find_model
 from core.registry.gate import gate
-from core.registry.held_out import read_said, read_truth
+from core.registry.held_out import read_predictions, read_truth
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
 
@@ -47,11 +46,12 @@ def one(encoded: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project) -> None:
     verdict = gate(guessing, model=enter(guessing, good_head(guessing)))
-    assert verdict["passes"]
-    assert (verdict["stratum"], verdict["n"], verdict["missing"]) == ("audit", 16, 0)
-    assert verdict["difference"]["low"] > 0
-    assert verdict["challenger_score"]["value"] > verdict["champion_score"]["value"]
-    assert "On 16 audit records" in verdict["sentence"]
+    assert verdict.passes
+    assert (verdict.stratum, verdict.n, verdict.missing) == ("audit", 16, 0)
+    assert verdict.difference is not None
+    assert verdict.difference.low > 0
+    assert verdict.strata[0].macro_f1.second > verdict.strata[0].macro_f1.first
+    assert "On 16 audit records" in verdict.sentence
 
 
 def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Project) -> None:
@@ -60,30 +60,33 @@ def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Proj
     assert gate(guessing, model=challenger) == first
     with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
         cursor.execute("update settled set labels = ['food'] where stratum in ('audit', 'gold')")
-    assert gate(guessing, model=challenger)["difference"] != first["difference"]
+    assert gate(guessing, model=challenger).difference != first.difference
 
 
 def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
     verdict = gate(guessing, model=enter(guessing, bad_head()))
-    assert not verdict["passes"]
-    assert verdict["difference"]["value"] == 0
-    assert verdict["sentence"].endswith("It is not better.")
-    assert verdict["missing"] is None
+    assert not verdict.passes
+    assert verdict.difference is not None
+    assert verdict.difference.value == 0
+    assert verdict.sentence.endswith("It is not better.")
+    assert verdict.missing is None
 
 
 def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_would_tell(guessing: Project) -> None:
     challenger = enter(guessing, bad_head())
     with guessing.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)
-    message = read_said(guessing, challenger, truth).labels.astype(np.float32)
+    message = read_predictions(guessing, challenger, truth).labels.astype(np.float32)
     wrong = np.flatnonzero(truth.audit & (message != truth.labels).any(axis=1))[0]
     message[wrong] = truth.labels[wrong]
     write_held_out(guessing.models / challenger, truth.rows, message)
     verdict = gate(guessing, model=challenger)
-    assert verdict["difference"]["value"] > 0 > verdict["difference"]["low"]
-    assert not verdict["passes"]
-    assert verdict["missing"] > 0
-    assert f"About {verdict['missing']:,} more audit records would tell." in verdict["sentence"]
+    assert verdict.difference is not None
+    assert verdict.difference.value > 0 > verdict.difference.low
+    assert not verdict.passes
+    assert verdict.missing is not None
+    assert verdict.missing > 0
+    assert f"About {verdict.missing:,} more audit records would tell." in verdict.sentence
 
 
 def test_a_worse_challenger_is_refused_with_the_figures_and_the_refusal_is_kept(two: Project) -> None:
@@ -99,7 +102,7 @@ def test_who_overrules_the_gate_says_why_and_it_is_logged(two: Project) -> None:
     with pytest.raises(BadInput, match="say why"):
         promote(two, quiet, model=model, force=True, reason="  ")
     result = promote(two, quiet, model=model, force=True, reason="The customer wants it.", who="ana")
-    assert "The gate was overruled: The customer wants it." in result["sentence"]
+    assert "The gate was overruled: The customer wants it." in result.sentence
     assert active_model(two) == model
     row = two.store.query("select user, how, reason, evidence->>'passes' from champions where model = ?", [model])
     assert row == [("ana", "promoted", "The customer wants it.", "false")]
@@ -115,36 +118,37 @@ def test_a_champion_whose_files_are_gone_can_be_replaced_by_force_alone(two: Pro
         promote(two, quiet, model=model, force=True, reason="\u200b")  # a space of no width is no reason
     result = promote(two, quiet, model=model, force=True, reason="Its files are gone.")
     assert active_model(two) == model
-    assert "cannot be compared" in "".join(LINES["promote"](result))
+    assert result.gate is not None
+    assert "cannot be compared" in result.gate.sentence
 
 
 def test_without_a_champion_there_is_nothing_to_beat(project: Project) -> None:
     model = enter(project, bad_head())
     assert active_model(project) is None
-    assert gate(project, model=model)["passes"]
+    assert gate(project, model=model).passes
     promote(project, quiet, model=model)
     assert active_model(project) == model
 
 
 def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothing_does(one: Project) -> None:
     verdict = gate(one, model=enter(one, bad_head()))
-    assert (verdict["passes"], verdict["stratum"], verdict["missing"]) == (False, None, 3)
-    assert "3 more are needed" in verdict["sentence"]
+    assert (verdict.passes, verdict.stratum, verdict.missing) == (False, None, 3)
+    assert "3 more are needed" in verdict.sentence
     with one.store.transaction() as cursor:  # four more known answers
         cursor.execute("update settled set stratum = 'gold' where n in (select n from settled where stratum = 'chosen'"
                        " order by n limit 4)")  # fmt: skip
     verdict = gate(one, model=enter(one, bad_head()))
-    assert (verdict["stratum"], verdict["n"]) == ("gold", 16)
+    assert (verdict.stratum, verdict.n) == ("gold", 16)
 
 
 def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
     champion = active_model(two) or ""
     with two.store.reading() as cursor:
         truth = read_truth(cursor, LABELS)
-    before = read_said(two, champion, truth)
+    before = read_predictions(two, champion, truth)
     assert before.rows.tolist() == truth.rows.tolist()
     (two.models / champion / "verdicts.safetensors").unlink()
-    assert read_said(two, champion, truth).rows.tolist() == truth.rows[~truth.audit].tolist()
+    assert read_predictions(two, champion, truth).rows.tolist() == truth.rows[~truth.audit].tolist()
 
 
 def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Project) -> None:
@@ -152,8 +156,8 @@ def test_audit_records_answered_after_both_were_made_judge_both_directly(two: Pr
     queued = loop.next_batch(two, quiet, size=8, spare=0).queued
     simulate.answer(two, answers(), queued)
     verdict = gate(two, model=model)
-    assert verdict["n"] > 16
-    assert verdict["unjudged"] == 0
+    assert verdict.n > 16
+    assert verdict.unjudged == 0
 
 
 def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judge(two: Project, tmp_path: Path) -> None:
@@ -169,7 +173,7 @@ def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judg
         truth = read_truth(cursor, LABELS)
     twin, fresh = sorted(set(truth.rows[~truth.audit].tolist()))[-2:]
     assert twin > n
-    rows = read_said(two, model, truth).rows
+    rows = read_predictions(two, model, truth).rows
     assert (twin in rows, fresh in rows) == (False, True)
 
 

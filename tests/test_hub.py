@@ -14,6 +14,7 @@ from core.errors import BadInput, Refused
 from core.project import Project, open_project
 from core.registry.hub_push import check_repo, push
 from core.registry.model_export import export_model
+from core.registry.push_job import PushResult
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet, write_csv
 from tests.hub_stub import READER, WRITER, Hub
@@ -38,7 +39,7 @@ def ready(tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Iterator
     project.close()
 
 
-def send(project: Project, token: str = WRITER, **options: Any) -> dict[str, Any]:
+def send(project: Project, token: str = WRITER, **options: Any) -> PushResult:
     """Pushes the champion."""
     return push(project, quiet, **{"repo": REPO, "token": token, **options})
 
@@ -47,9 +48,9 @@ def test_a_pushed_model_is_what_an_export_is_and_private(ready: Project, hub: Hu
     result = send(ready)
     there = hub.repositories["models", REPO]
     assert there.private
-    assert result["private"]
-    assert (result["model"], result["repo"], result["commit"]) == (MODEL, REPO, there.sha)
-    assert result["url"] == f"{hub.url}/{REPO}"
+    assert result.private
+    assert (result.model, result.repo, result.commit) == (MODEL, REPO, there.sha)
+    assert result.url == f"{hub.url}/{REPO}"
     export_model(ready, quiet, out=str(tmp_path / "out"))
     exported = {p.relative_to(tmp_path / "out").as_posix(): p for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert there.files.keys() == exported.keys()
@@ -78,7 +79,7 @@ def test_a_repository_that_is_public_or_holds_something_else_is_left_alone(ready
     with pytest.raises(Refused, match="something else"):
         send(ready, repo="me/other")
     assert len(public.commits) == len(foreign.commits) == 1
-    assert not send(ready, private=False)["private"]
+    assert not send(ready, private=False).private
 
 
 def test_labels_become_a_dataset_with_the_data_card_and_without_names(ready: Project, hub: Hub, tmp_path: Path) -> None:
@@ -86,7 +87,8 @@ def test_labels_become_a_dataset_with_the_data_card_and_without_names(ready: Pro
     result = send(ready, labels=True)
     there = hub.repositories["datasets", f"{REPO}-labels"]
     assert there.private
-    assert result["dataset"]["commit"] == there.sha
+    assert result.dataset is not None
+    assert result.dataset.commit == there.sha
     assert there.files.keys() == {"README.md", "card.json", "labels.parquet"}
     card = there.files["README.md"].decode()
     assert "# Data card" in card
@@ -165,7 +167,7 @@ def test_without_a_token_or_with_a_mangled_one_nothing_begins(
         send(ready, token="hf_secret\nhf_more")
     assert "secret" not in str(refused.value)
     monkeypatch.setenv("HF_TOKEN", f" {WRITER}\n")
-    assert send(ready, token="")["repo"] == REPO
+    assert send(ready, token="").repo == REPO
 
 
 @pytest.mark.parametrize(

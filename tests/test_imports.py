@@ -283,7 +283,7 @@ def test_a_split_is_known_in_any_case_and_an_unknown_word_is_named(empty: Projec
     result = bring(empty, "a.jsonl", rows, "id", "text", "label", "split")
     assert result.report.splits == {"validation": 4, "test": 2, "train": 1, "holdout": 1}
     assert any("no split is called holdout 1" in line for line in import_lines(result))
-    assert status(empty)["gold"] == 2
+    assert status(empty).gold == 2
 
 
 def test_a_known_record_that_comes_as_test_is_gold_teaches_no_more_and_is_not_asked(project: Project) -> None:
@@ -319,7 +319,7 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None
     project.desk.exchange(ANN, QueueRequest(events=(Event("e", mine.id, "submit", ("food",)),), have=(mine.id,)))
-    assert status(project)["gold"] == 1
+    assert status(project).gold == 1
     assert project.store.one("select count(*) from settled where stratum = 'gold'") == 1
     project.close()
 
@@ -330,5 +330,5 @@ def test_test_records_are_asked_also_where_nothing_else_is_left(tmp_path: Path) 
     bring(project, "a.jsonl", rows, "id", "text", "label", "split")
     assert loop.next_batch(project, quiet, size=5).queued == 5
     assert loop.next_batch(project, quiet, size=50).queued == 7
-    assert status(project)["queued"] == 12
+    assert status(project).queued == 12
     project.close()

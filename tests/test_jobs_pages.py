@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,12 @@ from app.rendering.job_rows import STATES, figures_of, how_far, run_rows
 from app.rendering.model_rows import score_rows, version_rows, what_promoting_does
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
+from core.evaluation.metrics import Estimate, Metrics, Score
 from core.jobs.bundle import Handle, Resources, Sight
 from core.jobs.states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
+from core.registry.models import ModelEntry
 from core.training.entries import listing
 from core.training.train import train
 from core.training.trainers import TRAINERS
@@ -84,7 +87,7 @@ def test_a_run_without_figures_has_no_curve_and_one_with_a_single_figure_has() -
 
 
 def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_records_first() -> None:
-    held_out = [{"held_out": score(value, 0.1, 0.9, 20)} for value in (0.5, 0.8)]
+    held_out = [asdict(Metrics(held_out=score(value, 0.1, 0.9, 20))) for value in (0.5, 0.8)]
     runs = [{**JOB, "values": {"epochs": 4, "base": "x"}, "metrics": held_out[0]}]
     runs.append({**JOB, "values": {"epochs": 2, "base": "x"}, "metrics": held_out[1]})
     rows = run_rows(runs)
@@ -267,41 +270,51 @@ def test_a_note_that_is_markup_is_kept_and_not_followed(challenged: background.P
     assert "](" not in text_of(page)
 
 
-def score(value: float, low: float, high: float, n: int) -> dict[str, Any]:
-    return {"n": n, "macro_f1": {"value": value, "low": low, "high": high}}
+def score(value: float, low: float, high: float, n: int) -> Score:
+    estimate = Estimate(value, low, high)
+    return Score(n, estimate, estimate, estimate)
 
 
-MODEL: dict[str, Any] = {
-    "id": "m2",
-    "made_at": "2026-11-21T10:11:12Z",
-    "trainer": "setfit",
-    "encoder": "model:m2",
-    "labels": 40,
-    "state": "challenger",
-    "notes": None,
-    "metrics": {"audit": score(0.7, 0.6, 0.8, 40), "gold": score(0.9, 0.0, 1.0, 3)},
-}
+MODEL = ModelEntry(
+    id="m2",
+    made_at="2026-11-21T10:11:12Z",
+    removed_at=None,
+    trainer="setfit",
+    encoder="model:m2",
+    labels=40,
+    taxonomy=1,
+    seed=0,
+    parent=None,
+    responses=None,
+    round=1,
+    notes=None,
+    seconds=1.0,
+    job="m2",
+    metrics=Metrics(audit=score(0.7, 0.6, 0.8, 40), gold=score(0.9, 0.0, 1.0, 3)),
+    state="challenger",
+    gate=None,
+    files=True,
+)
 
 
 def test_a_version_is_told_by_the_same_records_as_its_job() -> None:
     [row] = version_rows([MODEL])
-    accuracy = {"accuracy": MODEL["metrics"]["audit"]["macro_f1"]}
-    [result, _] = figures_of({**MODEL["metrics"], "audit": {**MODEL["metrics"]["audit"], **accuracy}})
+    [result, _] = figures_of(MODEL.metrics)
     assert result[0] == "Macro F1 on 40 audit records"
     assert row["encoder"] == "its own"
     assert (row["judged on"], row["macro F1"], row["from"], row["to"]) == ("40 audit", 0.7, 0.6, 0.8)
 
 
 def test_a_score_that_could_be_anything_is_no_figure() -> None:
-    [row] = version_rows([{**MODEL, "metrics": {"gold": score(0.9, 0.0, 1.0, 3)}}])
+    [row] = version_rows([replace(MODEL, metrics=Metrics(gold=score(0.9, 0.0, 1.0, 3)))])
     assert row["macro F1"] is None
     assert score_rows([row]) == []
 
 
 def test_a_model_with_vectors_of_its_own_says_that_all_records_are_encoded_again() -> None:
-    other = {**MODEL, "id": "m1", "encoder": "all-MiniLM-L6-v2"}
+    other = replace(MODEL, id="m1", encoder="all-MiniLM-L6-v2")
     assert "encoded again" in what_promoting_does(MODEL, other)
-    assert "encoded again" not in what_promoting_does({**other, "id": "m3"}, other)
+    assert "encoded again" not in what_promoting_does(replace(other, id="m3"), other)
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1))
@@ -312,4 +325,4 @@ def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, bel
 
 
 def test_the_picture_of_the_gate_can_be_drawn() -> None:
-    assert json.dumps(gate_chart({"value": 0.02, "low": -0.01, "high": 0.05}).to_dict(), allow_nan=False)
+    assert json.dumps(gate_chart(Estimate(0.02, -0.01, 0.05)).to_dict(), allow_nan=False)

@@ -17,7 +17,6 @@ from core.config.settings import Settings
 from core.config.taxonomy import make_taxonomy
 from core.labelling.queue import LabelQueue
 from core.store.database import Store
-from core.typed_json import to_json
 
 SECRET = b"a secret of this project"
 
@@ -106,7 +105,7 @@ def test_half_a_character_and_a_clock_gone_wild_do_no_harm(client: TestClient, p
 def test_the_setup_comes_only_when_the_card_has_another(client: TestClient, project: Opened) -> None:
     setup = ask(client)["setup"]
     assert [label["name"] for label in setup["labels"]] == ["spam", "ham"]
-    assert setup == to_json(card_setup(project.settings()))
+    assert setup == card_setup(project.settings())
     assert ask(client, setup=setup["key"])["setup"] is None
 
 

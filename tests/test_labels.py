@@ -17,7 +17,8 @@ from core.labelling.queue import QueueRequest
 from core.labelling.responses import Event
 from core.project import Project, open_project
 from core.reports.export import write_export
-from core.reports.overview import label_counts, people, status
+from core.reports.overview import label_counts, status
+from core.reports.own_figures import own_figures
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
@@ -129,7 +130,7 @@ def test_labels_edited_by_hand_are_a_new_version_and_settle_again(project: Proje
     path.write_text(text)  # as from a backup: version 1 again, but it was followed by another
     again = reopened(opened)
     assert again.settings().taxonomy.version == 3
-    assert status(again)["labelled"] == 12
+    assert status(again).labelled == 12
     assert versions(reopened(again)) == [1, 2, 3]
 
 
@@ -176,7 +177,7 @@ def test_a_retired_label_is_suggested_nowhere(project: Project, tmp_path: Path, 
     change_settings(project, retire_label="food")
     assert {row["label"] for row in exported(project, tmp_path, "suggestions")} == {"weather", "music"}
     assert {row["suggestion"] for row in exported(project, tmp_path, "all")} == {"weather", "music", None}
-    assert "food" not in {row["label"] for row in label_counts(project)}
+    assert "food" not in {row.label for row in label_counts(project)}
 
 
 def test_what_nobody_can_answer_is_not_in_the_queue(project: Project) -> None:
@@ -187,22 +188,22 @@ def test_what_nobody_can_answer_is_not_in_the_queue(project: Project) -> None:
     ]
     answer(project, ANN, tied, label="food")
     answer(project, BOB, tied, label="music")
-    assert (status(project)["queued"], status(project)["tied"]) == (1, 1)
+    assert (status(project).queued, status(project).tied) == (1, 1)
     answer(project, ANN, skipped, "skip")
     figures = status(project)
-    assert (figures["queued"], figures["skipped"], figures["tied"]) == (0, 1, 1)
-    assert figures["next"].startswith("The batch is done")
+    assert (figures.queued, figures.skipped, figures.tied) == (0, 1, 1)
+    assert figures.next.startswith("The batch is done")
 
 
 def test_everything_is_never_said_of_less(project: Project, truth: Truth) -> None:
     simulate.play(project, truth, simulate.Budget(1, 48, "random"), quiet)
-    assert status(project)["next"] == "Everything is labelled: export it."
+    assert status(project).next == "Everything is labelled: export it."
     record = project.store.one("select id from queue join records using (n)")
     eid = project.store.one("select event_id from responses join records using (n) where id = ?", [record])
     oracle = Holder("oracle", "tab")
     answer(project, oracle, record, "undo", eid)
     answer(project, oracle, record, "flag")
-    assert status(project)["next"].startswith("All records were asked; 1 were flagged.")
+    assert status(project).next.startswith("All records were asked; 1 were flagged.")
 
 
 def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> None:
@@ -211,9 +212,9 @@ def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> N
     retained = answer(project, ANN, "r1")
     answer(project, BOB, "r1", "undo", retained)  # of another person: takes nothing back
     answer(project, ANN, "r2", "undo", retained)  # about another record: neither
-    counted = {who["annotator"]: (who["labels"], who["skipped"], who["flagged"]) for who in people(project)}
-    assert (counted["ann"], counted["bob"]) == ((1, 0, 0), (0, 0, 0))
-    assert status(project)["skipped"] == 0
+    counted = [own_figures(project, name) for name in ("ann", "bob")]
+    assert [(one["labelled"], one["skipped"], one["flagged"]) for one in counted] == [(1, 0, 0), (0, 0, 0)]
+    assert status(project).skipped == 0
 
 
 def test_a_joint_probability_is_never_shown_as_a_labels(project: Project) -> None:

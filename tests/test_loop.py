@@ -24,17 +24,18 @@ def test_a_person_who_answers_truly_gets_a_model_that_is_judged_on_gold_and_audi
     project: Project, truth: Truth
 ) -> None:
     loop.next_batch(project, quiet, size=12, seed=3)
-    assert status(project)["queued"] == 12
+    assert status(project).queued == 12
     simulate.answer(project, truth, 12)
     result = loop.play_round(project, quiet, size=6)
     figures = status(project)
-    assert figures["labelled"] == 12
-    assert figures["queued"] == 6
-    assert figures["round"] == 2
+    assert figures.labelled == 12
+    assert figures.queued == 6
+    assert figures.round == 2
     assert result.metrics
-    assert result.metrics["gold"]["n"] == 12
-    assert result.metrics["gold"]["accuracy"]["value"] > 0.6
-    assert result.metrics["gold"]["accuracy"]["low"] < result.metrics["gold"]["accuracy"]["value"]
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12
+    assert result.metrics.gold.accuracy.value > 0.6
+    assert result.metrics.gold.accuracy.low < result.metrics.gold.accuracy.value
 
 
 def test_a_batch_can_be_replayed_from_its_seed(project: Project, truth: Truth) -> None:
@@ -68,9 +69,10 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     loop.next_batch(project, quiet, size=12)
     simulate.answer(project, truth, 12)
     result = loop.play_round(project, quiet, size=12)
-    audits = status(project)["audit"]
+    audits = status(project).audit
     assert result.metrics
-    assert audits == result.metrics["audit"]["n"] == 6
+    assert result.metrics.audit
+    assert audits == result.metrics.audit.n == 6
     assert result.labels == 12
     judged = project.store.query(
         "select stratum, count(*), sum(weight) from held_out_predictions group by 1 order by 1"
@@ -120,7 +122,7 @@ def test_retiring_a_label_keeps_responses_and_asks_its_records_again(project: Pr
     again = project.desk.exchange(Holder("oracle", "replay"), QueueRequest(want=3)).cards
     assert {truth[card.id] for card in again} == {("food",)}
     change_settings(project, add_label="food")
-    assert status(project)["labelled"] == 12
+    assert status(project).labelled == 12
     assert project.store.one("select count(*) from taxonomies") >= 3
 
 
@@ -152,7 +154,7 @@ def test_a_known_id_with_another_text_imports_nothing(project: Project, tmp_path
     file.write_text("id,text\nnew1,something new\nr3,another text for an old id\n")
     with pytest.raises(BadInput, match=r"more\.csv, row 2.*'r3'"):
         import_file(project, quiet, file=str(file), text=["text"], id="id")
-    assert status(project)["records"] == 60
+    assert status(project).records == 60
 
 
 def test_unknown_labels_in_a_file_are_refused_unless_asked_for(project: Project, tmp_path: Path) -> None:
@@ -160,10 +162,10 @@ def test_unknown_labels_in_a_file_are_refused_unless_asked_for(project: Project,
     file.write_text("text,label\nthe bus was late,traffic\n")
     with pytest.raises(BadInput, match="traffic"):
         import_file(project, quiet, file=str(file), text=["text"], label="label")
-    assert status(project)["records"] == 60
+    assert status(project).records == 60
     import_file(project, quiet, file=str(file), text=["text"], label="label", add_labels=True)
-    assert "traffic" in status(project)["labels"]
-    assert status(project)["labelled"] == 1
+    assert "traffic" in status(project).labels
+    assert status(project).labelled == 1
 
 
 def test_labels_in_a_file_are_responses_of_an_annotator_named_after_it(project: Project, tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_only_what_is_new_is_encoded(project: Project, tmp_path: Path) -> None:
 def test_the_last_records_of_a_pool_can_be_asked_and_then_there_are_none(project: Project, truth: Truth) -> None:
     points = simulate.play(project, truth, simulate.Budget(10, 20, "margin_kmeans"), quiet)
     assert points[-1].labels == 48
-    assert status(project)["next"].startswith("Everything is labelled")
+    assert status(project).next.startswith("Everything is labelled")
     with pytest.raises(Refused, match="labelled or queued already"):
         loop.next_batch(project, quiet)
 
@@ -218,7 +220,8 @@ def test_several_labels_at_once_are_learnt_and_suggested(tmp_path: Path) -> None
     import_file(opened, quiet, file=str(tmp_path / "multi.csv"), text=["text"], label="label", split="split")
     result = loop.play_round(opened, quiet, size=10)
     assert result.metrics
-    assert result.metrics["gold"]["micro_f1"]["value"] > 0.5
+    assert result.metrics.gold
+    assert result.metrics.gold.micro_f1.value > 0.5
     both = opened.store.one("select count(*) from suggestions where len(labels) = 2")
     none = opened.store.one("select count(*) from suggestions where label is null and len(labels) = 0")
     assert both > 0

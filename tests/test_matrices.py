@@ -1,6 +1,6 @@
-"""What the Rounds page draws: cells that add up, bins that say when a model is too sure, old metrics still read."""
+"""What the Rounds page draws: cells that add up, bins that say when a model is too sure, labels with their figures."""
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import simulate
+from core.evaluation.metrics import Estimate, LabelScore, Metrics, Score
 from core.evaluation.reporting import TOO_FEW
 from core.project import Project
 from core.reports.errors import (
@@ -46,7 +47,7 @@ def judge(project: Project, verdicts: list[Verdict], probabilities: list[float] 
 def cells(project: Project, stratum: str) -> dict[tuple[str | None, str | None], tuple[int, float]]:
     """(true id, said id) to records and share."""
     matches = confusion(project, stratum)
-    return {(cell["truth_id"], cell["said_id"]): (cell["records"], round(cell["share"], 9)) for cell in matches}
+    return {(cell.truth_id, cell.predicted_id): (cell.records, round(cell.share, 9)) for cell in matches}
 
 
 def test_a_cell_counts_the_drawn_records_and_weighs_all_that_were_asked(project: Project) -> None:
@@ -70,9 +71,9 @@ def test_with_one_label_each_the_cells_hold_every_record_once(project: Project, 
     for stratum in ("audit", "gold"):
         matches = confusion(project, stratum)
         mine = [one for one in verdicts if one[0] == stratum]
-        assert sum(cell["records"] for cell in matches) == len(mine)
+        assert sum(cell.records for cell in matches) == len(mine)
         if matches:
-            assert sum(cell["share"] for cell in matches) == pytest.approx(1)
+            assert sum(cell.share for cell in matches) == pytest.approx(1)
 
 
 def test_where_several_labels_hold_a_missed_one_is_paired_with_a_wrong_one_or_none(project: Project) -> None:
@@ -107,23 +108,28 @@ def test_the_picture_keeps_to_its_size_and_shows_the_worst_confusion(
     assert len(label_order(project.settings().taxonomy, shown)) <= most
     worst = confused(matches)[:1]
     assert all(
-        pair in [(cell["truth"], cell["said"]) for cell in shown] for pair in [(w["truth"], w["said"]) for w in worst]
+        pair in [(cell.pair.truth, cell.pair.predicted) for cell in shown]
+        for pair in [(one.truth, one.predicted) for one in worst]
     )
-    assert all(0 < cell["of_truth"] <= 1 for cell in shown)
+    assert all(0 < cell.of_truth <= 1 for cell in shown)
 
 
 def test_the_matrix_of_a_round_has_the_accuracy_that_was_measured(
     project: Project, truth: dict[str, tuple[str, ...]]
 ) -> None:
     simulate.play(project, truth, simulate.Budget(2, 12, "random"), quiet)
-    model = newest_model(project) or {}
-    assert scored_strata(model) == ["gold", "audit"]
+    model = newest_model(project)
+    assert model is not None
+    assert scored_strata(model.metrics) == ["gold", "audit"]
     for stratum in ("gold", "audit"):
         right = sum(share for (true, message), (_, share) in cells(project, stratum).items() if true == message)
-        assert right == pytest.approx(model[stratum]["accuracy"]["value"])
-    table = label_table(label_scores(model, "gold", project.settings().taxonomy))
+        score = model.metrics.on(stratum)
+        assert score is not None
+        assert right == pytest.approx(score.accuracy.value)
+    scores = label_scores(model.metrics, "gold", project.settings().taxonomy)
+    table = label_table(scores)
     assert [row["label"] for row in table] == list(TOPICS)
-    assert sum(row["records"] for row in table) == 12
+    assert sum(row.score.records for row in scores) == 12
 
 
 @pytest.mark.parametrize(("right", "message"), [(0.7, False), (0.3, True)])
@@ -136,8 +142,8 @@ def test_calibration_says_more_than_chance_only_of_a_model_that_is_too_sure(
     matches = calibration(project, "gold")
     assert matches is not None
     assert ("by more than chance" in calibration_sentence(matches, "gold")) is message
-    assert sum(one["records"] for one in matches["bins"]) == 200
-    assert all(one["low"] <= one["right"] <= one["high"] for one in matches["bins"])
+    assert sum(one.records for one in matches.bins) == 200
+    assert all(one.low <= one.right <= one.high for one in matches.bins)
     assert calibration(project, "audit") is None
 
 
@@ -148,18 +154,15 @@ def test_a_bin_of_unequal_weights_is_less_certain(project: Project) -> None:
         judge(project, verdicts)
         matches = calibration(project, "audit")
         assert matches is not None
-        spans.append(1 - matches["bins"][0]["low"])
+        spans.append(1 - matches.bins[0].low)
     assert spans[0] < spans[1]
 
 
-def test_scores_are_read_in_the_shape_of_today_and_in_the_first_one(project: Project) -> None:
-    estimate = {"value": 0.5, "low": 0.25, "high": 0.75}
-    today: dict[str, Any] = {"precision": estimate, "recall": None, "f1": None, "prevalence": estimate, "records": 6}
+def test_a_label_is_told_as_far_as_its_records_say(project: Project) -> None:
+    estimate = Estimate(0.5, 0.25, 0.75)
     taxonomy = project.settings().taxonomy
-    [new] = label_table(label_scores({"audit": {"n": 90, "per_label": {"food": today}}}, "audit", taxonomy))
-    assert (new["precision"], new["recall"], new["records"]) == ("50.0% (25.0 to 75.0)", TOO_FEW, 6)
-    [old] = label_table(
-        label_scores({"audit": {"n": 90, "per_label": {"food": [0.5, 1.0, 2 / 3, 6]}}}, "audit", taxonomy)
-    )
-    assert old == {"label": "food", "records": 6, "precision": "50.0%", "recall": "100.0%", "f1": "66.7%"}
-    assert label_scores({"audit": {"n": 0}}, "audit", taxonomy) == []
+    label = LabelScore(estimate, None, None, estimate, records=6, predicted=6)
+    score = Score(90, estimate, estimate, estimate, per_label={"food": label})
+    [row] = label_table(label_scores(Metrics(audit=score), "audit", taxonomy))
+    assert (row["precision"], row["recall"], row["records"]) == ("50.0% (25.0 to 75.0)", TOO_FEW, 6)
+    assert label_scores(Metrics(audit=replace(score, n=0)), "audit", taxonomy) == []

@@ -7,12 +7,14 @@ import pytest
 from safetensors.numpy import save_file
 
 from core.evaluation.audit import History, weigh
+from core.evaluation.held_out import HeldOutPredictions
 from core.ids import ModelId
 from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
 from core.rounds.round_job import PastModel
-from gpu_jobs.work.measure import MOST_JUDGED, AnsweredRecords, rescore_past_models, save_out_of_fold, subsample
+from gpu_jobs.work.held_out import MOST_JUDGED, save_out_of_fold, subsample
+from gpu_jobs.work.measure import rescore_past_models
 
 
 def history(asked: int, audits: int, records: int = 20_000) -> History:
@@ -51,16 +53,22 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
     weights = np.array([[1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
     head = Head(weights, np.zeros(2, np.float32), 1.0, ("no", "yes"), False)
     save_head(tmp_path / "m1", head, {})
-    query = AnsweredRecords(np.arange(4), truth, truth, truth.astype(np.float32), np.full(4, 3), weigh(history(4, 4)))
-    learnt = AnsweredRecords(
-        query.rows[:2], truth[:2], ~truth[:2], query.probs[:2], np.array([1, 0]), weigh(history(2, 2))
+    query = HeldOutPredictions(np.arange(4), truth, truth, weigh(history(4, 4)))
+    learnt = HeldOutPredictions(
+        rows=query.rows[:2],
+        truth=truth[:2],
+        predicted=~truth[:2],
+        weights=weigh(history(2, 2)),
+        certainty=np.ones(2),
+        likeliest=np.array([1, 0]),
+        learnt=np.array([1, 0]),
     )
     save_out_of_fold(tmp_path / "m1", learnt)
     models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 2, 1)]
     judged = rescore_past_models(models, query, vectors, ("no", "yes"))
     assert (judged.predicted[0] == truth).all(axis=1).tolist() == [False, False, True, True]
-    assert judged.labels[0].tolist() == [1, 0, 2, 2]
-    assert len(rescore_past_models(models, query, vectors, ("no", "maybe")).entries) == 0
+    assert judged.learnt[0].tolist() == [1, 0, 2, 2]
+    assert len(rescore_past_models(models, query, vectors, ("no", "maybe")).models) == 0
 
 
 def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp_path: Path) -> None:
@@ -69,11 +77,7 @@ def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp
         tmp_path / "m1", Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 1.0, ("no", "yes"), False), {}
     )
     save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
-    query = AnsweredRecords(
-        np.arange(2), truth, truth, truth.astype(np.float32), np.ones(2, np.int64), weigh(history(2, 2))
-    )
+    query = HeldOutPredictions(np.arange(2), truth, truth, weigh(history(2, 2)))
     models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 10, 1)]
-    assert rescore_past_models(models, query, np.eye(2, dtype=np.float32), ("no", "yes")).labels[0].tolist() == [
-        9.6,
-        9.6,
-    ]
+    rescored = rescore_past_models(models, query, np.eye(2, dtype=np.float32), ("no", "yes"))
+    assert rescored.learnt[0].tolist() == [9.6, 9.6]

@@ -29,7 +29,7 @@ ERRORS = [
     (modal.exception.ImageBuildError("uv failed", "im-1"), Refused, "image"),
     (modal.exception.ResourceExhaustedError("budget"), Refused, "limit of your Modal workspace"),
     (modal.exception.PermissionDeniedError("no"), BadInput, "owner of the workspace"),
-    (modal.exception.VersionError("old"), BadInput, "pip install"),
+    (modal.exception.VersionError("old"), BadInput, "Upgrade Rondo"),
     (modal.exception.InvalidError("gpu"), BadInput, "GPU"),
     (OSError("Network is unreachable"), NoAnswer, "online"),
 ]

@@ -13,7 +13,7 @@ import pytest
 
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
-from core.models.heads.head import predict
+from core.models.heads.head import decide, predict
 from core.project import Project, open_project
 from core.registry.model_export import export_model
 from gpu_jobs.runners.local import InProcessRunner
@@ -56,13 +56,47 @@ def test_the_code_in_the_readme_says_what_rondo_says(
     assert np.allclose(message[1], predict(heads[1], load_feature_encoder(classifier, 1).encode(TEXTS)), atol=0.02)
 
 
+@pytest.mark.parametrize("multi", [False, True])
+def test_setfit_loads_its_export_and_predicts_what_rondo_predicts(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, multi: bool
+) -> None:
+    from setfit import SetFitModel
+
+    from core.models.encoders.torch_encoder import load_sentence_transformer
+
+    encoder, one = make_encoder(tmp_path / "e"), head(multi=multi)
+    put_to_use(project, encoder, one)
+    result = export_model(project, quiet, out=str(tmp_path / "out"), library="setfit")
+    loaded = SetFitModel.from_pretrained(str(tmp_path / "out"))
+    probs = predict(one, load_sentence_transformer(str(encoder), tmp_path, 1).encode(TEXTS))
+    assert np.allclose(loaded.predict_proba(TEXTS, as_numpy=True), probs, atol=0.02)
+    labels = loaded.predict(TEXTS, as_numpy=multi)
+    if multi:
+        assert np.array_equal(labels.astype(bool), decide(probs, multi))
+    else:
+        assert labels == [one.labels[column] for column in probs.argmax(axis=1)]
+    monkeypatch.chdir(tmp_path / "out")
+    assert np.allclose(run_readme(tmp_path / "out"), probs, atol=0.02)
+    assert result.library == "setfit"
+    assert "is a pickle, because SetFit reads nothing else" in (tmp_path / "out" / "README.md").read_text()
+    assert not list((project.folder / "jobs").rglob("*.pkl"))
+
+
+def test_what_setfit_cannot_hold_is_refused_in_a_sentence(project: Project, tmp_path: Path) -> None:
+    put_to_use(project, "somebody/encoder")
+    for library, words in (("setfit", "somebody/encoder is fetched by its name"), ("onnx", "no export for 'onnx'")):
+        with pytest.raises((BadInput, Refused), match=words):
+            export_model(project, quiet, out=str(tmp_path / "out"), library=library)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_head_on_the_encoder_that_is_always_there_comes_with_it(project: Project, tmp_path: Path) -> None:
     put_to_use(project, EMBEDDED, head(384))
     export_model(project, quiet, out=str(tmp_path / "out"))
     assert (tmp_path / "out" / "modules.json").exists()
     assert json.loads((tmp_path / "out" / "rondo.json").read_text())["encoder"] == "."
     card = (tmp_path / "out" / "README.md").read_text()
-    assert 'base_model: "sentence-transformers/all-MiniLM-L6-v2"' in card
+    assert "base_model: sentence-transformers/all-MiniLM-L6-v2" in card
 
 
 def test_an_encoder_known_by_name_stays_a_name(project: Project, tmp_path: Path) -> None:
@@ -80,7 +114,7 @@ def test_a_card_names_what_the_model_was_made_from_not_what_encodes_for_the_proj
     put_to_use(project, fake_encoder(tmp_path / "tiny"), base="answerdotai/ModernBERT-base")
     export_model(project, quiet, out=str(tmp_path / "out"))
     card = (tmp_path / "out" / "README.md").read_text()
-    assert 'base_model: "answerdotai/ModernBERT-base"' in card
+    assert "base_model: answerdotai/ModernBERT-base" in card
     assert "answerdotai/ModernBERT-base" in card.split("## How it was made")[1]
 
 
@@ -100,6 +134,12 @@ def test_a_card_says_what_the_model_is_and_what_its_figures_rest_on(project: Pro
     ):
         assert word in card
     assert "not how good the model is" in card
+    from huggingface_hub import ModelCard
+
+    results = ModelCard(card).data.eval_results
+    assert [(one.dataset_name, one.metric_name, one.metric_value) for one in results] == [
+        *(("gold records", "accuracy", 0.75), ("gold records", "macro f1", 0.7), ("gold records", "micro f1", 0.75))
+    ]
     assert "No licence was chosen" in card
 
 
@@ -146,7 +186,7 @@ def test_a_zip_holds_what_a_folder_holds_and_is_the_same_each_time(project: Proj
 def test_without_a_place_named_it_goes_to_the_exports_of_the_project(project: Project) -> None:
     put_to_use(project, EMBEDDED, head(384))
     result = export_model(project, quiet)
-    assert result["path"] == str(project.folder / "exports" / MODEL)
+    assert result.path == str(project.folder / "exports" / MODEL)
     assert (project.folder / "exports" / MODEL / "README.md").is_file()
 
 

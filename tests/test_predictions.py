@@ -26,13 +26,13 @@ def two(encoded: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_what_the_champion_said_of_the_next_batch_meets_the_truth_when_it_is_answered(two: Project) -> None:
     result = predictions(two, quiet)
-    assert [(point["round"], point["n"]) for point in result["over_time"]] == [(2, 8)]
-    assert [(point["round"], point["n"]) for point in result["chosen"]] == [(2, 8)]
+    assert [(point.when, point.n) for point in result.over_time] == [("2", 8)]
+    assert [(point.when, point.n) for point in result.chosen] == [("2", 8)]
     simulate.answer(two, answers(), 8)
     again = predictions(two, quiet)
-    assert [point["round"] for point in again["over_time"]] == [2, 3]
-    assert [point["model"] for point in again["over_time"]][-1] == active_model(two)
-    assert sum(point["n"] for point in [*again["over_time"], *again["chosen"]]) == 24
+    assert [point.when for point in again.over_time] == ["2", "3"]
+    assert [point.model for point in again.over_time][-1] == active_model(two)
+    assert sum(point.n for point in again.over_time) + sum(row.n for row in again.chosen) == 24
 
 
 def test_the_log_is_kept_when_the_next_model_takes_over_and_never_takes_what_that_one_was_taught(two: Project) -> None:
@@ -56,47 +56,47 @@ def test_a_promotion_keeps_the_word_of_the_champion_before(two: Project) -> None
     simulate.answer(two, answers(), 5)
     rows = two.store.query("select model, count(*) from predictions group by 1")
     assert dict(rows)[champion] == 3
-    assert {point["model"] for point in predictions(two, quiet)["over_time"][1:]} <= {champion, challenger}
-    worst = predictions(two, quiet)["worst"]
-    assert challenger in {miss["model"] for miss in worst}
-    assert all(miss["said"] != miss["truth"] for miss in worst)
-    assert [miss["probability"] for miss in worst] == sorted((miss["probability"] for miss in worst), reverse=True)
+    assert {point.model for point in predictions(two, quiet).over_time[1:]} <= {champion, challenger}
+    worst = predictions(two, quiet).worst
+    assert challenger in {miss.model for miss in worst}
+    assert all(miss.predicted != miss.truth for miss in worst)
+    assert [miss.probability for miss in worst] == sorted((miss.probability for miss in worst), reverse=True)
 
 
 def test_a_correction_changes_the_truth_and_not_what_was_said(two: Project) -> None:
     simulate.answer(two, answers(), 8)
     loop.fit(two, quiet)
-    before = {row["n"] for row in predictions(two, quiet)["worst"]}
+    before = {row.n for row in predictions(two, quiet).worst}
     [(n, labels)] = two.store.query("select n, labels from predictions where n not in (select unnest(?::bigint[])) "
                                     "order by n limit 1", [list(before)])  # fmt: skip
     other = next(label for label in ("food", "music", "weather") if label not in labels)
     with two.store.transaction() as cursor:
         cursor.execute("update settled set labels = [?] where n = ?", [other, n])
-    after = predictions(two, quiet)["worst"]
-    assert {row["n"] for row in after} == before | {n}
-    assert next(row for row in after if row["n"] == n)["truth"] == other
+    after = predictions(two, quiet).worst
+    assert {row.n for row in after} == before | {n}
+    assert next(row for row in after if row.n == n).truth == other
 
 
 def test_a_record_that_waits_for_a_second_blind_answer_is_not_among_the_misses(two: Project) -> None:
     promote(two, quiet, model=enter(two, bad_head()), force=True, reason="to have misses")
     simulate.answer(two, answers(), 8)
-    missed = {row["n"] for row in predictions(two, quiet)["worst"]}
+    missed = {row.n for row in predictions(two, quiet).worst}
     audits = {n for (n,) in two.store.query("select n from queue where audit")}
     change_settings(two, overlap=2)
-    shown = {row["n"] for row in predictions(two, quiet)["worst"]}
+    shown = {row.n for row in predictions(two, quiet).worst}
     assert missed & audits
     assert shown == missed - audits
 
 
 def test_it_can_be_told_by_week_and_other_words_are_refused(two: Project) -> None:
     result = predictions(two, quiet, by="week", worst=0)
-    assert [point["n"] for point in result["over_time"]] == [8]
-    assert result["worst"] == []
+    assert [point.n for point in result.over_time] == [8]
+    assert result.worst == ()
     with pytest.raises(BadInput, match="by round or week"):
         predictions(two, quiet, by="moon")
 
 
 def test_before_any_model_there_is_nothing_to_tell(project: Project) -> None:
     result = predictions(project, quiet)
-    assert (result["over_time"], result["chosen"], result["worst"]) == ([], [], [])
-    assert "No suggestion has met the truth yet" in result["sentence"]
+    assert (result.over_time, result.chosen, result.worst) == ((), (), ())
+    assert "No suggestion has met the truth yet" in result.sentence

@@ -26,8 +26,9 @@ from core.models.in_use import active_model
 from core.models.vectors import encoded_rows
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
-from core.registry.champions import eras, history, rollback_offer, standing
+from core.registry.champions import RollbackOffer, eras, history, rollback_offer, standing
 from core.registry.models import model, model_note, models
+from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.registry_world import answers, bad_head, enter, good_head, played, stored_predictions, waiting
@@ -54,7 +55,7 @@ def test_a_promotion_changes_champion_suggestions_queue_and_verdicts_at_once(two
     before, old, order = active_model(two), stored_predictions(two), waiting(two)
     challenger = enter(two, bad_head())
     result = promote(two, quiet, model=challenger, who="ana", **FORCED)
-    assert (result["model"], result["before"], active_model(two)) == (challenger, before, challenger)
+    assert (result.model, result.before, active_model(two)) == (challenger, before, challenger)
     assert stored_predictions(two) != old
     assert waiting(two) != order
     assert {model for (model,) in two.store.query("select distinct model from suggestions")} == {challenger}
@@ -70,12 +71,12 @@ def test_a_rollback_restores_suggestions_verdicts_and_the_order_of_what_waits(tw
     before, old, order = active_model(two), stored_predictions(two), waiting(two)
     verdicts = two.store.query("select * from held_out_predictions order by n, stratum")
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    assert (rollback_offer(two) or {})["to"] == before
+    assert (rollback_offer(two) or RollbackOffer("", "")).to == before
     result = rollback(two, quiet, who="ana")
     assert (active_model(two), stored_predictions(two), waiting(two)) == (before, old, order)
     assert two.store.query("select * from held_out_predictions order by n, stratum") == verdicts
-    assert result["restored"] > 0
-    assert [row["how"] for row in history(two)[:2]] == ["rolled back", "promoted"]
+    assert result.restored > 0
+    assert [row.how for row in history(two)[:2]] == ["rolled back", "promoted"]
 
 
 def test_after_a_rollback_answered_and_held_records_stay_as_they_are_and_the_rest_is_as_before(two: Project) -> None:
@@ -100,16 +101,16 @@ def test_a_rollback_undoes_decisions_one_by_one_and_can_name_any_former_champion
         promote(two, quiet, model=challenger, **FORCED)
     loop.fit(two, quiet)
     assert len(eras(two)) == 3
-    assert rollback(two, quiet)["model"] == first
-    assert rollback(two, quiet)["model"] == rounds
-    assert rollback(two, quiet, to=second)["model"] == second
+    assert rollback(two, quiet).model == first
+    assert rollback(two, quiet).model == rounds
+    assert rollback(two, quiet, to=second).model == second
     with pytest.raises(Refused, match="never champion"):
         rollback(two, quiet, to=enter(two, bad_head()))
 
 
 def test_without_a_decision_a_rollback_goes_one_round_back_and_then_no_further(two: Project) -> None:
-    heads = [row["model"] for row in history(two)][::-1]
-    assert rollback(two, quiet)["model"] == heads[0]
+    heads = [row.model for row in history(two)][::-1]
+    assert rollback(two, quiet).model == heads[0]
     with pytest.raises(Refused, match="no champion to go back to"):
         rollback(two, quiet)
 
@@ -126,7 +127,8 @@ def test_the_loop_goes_on_with_the_vectors_of_a_promoted_encoder_and_comes_back(
     assert row == (OWN + challenger, challenger, None)
     assert active_model(two) == result.model
     assert result.metrics
-    assert result.metrics["audit"]["n"] == two.store.one("select count(*) from settled where stratum = 'audit'")
+    assert result.metrics.audit
+    assert result.metrics.audit.n == two.store.one("select count(*) from settled where stratum = 'audit'")
     strata = two.store.query("select distinct stratum from held_out_predictions order by 1")
     assert strata == [("audit",), ("gold",)]  # the encoder may have learnt from the chosen ones
     rollback(two, quiet)
@@ -189,8 +191,9 @@ def test_a_guarantee_about_machine_labels_outlives_its_model_and_the_promotion_s
             "insert into machine_labels values (50, ['food'], 0.99, 0.9, 'p', ?, to_json(['food']))", [before]
         )
     result = promote(two, quiet, model=enter(two, bad_head()), **FORCED)
-    assert result["guarantee"]["labels"] == 1
-    assert f"machine labels of {before} stay" in result["sentence"]
+    assert result.guarantee is not None
+    assert result.guarantee.labels == 1
+    assert f"machine labels of {before} stay" in result.sentence
     assert two.store.query("select state from guarantees") == [("in_force",)]
     assert two.store.one("select count(*) from machine_labels") == 1
 
@@ -255,36 +258,37 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new_one(two: Project,
 
 
 def test_the_list_says_who_is_champion_who_was_and_who_wants_to_be(two: Project) -> None:
-    heads = [row["model"] for row in history(two)]
+    heads = [row.model for row in history(two)]
     challenger, headless = enter(two, bad_head(seed=1)), enter(two, bad_head(seed=2))
     with two.store.transaction() as cursor:
         cursor.execute("update models set encoder = '', trainer = 'zeroshot' where id = ?", [headless])
     with pytest.raises(Refused):
         promote(two, quiet, model=challenger)
     result = models(two, quiet)
-    states = {row["id"]: row["state"] for row in result["models"]}
+    states = {row.id: row.state for row in result.models}
     assert states == {heads[0]: "champion", heads[1]: "former", challenger: "challenger", headless: "evaluate-only"}
-    assert result["champion"] == heads[0]
-    [row] = [row for row in result["models"] if row["id"] == challenger]
-    assert row["gate"]["passes"] is False
-    assert (standing(two)["champion"], standing(two)["waiting"]) == (heads[0], challenger)
-    json.dumps(result)
+    assert result.champion == heads[0]
+    [row] = [row for row in result.models if row.id == challenger]
+    assert row.gate is not None
+    assert row.gate.passes is False
+    assert (standing(two).champion, standing(two).waiting) == (heads[0], challenger)
+    json.dumps(to_json(result))
     loop.VERBS["status"](two, quiet)
 
 
 def test_a_model_tells_what_it_came_from(two: Project) -> None:
     champion = active_model(two) or ""
     result = model(two, quiet, model="champion")
-    lineage = result["lineage"]
+    lineage = result.lineage
     assert (lineage["labels learnt from"], lineage["taxonomy version"], lineage["job"]) == (32, 1, champion)
     assert lineage["responses there were"] == two.store.one("select count(*) from responses")
-    assert len(lineage["input hash"]) == 64
-    assert len(lineage["encoder fingerprint"]) == 16
-    assert lineage["champion when it was made"] == history(two)[1]["model"]
-    assert "head.safetensors" in result["artifact"]
-    assert [row["how"] for row in result["history"]] == ["round"]
+    assert len(str(lineage["input hash"])) == 64
+    assert len(str(lineage["encoder fingerprint"])) == 16
+    assert lineage["champion when it was made"] == history(two)[1].model
+    assert "head.safetensors" in result.artifact
+    assert [row.how for row in result.history] == ["round"]
     model_note(two, quiet, model="champion", text=" after the second batch ")
-    assert model(two, quiet, model=champion)["notes"] == "after the second batch"
+    assert model(two, quiet, model=champion).notes == "after the second batch"
     trained = model(two, quiet, model=enter(two, good_head(two)))
-    assert trained["training_info"]["seed"] == 3
-    json.dumps([result, trained])
+    assert trained.training_info["seed"] == 3
+    json.dumps(to_json([result, trained]))

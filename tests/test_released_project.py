@@ -56,7 +56,7 @@ def test_it_opens_and_says_what_it_said(released: Project) -> None:
     guarantee = guarantee_in_force(released)
     assert guarantee is not None
     assert (guarantee.guarantee.user, guarantee.covered, guarantee.waiting) == ("ada", 12, 12)
-    assert loop.show_status(released, quiet)["labelled"] == 34
+    assert loop.show_status(released, quiet).labelled == 34
 
 
 def test_its_labels_settle_as_they_were_settled(released: Project) -> None:
@@ -77,7 +77,8 @@ def test_it_goes_on(released: Project, truth: dict[str, tuple[str, ...]], tmp_pa
     result = loop.play_round(released, quiet, size=6)
     assert result.queued == 6
     assert result.metrics
-    assert result.metrics["gold"]["n"] == 16
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 16
 
 
 def test_one_that_was_killed_while_it_was_migrated_opens(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.cli.models_text import LINES
+from app.cli.models import model_line
 from core import loop
 from core.config.settings import write_settings
 from core.errors import BadInput, Damaged, Refused
@@ -17,7 +17,7 @@ from core.models.in_use import active_model
 from core.models.vectors import encoder_folder
 from core.project import Project
 from core.registry.activation import promote, rollback
-from core.registry.champions import has_files, rollback_offer, standing
+from core.registry.champions import RollbackOffer, has_files, rollback_offer, standing
 from core.registry.models import model, models
 from core.registry.removal import model_remove
 from tests.conftest import quiet
@@ -43,8 +43,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def state(project: Project, model_id: str) -> tuple[str, str]:
     """(state, line in the terminal) as the list has it."""
     result = models(project, quiet)
-    place = [row["id"] for row in result["models"]].index(model_id)
-    return result["models"][place]["state"], LINES["models"](result)[place]
+    [entry] = [row for row in result.models if row.id == model_id]
+    return entry.state, model_line(entry)
 
 
 def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two: Project, tiny: Path) -> None:
@@ -55,17 +55,17 @@ def test_a_removed_model_leaves_its_line_and_frees_its_files_and_its_vectors(two
     rollback(two, quiet)
     assert encoder_folder(two.vectors, OWN + own).is_dir()
     result = model_remove(two, quiet, models=[own[-6:]], who="ana")
-    assert result["removed"] == [own]
-    assert result["bytes"] > 0
+    assert list(result.removed) == [own]
+    assert result.bytes > 0
     assert not has_files(two, own)
     assert not encoder_folder(two.vectors, OWN + own).exists()
     assert state(two, own)[0] == "removed"
     assert ", removed 20" in state(two, own)[1]
-    assert model(two, quiet, model=own)["lineage"]["trainer"] == "encoder"
+    assert model(two, quiet, model=own).lineage["trainer"] == "encoder"
     for use in (promote, rollback):
         with pytest.raises(Refused, match=r"was removed on .*Train it again"):
             use(two, quiet, **({"to": own} if use is rollback else {"model": own, **FORCED}))
-    assert model_remove(two, quiet, models=[own])["bytes"] == 0
+    assert model_remove(two, quiet, models=[own]).bytes == 0
     assert two.store.one("select user from audit_log where what = 'model remove' limit 1") == "ana"
     loop.fit(two, quiet)
     assert before != active_model(two)
@@ -80,16 +80,16 @@ def test_a_model_on_whose_encoder_another_works_goes_only_together_with_it(two: 
     rollback(two, quiet)
     with pytest.raises(Refused, match=f"rondo models remove {own} {head}"):
         model_remove(two, quiet, models=[own])
-    assert model_remove(two, quiet, models=[own, head])["removed"] == [own, head]
+    assert model_remove(two, quiet, models=[own, head]).removed == (own, head)
 
 
 def test_a_model_whose_folder_somebody_deleted_is_listed_as_such_and_waits_no_more(two: Project) -> None:
     challenger = enter(two, bad_head())
-    assert standing(two)["waiting"] == challenger
+    assert standing(two).waiting == challenger
     shutil.rmtree(two.models / challenger)
     assert state(two, challenger)[0] == "missing"
     assert "its files are gone" in state(two, challenger)[1]
-    assert standing(two)["waiting"] is None
+    assert standing(two).waiting is None
     with pytest.raises(Damaged, match=r"The files of .* are gone"):
         promote(two, quiet, model=challenger, **FORCED)
 
@@ -100,8 +100,8 @@ def test_a_rollback_passes_over_a_champion_whose_files_are_gone(two: Project) ->
     promote(two, quiet, model=first, **FORCED)
     promote(two, quiet, model=second, **FORCED)
     shutil.rmtree(two.models / first)
-    assert (rollback_offer(two) or {})["to"] == rounds
-    assert rollback(two, quiet)["model"] == rounds
+    assert (rollback_offer(two) or RollbackOffer("", "")).to == rounds
+    assert rollback(two, quiet).model == rounds
     for folder in two.models.iterdir():
         shutil.rmtree(folder)
     with pytest.raises(Refused, match="files of every champion before this one are gone"):

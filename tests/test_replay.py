@@ -7,6 +7,7 @@ import pytest
 
 from app.cli.replay import Wanted, run_replay, summarise
 from core.errors import BadInput
+from core.evaluation.metrics import Estimate, Metrics, Score
 from core.simulate import Point
 from tests.conftest import quiet, write_csv
 
@@ -43,6 +44,11 @@ def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) ->
     assert result["records"] == 48
 
 
+def score_of(value: float) -> Score:
+    estimate = Estimate(value, 0.0, 1.0)
+    return Score(30, estimate, estimate, estimate)
+
+
 @pytest.mark.parametrize(
     "changes", [{"strategies": ("magic",)}, {"budget": 0}, {"label": "no such column"}, {"out": Path("a.doc")}]
 )
@@ -53,10 +59,7 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path, changes: dict[str, o
 
 def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
     runs = [
-        [
-            Point(labels, {"gold": {"macro_f1": {"value": value}}})
-            for labels, value in zip((10, 20, 30), curve, strict=True)
-        ]
+        [Point(labels, Metrics(gold=score_of(value))) for labels, value in zip((10, 20, 30), curve, strict=True)]
         for curve in ((0.5, 0.8, 0.95), (0.7, 0.9, 0.95))
     ]
     result = summarise(runs, 1.0, None)

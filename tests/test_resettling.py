@@ -62,10 +62,10 @@ def test_every_rule_is_told_before_it_is_chosen_and_does_what_was_told(project: 
         ("majority", (0, 2, 0), {agreed: "food", outvoted: "food"}),
     ):
         result = resettling(project, rule)
-        assert (result["lost"], result["gained"], result["changed"]) == counts
+        assert (result.lost, result.gained, result.changed) == counts
         change_settings(project, settle=rule)
         assert {id: label for id, (label, _) in labels(project).items()} == matches
-        assert resettling(project, rule)["sentence"] == "No label changes."
+        assert resettling(project, rule).sentence == "No label changes."
 
 
 def test_a_rule_that_is_not_there_is_refused_and_nothing_changes(project: Project, waiting: list[str]) -> None:
@@ -84,7 +84,7 @@ def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answer
     entries = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
     assert {agreed, tied} <= entries
     assert outvoted not in entries
-    assert status(project)["tied"] == 1
+    assert status(project).tied == 1
     assert project.store.one("select detail->>'lost' from audit_log where what = 'settled anew'") == "2"
 
 
@@ -104,7 +104,7 @@ def test_what_waits_for_a_decision_is_not_chosen_again(project: Project) -> None
     label_many(project, ns, ["food"], "ann")
     assert labels(project) == {}
     assert project.store.one("select count(*) from pool") == before - 3
-    assert status(project)["tied"] == 3
+    assert status(project).tied == 3
     record = project.store.one("select id from records where n = ?", [ns[0]])
     correct(project, record, ["food"], "bob")
     assert labels(project) == {record: ("food", "adjudicated")}

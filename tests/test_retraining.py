@@ -38,11 +38,11 @@ def test_too_few_new_labels_change_nothing_and_say_so(two: Project) -> None:
     enter(two, bad_head())
     jobs, champion = two.store.one("select count(*) from jobs"), active_model(two)
     result = retrain(two, quiet)
-    assert (result["trained"], result["promoted"], result["new"]) == (False, False, 0)
-    assert result["sentence"] == "Nothing was done. No label has come since the last training."
+    assert (result.trained, result.promoted, result.new) == (False, False, 0)
+    assert result.sentence == "Nothing was done. No label has come since the last training."
     simulate.answer(two, answers(), 3)
     result = retrain(two, quiet, if_new=4)
-    assert result["sentence"] == "Nothing was done. 3 labels have come since the last training; 4 are wanted."
+    assert result.sentence == "Nothing was done. 3 labels have come since the last training; 4 are wanted."
     assert (two.store.one("select count(*) from jobs"), active_model(two)) == (jobs, champion)
     with pytest.raises(BadInput):
         retrain(two, quiet, if_new=-1)
@@ -53,22 +53,23 @@ def test_enough_labels_train_a_model_and_the_gate_decides(two: Project) -> None:
     simulate.answer(two, answers(), 8)
     assert new_labels(two) == 8
     result = retrain(two, quiet, if_new=8, trainer="head")
-    assert (result["trained"], result["promoted"], result["model"]) == (True, True, active_model(two))
-    assert result["gate"]["passes"]
-    assert "is the champion now" in result["sentence"]
-    [(how, who)] = two.store.query("select how, user from champions where model = ?", [result["model"]])
+    assert (result.trained, result.promoted, result.model) == (True, True, active_model(two))
+    assert result.gate is not None
+    assert result.gate.passes
+    assert "is the champion now" in result.sentence
+    [(how, who)] = two.store.query("select how, user from champions where model = ?", [result.model])
     assert (how, who) == ("retrained", "rondo")
-    assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
+    assert retrain(two, quiet).sentence.startswith("Nothing was done")
 
 
 def test_a_model_that_is_no_better_is_kept_but_not_put_to_use(two: Project) -> None:
     simulate.answer(two, answers(), 8)
     champion = active_model(two)
     result = retrain(two, quiet, trainer="head")
-    assert (result["trained"], result["promoted"], active_model(two)) == (True, False, champion)
-    assert result["sentence"].startswith("The gate keeps the champion.")
-    states = {row["id"]: row["state"] for row in models(two, quiet)["models"]}
-    assert states[result["model"]] == "challenger"
+    assert (result.trained, result.promoted, active_model(two)) == (True, False, champion)
+    assert result.sentence.startswith("The gate keeps the champion.")
+    states = {row.id: row.state for row in models(two, quiet).models}
+    assert states[str(result.model)] == "challenger"
 
 
 def test_a_training_that_fails_leaves_the_champion_and_is_tried_again(two: Project) -> None:
@@ -86,7 +87,7 @@ def test_what_a_killed_server_left_undecided_is_decided_the_next_time(two: Proje
     change_settings(two, retrain_after=1_000)
     assert due(two)
     result = retrain(two, quiet, if_new=1_000)
-    assert (result["model"], result["trained"], result["promoted"]) == (left, False, True)
+    assert (result.model, result.trained, result.promoted) == (left, False, True)
     assert not due(two)
 
 
@@ -94,9 +95,9 @@ def test_a_model_that_the_policy_cannot_put_to_use_is_not_looked_at_twice(two: P
     left = enter(two, good_head(two), note=BY_POLICY)
     (two.models / left / "head.safetensors").write_bytes(b"")
     result = retrain(two, quiet)
-    assert (result["model"], result["promoted"]) == (left, False)
-    assert "changed after it was saved" in result["sentence"] or "no whole safetensors" in result["sentence"]
-    assert retrain(two, quiet)["sentence"].startswith("Nothing was done")
+    assert (result.model, result.promoted) == (left, False)
+    assert "changed after it was saved" in result.sentence or "no whole safetensors" in result.sentence
+    assert retrain(two, quiet).sentence.startswith("Nothing was done")
 
 
 def test_the_server_retrains_after_so_many_labels_or_hours_and_never_unless_asked(two: Project) -> None:
@@ -153,8 +154,9 @@ def test_a_model_that_passes_but_breaks_on_its_way_is_left_to_a_person(two: Proj
     with pytest.raises(RondoError):
         retrain(two, quiet)
     assert (active_model(two), due(two)) == (champion, False)
-    [gate] = [row["gate"] for row in models(two, quiet)["models"] if row["id"] == left]
-    assert gate["sentence"].startswith("It passed the gate but could not be put to use")
+    [gate] = [row.gate for row in models(two, quiet).models if row.id == left]
+    assert gate is not None
+    assert gate.sentence.startswith("It passed the gate but could not be put to use")
 
 
 def test_a_training_that_is_under_way_is_not_started_twice(two: Project) -> None:
@@ -164,4 +166,4 @@ def test_a_training_that_is_under_way_is_not_started_twice(two: Project) -> None
             "insert into jobs (id, kind, state, made_at, params) values ('x', 'train', 'running', now(), '{}')"
         )
     assert not due(two)
-    assert "under way" in retrain(two, quiet)["sentence"]
+    assert "under way" in retrain(two, quiet).sentence

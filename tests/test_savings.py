@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.errors import Refused
-from core.evaluation.savings import Savings, savings, shadow_arm
+from core.evaluation.metrics import Savings
+from core.evaluation.savings import savings, shadow_arm
 
 LABELS = np.array([25, 50, 100, 200, 300, 400])
 

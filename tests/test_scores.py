@@ -91,19 +91,21 @@ def test_the_f1_intervals_hold_the_truth_about_as_often_as_they_say(n: int, labe
 
 def test_figures_of_a_label_by_hand() -> None:
     truth, message = one_hot([0, 0, 0, 1, 1, 2], 4), one_hot([0, 0, 1, 1, 0, 2], 4)
-    first, _, _, never = score(truth, message).per_label
+    first, _, _, never = score(truth, message, labels="abcd").per_label.values()
     assert first.precision is not None
     assert first.recall is not None
     assert first.f1 is not None
     assert (first.precision.value, first.recall.value, first.f1.value) == pytest.approx((2 / 3, 2 / 3, 2 / 3))
     assert (first.precision.low, first.precision.high) == pytest.approx((share(2, 3).low, share(2, 3).high))
+    assert first.prevalence is not None
     assert (first.prevalence.value, first.prevalence.low) == pytest.approx((0.5, exact(0.5, 6).low))
     assert first.records == 3
     assert (never.precision, never.recall, never.f1, never.records) == (None, None, None, 0)
 
 
 def test_a_label_that_was_never_seen_has_an_upper_bound() -> None:
-    never = score(one_hot([0] * 100, 2), one_hot([0] * 100, 2)).per_label[1]
+    never = score(one_hot([0] * 100, 2), one_hot([0] * 100, 2), labels="ab").per_label["b"]
+    assert never.prevalence is not None
     assert never.prevalence.value == never.prevalence.low == 0
     assert never.prevalence.high == pytest.approx(0.0362, abs=5e-5)  # 1 - 0.025 ** (1 / 100)
 

@@ -1,6 +1,7 @@
 """SetFit on a tiny encoder: it learns, it can be killed, it refuses what cannot work, and leaves nothing foreign."""
 
 import hashlib
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,15 @@ from core.errors import BadInput, Refused
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import LabelledVectors, decide, fit_head, predict
 from gpu_jobs.trainers.bases import open_base
-from gpu_jobs.trainers.checkpoints import is_whole, keep_only, mark_whole, newest
-from gpu_jobs.trainers.fine_tuning import FIGURES
+from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb
 from gpu_jobs.trainers.probing import choose_rows, encode
-from gpu_jobs.trainers.setfit import find_anchors, train
+from gpu_jobs.trainers.setfit import MOST_TEXTS, check_pairs, find_anchors, mine, train
 from gpu_jobs.trainers.training import Progress, TrainedModel, TrainingRun, TrainingSet
 from tests.tiny_models import Heard, lessons, make_encoder, make_run, score
 
 LEARN, SHORT = lessons(60), ("iterations=1", "epochs=2", "learning_rate=0.002")
-LONG = ("iterations=3", "epochs=4", "learning_rate=0.002", "hard_negatives=2")
+LONG = ("iterations=10", "epochs=3", "learning_rate=0.003", "batch_size=16")
 UNSEEN = lessons(150, seed=1)
 
 
@@ -75,31 +75,27 @@ def test_setfit_tells_labels_apart_that_the_frozen_encoder_does_not(base: Path, 
 def test_progress_rises_to_its_end_and_brings_every_figure(recording: Heard) -> None:
     done, totals, figures = zip(*recording.details, strict=True)
     assert list(done) == sorted(done)
-    assert (done[-1], set(totals)) == (recording.trained.info["stages"]["pairs"]["steps"], {done[-1]})
-    assert {name for result in figures for name in result} == set(FIGURES)
+    assert (done[-1], set(totals)) == (recording.trained.info["steps"], {done[-1]})
+    assert {name for result in figures for name in result} == {
+        *("loss", "eval_loss", "eval_macro_f1", "epoch", "learning_rate")
+    }
 
 
 def test_a_killed_attempt_goes_on_and_ends_where_an_undisturbed_one_does(base: Path, tmp_path: Path) -> None:
-    supplied = (*SHORT, "epochs=4", "head=differentiable")
+    supplied = (*SHORT, "epochs=4")
     whole = make_run("setfit", base, tmp_path / "whole", *supplied)
     undisturbed = train(LEARN, whole)
-    steps = undisturbed.info["stages"]["pairs"]["steps"]
+    steps = undisturbed.info["steps"]
     killed = make_run("setfit", base, tmp_path / "killed", *supplied)
-    for step in (steps // 2 + 1, steps + 3):  # in the middle of an epoch, and in the second stage
+    for step in (steps // 2 + 1, steps):  # in the middle of an epoch, and at the last step
         with pytest.raises(Killed):
             train(LEARN, replace(killed, report=kill_at(step)))
     received: list[int] = []
     trained = train(LEARN, replace(killed, report=lambda done, total, **figures: received.append(done)))
-    assert received[0] > steps  # the first stage is not repeated
+    assert received[0] > steps // 2
     assert weights_of(killed) == weights_of(whole)
     assert np.array_equal(trained.predict(UNSEEN.texts), undisturbed.predict(UNSEEN.texts))
-    result = [
-        {name: stage[name] for name in ("steps", "best", "evaluations")} for stage in trained.info["stages"].values()
-    ]
-    assert result == [
-        {name: stage[name] for name in ("steps", "best", "evaluations")}
-        for stage in undisturbed.info["stages"].values()
-    ]
+    assert all(trained.info[name] == undisturbed.info[name] for name in ("steps", "best_step", "evaluations"))
 
 
 def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
@@ -112,16 +108,6 @@ def test_a_checkpoint_that_was_cut_off_is_passed_over(tmp_path: Path) -> None:
     assert newest(tmp_path, "checkpoint") == tmp_path / "checkpoint-10"
     (tmp_path / "checkpoint-10" / "weights").write_text("all")
     assert newest(tmp_path, "checkpoint") == tmp_path / "checkpoint-9"
-    assert newest(tmp_path, "best") is None
-
-
-def test_only_the_best_is_kept_and_only_once_it_is_whole(tmp_path: Path) -> None:
-    keep_only(tmp_path / "best", 3, lambda folder: (folder / "weights").write_text("three"))
-    with pytest.raises(FileNotFoundError):
-        keep_only(tmp_path / "best", 4, lambda folder: (folder / "none" / "weights").write_text("four"))
-    assert newest(tmp_path, "best") == tmp_path / "best-3"
-    keep_only(tmp_path / "best", 5, lambda folder: (folder / "weights").write_text("five"))
-    assert [path.name for path in tmp_path.iterdir() if is_whole(path)] == ["best-5"]
 
 
 def test_one_seed_gives_one_model(base: Path, tmp_path: Path) -> None:
@@ -144,7 +130,7 @@ def test_the_encoder_loads_in_sentence_transformers_and_holds_nothing_foreign(ba
     assert np.allclose(loaded.encode(["the rain", "a cake"]), ours, atol=0.02)
 
 
-@pytest.mark.parametrize("supplied", [("loss=triplet", "learning_rate=0.0005"), ("head=differentiable",)])
+@pytest.mark.parametrize("supplied", [("loss=triplet", "learning_rate=0.0005"), ("hard_negatives=1",)])
 def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
     base: Path, tmp_path: Path, supplied: tuple[str, ...]
 ) -> None:
@@ -161,7 +147,7 @@ def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
 
 def test_several_labels_may_hold(base: Path, tmp_path: Path) -> None:
     material = lessons(60, multi=True)
-    trained = train(material, make_run("setfit", base, tmp_path, *SHORT, "head=differentiable"))
+    trained = train(material, make_run("setfit", base, tmp_path, *SHORT))
     message = decide(trained.predict(material.texts), True)
     assert (message.sum(axis=1) > 1).any()
     assert (message == material.targets).mean() > 0.6
@@ -171,22 +157,72 @@ def test_with_few_labels_nothing_is_held_out_and_that_is_said(base: Path, tmp_pa
     trained = train(lessons(12), make_run("setfit", base, tmp_path, *SHORT))
     assert len(trained.held_out) == len(trained.held_out_probs) == 0
     assert "No texts were held out (there would be less than fewest_held_out" in trained.info["note"]
-    assert trained.info["stages"]["pairs"]["steps"] == trained.info["stages"]["pairs"]["best"] > 0
+    assert trained.info["steps"] == trained.info["best_step"] > 0
 
 
-def test_hard_negatives_are_mined_for_the_labels_named_alone() -> None:
-    rows = np.arange(2, 30)
-    assert find_anchors(LEARN, rows, "").tolist() == list(range(28))
+def test_without_a_better_checkpoint_the_encoder_stays(base: Path, tmp_path: Path) -> None:
+    run = make_run("setfit", base, tmp_path, *SHORT, "learning_rate=1e-8", "epochs=9", "patience=2")
+    trained = train(LEARN, run)
+    assert (trained.info["best_step"], trained.info["stopped_early"]) == (0, True)
+    assert "the encoder is unchanged" in trained.info["note"]
+    vectors = load_encoder(str(base), base, 1).encode(["the rain"])
+    assert np.array_equal(load_encoder(str(run.work / "encoder"), base, 1).encode(["the rain"]), vectors)
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_hard_negatives_are_near_texts_with_no_label_in_common(base: Path, tmp_path: Path, multi: bool) -> None:
+    material, rows = lessons(40, multi=multi), np.arange(2, 40)
+    run = make_run("setfit", base, tmp_path, "hard_negatives=2", "min_similarity=-1", "oversampling=3")
+    model = open_base(base, run)
+    pairs = mine(model, material, rows, np.arange(5), run)
+    place = {text: row for row, text in enumerate(material.texts)}
+    vectors = encode(model, material, np.arange(40))
+    assert len(pairs) == 3 * 2 * 5
+    for anchor in rows[:5]:
+        unlike = rows[~(material.targets[rows] & material.targets[anchor]).any(axis=1)]
+        nearest = unlike[np.argsort(-vectors[unlike] @ vectors[anchor])[:2]]
+        assert {place[near] for text, near in pairs if text == material.texts[anchor]} == set(nearest)
+
+
+def test_hard_negatives_are_mined_for_the_labels_named_alone(base: Path, tmp_path: Path) -> None:
+    def anchors(*supplied: str) -> np.ndarray:
+        return find_anchors(LEARN, np.arange(2, 30), make_run("setfit", base, tmp_path, *supplied))
+
+    assert len(anchors()) == 0
+    assert anchors("hard_negatives=1").tolist() == list(range(28))
     for named in ("music, id-food", "id-music,food"):
-        assert (LEARN.targets[rows[find_anchors(LEARN, rows, named)]].argmax(axis=1) > 0).all()
+        chosen = anchors("hard_negatives=1", f"hard_labels={named}")
+        assert (LEARN.targets[2 + chosen].argmax(axis=1) > 0).all()
     with pytest.raises(BadInput, match="hard_labels names 'sports', but the labels are weather, food, music"):
-        find_anchors(LEARN, rows, "music, sports")
+        anchors("hard_negatives=1", "hard_labels=music, sports")
 
 
 def test_each_label_teaches_by_as_many_records_as_asked_for_at_most(base: Path, tmp_path: Path) -> None:
-    parts = choose_rows(LEARN, make_run("setfit", base, tmp_path, "max_per_label=7"))
+    parts = choose_rows(LEARN, make_run("setfit", base, tmp_path), 7)
     assert LEARN.targets[parts.taught].sum(axis=0).tolist() == [7, 7, 7]
     assert len(parts.held_out) == 12
+
+
+def test_what_the_library_would_list_pair_by_pair_is_capped(base: Path, tmp_path: Path) -> None:
+    many = replace(LEARN, texts=[f"{row}" for row in range(9_000)], targets=np.tile(LEARN.targets, (150, 1)))
+    run = make_run("setfit", base, tmp_path, *SHORT, "max_steps=1")
+    trained = train(many, run)
+    assert MOST_TEXTS / 2 < trained.info["taught"] <= MOST_TEXTS
+
+
+def test_an_explosion_of_pairs_is_refused_with_the_figure_and_the_advice_works(base: Path, tmp_path: Path) -> None:
+    targets = np.eye(3, dtype=np.bool_)[np.arange(1_200) % 3]
+    supplied = ("max_pairs=20000", "hard_negatives=2")
+    with pytest.raises(Refused, match=r"1,200 records make [\d,]{7,} pairs, and max_pairs is 20,000") as result:
+        check_pairs(targets, 1_200, make_run("setfit", base, tmp_path, *supplied, "iterations=0"))
+    [advised] = re.findall(r"iterations=\d+", str(result.value))
+    check_pairs(targets, 1_200, make_run("setfit", base, tmp_path, *supplied, advised))
+
+
+@pytest.mark.parametrize("targets", [np.eye(4, dtype=np.bool_), np.ones((4, 1), np.bool_)])
+def test_records_that_cannot_be_paired_are_refused(base: Path, tmp_path: Path, targets: np.ndarray) -> None:
+    with pytest.raises(Refused, match="Label two records each of at least two labels"):
+        check_pairs(targets, 0, make_run("setfit", base, tmp_path))
 
 
 REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
@@ -198,8 +234,10 @@ REFUSALS: list[tuple[Any, tuple[str, ...], type[Exception], str]] = [
         Refused,
         "48 records make 864 pairs, and max_pairs is 800. Set iterations=8",
     ),
+    (LEARN, ("loss=triplet", "batch_size=5"), BadInput, "loss=triplet needs an even one"),
+    (LEARN, ("loss=triplet", "hard_negatives=1"), BadInput, "finds the hard ones in each batch itself"),
     (LEARN, ("hard_labels=sports",), BadInput, "names 'sports'"),
-    (LEARN, ("hard_labels=food",), BadInput, "hard_negatives is 0"),
+    (LEARN, ("hard_labels=food",), BadInput, "Set hard_negatives=2"),
     (LEARN, ("base=no such/encoder",), BadInput, "There is no model 'no such/encoder'"),
     (LEARN, ("max_memory_mb=50",), Refused, r"The job holds \d+ MB of memory, but max_memory_mb is 50. Lower batch"),
 ]

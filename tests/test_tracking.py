@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARAMS = '{"trainer": "setfit", "seed": 7, "encoder": "/home/me/mini", "labels": ["a", "b"], "values": {"epochs": 2}}'
+PARAMS = 'TrainParams("setfit", {"epochs": 2}, "/home/me/mini", ("a", "b"), ("a", "b"), ("", ""), False, 7, 1, 1)'
 RUN = f"""
 import sys
 from pathlib import Path
+from core.training.train_job import TrainParams
 from gpu_jobs.trainers.tracking import track
 with track("20261121-run", {PARAMS}, Path(sys.argv[1])) as tracker:
     for step in range(1, 4):
@@ -51,6 +52,8 @@ def test_mlflow_has_the_parameters_the_curve_and_the_metrics(tmp_path: Path) -> 
         "seed": "7",
         "encoder": "mini",
         "labels": "2",
+        "multi": "False",
+        "taxonomy": "1",
         "epochs": "2",
         "model": "models/20261121-run",
     }

@@ -187,9 +187,8 @@ def test_every_alias_means_a_parameter_and_none_hides_one() -> None:
 
 def test_a_job_of_an_earlier_version_keeps_the_cap_that_went_by_another_name() -> None:
     assert in_todays_names({"samples_per_label": 7, "epochs": 1}) == {"max_per_label": 7, "epochs": 1}
-    for trainer in ("setfit", "encoder"):
-        today = read_values(trainer, ["samples_per_label=7"])
-        assert in_todays_names(today) == today
+    today = read_values("encoder", ["samples_per_label=7"])
+    assert in_todays_names(today) == today
 
 
 @pytest.mark.parametrize("name", TRAINERS)

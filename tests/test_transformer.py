@@ -84,9 +84,9 @@ def test_progress_rises_to_its_end_and_brings_every_figure(recording: Heard) -> 
 
 def test_the_best_checkpoint_is_the_one_that_is_kept(recording: Heard) -> None:
     info = recording.trained.info
-    best = max(info["evaluations"], key=lambda matches: matches["eval_macro_f1"])
+    best = max(info["evaluations"], key=lambda matches: matches["macro_f1"])
     assert info["best_step"] == best["step"]
-    assert info["classifier"]["macro_f1"] == best["eval_macro_f1"]
+    assert info["classifier"]["macro_f1"] == best["macro_f1"]
 
 
 def test_the_folder_serves_as_an_encoder_of_unit_vectors(recording: Heard) -> None:

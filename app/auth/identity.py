@@ -15,7 +15,7 @@ NOBODY = "local"
 
 def who_am_i() -> Person | None:
     """Who has this page open, asked anew each time; None: somebody who is not let in. Where names are taken on trust,
-    a manager without a name; `whoami` and `demand` know the one that this visit goes by."""
+    a manager without a name; `demand` knows the one that this visit goes by."""
     import time
 
     import streamlit as st
@@ -33,11 +33,6 @@ def who_am_i() -> Person | None:
 def is_signed_in() -> bool:
     """Whether names are more than what somebody has typed."""
     return opened().entrance.door() is not AuthMode.TRUST
-
-
-def whoami() -> str:
-    """The name for the history. Raises Refused where nobody is let in, BadInput for a name that cannot be stored."""
-    return _somebody().name
 
 
 def may(right: str) -> bool:

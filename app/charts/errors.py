@@ -1,10 +1,12 @@
 """Pictures of where a model errs: confused labels, calibration, prevalence. Takes plain rows, knows no project."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import altair as alt
 
-from app.charts.quality import Rows
+from core.evaluation.metrics import Bin
+from core.reports.errors import HeatCell, NamedScore
 
 BLUE = "#2f6fed"
 GREY = "#8a94a3"
@@ -12,26 +14,36 @@ CELL, HEAD = 30, 150
 """pixels of a cell, and of the names above the cells"""
 
 
-def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.LayerChart:
-    """A cell per pair of true and said label, darker the larger its share of the true label. A click selects a cell.
+def confusion_chart(cells: Sequence[HeatCell], order: Sequence[str], measure: str) -> alt.LayerChart:
+    """A cell per pair of true and predicted label, darker the larger its share of the true label. A click selects one.
 
     measure: `records` or `share`, what stands in the cells. The selection's name is `cell`.
     """
-    rows = [{**cell, "truth_id": cell["truth_id"] or "", "said_id": cell["said_id"] or ""} for cell in cells]
+    rows = [
+        {
+            **asdict(cell.pair),
+            "truth_id": cell.pair.truth_id or "",
+            "predicted_id": cell.pair.predicted_id or "",
+            "of_truth": cell.of_truth,
+        }
+        for cell in cells
+    ]
     plain = {"labelLimit": 100, "labelOverlap": False, "labelFlush": False, "tickBand": "extent", "domain": False}
     names, sides = alt.Axis(orient="top", labelAngle=-90, **plain), alt.Axis(**plain)
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("said:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="the model says", axis=names),
+        x=alt.X(
+            "predicted:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="the model says", axis=names
+        ),
         y=alt.Y("truth:N", sort=list(order), scale=alt.Scale(domain=list(order)), title="true label", axis=sides),
         tooltip=[
             alt.Tooltip("truth:N", title="true label"),
-            alt.Tooltip("said:N", title="the model says"),
+            alt.Tooltip("predicted:N", title="the model says"),
             alt.Tooltip("records:Q", format=","),
             alt.Tooltip("share:Q", format=".2%", title="share of all records"),
             alt.Tooltip("of_truth:Q", format=".1%", title="share of the true label"),
         ],
     )
-    picked = alt.selection_point(name="cell", fields=["truth_id", "said_id"], empty=False)
+    picked = alt.selection_point(name="cell", fields=["truth_id", "predicted_id"], empty=False)
     boxes = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
         color=alt.Color("of_truth:Q", scale=alt.Scale(domain=[0, 1], range=["#dbe7fb", "#1d4fb8"]), legend=None)
     )
@@ -42,10 +54,10 @@ def confusion_chart(cells: Rows, order: Sequence[str], measure: str) -> alt.Laye
     return (boxes.add_params(picked) + figures).properties(height=CELL * len(order) + HEAD)
 
 
-def calibration_chart(bins: Rows) -> alt.LayerChart:
+def calibration_chart(bins: Sequence[Bin]) -> alt.LayerChart:
     """Stated against actual certainty: on the dashed line the model is as often right as it says."""
     unit = alt.Scale(domain=[0, 1])
-    base = alt.Chart(alt.Data(values=list(bins))).encode(
+    base = alt.Chart(alt.Data(values=[asdict(one) for one in bins])).encode(
         x=alt.X("stated:Q", scale=unit, title="how sure the model says it is", axis=alt.Axis(format="%")),
         tooltip=[
             alt.Tooltip("stated:Q", format=".1%"),
@@ -66,9 +78,9 @@ def calibration_chart(bins: Rows) -> alt.LayerChart:
     return (ideal + spans + points).properties(height=300)
 
 
-def prevalence_chart(labels: Rows) -> alt.LayerChart | None:
+def prevalence_chart(labels: Sequence[NamedScore]) -> alt.LayerChart | None:
     """The estimated share of each label among all records, with its 95 % interval; None where no row has one."""
-    rows = [{"label": row["label"], **row["prevalence"]} for row in labels if row.get("prevalence")]
+    rows = [{"label": row.label, **asdict(row.score.prevalence)} for row in labels if row.score.prevalence]
     if not rows:
         return None
     base = alt.Chart(alt.Data(values=rows)).encode(

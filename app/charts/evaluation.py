@@ -1,34 +1,27 @@
 """Pictures of what `evaluate` and `compare` return: labels, differences, encoders. Knows no project."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import altair as alt
 
 from app.charts.quality import Rows
-from core.evaluation.reporting import shown_label
+from core.evaluation.metrics import Estimate
+from core.registry.evaluation_jobs import CompareEncodersResult, CompareResult
+from core.reports.errors import NamedScore
 
 BLUE, ORANGE, GREY = "#2f6fed", "#d9822b", "#8a94a3"
 MOST_BARS = 30
 """labels in a picture; the table beside it has all of them"""
-MEASURES = {"knn_accuracy": "nearest neighbours", "purity": "cluster purity", "silhouette": "silhouette"}
 _ESTIMATE = ("value", "low", "high")
 
 
-def label_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Scores per label of an evaluation, by name, as far as its records can say."""
-    return [
-        {"label": result["labels"].get(label, label), **shown_label(scores, result["n"])}
-        for label, scores in result["per_label"].items()
+def label_bars(rows: Sequence[NamedScore]) -> alt.LayerChart | None:
+    """F1 of each label with its interval, the worst first; None where nothing can be told of any."""
+    result: list[dict[str, Any]] = [
+        {"label": row.label, "records": row.score.records, **asdict(row.score.f1)} for row in rows if row.score.f1
     ]
-
-
-def label_bars(rows: Rows) -> alt.LayerChart | None:
-    """F1 of each label with its interval, the worst first; None where nothing can be told of any.
-
-    rows: of `label_rows`.
-    """
-    result = [{"label": row["label"], "records": row["records"], **row["f1"]} for row in rows if row["f1"]]
     if not result:
         return None
     result.sort(key=lambda row: row["value"])
@@ -43,24 +36,24 @@ def label_bars(rows: Rows) -> alt.LayerChart | None:
     return (bars + spans).properties(height=alt.Step(22))
 
 
-def difference_chart(result: Mapping[str, Any]) -> alt.LayerChart:
+def difference_chart(result: CompareResult) -> alt.LayerChart:
     """Accuracy and macro F1 of the second minus the first, with intervals; right of the rule the second is better."""
-    measures = {"accuracy": "accuracy", "macro_f1": "macro F1"}
-    rows = [{"label": name, **result[measure]} for measure, name in measures.items()]
-    return differences(rows, f"{result['second']} minus {result['first']}, 95 %")
+    measures = {"accuracy": result.accuracy, "macro F1": result.macro_f1}
+    rows = [{"label": name, **asdict(measure)} for name, measure in measures.items()]
+    return differences(rows, f"{result.second} minus {result.first}, 95 %")
 
 
-def label_differences(result: Mapping[str, Any]) -> alt.LayerChart | None:
+def label_differences(result: CompareResult) -> alt.LayerChart | None:
     """F1 of each label, second minus first; those that differ most come first."""
-    rows = sorted(result["per_label"], key=lambda row: -abs(row["value"]))[:MOST_BARS]
-    rows = [row for row in rows if row["high"] - row["low"] < 2]
-    return differences(rows, "F1 of the second minus the first, 95 %") if rows else None
+    rows = sorted(result.per_label, key=lambda row: -abs(row.value))[:MOST_BARS]
+    shown = [asdict(row) for row in rows if row.high - row.low < 2]
+    return differences(shown, "F1 of the second minus the first, 95 %") if shown else None
 
 
-def gate_chart(difference: Mapping[str, float]) -> alt.LayerChart:
+def gate_chart(difference: Estimate) -> alt.LayerChart:
     """Macro F1 of the challenger minus that of the champion, as the gate tells it."""
     title = "challenger minus champion, 95 % (right of 0 it is better)"
-    return differences([{"label": "macro F1", **difference}], title)
+    return differences([{"label": "macro F1", **asdict(difference)}], title)
 
 
 def reach_of(rows: Rows) -> float:
@@ -88,9 +81,9 @@ def differences(rows: Rows, title: str) -> alt.LayerChart:
     return (zero + spans + points).properties(height=alt.Step(26))
 
 
-def encoder_bars(result: Mapping[str, Any]) -> alt.LayerChart:
+def encoder_bars(result: CompareEncodersResult) -> alt.LayerChart:
     """Two encoders side by side in every measure, with intervals."""
-    names = list(dict.fromkeys(row["encoder"] for row in result["rows"]))
+    names = list(dict.fromkeys(row.encoder for row in result.rows))
     base = alt.Chart(alt.Data(values=encoder_rows(result))).encode(
         y=alt.Y("measure:N", sort=None, title=None, axis=alt.Axis(labelLimit=180)),
         yOffset=alt.YOffset("encoder:N", sort=names),
@@ -106,23 +99,18 @@ def encoder_bars(result: Mapping[str, Any]) -> alt.LayerChart:
     return (bars + spans).properties(height=alt.Step(18, **{"for": "offset"}))
 
 
-def encoder_rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+def encoder_rows(result: CompareEncodersResult) -> list[dict[str, Any]]:
     """One row per measure and encoder."""
-    rows = [
-        {"measure": name, "encoder": row["encoder"], **row[measure]}
-        for measure, name in MEASURES.items()
-        for row in result["rows"]
-    ]
-    few = [
-        {"measure": f"head from {one['per_label']} of each label", "encoder": row["encoder"], **_only(one)}
-        for row in result["rows"]
-        for one in row["few_label_accuracy"]
-    ]
-    return rows + sorted(few, key=lambda row: int(str(row["measure"]).split()[2]))
-
-
-def _only(estimate: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: estimate[name] for name in _ESTIMATE}
+    rows = []
+    for measure in ("nearest neighbours", "cluster purity", "silhouette"):
+        for row in result.rows:
+            of = {"nearest neighbours": row.knn_accuracy, "cluster purity": row.purity, "silhouette": row.silhouette}
+            rows.append({"measure": measure, "encoder": row.encoder, **asdict(of[measure])})
+    few = [(row.encoder, one) for row in result.rows for one in row.few_label_accuracy]
+    for encoder, one in sorted(few, key=lambda pair: pair[1].per_label):
+        estimate = {"value": one.value, "low": one.low, "high": one.high}
+        rows.append({"measure": f"head from {one.per_label} of each label", "encoder": encoder, **estimate})
+    return rows
 
 
 def _tooltips(form: str) -> Sequence[alt.Tooltip]:

@@ -1,11 +1,16 @@
 """Pictures of what core reports: each takes plain rows and returns an Altair chart. Knows no project."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import altair as alt
 
-from core.evaluation.reporting import shown_scores
+from core.evaluation.metrics import Forecast, Savings
+from core.evaluation.reporting import shown_score
+from core.evaluation.stopping import Offer
+from core.reports.model_quality import MeasuredModel
+from core.reports.overview import LabelCount, Status
 
 Rows = Sequence[Mapping[str, Any]]
 AUDIT, GAIN, RANDOM, GREY = "#2f6fed", "#3aa76d", "#d9822b", "#8a94a3"
@@ -13,23 +18,19 @@ _ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
 STRATA = {"audit": AUDIT, "gold": RANDOM}
 
 
-def learning_chart(curve: Rows, measure: str = "macro_f1") -> alt.LayerChart | None:
+def learning_chart(curve: Sequence[MeasuredModel], measure: str = "macro_f1") -> alt.LayerChart | None:
     """A score over labels with its 95 % band, one line per stratum; None while none can be told.
 
     measure: `accuracy` or `macro_f1`. Where the records are too few to say there is no point.
     """
     name = {"accuracy": "accuracy", "macro_f1": "macro F1"}[measure]
-    rows = [
-        {
-            "labels": point["labels"],
-            "stratum": stratum,
-            **score,
-            "records": point[stratum]["n"],
-        }
-        for point in curve
-        for stratum in STRATA
-        if stratum in point and (score := shown_scores(point[stratum])[measure])
-    ]
+    rows = []
+    for model in curve:
+        for stratum in STRATA:
+            if score := model.metrics.on(stratum):
+                figures = shown_score(score)
+                if figure := figures.accuracy if measure == "accuracy" else figures.macro_f1:
+                    rows.append({"labels": model.labels, "stratum": stratum, **asdict(figure), "records": score.n})
     if not rows:
         return None
     colour = alt.Color(
@@ -48,13 +49,11 @@ def learning_chart(curve: Rows, measure: str = "macro_f1") -> alt.LayerChart | N
     return (band + line).properties(height=280)
 
 
-def forecast_chart(forecast: Mapping[str, Any]) -> alt.LayerChart:
-    """Accuracy of each model so far, and the fitted curve with its 95 % band; beyond the dashed rule it is a forecast.
-
-    forecast: `core.evaluation.curve.Forecast` as a dict.
-    """
-    line = [dict(zip(("labels", "accuracy", "low", "high"), step, strict=True)) for step in forecast["line"]]
-    points = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in forecast["points"]]
+def forecast_chart(forecast: Forecast) -> alt.LayerChart:
+    """Accuracy of each model so far, and the fitted curve with its 95 % band; beyond the dashed rule it is a
+    forecast."""
+    line = [dict(zip(("labels", "accuracy", "low", "high"), step, strict=True)) for step in forecast.line]
+    points = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in forecast.points]
     base = alt.Chart(alt.Data(values=line)).encode(x=_labels_axis())
     band = base.mark_area(opacity=0.18, color=AUDIT).encode(
         y=alt.Y("low:Q", title="accuracy, 95 %", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%")), y2="high:Q"
@@ -70,16 +69,18 @@ def forecast_chart(forecast: Mapping[str, Any]) -> alt.LayerChart:
     dots = dots.encode(
         x="labels:Q", y="accuracy:Q", tooltip=[alt.Tooltip("labels:Q"), alt.Tooltip("accuracy:Q", format=".1%")]
     )
-    now = alt.Chart(alt.Data(values=[{"labels": forecast["labels"]}])).mark_rule(strokeDash=[4, 4], color=GREY)
+    now = alt.Chart(alt.Data(values=[{"labels": forecast.labels}])).mark_rule(strokeDash=[4, 4], color=GREY)
     return (band + curve + now.encode(x="labels:Q") + dots).properties(height=280)
 
 
-def gain_chart(offers: Rows, unit: str) -> alt.LayerChart:
+def gain_chart(offers: Sequence[Offer], unit: str) -> alt.LayerChart:
     """Expected net gain of so many further labels with its 95 % band; below the rule going on costs more than it gains.
 
-    offers: each a `core.evaluation.stopping.Offer` as a dict. unit: what the price was given in.
+    unit: what the price was given in.
     """
-    base = alt.Chart(alt.Data(values=list(offers))).encode(x=alt.X("more:Q", title="further labels"))
+    base = alt.Chart(alt.Data(values=[asdict(offer) for offer in offers])).encode(
+        x=alt.X("more:Q", title="further labels")
+    )
     band = base.mark_area(opacity=0.18, color=GAIN).encode(
         y=alt.Y("net_low:Q", title=f"net gain in {unit}, 95 %", axis=alt.Axis(format=",.0f")), y2="net_high:Q"
     )
@@ -95,16 +96,15 @@ def gain_chart(offers: Rows, unit: str) -> alt.LayerChart:
     return (band + zero + line).properties(height=240)
 
 
-def savings_chart(forecast: Mapping[str, Any], savings: Mapping[str, Any]) -> alt.LayerChart:
+def savings_chart(forecast: Forecast, savings: Savings) -> alt.LayerChart:
     """The curve up to now, and across from its end how many random labels the same accuracy would have taken, 95 %.
 
-    forecast, savings: `core.evaluation` `Forecast` and `Savings` as dicts. Where no upper limit can be named the bar
-    ends at the edge of the picture, in an arrow.
+    Where no upper limit can be named the bar ends at the edge of the picture, in an arrow.
     """
-    now, level = forecast["labels"], forecast["level"]["value"]
-    line = [{"labels": step[0], "accuracy": step[1]} for step in forecast["line"] if step[0] <= now]
+    now, level = forecast.labels, forecast.level.value
+    line = [{"labels": step[0], "accuracy": step[1]} for step in forecast.line if step[0] <= now]
     line = [*line, {"labels": now, "accuracy": level}]
-    low, high, needed = savings["needed_low"], savings["needed_high"], savings["needed"]
+    low, high, needed = savings.needed_low, savings.needed_high, savings.needed
     edge = max(high or 3 * max(low, needed or 0, now), 1.1 * now)
     gap = [{"accuracy": level, "now": now, "low": low, "high": high or edge, "needed": needed or edge}]
     query = alt.Chart(alt.Data(values=line)).mark_line(color=AUDIT)
@@ -136,11 +136,12 @@ def _labels_axis(most: float | None = None, title: str = "labels learnt from") -
     return alt.X("labels:Q", title=title, axis=axis, scale=scale)
 
 
-def balance_chart(counts: Rows) -> alt.Chart:
+def balance_chart(counts: Sequence[LabelCount]) -> alt.Chart:
     """Labels given by people, gold that came with a file (if any did), and labels suggested, one bar for each label."""
     colours = {"labelled": AUDIT, "gold": RANDOM, "suggested": "#a9c1f5"}
-    kinds = [kind for kind in colours if kind != "gold" or any(row["gold"] for row in counts)]
-    rows = [{"label": row["label"], "kind": kind, "records": row[kind]} for row in counts for kind in kinds]
+    kinds = [kind for kind in colours if kind != "gold" or any(row.gold for row in counts)]
+    table = [asdict(row) for row in counts]
+    rows = [{"label": row["label"], "kind": kind, "records": row[kind]} for row in table for kind in kinds]
     return (
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
@@ -158,14 +159,14 @@ def balance_chart(counts: Rows) -> alt.Chart:
     )
 
 
-def queue_chart(figures: Mapping[str, Any]) -> alt.Chart:
+def queue_chart(now: Status) -> alt.Chart:
     """Where every record is: labelled, gold, in the queue, labelled by machine (if any is), in the pool."""
-    rest = max(figures["records"] - figures["labelled"] - figures["gold"] - figures["queued"], 0)
-    machine = min(figures["machine"], rest)  # those that wait to be checked are in the queue
+    rest = max(now.records - now.labelled - now.gold - now.queued, 0)
+    machine = min(now.machine, rest)  # those that wait to be checked are in the queue
     parts = [
-        ("labelled", figures["labelled"], "#2f6fed"),
-        ("gold", figures["gold"], "#d9822b"),
-        ("in the queue", figures["queued"], "#3aa76d"),
+        ("labelled", now.labelled, "#2f6fed"),
+        ("gold", now.gold, "#d9822b"),
+        ("in the queue", now.queued, "#3aa76d"),
         *([("labelled by machine", machine, "#8a63c9")] if machine else []),
         ("not asked", rest - machine, "#9aa5b1"),
     ]

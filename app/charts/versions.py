@@ -1,9 +1,13 @@
 """Pictures of models: versions side by side, a champion over time. Takes plain rows."""
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 import altair as alt
 
 from app.charts.quality import Rows
 from core.evaluation.reporting import shown
+from core.registry.predictions import AccuracyPoint
 
 BLUE, ORANGE = "#2f6fed", "#d9822b"
 _UNIT = alt.Scale(domain=[0, 1])
@@ -34,16 +38,14 @@ def versions_chart(rows: Rows) -> alt.LayerChart | None:
     return (spans + points).properties(height=alt.Step(24))
 
 
-def over_time_chart(rows: Rows, by: str) -> alt.LayerChart | None:
-    """Share of what the champions said of audit records that proved right, with 95 % intervals; None without any.
-
-    rows: one per round or week, or some of them together (as `by` names it): accuracy {value, low, high}, n, model.
-    Those of too few records are left out.
+def over_time_chart(points: Sequence[AccuracyPoint], by: str) -> alt.LayerChart | None:
+    """Share of what the champions predicted of audit records that proved right, with 95 % intervals; None without any.
+    Points of too few records are left out. by: round or week.
     """
     drawn = [
-        {**accuracy, "when": str(row[by]), "n": row["n"], "model": row["model"]}
-        for row in rows
-        if (accuracy := shown(row["accuracy"], row["n"]))
+        {**asdict(accuracy), "when": point.when, "n": point.n, "model": point.model}
+        for point in points
+        if (accuracy := shown(point.accuracy, point.n))
     ]
     if not drawn:
         return None

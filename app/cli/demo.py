@@ -10,6 +10,7 @@ import threading
 import time
 import webbrowser
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     from app.client import call
     from core.data.encoding import encode
     from core.data.file_import import ImportOptions, import_file
-    from core.loop import create_project, next_batch
+    from core.loop import create_project, next_batch, show_status
 
     file = folder / "docstrings.jsonl"
     if not (folder / "rondo.toml").exists():
@@ -65,7 +66,7 @@ def prepare(folder: Path, report: Report, *, queue: bool) -> None:
     columns = ImportOptions(text=["text"], label="chapter", id="id", split="split", meta=["name"])
     call(folder, import_file, report, file=str(file.resolve()), **columns)
     call(folder, encode, report)
-    if queue and not call(folder, "status", report)["round"]:
+    if queue and not call(folder, show_status, report).round:
         call(folder, next_batch, report)
 
 
@@ -99,7 +100,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
         points = simulate.play(project, truth, budget, report)
-    return {"project": str(folder), "curve": [{"labels": point.labels, **point.metrics} for point in points]}
+    return {"project": str(folder), "curve": [{"labels": point.labels, **asdict(point.metrics)} for point in points]}
 
 
 def write_docstrings(file: Path) -> None:

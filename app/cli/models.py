@@ -1,14 +1,21 @@
 """The command line's part for the registry: models, promoting, rolling back, retraining. Imports nothing heavy."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
-from app.cli.terminal import show
+from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
+from app.rendering.score_text import interval, score_lines
+from core.evaluation.reporting import judged_on
+
+if TYPE_CHECKING:
+    from core.registry.activation import Activated
+    from core.registry.models import ModelEntry
 
 WhoOption = Annotated[str, typer.Option("--who", help="Who decides; kept in the log.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why; kept with the model.")]
@@ -25,13 +32,34 @@ def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOpt
     """Without a command: list them."""
     context.obj = project or context.obj
     if context.invoked_subcommand is None:
-        show("models", run_verb(folder_of(context, project), "models"), as_json=as_json)
+        list_(context, project, as_json)
 
 
 @models.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the models, newest first."""
-    show("models", run_verb(folder_of(context, project), "models"), as_json=as_json)
+    from core.registry.models import ModelList
+    from core.registry.models import models as verb
+
+    def lines(result: ModelList) -> list[str]:
+        if not result.models:
+            return ["There is no model yet. The first one: rondo fit."]
+        back = [f"Back to {result.rollback.to}: rondo models rollback"] if result.rollback else []
+        return [*map(model_line, result.models), *back]
+
+    present(run_verb(folder_of(context, project), verb), lines, as_json=as_json)
+
+
+def model_line(model: "ModelEntry") -> str:
+    """id, state, trainer, labels, and its score on whichever of audit and gold is told; or that its files are
+    gone."""
+    result = f"{model.id}  {model.state:<13} {model.trainer}, {model.labels:,} labels"
+    if not model.files:
+        result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
+    if judged := judged_on(model.metrics):
+        stratum, score = judged
+        result += f", macro F1 on {score.n:,} {stratum} records {interval(score.macro_f1, score.n)}"
+    return result + (f". {model.notes}" if model.notes else "")
 
 
 @models.command("show")
@@ -39,7 +67,25 @@ def show_(
     context: typer.Context, model: ModelArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Show what a model came from, how good it is, and when it was in use."""
-    show("model", run_verb(folder_of(context, project), "model", model=model), as_json=as_json)
+    from core.registry.models import ModelDetail
+    from core.registry.models import model as verb
+
+    def lines(result: ModelDetail) -> list[str]:
+        values = result.training_info.get("values", {})
+        return [
+            f"{result.id}: {result.state}",
+            *score_lines(result.metrics),
+            *(f"  {name}: {value}" for name, value in result.lineage.items()),
+            *([f"  with {', '.join(f'{name}={value}' for name, value in values.items())}"] if values else []),
+            *([f"  gate: {result.gate.sentence}"] if result.gate else []),
+            *(
+                f"  {change.since} {change.how} by {change.user}{f': {change.reason}' if change.reason else ''}"
+                for change in result.history
+            ),
+            *([f"Warning: {result.damaged}"] if result.damaged else []),
+        ]
+
+    present(run_verb(folder_of(context, project), verb, model=model), lines, as_json=as_json)
 
 
 @models.command()
@@ -53,8 +99,16 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Put a model to use if it is better than the champion on audit or gold records."""
-    options = {"model": model, "force": force, "reason": reason, "who": who}
-    show("promote", run_verb(folder_of(context, project), "promote", **options), as_json=as_json)
+    from core.registry.activation import promote as verb
+
+    result = run_verb(folder_of(context, project), verb, model=model, force=force, reason=reason, who=who)
+    present(result, promotion_lines, as_json=as_json)
+
+
+def promotion_lines(result: "Activated") -> list[str]:
+    """What changed, what the gate said, and the way back where there is one."""
+    gate = [result.gate.sentence] if result.gate else []
+    return [result.sentence, *gate, *(["Back again: rondo models rollback"] if result.rollback else [])]
 
 
 @models.command()
@@ -67,8 +121,14 @@ def rollback(
     as_json: JsonOption = False,
 ) -> None:
     """Go back to the champion before: its suggestions, and the queue in the order that it had."""
-    options = {"to": to, "reason": reason, "who": who}
-    show("rollback", run_verb(folder_of(context, project), "rollback", **options), as_json=as_json)
+    from core.registry.activation import Activated
+    from core.registry.activation import rollback as verb
+
+    def lines(result: Activated) -> list[str]:
+        back = f"{result.restored:,} records of the queue, spare ones too, stand where they stood."
+        return [result.sentence, *([back] if result.restored else [])]
+
+    present(run_verb(folder_of(context, project), verb, to=to, reason=reason, who=who), lines, as_json=as_json)
 
 
 @models.command("note")
@@ -80,7 +140,10 @@ def note_(
     as_json: JsonOption = False,
 ) -> None:
     """Write down what to remember of a model."""
-    show("model_note", run_verb(folder_of(context, project), "model_note", model=model, text=text), as_json=as_json)
+    from core.registry.models import model_note
+
+    result = run_verb(folder_of(context, project), model_note, model=model, text=text)
+    present(result, lambda noted: [f"{noted.model}: {noted.notes or 'no note'}"], as_json=as_json)
 
 
 @models.command()
@@ -92,8 +155,14 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Delete the files of models that are not in use; where they came from stays in the list."""
-    result = run_verb(folder_of(context, project), "model_remove", models=models, who=who)
-    show("model_remove", result, as_json=as_json)
+    from core.registry.removal import RemovedModels, model_remove
+
+    def lines(result: RemovedModels) -> list[str]:
+        return [
+            f"Removed {', '.join(result.removed)}: {result.bytes / 1e6:,.1f} MB are free. Their lines in the list stay."
+        ]
+
+    present(run_verb(folder_of(context, project), model_remove, models=models, who=who), lines, as_json=as_json)
 
 
 @models.command("predictions")
@@ -105,8 +174,20 @@ def predictions_(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether what the champions said of records proved right when people answered."""
-    result = run_verb(folder_of(context, project), "predictions", by=by, worst=worst)
-    show("predictions", result, as_json=as_json)
+    from core.registry.predictions import ProvenPredictions, joined
+    from core.registry.predictions import predictions as verb
+
+    def lines(result: ProvenPredictions) -> Iterator[str]:
+        yield result.sentence
+        for point in joined(result.over_time):
+            span = f"round {point.when}" if result.by == "round" else f"week of {point.when}"
+            yield f"  {span}: right on {point.n:,} audit records {interval(point.accuracy, point.n)}"
+        if result.worst:
+            yield "Surest and wrong:"
+        for miss in result.worst:
+            yield f"  {miss.id}: {miss.predicted} ({miss.probability:.0%}), is {miss.truth}"
+
+    present(run_verb(folder_of(context, project), verb, by=by, worst=worst), lines, as_json=as_json)
 
 
 def retrain(
@@ -122,8 +203,12 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Train on the labels so far and put the model to use if the gate lets it in; made for cron."""
-    wish = {"if_new": if_new, "trainer": trainer, "on": on, "gpu": gpu, "values": set_ or []}
-    show("retrain", run_verb(folder_of(context, project), "retrain", **wish), as_json=as_json)
+    from core.registry.retraining import retrain as verb
+
+    result = run_verb(
+        folder_of(context, project), verb, if_new=if_new, trainer=trainer, on=on, gpu=gpu, values=set_ or []
+    )
+    present(result, lambda retrained: [retrained.sentence], as_json=as_json)
 
 
 @models.command()
@@ -134,12 +219,28 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="A folder to make, or a file that ends in .zip. Default: exports/MODEL."),
     ] = None,
+    library: Annotated[
+        str,
+        typer.Option("--as", help="setfit: a folder for SetFitModel.from_pretrained. Default: safetensors and JSON."),
+    ] = "",
     project: ProjectOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a model as files that work without Rondo, with a model card and the code to use them."""
-    result = run_verb(folder_of(context, project), "model_export", model=model, out=str(out.resolve()) if out else "")
-    show("model_export", result, as_json=as_json)
+    from core.registry.model_export import ModelExport, export_model
+    from core.registry.usage import PICKLE
+
+    def lines(result: ModelExport) -> list[str]:
+        return [
+            f"Wrote {result.model} to {result.path}: {result.files:,} files, {result.bytes / 1e6:,.1f} MB.",
+            "Its README says how far to trust it, and how to use it without Rondo. Choose a licence before you pass it "
+            "on.",
+            *([PICKLE.replace("`", "")] if result.library == "setfit" else ()),
+        ]
+
+    place = str(out.resolve()) if out else ""
+    result = run_verb(folder_of(context, project), export_model, model=model, out=place, library=library)
+    present(result, lines, as_json=as_json)
 
 
 @models.command()
@@ -156,6 +257,25 @@ def push(
     as_json: JsonOption = False,
 ) -> None:
     """Push a model to the Hugging Face Hub, with a model card. The token comes from HF_TOKEN and is stored nowhere."""
-    entries = {"private": not public, "labels": labels, "message": message, "token": os.environ.get("HF_TOKEN", "")}
-    result = run_verb(folder_of(context, project), "push", repo=repo, model=model, **entries)
-    show("push", result, as_json=as_json)
+    from core.registry.hub_push import push as verb
+    from core.registry.push_job import PushResult
+
+    def lines(result: PushResult) -> list[str]:
+        return [
+            f"Pushed {one.url} ({'private' if one.private else 'PUBLIC'}): {one.files:,} files, "
+            f"{one.bytes / 1e6:,.1f} MB, commit {one.commit[:12]}."
+            for one in (result, result.dataset)
+            if one
+        ]
+
+    result = run_verb(
+        folder_of(context, project),
+        verb,
+        repo=repo,
+        model=model,
+        private=not public,
+        labels=labels,
+        message=message,
+        token=os.environ.get("HF_TOKEN", ""),
+    )
+    present(result, lines, as_json=as_json)

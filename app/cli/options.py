@@ -69,7 +69,8 @@ def run_verb(
 
 def run_verb(folder: Path, verb: str | Callable[..., object], *_: Any, **options: Any) -> object:
     """What the verb returned; errors that a person can mend end the command in one line."""
-    with errors(GOES_ON if verb in ("train", "retrain") else STOPPED):
+    name = verb if isinstance(verb, str) else verb.__name__
+    with errors(GOES_ON if name in ("train", "retrain") else STOPPED):
         from app.cli.interrupts import stoppable
         from app.client import call
 

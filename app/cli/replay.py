@@ -100,6 +100,8 @@ def _replay(requested: Wanted, report: Report, folder: Path) -> dict[str, Any]:
 
 def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
     """Imported and encoded once, judged once with all labels; then the labels are withheld."""
+    from core.evaluation.metrics import Metrics
+
     loop.create_project(folder, [], multi=requested.multi)
     project = open_project(folder, InProcessRunner())
     write_settings(folder, with_changes(project.settings(), audit_share=0.0, automatic=False))
@@ -110,7 +112,7 @@ def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project,
     if not can_learn(project):
         raise BadInput(f"{requested.file}: no row outside the test split has a label in {requested.label!r}.")
     encode(project, report)
-    full = _f1(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or {}))
+    full = _f1(simulate.Point(0, loop.fit(project, lambda *_: None).metrics or Metrics()))
     return project, simulate.withhold_labels(project), full
 
 
@@ -164,7 +166,7 @@ def summarise(
 
 
 def _f1(point: simulate.Point) -> float:
-    return float(point.metrics["gold"]["macro_f1"]["value"]) if "gold" in point.metrics else 0.0
+    return point.metrics.gold.macro_f1.value if point.metrics.gold else 0.0
 
 
 def _reached(labels: list[int], curves: list[list[float]], target: float) -> int | None:

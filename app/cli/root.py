@@ -22,8 +22,9 @@ from app.cli.options import (
 )
 from app.cli.people import history_, people
 from app.cli.rounds import fit, next_, rechoose, round_
+from app.cli.status import status
 from app.cli.team import team
-from app.cli.terminal import present, say, show
+from app.cli.terminal import present, say
 from app.cli.training import jobs, train, trainers
 from app.cli.trials import demo, replay
 
@@ -97,12 +98,6 @@ def encode(context: typer.Context, project: ProjectOption = None, as_json: JsonO
 
 
 @app.command()
-def status(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Where the project stands and what to do next."""
-    show("status", run_verb(folder_of(context, project), "status"), as_json=as_json)
-
-
-@app.command()
 def export(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="File to write.")],
@@ -127,11 +122,26 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write labels, suggestions or responses to a file."""
-    options = {"out": str(out.resolve()), "file_format": file_format, "what": what, "card": card, "excel": excel}
-    result = run_verb(folder_of(context, project), "export", **options)
-    show("export", result, as_json=as_json)
+    from core.loop import ExportedFile
+    from core.loop import export as verb
+
+    def lines(result: ExportedFile) -> list[str]:
+        card = [f"The data card is {result.card}."] if result.card else []
+        return [f"Wrote {result.rows:,} rows to {result.file}.", *card]
+
+    result = run_verb(
+        folder_of(context, project),
+        verb,
+        out=str(out.resolve()),
+        file_format=file_format,
+        what=what,
+        card=card,
+        excel=excel,
+    )
+    present(result, lines, as_json=as_json)
 
 
+app.command()(status)
 app.command("import")(import_)
 app.command("next")(next_)
 app.command()(fit)

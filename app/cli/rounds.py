@@ -17,6 +17,7 @@ from app.cli.options import (
 )
 from app.cli.terminal import present
 from app.rendering.score_text import score_lines
+from core.evaluation.metrics import Metrics
 
 if TYPE_CHECKING:
     from core.rounds.outcomes import RoundSummary
@@ -95,7 +96,7 @@ def _model_lines(result: "RoundSummary") -> Iterator[str]:
     yield f"Learnt from {result.labels:,} labels in {result.seconds:.1f} s."
     if result.labels == result.labels_before:
         yield "  As many as the model before learnt from, so nothing changes."
-    yield from score_lines(result.metrics or {})
+    yield from score_lines(result.metrics or Metrics())
 
 
 def _batch_lines(result: "RoundSummary") -> Iterator[str]:

@@ -10,14 +10,13 @@ import typer
 from rich.console import Console, RenderableType
 
 from app.cli import (
-    evaluation_text,
-    models_text,
     training_text,
 )
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
-from app.rendering.score_text import interval, score_lines
-from core.typed_json import to_json
+from app.rendering.score_text import interval
+from core.evaluation.metrics import Metrics
+from core.typed_json import from_json, to_json
 
 Result = TypeVar("Result")
 
@@ -81,34 +80,6 @@ def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
         say(line)
 
 
-def _status_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [
-        f"{result['name']}: {result['records']:,} records, {result['labelled']:,} labelled "
-        f"({result['audit']:,} audit), "
-        f"{result['gold']:,} gold, {result['queued']:,} queued, round {result['round']}.",
-    ]
-    if result["machine"]:
-        lines.append(f"  {result['machine']:,} labelled by machine on a guarantee.")
-    if result["encoded"] < result["records"]:
-        lines.append(f"  {result['encoded']:,} of {result['records']:,} encoded.")
-    if result["skipped"] or result["flagged"] or result["tied"]:
-        lines.append(f"  {result['skipped']:,} skipped, {result['flagged']:,} flagged, {result['tied']:,} tied.")
-    if model := result["model"]:
-        lines += [f"Model of round {model['round']}, from {model['labels']:,} labels:", *score_lines(model)]
-        lines += [f"  {caveat}" for caveat in result["caveats"]]
-        lines += _prospect_lines(model)
-    lines += [f"Warning: {warning}" for warning in result["warnings"]]
-    return [*lines, f"Next: {result['next']}  {result['command']}"]
-
-
-def _prospect_lines(model: Mapping[str, Any]) -> list[str]:
-    """What 100 more labels would buy, and what was saved so far, where that can be said."""
-    gains = (model.get("forecast") or {}).get("gains") or []
-    lines = [f"  {gain['sentence']}." for gain in gains if gain["more"] == 100]
-    saved = (model.get("savings") or {}).get("sentence")
-    return lines + ([f"  {saved}"] if saved else [])
-
-
 def _replay_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"All labels: macro F1 {result['full']['macro_f1']:.3f}", ""]
     lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
@@ -139,10 +110,9 @@ def _count(labels: int | None) -> str:
 def _demo_lines(result: Mapping[str, Any]) -> list[str]:
     lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
     lines += [
-        f"{point['labels']:>7} {interval(point['gold']['accuracy'], point['gold']['n']):>30} "
-        f"{interval(point['gold']['macro_f1'], point['gold']['n']):>30}"
+        f"{point['labels']:>7} {interval(score.accuracy, score.n):>30} {interval(score.macro_f1, score.n):>30}"
         for point in result["curve"]
-        if "gold" in point
+        if (score := from_json(Metrics, point, "A point of the curve").on("gold"))
     ]
     return [*lines, f"The project is in {result['project']}. Look at it: rondo --project {result['project']} up"]
 
@@ -151,14 +121,7 @@ _LINES = {
     "calibrate": lambda summary: [
         f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
     ],
-    "status": _status_lines,
-    "export": lambda summary: [
-        f"Wrote {summary['rows']:,} rows to {summary['file']}.",
-        *([f"The data card is {summary['card']}."] if summary["card"] else []),
-    ],
     "replay": _replay_lines,
     "demo": _demo_lines,
     **training_text.LINES,
-    **evaluation_text.LINES,
-    **models_text.LINES,
 }

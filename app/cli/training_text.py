@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.rendering.job_rows import ended_in
+from app.rendering.job_rows import ended_in, metrics_of
 from app.rendering.score_text import score_lines
 
 
@@ -30,7 +30,7 @@ def _train_lines(result: Mapping[str, Any]) -> list[str]:
             f"Next: rondo jobs, rondo jobs logs {result['id']}, rondo jobs cancel {result['id']}.",
         ]
     lines = [f"Trained {result['model']} in {result['seconds']:,.0f} s, {result['memory_mb']:,} MB at most."]
-    lines += score_lines(result["metrics"])
+    lines += score_lines(metrics_of(result))
     lines += [result["remark"]] if result["remark"] else []
     return [*lines, _next(result["model"])]
 
@@ -55,7 +55,7 @@ def _shown_lines(result: Mapping[str, Any]) -> list[str]:
     if "runs" in result:
         return [*lines, *(f"  {_job_line(run)}" for run in result["runs"]), result["sentence"]]
     lines += [result["remark"]] if result["remark"] else []
-    return lines + (score_lines(result["metrics"]) if result["model"] else [])
+    return lines + (score_lines(metrics_of(result)) if result["model"] else [])
 
 
 def _jobs_lines(result: Mapping[str, Any]) -> list[str]:

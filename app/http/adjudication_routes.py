@@ -75,7 +75,7 @@ class DecisionReply:
 
 def _exchange(office: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(sent.events, task_of(office.project.settings()))
+    events, statuses = read_events(sent.events, task_of(office.settings()))
     for event in events:
         statuses[event.eid] = _status(office, event, who)
     if events:

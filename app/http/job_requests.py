@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 
+from app.http.messages import Activation, Order
 from app.request_body import read_at_most
 from core.errors import BadInput
 
@@ -14,9 +16,14 @@ MOST_LINES = 5_000
 MOST_SECONDS = 60
 """that a promotion is waited for; the gate's no comes sooner"""
 
-ORDER = {"trainer": str, "on": str, "gpu": str, "seed": int, "note": str, "set": dict}
-ACTIVATION = {"reason": str, "force": bool}
-_SAID = {str: "a text", int: "a whole number", bool: "true or false", dict: "an object"}
+_KINDS = {
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+}
+"""pydantic's word for a wrong type, to ours for the right one"""
+Body = TypeVar("Body", Order, Activation)
 
 
 class Unknown(BadInput):
@@ -46,16 +53,19 @@ async def read_body(request: Request) -> dict[str, Any]:
 
 def read_order(body: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `train`; whether they make sense is for the verb to say."""
-    order = _read(body, ORDER)
-    if "trainer" not in order:
-        raise BadInput("`trainer` is missing: it names what shall be trained. GET /api/docs lists them.")
+    order = _chosen(_read(body, Order))
     values = [f"{name}={_text(name, value)}" for name, value in order.pop("set", {}).items()]
     return {**order, "values": values}
 
 
 def read_activation(body: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `promote` that a program may choose."""
-    return _read(body, ACTIVATION)
+    return _chosen(_read(body, Activation))
+
+
+def _chosen(body: Order | Activation) -> dict[str, Any]:
+    """null stands for not chosen."""
+    return {name: value for name, value in vars(body).items() if value is not None}
 
 
 def read_whole(query: Mapping[str, str], name: str, default: int, most: int) -> int:
@@ -66,14 +76,22 @@ def read_whole(query: Mapping[str, str], name: str, default: int, most: int) -> 
     return int(text)
 
 
-def _read(body: Mapping[str, Any], fields: Mapping[str, type]) -> dict[str, Any]:
-    """The fields that were given. null stands for not given; unknown ones are refused, since they would do nothing."""
-    for name, value in body.items():
-        if name not in fields:
-            raise BadInput(f"There is no field `{name[:80]}`; there are {', '.join(fields)}.")
-        if value is not None and type(value) is not fields[name]:
-            raise BadInput(f"`{name}` must be {_SAID[fields[name]]}.")
-    return {name: value for name, value in body.items() if value is not None}
+def _read(body: Mapping[str, Any], kind: type[Body]) -> Body:
+    """Raises BadInput, naming the field: a wrong type, one that is missing, one that there is not and would do
+    nothing."""
+    sent = {name: value for name, value in body.items() if value is not None or name not in kind.__annotations__}
+    try:
+        result: Body = TypeAdapter(kind).validate_python(sent)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        name = str(fault["loc"][0])[:80]
+        if name not in kind.__annotations__:
+            fields = [known for known in kind.__annotations__ if not known.startswith("_")]
+            raise BadInput(f"There is no field `{name}`; there are {', '.join(fields)}.") from None
+        if fault["type"] == "missing":
+            raise BadInput(f"`{name}` is missing. GET /api/docs says what it is.") from None
+        raise BadInput(f"`{name}` must be {_KINDS[fault['type']]}.") from None
+    return result
 
 
 def _text(name: str, value: object) -> str:

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Protocol, TypeVar, cast
+from typing import Annotated, Protocol, TypeVar
 
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
@@ -119,7 +119,7 @@ def author(request: Request, entrance: Authenticator, right: str) -> str | Respo
 
 
 def card_setup(settings: Settings) -> dict[str, object]:
-    """What the card must know besides records, what the task asks for among it; `key` changes with any of it."""
+    """What the card must know besides records; `key` changes with any of it."""
     setup = {
         "task": settings.task,
         **task_of(settings).card(settings),
@@ -232,7 +232,7 @@ def read_events(values: Sequence[object], task: Task) -> tuple[list[Event], dict
     for place, value in enumerate(values):
         try:
             sent = from_json(SentEvent, value, "The event")
-            answer = task.read(cast(Mapping[str, object], value)) if sent.action == "submit" else ()
+            answer = task.read(value) if sent.action == "submit" and isinstance(value, dict) else ()
         except BadInput:
             eid = value.get("eid") if isinstance(value, dict) else None
             broken[eid if isinstance(eid, str) else f"#{place}"] = "The event has not the right shape."

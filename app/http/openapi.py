@@ -3,10 +3,13 @@
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
+
 from app.http.job_requests import MOST_LINES, MOST_SECONDS
-from core.jobs.states import ENDED, UNDER_WAY
-from core.training.trainers import TRAINERS
-from gpu_jobs.runners.choice import RUNNERS
+from app.http.messages import Activating, Activation, Error, Job, JobInFull, Jobs, Models, Order
+from core.registry.activation import Activated
+from core.registry.models import ModelDetail
 
 Value = dict[str, Any]
 
@@ -15,8 +18,6 @@ ABOUT = (
     "GET /api/docs needs the token: `Authorization: Bearer TOKEN`. It stands in the file `.rondo/api-token` of the "
     "project's folder, or is what the variable RONDO_API_TOKEN held when the server was started."
 )
-TEXT, WHOLE, NUMBER, FLAG = {"type": "string"}, {"type": "integer"}, {"type": "number"}, {"type": "boolean"}
-STATES = [*UNDER_WAY, *ENDED, "lost"]
 REFUSALS = {
     "400": "The body is not a JSON object, is too long, or holds text that UTF-8 cannot.",
     "401": "The token is missing or wrong.",
@@ -70,7 +71,7 @@ def _paths() -> Value:
         "/api/models": {"get": _route("List models", "All of them, newest first.", "Models", "200")},
         "/api/models/{id}": {
             "parameters": [model],
-            "get": _route("See a model: metrics, lineage, files", "The model.", "Model", "200 404"),
+            "get": _route("See a model: metrics, lineage, files", "The model.", "ModelDetail", "200 404"),
         },
         "/api/models/{id}/activate": {
             "parameters": [model],
@@ -117,7 +118,7 @@ def _json(schema: str) -> Value:
 
 
 def _in_path(name: str, description: str) -> Value:
-    return {"name": name, "in": "path", "required": True, "description": description, "schema": TEXT}
+    return {"name": name, "in": "path", "required": True, "description": description, "schema": {"type": "string"}}
 
 
 def _in_query(name: str, description: str, default: int, most: int) -> Value:
@@ -125,97 +126,14 @@ def _in_query(name: str, description: str, default: int, most: int) -> Value:
     return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
-def _object(properties: Value, *required: str, **more: Any) -> Value:
-    return {"type": "object", "properties": properties, "required": list(required), **more}
-
-
-def _said(schema: Value, description: str) -> Value:
-    return {**schema, "description": description}
-
-
-def _maybe(schema: Value, description: str) -> Value:
-    return {"type": [schema["type"], "null"], "description": description}
-
-
-def _list(schema: Value) -> Value:
-    return {"type": "array", "items": schema}
-
-
 def _schemas() -> Value:
-    job, model, anything = _job(), _model(), {"type": "object"}
-    progress = _object({"what": TEXT, "done": WHOLE, "total": WHOLE}, "what", "done", "total")
-    in_full = {"events": _said(_list(anything), "Figures over time."), "log": _said(_list(TEXT), "Its last lines.")}
-    return {
-        "Error": _object({"error": _said(TEXT, "What was wrong and what to do, in a sentence or two.")}, "error"),
-        "Order": _order(),
-        "Job": _object(job, *job),
-        "JobInFull": _object(job | in_full, *job, *in_full),
-        "Jobs": _object({"jobs": _list({"$ref": "#/components/schemas/Job"})}, "jobs"),
-        "Model": _object(model, "id", "state", "metrics"),
-        "Models": _object(
-            {
-                "champion": _maybe(TEXT, "The model in use."),
-                "models": _list({"$ref": "#/components/schemas/Model"}),
-                "activating": {"oneOf": [progress, {"type": "null"}], "description": "How far the one under way is."},
-                "trouble": _maybe(TEXT, "What the last work in the background ended with, if not well."),
-            },
-            *("champion", "models", "activating", "trouble"),
-        ),
-        "Activation": _object(
-            {
-                "reason": _said(TEXT, "Why, for the log; needed with `force`."),
-                "force": _said({**FLAG, "default": False}, "Although the gate says no."),
-            },
-            additionalProperties=False,
-        ),
-        "Activated": _object(
-            {"promoted": FLAG, "model": TEXT, "sentence": TEXT, "gate": anything}, "promoted", "model"
-        ),
-        "Activating": _object({"promoted": FLAG, "model": TEXT}, "promoted", "model"),
-    }
-
-
-def _order() -> Value:
-    return _object(
-        {
-            "trainer": {"type": "string", "enum": [*TRAINERS, "grid"], "description": "How the model comes about."},
-            "on": {"type": "string", "enum": [*RUNNERS], "default": "local", "description": "Where it runs."},
-            "gpu": _said(TEXT, "The kind of GPU, where one is rented; `L4:2` is two of them. Default: settings."),
-            "seed": _said(WHOLE, "Default: settings."),
-            "note": _said(TEXT, "For people."),
-            "set": _said({"type": "object"}, "Parameters of the trainer; the table of trainers has them."),
-        },
-        "trainer",
-        additionalProperties=False,
-        example={"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}},
-    )
-
-
-def _job() -> Value:
-    return {
-        "id": TEXT,
-        "trainer": TEXT,
-        "runner": _said(TEXT, "Where it runs."),
-        "state": {"type": "string", "enum": STATES, "description": "`lost` is not `failed`: it may come back."},
-        "made_at": _said(TEXT, "Times are UTC."),
-        "started_at": _maybe(TEXT, "When it was handed over."),
-        "ended_at": _maybe(TEXT, "When it ended."),
-        "done": _said(WHOLE, "Steps done."),
-        "total": _said(WHOLE, "Steps in all; 0: not known yet."),
-        "figures": _said({"type": "object"}, "The newest, as loss. Empty in the list; GET /api/jobs/{id} has them."),
-        "message": _said(TEXT, "Why it stands so, and what to do; or empty."),
-        "model": _maybe(TEXT, "The id of what came out."),
-        "metrics": _said({"type": "object"}, "By gold and by audit, each with its interval."),
-    }
-
-
-def _model() -> Value:
-    return {
-        "id": TEXT,
-        "made_at": TEXT,
-        "trainer": _maybe(TEXT, "null: a round's head."),
-        "state": _said(TEXT, "champion, challenger, former, outdated, evaluate-only, removed or missing."),
-        "encoder": TEXT,
-        "labels": _said(WHOLE, "Labels that it learnt from."),
-        "metrics": _said({"type": "object"}, "By gold and by audit, each with its interval."),
-    }
+    """Of what is sent and given, by the types themselves."""
+    sent: list[type] = [Order, Activation]
+    answers: list[type] = [Error, Job, JobInFull, Jobs, Models, Activating, ModelDetail, Activated]
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        *((kind.__name__, "validation", TypeAdapter(kind)) for kind in sent),
+        *((kind.__name__, "serialization", TypeAdapter(kind)) for kind in answers),
+    ]
+    _, schemas = TypeAdapter.json_schemas(adapters, ref_template="#/components/schemas/{model}")
+    defined: Value = schemas["$defs"]
+    return defined

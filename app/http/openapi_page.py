@@ -62,7 +62,7 @@ def _shapes(document: Value) -> Iterator[str]:
     yield "<h2>What is sent and told</h2>"
     for name, schema in document["components"]["schemas"].items():
         fields = schema["properties"].items()
-        yield f'<h3 id="{name}">{name}</h3>'
+        yield f'<h3 id="{name}">{name}</h3><p>{_prose(schema.get("description", ""))}</p>'
         yield _table("Field", [(field, _kind(one), one.get("description", "")) for field, one in fields])
         if "example" in schema:
             yield f"<pre>{escape(json.dumps(schema['example'], indent=1))}</pre>"
@@ -70,7 +70,9 @@ def _shapes(document: Value) -> Iterator[str]:
 
 def _kind(schema: Value) -> str:
     if "enum" in schema:
-        return " | ".join(schema["enum"])
+        return " | ".join(map(str, schema["enum"]))
+    if "anyOf" in schema:
+        return " or ".join(map(_kind, schema["anyOf"]))
     if "items" in schema:
         return f"list of {_kind(schema['items'])}"
     if "$ref" in schema:

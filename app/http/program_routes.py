@@ -23,14 +23,17 @@ from app.http.job_requests import (
     read_order,
     read_whole,
 )
+from app.http.messages import Activating, Job, JobInFull, Jobs, Models, Progress
 from app.http.openapi import document
 from app.http.openapi_page import page
 from app.rendering.finite import finite
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle
-from core.loop import VERBS
 from core.registry.champions import find_model
+from core.registry.models import model as show_model
+from core.registry.models import models
 from core.training.entries import entry, listing
+from core.typed_json import from_json, to_json
 
 log = logging.getLogger("rondo")
 
@@ -48,9 +51,9 @@ class Sent:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back as JSON."""
+    """What is sent back as JSON. details: one of the types of `messages`, or what a verb returned."""
 
-    details: Value
+    details: object
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -85,7 +88,7 @@ def _guarded(act: Act, opened: Callable[[], ProjectServer], token: str) -> Calla
             return JSONResponse({"error": str(error)}, _status(error))
         except ClientDisconnect:
             return Response(status_code=204)
-        return JSONResponse(finite(answer.details), answer.status, dict(answer.headers))
+        return JSONResponse(finite(to_json(answer.details)), answer.status, dict(answer.headers))
 
     return endpoint
 
@@ -117,19 +120,19 @@ def _status(error: RondoError) -> int:
 def _launch(office: ProjectServer, sent: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(sent.body)
-    result = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(result), 202, {"Location": f"jobs/{result['id']}"})
+    started = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
+    return Answer(_brief(started), 202, {"Location": f"jobs/{started['id']}"})
 
 
 def _list_jobs(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer({"jobs": [_brief(job) for job in listing(office.project)["jobs"]]})
+    return Answer(Jobs([_brief(job) for job in listing(office.project)["jobs"]]))
 
 
 def _show_job(office: ProjectServer, sent: Sent) -> Answer:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
     job = _find_job(office, sent.path["id"])
-    message = Bundle(office.project.folder / "jobs" / job["id"]).log(lines) if lines else []
-    return Answer({**_brief(job), "events": job["events"], "log": message})
+    log_lines = Bundle(office.project.folder / "jobs" / job["id"]).log(lines) if lines else []
+    return Answer(JobInFull(**vars(_brief(job)), events=job["events"], log=log_lines))
 
 
 def _cancel(office: ProjectServer, sent: Sent) -> Answer:
@@ -138,12 +141,13 @@ def _cancel(office: ProjectServer, sent: Sent) -> Answer:
 
 
 def _list_models(office: ProjectServer, sent: Sent) -> Answer:
-    now = {"activating": _activating(office), "trouble": office.trouble}  # before the models: what ended is in them
-    return Answer({**_tell(office, "models"), **now})
+    activating, trouble = _activating(office), office.trouble  # before the models: what ended is in them
+    listed = models(office.project, _quiet)
+    return Answer(Models(listed.champion, listed.models, activating, trouble))
 
 
 def _show_model(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer(_tell(office, "model", model=_find_model(office, sent.path["id"])))
+    return Answer(show_model(office.project, _quiet, model=_find_model(office, sent.path["id"])))
 
 
 def _activate(office: ProjectServer, sent: Sent) -> Answer:
@@ -160,10 +164,10 @@ def _activate(office: ProjectServer, sent: Sent) -> Answer:
         return Answer(outcome.result(patience))
     except TimeoutError:
         outcome.add_done_callback(lambda ended: _keep_trouble(office, ended))
-        return Answer({"model": model, "promoted": False, "activating": _activating(office)}, 202)
+        return Answer(Activating(promoted=False, model=model, activating=_activating(office)), 202)
 
 
-def _keep_trouble(office: ProjectServer, ended: "Future[Value]") -> None:
+def _keep_trouble(office: ProjectServer, ended: "Future[object]") -> None:
     """Nobody waits for it any more, so it is told where a later question finds it."""
     error = ended.exception()
     office.trouble = str(error) if error else None
@@ -186,16 +190,11 @@ def _quiet(what: str, done: int, total: int) -> None:
     """Nobody watches: progress is asked for."""
 
 
-def _tell(office: ProjectServer, verb: str, **options: Any) -> Value:
-    """What a verb that only reads says: without a ticket, so that no page shows it as work."""
-    return dict(VERBS[verb](office.project, _quiet, **options))
-
-
-def _brief(job: Value) -> Value:
+def _brief(job: Value) -> Job:
     """A job's entry with the newest figures in place of all of them."""
     newest = job["events"][-1] if job["events"] else {}
     figures = {name: value for name, value in newest.items() if name not in ("done", "total", "at")}
-    return {**{name: value for name, value in job.items() if name != "events"}, "figures": figures}
+    return from_json(Job, {**job, "figures": figures}, "A job")
 
 
 def _find_job(office: ProjectServer, job: str) -> Value:
@@ -212,7 +211,7 @@ def _find_model(office: ProjectServer, model: str) -> str:
         raise Unknown(str(error)) from None
 
 
-def _activating(office: ProjectServer) -> Value | None:
+def _activating(office: ProjectServer) -> Progress | None:
     """How far the promotion is that goes on now, if one does."""
     activity = office.activities.get("promote")
-    return {"what": activity.what, "done": activity.done, "total": activity.total} if activity else None
+    return Progress(activity.what, activity.done, activity.total) if activity else None

@@ -12,7 +12,7 @@ from core.store.tables import FORMATS
 office = opened()
 st.title("Export")
 activity(office)
-if not status(office.project)["records"]:
+if not status(office.project).records:
     st.info("There is nothing to export yet. Import records with `rondo import FILE --text COLUMN` and label some.")
     st.stop()
 

@@ -26,27 +26,27 @@ activity(office)
 watch(office)
 if trouble := st.session_state.pop("models-trouble", None):
     st.error(escaped(trouble))
-result = models(office.project, lambda *_: None)
-versions = result["models"]
+listed = models(office.project, lambda *_: None)
+versions = listed.models
 if not versions:
     st.info("There is no model yet. Label the first batch, or train one.")
     st.page_link("pages/jobs.py", label="Jobs", icon=":material/rocket_launch:")
     st.stop()
 
-champion = next((one for one in versions if one["id"] == result["champion"]), None)
+champion = next((one for one in versions if one.id == listed.champion), None)
 if champion:
-    draw_champion(champion, result["rollback"], office)
+    draw_champion(champion, listed.rollback, office)
 draw_versions(versions)
 
 st.divider()
 chosen = pick_model(versions)
 if chosen is not champion:
     draw_challenge(office, chosen, champion)
-draw_evaluations(office, chosen["id"])
-result = model(office.project, lambda *_: None, model=chosen["id"])
+draw_evaluations(office, chosen.id)
+result = model(office.project, lambda *_: None, model=chosen.id)
 draw_lineage(result)
 draw_note(office, result)
-if result["files"] and chosen is not champion:
+if result.files and chosen is not champion:
     draw_removal(office, result)
 
 st.divider()

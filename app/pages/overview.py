@@ -1,5 +1,7 @@
 """Overview: what is going on, the one next thing to do, how good the model is, the queue."""
 
+from dataclasses import asdict
+
 import streamlit as st
 
 from app.auth.identity import demand
@@ -12,36 +14,42 @@ from core.reports import overview
 from core.reports.card_text import escaped
 
 office = opened()
-figures = overview.status(office.project)
-st.title(escaped(figures["name"]))
+now = overview.status(office.project)
+st.title(escaped(now.name))
 activity(office)
 
 left, right = st.columns([3, 1], vertical_alignment="center")
-left.text(figures["next"])
-if figures["queued"]:
+left.text(now.next)
+if now.queued:
     if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):
         st.switch_page("pages/label.py")
-elif not figures["labels"]:
+elif not now.labels:
     right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
-elif figures["unqueued"] and right.button("Next round", key="round", type="primary"):
+elif now.unqueued and right.button("Next round", key="round", type="primary"):
     office.start("round", who=demand("manage"))
     st.rerun()
-if figures["tied"]:
-    words = f"{figures['tied']:,} answered records have no label: settle them"
+if now.tied:
+    words = f"{now.tied:,} answered records have no label: settle them"
     st.page_link("pages/records.py", label=words, query_params={"state": "tied"}, icon=":material/balance:")
-for warning in figures["warnings"]:
+for warning in now.warnings:
     st.warning(escaped(warning), icon=":material/warning:")
 
 draw_standing(office)
 
-shown = [("Records", "records"), ("Labelled", "labelled"), ("In the queue", "queued"), ("Round", "round")]
-shown[2:2] = [(title, key) for title, key in (("Gold", "gold"), ("Machine labels", "machine")) if figures[key]]
-for column, (title, key) in zip(st.columns(len(shown)), shown, strict=True):
-    column.metric(title, f"{figures[key]:,}")
-if figures["records"]:
-    st.altair_chart(queue_chart(figures), key="queue")
+shown = {
+    "Records": now.records,
+    "Labelled": now.labelled,
+    **({"Gold": now.gold} if now.gold else {}),
+    **({"Machine labels": now.machine} if now.machine else {}),
+    "In the queue": now.queued,
+    "Round": now.round,
+}
+for column, (title, count) in zip(st.columns(len(shown)), shown.items(), strict=True):
+    column.metric(title, f"{count:,}")
+if now.records:
+    st.altair_chart(queue_chart(now), key="queue")
 
-draw_scores(office, figures)
+draw_scores(office, now)
 draw_prospects(office)
 
 st.header("Labels")
@@ -49,7 +57,7 @@ counts = overview.label_counts(office.project)
 if counts:
     st.altair_chart(balance_chart(counts), key="balance")
     with st.expander("The numbers"):
-        st.dataframe(counts, key="balance-table", hide_index=True)
+        st.dataframe([asdict(row) for row in counts], key="balance-table", hide_index=True)
 else:
     st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 

@@ -25,13 +25,13 @@ if not model:
     st.info("There is no model yet. Label the first batch: the model that learns from it is judged here.")
 else:
     draw_curve(office.project)
-    scored, judged = scored_strata(model), judged_strata(office.project)
+    scored, judged = scored_strata(model.metrics), judged_strata(office.project)
     if not scored:
         st.info("No audit or gold record has a label yet, so nothing can be said of the model.")
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
-    draw_labels(office, model, stratum)
+    draw_labels(office, model.metrics, stratum)
     if stratum in judged:
         with st.spinner("Counting verdicts"):
             draw_confusion(office, stratum)

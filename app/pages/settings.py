@@ -61,7 +61,7 @@ rule = st.selectbox(
     key="settle",
 )
 if rule != settings.settle:
-    st.text(resettling(office.project, rule)["sentence"])
+    st.text(resettling(office.project, rule).sentence)
     st.button("Settle by this rule", key="settle-anew", on_click=change, kwargs={"settle": rule})
 
 st.header("Labelling and choosing")

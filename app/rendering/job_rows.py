@@ -1,11 +1,14 @@
 """A job in words and rows, as the Jobs page shows it. Draws nothing."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from app.rendering.score_text import duration
-from core.evaluation.reporting import FEWEST, TOO_FEW, judged_on, shown
+from core.evaluation.metrics import Metrics
+from core.evaluation.reporting import TOO_FEW, judged_on, shown_score
+from core.typed_json import from_json
 
 Job = Mapping[str, Any]
 STATES = {
@@ -62,25 +65,25 @@ def cost_of(job: Job) -> str:
     return ", ".join(parts)
 
 
-def figures_of(metrics: Mapping[str, Any] | None) -> list[tuple[str, str, str | None]]:
+def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
-    metrics = metrics or {}
-    stratum = judged_on(metrics)
-    matches = metrics[stratum] if stratum else metrics
-    where = f" on {matches['n']:,} {stratum} records" if stratum else ""
-    names = {"macro_f1": "Macro F1", "accuracy": "Accuracy"}
-    n = matches.get("n", FEWEST)
+    judged = judged_on(metrics)
+    if judged is None:
+        return []
+    stratum, score = judged[0], shown_score(judged[1])
     return [
-        (f"{title}{where}", *_estimate(matches[key], n)) for key, title in names.items() if matches.get(key) is not None
+        (
+            f"{title} on {score.n:,} {stratum} records",
+            f"{estimate.value:.1%}" if estimate else TOO_FEW,
+            f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
+        )
+        for title, estimate in (("Macro F1", score.macro_f1), ("Accuracy", score.accuracy))
     ]
 
 
-def _estimate(matches: Any, n: int) -> tuple[str, str | None]:
-    if not isinstance(matches, Mapping):
-        return f"{matches:.1%}", None
-    if not shown(matches, n):
-        return TOO_FEW, None
-    return f"{matches['value']:.1%}", f"95 %: {matches['low']:.1%} to {matches['high']:.1%}"
+def metrics_of(job: Job) -> Metrics:
+    """What was measured of the model that came out."""
+    return from_json(Metrics, job.get("metrics") or {}, "The metrics of a job")
 
 
 def job_rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -110,14 +113,14 @@ def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
             "run": str(number),
             **{name: values.get(name) for name in result},
             "state": STATES[run["state"]][1],
-            "macro F1, held out": score and score["value"],
+            "macro F1, held out": score and score.value,
             "took": ended_in(run),
             "id": run["id"],
-            "macro_f1": score,
+            "macro_f1": score and asdict(score),
         }
         for number, (run, values) in enumerate(zip(runs, every, strict=True), 1)
-        for held_out in [(run.get("metrics") or {}).get("held_out") or {}]
-        for score in [shown(held_out.get("macro_f1"), held_out.get("n", 0))]
+        for held_out in [metrics_of(run).on("held_out")]
+        for score in [held_out and shown_score(held_out).macro_f1]
     ]
     return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))
 

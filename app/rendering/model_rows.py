@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from core.evaluation.reporting import judged_on, shown, shown_scores
+from core.evaluation.metrics import Metrics
+from core.evaluation.reporting import judged_on, shown, shown_score
 from core.models.encoders.encoder import OWN
-from core.registry.predictions import joined
+from core.registry.models import ModelEntry
+from core.registry.predictions import ProvenPredictions, joined
 
-Model = Mapping[str, Any]
+Row = dict[str, str | float | None]
 STATES = {
     "champion": (":material/crown:", "in use"),
     "challenger": (":material/swords:", "challenger"),
@@ -23,53 +24,56 @@ DRAWN = 12
 """versions in the picture; the table has all"""
 
 
-def name_of(model: Model) -> str:
+def name_of(model: ModelEntry) -> str:
     """'setfit ab12cd of 21 Nov 10:11': the end of its id is what commands take, too."""
-    return f"{model['trainer']} {model['id'][-6:]} of {datetime.fromisoformat(model['made_at']):%d %b %H:%M}"
+    return f"{model.trainer} {model.id[-6:]} of {datetime.fromisoformat(model.made_at):%d %b %H:%M}"
 
 
-def option_of(model: Model) -> str:
+def option_of(model: ModelEntry) -> str:
     """For a menu: what it is and how it stands."""
-    return f"{name_of(model)} ({STATES[model['state']][1]})"
+    return f"{name_of(model)} ({STATES[model.state][1]})"
 
 
-def version_rows(models: Sequence[Model]) -> list[dict[str, Any]]:
+def version_rows(models: Sequence[ModelEntry]) -> list[Row]:
     """One row per version, in the order given."""
     return [
         {
             "version": name_of(model),
-            "state": STATES[model["state"]][1],
-            "learnt from": model.get("labels"),
-            **_score(model),
+            "state": STATES[model.state][1],
+            "learnt from": model.labels,
+            **_score(model.metrics),
             "encoder": _encoder(model),
-            "notes": model.get("notes") or "",
-            "made at": model["made_at"],
-            "id": model["id"],
+            "notes": model.notes or "",
+            "made at": model.made_at,
+            "id": model.id,
         }
         for model in models
     ]
 
 
-def _encoder(model: Model) -> str:
+def _encoder(model: ModelEntry) -> str:
     """A fine-tuned one goes by the end of its model's id, as models do."""
-    name = model.get("encoder") or "none"
+    name = model.encoder or "none"
     if not name.startswith(OWN):
-        return str(name)
-    return "its own" if name == OWN + model["id"] else f"of model {name[-6:]}"
+        return name
+    return "its own" if name == OWN + model.id else f"of model {name[-6:]}"
 
 
-def _score(model: Model) -> dict[str, Any]:
-    stratum = judged_on(model.get("metrics"))
-    if stratum is None:
+def _score(metrics: Metrics) -> Row:
+    judged = judged_on(metrics)
+    if judged is None:
         return {"judged on": "not judged", "macro F1": None, "from": None, "to": None}
-    matches = model["metrics"][stratum]
-    score = shown_scores(matches)["macro_f1"]
-    names = {"macro F1": "value", "from": "low", "to": "high"}
-    figures = {name: round(score[key], 3) if score else None for name, key in names.items()}
-    return {"judged on": f"{matches['n']:,} {stratum}", **figures}
+    stratum, score = judged
+    macro = shown_score(score).macro_f1
+    return {
+        "judged on": f"{score.n:,} {stratum}",
+        "macro F1": round(macro.value, 3) if macro else None,
+        "from": round(macro.low, 3) if macro else None,
+        "to": round(macro.high, 3) if macro else None,
+    }
 
 
-def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def score_rows(rows: Sequence[Row]) -> list[Row]:
     """Of `version_rows` those with a figure, as `versions_chart` draws them: the newest and the champion."""
     result = [row for row in rows if row["macro F1"] is not None]
     return [
@@ -88,30 +92,37 @@ def score_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def flat_rows(result: Mapping[str, Any]) -> list[dict[str, str]]:
+def flat_rows(values: Mapping[str, object]) -> list[dict[str, str]]:
     """Names and values as rows of a table; nothing is left out."""
     return [
-        {"what": name.replace("_", " "), "is": "" if value is None else str(value)} for name, value in result.items()
+        {"what": name.replace("_", " "), "is": "" if value is None else str(value)} for name, value in values.items()
     ]
 
 
-def over_time_rows(result: Mapping[str, Any], by: str) -> list[dict[str, Any]]:
+def over_time_rows(result: ProvenPredictions) -> list[Row]:
     """Audit and chosen records over time, for a table. Only the audit's share estimates anything."""
-    audit = [
-        {by: str(row[by]), "records": row["n"], "stratum": "audit", "right": accuracy.get("value")}
-        | {name: accuracy.get(name) for name in ("low", "high")}
-        for row in joined(result["over_time"], by)
-        for accuracy in [shown(row["accuracy"], row["n"]) or {}]
+    rows: list[Row] = []
+    for point in joined(result.over_time):
+        accuracy = shown(point.accuracy, point.n)
+        rows.append(
+            {
+                result.by: point.when,
+                "records": point.n,
+                "stratum": "audit",
+                "right": accuracy.value if accuracy else None,
+                "low": accuracy.low if accuracy else None,
+                "high": accuracy.high if accuracy else None,
+            }
+        )
+    chosen: list[Row] = [
+        {result.by: row.when, "records": row.n, "stratum": "chosen", "right": row.right} for row in result.chosen
     ]
-    chosen = [
-        {by: str(row[by]), "records": row["n"], "stratum": "chosen", "right": row["right"]} for row in result["chosen"]
-    ]
-    return audit + chosen
+    return rows + chosen
 
 
-def what_promoting_does(model: Model, champion: Model | None) -> str:
+def what_promoting_does(model: ModelEntry, champion: ModelEntry | None) -> str:
     """Said before it is done."""
-    same = champion is not None and champion.get("encoder") == model.get("encoder")
+    same = champion is not None and champion.encoder == model.encoder
     first = "" if same else "It brings its own vectors, so all records are encoded again first. "
     return (
         f"{first}It judges every record anew: suggestions change, and what waits in the queue is ordered again. "

@@ -21,7 +21,7 @@ def delete_records(cursor: duckdb.DuckDBPyConnection, selection: Selection) -> N
     """Every row that is about them; their numbers are kept, so that no other record gets them."""
     cursor.execute("create or replace temp table gone as select unnest(?::bigint[]) as n", [list(selection.ns)])
     tables = cursor.execute(
-        """select table_name from duckdb_tables() join duckdb_columns() using (database_name, table_name)
+        """select table_name from duckdb_columns() join duckdb_tables() using (database_name, schema_name, table_name)
            where database_name = current_database() and column_name = 'n' and table_name not in ('erased', 'gone')"""
     ).fetchall()
     for (table,) in tables:

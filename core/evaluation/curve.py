@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from core.arrays import Floats
 from core.errors import Refused
-from core.evaluation.scores import Estimate
+from core.evaluation.metrics import Estimate, Forecast, Gain
 
 Density = Callable[[Floats], Floats]
 
@@ -76,35 +76,6 @@ def read_curve(written: Mapping[str, Any]) -> Curve:
     draws = {name: np.asarray(written[name], float) for name in ("error", "share", "exponent", "luck")}
     points = tuple((float(labels), float(accuracy)) for labels, accuracy in written["points"])
     return Curve(labels=written["labels"], noise=written["noise"], points=points, **draws)
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What `more` labels would add to the accuracy, in shares: 0.01 is one point. low, high: 95 %."""
-
-    more: int
-    mean: float
-    low: float
-    high: float
-    chance: float
-    """probability that the model is better then than now"""
-    sentence: str
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """The curve at hand and ahead. line: (labels, accuracy, low, high) of the curve, from the first model on to the
-    last of `gains`. points: (labels, judged accuracy) of each model.
-    """
-
-    labels: int
-    audits: int
-    level: Estimate
-    ceiling: Estimate
-    """accuracy that this kind of model tends to with labels without end: a guess far beyond the data"""
-    gains: tuple[Gain, ...]
-    points: tuple[tuple[float, float], ...]
-    line: tuple[tuple[float, float, float, float], ...]
 
 
 def lacking(right: npt.ArrayLike, labels: npt.ArrayLike) -> str | None:

@@ -8,47 +8,15 @@ import numpy as np
 
 from core.arrays import Bools, Ints
 from core.evaluation.audit import History, Weights, weigh
-from core.evaluation.scores import FEW, Estimate, drawn_among, share_of
+from core.evaluation.metrics import Drift, Estimate, Mix, Shift
+from core.evaluation.reporting import FEW
+from core.evaluation.scores import drawn_among, share_of
 
 SURE = 0.05
 FEWEST = 10
 """audit records of each side; with fewer nothing is compared"""
 FAR = 0.1
 """share of the suggestions that would have to change to make two mixes alike, from which it is said"""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One figure on two sides. what: accuracy, or the share of a label. p: 0..1, how often chance alone would part them
-    as far, corrected for everything that was compared with it."""
-
-    what: str
-    here: str
-    there: str
-    value_here: Estimate
-    value_there: Estimate
-    p: float
-
-
-@dataclass(frozen=True)
-class Drift:
-    """differences: surest first. claims: sentences, only for p below SURE. unsaid: what too few records can tell."""
-
-    differences: tuple[Difference, ...]
-    claims: tuple[str, ...]
-    unsaid: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Mix:
-    """What a model suggests for a source's records. shares: per label, sum 1. distance: 0..1 from all other sources,
-    the share of suggestions that would have to change. sentence: None where they are alike or the records are few."""
-
-    source: str
-    records: int
-    shares: tuple[float, ...]
-    distance: float
-    sentence: str | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +34,7 @@ def between_rounds(history: History, truth: Bools, predicted: Bools, names: Sequ
     """The first half of the audit records against the second, each weighed as if it were all there is.
 
     So it is not drift that the strategy took the hard records out of the pool; it is when new imports differ or when
-    people label otherwise than before. truth, said: (k, labels), k in the order of `history`.
+    people label otherwise than before. truth, predicted: (k, labels), k in the order of `history`.
     """
     drawn = np.sort(history.left[history.audited])
     if not len(drawn) or drawn[0] == drawn[-1]:
@@ -82,7 +50,7 @@ def between_rounds(history: History, truth: Bools, predicted: Bools, names: Sequ
 def between_sources(
     weights: Weights, sources: Sequence[str], truth: Bools, predicted: Bools, names: Sequence[str]
 ) -> Drift:
-    """Every source against all others. sources: (k,) where each asked record came from; truth, said: (k, labels)."""
+    """Every source against all others. sources: (k,) where each asked record came from; the others: (k, labels)."""
     of = np.asarray(sources, dtype=object)
     matches = sorted(set(sources))
     if len(matches) < 2:
@@ -131,7 +99,7 @@ def _drift(
     return Drift(differences, tuple(_sentence(one) for one in differences if one.p < SURE), unsaid)
 
 
-def _compare(pair: tuple[_Side, _Side], truth: Bools, predicted: Bools, names: Sequence[str]) -> Iterator[Difference]:
+def _compare(pair: tuple[_Side, _Side], truth: Bools, predicted: Bools, names: Sequence[str]) -> Iterator[Shift]:
     """Accuracy, and the share of each label of which there are records enough."""
     drawn = sum(((side.among & side.weights.drawn) for side in pair), np.zeros(len(truth), np.bool_))
     figures = [("accuracy", (truth == predicted).all(axis=1))]
@@ -139,7 +107,7 @@ def _compare(pair: tuple[_Side, _Side], truth: Bools, predicted: Bools, names: S
     for what, hits in figures:
         values = [share_of(hits, side.among, side.weights) for side in pair]
         if values[0] is not None and values[1] is not None:
-            yield Difference(what, pair[0].name, pair[1].name, values[0], values[1], _fisher(pair, values))
+            yield Shift(what, pair[0].name, pair[1].name, values[0], values[1], _fisher(pair, values))
 
 
 def _fisher(pair: tuple[_Side, _Side], values: Sequence[Estimate | None]) -> float:
@@ -155,7 +123,7 @@ def _fisher(pair: tuple[_Side, _Side], values: Sequence[Estimate | None]) -> flo
     return float(fisher_exact(np.array(table)).pvalue)
 
 
-def _sentence(one: Difference) -> str:
+def _sentence(one: Shift) -> str:
     what = "Accuracy" if one.what == "accuracy" else f"The share of {one.what}"
     return (
         f"{what} differs: {_said(one.value_here)} in {one.here}, {_said(one.value_there)} in {one.there} "

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from core.arrays import Floats, Ints
 from core.errors import Refused
-from core.evaluation.scores import Estimate, share
+from core.evaluation.metrics import Estimate
+from core.evaluation.scores import share
 
 NEIGHBOURS = 5
 FEW = (1, 4, 16)

@@ -4,77 +4,22 @@ Knows arrays and weights, not whose model it is or where the records came from.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Bools, Floats
-from core.evaluation.audit import Weights
+from core.evaluation.held_out import HeldOutPredictions, score_of
+from core.evaluation.metrics import Bin, Confusion, Estimate, Reliability, Score
 from core.evaluation.reporting import FEWEST
-from core.evaluation.scores import Estimate, Score, interval, score, share_of
+from core.evaluation.scores import interval, share_of
 
+NONE_OF_THEM = "none of them"
 MOST_BINS, PER_BIN = 10, 10
 CHANCES = 200
 """models that would be right as often as they say, to tell what error chance alone gives"""
-
-
-@dataclass(frozen=True)
-class ScoredRecords:
-    """What a model says of k records. truth, said: (k, labels). weights: what each stands for.
-
-    probs: (k, labels), -1 for labels that the model does not know; None where only its decisions are known. stated:
-    (k,) the probability with which it says that all it says of a record is right; None where that is not known.
-    """
-
-    truth: Bools
-    predicted: Bools
-    probs: npt.NDArray[np.float32] | None
-    stated: Floats | None
-    weights: Weights
-
-    @property
-    def right(self) -> Bools:
-        """(k,) are all labels as they should be?"""
-        return np.asarray((self.truth == self.predicted).all(axis=1))
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Records of like certainty. stated: its mean. right: the share that is, with low and high (95 %, Wilson 1927)."""
-
-    stated: float
-    right: float
-    low: float
-    high: float
-    records: int
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Stated against actual certainty, in bins of equally many records.
-
-    error: expected calibration error, the mean distance between stated and right, in bins of equal mass (Nguyen &
-    O'Connor 2015). by_chance: what a perfectly calibrated model would show with as few records, never 0; in 19 of 20
-    cases it would show less than `at_most`.
-    """
-
-    records: int
-    error: float
-    by_chance: float
-    at_most: float
-    bins: tuple[Bin, ...]
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A pair of a true and a said label, by column; None for none of them. share: of all that is claimed about."""
-
-    truth: int | None
-    predicted: int | None
-    records: int
-    share: float
 
 
 @dataclass(frozen=True)
@@ -85,23 +30,25 @@ class Evaluation:
     score: Score
     top: tuple[Estimate, ...]
     reliability: Reliability | None
-    confusion: tuple[Cell, ...]
+    confusion: tuple[Confusion, ...]
 
 
-def evaluate(judged: ScoredRecords, most: int = 3, seed: int = 0) -> Evaluation:
-    """most: the largest k of top k."""
+def evaluate_predictions(
+    judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str], most: int = 3, seed: int = 0
+) -> Evaluation:
+    """labels: ids of the columns. names: by id. most: the largest k of top k."""
     drawn, certain = judged.weights.drawn, None
-    if judged.stated is not None:
-        certain = reliability(judged.stated[drawn], judged.right[drawn], judged.weights.weight[drawn], seed)
+    if judged.certainty is not None:
+        certain = reliability(judged.certainty[drawn], judged.right[drawn], judged.weights.weight[drawn], seed)
     return Evaluation(
-        score=score(judged.truth, judged.predicted, judged.weights, seed),
+        score=score_of(judged, labels, seed),
         top=tuple(top_accuracy(judged, most)),
         reliability=certain,
-        confusion=tuple(confusion(judged)),
+        confusion=tuple(confusion(judged, labels, names)),
     )
 
 
-def top_accuracy(judged: ScoredRecords, most: int) -> Iterator[Estimate]:
+def top_accuracy(judged: HeldOutPredictions, most: int) -> Iterator[Estimate]:
     """For k = 1 to `most`, as far as there are labels to choose from."""
     if judged.probs is None or not len(judged.probs):
         return
@@ -155,11 +102,11 @@ def _bin(stated: Floats, right: Bools, weight: Floats) -> Bin:
     return Bin(certainty, matches.value, matches.low, matches.high, len(stated))
 
 
-def confusion(judged: ScoredRecords) -> list[Cell]:
-    """One cell per pair that occurs, the most frequent first.
+def confusion(judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[str, str]) -> list[Confusion]:
+    """One cell per pair that occurs, the most frequent first. labels: ids of the columns. names: by id.
 
-    A record with one true and one said label is one cell. Where several may hold, a label that is right is a cell of
-    the diagonal, and each one missed is paired with each one wrongly said, or with none.
+    A record with one true and one predicted label is one cell. Where several may hold, a label that is right is a cell
+    of the diagonal, and each one missed is paired with each one wrongly predicted, or with none.
     """
     counts: Counter[tuple[int | None, int | None]] = Counter()
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
@@ -174,12 +121,24 @@ def confusion(judged: ScoredRecords) -> list[Cell]:
             pair = divmod(kind, judged.truth.shape[1])
             counts[pair], shares[pair] = int(count), part / total
     else:
-        for row, (truth_row, said_row) in enumerate(zip(judged.truth, judged.predicted, strict=True)):
-            for pair in _pairs(truth_row, said_row):
+        for row, (truth_row, predicted_row) in enumerate(zip(judged.truth, judged.predicted, strict=True)):
+            for pair in _pairs(truth_row, predicted_row):
                 counts[pair] += int(drawn[row])
                 shares[pair] += float(weight[row]) / total
-    cells = [Cell(*pair, counts[pair], shares[pair]) for pair in shares if counts[pair] or shares[pair]]
-    return sorted(cells, key=lambda cell: (-cell.records, -cell.share, str(cell.truth), str(cell.predicted)))
+    sides = {None: (NONE_OF_THEM, None)} | {place: (names[label], label) for place, label in enumerate(labels)}
+    cells = [
+        Confusion(
+            truth=sides[true][0],
+            predicted=sides[guess][0],
+            truth_id=sides[true][1],
+            predicted_id=sides[guess][1],
+            records=counts[true, guess],
+            share=shares[true, guess],
+        )
+        for true, guess in shares
+        if counts[true, guess] or shares[true, guess]
+    ]
+    return sorted(cells, key=lambda cell: (-cell.records, -cell.share, cell.truth, cell.predicted))
 
 
 def _pairs(truth: Bools, predicted: Bools) -> Iterator[tuple[int | None, int | None]]:

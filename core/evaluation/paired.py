@@ -8,7 +8,8 @@ import numpy as np
 
 from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, plain
-from core.evaluation.scores import FEW, RESAMPLES, alike
+from core.evaluation.reporting import FEW
+from core.evaluation.scores import RESAMPLES, alike
 
 CELLS = 10_000_000
 """numbers that are drawn at once"""

@@ -1,13 +1,12 @@
 """Which figures rest on enough records to be shown: one rule for the terminal, pages, cards and exports.
 
 A score is shown from FEWEST records of its stratum on, a figure of one label from FEW of its records on, and neither
-where its interval leaves everything possible. Knows figures as `models` keeps them, no store and no page.
+where its interval leaves everything possible. Knows figures, no store and no page.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
 
-Figures = Mapping[str, Any]
+from core.evaluation.metrics import Estimate, LabelScore, Metrics, Score
 
 STRATA = ("audit", "gold")
 """what claims rest on: audit records speak for all that was imported, gold for texts like those of its file"""
@@ -18,37 +17,59 @@ FEWEST = 10
 FEW_AUDITS = 100
 """audit labels; with fewer an accuracy is known to about ten points at best"""
 TOO_FEW = "too few to say"
-SCORES = ("accuracy", "macro_f1", "micro_f1")
-KINDS = ("precision", "recall", "f1", "prevalence")
 
 
 def uncovered_note(records: int) -> str:
     return f"{records} records came with imports of which no audit record was answered; nothing is claimed about them."
 
 
-def shown(estimate: Figures | None, records: int, fewest: int = FEWEST) -> Figures | None:
+def shown(estimate: Estimate | None, records: int, fewest: int = FEWEST) -> Estimate | None:
     """The estimate, or None where so many records are too few to say."""
-    if estimate is None or records < fewest:
+    if estimate is None or records < fewest or estimate.high - estimate.low >= 1:
         return None
-    low, high = estimate.get("low"), estimate.get("high")  # the first models kept no intervals
-    return None if low is not None and high is not None and high - low >= 1 else estimate
+    return estimate
 
 
-def shown_scores(score: Figures) -> dict[str, Figures | None]:
-    """Accuracy, macro and micro F1 of one stratum; None for what it lacks, too."""
-    return {name: shown(score.get(name), score["n"]) for name in SCORES}
+@dataclass(frozen=True)
+class ShownScore:
+    """A `Score` without its labels; None in place of a figure for which the records are too few to say."""
+
+    n: int
+    accuracy: Estimate | None
+    macro_f1: Estimate | None
+    micro_f1: Estimate | None
+    effective: float | None
+    population: int | None
+    uncovered: int
+    unsaid: tuple[str, ...]
 
 
-def shown_label(entry: Figures, n: int) -> dict[str, Any]:
-    """One label's figures among n records: precision by the records predicted to have it, recall by those that have it,
-    F1 by whichever are more, prevalence by all n."""
-    records, predicted = entry.get("records", 0), entry.get("predicted", entry.get("records", 0))
-    basis = {"precision": predicted, "recall": records, "f1": max(records, predicted)}
-    rest = n if n >= FEWEST else 0
-    figures = {kind: shown(entry[kind], min(count, rest), FEW) for kind, count in basis.items() if kind in entry}
-    if "prevalence" in entry:
-        figures["prevalence"] = shown(entry["prevalence"], n)
-    return {"records": records, **figures}
+def shown_score(score: Score) -> ShownScore:
+    """As much of it as may be shown."""
+    return ShownScore(
+        n=score.n,
+        accuracy=shown(score.accuracy, score.n),
+        macro_f1=shown(score.macro_f1, score.n),
+        micro_f1=shown(score.micro_f1, score.n),
+        effective=score.effective,
+        population=score.population,
+        uncovered=score.uncovered,
+        unsaid=score.unsaid,
+    )
+
+
+def shown_label(scores: LabelScore, n: int) -> LabelScore:
+    """One label's figures among n records, less those that too few can tell: precision by the records predicted to have
+    it, recall by those that have it, F1 by whichever are more, prevalence by all n."""
+    if n < FEWEST:
+        return replace(scores, precision=None, recall=None, f1=None, prevalence=None)
+    return replace(
+        scores,
+        precision=shown(scores.precision, scores.predicted, FEW),
+        recall=shown(scores.recall, scores.records, FEW),
+        f1=shown(scores.f1, max(scores.records, scores.predicted), FEW),
+        prevalence=shown(scores.prevalence, n),
+    )
 
 
 def too_few(n: int, stratum: str) -> str:
@@ -56,35 +77,33 @@ def too_few(n: int, stratum: str) -> str:
     return f"too few {stratum} records yet" + (f" ({n} of {FEWEST})" if n < FEWEST else "")
 
 
-def in_words(estimate: Figures | None) -> str:
+def in_words(estimate: Estimate | None) -> str:
     """'87.5 % (71.0 to 95.2)'."""
     if estimate is None:
         return TOO_FEW
-    if estimate.get("low") is None:
-        return f"{estimate['value']:.1%}"
-    return f"{estimate['value']:.1%} ({100 * estimate['low']:.1f} to {100 * estimate['high']:.1f})"
+    return f"{estimate.value:.1%} ({100 * estimate.low:.1f} to {100 * estimate.high:.1f})"
 
 
-def score_cells(score: Figures) -> dict[str, str]:
-    """The scores that there are, in words, each with its interval."""
-    return {name: in_words(matches) for name, matches in shown_scores(score).items() if name in score}
+def score_cells(score: ShownScore) -> dict[str, str]:
+    """The scores in words, each with its interval."""
+    figures = {"accuracy": score.accuracy, "macro_f1": score.macro_f1, "micro_f1": score.micro_f1}
+    return {name: in_words(figure) for name, figure in figures.items()}
 
 
-def judged_on(metrics: Figures | None) -> str | None:
-    """'audit' where its macro F1 is shown, else whichever has more records; None where neither judged the model."""
-    there = [name for name in STRATA if (metrics or {}).get(name)]
-    if metrics is None or not there:
-        return None
-    if "audit" in there and shown_scores(metrics["audit"])["macro_f1"]:
-        return "audit"
-    return max(there, key=lambda name: int(metrics[name]["n"]))
+def judged_on(metrics: Metrics) -> tuple[str, Score] | None:
+    """'audit' and its score where its macro F1 is shown, else whichever of STRATA has more records; None where neither
+    judged the model."""
+    if (audit := metrics.on("audit")) and shown_score(audit).macro_f1:
+        return "audit", audit
+    scores = [(name, score) for name in STRATA if (score := metrics.on(name))]
+    return max(scores, key=lambda one: one[1].n, default=None)
 
 
-def audit_notes(score: Figures | None, *, exhausted: bool) -> list[str]:
+def audit_notes(score: Score | ShownScore | None, *, exhausted: bool) -> list[str]:
     """What the audit cannot tell and what it would take; where the pool is exhausted nothing can be done about it, and
     only what the score leaves out is said."""
-    if not score:
+    if score is None:
         return []
     if not exhausted:
-        return list(score.get("unsaid") or ())
-    return [uncovered_note(score["uncovered"])] if score.get("uncovered") else []
+        return list(score.unsaid)
+    return [uncovered_note(score.uncovered)] if score.uncovered else []

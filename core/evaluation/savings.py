@@ -24,6 +24,7 @@ from core.evaluation.curve import (
     squares,
     walk,
 )
+from core.evaluation.metrics import Savings
 
 Teach = Callable[[Ints], npt.ArrayLike]
 """positions of audit records to (audits,) 0/1: whether a model that learnt from these alone is right of each record"""
@@ -53,27 +54,6 @@ class Shadow:
 
     labels: tuple[float, ...]
     right: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Savings:
-    """Labels that random labelling would have needed for the present model's accuracy, and how many fewer were given.
-
-    needed, saved: medians; low and high: 95 %; None stands for more than FAR times the labels so far. verdict: "saved",
-    "none" (as many as random, give or take SAME), "worse" or "unclear". chance: that any were saved.
-    """
-
-    labels: int
-    audits: int
-    needed: float | None
-    needed_low: float
-    needed_high: float | None
-    saved: float | None
-    saved_low: float
-    saved_high: float | None
-    chance: float
-    verdict: str
-    sentence: str
 
 
 def shadow_arm(audits: int, teach: Teach, rng: np.random.Generator) -> Shadow:

@@ -1,7 +1,6 @@
 """How good predictions are, with 95 % intervals. Knows arrays and weights, not where the truth came from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from math import inf, sqrt
 from typing import Any
 
@@ -10,68 +9,25 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Floats
 from core.evaluation.audit import Weights, plain
-from core.evaluation.reporting import FEW as FEW
-from core.evaluation.reporting import uncovered_note
+from core.evaluation.metrics import Estimate, LabelScore, Score
+from core.evaluation.reporting import FEW, uncovered_note
 
 RESAMPLES = 1000
 MANY = 20_000
 """records beyond which those that are alike are resampled together: 1,000 numbers for each would fill the memory"""
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A share or score with its 95 % interval, all 0..1."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """One label; None where no drawn record can tell. records, predicted: drawn ones that truly have it, and that are
-    said to.
-
-    precision: of the records that are said to have it. recall: of those that have it. prevalence: its share of all
-    records, told also of a label that was never seen.
-    """
-
-    precision: Estimate | None
-    recall: Estimate | None
-    f1: Estimate | None
-    prevalence: Estimate
-    records: int
-    predicted: int
-
-
-@dataclass(frozen=True)
-class Score:
-    """What n random records say. Accuracy counts a record as right when all its labels are.
-
-    effective: random records of an endless pool that would say as much, None where all is known. population and
-    uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.
-    per_label: in the order of the columns. unsaid: sentences, what the records cannot tell and how many more would.
-    """
-
-    n: int
-    effective: float | None
-    population: int | None
-    uncovered: int
-    accuracy: Estimate
-    macro_f1: Estimate
-    micro_f1: Estimate
-    per_label: tuple[LabelScore, ...]
-    unsaid: tuple[str, ...]
-
-
 def macro_f1(truth: Bools, predicted: Bools) -> float:
-    """Mean F1 over the labels that occur in truth or prediction. truth, said: (n, labels)."""
+    """Mean F1 over the labels that occur in truth or prediction. truth, predicted: (n, labels)."""
     hit, wrong, missed = (part.sum(axis=0) for part in _parts(truth, predicted))
     return float(_macro(hit, wrong, missed))
 
 
-def score(truth: Bools, predicted: Bools, weights: Weights | None = None, seed: int = 0) -> Score:
-    """Every figure of records that were judged by a head that had not seen them. truth, said: (k, labels).
+def score(
+    truth: Bools, predicted: Bools, weights: Weights | None = None, seed: int = 0, labels: Sequence[str] = ()
+) -> Score:
+    """Every figure of records that were judged by a head that had not seen them. truth, predicted: (k, labels).
+    labels: ids of the columns; without them there are no figures per label.
 
     Without weights the records are a plain random sample. Shares: at the effective number of random records (Korn &
     Graubard 1998), see `share_of`. F1 of one label is 2J / (1 + J), J the share that is right
@@ -94,7 +50,7 @@ def score(truth: Bools, predicted: Bools, weights: Weights | None = None, seed: 
         accuracy=accuracy,
         macro_f1=Estimate(macro.value, 0.0, 1.0) if lacking else macro,
         micro_f1=accuracy if single else micro,
-        per_label=per_label,
+        per_label=dict(zip(labels, per_label, strict=True)) if labels else {},
         unsaid=tuple(_unsaid(lacking, per_label, weights)),
     )
 
@@ -191,7 +147,7 @@ def _unsaid(lacking: int, labels: Sequence[LabelScore], weights: Weights) -> Ite
     if lacking:
         yield f"Macro F1: too few records to say: about {lacking} more {judging} are needed, {FEW} for each label."
     if untold := [label for label in labels if not label.records and weights.effective < inf]:
-        more = round(FEW / max(label.prevalence.high for label in untold))
+        more = round(FEW / max(label.prevalence.high for label in untold if label.prevalence))
         yield (
             f"{len(untold)} of {len(labels)} labels are on none of the {judging}, so their recall is unknown; "
             f"it takes at least {more} more {judging} to meet them {FEW} times."

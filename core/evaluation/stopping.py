@@ -8,6 +8,7 @@ import numpy.typing as npt
 from core.arrays import Floats
 from core.errors import BadInput
 from core.evaluation.curve import Curve
+from core.evaluation.metrics import Agreement
 
 HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
 SURE = 0.8
@@ -54,15 +55,6 @@ class Worth:
     offers: tuple[Offer, ...]
     best: Offer | None
     sentence: str
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Two models on the same records. same: share of equal decisions. kappa: the same beyond chance, 1 is all."""
-
-    kappa: float
-    same: float
-    decisions: int
 
 
 def worth(curve: Curve, price: Price, rng: np.random.Generator) -> Worth:

@@ -1,5 +1,6 @@
 """What a model said of records that it had not learnt from, kept beside its head. Knows files, no manifest."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -9,6 +10,7 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged
+from core.models.heads.head import decide
 
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
@@ -104,6 +106,55 @@ def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
     label, probability, weight, learnt = more
     bits = np.unpackbits(predicted, axis=1, count=labels).astype(np.bool_)
     return OutOfFold(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
+
+
+@dataclass(frozen=True)
+class StoredPredictions:
+    """What an artifact keeps of its predictions, or those of heads fitted without a record; None for what it lacks."""
+
+    out_of_fold: OutOfFold | None
+    judged: HeldOut | None
+
+    @property
+    def rows(self) -> Ints:
+        """Ascending."""
+        stored = self.out_of_fold or self.judged
+        return stored.rows if stored else np.empty(0, np.int64)
+
+
+def read_stored(folder: Path, labels: int) -> StoredPredictions:
+    """Raises Damaged for a file that does not fit the labels."""
+    return StoredPredictions(read_crossed(folder, labels), read_held_out(folder, labels))
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of n records. probs, predicted: (n, labels). known: (n,) False where the model learnt from the record, and only
+    what heads that had not seen it decided is known; the probs of such a row mean nothing."""
+
+    probs: Floats
+    predicted: Bools
+    known: Bools
+
+
+def predict_unseen(
+    stored: StoredPredictions, rows: Ints, labels: int, multi: bool, direct: Callable[[Bools], Floats]
+) -> Predictions:
+    """Of records as if the model had not learnt from them: as it is stored where it did, else by the model itself.
+
+    rows: (n,) numbers. direct: (n,) mask to the (marked, labels) probabilities of the model.
+    """
+    probs, predicted = np.zeros((len(rows), labels), np.float32), np.zeros((len(rows), labels), np.bool_)
+    here, known = np.isin(rows, stored.rows), np.ones(len(rows), np.bool_)
+    places = np.searchsorted(stored.rows, rows[here])
+    if stored.out_of_fold is not None:
+        predicted[here], known = stored.out_of_fold.predicted[places], ~here
+    elif stored.judged is not None:
+        probs[here] = stored.judged.probs[places]
+    if not here.all():
+        probs[~here] = direct(~here)
+    predicted[known] = decide(probs[known], multi)
+    return Predictions(probs, predicted, known)
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:

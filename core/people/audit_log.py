@@ -21,7 +21,8 @@ MOST = 10_000
 Detail = Mapping[str, object]
 
 QUIET = {
-    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "rechoose", "check", "follow"),
+    *("status", "jobs", "job", "job_log", "models", "model", "predictions", "compare", "compare_encoders"),
+    *("rechoose", "check", "follow"),
     "integrity",
     "people",
 }
@@ -41,7 +42,7 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "job_retry": ("job",),
     "job_forget": ("job",),
     "evaluate": ("model", "on"),
-    "model_export": ("model", "out"),
+    "model_export": ("model", "out", "library"),
 }
 """what was asked, by verb; an option that is not named here is not written down"""
 _RESULTS: dict[str, tuple[str, ...]] = {

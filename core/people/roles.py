@@ -5,13 +5,8 @@ ROLES: dict[str, frozenset[str]] = {
     "adjudicator": frozenset({"label", "look", "adjudicate"}),
     "manager": frozenset({"label", "look", "adjudicate", "manage"}),
 }
-
-RIGHTS: dict[str, str] = {
-    "label": "label records under one's own name, and see one's own figures",
-    "look": "see rounds and how good the model is",
-    "adjudicate": "see who labelled what, correct labels, settle conflicts, ask for a second look",
-    "manage": "everything else: settings, rounds, jobs, models, machine labels, bulk labels, exports, the history",
-}
+"""label: label records under one's own name, and see one's own figures. look: see rounds and how good the model is.
+adjudicate: see who labelled what, correct labels, settle conflicts, ask for a second look. manage: everything else"""
 
 
 def holders(right: str) -> str:

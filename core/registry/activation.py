@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,14 +13,15 @@ import numpy as np
 from core.config.settings import Settings
 from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
+from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Bundle, Report
-from core.jobs.kinds import JobKind
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
 from core.project import Project
-from core.registry.champions import find_model, history, one_back, require_files, rollback_offer
+from core.registry.activate_job import ACTIVATE, ActivateParams
+from core.registry.champions import RollbackOffer, find_model, history, one_back, require_files, rollback_offer
 from core.registry.gate import gate
 from core.registry.held_out import judged_rows, read_truth, unseen
 from core.rounds.champion_log import (
@@ -31,72 +33,92 @@ from core.rounds.champion_log import (
 )
 from core.rounds.play import known_now, take_turn
 from core.store.database import count, note
-
-ACTIVATE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("activate", dict, dict)
+from core.typed_json import to_json
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
 
 
 @dataclass(frozen=True)
-class GateOverride:
-    """A person's word against the gate: force lets in what it would not, for a reason that is kept."""
+class OtherGuarantee:
+    """The guarantee in force, which is another model's: `labels` machine labels stand on it."""
 
-    reason: str | None = None
-    force: bool = False
+    id: str
+    model: str
+    labels: int
+    sentence: str
 
 
-def promote(project: Project, report: Report, *, model: str, who: str = "local", **overruling: Any) -> dict[str, Any]:
-    """Makes a challenger the champion if the gate lets it in, or a person overrules it and says why.
+@dataclass(frozen=True)
+class Activated:
+    """A model that came into use. before: the champion that it follows. restored: records of the queue that stand where
+    they stood, after a rollback. gate: what it said of a promotion. rollback: what one would do now."""
+
+    model: str
+    before: str | None
+    encoder: str
+    restored: int
+    guarantee: OtherGuarantee | None
+    sentence: str
+    seconds: float = 0.0
+    promoted: bool = False
+    gate: GateVerdict | None = None
+    rollback: RollbackOffer | None = None
+
+
+def promote(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    model: str,
+    who: str = "local",
+    reason: str | None = None,
+    force: bool = False,
+) -> Activated:
+    """Makes a challenger the champion if the gate lets it in, or a person overrules it (force) and says why.
 
     Encodes all records first if it brings its own encoder; the vectors before stay, so that a rollback is quick.
     Raises Refused with the evidence where the gate says no. Whatever goes wrong, the champion stays in place.
-    overruling: as `GateOverride` names them.
     """
-    word = GateOverride(**overruling)
-    reason = _said(word.reason)
-    matches = find_model(project, model)
-    check_usable(project, matches)
-    evidence = gate(project, model=matches)
-    if not evidence["passes"] and not word.force:
-        log_refusal(project, who, evidence)
+    reason = (reason or "").strip()
+    challenger = find_model(project, model)
+    check_usable(project, challenger)
+    verdict = gate(project, model=challenger)
+    if not verdict.passes and not force:
+        log_refusal(project, who, verdict)
         raise Refused(
-            f"The gate keeps the champion. {evidence['sentence']} To overrule it, say why: `--force --reason TEXT`."
+            f"The gate keeps the champion. {verdict.sentence} To overrule it, say why: `--force --reason TEXT`."
         )
-    if not evidence["passes"] and reason is None:
+    if not any(map(str.isalnum, reason)):  # without a letter or digit it says nothing
+        reason = None
+    if not verdict.passes and reason is None:
         raise BadInput("To overrule the gate, say why: `--force --reason TEXT`. The reason is kept with the model.")
-    activation = Activation(matches, _encoder_of(project, matches), "promoted", who, reason, evidence)
-    result = activate(project, report, activation, force=word.force)
-    return {"promoted": True} | result | {"gate": evidence, "rollback": rollback_offer(project)}
-
-
-def _said(reason: str | None) -> str | None:
-    """Without blanks around it; None where no letter or digit is in it, for then it says nothing."""
-    result = (reason or "").strip()
-    return result if any(map(str.isalnum, result)) else None
+    activation = Activation(challenger, _encoder_of(project, challenger), "promoted", who, reason, verdict)
+    result = activate(project, report, activation, force=force)
+    return replace(result, promoted=True, gate=verdict, rollback=rollback_offer(project))
 
 
 def rollback(
     project: Project, report: Report, *, to: str | None = None, who: str = "local", reason: str | None = None
-) -> dict[str, Any]:
+) -> Activated:
     """The champion before, or a named former one: its suggestions, and what still waits in the order that it had then.
 
     Without a name it undoes the last decision; rounds that were played since are left behind with it.
     """
-    matches = find_model(project, to) if to else one_back(project)
-    if matches is None:
+    model = find_model(project, to) if to else one_back(project)
+    if model is None:
         if one_back(project, lost=True):
             raise Refused("The files of every champion before this one are gone. Put back one of them from a backup.")
         raise Refused("There is no champion to go back to: nothing has been promoted, and no second round was fitted.")
-    if matches not in {row["model"] for row in history(project)}:
-        raise Refused(f"{matches} was never champion. To put it to use: `rondo models promote {matches}`.")
-    check_usable(project, matches)
-    return activate(project, report, Activation(matches, _encoder_of(project, matches), "rolled back", who, reason))
+    if model not in {change.model for change in history(project)}:
+        raise Refused(f"{model} was never champion. To put it to use: `rondo models promote {model}`.")
+    check_usable(project, model)
+    return activate(project, report, Activation(model, _encoder_of(project, model), "rolled back", who, reason))
 
 
-def log_refusal(project: Project, who: str, evidence: Mapping[str, Any]) -> None:
+def log_refusal(project: Project, who: str, verdict: GateVerdict) -> None:
     """What the gate saw is kept where it said no, too."""
     with project.store.transaction() as cursor:
-        note(cursor, who, "gate", {"model": evidence["challenger"], "evidence": dict(evidence)})
+        note(cursor, who, "gate", {"model": verdict.challenger, "evidence": to_json(verdict)})
 
 
 def check_usable(project: Project, model: str) -> None:
@@ -142,7 +164,7 @@ class _Change:
     settings: Settings
 
 
-def activate(project: Project, report: Report, activation: Activation, *, force: bool = False) -> dict[str, Any]:
+def activate(project: Project, report: Report, activation: Activation, *, force: bool = False) -> Activated:
     """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
     started, before = time.monotonic(), active_model(project)
     encode_for(project, report, replace(project.settings(), encoder=activation.encoder))
@@ -156,15 +178,15 @@ def activate(project: Project, report: Report, activation: Activation, *, force:
         bundle = _prepare(project, change)
         project.jobs.run(bundle, ACTIVATE, report, "Scoring all records")
         result = _take_in(project, bundle, change)
-    return result | {"seconds": round(time.monotonic() - started, 3)}
+    return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
 def _asked_again(project: Project, activation: Activation) -> Activation:
     """A round came between: its head is the champion now."""
-    evidence = gate(project, model=activation.model)
-    if not evidence["passes"]:
-        raise Refused(f"A round was played meanwhile, and the gate keeps its head. {evidence['sentence']}")
-    return replace(activation, evidence=evidence)
+    verdict = gate(project, model=activation.model)
+    if not verdict.passes:
+        raise Refused(f"A round was played meanwhile, and the gate keeps its head. {verdict.sentence}")
+    return replace(activation, evidence=verdict)
 
 
 def _prepare(project: Project, change: _Change) -> Bundle:
@@ -174,21 +196,21 @@ def _prepare(project: Project, change: _Change) -> Bundle:
     with project.store.reading() as cursor:
         truth = read_truth(cursor, labels)
     judged = np.union1d(unseen(project, activation.model, truth), judged_rows(project.models / activation.model))
-    params = {
-        "model": str(project.models / activation.model),
-        "encoder": activation.encoder,
-        "before": project.settings().encoder,
-        "vectors": str(project.vectors),
-        "labels": labels,
-        "multi": settings.multi,
-        "threads": settings.threads,
-    }
+    params = ActivateParams(
+        model=str(project.models / activation.model),
+        encoder=activation.encoder,
+        before=project.settings().encoder,
+        vectors=str(project.vectors),
+        labels=tuple(labels),
+        multi=settings.multi,
+        threads=settings.threads,
+    )
     bundle = project.jobs.prepare(ACTIVATE, params)
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **arrays, unseen_rows=judged)
     return bundle
 
 
-def _take_in(project: Project, bundle: Bundle, change: _Change) -> dict[str, Any]:
+def _take_in(project: Project, bundle: Bundle, change: _Change) -> Activated:
     """Suggestions, ranking, verdicts, champion and settings: all of it or nothing."""
     activation, out = change.activation, bundle.path / "out"
     load_suggestions(project, out / "suggestions.parquet", activation.model)
@@ -212,28 +234,24 @@ def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
     return settings.multi, [label.id for label in settings.taxonomy.active]
 
 
-def _enter(cursor: duckdb.DuckDBPyConnection, out: Any, change: _Change) -> dict[str, Any]:
+def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Activated:
     activation = change.activation
     left = _left_by(cursor, activation.model) if activation.how == "rolled back" else None
     log_activation(cursor, activation, change.before)
     rank_again(cursor, str(out / "ranked.parquet"), activation.model)
     store_held_out_predictions(cursor, str(out / "held_out_predictions.parquet"), activation.model)
     restored = _put_back(cursor, left) if left else 0
-    guarantee = _guarantee(cursor, activation.model)
-    note(
-        cursor,
-        activation.who,
-        LOGGED[activation.how],
-        {"model": activation.model, "before": change.before, "reason": activation.reason},
+    guarantee = _other_guarantee(cursor, activation.model)
+    detail = {"model": activation.model, "before": change.before, "reason": activation.reason}
+    note(cursor, activation.who, LOGGED[activation.how], detail)
+    return Activated(
+        model=activation.model,
+        before=change.before,
+        encoder=activation.encoder,
+        restored=restored,
+        guarantee=guarantee,
+        sentence=_sentence(activation, change.before, guarantee),
     )
-    return {
-        "model": activation.model,
-        "before": change.before,
-        "encoder": activation.encoder,
-        "restored": restored,
-        "guarantee": guarantee,
-        "sentence": _sentence(activation, change.before, guarantee),
-    }
 
 
 # How the model left the queue is written in the row of who came after it.
@@ -273,27 +291,27 @@ def _put_back(cursor: duckdb.DuckDBPyConnection, waiting: str) -> int:
     )
 
 
-def _guarantee(cursor: duckdb.DuckDBPyConnection, activation: str) -> dict[str, Any] | None:
+def _other_guarantee(cursor: duckdb.DuckDBPyConnection, activated: str) -> OtherGuarantee | None:
     """The guarantee in force. It is about labels that were given, whoever is champion now, and its check goes on."""
     rows = cursor.execute(
         """select id, model, (select count(*) from machine_labels where guarantee = guarantees.id) from guarantees
            where state = 'in_force'"""
     ).fetchall()
-    if not rows or rows[0][1] == activation:
+    if not rows or rows[0][1] == activated:
         return None
     guarantee, model, labels = rows[0]
     sentence = (
         f"The {labels:,} machine labels of {model} stay, and so does their blind check. "
         "`rondo auto --accept` gives them anew by this model; `rondo withdraw` takes them back."
     )
-    return {"id": guarantee, "model": model, "labels": labels, "sentence": sentence}
+    return OtherGuarantee(guarantee, model, labels, sentence)
 
 
-def _sentence(activation: Activation, before: str | None, guarantee: Mapping[str, Any] | None) -> str:
+def _sentence(activation: Activation, before: str | None, guarantee: OtherGuarantee | None) -> str:
     did = (
         f"Back to {activation.model}" if activation.how == "rolled back" else f"{activation.model} is the champion now"
     )
     parts = [f"{did}{f', in place of {before}' if before else ''}."]
-    if activation.reason and activation.evidence and not activation.evidence["passes"]:
+    if activation.reason and activation.evidence and not activation.evidence.passes:
         parts.append(f"The gate was overruled: {activation.reason}")
-    return " ".join([*parts, *([guarantee["sentence"]] if guarantee else [])])
+    return " ".join([*parts, *([guarantee.sentence] if guarantee else [])])

@@ -5,17 +5,21 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown
+from core.evaluation.metrics import Metrics, read_metrics
+from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, in_words, score_cells, shown_score
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INFO, INSIDE
 from core.models.encoders.encoder import EMBEDDED, OWN
 from core.project import Project
-from core.registry.usage import usage
+from core.registry.usage import LIBRARIES, usage
 from core.reports.card_text import ACCURACY, MEANING, as_list, as_table, escaped
-from core.reports.errors import label_scores, label_table, score_of
+from core.reports.errors import label_scores, label_table
 from core.reports.model_quality import pool_exhausted
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCardData
 
 Facts = Mapping[str, Any]
 NO_LICENCE = (
@@ -27,31 +31,44 @@ NEVER_TAUGHT = "Records that judge (audit, gold) never taught it."
 
 
 @dataclass(frozen=True)
+class StoredModel:
+    """A model as the table keeps it. labels: that it learnt from. responses: there were when it was made. parent: the
+    model in use then."""
+
+    id: str
+    made_at: str
+    trainer: str
+    encoder: str
+    taxonomy: int
+    labels: int
+    seed: int
+    seconds: float
+    parent: str | None
+    responses: int | None
+    metrics: Metrics
+
+
+def stored_model(project: Project, model: str) -> StoredModel:
+    """Raises IndexError for an id that is none."""
+    [(*facts, metrics)] = project.store.query(
+        """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), coalesce(trainer, 'round'), encoder, taxonomy, labels,
+                  seed, seconds, parent, responses, metrics
+           from models where id = ?""",
+        [model],
+    )
+    return StoredModel(*[*facts, read_metrics(metrics, model)])
+
+
+@dataclass(frozen=True)
 class Subject:
-    """The model a card is about. row: of the table `models`. manifest: of its folder. form: as `usage` knows them.
+    """The model a card is about. manifest: of its folder. form: as `usage` knows them. place: Python that makes
+    `folder`, where the files are."""
 
-    place: Python that makes `folder`, where the files are.
-    """
-
-    row: Facts
+    row: StoredModel
     manifest: Facts
     folder: Path
     form: str
     place: str = 'folder = "."  # where this file lies'
-
-
-def model_row(project: Project, model: str) -> dict[str, Any]:
-    """What the table says of a model, metrics read."""
-    with project.store.reading() as cursor:
-        cursor.execute(
-            """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, coalesce(trainer, 'round') as trainer,
-                      encoder, taxonomy, labels, seed, seconds, parent, responses, metrics
-               from models where id = ?""",
-            [model],
-        )
-        names = [column[0] for column in cursor.description or ()]
-        row = dict(zip(names, cursor.fetchall()[0], strict=True))
-    return row | {"metrics": json.loads(row["metrics"])}
 
 
 def training_info(folder: Path) -> dict[str, Any]:
@@ -72,47 +89,68 @@ def public_name(encoder: str) -> str:
     return Path(encoder).name if encoder.startswith(("/", "\\", ".", "~")) or Path(encoder).is_dir() else encoder
 
 
-def _base(info: Facts, row: Facts) -> str:
+def _base(info: Facts, row: StoredModel) -> str:
     """What it was made from. An encoder of ours travels to the job under no name of its own: its model is named."""
-    base, encoder = str(info.get("base") or ""), str(info.get("encoder") or row["encoder"])
+    base, encoder = str(info.get("base") or ""), str(info.get("encoder") or row.encoder)
     carried = base == INSIDE.rstrip("/") and encoder.startswith(OWN)
     return public_name(encoder if carried or not base else base)
 
 
 def model_card(project: Project, subject: Subject) -> str:
     """Markdown with the Hub's front matter. What the project calls its things is escaped: shown, never followed."""
+    from huggingface_hub import ModelCard
+
     row, settings = subject.row, project.settings()
     info = training_info(subject.folder)
     versions = library_versions() | info.get("versions", {})
     parts = [
-        _front(subject, info, row),
-        [f"# {escaped(settings.name)}: model {escaped(row['id'])}", "", _what(subject)],
+        ["---", str(_card_data(subject, info, row)), "---"],
+        [f"# {escaped(settings.name)}: model {escaped(row.id)}", "", _what(subject)],
         ["## How to use it", "", *usage(subject.form, subject.place, versions)],
         _labels(project, subject, info),
         _making(row, info),
-        *_quality(project, row),
+        *_quality(project, row.metrics),
         [
             "## Known limits",
             *as_list(escaped(limit) for limit in _limits(row, subject.manifest, exhausted=pool_exhausted(project))),
         ],
         ["## Licence", "", NO_LICENCE],
     ]
-    return "\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"
+    return str(ModelCard("\n".join(line for part in parts if part for line in [*part, ""]).rstrip() + "\n"))
 
 
-def _front(subject: Subject, info: Facts, row: Facts) -> list[str]:
-    """YAML in which every value is a JSON string: nothing in it can be anything else."""
+def _card_data(subject: Subject, info: Facts, row: StoredModel) -> "ModelCardData":
+    """What the Hub reads: the library, the base model, and the scores that can be claimed."""
+    from huggingface_hub import EvalResult, ModelCardData
+
     base = _base(info, row)
     known = re.fullmatch(r"[\w.-]+/[\w.-]+", base) and not base.startswith("model:")
-    library = "transformers" if subject.form == "classifier" else "sentence-transformers"
-    return [
-        "---",
-        f'library_name: "{library}"',
-        'pipeline_tag: "text-classification"',
-        'tags: ["rondo", "active-learning", "text-classification"]',
-        *([f"base_model: {json.dumps(base)}"] if known else []),
-        "---",
-    ]
+    scores = {stratum: shown_score(score) for stratum in STRATA if (score := row.metrics.on(stratum))}
+    return ModelCardData(
+        library_name=LIBRARIES[subject.form],
+        pipeline_tag="text-classification",
+        tags=["rondo", "active-learning", "text-classification"],
+        base_model=base if known else None,
+        model_name=row.id,
+        eval_results=[
+            EvalResult(
+                task_type="text-classification",
+                dataset_type=f"rondo-{stratum}",
+                dataset_name=f"{stratum} records",
+                metric_type="accuracy" if name == "accuracy" else "f1",
+                metric_name=name.replace("_", " "),
+                metric_value=round(estimate.value, 4),
+            )
+            for stratum, shown in scores.items()
+            for name, estimate in (
+                ("accuracy", shown.accuracy),
+                ("macro_f1", shown.macro_f1),
+                ("micro_f1", shown.micro_f1),
+            )
+            if estimate
+        ]
+        or None,
+    )
 
 
 def _what(subject: Subject) -> str:
@@ -135,21 +173,21 @@ def _labels(project: Project, subject: Subject, info: Facts) -> list[str]:
         }
         for label in subject.manifest["labels"]
     ]
-    return ["## Labels", "", f"Version {subject.row['taxonomy']} of the taxonomy.", *as_table(rows)]
+    return ["## Labels", "", f"Version {subject.row.taxonomy} of the taxonomy.", *as_table(rows)]
 
 
-def _making(row: Facts, info: Facts) -> list[str]:
+def _making(row: StoredModel, info: Facts) -> list[str]:
     base = _base(info, row)
-    trainer = "logistic head, refitted in a round" if row["trainer"] == "round" else row["trainer"]
+    trainer = "logistic head, refitted in a round" if row.trainer == "round" else row.trainer
     result = {
         "trainer": trainer,
         "encoder or base model": base,
-        "records learnt from": row["labels"],
-        "responses there were": row["responses"],
-        "seed": str(row["seed"]),
-        "made": row["made_at"],
-        "seconds": round(float(row["seconds"]), 1),
-        "model in use before": row["parent"],
+        "records learnt from": row.labels,
+        "responses there were": row.responses,
+        "seed": str(row.seed),
+        "made": row.made_at,
+        "seconds": round(float(row.seconds), 1),
+        "model in use before": row.parent,
     }
     lines = [{"what": name, "is": value} for name, value in result.items() if value is not None]
     values = [{"parameter": name, "value": str(value)} for name, value in info.get("values", {}).items() if value != ""]
@@ -158,16 +196,15 @@ def _making(row: Facts, info: Facts) -> list[str]:
         "## How it was made",
         "",
         "Labels came from people or with a file; which texts people were asked about was chosen by active learning. "
-        + ("Audit records were judged by heads fitted without them." if row["trainer"] == "round" else NEVER_TAUGHT),
+        + ("Audit records were judged by heads fitted without them." if row.trainer == "round" else NEVER_TAUGHT),
         *as_table(lines),
         *as_table(values),
         *(["", f"Versions: {versions}."] if versions else []),
     ]
 
 
-def _quality(project: Project, row: Facts) -> Iterable[list[str]]:
-    metrics = row["metrics"]
-    scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
+def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
+    scores = {stratum: shown_score(measured) for stratum in STRATA if (measured := metrics.on(stratum))}
     yield [
         "## How good it is",
         "",
@@ -175,21 +212,20 @@ def _quality(project: Project, row: Facts) -> Iterable[list[str]]:
     ]
     for stratum, score in scores.items():
         per_label = label_table(label_scores(metrics, stratum, project.settings().taxonomy))
-        lines = [f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
+        lines = [f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
         yield [*lines, *as_table([score_cells(score)]), *as_table(per_label)]
-    if held_out := score_of(metrics, "held_out"):
+    if held_out := metrics.on("held_out"):
         yield [
-            f"While it was trained, {held_out['n']:,} records were held out to choose the best state; there its macro "
-            f"F1 was {in_words(shown(held_out['macro_f1'], held_out['n']))}. They were picked to be learnt from and "
+            f"While it was trained, {held_out.n:,} records were held out to choose the best state; there its macro "
+            f"F1 was {in_words(shown_score(held_out).macro_f1)}. They were picked to be learnt from and "
             "chose the state, so this says how training went, not how good the model is."
         ]
 
 
-def _limits(row: Facts, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
-    metrics = row["metrics"]
-    audit, result = score_of(metrics, "audit"), []
-    if audit and audit["n"] < FEW_AUDITS:
-        result.append(f"Only {audit['n']:,} audit records: intervals are wide, and rare labels are hardly measured.")
+def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
+    audit, result = row.metrics.on("audit"), []
+    if audit and audit.n < FEW_AUDITS:
+        result.append(f"Only {audit.n:,} audit records: intervals are wide, and rare labels are hardly measured.")
     if not audit:
         result.append(
             "No audit speaks for texts like those it will meet; gold speaks for texts like those of its file."
@@ -201,7 +237,7 @@ def _limits(row: Facts, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
         if error is None
         else f"Its probabilities were off by {error:.1%} on average on records that it had not learnt from."
     )
-    if row["encoder"] == EMBEDDED:
+    if row.encoder == EMBEDDED:
         result.append(
             "Rondo runs this encoder in 8 bits where it can, the code above in full: figures differ a little."
         )

@@ -1,30 +1,49 @@
 """Which model is in use, which were, and where a rollback leads. Reads the log of champions, changes nothing."""
 
 import json
-from typing import Any
+from dataclasses import dataclass
 
 from core.errors import BadInput, Damaged, Refused
-from core.evaluation.reporting import judged_on, shown_scores
+from core.evaluation.gate_verdict import GateVerdict
+from core.evaluation.metrics import read_metrics
+from core.evaluation.reporting import judged_on, shown_score
 from core.models.artifacts import MANIFEST
 from core.models.in_use import active_model
 from core.project import Project
+from core.typed_json import from_json
 
-Row = dict[str, Any]
 CHAMPION = "champion"
 
 _HISTORY = """
-    select strftime(since, '%Y-%m-%dT%H:%M:%SZ') as since, model, encoder, user, how, reason, evidence
+    select strftime(since, '%Y-%m-%dT%H:%M:%SZ'), model, encoder, user, how, reason, evidence
     from champions order by champions.since, rowid
 """
 
 
-def history(project: Project) -> list[Row]:
-    """Every change of champion, newest first: since, model, encoder, who, how, reason, evidence."""
-    keys = ("since", "model", "encoder", "who", "how", "reason", "evidence")
-    rows = [dict(zip(keys, row, strict=True)) for row in project.store.query(_HISTORY)]
-    for row in rows:
-        row["evidence"] = json.loads(row["evidence"]) if row["evidence"] else None
-    return rows[::-1]
+@dataclass(frozen=True)
+class ChampionChange:
+    """A model that came into use. how: as `Activation` says it. reason: a person's. evidence: what the gate saw."""
+
+    since: str
+    model: str
+    encoder: str
+    user: str
+    how: str
+    reason: str | None
+    evidence: GateVerdict | None
+
+
+def history(project: Project) -> list[ChampionChange]:
+    """Newest first."""
+    return [
+        ChampionChange(*[*facts, read_verdict(evidence) if evidence else None])
+        for *facts, evidence in reversed(project.store.query(_HISTORY))
+    ]
+
+
+def read_verdict(stored: str) -> GateVerdict:
+    """As a change of champion and the audit log keep it."""
+    return from_json(GateVerdict, json.loads(stored), "What the gate said")
 
 
 def find_model(project: Project, name: str) -> str:
@@ -70,15 +89,14 @@ def eras(project: Project) -> list[list[str]]:
     """
     result: list[list[str]] = []
     encoder = None
-    for row in reversed(history(project)):
-        model = row["model"]
-        if row["how"] == "rolled back":
-            result = _cut(result, model)
-        elif row["how"] == "round" and result and row["encoder"] == encoder:
-            result[-1].append(model)
+    for change in reversed(history(project)):
+        if change.how == "rolled back":
+            result = _cut(result, change.model)
+        elif change.how == "round" and result and change.encoder == encoder:
+            result[-1].append(change.model)
         else:
-            result.append([model])
-        encoder = row["encoder"]
+            result.append([change.model])
+        encoder = change.encoder
     return result
 
 
@@ -99,24 +117,42 @@ def one_back(project: Project, *, lost: bool = False) -> str | None:
     return next((model for model in reversed(before) if lost or has_files(project, model)), None)
 
 
-def rollback_offer(project: Project) -> Row | None:
-    """{'to', 'sentence'} of what a rollback would do now, or None where there is nothing to go back to."""
+@dataclass(frozen=True)
+class RollbackOffer:
+    """What a rollback would do now."""
+
+    to: str
+    sentence: str
+
+
+def rollback_offer(project: Project) -> RollbackOffer | None:
+    """None where there is nothing to go back to."""
     to = one_back(project)
     if to is None:
         return None
-    return {"to": to, "sentence": f"Suggestions and the order of what waits become again what {to} made of them."}
+    return RollbackOffer(to, f"Suggestions and the order of what waits become again what {to} made of them.")
 
 
-def standing(project: Project) -> Row:
-    """For the overview: champion and its score in a sentence, and whether a challenger waits."""
+@dataclass(frozen=True)
+class Standing:
+    """Champion and its score in a sentence, and whether a challenger waits."""
+
+    champion: str | None
+    sentence: str
+    waiting: str | None
+    waiting_sentence: str
+
+
+def standing(project: Project) -> Standing:
+    """For the overview."""
     champion = active_model(project)
     waiting = _waiting(project, champion)
-    return {
-        "champion": champion,
-        "sentence": _said(project, "Champion", champion) if champion else "There is no champion yet.",
-        "waiting": waiting,
-        "waiting_sentence": _said(project, "A challenger waits", waiting) if waiting else "",
-    }
+    return Standing(
+        champion=champion,
+        sentence=_in_words(project, "Champion", champion) if champion else "There is no champion yet.",
+        waiting=waiting,
+        waiting_sentence=_in_words(project, "A challenger waits", waiting) if waiting else "",
+    )
 
 
 def _waiting(project: Project, champion: str | None) -> str | None:
@@ -130,18 +166,12 @@ def _waiting(project: Project, champion: str | None) -> str | None:
     return value if value and value != champion and has_files(project, value) else None
 
 
-def _said(project: Project, what: str, model: str) -> str:
+def _in_words(project: Project, what: str, model: str) -> str:
     [(trainer, day, metrics)] = project.store.query(
         "select coalesce(trainer, 'round head'), strftime(made_at, '%-d %b %Y'), metrics from models where id = ?",
         [model],
     )
-    return f"{what}: {trainer} of {day}{score_words(json.loads(metrics))}."
-
-
-def score_words(metrics: Row) -> str:
-    """' (macro F1 81% on 120 audit records)', of the stratum that is told; '' where its records are too few."""
-    stratum = judged_on(metrics)
-    matches = metrics[stratum] if stratum else None
-    if matches and (score := shown_scores(matches)["macro_f1"]):
-        return f" (macro F1 {score['value']:.0%} on {matches['n']:,} {stratum} records)"
-    return ""
+    judged, words = judged_on(read_metrics(metrics, model)), ""
+    if judged and (macro := shown_score(judged[1]).macro_f1):
+        words = f" (macro F1 {macro.value:.0%} on {judged[1].n:,} {judged[0]} records)"
+    return f"{what}: {trainer} of {day}{words}."

@@ -4,10 +4,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,16 +14,27 @@ from core.arrays import Ints
 from core.errors import BadInput, Refused
 from core.evaluation.encoder_quality import MOST
 from core.jobs.bundle import Bundle, Report, write_json
-from core.jobs.kinds import JobKind
 from core.project import Project
 from core.registry.champions import CHAMPION
+from core.registry.evaluation_jobs import (
+    COMPARE,
+    COMPARE_ENCODERS,
+    EVALUATE,
+    CompareEncodersParams,
+    CompareEncodersResult,
+    CompareParams,
+    CompareResult,
+    EvaluateParams,
+    EvaluateResult,
+    LabelledFile,
+    Setting,
+)
 from core.registry.lookup import (
     Model,
     find_encoder,
     find_judged,
     held_out_rows,
     labelled_rows,
-    loadable,
     stratum_rows,
     write_audit,
     write_records,
@@ -33,10 +43,7 @@ from core.registry.lookup import (
 from core.store.database import utc_now
 from core.store.targets import refuse_target
 from core.store.whole_files import whole_file
-
-EVALUATE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("evaluate", dict, dict)
-COMPARE: JobKind[dict[str, Any], dict[str, Any]] = JobKind("compare", dict, dict)
-COMPARE_ENCODERS: JobKind[dict[str, Any], dict[str, Any]] = JobKind("compare_encoders", dict, dict)
+from core.typed_json import from_json, to_json
 
 SAVED = "evaluations"
 OURS = ("gold", "audit", "split")
@@ -47,129 +54,131 @@ MOST_CLUSTERS = 10_000
 MOST_SAMPLE = 20_000
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What judges, and what becomes of it.
+def evaluate(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    model: str = CHAMPION,
+    on: str = "",
+    text: Sequence[str] | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    encoding: str | None = None,
+    labeled_only: bool = False,
+    top_k: int = 3,
+    save: bool = False,
+    out: str | None = None,
+) -> EvaluateResult:
+    """Figures of a model on records whose truth is known.
 
-    on: `gold`, `audit`, `split` (what training held out) or a file; "" is the first of these that there is. text,
-    label, id, encoding: of the file. labeled_only: guess no record without a label. save: keep the figures with the
-    model. out: a file for one line per record, CSV or JSON by its ending. encoders: compare encoders, not models, by
-    `clusters` (0: twice the labels, at least 12) on `sample` records at most.
+    model: as `find_model` takes it, `baseline` (no training at all), or the folder of an artifact. on: `gold`, `audit`,
+    `split` (what training held out) or a file; "" is the first of these that there is. text, label, id, encoding: of
+    the file. labeled_only: guess no record without a label. save: keep the figures with the model. out: a file for one
+    line per record, CSV or JSON by its ending.
     """
-
-    on: str = ""
-    text: Sequence[str] | None = None
-    label: str | None = None
-    id: str | None = None
-    encoding: str | None = None
-    labeled_only: bool = False
-    top_k: int = 3
-    save: bool = False
-    out: str | None = None
-    encoders: bool = False
-    clusters: int = 0
-    sample: int = MOST
-
-    @property
-    def file(self) -> dict[str, Any] | None:
-        """The file and its columns, None where the project's records judge. Raises BadInput where it is not there."""
-        if self.on in ("", *OURS):
-            return None
-        if not Path(self.on).exists():
-            raise BadInput(f"There is no file {self.on}. Name one, or {', '.join(OURS)}.")
-        columns = {"label": self.label, "id": self.id, "encoding": self.encoding, "text": list(self.text or ["text"])}
-        return {"file": str(Path(self.on).resolve()), **columns}
-
-    @property
-    def shown(self) -> str:
-        """What a person calls it; a file that is called like records of ours is told from them."""
-        if not self.file:
-            return self.on
-        name = Path(self.on).name
-        return f"file {name}" if name in OURS else name
-
-
-def evaluate(
-    project: Project, report: Report, *, model: str = CHAMPION, on: str = "", **options: Any
-) -> dict[str, Any]:
-    """Figures of a model on records whose truth is known. options: of Wanted.
-
-    model: as `find_model` takes it, `baseline` (no training at all), or the folder of an artifact.
-    """
-    judged = find_judged(project, model)
-    requested = Wanted(on=on or _first_there(project, judged), **options)
-    _check(project, judged, requested)
-    lines = f"records.{_ending(requested.out)}" if requested.out is not None else None
-    params = {"top_k": requested.top_k, "labeled_only": requested.labeled_only, "write": lines}
-    bundle = _bundle(project, EVALUATE, [judged], requested, params)
+    evaluated = find_judged(project, model)
+    on = on or _first_there(project, evaluated)
+    file = _file(on, text, label, id, encoding)
+    _check(project, evaluated, top_k=top_k, save=save, out=out)
+    lines = f"records.{_ending(out)}" if out is not None else None
+    setting = _setting(project, _name_of(on, file), file)
+    params = EvaluateParams(setting, (evaluated.as_input,), top_k, labeled_only, lines)
+    bundle = project.jobs.prepare(EVALUATE, params)
     try:
-        _write_input(project, bundle, [judged], requested.on)
-        result = project.jobs.run(bundle, EVALUATE, report, f"Evaluating {judged.name}")
-        result = {"model": judged.name, "on": requested.shown, "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"} | result
-        if lines is not None and requested.out is not None:
-            _hand_over(bundle.path / "out" / lines, Path(requested.out))
-        result |= {"out": requested.out, "saved": requested.save}
-        if requested.save:
-            _save(project, bundle, result, _file_of(requested))
+        _write_input(project, bundle, [evaluated], on)
+        result = project.jobs.run(bundle, EVALUATE, report, f"Evaluating {evaluated.name}")
+        result = replace(result, made_at=f"{utc_now():%Y-%m-%dT%H:%M:%SZ}", out=out, saved=save)
+        if lines is not None and out is not None:
+            _hand_over(bundle.path / "out" / lines, Path(out))
+        if save:
+            _save(project, bundle, result, file)
         _taken_in(project, bundle)
     finally:
         bundle.empty()
     return result
 
 
-def compare(
-    project: Project, report: Report, *, first: str, second: str, others: Sequence[str] = (), **options: Any
-) -> dict[str, Any]:
-    """Two models on the same records, with intervals of the differences; or any number of encoders, each against the
-    first.
+def compare(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    first: str,
+    second: str,
+    on: str = "",
+    text: Sequence[str] | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    encoding: str | None = None,
+) -> CompareResult:
+    """Two models on the same records, with intervals of the differences.
 
-    first, second: as `model` of `evaluate`; encoders by name, folder or model. options: of Wanted; without `on` gold
-    judges if there is any, else the audit; encoders all labelled records, or gold and audit where a model brought one.
+    first, second: as `model` of `evaluate`. on, text, label, id, encoding: as there; without `on` gold judges if there
+    is any, else the audit.
     """
-    requested = Wanted(**options)
-    if requested.on == "split":
-        raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
-    if requested.encoders:
-        return _compare_encoders(project, report, (first, second, *others), requested)
-    if others or requested.clusters or requested.sample != MOST:
-        raise BadInput("Two models are compared. With --encoders it can be more, by --clusters and on a --sample.")
-    matches = [find_judged(project, word) for word in (first, second)]
-    if matches[0] == matches[1]:
-        raise BadInput(f"{first} and {second} are the same model, {matches[0].name}. Name two.")
-    requested = Wanted(**options | {"on": requested.on or _first_there(project, None)})
-    bundle = _bundle(project, COMPARE, matches, requested, {})
+    _refuse_split(on)
+    file = _file(on, text, label, id, encoding)
+    one, other = find_judged(project, first), find_judged(project, second)
+    if one == other:
+        raise BadInput(f"{first} and {second} are the same model, {one.name}. Name two.")
+    on = on or _first_there(project, None)
+    params = CompareParams(_setting(project, _name_of(on, file), file), (one.as_input, other.as_input))
+    bundle = project.jobs.prepare(COMPARE, params)
     try:
-        _write_input(project, bundle, matches, requested.on)
-        result = project.jobs.run(bundle, COMPARE, report, f"Comparing {matches[0].name} with {matches[1].name}")
+        _write_input(project, bundle, [one, other], on)
+        result = project.jobs.run(bundle, COMPARE, report, f"Comparing {one.name} with {other.name}")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
-    return {"first": matches[0].name, "second": matches[1].name, "on": requested.shown} | result
+    return result
 
 
-def _compare_encoders(project: Project, report: Report, words: Sequence[str], requested: Wanted) -> dict[str, Any]:
-    if requested.clusters and not 2 <= requested.clusters <= MOST_CLUSTERS:
-        raise BadInput(f"--clusters is {requested.clusters}; it must lie between 2 and {MOST_CLUSTERS:,}.")
-    if not 4 <= requested.sample <= MOST_SAMPLE:
-        raise BadInput(f"--sample is {requested.sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
-    matches = [find_encoder(project, word) for word in words]
-    for place, encoder in enumerate(matches):
-        if encoder in matches[:place]:
-            same = words[matches.index(encoder)]
-            raise BadInput(f"{same} and {words[place]} use the same encoder, {encoder['name']}. Name others.")
-    tuned = any(Path(encoder["place"]).is_dir() for encoder in matches)
-    judging = requested.shown or ("gold and audit" if tuned else "all labels")
-    entries = {"encoders": matches, "clusters": requested.clusters, "sample": requested.sample}
-    bundle = _bundle(project, COMPARE_ENCODERS, [], requested, entries)
+def _refuse_split(on: str) -> None:
+    if on == "split":
+        raise Refused("What one model held out the other may have learnt from. Compare on gold, audit or a file.")
+
+
+def compare_encoders(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    names: Sequence[str],
+    on: str = "",
+    text: Sequence[str] | None = None,
+    label: str | None = None,
+    id: str | None = None,
+    encoding: str | None = None,
+    clusters: int = 0,
+    sample: int = MOST,
+) -> CompareEncodersResult:
+    """Any number of encoders on the same labelled records, each against the first.
+
+    names: of encoders, their folders, or models. on, text, label, id, encoding: as of `evaluate`; without `on` all
+    labelled records, or gold and audit where a model brought its encoder. clusters: 0 for twice the labels, at least
+    12. sample: records at most.
+    """
+    _refuse_split(on)
+    file = _file(on, text, label, id, encoding)
+    if clusters and not 2 <= clusters <= MOST_CLUSTERS:
+        raise BadInput(f"--clusters is {clusters}; it must lie between 2 and {MOST_CLUSTERS:,}.")
+    if not 4 <= sample <= MOST_SAMPLE:
+        raise BadInput(f"--sample is {sample}; it must lie between 4 and {MOST_SAMPLE:,}.")
+    encoders = [find_encoder(project, name) for name in names]
+    for place, encoder in enumerate(encoders):
+        if encoder in encoders[:place]:
+            same = names[encoders.index(encoder)]
+            raise BadInput(f"{same} and {names[place]} use the same encoder, {encoder.name}. Name others.")
+    tuned = any(Path(encoder.place).is_dir() for encoder in encoders)
+    records = _name_of(on, file) if on else "gold and audit" if tuned else "all labels"
+    params = CompareEncodersParams(_setting(project, records, file), tuple(encoders), clusters, sample)
+    bundle = project.jobs.prepare(COMPARE_ENCODERS, params)
     try:
-        if not requested.file:
-            write_records(project, bundle, _telling(project, requested.on, tuned=tuned), "")
+        if not file:
+            write_records(project, bundle, _telling(project, on, tuned=tuned), "")
         result = project.jobs.run(bundle, COMPARE_ENCODERS, report, "Comparing encoders")
         _taken_in(project, bundle)
     finally:
         bundle.empty()
-    names = {"first": matches[0]["name"], "second": matches[1]["name"]}
-    return {"encoders": True, **names, "on": judging} | result
+    return result
 
 
 def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
@@ -186,28 +195,52 @@ def _telling(project: Project, stratum: str, *, tuned: bool) -> Ints:
     return rows
 
 
-def saved_evaluations(project: Project, model: str = "") -> list[dict[str, Any]]:
+def saved_evaluations(project: Project, model: str = "") -> list[EvaluateResult]:
     """What `evaluate` kept of a model, or of all of them, the newest first; what cannot be read is left out."""
-    matches = []
+    results = []
     for path in project.models.glob(f"{model or '*'}/{SAVED}/*.json"):
         try:
-            matches.append(dict(json.loads(path.read_text(encoding="utf-8"))))
-        except (OSError, ValueError):
+            stored = json.loads(path.read_text(encoding="utf-8"), object_hook=_in_todays_words)
+            results.append(from_json(EvaluateResult, stored, path.name))
+        except (OSError, ValueError, BadInput):
             continue
-    return sorted(matches, key=lambda result: str(result.get("made_at", "")), reverse=True)
+    return sorted(results, key=lambda result: result.made_at, reverse=True)
 
 
-def _check(project: Project, model: Model, requested: Wanted) -> None:
+def _in_todays_words(stored: dict[str, object]) -> dict[str, object]:
+    """Earlier versions called what is predicted `said`."""
+    names = {"said": "predicted", "said_id": "predicted_id"}
+    return {names.get(name, name): value for name, value in stored.items()}
+
+
+def _file(
+    on: str, text: Sequence[str] | None, label: str | None, id: str | None, encoding: str | None
+) -> LabelledFile | None:
+    """The file and its columns, None where the project's records judge. Raises BadInput where it is not there."""
+    if on in ("", *OURS):
+        return None
+    if not Path(on).exists():
+        raise BadInput(f"There is no file {on}. Name one, or {', '.join(OURS)}.")
+    return LabelledFile(str(Path(on).resolve()), tuple(text or ("text",)), label, id, encoding)
+
+
+def _name_of(on: str, file: LabelledFile | None) -> str:
+    """What a person calls the records; a file that is called like records of ours is told from them."""
+    name = Path(on).name
+    return on if file is None else f"file {name}" if name in OURS else name
+
+
+def _check(project: Project, model: Model, *, top_k: int, save: bool, out: str | None) -> None:
     """Before anything is read: a job takes seconds, or hours."""
-    if not 1 <= requested.top_k <= MOST_K:
-        raise BadInput(f"--top-k is {requested.top_k}; it must lie between 1 and {MOST_K}.")
-    if requested.save and model.folder is not None and model.folder.parent != project.models.resolve():
+    if not 1 <= top_k <= MOST_K:
+        raise BadInput(f"--top-k is {top_k}; it must lie between 1 and {MOST_K}.")
+    if save and model.folder is not None and model.folder.parent != project.models.resolve():
         raise Refused(f"{model.folder} is no model of this project, so nothing can be kept with it. Leave out --save.")
-    if requested.out is not None:
-        refuse_target(project, requested.out)
-        _ending(requested.out)
-        if Path(requested.out).is_dir() or not Path(requested.out).resolve().parent.is_dir():
-            raise BadInput(f"{requested.out} cannot be written: name a file in a folder that is there.")
+    if out is not None:
+        refuse_target(project, out)
+        _ending(out)
+        if Path(out).is_dir() or not Path(out).resolve().parent.is_dir():
+            raise BadInput(f"{out} cannot be written: name a file in a folder that is there.")
 
 
 def _ending(out: str) -> str:
@@ -218,30 +251,20 @@ def _ending(out: str) -> str:
     return result
 
 
-def _bundle(
-    project: Project,
-    kind: JobKind[dict[str, Any], dict[str, Any]],
-    models: Sequence[Model],
-    requested: Wanted,
-    params: Mapping[str, Any],
-) -> Bundle:
+def _setting(project: Project, on: str, file: LabelledFile | None) -> Setting:
     settings = project.settings()
     active = settings.taxonomy.active
-    common = {
-        "subjects": [
-            {"name": one.name, "folder": str(one.folder) if one.folder else None, "base": one.base} for one in models
-        ],
-        "on": requested.shown,
-        "file": requested.file,
-        "names": {label.id: label.name for label in active},
-        "descriptions": {label.id: label.description for label in active},
-        "multi": settings.multi,
-        "encoder": loadable(project),
-        "vectors": str(project.vectors),
-        "threads": settings.threads,
-        "seed": settings.seed,
-    }
-    return project.jobs.prepare(kind, {**common, **params})
+    return Setting(
+        on=on,
+        file=file,
+        names={label.id: label.name for label in active},
+        descriptions={label.id: label.description for label in active},
+        multi=settings.multi,
+        encoder=find_encoder(project, settings.encoder).place,
+        vectors=str(project.vectors),
+        threads=settings.threads,
+        seed=settings.seed,
+    )
 
 
 def _first_there(project: Project, model: Model | None) -> str:
@@ -283,17 +306,14 @@ def _hand_over(source: Path, target: Path) -> None:
         raise Refused(f"{target} could not be written ({error}). Name another file with --out.") from error
 
 
-def _file_of(requested: Wanted) -> str:
-    """A file's records are known by where the file lies: two of one name, or one called gold, are not one another."""
-    if requested.file is None:
-        return f"{requested.on}.json"
-    return f"file-{hashlib.sha256(requested.file['file'].encode()).hexdigest()[:16]}.json"
-
-
-def _save(project: Project, bundle: Bundle, result: Mapping[str, Any], kept_as: str) -> None:
+def _save(project: Project, bundle: Bundle, result: EvaluateResult, file: LabelledFile | None) -> None:
     """The newest evaluation on the same records replaces the one before. Made elsewhere: half a file beside a sealed
-    model would damage it."""
-    folder = project.models / result["model"] / SAVED
+    model would damage it.
+
+    A file's records are known by where the file lies: two of one name, or one called gold, are not one another.
+    """
+    name = f"file-{hashlib.sha256(file.file.encode()).hexdigest()[:16]}" if file else result.on
+    folder = project.models / result.model / SAVED
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(bundle.path / "out" / "evaluation.json", dict(result))
-    os.replace(bundle.path / "out" / "evaluation.json", folder / kept_as)
+    write_json(bundle.path / "out" / "evaluation.json", to_json(result))
+    os.replace(bundle.path / "out" / "evaluation.json", folder / f"{name}.json")

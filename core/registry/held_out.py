@@ -7,12 +7,12 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from core.arrays import Bools, Ints, label_matrix
+from core.arrays import Bools, Floats, Ints, label_matrix
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.models.artifacts import load_head, read_manifest
-from core.models.heads.head import Head, decide, predict
-from core.models.out_of_fold import read_crossed, read_held_out
+from core.models.heads.head import predict
+from core.models.out_of_fold import predict_unseen, read_held_out, read_stored
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.registry.champions import require_files
@@ -23,7 +23,7 @@ from core.rounds.draws import read_history
 class Truth:
     """The records that judge, as they are settled today. rows: (k,) ascending. labels: (k, labels). audit: (k,) mask.
 
-    asked: the records that people were asked for and that are settled, audit or not: what the weights are made of.
+    requested: the records that people were asked for and that are settled, audit or not: what the weights are made of.
     """
 
     rows: Ints
@@ -33,8 +33,8 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What a model says of records that it did not learn from. rows: (k,) ascending. labels: (k, labels)."""
+class UnseenPredictions:
+    """What a model predicts of records that it did not learn from. rows: (k,) ascending. labels: (k, labels)."""
 
     model: str
     rows: Ints
@@ -65,31 +65,31 @@ def audit_weights(cursor: duckdb.DuckDBPyConnection, truth: Truth, rows: Ints) -
     Audit records that are not among them count as never drawn.
     """
     others = np.setdiff1d(truth.requested, truth.rows[truth.audit])
-    query, history = read_history(cursor, np.union1d(others, rows).tolist())
+    settled, history = read_history(cursor, np.union1d(others, rows).tolist())
     weights = weigh(history)
-    return query[weights.drawn], drawn_only(weights)
+    return settled[weights.drawn], drawn_only(weights)
 
 
-def read_said(project: Project, model: str, truth: Truth) -> Said:
+def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredictions:
     """By what was kept when the model was made, and directly of records that nobody had answered then.
 
     Raises Damaged for a folder that is no model or gone, Refused for one that was removed, has no head, or speaks of
     other labels than the project.
     """
     require_files(project, model)
-    folder = project.models / model
-    head = load_head(folder)
+    head = load_head(project.models / model)
     settings = project.settings()
     if head.labels != tuple(label.id for label in settings.taxonomy.active) or head.multi != settings.multi:
         raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
-    rows, predicted = _kept(folder, head)
-    ours = np.isin(rows, truth.rows)
-    rows, predicted = rows[ours], predicted[ours]
-    fresh = np.setdiff1d(unseen(project, model, truth), rows)
-    more = _directly(project, model, head, fresh)
-    rows, predicted = np.concatenate([rows, more.rows]), np.concatenate([predicted, more.labels])
-    order = np.argsort(rows, kind="stable")
-    return Said(model, rows[order], predicted[order])
+    stored = read_stored(project.models / model, len(head.labels))
+    known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
+    encoder = project.store.one("select encoder from models where id = ?", [model])
+    rows = np.union1d(known, fresh[fresh < encoded_rows(project.vectors, encoder)])
+
+    def direct(part: Bools) -> Floats:
+        return predict(head, open_vectors(project.vectors, encoder), rows[part])
+
+    return UnseenPredictions(model, rows, predict_unseen(stored, rows, len(head.labels), head.multi, direct).predicted)
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:
@@ -120,22 +120,3 @@ def judged_rows(folder: Path) -> Ints:
     """The records that judged a trained model when it was made; none for a round's head. Raises Damaged."""
     judged = read_held_out(folder, len(read_manifest(folder)["labels"]))
     return judged.rows if judged else np.empty(0, np.int64)
-
-
-def _kept(folder: Path, head: Head) -> tuple[Ints, Bools]:
-    labels = len(head.labels)
-    if crossed := read_crossed(folder, labels):
-        return crossed.rows, crossed.predicted
-    judged = read_held_out(folder, labels)
-    if judged and len(judged.rows):
-        return judged.rows, decide(judged.probs, head.multi)
-    return np.empty(0, np.int64), np.empty((0, labels), np.bool_)
-
-
-def _directly(project: Project, model: str, head: Head, rows: Ints) -> Said:
-    """By the head, of those that have a vector of the model's encoder."""
-    encoder = project.store.one("select encoder from models where id = ?", [model])
-    rows = rows[rows < encoded_rows(project.vectors, encoder)]
-    if not len(rows):
-        return Said(model, rows, np.empty((0, len(head.labels)), np.bool_))
-    return Said(model, rows, decide(predict(head, open_vectors(project.vectors, encoder), rows), head.multi))

@@ -6,53 +6,59 @@ The token goes to the job through its environment: it is in no file, no row and 
 import json
 import os
 import re
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Bundle, Report, Resources
-from core.jobs.kinds import JobKind
 from core.jobs.states import LOST, change_state
 from core.project import Project
 from core.registry.model_export import README, collect, write_folder
+from core.registry.push_job import PUSH, PushParams, PushResult
 from core.reports.export import write_export
 from core.store.database import note
 from core.store.tables import quoted
-
-PUSH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("push", dict, dict)
 
 TOKEN = "HF_TOKEN"  # noqa: S105 - the name of a variable
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 LABELS = "labels.parquet"
 
 
-def push(project: Project, report: Report, *, repo: str, who: str = "local", **options: Any) -> dict[str, Any]:
-    """Sends a model with its card; returns repo, url, commit, private, files, bytes, and the same of the `dataset`.
+def push(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    repo: str,
+    who: str = "local",
+    model: str = "",
+    token: str = "",
+    private: bool = True,
+    labels: bool = False,
+    message: str = "",
+) -> PushResult:
+    """Sends a model with its card.
 
-    options: model (as `find_model` takes it, empty for the champion), token (with write access; else HF_TOKEN of the
-    process), private (True), labels (False: also the settled labels with their texts and the data card, as
-    REPO-labels), message (of the commit). A repository that is there gets a new commit if it holds what Rondo pushed
-    before.
+    model: as `find_model` takes it, empty for the champion. token: with write access; else HF_TOKEN of the process.
+    labels: also the settled labels with their texts and the data card, as REPO-labels. message: of the commit. A
+    repository that is there gets a new commit if it holds what Rondo pushed before.
     """
-    entries: dict[str, Any] = {"model": "", "token": "", "private": True, "labels": False, "message": ""} | options
-    check_repo(f"{repo}-labels" if entries["labels"] else repo)
-    environment = {TOKEN: check_token(entries["token"] or os.environ.get(TOKEN, ""))}
+    check_repo(f"{repo}-labels" if labels else repo)
+    environment = {TOKEN: check_token(token or os.environ.get(TOKEN, ""))}
     fetch = f'from huggingface_hub import snapshot_download\n\nfolder = snapshot_download("{repo}")'
-    exported = collect(project, entries["model"], fetch)
-    message = str(entries["message"]) or f"Model {exported.model} by Rondo"
-    params = {"repo": repo, "private": bool(entries["private"]), "message": message, "labels": bool(entries["labels"])}
-    bundle = project.jobs.prepare(PUSH, {**params, "model": exported.model})
+    exported = collect(project, model, fetch)
+    params = PushParams(repo, private, message or f"Model {exported.model} by Rondo", labels, exported.model)
+    bundle = project.jobs.prepare(PUSH, params)
     try:
         write_folder(exported, bundle.path / "in" / "model", report)
-        if entries["labels"]:
+        if labels:
             _write_labels(project, bundle.path / "in" / "dataset")
         result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
             if project.jobs.taken_in(bundle, cursor):
-                note(cursor, who, "push", {"model": exported.model, **result})
+                note(cursor, who, "push", asdict(result))
     finally:
         _tidy(project, bundle)
-    return {"model": exported.model, **result}
+    return result
 
 
 def _tidy(project: Project, bundle: Bundle) -> None:
@@ -85,6 +91,8 @@ def check_token(token: str) -> str:
 
 def _write_labels(project: Project, folder: Path) -> None:
     """Texts, labels and the data card, without who labelled."""
+    from huggingface_hub import DatasetCard, DatasetCardData
+
     folder.mkdir()
     whole = folder / "whole.parquet"
     if not write_export(project, whole, "parquet", "labels", card=True):
@@ -94,19 +102,14 @@ def _write_labels(project: Project, folder: Path) -> None:
         cursor.execute(f"copy (select * exclude (annotators) from '{source}') to '{target}' (format parquet)")
     card = folder / "whole.parquet.card.md"
     text = card.read_text(encoding="utf-8").replace("whole.parquet", LABELS)
-    (folder / README).write_text(f"{_DATASET_FRONT}{text}", encoding="utf-8")
+    about = DatasetCardData(
+        task_categories=["text-classification"],
+        tags=["rondo", "active-learning"],
+        configs=[{"config_name": "default", "data_files": LABELS}],
+    )
+    (folder / README).write_text(str(DatasetCard(f"---\n{about}\n---\n{text}")), encoding="utf-8")
     stored = json.loads((folder / "whole.parquet.card.json").read_text(encoding="utf-8"))
     stored["export"]["file"] = LABELS
     (folder / "card.json").write_text(json.dumps(stored, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     for path in (whole, card, folder / "whole.parquet.card.json"):
         path.unlink()
-
-
-_DATASET_FRONT = """---
-task_categories: ["text-classification"]
-tags: ["rondo", "active-learning"]
-configs:
-- config_name: default
-  data_files: labels.parquet
----
-"""

@@ -15,6 +15,7 @@ from core.models.out_of_fold import VERDICTS, HeldOut, read_held_out
 from core.models.own_encoder import encoder_name, encoder_place
 from core.project import Project
 from core.registry.champions import CHAMPION, find_model, require_files
+from core.registry.evaluation_jobs import EncoderPlace, EvaluatedFolder
 from core.rounds.play import known_now
 from core.store.tables import quoted
 
@@ -29,6 +30,11 @@ class Model:
     name: str
     folder: Path | None
     base: str = ""
+
+    @property
+    def as_input(self) -> EvaluatedFolder:
+        """As a job takes it."""
+        return EvaluatedFolder(self.name, str(self.folder) if self.folder else None, self.base)
 
     @property
     def crossed(self) -> bool:
@@ -63,30 +69,22 @@ def _base(project: Project, model: str) -> str:
     return base if base and Path(base).is_dir() else ""
 
 
-def find_encoder(project: Project, word: str) -> dict[str, str]:
-    """{"name", "place"}: as the vectors are kept by, and as it is loaded. word: a name, a folder, or a model.
-
-    A model may be named by the end of its id, as everywhere.
-    """
+def find_encoder(project: Project, word: str) -> EncoderPlace:
+    """word: a name, a folder, or a model, which may be named by the end of its id, as everywhere."""
     if word in ("", CHAMPION):
         word = project.settings().encoder
     word = word.removeprefix(OWN)
     if not (project.models / word / MANIFEST).exists() and not (Path(word) / MANIFEST).is_file():
         ends = project.store.one("select count(*) from models where ends_with(id, ?)", [word])
         if not ends or Path(word).is_dir():
-            return {"name": word, "place": word}
+            return EncoderPlace(word, word)
     judged = find_judged(project, word)
     if judged.folder is None:
         raise BadInput(f"{BASELINE} is no encoder. Name an encoder, its folder, or a model.")
     manifest = read_manifest(judged.folder)
     if not encoder_name(judged.folder, manifest):
         raise BadInput(f"{judged.name} judges texts without vectors, so it has no encoder to compare.")
-    return {"name": encoder_name(judged.folder, manifest), "place": encoder_place(judged.folder, manifest)}
-
-
-def loadable(project: Project) -> str:
-    """The encoder in use as `load_encoder` takes it."""
-    return find_encoder(project, project.settings().encoder)["place"]
+    return EncoderPlace(encoder_name(judged.folder, manifest), encoder_place(judged.folder, manifest))
 
 
 def stratum_rows(project: Project, stratum: str) -> Ints:

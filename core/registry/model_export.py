@@ -3,17 +3,18 @@
 import json
 import shutil
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused
-from core.jobs.bundle import Report
+from core.jobs.bundle import Bundle, Report
+from core.jobs.kinds import JobKind
 from core.models.artifacts import INFO, INSIDE, check_model
 from core.models.encoders.encoder import EMBEDDED, FEATURES, OWN
 from core.models.file_kinds import check_file, files_of, kinds
 from core.project import Project
-from core.registry.cards import Subject, model_card, model_row, public_name, training_info
+from core.registry.cards import Subject, model_card, public_name, stored_model, training_info
 from core.registry.champions import find_model, require_files
 from core.registry.usage import ABOUT
 from core.store.targets import refuse_target
@@ -38,13 +39,47 @@ class Exported:
         return sum(path.stat().st_size for path in self.files.values()) + sum(map(len, self.texts.values()))
 
 
-def export_model(project: Project, report: Report, *, model: str = "", out: str = "") -> dict[str, Any]:
+@dataclass(frozen=True)
+class ModelExport:
+    """What was written where. files: how many. library: the one it was written for, empty for any."""
+
+    model: str
+    path: str
+    files: int
+    bytes: int
+    library: str
+
+
+@dataclass(frozen=True)
+class SetFitHeadParams:
+    """temperature: of the head in `in/head.safetensors`; what goes out is at temperature 1."""
+
+    multi: bool
+    temperature: float
+
+
+@dataclass(frozen=True)
+class SetFitHeadResult:
+    """file: in `out/`; labels: how many it knows."""
+
+    file: str
+    labels: int
+
+
+SETFIT_HEAD = JobKind("setfit_head", SetFitHeadParams, SetFitHeadResult)
+
+
+def export_model(project: Project, report: Report, *, model: str = "", out: str = "", library: str = "") -> ModelExport:
     """Writes a folder that sentence-transformers (or transformers) loads, or a zip of it where `out` ends in .zip.
 
-    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. The README
-    is a model card with the code to use it. Written whole or not at all; a zip that is there is replaced, a folder that
-    holds something is not.
+    model: as `find_model` takes it, empty for the champion. out: empty for exports/<model> of the project. library:
+    "setfit" for a folder that `SetFitModel.from_pretrained` loads. The README is a model card with the code to use it.
+    Written whole or not at all; a zip that is there is replaced, a folder that holds something is not.
     """
+    if library not in ("", "setfit"):
+        raise BadInput(
+            f"There is no export for {library!r}. Name setfit, or nothing for files of safetensors and JSON."
+        )
     matches = find_model(project, model or "champion")
     target = Path(out) if out else _usual_place(project, matches)
     refuse_target(project, str(target))
@@ -56,13 +91,44 @@ def export_model(project: Project, report: Report, *, model: str = "", out: str 
     if not target.resolve().parent.is_dir():
         raise BadInput(f"There is no folder {target.parent}; make it first or choose another.")
     exported = collect(project, matches)
+    bundle = project.jobs.prepare(SETFIT_HEAD, _setfit_params(exported)) if library else None
+    if bundle:
+        exported = _as_setfit(project, report, exported, bundle)
     try:
         with whole_file(target.resolve()) as partial:
             (_zip if zipped else write_folder)(exported, partial, report)
     except OSError as error:
         raise Refused(f"{target} could not be written ({error}). Nothing was exported.") from error
-    count = len(exported.files) + len(exported.texts)
-    return {"model": exported.model, "path": str(target), "files": count, "bytes": exported.size}
+    count, size = len(exported.files) + len(exported.texts), exported.size
+    if bundle:
+        bundle.empty()
+    return ModelExport(exported.model, str(target), count, size, library)
+
+
+def _setfit_params(exported: Exported) -> SetFitHeadParams:
+    """Raises Refused for a model that SetFit cannot hold: it knows a sentence-transformers folder with a head on it."""
+    if "modules.json" not in exported.files:
+        encoder = json.loads(exported.texts[ABOUT])["encoder"]
+        why = f"its encoder {encoder} is fetched by its name" if encoder != "." else "it is a whole classifier"
+        raise Refused(f"{exported.model} cannot be exported as setfit: {why}. Train with --trainer setfit or encoder.")
+    return SetFitHeadParams(exported.subject.manifest["multi"], exported.subject.manifest["temperature"])
+
+
+def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bundle) -> Exported:
+    """With what `SetFitModel.from_pretrained` reads: its settings, and the head, which a job writes: it takes torch."""
+    shutil.copyfile(exported.files[_HEAD], bundle.path / "in" / _HEAD)
+    made = project.jobs.run(bundle, SETFIT_HEAD, report, "Writing the head")
+    with project.store.transaction() as cursor:
+        project.jobs.taken_in(bundle, cursor)
+    names = [label["name"] for label in json.loads(exported.texts[ABOUT])["labels"]]
+    subject = replace(exported.subject, form="setfit")
+    texts = {
+        **exported.texts,
+        "config_setfit.json": _json({"normalize_embeddings": True, "labels": names}),
+        README: model_card(project, subject),
+    }
+    files = {**exported.files, made.file: bundle.path / "out" / made.file}
+    return replace(exported, subject=subject, files=files, texts=texts)
 
 
 def _usual_place(project: Project, model: str) -> Path:
@@ -78,17 +144,15 @@ def collect(project: Project, model: str, place: str = 'folder = "."  # where th
     """
     matches = find_model(project, model or "champion")
     require_files(project, matches)
-    folder, row = project.models / matches, model_row(project, matches)
+    folder, row = project.models / matches, stored_model(project, matches)
     manifest = check_model(folder)
     if _HEAD not in manifest["files"]:
-        raise Refused(
-            f"{matches} judges texts with {public_name(row['encoder'])} as it is; it has no files to give away."
-        )
-    encoder = _encoder_folder(project, folder, manifest["encoder"] or row["encoder"])
+        raise Refused(f"{matches} judges texts with {public_name(row.encoder)} as it is; it has no files to give away.")
+    encoder = _encoder_folder(project, folder, manifest["encoder"] or row.encoder)
     files = {**(_encoder_files(encoder) if encoder else {}), _HEAD: folder / _HEAD}
     form = "classifier" if FEATURES in files else "encoder"
     subject = Subject(row, manifest, folder, form, place)
-    about = _about(project, subject, "." if encoder else row["encoder"], files.get(FEATURES))
+    about = _about(project, subject, "." if encoder else row.encoder, files.get(FEATURES))
     texts = {ABOUT: _json(about), INFO: _json(training_info(folder)), README: model_card(project, subject)}
     return Exported(matches, subject, {name: path for name, path in files.items() if name not in texts}, texts)
 
@@ -124,7 +188,7 @@ def _about(project: Project, subject: Subject, encoder: str, features: Path | No
     manifest = subject.manifest
     return {
         "schema": 1,
-        "model": subject.row["id"],
+        "model": subject.row.id,
         "labels": [{"id": label, "name": names.get(label, label)} for label in manifest["labels"]],
         "multi": manifest["multi"],
         "temperature": manifest["temperature"],

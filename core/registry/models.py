@@ -1,25 +1,36 @@
 """The models of a project as people see them: a list, and one with all that it came from. Changes only its notes."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from core.errors import Damaged, Refused
+from core.evaluation.gate_verdict import GateVerdict
+from core.evaluation.metrics import Metrics, read_metrics
 from core.jobs.bundle import Report
 from core.models.artifacts import INFO, read_manifest
 from core.models.in_use import active_model
 from core.models.vectors import MANIFEST as VECTORS
 from core.models.vectors import encoder_folder
 from core.project import Project
-from core.registry.champions import find_model, has_files, history, require_files, rollback_offer
+from core.registry.champions import (
+    ChampionChange,
+    RollbackOffer,
+    find_model,
+    has_files,
+    history,
+    read_verdict,
+    require_files,
+    rollback_offer,
+)
 from core.registry.evaluate import saved_evaluations
+from core.registry.evaluation_jobs import EvaluateResult
 from core.store.database import note
 
-Row = dict[str, Any]
 ROUND_HEAD = "round head"
 
-_FIELDS = ("id", "made_at", "removed_at", "trainer", "encoder", "labels", "taxonomy", "seed", "parent", "responses",
-           "round", "notes", "seconds", "metrics", "same_labels")  # fmt: skip
 # The labels of today are those of the model's taxonomy where no active one came or went since.
 _MODELS = """
     with active as (
@@ -27,95 +38,146 @@ _MODELS = """
                                                  lambda x: x->>0)) as ids
         from taxonomies
     )
-    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(removed_at, '%Y-%m-%dT%H:%M:%SZ'),
-           trainer, encoder, models.labels, taxonomy, seed, parent,
-           responses, round, notes, seconds, metrics::varchar,
+    select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), strftime(removed_at, '%Y-%m-%dT%H:%M:%SZ'), trainer, encoder,
+           models.labels, taxonomy, seed, parent, responses, round, notes, seconds, metrics::varchar,
            coalesce((select ids from active where version = taxonomy) = list_sort($labels::varchar[]), false)
-    from models {where} order by made_at desc, id desc
+    from models order by made_at desc, id desc
 """
 
 
-def models(project: Project, report: Report) -> Row:
-    """Every model, newest first, the champion's id, and what a rollback would do.
+@dataclass(frozen=True, kw_only=True)
+class ModelEntry:
+    """A model in the list. labels: that it learnt from. job: that trained it, None for a round's head.
 
     state: champion; former (was champion); challenger; outdated (other labels); evaluate-only (no head); removed (by
-    `model_remove`); missing (its files are gone without that). gate: what it last saw of the model, or None. files:
-    whether the artifact is there.
+    `model_remove`); missing (its files are gone without that). metrics: on gold, audit and what training held out.
+    gate: what it last saw of the model, or None. files: whether the artifact is there.
     """
-    champion, seen = active_model(project), _gates(project)
-    former = {row["model"] for row in history(project)}
-    matches = [_entry(project, row, champion, former, seen) for row in _rows(project)]
-    return {"champion": champion, "rollback": rollback_offer(project), "models": matches}
+
+    id: str
+    made_at: str
+    removed_at: str | None
+    trainer: str
+    encoder: str
+    labels: int
+    taxonomy: int
+    seed: int
+    parent: str | None
+    responses: int | None
+    round: int
+    notes: str | None
+    seconds: float
+    job: str | None
+    metrics: Metrics
+    state: str
+    gate: GateVerdict | None
+    files: bool
 
 
-def model(project: Project, report: Report, *, model: str) -> Row:
+@dataclass(frozen=True)
+class ModelList:
+    """Every model, newest first, the champion's id, and what a rollback would do."""
+
+    champion: str | None
+    rollback: RollbackOffer | None
+    models: tuple[ModelEntry, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDetail(ModelEntry):
+    """One model with all that it came from. lineage: in words. training_info: what the trainer wrote down. artifact:
+    its files with their hashes. damaged: what is wrong with them."""
+
+    lineage: Mapping[str, str | int | float]
+    history: tuple[ChampionChange, ...]
+    training_info: Mapping[str, Any]
+    artifact: Mapping[str, Any]
+    damaged: str | None
+    evaluations: tuple[EvaluateResult, ...]
+
+
+@dataclass(frozen=True)
+class ModelNote:
+    """What is remembered of a model."""
+
+    model: str
+    notes: str | None
+
+
+def models(project: Project, report: Report) -> ModelList:
+    """Every model of the project."""
+    return ModelList(active_model(project), rollback_offer(project), tuple(_entries(project)))
+
+
+def model(project: Project, report: Report, *, model: str) -> ModelDetail:
     """One model with its lineage: what taught it, on what it stands, who made it, its files, and when it was in use."""
-    matches = find_model(project, model)
-    changes = history(project)
-    former = {row["model"] for row in changes}
-    [row] = [row for row in _rows(project) if row["id"] == matches]
-    entry = _entry(project, row, active_model(project), former, _gates(project))
-    manifest = _manifest(project, matches)
-    return {
-        **entry,
-        "lineage": _lineage(project, entry),
-        "history": [row for row in changes if row["model"] == matches],
-        "training_info": _training_info(project, matches),
-        "artifact": manifest.get("files", {}),
-        "damaged": manifest.get("damaged"),
-        "evaluations": saved_evaluations(project, matches),
-    }
+    chosen = find_model(project, model)
+    [entry] = [entry for entry in _entries(project) if entry.id == chosen]
+    manifest = _manifest(project, chosen)
+    return ModelDetail(
+        **vars(entry),
+        lineage=_lineage(project, entry),
+        history=tuple(change for change in history(project) if change.model == chosen),
+        training_info=_read_json(project.models / chosen / INFO),
+        artifact=manifest.get("files", {}),
+        damaged=manifest.get("damaged"),
+        evaluations=tuple(saved_evaluations(project, chosen)),
+    )
 
 
-def model_note(project: Project, report: Report, *, model: str, text: str, who: str = "local") -> Row:
+def model_note(project: Project, report: Report, *, model: str, text: str, who: str = "local") -> ModelNote:
     """What a person wants to remember of a model, in place of the note before; an empty text removes it."""
-    matches, retained = find_model(project, model), text.strip()[:2_000] or None
+    chosen, notes = find_model(project, model), text.strip()[:2_000] or None
     with project.store.transaction() as cursor:
-        cursor.execute("update models set notes = ? where id = ?", [retained, matches])
-        note(cursor, who, "model note", {"model": matches, "text": retained})
-    return {"model": matches, "notes": retained}
+        cursor.execute("update models set notes = ? where id = ?", [notes, chosen])
+        note(cursor, who, "model note", {"model": chosen, "text": notes})
+    return ModelNote(chosen, notes)
 
 
-def _rows(project: Project) -> list[Row]:
+def _entries(project: Project) -> Iterator[ModelEntry]:
+    """Newest first."""
+    champion, seen = active_model(project), _gates(project)
+    former = {change.model for change in history(project)}
     labels = [label.id for label in project.settings().taxonomy.active]
     with project.store.reading() as cursor:
-        rows = cursor.execute(_MODELS.format(where=""), {"labels": labels}).fetchall()
-    return [dict(zip(_FIELDS, row, strict=True)) for row in rows]
+        rows = cursor.execute(_MODELS, {"labels": labels}).fetchall()
+    for row in rows:
+        model, made_at, removed_at, trainer, encoder, learnt, taxonomy, seed, parent, *more = row
+        responses, number, notes, seconds, stored, same_labels = more
+        metrics, files = read_metrics(stored, model), has_files(project, model)
+        if model == champion:
+            state = "champion"
+        elif not files:
+            state = "removed" if removed_at else "missing"
+        elif model in former or trainer is None:
+            state = "former"
+        elif not encoder:
+            state = "evaluate-only"
+        else:
+            state = "challenger" if same_labels else "outdated"
+        yield ModelEntry(
+            id=model,
+            made_at=made_at,
+            removed_at=removed_at,
+            trainer=trainer or ROUND_HEAD,
+            encoder=encoder,
+            labels=learnt,
+            taxonomy=taxonomy,
+            seed=seed,
+            parent=parent,
+            responses=responses,
+            round=number,
+            notes=notes,
+            seconds=seconds,
+            job=model if trainer is not None else None,
+            metrics=Metrics(metrics.gold, metrics.audit, metrics.held_out),
+            state=state,
+            gate=seen.get(model),
+            files=files,
+        )
 
 
-def _entry(
-    project: Project, row: Row, champion: str | None, former: set[str], seen: Mapping[str, Mapping[str, Any]]
-) -> Row:
-    """metrics: without the curve, the forecast and the rest that only rounds have: gold and audit and held out."""
-    trained = row["trainer"] is not None
-    metrics = json.loads(row.pop("metrics"))
-    files = has_files(project, row["id"])
-    state = _state(row, champion, former, files=files)
-    row.pop("same_labels")
-    return {
-        **row,
-        "trainer": row["trainer"] or ROUND_HEAD,
-        "job": row["id"] if trained else None,
-        "metrics": {name: metrics[name] for name in ("audit", "gold", "held_out") if metrics.get(name)},
-        "state": state,
-        "gate": seen.get(row["id"]),
-        "files": files,
-    }
-
-
-def _state(row: Row, champion: str | None, former: set[str], *, files: bool) -> str:
-    if row["id"] == champion:
-        return "champion"
-    if not files:
-        return "removed" if row["removed_at"] else "missing"
-    if row["id"] in former or row["trainer"] is None:
-        return "former"
-    if not row["encoder"]:
-        return "evaluate-only"
-    return "challenger" if row["same_labels"] else "outdated"
-
-
-def _gates(project: Project) -> dict[str, Mapping[str, Any]]:
+def _gates(project: Project) -> dict[str, GateVerdict]:
     """Of each model that was ever asked for: what the gate saw the last time, whether it let it in or not."""
     rows = project.store.query(
         """select model, evidence from (
@@ -124,42 +186,32 @@ def _gates(project: Project) -> dict[str, Mapping[str, Any]]:
                select detail->>'model', (detail->'evidence')::varchar, logged_at from audit_log where what = 'gate'
            ) order by moment"""
     )
-    return {name: json.loads(evidence) for name, evidence in rows}
+    return {name: read_verdict(evidence) for name, evidence in rows}
 
 
-def _lineage(project: Project, entry: Row) -> Row:
+def _lineage(project: Project, entry: ModelEntry) -> dict[str, str | int | float]:
     """What a model follows from, in words; None is left out."""
-    job = _job(project, entry["id"])
-    result = {
-        "made": entry["made_at"],
-        "removed": entry["removed_at"],
-        "trainer": entry["trainer"],
-        "labels learnt from": entry["labels"],
-        "responses there were": entry["responses"],
-        "taxonomy version": entry["taxonomy"],
-        "encoder": entry["encoder"] or "none",
-        "encoder fingerprint": _fingerprint(project, entry["encoder"]),
-        "seed": entry["seed"],
-        "round": entry["round"],
-        "champion when it was made": entry["parent"],
-        "job": job.get("id"),
-        "ran on": job.get("runner"),
-        "input hash": _input_hash(project, entry["id"]),
-        "seconds": entry["seconds"],
-        "notes": entry["notes"],
+    jobs = project.store.query("select id, coalesce(runner, 'local') from jobs where id = ?", [entry.id])
+    job, runner = jobs[0] if jobs else (None, None)
+    result: dict[str, str | int | float | None] = {
+        "made": entry.made_at,
+        "removed": entry.removed_at,
+        "trainer": entry.trainer,
+        "labels learnt from": entry.labels,
+        "responses there were": entry.responses,
+        "taxonomy version": entry.taxonomy,
+        "encoder": entry.encoder or "none",
+        "encoder fingerprint": _fingerprint(project, entry.encoder),
+        "seed": entry.seed,
+        "round": entry.round,
+        "champion when it was made": entry.parent,
+        "job": job,
+        "ran on": runner,
+        "input hash": _read_json(project.folder / "jobs" / entry.id / "job.json").get("input_sha256"),
+        "seconds": entry.seconds,
+        "notes": entry.notes,
     }
     return {name: value for name, value in result.items() if value is not None}
-
-
-def _job(project: Project, model: str) -> Row:
-    rows = project.store.query("select id, coalesce(runner, 'local') from jobs where id = ?", [model])
-    return dict(zip(("id", "runner"), rows[0], strict=True)) if rows else {}
-
-
-def _input_hash(project: Project, model: str) -> str | None:
-    """Of what the job was given; it stays in its folder."""
-    job = _read_json(project.folder / "jobs" / model / "job.json")
-    return job.get("input_sha256")
 
 
 def _fingerprint(project: Project, encoder: str) -> str | None:
@@ -168,11 +220,7 @@ def _fingerprint(project: Project, encoder: str) -> str | None:
     return _read_json(encoder_folder(project.vectors, encoder) / VECTORS).get("fingerprint")
 
 
-def _training_info(project: Project, model: str) -> Row:
-    return _read_json(project.models / model / INFO)
-
-
-def _manifest(project: Project, model: str) -> Row:
+def _manifest(project: Project, model: str) -> Mapping[str, Any]:
     """Its files with their hashes, or what is wrong with it: a list of models must not fail for one of them."""
     try:
         require_files(project, model)
@@ -181,7 +229,7 @@ def _manifest(project: Project, model: str) -> Row:
         return {"damaged": str(error)}
 
 
-def _read_json(path: Any) -> Row:
+def _read_json(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

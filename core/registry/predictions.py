@@ -1,20 +1,18 @@
 """What champions said before the truth was known, against it: over time, and the worst misses. Changes nothing."""
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
 
-import duckdb
-
-from core.config.settings import Settings
 from core.errors import BadInput
+from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import FEWEST, too_few
 from core.evaluation.scores import share
+from core.ids import RecordId, RecordNo
 from core.jobs.bundle import Report
 from core.labelling.waiting import BLIND, MAY_BE_BLIND, asked_parameters
 from core.project import Project
 from core.rounds.champion_log import BEFORE_ANSWERS
 
-Row = dict[str, Any]
 SHOWN = 300
 """characters of a text in the list of misses"""
 MOST_WORST = 200
@@ -45,12 +43,59 @@ _WORST = f"""
 """
 
 
-def predictions(project: Project, report: Report, *, by: str = "round", worst: int = 20) -> Row:
-    """Accuracy of what was said, by round or week, and the surest suggestions that were wrong.
+@dataclass(frozen=True)
+class AccuracyPoint:
+    """Audit records of one round or week, or of some together. when: the round or the week. at: of the last answer.
+    model: that predicted most of them."""
 
-    over_time: audit records alone, with 95 % intervals (Wilson): each batch's are a random draw from the pool of then.
-    chosen: the share of suggestions that proved right where people were asked on purpose; it estimates no accuracy.
-    """
+    at: str
+    when: str
+    model: str
+    n: int
+    accuracy: Estimate
+
+
+@dataclass(frozen=True)
+class ShareRight:
+    """Records that people were asked for on purpose. right: share of the suggestions that proved right; it estimates no
+    accuracy."""
+
+    at: str
+    when: str
+    model: str
+    n: int
+    right: float
+
+
+@dataclass(frozen=True)
+class WrongSuggestion:
+    """A suggestion that proved wrong. truth, predicted: names."""
+
+    n: RecordNo
+    id: RecordId
+    text: str
+    predicted: str
+    truth: str
+    probability: float
+    stratum: str
+    model: str
+    predicted_at: str
+
+
+@dataclass(frozen=True)
+class ProvenPredictions:
+    """What champions predicted before the truth was known. by: what `when` is, round or week. over_time: audit records
+    alone, each batch's a random draw from the pool of then, with 95 % intervals (Wilson). worst: the surest first."""
+
+    by: str
+    over_time: tuple[AccuracyPoint, ...]
+    chosen: tuple[ShareRight, ...]
+    worst: tuple[WrongSuggestion, ...]
+    sentence: str
+
+
+def predictions(project: Project, report: Report, *, by: str = "round", worst: int = 20) -> ProvenPredictions:
+    """Accuracy of what was predicted, by round or week, and the surest suggestions that were wrong."""
     if by not in _GROUPS:
         raise BadInput(f"Accuracy over time is told by {' or '.join(_GROUPS)}, not by {by!r}.")
     if not 0 <= worst <= MOST_WORST:
@@ -60,67 +105,56 @@ def predictions(project: Project, report: Report, *, by: str = "round", worst: i
         cursor.execute(_TOLD, {"active": [label.id for label in settings.taxonomy.active]})
         try:
             groups = cursor.execute(_BY.format(group=_GROUPS[by])).fetchall()
-            misses = _misses(cursor, settings, worst)
+            misses = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
         finally:
             cursor.execute("drop table if exists told")
-    over_time = [_point(by, row) for row in groups if row[1]]
-    chosen = [_share(by, row) for row in groups if not row[1]]
-    return {"over_time": over_time, "chosen": chosen, "worst": misses, "sentence": _sentence(over_time, chosen)}
-
-
-def _point(by: str, row: tuple[Any, ...]) -> Row:
-    group, _, n, right, model, at = row
-    matches = share(right, n)
-    accuracy = {"value": matches.value, "low": matches.low, "high": matches.high}
-    return {"at": at, by: group, "model": model, "n": n, "accuracy": accuracy}
-
-
-def _share(by: str, row: tuple[Any, ...]) -> Row:
-    group, _, n, right, model, at = row
-    return {"at": at, by: group, "model": model, "n": n, "right": right / n}
-
-
-def _misses(cursor: duckdb.DuckDBPyConnection, settings: Settings, worst: int) -> list[Row]:
-    keys = ("n", "id", "text", "said", "truth", "probability", "stratum", "model", "said_at")
-    matches = cursor.execute(_WORST, {**asked_parameters(settings), "worst": worst}).fetchall()
+    over_time, chosen = [], []
+    for when, audited, n, right, model, at in groups:
+        if audited:
+            over_time.append(AccuracyPoint(at, str(when), model, n, share(right, n)))
+        else:
+            chosen.append(ShareRight(at, str(when), model, n, right / n))
     names = settings.taxonomy.names
-    rows = [dict(zip(keys, row, strict=True)) for row in matches]
-    for row in rows:
-        for key in ("said", "truth"):
-            row[key] = ", ".join(names.get(label, label) for label in row[key]) or "none"
-    return rows
+
+    def named(labels: Sequence[str]) -> str:
+        return ", ".join(names.get(label, label) for label in labels) or "none"
+
+    wrong = [
+        WrongSuggestion(n, record, text, named(predicted), named(truth), *more)
+        for n, record, text, predicted, truth, *more in misses
+    ]
+    return ProvenPredictions(by, tuple(over_time), tuple(chosen), tuple(wrong), _sentence(over_time, chosen))
 
 
-def joined(over_time: Sequence[Row], by: str) -> list[Row]:
+def joined(over_time: Sequence[AccuracyPoint]) -> list[AccuracyPoint]:
     """Neighbouring rounds or weeks put together until each has records enough to be shown, since a round's audit alone
     is often four records; what is left at the end joins those before it."""
-    groups: list[list[Row]] = []
-    for row in over_time:
-        if groups and sum(one["n"] for one in groups[-1]) < FEWEST:
-            groups[-1].append(row)
+    groups: list[list[AccuracyPoint]] = []
+    for point in over_time:
+        if groups and sum(one.n for one in groups[-1]) < FEWEST:
+            groups[-1].append(point)
         else:
-            groups.append([row])
-    if len(groups) > 1 and sum(row["n"] for row in groups[-1]) < FEWEST:
+            groups.append([point])
+    if len(groups) > 1 and sum(point.n for point in groups[-1]) < FEWEST:
         groups[-2] += groups.pop()
-    return [_together(group, by) for group in groups]
+    return [_together(group) for group in groups]
 
 
-def _together(rows: list[Row], by: str) -> Row:
-    if len(rows) == 1:
-        return rows[0]
-    n = sum(row["n"] for row in rows)
-    matches = share(sum(row["n"] * row["accuracy"]["value"] for row in rows), n)
-    accuracy = {"value": matches.value, "low": matches.low, "high": matches.high}
-    return {**rows[-1], by: f"{rows[0][by]} to {rows[-1][by]}", "n": n, "accuracy": accuracy}
+def _together(points: list[AccuracyPoint]) -> AccuracyPoint:
+    if len(points) == 1:
+        return points[0]
+    n = sum(point.n for point in points)
+    accuracy = share(sum(point.n * point.accuracy.value for point in points), n)
+    return replace(points[-1], when=f"{points[0].when} to {points[-1].when}", n=n, accuracy=accuracy)
 
 
-def _sentence(over_time: list[Row], chosen: list[Row]) -> str:
-    n, others = sum(row["n"] for row in over_time), sum(row["n"] for row in chosen)
+def _sentence(over_time: Sequence[AccuracyPoint], chosen: Sequence[ShareRight]) -> str:
+    n, others = sum(point.n for point in over_time), sum(row.n for row in chosen)
     if not n and not others:
         return "No suggestion has met the truth yet: label some records after a model has been fitted."
     if not n:
         return f"{others:,} chosen records were answered after a model had judged them; no audit record yet."
-    right = sum(row["n"] * row["accuracy"]["value"] for row in over_time)
+    right = sum(point.n * point.accuracy.value for point in over_time)
     rest = f" {others:,} chosen records are told apart: they were asked because they are hard." if others else ""
     if n < FEWEST:
         return f"How many were judged right before anybody answered them: {too_few(n, 'audit')}.{rest}"

@@ -2,8 +2,8 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
@@ -15,12 +15,20 @@ from core.registry.champions import find_model, has_files
 from core.store.database import note, utc_now
 
 
-def model_remove(project: Project, report: Report, *, models: Sequence[str], who: str = "local") -> dict[str, Any]:
+@dataclass(frozen=True)
+class RemovedModels:
+    """removed: ids. bytes: that were freed."""
+
+    removed: tuple[str, ...]
+    bytes: int
+
+
+def model_remove(project: Project, report: Report, *, models: Sequence[str], who: str = "local") -> RemovedModels:
     """Deletes the artifacts of models, and the vectors that an encoder inside one of them made.
 
     models: each as `find_model` takes it. Raises BadInput without any, Refused for the champion, for the model whose
     encoder is in use, and for one on whose encoder a model works that stays. One that was removed before, or whose
-    files somebody deleted by hand, is no error. Returns removed (ids) and bytes that were freed.
+    files somebody deleted by hand, is no error.
     """
     ids = list(dict.fromkeys(find_model(project, word) for word in models))
     if not ids:
@@ -38,7 +46,7 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], who
         for done, place in enumerate(places):
             report("Removing models", done, len(places))
             _delete(place)
-    return {"removed": ids, "bytes": size}
+    return RemovedModels(tuple(ids), size)
 
 
 def _refuse(project: Project, ids: Sequence[str]) -> None:

@@ -1,12 +1,12 @@
 """Training anew when enough labels came or enough time went by: train, ask the gate, put to use. Knows no trainer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
+from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Report
 from core.jobs.states import UNDER_WAY
 from core.models.in_use import active_model
@@ -24,29 +24,42 @@ BY_POLICY = "retraining"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What to train and how many new labels it takes; None and 0 stand for what the settings say."""
+class Retrained:
+    """What came of it. new: labels since the last training. job, model: of what was trained. gate: what it said."""
 
-    if_new: int = 0
-    trainer: str | None = None
-    on: str | None = None
-    gpu: str | None = None
-    values: tuple[str, ...] = ()
+    trained: bool
+    new: int
+    job: str | None
+    model: str | None
+    promoted: bool
+    gate: GateVerdict | None
+    champion: str | None
+    sentence: str
 
 
-def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any) -> dict[str, Any]:
+def retrain(  # noqa: PLR0913 - an option is an argument
+    project: Project,
+    report: Report,
+    *,
+    who: str = "rondo",
+    if_new: int = 0,
+    trainer: str | None = None,
+    on: str | None = None,
+    gpu: str | None = None,
+    values: Sequence[str] = (),
+) -> Retrained:
     """Trains, asks the gate and puts the model to use if it passes; with too few new labels it only says so.
 
-    wish: as `Wish` names them. Returns trained, new, job, model, promoted, gate and a sentence. Raises what a step
-    raises; the champion is in place then. Made for cron: what an earlier call left undone is finished first.
+    if_new: how many new labels it takes. trainer, on, gpu, values: as of `train`; None stands for what the settings
+    say. Raises what a step raises; the champion is in place then. Made for cron: what an earlier call left undone is
+    finished first.
     """
-    query = Wish(**wish)
-    if query.if_new < 0:
-        raise BadInput(f"--if-new is {query.if_new}, but a number of labels is 0 or more.")
-    if (model := undecided(project)) is not None:
-        return _decide(project, report, model, who) | {"new": new_labels(project), "job": model, "trained": False}
-    new = new_labels(project)
-    why = _why_not(project, query, new)
+    if if_new < 0:
+        raise BadInput(f"--if-new is {if_new}, but a number of labels is 0 or more.")
+    new, model = new_labels(project), undecided(project)
+    if model is not None:
+        return replace(_decide(project, report, model, who), new=new, job=model)
+    why = _why_not(project, if_new, new)
     if why:
         return _nothing(project, new, why)
     settings = project.settings()
@@ -54,21 +67,22 @@ def retrain(project: Project, report: Report, *, who: str = "rondo", **wish: Any
         trained = train(
             project,
             report,
-            trainer=query.trainer or settings.retrain_trainer,
-            on=query.on or settings.retrain_on,
-            gpu=query.gpu,
-            values=list(query.values),
+            trainer=trainer or settings.retrain_trainer,
+            on=on or settings.retrain_on,
+            gpu=gpu,
+            values=list(values),
             note=BY_POLICY,
         )
     except (RondoError, OSError) as error:  # it may have left no job, and yet it was tried
         with project.store.transaction() as cursor:
             note(cursor, who, FAILED, {"sentence": str(error)})
         raise
-    result = {"new": new, "job": trained["id"], "trained": True}
     model = trained.get("model")
     if model is None:  # a search, say, none of whose runs gave a model
-        return _nothing(project, new, "The training gave no model.") | result
-    return _decide(project, report, str(model), who) | result
+        result = _nothing(project, new, "The training gave no model.")
+    else:
+        result = _decide(project, report, str(model), who)
+    return replace(result, new=new, job=trained["id"], trained=True)
 
 
 def due(project: Project) -> bool:
@@ -154,58 +168,46 @@ def _under_way(project: Project) -> bool:
     )
 
 
-def _why_not(project: Project, wish: Wish, new: int) -> str | None:
+def _why_not(project: Project, least: int, new: int) -> str | None:
     if _under_way(project):
         return "A training job is under way already: `rondo jobs` shows it."
     if not new:
         return "No label has come since the last training."
-    if new < wish.if_new:
+    if new < least:
         labels = f"{new} label has" if new == 1 else f"{new} labels have"
-        return f"{labels} come since the last training; {wish.if_new} are wanted."
+        return f"{labels} come since the last training; {least} are wanted."
     return None
 
 
-def _nothing(project: Project, new: int, why: str) -> dict[str, Any]:
-    return {
-        "trained": False,
-        "new": new,
-        "job": None,
-        "model": None,
-        "promoted": False,
-        "gate": None,
-        "champion": active_model(project),
-        "sentence": f"Nothing was done. {why}",
-    }
+def _nothing(project: Project, new: int, why: str) -> Retrained:
+    sentence = f"Nothing was done. {why}"
+    return Retrained(False, new, None, None, False, None, active_model(project), sentence)
 
 
-def _decide(project: Project, report: Report, model: str, who: str) -> dict[str, Any]:
+def _decide(project: Project, report: Report, model: str, who: str) -> Retrained:
     """The gate's word, and what follows from it."""
     try:
         check_usable(project, model)
-        evidence = gate(project, model=model)
+        verdict = gate(project, model=model)
     except (BadInput, Refused, Damaged) as error:  # it will not become better: nobody shall come back to it
-        log_refusal(project, who, {"challenger": model, "passes": False, "sentence": str(error)})
-        return _told(project, model, None, str(error))
-    if not evidence["passes"]:
-        log_refusal(project, who, evidence)
-        return _told(project, model, evidence, f"The gate keeps the champion. {evidence['sentence']}")
+        log_refusal(project, who, GateVerdict(model, passes=False, sentence=str(error)))
+        return _decided(project, model, None, str(error))
+    if not verdict.passes:
+        log_refusal(project, who, verdict)
+        return _decided(project, model, verdict, f"The gate keeps the champion. {verdict.sentence}")
     encoder = project.store.one("select encoder from models where id = ?", [model])
     try:
-        result = activate(project, report, Activation(model, encoder, "retrained", who, None, evidence))
+        activated = activate(project, report, Activation(model, encoder, "retrained", who, None, verdict))
     except Cancelled:
         raise
     except (RondoError, OSError) as error:  # written down, so that it is not tried for ever: a person may promote it
         sentence = f"It passed the gate but could not be put to use: {error}"
-        log_refusal(project, who, {**evidence, "passes": False, "sentence": sentence})
+        log_refusal(project, who, replace(verdict, passes=False, sentence=sentence))
         raise
-    return _told(project, model, evidence, f"{result['sentence']} {evidence['sentence']}") | {"promoted": True}
+    result = _decided(project, model, verdict, f"{activated.sentence} {verdict.sentence}")
+    return replace(result, promoted=True)
 
 
-def _told(project: Project, model: str, evidence: Mapping[str, Any] | None, sentence: str) -> dict[str, Any]:
-    return {
-        "model": model,
-        "promoted": False,
-        "gate": evidence,
-        "champion": active_model(project),
-        "sentence": sentence,
-    }
+def _decided(project: Project, model: str, verdict: GateVerdict | None, sentence: str) -> Retrained:
+    """trained, new and job: for the caller to fill in."""
+    return Retrained(False, 0, None, model, False, verdict, active_model(project), sentence)

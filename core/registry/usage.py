@@ -43,6 +43,22 @@ for text, row in zip(texts, predict(texts)):
     print([(about["labels"][i]["name"], round(float(row[i]), 3)) for i in found], text)
 """
 
+_SETFIT = """
+from setfit import SetFitModel
+
+{place}
+model = SetFitModel.from_pretrained(folder)
+
+
+def predict(texts):
+    return model.predict_proba(texts, as_numpy=True)
+
+
+texts = ["Write a text of yours here."]
+for text, label in zip(texts, model.predict(texts)):
+    print(label, text)
+"""
+
 _FORMS = {
     "encoder": ("", "from sentence_transformers import SentenceTransformer\n", _ENCODER),
     "classifier": (
@@ -53,21 +69,36 @@ _FORMS = {
 }
 """what makes vectors: sentence-transformers, or the state before the last layer of a transformers classifier"""
 
-FORMS = tuple(_FORMS)
-
-
 _NEEDED = {
-    "encoder": ("sentence-transformers", "transformers", "torch"),
-    "classifier": ("transformers", "torch"),
+    "encoder": ("safetensors", "sentence-transformers", "transformers", "torch"),
+    "classifier": ("safetensors", "transformers", "torch"),
+    "setfit": ("setfit", "sentence-transformers", "transformers", "torch"),
 }
+
+LIBRARIES = {"encoder": "sentence-transformers", "classifier": "transformers", "setfit": "setfit"}
+"""the one that the Hub is told, by form"""
+
+PICKLE = (
+    "`model_head.pkl` is a pickle, because SetFit reads nothing else: whoever loads one runs what is in it, so load it "
+    "only from people you trust. Rondo writes it for SetFit and never reads it; `head.safetensors` holds the same."
+)
 
 
 def usage(form: str, place: str, versions: Mapping[str, str]) -> list[str]:
-    """Lines of Markdown. form: one of FORMS. place: Python that makes `folder`, the folder with the files. versions: of
+    """Lines of Markdown. form: of LIBRARIES. place: Python that makes `folder`, the folder with the files. versions: of
     the libraries that it was made with; an earlier one may not read what a later one wrote."""
-    names = [name for name in ("numpy", "safetensors", *_NEEDED[form]) if name in versions]
+    names = [name for name in ("numpy", *_NEEDED[form]) if name in versions]
     packages = " ".join(f"'{name}>={versions[name].partition('+')[0]}'" for name in names)
     known = ", ".join(f"{name} {versions[name]}" for name in names)
+    code = _SETFIT.format(place=place) if form == "setfit" else _plain_code(form, place)
+    return [
+        f"Made with {known}; these load it, and earlier ones may not. `pip install {packages}`, then:",
+        *("", "```python", *code.strip().splitlines(), "```"),
+        *(("", PICKLE) if form == "setfit" else ()),
+    ]
+
+
+def _plain_code(form: str, place: str) -> str:
     torch, library, vectors = _FORMS[form]
     start = f"""import json
 
@@ -78,8 +109,4 @@ import numpy as np
 about = json.load(open(f"{{folder}}/{ABOUT}", encoding="utf-8"))
 head = load_file(f"{{folder}}/head.safetensors")
 """
-    code = (start + vectors.lstrip() + _PREDICT).strip()
-    return [
-        f"Made with {known}; these load it, and earlier ones may not. `pip install {packages}`, then:",
-        *("", "```python", *code.splitlines(), "```"),
-    ]
+    return start + vectors.lstrip() + _PREDICT

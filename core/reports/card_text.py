@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.evaluation.reporting import score_cells
+from core.reports.datacard import ModelFacts
 from core.reports.errors import label_table
 
 Card = Mapping[str, Any]
@@ -133,20 +134,20 @@ def _people(card: Card, agreement: Card | None) -> list[str]:
     ]
 
 
-def _quality(model: Card | None) -> list[str]:
+def _quality(model: ModelFacts | None) -> list[str]:
     if not model:
         return ["## How good the model is", "", "No model was made yet."]
     lines = [
         "## How good the model is",
         "",
-        f"Model {escaped(model['id'])} of round {model['round']}, learnt from {model['labels_learnt_from']:,} labels, "
-        f"seed {model['seed']}; encoder {escaped(model['encoder'])}, "
-        f"fingerprint {escaped(model['encoder_fingerprint'] or 'unknown')}. These scores are the model's, not those "
+        f"Model {escaped(model.id)} of round {model.round}, learnt from {model.labels_learnt_from:,} labels, "
+        f"seed {model.seed}; encoder {escaped(model.encoder)}, "
+        f"fingerprint {escaped(model.encoder_fingerprint or 'unknown')}. These scores are the model's, not those "
         f"of people's labels. {ACCURACY}",
     ]
-    for stratum, score in model["scores"].items():
-        lines += ["", f"### On {score['n']:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
-        lines += [*as_table([score_cells(score)]), *as_table(label_table(model["per_label"][stratum]))]
+    for stratum, score in model.scores.items():
+        lines += ["", f"### On {score.n:,} {stratum} records", "", f"These are {MEANING[stratum]}."]
+        lines += [*as_table([score_cells(score)]), *as_table(label_table(model.per_label[stratum]))]
     return lines
 
 

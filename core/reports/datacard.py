@@ -1,7 +1,8 @@
 """What a set of labels is, how it came about and how far to trust it, for whoever gets it. Changes nothing."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -9,13 +10,14 @@ import duckdb
 
 from core.auto_label.guarantees import count_checks
 from core.config.settings import Settings
-from core.evaluation.reporting import FEW_AUDITS, STRATA, audit_notes, shown_scores
+from core.evaluation.metrics import read_metrics
+from core.evaluation.reporting import FEW_AUDITS, STRATA, ShownScore, audit_notes, shown_score
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.models.in_use import active_model
 from core.models.vectors import MANIFEST, encoder_folder
 from core.project import Project
-from core.reports.errors import label_scores, score_of
-from core.reports.model_quality import is_exhausted
+from core.reports.errors import NamedScore, label_scores
+from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
 
 Card = dict[str, Any]
@@ -23,7 +25,7 @@ Cursor = duckdb.DuckDBPyConnection
 
 
 def data_card(project: Project, *, names: bool = False) -> Card:
-    """JSON-able, all of one moment. names: of the annotators, who are otherwise only counted."""
+    """All of one moment, for `to_json`. names: of the annotators, who are otherwise only counted."""
     with project.store.reading() as cursor:
         return read_card(project, cursor, names=names)
 
@@ -171,36 +173,39 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     }
 
 
-def _model(project: Project, cursor: Cursor, settings: Settings) -> Card | None:
-    matches = _rows(
-        cursor,
-        """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ') as made_at, round, encoder, taxonomy, seed,
-                  labels as labels_learnt_from, metrics from models
-           order by models.id is not distinct from ? desc, models.made_at desc limit 1""",
+@dataclass(frozen=True)
+class ModelFacts:
+    """The champion, or where there is none the newest model. scores, per_label: by stratum, less what too few can tell.
+    drift: sentences."""
+
+    id: str
+    made_at: str
+    round: int
+    encoder: str
+    taxonomy: int
+    seed: int
+    labels_learnt_from: int
+    encoder_fingerprint: str | None
+    scores: Mapping[str, ShownScore]
+    per_label: Mapping[str, Sequence[NamedScore]]
+    drift: Sequence[str]
+
+
+def _model(project: Project, cursor: Cursor, settings: Settings) -> ModelFacts | None:
+    row = cursor.execute(
+        """select id, strftime(made_at, '%Y-%m-%dT%H:%M:%SZ'), round, encoder, taxonomy, seed, labels, metrics
+           from models order by models.id is not distinct from ? desc, models.made_at desc limit 1""",
         [active_model(project)],
-    )
-    if not matches:
+    ).fetchone()
+    if row is None:
         return None
-    metrics: Mapping[str, Any] = json.loads(matches[0].pop("metrics"))
-    manifest = encoder_folder(project.vectors, matches[0]["encoder"]) / MANIFEST
+    *facts, stored = row
+    metrics = read_metrics(stored, facts[0])
+    manifest = encoder_folder(project.vectors, facts[3]) / MANIFEST
     known = json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
-    scores = {stratum: score for stratum in STRATA if (score := score_of(metrics, stratum))}
-    for score in scores.values():
-        score.pop("per_label", None)
-        score |= {name: matches for name, matches in shown_scores(score).items() if name in score}
-    return {
-        **matches[0],
-        "encoder_fingerprint": known.get("fingerprint"),
-        "scores": scores,
-        "per_label": {stratum: label_scores(metrics, stratum, settings.taxonomy) for stratum in scores},
-        "drift": _drift(metrics),
-    }
-
-
-def _drift(metrics: Mapping[str, Any]) -> list[str]:
-    """What differs between rounds and between sources, as far as it can be claimed."""
-    claims = list((metrics.get("drift") or {}).get("claims", ()))
-    return claims + [one["sentence"] for one in metrics.get("mixes") or () if one["sentence"]]
+    scores = {stratum: shown_score(score) for stratum in STRATA if (score := metrics.on(stratum))}
+    per_label = {stratum: label_scores(metrics, stratum, settings.taxonomy) for stratum in scores}
+    return ModelFacts(*[*facts, known.get("fingerprint"), scores, per_label, differences(metrics)])
 
 
 def _machine(cursor: Cursor, settings: Settings) -> Card:
@@ -241,16 +246,16 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
         """select count(*) filter (how = 'bulk') as bulk, count(*) filter (how = 'adjudicated') as corrected,
                   count(*) filter (stratum = 'audit') as audit from settled""",
     )
-    model = card["model"] or {}
+    model: ModelFacts | None = card["model"]
     result = []
-    if not model.get("scores"):
+    if model is None or not model.scores:
         result.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
         result.append(
             f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured."
         )
-    result += audit_notes(model.get("scores", {}).get("audit"), exhausted=exhausted)
-    result += model.get("drift", ())
+    if model is not None:
+        result += [*audit_notes(model.scores.get("audit"), exhausted=exhausted), *model.drift]
     if counts["corrected"]:
         result.append(
             f"Labels corrected after somebody looked at them again: {counts['corrected']:,}. Such looks are one-sided: "

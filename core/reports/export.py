@@ -15,6 +15,7 @@ from core.project import Project
 from core.reports.card_text import as_markdown
 from core.reports.datacard import read_card
 from core.store.tables import write_table
+from core.typed_json import to_json
 
 CAPTIONS = {
     "labels": "labels that people gave, with who gave them and when they were settled, and gold (stratum gold)",
@@ -94,8 +95,6 @@ _QUERIES = {
         left join ({_SUGGESTED}) g on g.n = r.n order by r.n""",
 }
 
-WHAT = tuple(CAPTIONS)
-
 
 def write_export(project: Project, target: Path, file_format: str, what: str, *, card: bool = False) -> int:
     """Rows written. Labels are names, several joined by `|`, none of them is `[]`; times are UTC.
@@ -110,7 +109,7 @@ def write_export(project: Project, target: Path, file_format: str, what: str, *,
         row = cursor.execute(f"select count(*) from ({query})").fetchone()
         result = read_card(project, cursor)
         result["export"] = {"file": target.name, "what": what, "is": CAPTIONS[what], "rows": row[0] if row else 0}
-        texts = {".md": as_markdown(result), ".json": json.dumps(result, ensure_ascii=False, indent=1) + "\n"}
+        texts = {".md": as_markdown(result), ".json": json.dumps(to_json(result), ensure_ascii=False, indent=1) + "\n"}
         partials = _write_beside(target, texts)
         try:
             rows = write_table(cursor, query, [], target, file_format)

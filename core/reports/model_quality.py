@@ -1,18 +1,18 @@
 """How good the model is, and what more labels would buy, as the rounds have measured it. Changes nothing."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
 
 from core.config.settings import Settings
 from core.evaluation.curve import FILE, Curve, read_curve
-from core.evaluation.reporting import STRATA, audit_notes, shown_scores
-from core.evaluation.stopping import Price, worth
+from core.evaluation.metrics import Agreement, Forecast, Metrics, Missing, Savings, Score, read_metrics
+from core.evaluation.reporting import STRATA, ShownScore, audit_notes, shown_score
+from core.evaluation.stopping import Price, Worth, worth
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
@@ -29,35 +29,42 @@ _MODELS = f"select {_COLUMNS} from models where trainer is null order by made_at
 _NEWEST = f"select {_COLUMNS} from models where id = ?"
 
 
-def newest_model(project: Project) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class MeasuredModel:
+    """A model with what was measured of it. labels: that it learnt from."""
+
+    id: str
+    made_at: str
+    round: int
+    labels: int
+    seconds: float
+    metrics: Metrics
+
+
+def newest_model(project: Project) -> MeasuredModel | None:
     """The champion with what it was measured at, or None before the first fit."""
-    rows = project.store.query(_NEWEST, [active_model(project)])
-    return _entry(rows[0]) if rows else None
+    models = _read(project, _NEWEST, [active_model(project)])
+    return models[0] if models else None
 
 
-def learning_curve(project: Project) -> list[dict[str, Any]]:
+def _read(project: Project, query: str, parameters: Sequence[object] = ()) -> list[MeasuredModel]:
+    return [
+        MeasuredModel(model, made_at, number, labels, seconds, read_metrics(metrics, model))
+        for model, made_at, number, labels, seconds, metrics in project.store.query(query, parameters)
+    ]
+
+
+def learning_curve(project: Project) -> list[MeasuredModel]:
     """One entry per round's fit, oldest first: labels it learnt from, its score on gold, and on the audit as of today.
 
-    Every round judges the earlier models again on all audit records there are. Models that it could not judge (of
-    another taxonomy, say) keep the score of their own day, under `audit_then`.
+    Every round judges the earlier models again on all audit records there are. One that it could not judge (it is of
+    another taxonomy, say) has no score on the audit.
     """
-    entries = [_entry(row) for row in project.store.query(_MODELS)]
-    newest = newest_model(project) or {}
-    today = {point["id"]: point["audit"] for point in newest.get("curve") or []}
-    for entry in entries:
-        then = entry.pop("audit", None)
-        if entry["id"] in today:
-            entry["audit"] = today[entry["id"]]
-        elif then:
-            entry["audit_then"] = then
-        for key in ("curve", "forecast", "savings"):
-            entry.pop(key, None)
-    return entries
-
-
-def _entry(row: tuple[Any, ...]) -> dict[str, Any]:
-    known: dict[str, Any] = dict(zip(("id", "made_at", "round", "labels", "seconds"), row, strict=False))
-    return {**known, **json.loads(row[-1])}
+    newest = newest_model(project)
+    today = {point.id: point.audit for point in newest.metrics.curve} if newest else {}
+    return [
+        replace(model, metrics=replace(model.metrics, audit=today.get(model.id))) for model in _read(project, _MODELS)
+    ]
 
 
 def caveats(project: Project) -> list[str]:
@@ -65,14 +72,19 @@ def caveats(project: Project) -> list[str]:
     model = newest_model(project)
     if not model:
         return []
-    audit, drift = model.get("audit") or {}, model.get("drift") or {}
-    result = audit_notes(audit, exhausted=pool_exhausted(project)) + _left_out(project, audit)
-    result += list(drift.get("claims") or [])
-    result += [mix["sentence"] for mix in model.get("mixes") or [] if mix["sentence"]]
-    return result + [
-        f"Model {model_id} cannot be read and is left out of the learning curve."
-        for model_id in model.get("unreadable") or []
+    metrics = model.metrics
+    result = audit_notes(metrics.audit, exhausted=pool_exhausted(project)) + _left_out(project, metrics.audit)
+    return [
+        *result,
+        *differences(metrics),
+        *(f"Model {other} cannot be read and is left out of the learning curve." for other in metrics.unreadable),
     ]
+
+
+def differences(metrics: Metrics) -> list[str]:
+    """What differs between rounds and between sources, as far as it can be claimed."""
+    claims = metrics.drift.claims if metrics.drift else ()
+    return [*claims, *(mix.sentence for mix in metrics.mixes if mix.sentence)]
 
 
 _LEFT = f"select exists(from pool) or exists(select n from records where {STATES['queued']})"
@@ -89,10 +101,10 @@ def is_exhausted(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> bool:
     return not cursor.execute(_LEFT, asked_parameters(settings)).fetchall()[0][0]
 
 
-def without_advice(model: dict[str, Any]) -> dict[str, Any]:
-    """A model whose project's pool is exhausted: what further labels would buy is not told, nor what it would take."""
-    savings = model.get("savings") or {}
-    return {**model, "forecast": {"missing": NOTHING_LEFT}, "savings": {} if "missing" in savings else savings}
+def without_advice(metrics: Metrics) -> Metrics:
+    """Where the pool is exhausted: what further labels would buy is not told, nor what it would take."""
+    savings = metrics.savings if isinstance(metrics.savings, Savings) else None
+    return replace(metrics, forecast=Missing(NOTHING_LEFT), savings=savings)
 
 
 _UNSETTLED = f"""
@@ -107,7 +119,7 @@ _LATER = """
 """
 
 
-def _left_out(project: Project, audit: Mapping[str, Any]) -> list[str]:
+def _left_out(project: Project, audit: Score | None) -> list[str]:
     """Audit records without a label that counts, and records that came after the newest audit was drawn."""
     result = []
     with project.store.reading() as cursor:
@@ -119,24 +131,35 @@ def _left_out(project: Project, audit: Mapping[str, Any]) -> list[str]:
             f"{len(rows):,} audit records are not in the figures: {tied:,} were answered without settling a label, "
             f"{flagged:,} flagged, {len(rows) - tied - flagged:,} skipped. They may be harder than the others."
         )
-    if later > audit.get("uncovered", 0):
+    if later > (audit.uncovered if audit else 0):
         result.append(f"{later:,} records were imported after the newest audit: nothing is claimed about them yet.")
     return result
 
 
-def prospects(project: Project) -> dict[str, Any]:
-    """What the newest round says of going on: `forecast`, `savings`, `agreement`, `unsure`, and `worth` at the prices
-    in the settings; None for what was not measured."""
-    model = newest_model(project) or {}
+@dataclass(frozen=True)
+class Prospects:
+    """What the newest round says of going on; None for what was not measured. worth: at the prices in the settings."""
+
+    forecast: Forecast | Missing | None
+    savings: Savings | Missing | None
+    agreement: Agreement | None
+    unsure: float | None
+    worth: Worth | None
+
+
+def prospects(project: Project) -> Prospects:
+    """Of the champion; nothing before the first fit."""
+    model = newest_model(project)
+    metrics = model.metrics if model else Metrics()
     if model and pool_exhausted(project):
-        model = without_advice(model)
-    entries = {key: model.get(key) for key in ("forecast", "savings", "agreement", "unsure")}
-    return entries | {"worth": _worth(project, model.get("id"))}
+        metrics = without_advice(metrics)
+    worth = _worth(project, model.id) if model else None
+    return Prospects(metrics.forecast, metrics.savings, metrics.agreement, metrics.unsure, worth)
 
 
-def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
+def _worth(project: Project, model: str) -> Worth | None:
     settings = project.settings()
-    curve = _curve(project.models / str(model) / FILE)
+    curve = _curve(project.models / model / FILE)
     if not settings.label_cost or not settings.error_cost or curve is None:
         return None
     left = (
@@ -149,7 +172,7 @@ def _worth(project: Project, model: str | None) -> dict[str, Any] | None:
         )
     )
     price = Price(settings.label_cost, settings.error_cost, left, settings.cost_unit, _asked_wrong(project))
-    return asdict(worth(curve, price, np.random.default_rng(0)))
+    return worth(curve, price, np.random.default_rng(0))
 
 
 def _curve(path: Path) -> Curve | None:
@@ -173,28 +196,31 @@ def _asked_wrong(project: Project) -> float | None:
     return wrong / count if count >= FEWEST else None
 
 
-def curve_table(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The learning curve as rows: per fit and stratum, value and interval; agreement with the model before."""
-    return [
-        {
-            "round": point["round"],
-            "labels": point["labels"],
-            "judged on": stratum,
-            "records": point[stratum]["n"],
-            **_curve_cells(shown_scores(point[stratum])),
-            "kappa with the model before": (point.get("agreement") or {}).get("kappa"),
-            "share unsure": point.get("unsure"),
-        }
-        for point in curve
-        for stratum in STRATA
-        if stratum in point
-    ]
+def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | None]]:
+    """The learning curve as rows: per fit and stratum, value and interval, None where the records are too few to say;
+    agreement with the model before."""
+    rows: list[dict[str, str | float | None]] = []
+    for model in curve:
+        for stratum in STRATA:
+            if score := model.metrics.on(stratum):
+                agreement = model.metrics.agreement
+                rows.append(
+                    {
+                        "round": model.round,
+                        "labels": model.labels,
+                        "judged on": stratum,
+                        "records": score.n,
+                        **_curve_cells(shown_score(score)),
+                        "kappa with the model before": agreement.kappa if agreement else None,
+                        "share unsure": model.metrics.unsure,
+                    }
+                )
+    return rows
 
 
-def _curve_cells(scores: Mapping[str, Mapping[str, Any] | None]) -> dict[str, float | None]:
-    """None where the records are too few to say."""
+def _curve_cells(score: ShownScore) -> dict[str, float | None]:
     return {
-        f"{title}{suffix}": round(score[part], 4) if score else None
-        for title, score in (("accuracy", scores["accuracy"]), ("macro F1", scores["macro_f1"]))
+        f"{title}{suffix}": round(getattr(estimate, part), 4) if estimate else None
+        for title, estimate in (("accuracy", score.accuracy), ("macro F1", score.macro_f1))
         for part, suffix in (("value", ""), ("low", " low"), ("high", " high"))
     }

@@ -1,18 +1,19 @@
 """Where a project stands, for `status` and the pages: figures, warnings, the one next thing. Changes nothing."""
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 from core.auto_label.guarantees import announcements
 from core.config.settings import with_changes
 from core.labelling.gold import UNASKED_TEST
 from core.labelling.resettling import change_sentence, compare
-from core.labelling.settling import ANSWERS, RULES, answer_parameters
+from core.labelling.settling import RULES
 from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
-from core.reports.model_quality import caveats, newest_model, pool_exhausted, without_advice
+from core.reports.model_quality import MeasuredModel, caveats, newest_model, pool_exhausted, without_advice
+from core.typed_json import from_json
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
 _COUNTS = f"""
@@ -28,40 +29,83 @@ _COUNTS = f"""
 """
 
 
-_LONG = ("curve", "mixes")
-"""what a status leaves to the pages"""
+@dataclass(frozen=True)
+class Status:
+    """Where a project stands. Records: labelled (by people), gold, audit, machine (labelled by it), queued, unqueued,
+    flagged, skipped, tied (answered without settling a label), encoded. labels: names. model: the champion, as it was
+    measured. caveats: what its figures cannot say. next, command: the one thing to do now.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    records: int
+    duplicates: int
+    labelled: int
+    gold: int
+    queued: int
+    flagged: int
+    skipped: int
+    tied: int
+    audit: int
+    machine: int
+    unqueued: int
+    responses: int
+    round: int
+    encoded: int
+    model: MeasuredModel | None = None
+    caveats: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    next: str = ""
+    command: str = ""
 
 
-def status(project: Project) -> dict[str, Any]:
-    """JSON-able. Scores are those of the newest model, judged on audit and gold records only."""
+def status(project: Project) -> Status:
+    """Scores are those of the champion, on audit and gold records only; curve and mixes are left to the pages."""
     settings = project.settings()
     with project.store.reading() as cursor:
         cursor.execute(_COUNTS, asked_parameters(settings))
         names = [column[0] for column in cursor.description or ()]
-        figures: dict[str, Any] = dict(zip(names, cursor.fetchone() or (), strict=True))
-    figures["name"] = settings.name
-    figures["labels"] = [label.name for label in settings.taxonomy.active]
-    encoded = encoded_rows(project.vectors, settings.encoder)
-    figures["encoded"] = project.store.one("select count(*) from records where n < ?", [encoded])
+        counts = dict(zip(names, cursor.fetchone() or (), strict=True))
+    labels = [label.name for label in settings.taxonomy.active]
+    encoded = project.store.one(
+        "select count(*) from records where n < ?", [encoded_rows(project.vectors, settings.encoder)]
+    )
+    now = from_json(Status, {**counts, "name": settings.name, "labels": labels, "encoded": encoded}, "The status")
     model = newest_model(project)
-    if model and not figures["queued"] and not figures["unqueued"]:
-        model = without_advice(model)
-    figures["model"] = model and {key: value for key, value in model.items() if key not in _LONG}
-    figures["caveats"] = caveats(project)
-    figures["warnings"] = warnings(project)
-    figures["next"], figures["command"] = _next_thing(figures)
-    return figures
+    if model:
+        metrics = model.metrics if now.queued or now.unqueued else without_advice(model.metrics)
+        model = replace(model, metrics=replace(metrics, curve=(), mixes=()))
+    step, command = _next_thing(now)
+    return replace(
+        now,
+        model=model,
+        caveats=tuple(caveats(project)),
+        warnings=tuple(warnings(project)),
+        next=step,
+        command=command,
+    )
 
 
 def warnings(project: Project) -> list[str]:
-    """Guarantees that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
+    """Promises that broke, and what the newest batch's self-test warns of while there is another batch to choose."""
     newest = "select self_test from batches order by batch desc limit 1"
     written = None if pool_exhausted(project) else project.store.one(newest)
     return announcements(project) + list(self_test_of(written).warnings if written else ())
 
 
-def label_counts(project: Project) -> list[dict[str, Any]]:
-    """Per label of the taxonomy: records that people labelled, gold, and what is suggested for the rest of the pool."""
+@dataclass(frozen=True)
+class LabelCount:
+    """A label of the taxonomy by name: records that people labelled so, gold, and what is suggested for the rest of the
+    pool."""
+
+    label: str
+    labelled: int
+    gold: int
+    suggested: int
+
+
+def label_counts(project: Project) -> list[LabelCount]:
+    """In the order of the taxonomy."""
     counted = "select unnest(labels) as label, count(*) from settled where stratum {} 'gold' group by 1"
     settled, gold = (dict(project.store.query(counted.format(sign))) for sign in ("<>", "="))
     suggested = dict(
@@ -70,54 +114,30 @@ def label_counts(project: Project) -> list[dict[str, Any]]:
         )
     )
     return [
-        {
-            "label": label.name,
-            "labelled": settled.get(label.id, 0),
-            "gold": gold.get(label.id, 0),
-            "suggested": suggested.get(label.id, 0),
-        }
+        LabelCount(label.name, settled.get(label.id, 0), gold.get(label.id, 0), suggested.get(label.id, 0))
         for label in project.settings().taxonomy.active
     ]
 
 
-_PEOPLE = f"""
-    with answers as ({ANSWERS.format(ns="select n from responses")}),
-    seen as (select annotator, max(received_at) as last from responses group by 1)
-    select annotator, count(*) filter (action = 'submit') as given, count(*) filter (action = 'skip'),
-           count(*) filter (action = 'flag'), any_value(seen.last)
-    from seen left join answers using (annotator) group by annotator order by given desc, annotator
-"""
-
-
-def people(project: Project) -> list[dict[str, Any]]:
-    """Whose answers stand, the busiest first; files that brought labels count as annotators too."""
-    with project.store.reading() as cursor:
-        rows = cursor.execute(_PEOPLE, answer_parameters(project.settings())).fetchall()
-    return [
-        {"annotator": who, "labels": labels, "skipped": skips, "flagged": flags, "last": f"{last:%Y-%m-%d %H:%M}"}
-        for who, labels, skips, flags, last in rows
-    ]
-
-
-def _next_thing(figures: dict[str, Any]) -> tuple[str, str]:
+def _next_thing(now: Status) -> tuple[str, str]:
     """What to do now, in one sentence, and the command for it."""
-    if not figures["records"]:
+    if not now.records:
         return "Import records.", "rondo import FILE --text COLUMN"
-    if not figures["labels"]:
+    if not now.labels:
         return "Add labels on the Settings page.", "rondo up"
-    if figures["queued"]:
-        return f"Label the {figures['queued']:,} records that wait in the queue.", "rondo up"
-    if not figures["unqueued"]:
-        return _all_asked(figures), "rondo export --format csv --out labels.csv"
-    if figures["round"]:
+    if now.queued:
+        return f"Label the {now.queued:,} records that wait in the queue.", "rondo up"
+    if not now.unqueued:
+        return _all_asked(now), "rondo export --format csv --out labels.csv"
+    if now.round:
         return "The batch is done: learn from it and choose the next.", "rondo round"
     return "Choose the first batch.", "rondo next"
 
 
-def _all_asked(figures: dict[str, Any]) -> str:
+def _all_asked(now: Status) -> str:
     """Names what nobody has settled, so that "everything" is never said of less."""
-    kinds = {"skipped": "skipped", "flagged": "flagged", "tied": "answered without settling a label"}
-    left = [f"{figures[kind]:,} were {words}" for kind, words in kinds.items() if figures[kind]]
+    kinds = {"skipped": now.skipped, "flagged": now.flagged, "answered without settling a label": now.tied}
+    left = [f"{count:,} were {words}" for words, count in kinds.items() if count]
     return (
         f"All records were asked; {', '.join(left)}. Export the labels."
         if left
@@ -137,12 +157,22 @@ def settle_rules() -> dict[str, str]:
     return {name: f"{name}: {rule.caption}" for name, rule in RULES.items()}
 
 
-def resettling(project: Project, rule: str) -> dict[str, Any]:
-    """What another rule would change: `lost`, `gained`, `changed` (labels), and `sentence`, which says so."""
+@dataclass(frozen=True)
+class Resettling:
+    """What another rule would change: records that lose their label, gain one, get another; and it in words."""
+
+    lost: int
+    gained: int
+    changed: int
+    sentence: str
+
+
+def resettling(project: Project, rule: str) -> Resettling:
+    """Of the answers there are now."""
     settings = with_changes(project.settings(), settle=rule)
     with project.store.reading() as cursor:
         counts = compare(cursor, settings)
-    return {**counts, "sentence": change_sentence(counts)}
+    return Resettling(counts["lost"], counts["gained"], counts["changed"], change_sentence(counts))
 
 
 def retiring(project: Project, label_id: str) -> str:

@@ -2,15 +2,15 @@
 and a cursor, no job; whoever calls it holds the transaction."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
+from core.evaluation.gate_verdict import GateVerdict
 from core.project import Project
 from core.store.database import utc_now
+from core.typed_json import to_json
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Activation:
     how: str
     who: str = "rondo"
     reason: str | None = None
-    evidence: Mapping[str, Any] | None = None
+    evidence: GateVerdict | None = None
 
 
 def load_suggestions(project: Project, file: Path, model: str) -> None:
@@ -58,7 +58,7 @@ def log_activation(cursor: duckdb.DuckDBPyConnection, activation: Activation, be
             activation.who,
             activation.how,
             activation.reason,
-            None if activation.evidence is None else json.dumps(activation.evidence),
+            None if activation.evidence is None else json.dumps(to_json(activation.evidence)),
         ],
     )
 

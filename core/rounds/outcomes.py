@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from core.config.settings import Settings
+from core.evaluation.metrics import Metrics
 from core.ids import ModelId
 from core.jobs.bundle import Bundle
 from core.labelling.calibrating import insert_gold_checks, share_of
@@ -22,7 +23,7 @@ from core.rounds.champion_log import (
     store_held_out_predictions,
 )
 from core.rounds.rechoosing import keep_choice
-from core.rounds.round_job import Choice, Chosen, Metrics, RoundParams, RoundResult
+from core.rounds.round_job import Choice, Chosen, RoundParams, RoundResult
 from core.sampling.selftest import SelfTest
 from core.store.database import utc_now
 from core.typed_json import to_json

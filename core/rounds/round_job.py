@@ -1,15 +1,11 @@
 """What the job of a round is given, and what it answers. Knows no store and no strategy."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from core.evaluation.metrics import Metrics
 from core.ids import ModelId
 from core.jobs.kinds import JobKind
 from core.sampling.selftest import SelfTest
-
-Metrics = Mapping[str, Any]
-"""what was measured of a model"""
 
 
 @dataclass(frozen=True)

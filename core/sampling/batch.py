@@ -10,8 +10,6 @@ from core.errors import BadInput
 from core.sampling.pool import Pool, Strategy
 from core.sampling.uncertainty import score_pool
 
-AUDIT_SHARE = 0.1
-
 
 @dataclass(frozen=True)
 class Batch:

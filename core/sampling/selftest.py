@@ -42,13 +42,13 @@ class SelfTest:
     chosen_mix, pool_mix: share of each label among the suggestions, in the order of the labels.
     """
 
-    spread: float | None
-    lift: float | None
-    shape: Shape | None
-    shape_by_chance: Shape | None
-    chosen_mix: tuple[float, ...] | None
-    pool_mix: tuple[float, ...] | None
-    warnings: tuple[str, ...]
+    spread: float | None = None
+    lift: float | None = None
+    shape: Shape | None = None
+    shape_by_chance: Shape | None = None
+    chosen_mix: tuple[float, ...] | None = None
+    pool_mix: tuple[float, ...] | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import BadInput
+from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import judged_on
 from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, Resources
@@ -88,11 +89,12 @@ def _told(project: Project, row: JobRow) -> dict[str, Any]:
 
 def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The same with macro_f1 and accuracy at the top, as shares, of the records that are told of it first."""
-    best = judged_on(metrics)
+    best = judged_on(from_json(Metrics, metrics, "The metrics of a job"))
     if best is None:
         return dict(metrics)
-    figures = {name: metrics[best][name]["value"] for name in ("macro_f1", "accuracy")}
-    return {**figures, "judged_on": best, **metrics}
+    stratum, score = best
+    figures = {"macro_f1": score.macro_f1.value, "accuracy": score.accuracy.value}
+    return {**figures, "judged_on": stratum, **metrics}
 
 
 def _spent(project: Project, row: JobRow) -> float | None:

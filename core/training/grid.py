@@ -12,7 +12,8 @@ from typing import Any
 
 from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
-from core.evaluation.reporting import STRATA, in_words, shown_scores
+from core.evaluation.metrics import Metrics
+from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
@@ -20,8 +21,8 @@ from core.project import Project
 from core.store.database import utc_now
 from core.training.entries import entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
-from core.training.launch import POLL_SECONDS, Order, TrainingRequest, launch, order_of
-from core.training.material import refuse_too_little, write_material
+from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
+from core.training.material import Order, refuse_too_little, write_material
 from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 from core.typed_json import from_json, to_json
@@ -182,8 +183,8 @@ def _outcome(run: Mapping[str, Any]) -> Outcome:
 
 
 def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Outcome, runs: int) -> str:
-    metrics = winner["metrics"]
-    scores = {stratum: shown_scores(metrics[stratum])["macro_f1"] for stratum in STRATA if metrics.get(stratum)}
+    metrics = from_json(Metrics, winner["metrics"], "The metrics of a run")
+    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := metrics.on(stratum))}
     judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
     return (
         f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "

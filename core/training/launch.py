@@ -3,42 +3,28 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources, Runner
-from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
 from core.project import Project
 from core.training.entries import entry, read_row, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
 from core.training.material import (
+    Order,
     carry_encoder,
     copy_material,
     refuse_too_little,
     training_params,
     write_material,
 )
-from core.training.trainers import Value, read_values
+from core.training.train_job import TRAIN
+from core.training.trainers import read_values
 from core.typed_json import to_json
 
-TRAIN: JobKind[dict[str, Any], dict[str, Any]] = JobKind("train", dict, dict)
-
 POLL_SECONDS = 0.5
-
-
-@dataclass(frozen=True)
-class Order:
-    """A training job as a person wants it. parent: the search that it is part of."""
-
-    trainer: str
-    values: Mapping[str, Value]
-    on: str = "local"
-    resources: Resources = field(default_factory=Resources)
-    seed: int | None = None
-    parent: str | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ def launch(project: Project, order: Order) -> str:
     settings, runner = project.settings(), runner_of(project, order.on)
     refuse_too_little(project, settings, order.trainer)
     runner.price(order.resources, 1)
-    params = training_params(settings, dict(order.values), order.trainer, order.seed) | {"note": order.note}
+    params = training_params(settings, order)
     bundle = project.jobs.prepare(TRAIN, params)
     with handing_over(bundle.path.name):
         with project.store.transaction() as cursor:
@@ -85,7 +71,7 @@ def launch(project: Project, order: Order) -> str:
                 [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
             )
         try:
-            _fill(project, bundle, order, params["encoder"])
+            _fill(project, bundle, order, params.encoder)
             submit(project, bundle, runner, order.resources, "draft")
         except RondoError as error:
             _give_up(project, bundle, error)

@@ -1,21 +1,38 @@
 """What a training job is given: labelled texts, the records that judge, the encoder it starts from. Trains nothing."""
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.arrays import Ints
 from core.config.settings import Settings
 from core.errors import Refused
-from core.jobs.bundle import Bundle
+from core.jobs.bundle import Bundle, Resources
 from core.models.artifacts import check_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.project import Project
 from core.rounds.play import known_now
 from core.store.tables import quoted
+from core.training.train_job import TrainParams
+from core.training.trainers import Value
+
+
+@dataclass(frozen=True)
+class Order:
+    """A training job as a person wants it. parent: the search that it is part of."""
+
+    trainer: str
+    values: Mapping[str, Value]
+    on: str = "local"
+    resources: Resources = field(default_factory=Resources)
+    seed: int | None = None
+    parent: str | None = None
+    note: str = ""
+
 
 FILES = ("train.parquet", "judge.parquet", "history.npz")
 
@@ -78,21 +95,22 @@ def refuse_too_little(project: Project, settings: Settings, trainer: str) -> Non
         )
 
 
-def training_params(settings: Settings, values: dict[str, Any], trainer: str, seed: int | None) -> dict[str, Any]:
+def training_params(settings: Settings, order: Order) -> TrainParams:
     """What the job is told besides its files."""
-    active = settings.taxonomy.active
+    active, values = settings.taxonomy.active, dict(order.values)
     entails = values.get("by") == "nli"  # an empty base stands for an NLI model there, not for the encoder
     base = str(values.get("base") or ("" if entails else settings.encoder))
-    starts_from = base if trainer != "transformer" and not entails else settings.encoder
-    return {
-        "trainer": trainer,
-        "values": {**values, **({"base": base} if "base" in values else {})},
-        "encoder": base if base.startswith(OWN) else starts_from,
-        "labels": [label.id for label in active],
-        "label_names": [label.name for label in active],
-        "descriptions": [label.description for label in active],
-        "multi": settings.multi,
-        "seed": settings.seed if seed is None else seed,
-        "threads": settings.threads,
-        "taxonomy": settings.taxonomy.version,
-    }
+    starts_from = base if order.trainer != "transformer" and not entails else settings.encoder
+    return TrainParams(
+        trainer=order.trainer,
+        values={**values, **({"base": base} if "base" in values else {})},
+        encoder=base if base.startswith(OWN) else starts_from,
+        labels=tuple(label.id for label in active),
+        label_names=tuple(label.name for label in active),
+        descriptions=tuple(label.description for label in active),
+        multi=settings.multi,
+        seed=settings.seed if order.seed is None else order.seed,
+        threads=settings.threads,
+        taxonomy=settings.taxonomy.version,
+        note=order.note,
+    )

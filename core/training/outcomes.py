@@ -2,9 +2,10 @@
 
 import json
 import shutil
-from typing import Any
 
-from core.errors import Damaged, RondoError
+import duckdb
+
+from core.errors import BadInput, Damaged, RondoError
 from core.jobs.bundle import Bundle, manifest
 from core.jobs.states import OPEN, change_state
 from core.models.artifacts import install_model
@@ -13,15 +14,9 @@ from core.models.in_use import active_model
 from core.project import Project
 from core.store.database import count, utc_now
 from core.training.entries import set_state
+from core.training.train_job import TrainParams, TrainResult
+from core.typed_json import from_json, to_json
 
-_TOLD: dict[str, Any] = {
-    "metrics": dict,
-    "labels": int,
-    "seconds": int | float,
-    "memory_mb": int,
-    "own_encoder": bool,
-    "has_head": bool,
-}
 _BEGAN = "(select made_at from jobs where id = ?)"
 """what came later it could not know"""
 
@@ -39,7 +34,7 @@ def apply_result(project: Project, bundle: Bundle) -> None:
         return
     with project.store.transaction() as cursor:
         awaited = [state for state in OPEN if state != "cancelling"]
-        written = json.dumps(result)
+        written = json.dumps(to_json(result))
         if change_state(cursor, job, "succeeded", awaited, ended_at=utc_now(), error=None, result=written):
             _enter(project, bundle, result, cursor)
     if not project.store.one("select count(*) from models where id = ?", [job]):
@@ -47,22 +42,22 @@ def apply_result(project: Project, bundle: Bundle) -> None:
     bundle.empty()
 
 
-def _checked(bundle: Bundle) -> dict[str, Any]:
-    """The result's value. Raises Damaged where what came back is not what was made."""
+def _checked(bundle: Bundle) -> TrainResult:
+    """What the job says of its model. Raises Damaged where what came back is not what was made."""
     result = bundle.result or {}
     if manifest(bundle.path / "out") != result.get("manifest"):
         raise Damaged("What came back is not what the job made: some files were lost or changed on the way. Retry it.")
-    value = result.get("value")
-    if not isinstance(value, dict) or any(not isinstance(value.get(key), kind) for key, kind in _TOLD.items()):
-        raise Damaged("What the job says of its model cannot be read. Retry it.")
-    return value
+    try:
+        return from_json(TrainResult, result.get("value"), "What the job says of its model")
+    except BadInput as error:
+        raise Damaged(f"{error} Retry it.") from None
 
 
-def _enter(project: Project, bundle: Bundle, result: dict[str, Any], cursor: Any) -> None:
+def _enter(project: Project, bundle: Bundle, result: TrainResult, cursor: duckdb.DuckDBPyConnection) -> None:
     job = bundle.path.name
     row = cursor.execute("select params from jobs where id = ?", [job]).fetchall()
-    params = json.loads(row[0][0])
-    encoder = f"{OWN}{job}" if result["own_encoder"] else params["encoder"] if result["has_head"] else ""
+    params = from_json(TrainParams, json.loads(row[0][0]), f"The parameters of {job}")
+    encoder = f"{OWN}{job}" if result.own_encoder else params.encoder if result.has_head else ""
     cursor.execute(
         """insert into models (id, made_at, round, encoder, taxonomy, labels, seed, metrics, seconds,
                                trainer, parent, responses, notes)
@@ -72,14 +67,14 @@ def _enter(project: Project, bundle: Bundle, result: dict[str, Any], cursor: Any
             utc_now(),
             count(cursor, f"select coalesce(max(batch), 0) from batches where made_at <= {_BEGAN}", [job]),
             encoder,
-            params["taxonomy"],
-            result["labels"],
-            params["seed"],
-            json.dumps(result["metrics"]),
-            result["seconds"],
-            params["trainer"],
+            params.taxonomy,
+            result.labels,
+            params.seed,
+            json.dumps(to_json(result.metrics)),
+            result.seconds,
+            params.trainer,
             active_model(project),
             count(cursor, f"select count(*) from responses where received_at <= {_BEGAN}", [job]),
-            params["note"] or None,
+            params.note or None,
         ],
     )

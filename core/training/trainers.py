@@ -48,13 +48,6 @@ _FINE_TUNING = {
     "max_memory_mb": Parameter(0, "Memory the job may take; 0: no limit.", 0, 10_000_000),
 }
 
-_TOGETHER = Parameter(
-    2,
-    "Texts of a label that are drawn together, as in SetFit; for losses by triplets or within a batch.",
-    2,
-    100,
-)
-
 TRAINERS: dict[str, Trainer] = {
     "head": Trainer(
         "A logistic head on the vectors there are: seconds, no GPU.",
@@ -70,13 +63,12 @@ TRAINERS: dict[str, Trainer] = {
             "loss": Parameter("contrastive", "What the encoder learns from.", choices=("contrastive", "triplet")),
             "max_per_label": Parameter(
                 0,
-                "Records of each label that teach the encoder, at most; 0: all. The head learns from all.",
+                "Records of each label that teach the encoder, at most; 0: about 4,000 in all. The head takes all.",
                 0,
                 100_000,
             ),
-            "samples_per_label": _TOGETHER,
             "iterations": Parameter(
-                5, "Pairs or draws of each kind per record; 0: every pair there is, which takes long.", 0, 10_000
+                5, "Pairs of each kind per record; 0: every pair there is, which takes long.", 0, 10_000
             ),
             "max_pairs": Parameter(
                 200_000, "Pairs to refuse beyond, since they grow with the square.", 100, 50_000_000
@@ -90,7 +82,6 @@ TRAINERS: dict[str, Trainer] = {
             "min_similarity": Parameter(0.25, "Least cosine of a hard negative.", -1.0, 1.0),
             "oversampling": Parameter(2, "How many times a hard negative is taken.", 1, 100),
             "hard_labels": Parameter("", "Only for these labels, comma-separated; empty: all."),
-            "head": Parameter("logistic", "What maps vectors to labels.", choices=("logistic", "differentiable")),
         },
     ),
     "encoder": Trainer(
@@ -101,7 +92,9 @@ TRAINERS: dict[str, Trainer] = {
             "loss": Parameter(
                 "softmax", "What the encoder learns from.", choices=("softmax", "triplet", "contrastive")
             ),
-            "samples_per_label": _TOGETHER,
+            "samples_per_label": Parameter(
+                2, "Texts of a label that are drawn together; for losses by triplets or within a batch.", 2, 100
+            ),
             "oversample": Parameter(False, "Repeat small labels until all are as frequent."),
         },
     ),

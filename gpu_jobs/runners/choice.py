@@ -5,7 +5,6 @@ import gc
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from core.config.settings import Settings
 from core.jobs.bundle import Runner
@@ -26,11 +25,10 @@ def _connected_to_modal() -> Runner:
     which would else hold up key presses by 60 to 90 ms."""
     from gpu_jobs.runners.modal.modal_runner import ModalRunner
 
-    if find_spec("modal"):
-        import_module("modal")
-        gc.collect()
-        gc.freeze()
-        atexit.register(gc.unfreeze)  # at the end all is collected again: DuckDB prints what is left as leaked
+    import_module("modal")
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # at the end all is collected again: DuckDB prints what is left as leaked
     return ModalRunner()
 
 

@@ -4,10 +4,7 @@ They hold optimizer and generator states as torch writes them. They serve the ne
 """
 
 import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from core.jobs.bundle import write_json
 
@@ -34,18 +31,6 @@ def newest(folder: Path, name: str) -> Path | None:
     matches = [path for path in folder.glob(f"{name}-*") if path.name.rpartition("-")[2].isdigit()]
     matches.sort(key=_step, reverse=True)
     return next((path for path in matches if is_whole(path)), None)
-
-
-def keep_only(folder: Path, step: int, write: Callable[[Path], Any]) -> None:
-    """What `write` puts into an empty folder becomes `folder-step`; those of other steps go once it is whole."""
-    retained = folder.with_name(f"{folder.name}-{step}")
-    shutil.rmtree(retained, ignore_errors=True)
-    retained.mkdir(parents=True)
-    write(retained)
-    mark_whole(retained)
-    for other in folder.parent.glob(f"{folder.name}-*"):
-        if other != retained:
-            shutil.rmtree(other)
 
 
 def _step(path: Path) -> int:

@@ -1,9 +1,8 @@
 """The steps of fine-tuning a classifier, by transformers' own trainer. Knows texts and labels, not what comes of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,8 @@ from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
 from core.models.heads.head import decide
 from core.models.heads.logistic import sigmoid, softmax
-from gpu_jobs.trainers.checkpoints import mark_whole, newest
-from gpu_jobs.trainers.fine_tuning import count_steps
-from gpu_jobs.trainers.memory import check_memory
+from gpu_jobs.trainers.callbacks import LINES, callbacks, count_steps, outcome
+from gpu_jobs.trainers.checkpoints import newest
 from gpu_jobs.trainers.pretrained import Pretrained
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 
@@ -24,10 +22,7 @@ Tensor = Any
 MOST_WEIGHT = 10.0
 """of a rare label: beyond, single texts would lead the whole model"""
 DECAY = 0.01
-LINES = 200
-"""of progress with figures, about"""
 TOPS = (1, 2, 3)
-TOLD = ("loss", "learning_rate", "epoch", "eval_loss", "eval_macro_f1", "eval_accuracy", "eval_top_2", "eval_top_3")
 
 
 @dataclass(frozen=True)
@@ -66,14 +61,13 @@ def fine_tune(loaded: Pretrained, practice: Practice, run: TrainingRun) -> tuple
         data_collator=_collator(loaded),
         compute_loss_func=_loss(practice, weighted=run.values["class_weights"]),
         compute_metrics=lambda seen: figures(_truth(seen, multi), chances(seen.predictions, multi), multi),
-        callbacks=_callbacks(practice, run),
+        callbacks=callbacks(run, judged=len(practice.held_out) > 0),
     )
     matches = newest(run.checkpoints, "checkpoint")
     trainer.train(resume_from_checkpoint=str(matches) if matches else None)
-    result = {"steps": trainer.state.global_step, "evaluations": _evaluations(trainer.state.log_history)}
+    result = outcome(trainer.state)
     if not len(practice.held_out):
         return np.empty((0, len(practice.material.labels)), np.float32), result
-    result["best_step"] = trainer.state.best_global_step
     return chances(trainer.predict(trainer.eval_dataset).predictions, multi), result
 
 
@@ -168,30 +162,3 @@ def _loss(practice: Practice, *, weighted: bool) -> Callable[..., Tensor]:
         return functional.cross_entropy(logits, labels, weight=weight)
 
     return measure
-
-
-def _callbacks(practice: Practice, run: TrainingRun) -> list[Any]:
-    from transformers import EarlyStoppingCallback, TrainerCallback
-
-    class Follow(TrainerCallback):  # type: ignore[misc]
-        """Tells how it goes, minds the memory, and marks checkpoints whole."""
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            check_memory(run.values["max_memory_mb"])
-            run.report(state.global_step, state.max_steps)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any] | None = None, **_: Any) -> None:
-            result = {name: float(value) for name, value in (logs or {}).items() if name in TOLD}
-            run.report(state.global_step, state.max_steps, **result)
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            mark_whole(Path(args.output_dir) / f"checkpoint-{state.global_step}")
-
-    patience = run.values["patience"] if len(practice.held_out) else 0
-    return [Follow(), *([EarlyStoppingCallback(patience)] if patience else [])]
-
-
-def _evaluations(history: list[dict[str, Any]]) -> list[dict[str, float]]:
-    """Of each, the step and the figures."""
-    known = ("step", *(name for name in TOLD if name.startswith("eval_")))
-    return [{name: line[name] for name in known if name in line} for line in history if "eval_loss" in line]

@@ -1,17 +1,31 @@
 """Teaches an encoder the labels, text by text: for all the labels there are. Knows texts and labels, no bundle."""
 
 import time
+from collections.abc import Callable
+from math import ceil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from core.arrays import Bools, Ints
-from core.models.heads.head import fit_uncalibrated
+from core.models.encoders.encoder import without_surrogates
+from core.models.encoders.torch_encoder import multiplies_bfloat16
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import FitConfig, Phase, TrainingBatches, count_steps, fine_tune, shuffled
-from gpu_jobs.trainers.losses import contrast_batch, make_classifier, part_hardest
+from gpu_jobs.trainers.callbacks import (
+    LINES,
+    Probe,
+    batches_by_epoch,
+    callbacks,
+    count_steps,
+    evaluator,
+    is_better,
+    outcome,
+)
+from gpu_jobs.trainers.checkpoints import newest
+from gpu_jobs.trainers.held_out import fit_plain
+from gpu_jobs.trainers.losses import contrast_batch, make_classifier, make_loss, part_hardest
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.pairs import interleave
 from gpu_jobs.trainers.probing import (
     Parts,
     check_material,
@@ -26,6 +40,8 @@ from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 IN_BATCH = {"triplet": part_hardest, "contrastive": contrast_batch}
 """losses that find their pairs among the texts of a batch"""
+HEAD_SPEED = 100.0
+"""the step size of the layer that starts from little, as a multiple of the encoder's"""
 
 
 def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
@@ -33,37 +49,27 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
 
     Raises Refused for too few labels or too little memory, BadInput for a base that is no encoder.
     """
-    started, values = time.monotonic(), run.values
+    started = time.monotonic()
     check_material(material)
     parts = choose_rows(material, run)
-    base, folder = find_base(run)
-    with memory_limit(values["max_memory_mb"]):
-        model = open_base(folder, run)
-        drill = make_drill(model, material, run, parts)
-        stage = Phase("texts", 0, count_steps(drill.taught, values))
-        course = FitConfig(run, stage, make_probe(material, parts, run.seed))
-        outcome = fine_tune(model, material.texts, drill, course)
-        save_encoder(model, run.work / "encoder")
-        trained = finish(material, run, parts, None)
-    facts = {"base": base, "texts": drill.taught, "seconds_training": round(time.monotonic() - started, 3)}
-    return training_info(trained, material, parts, {"texts": outcome}, facts)
-
-
-def make_drill(model: Any, material: TrainingSet, run: TrainingRun, parts: Parts) -> TrainingBatches:
-    """The texts that teach, those of small labels repeated if so asked, then those held out."""
     taught = parts.taught
     if run.values["oversample"]:
         taught = taught[repeat_small(material.targets[taught], np.random.default_rng(run.seed))]
-    rows = np.concatenate([taught, parts.held_out])
-    marks, targets = material.targets[rows].astype(np.float32), material.targets[taught]
-    if run.values["loss"] in IN_BATCH:
-        together = int(run.values["samples_per_label"])
-        objective = IN_BATCH[run.values["loss"]]
-        return TrainingBatches(
-            rows[:, None], marks, len(taught), objective, lambda rng: interleave(targets, rng, together)
-        )
-    start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
-    return TrainingBatches(rows[:, None], marks, len(taught), make_classifier(start, None), shuffled(len(taught)))
+    base, folder = find_base(run)
+    with memory_limit(run.values["max_memory_mb"]):
+        model = open_base(folder, run)
+        probe = make_probe(material, parts, run.seed)
+        before = probe(model) if probe else None
+        trainer = _make_trainer(model, material, run, Parts(taught, parts.held_out), probe)
+        matches = newest(run.checkpoints, "checkpoint")
+        trainer.train(resume_from_checkpoint=str(matches) if matches else None)
+        steps = outcome(trainer.state)
+        if not is_better(trainer.state, before):
+            model, steps["best_step"] = open_base(folder, run), 0
+        save_encoder(model, run.work / "encoder")
+        trained = finish(material, run, parts)
+    facts = {"base": base, "texts": len(taught), **steps, "seconds_training": round(time.monotonic() - started, 3)}
+    return training_info(trained, material, parts, before["macro_f1"] if before else None, facts)
 
 
 def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:
@@ -76,3 +82,119 @@ def repeat_small(targets: Bools, rng: np.random.Generator) -> Ints:
         if missing > 0 and len(own):
             rows = np.concatenate([rows, np.resize(rng.permutation(own), missing)])
     return rows
+
+
+def _make_trainer(model: Any, material: TrainingSet, run: TrainingRun, parts: Parts, probe: Probe | None) -> Any:
+    from safetensors.torch import load_model, save_model
+    from sentence_transformers import SentenceTransformerTrainer
+
+    targets = material.targets[parts.taught]
+    order: Callable[[np.random.Generator], Ints] | None = None
+    objective: Any = IN_BATCH.get(run.values["loss"])
+    if objective:
+        order = lambda rng: interleave(targets, rng, int(run.values["samples_per_label"]))  # noqa: E731
+    else:
+        objective = make_classifier(fit_plain(lesson_of(material, parts.taught, encode(model, material, parts.taught))))
+    loss = make_loss(model, objective).to(model.device)
+
+    class Trainer(SentenceTransformerTrainer):  # type: ignore[misc, unused-ignore]
+        """Saves weights and no settings, the objective's too; asks the network for nothing."""
+
+        def add_model_card_callback(self, default_args_dict: dict[str, Any]) -> None:
+            pass
+
+        def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+            Path(str(output_dir)).mkdir(parents=True, exist_ok=True)
+            save_model(loss, f"{output_dir}/weights.safetensors")
+
+        def _load_from_checkpoint(self, checkpoint_path: str) -> None:
+            load_model(loss, f"{checkpoint_path}/weights.safetensors")
+
+    arguments = _arguments(len(parts.taught), run, judged=probe is not None)
+    arguments.batch_sampler = batches_by_epoch(order)
+    return Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=_dataset(material, parts.taught),
+        eval_dataset=_dataset(material, parts.held_out) if probe else None,
+        loss=loss,
+        evaluator=evaluator(probe) if probe else None,
+        callbacks=callbacks(run, judged=probe is not None),
+    )
+
+
+def _dataset(material: TrainingSet, rows: Ints) -> Any:
+    from datasets import Dataset
+
+    texts = [without_surrogates(material.texts[row]) for row in rows]
+    return Dataset.from_dict({"text": texts, "label": material.targets[rows].astype(np.float32)})
+
+
+def _arguments(taught: int, run: TrainingRun, *, judged: bool) -> Any:
+    import torch
+    from sentence_transformers import SentenceTransformerTrainingArguments
+
+    values = run.values
+    steps = count_steps(taught, values)
+    every = min(int(values["eval_steps"]) or ceil(taught / int(values["batch_size"])), steps)
+    arguments = SentenceTransformerTrainingArguments(
+        output_dir=str(run.checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=values["batch_size"],
+        per_device_eval_batch_size=values["batch_size"],
+        learning_rate=values["learning_rate"],
+        learning_rate_mapping={} if values["loss"] in IN_BATCH else {"objective": values["learning_rate"] * HEAD_SPEED},
+        warmup_steps=round(steps * values["warmup"]),
+        weight_decay=0.01,
+        bf16=multiplies_bfloat16(),
+        use_cpu=not torch.cuda.is_available(),
+        seed=run.seed % 2**32,
+        eval_strategy="steps" if judged else "no",
+        eval_steps=every,
+        save_strategy="steps",
+        save_steps=every,
+        save_total_limit=2,  # a kill while one is written leaves the one before
+        load_best_model_at_end=judged,
+        metric_for_best_model="score" if judged else None,
+        greater_is_better=True if judged else None,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, steps // LINES),
+        dataloader_pin_memory=False,
+        disable_tqdm=True,
+        report_to="none",
+    )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # torch's DataParallel would cut batches apart that belong together
+    return arguments
+
+
+def interleave(targets: Bools, rng: np.random.Generator, together: int = 2) -> Ints:
+    """(n,) an order by lot in which each record is followed by `together - 1`, as far as they are left, that have a
+    label in common with it.
+
+    For losses that look for their pairs within a batch. sentence-transformers' sampler by label takes one label a text.
+    """
+    left = np.ones(len(targets), np.bool_)
+    buckets = [rng.permutation(np.flatnonzero(column)).tolist() for column in targets.T]
+    order: list[int] = []
+    for row in rng.permutation(len(targets)):
+        if not left[row]:
+            continue
+        left[row] = False
+        order.append(int(row))
+        for _ in range(together - 1):
+            partner = _next_left([buckets[label] for label in rng.permutation(np.flatnonzero(targets[row]))], left)
+            if partner is None:
+                break
+            left[partner] = False
+            order.append(partner)
+    return np.array(order, np.int64)
+
+
+def _next_left(buckets: list[list[int]], left: Bools) -> int | None:
+    """Takes rows off the buckets until one is left; what is not goes for good, so that all takes O(n)."""
+    for bucket in buckets:
+        while bucket:
+            row = bucket.pop()
+            if left[row]:
+                return row
+    return None

@@ -1,5 +1,6 @@
 """A head for vectors of an encoder that has learnt from some texts and not from others. Knows arrays, no encoder."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,15 @@ from core.arrays import Bools, Floats
 from core.models.heads.calibration import expected_error, fit_temperature
 from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated, predict
 
+Fit = Callable[[LabelledVectors], Head]
 
-def fit_on_split(lesson: LabelledVectors, held_out: Bools) -> tuple[Head, Floats]:
+
+def fit_plain(lesson: LabelledVectors) -> Head:
+    """The head of the rounds, without the pool's help and not calibrated."""
+    return fit_uncalibrated(lesson, None)
+
+
+def fit_on_split(lesson: LabelledVectors, held_out: Bools, fit: Fit = fit_plain) -> tuple[Head, Floats]:
     """The head of all texts, and what a head of the others says of those held out: (held out, labels) probabilities.
 
     held_out: (n,) texts that the encoder has not learnt from. They give the temperature; without any it is 1: of the
@@ -17,10 +25,10 @@ def fit_on_split(lesson: LabelledVectors, held_out: Bools) -> tuple[Head, Floats
     label, it doubled the calibration error).
     """
     if not held_out.any():
-        return fit_uncalibrated(lesson, None), np.empty((0, len(lesson.labels)), np.float32)
+        return fit(lesson), np.empty((0, len(lesson.labels)), np.float32)
     unseen = part_of(lesson, held_out)
-    judge = calibrated(fit_uncalibrated(part_of(lesson, ~held_out), None), unseen)
-    full = fit_uncalibrated(lesson, None)
+    judge = calibrated(fit(part_of(lesson, ~held_out)), unseen)
+    full = fit(lesson)
     return replace(judge, weights=full.weights, bias=full.bias), predict(judge, unseen.vectors)
 
 

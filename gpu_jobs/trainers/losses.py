@@ -1,37 +1,23 @@
 """What an encoder can be taught by, on unit vectors. Knows tensors, no texts and no trainer.
 
-An objective takes the vectors that belong together, one tensor (k, dims) each, and what is known of them, the marks
-(k, ...), and gives the mean loss. Fine-tuned parameters of its own, if any, are those of a torch module.
+An objective takes the vectors of a batch (k, dims) and its marks, which labels each text has, (k, labels) 0/1, and
+gives the mean loss. Parameters of its own, if any, are those of a torch module.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from core.arrays import Bools
 from core.models.encoders.encoder import token_batches
 from core.models.heads.head import Head
 
 Tensor = Any
 Objective = Callable[..., Tensor]
 
-MARGIN = 0.25  # of cosines, as in SetFit
 SHARPNESS = 10.0  # cosines differ by less than 2: without it the softplus would be flat
 TEMPERATURE = 0.1
 TOKENS, GPU_TOKENS = 1_024, 16_384  # that go through the model at once, with padding
-
-
-def match_cosines(left: Tensor, right: Tensor, marks: Tensor) -> Tensor:
-    """Squared distance of the cosine from the mark, (k, 1). Reimers & Gurevych 2019 (cosine similarity loss)."""
-    return ((left * right).sum(dim=1) - marks[:, 0]).square().mean()
-
-
-def part_triplets(anchor: Tensor, positive: Tensor, negative: Tensor, marks: Tensor) -> Tensor:
-    """The positive is to be nearer than the negative, by MARGIN. Schroff et al. 2015 (triplet loss)."""
-    return (MARGIN - (anchor * (positive - negative)).sum(dim=1)).clamp(min=0).mean()
 
 
 def part_hardest(vectors: Tensor, marks: Tensor) -> Tensor:
@@ -61,11 +47,10 @@ def contrast_batch(vectors: Tensor, marks: Tensor) -> Tensor:
     return losses.sum() / like.any(dim=1).sum().clamp(min=1)
 
 
-def make_classifier(start: Head, balanced: Bools | None) -> Any:
+def make_classifier(start: Head) -> Any:
     """A torch module: a linear layer over the labels in use, which starts as that head (Kumar et al. 2022, LP-FT).
 
-    Softmax, or a sigmoid for each label where several may hold. balanced: (n, labels) targets, so that small labels
-    count as much as large ones in sum; None: each record counts the same. `head()` is the layer as a head.
+    Softmax, or a sigmoid for each label where several may hold.
     """
     import torch
 
@@ -78,42 +63,21 @@ def make_classifier(start: Head, balanced: Bools | None) -> Any:
             with torch.no_grad():
                 self.linear.weight.copy_(torch.from_numpy(start.weights[used]))
                 self.linear.bias.copy_(torch.from_numpy(start.bias[used]))
-            self.counts: Tensor
-            self.register_buffer("counts", torch.from_numpy(_weights(used, start.multi, balanced)), persistent=False)
             self.used: Tensor
             self.register_buffer("used", torch.from_numpy(np.flatnonzero(used)), persistent=False)
 
         def forward(self, vectors: Tensor, marks: Tensor) -> Tensor:
             logits, targets = self.linear(vectors), marks[:, self.used]
             if start.multi:
-                losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-                return (losses * torch.where(targets > 0, self.counts[1], self.counts[0])).mean()
-            losses = -(targets * torch.log_softmax(logits, dim=1)).sum(dim=1)
-            return (losses * (targets @ self.counts[1])).mean()
-
-        def head(self) -> Head:
-            weights, bias = start.weights.copy(), start.bias.copy()
-            weights[used] = self.linear.weight.detach().cpu().numpy()
-            bias[used] = self.linear.bias.detach().cpu().numpy()
-            return replace(start, weights=weights, bias=bias)
+                return torch.nn.functional.binary_cross_entropy_with_logits(logits, targets)
+            return -(targets * torch.log_softmax(logits, dim=1)).sum(dim=1).mean()
 
     return Classifier()
 
 
-def _weights(used: Bools, multi: bool, targets: Bools | None) -> npt.NDArray[np.float32]:
-    """(2, labels in use): what the no and the yes of a label count, 1 on average."""
-    if targets is None:
-        return np.ones((2, int(used.sum())), np.float32)
-    yes = targets[:, used].sum(axis=0)
-    counts = np.maximum(np.stack([len(targets) - yes, yes]), 1)
-    return np.asarray(len(targets) / ((2 if multi else int(used.sum())) * counts), np.float32)
-
-
-def make_loss(model: Any, objective: Objective, arity: int) -> Any:
-    """A torch module for sentence-transformers' trainer: vectors of the batch's texts, once each, to the objective.
-
-    labels: (k, arity + marks): which texts of the batch belong together, then the marks.
-    """
+def make_loss(model: Any, objective: Objective) -> Any:
+    """A torch module for sentence-transformers' trainer: the vectors of the batch's texts, and its labels, to the
+    objective."""
     import torch
 
     class Loss(torch.nn.Module):
@@ -124,8 +88,7 @@ def make_loss(model: Any, objective: Objective, arity: int) -> Any:
 
         def forward(self, features: Any, labels: Tensor) -> Tensor:
             vectors = torch.nn.functional.normalize(_embed(self.model, features[0]), dim=1)
-            parts = [vectors[labels[:, column].long()] for column in range(arity)]
-            return self.objective(*parts, labels[:, arity:])
+            return self.objective(vectors, labels.float())
 
     return Loss()
 

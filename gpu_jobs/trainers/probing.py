@@ -1,7 +1,7 @@
 """What a fine-tuned encoder is worth: a head on its vectors, judged on texts held out. Knows no losses."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import Head, LabelledVectors, decide, fit_uncalibrated, predict
-from gpu_jobs.trainers.fine_tuning import Outcome, Validation
-from gpu_jobs.trainers.held_out import calibrated, fit_on_split, part_of
+from core.models.heads.head import LabelledVectors, decide, predict
+from gpu_jobs.trainers.callbacks import Probe
+from gpu_jobs.trainers.held_out import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.memory import peak_memory_mb
 from gpu_jobs.trainers.splitting import split
 from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
@@ -43,12 +43,11 @@ def check_material(material: TrainingSet) -> None:
         )
 
 
-def choose_rows(material: TrainingSet, run: TrainingRun) -> Parts:
-    """The split by `test_size`, and of the rows that teach at most `max_per_label` of each label, if set."""
+def choose_rows(material: TrainingSet, run: TrainingRun, most: int = 0) -> Parts:
+    """The split by `test_size`, and of the rows that teach at most so many of each label; 0: all."""
     rng = np.random.default_rng(run.seed)
     share, fewest = run.values["test_size"], run.values["fewest_held_out"]
     taught, held_out = split(material.texts, material.targets, share, rng, fewest)
-    most = int(run.values.get("max_per_label", 0))
     if most:
         order = rng.permutation(taught)
         places = np.cumsum(material.targets[order], axis=0)  # the how manieth of its label each record is
@@ -70,17 +69,15 @@ def lesson_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVec
     return LabelledVectors(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
 
 
-def make_probe(
-    material: TrainingSet, parts: Parts, seed: int, layer: Callable[[], Head] | None = None
-) -> Validation | None:
-    """The layer as it stands, or a head on the taught texts, judged on those held out; None: there are none."""
+def make_probe(material: TrainingSet, parts: Parts, seed: int) -> Probe | None:
+    """A head on the taught texts, judged on those held out; None: there are none."""
     if not len(parts.held_out):
         return None
     taught, held_out = _some(parts.taught, seed), _some(parts.held_out, seed)
     truth = material.targets[held_out]
 
     def probe(model: Any) -> dict[str, float]:
-        head = layer() if layer else _fit(model, material, taught)
+        head = fit_plain(lesson_of(material, taught, encode(model, material, taught)))
         probs = predict(head, encode(model, material, held_out))
         matches = macro_f1(truth, decide(probs, material.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
@@ -89,27 +86,16 @@ def make_probe(
     return probe
 
 
-def _fit(model: Any, material: TrainingSet, rows: Ints) -> Head:
-    return fit_uncalibrated(lesson_of(material, rows, encode(model, material, rows)), None)
+def finish(material: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit = fit_plain) -> TrainedModel:
+    """The encoder as the loop will load it from `run.work/encoder`, with a head on all records, calibrated.
 
-
-def finish(material: TrainingSet, run: TrainingRun, parts: Parts, linear: Head | None) -> TrainedModel:
-    """The encoder as the loop will load it from `run.work/encoder`, with the head that goes with it, calibrated.
-
-    linear: the layer that was trained with the encoder; where it is None a logistic head is fitted on all records. The
-    info is the caller's.
+    The info is the caller's.
     """
     folder = run.work / "encoder"
     encoder = load_encoder(str(folder), run.cache, run.threads)
     rows = np.arange(len(material.texts))
-    held_out = np.isin(rows, parts.held_out)
     lesson = lesson_of(material, rows, encoder.encode(list(material.texts)))
-    if linear is None:
-        head, probs = fit_on_split(lesson, held_out)
-    else:
-        unseen = part_of(lesson, held_out)
-        head = calibrated(linear, unseen) if held_out.any() else linear
-        probs = predict(head, unseen.vectors)
+    head, probs = fit_on_split(lesson, np.isin(rows, parts.held_out), fit)
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
@@ -118,39 +104,34 @@ def finish(material: TrainingSet, run: TrainingRun, parts: Parts, linear: Head |
 
 
 def training_info(
-    trained: TrainedModel, material: TrainingSet, parts: Parts, outcomes: Mapping[str, Outcome], facts: dict[str, Any]
+    trained: TrainedModel, material: TrainingSet, parts: Parts, before: float | None, facts: Mapping[str, Any]
 ) -> TrainedModel:
-    """With what a person wants to know of it: counts, each stage, before and after on the texts held out, memory."""
+    """With what a person wants to know of it: counts, steps, memory, macro F1 on the texts held out.
+
+    before: that of the base, None where nothing is held out. facts: best_step among them, 0 for the base.
+    """
     import torch
 
     from core.models.encoders.torch_encoder import multiplies_bfloat16
 
-    result = {
+    result: dict[str, Any] = {
         "taught": len(parts.taught),
         "held_out": len(parts.held_out),
-        "stages": {name: asdict(outcome) for name, outcome in outcomes.items()},
         "precision": "bfloat16" if multiplies_bfloat16() else "float32",
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "peak_memory_mb": peak_memory_mb(),
     }
-    if len(parts.held_out):
-        after = macro_f1(material.targets[parts.held_out], decide(trained.held_out_probs, material.multi))
-        before = next(iter(outcomes.values())).evaluations[0]["macro_f1"]
-        result["held_out_macro_f1"] = {"before": before, "after": round(after, 4)}
-    if note := _note(parts, outcomes):
-        result["note"] = note
-    return replace(trained, info={**facts, **result})
-
-
-def _note(parts: Parts, outcomes: Mapping[str, Outcome]) -> str:
-    if not len(parts.held_out):
-        return (
+    if before is None:
+        result["note"] = (
             "No texts were held out (there would be less than fewest_held_out, or test_size is 0): training ran to its "
             "end, and the probabilities are not calibrated."
         )
-    if not any(outcome.best for outcome in outcomes.values()):
-        return "No checkpoint did better on the texts held out than the base, so the encoder is unchanged."
-    return ""
+    else:
+        after = macro_f1(material.targets[parts.held_out], decide(trained.held_out_probs, material.multi))
+        result["held_out_macro_f1"] = {"before": round(before, 4), "after": round(after, 4)}
+        if not facts["best_step"]:
+            result["note"] = "No checkpoint did better on the texts held out than the base: the encoder is unchanged."
+    return replace(trained, info={**facts, **result})
 
 
 def _some(rows: Ints, seed: int) -> Ints:

@@ -1,137 +1,252 @@
-"""Few labels: pull texts of one label together and others apart, then fit a head. Knows texts and labels, no bundle.
+"""Few labels: the library setfit teaches the encoder by pairs of texts and fits a head. Tunstall et al. 2022.
 
-Tunstall et al. 2022 (SetFit), on sentence-transformers' own trainer: with hard negatives, and a head that is no pickle.
+Around its trainer stands what a job needs: checkpoints to go on from, the best state on held-out texts, limits on pairs
+and memory, a head that is no pickle. Knows texts and labels, no bundle.
 """
 
+import os
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from core.arrays import Bools, Ints
-from core.errors import BadInput
-from core.models.heads.head import Head, fit_uncalibrated
+from core.errors import BadInput, Refused
+from core.models.encoders.encoder import without_surrogates
+from core.models.encoders.torch_encoder import multiplies_bfloat16
+from core.models.heads.head import Head, LabelledVectors
 from gpu_jobs.trainers.bases import find_base, open_base, save_encoder
-from gpu_jobs.trainers.fine_tuning import FitConfig, Outcome, Phase, TrainingBatches, count_steps, fine_tune, shuffled
-from gpu_jobs.trainers.losses import make_classifier, match_cosines, part_triplets
+from gpu_jobs.trainers.callbacks import LINES, batches_by_epoch, callbacks, evaluator, is_better, outcome
+from gpu_jobs.trainers.checkpoints import newest
+from gpu_jobs.trainers.held_out import fit_plain
 from gpu_jobs.trainers.memory import memory_limit
-from gpu_jobs.trainers.pairs import Hard, Pairs, Plan, check_plan, count_pairs, make_pairs, make_triplets, mine
-from gpu_jobs.trainers.probing import (
-    Parts,
-    check_material,
-    choose_rows,
-    encode,
-    finish,
-    lesson_of,
-    make_probe,
-    training_info,
-)
+from gpu_jobs.trainers.probing import check_material, choose_rows, finish, make_probe, training_info
 from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
-JUDGED = 2  # pairs of each kind per held-out record, for the loss on them
+MOST_TEXTS = 4_000
+"""that teach the encoder, about: the library lists every pair of them before it takes some (setfit issue 472)"""
+MOST_JUDGED = 200
+"""held-out texts whose pairs give the loss on them"""
 
 
 def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
-    """An encoder taught by pairs or triplets, and a head on it, calibrated on texts that the encoder has not learnt.
+    """An encoder taught by SetFit with a logistic head, calibrated on texts that the encoder has not learnt from.
 
     Raises Refused for too few labels, too many pairs or too little memory, BadInput for a base that is no encoder or
-    for hard_labels that do not exist or want no hard negatives.
+    for parameters that do not go together.
     """
+    from setfit import SetFitModel
+    from sklearn.linear_model import LogisticRegression
+
     started, values = time.monotonic(), run.values
     check_material(material)
-    parts = choose_rows(material, run)
-    anchors = find_anchors(material, parts.taught, str(values["hard_labels"]))
-    check_plan(material.targets[parts.taught], _plan(run), 0, triplets=values["loss"] == "triplet")
+    most = _most_per_label(material.targets)
+    parts = choose_rows(material, run, min(int(values["max_per_label"]) or most, most))
+    taught = parts.taught[material.targets[parts.taught].any(axis=1)]  # to the library two without a label are unlike
+    anchors = find_anchors(material, taught, run)
+    check_pairs(material.targets[taught], len(anchors), run)
     base, folder = find_base(run)
     with memory_limit(values["max_memory_mb"]):
-        model = open_base(folder, run)
-        hard = _mine(model, material, parts.taught, anchors, run)
-        drill = make_drill(material, run, parts, hard)
-        linear, outcomes = _fine_tune(model, material, run, parts, drill)
-        save_encoder(model, run.work / "encoder")
-        trained = finish(material, run, parts, linear)
-    counted = {"triplets" if drill.rows.shape[1] == 3 else "pairs": drill.taught, "hard_negatives": len(hard.anchors)}
-    facts = {"base": base, **counted, "seconds_training": round(time.monotonic() - started, 3)}
-    return training_info(trained, material, parts, outcomes, facts)
+        strategy = "one-vs-rest" if material.multi else None
+        model = SetFitModel(open_base(folder, run), LogisticRegression(), strategy, normalize_embeddings=True)
+        probe = make_probe(material, parts, run.seed)
+        before = probe(model.model_body) if probe else None
+        hard = mine(model.model_body, material, taught, anchors, run) if len(anchors) else []
+        trainer = _make_trainer(model, run, judged=probe is not None)
+        inner = trainer.st_trainer
+        inner.evaluator = evaluator(probe) if probe else None
+        _set_data(trainer, material, taught, parts.held_out, hard)
+        _set_steps(trainer, run)
+        matches = newest(run.checkpoints, "checkpoint")
+        inner.train(resume_from_checkpoint=str(matches) if matches else None)
+        steps = outcome(inner.state)
+        if not is_better(inner.state, before):
+            model.model_body, steps["best_step"] = open_base(folder, run), 0
+        save_encoder(model.model_body, run.work / "encoder")
+        # one-vs-rest says yes to next to nothing from few labels: macro F1 .001 against our .499, 8 texts a label
+        fit = fit_plain if material.multi else partial(fit_library_head, model.model_head)
+        trained = finish(material, run, parts, fit)
+    facts = {"base": base, "pairs": len(inner.train_dataset), "hard_negatives": len(hard), **steps}
+    facts["seconds_training"] = round(time.monotonic() - started, 3)
+    return training_info(trained, material, parts, before["macro_f1"] if before else None, facts)
 
 
-def find_anchors(material: TrainingSet, rows: Ints, requested: str) -> Ints:
-    """Places in `rows` of the records with one of the labels wanted: names or ids, comma-separated; all where ''.
+def _most_per_label(targets: Bools) -> int:
+    """Of each label, so that there are MOST_TEXTS at most."""
+    counts = targets.sum(axis=0)
+    fitting = [most for most in range(2, int(counts.max()) + 1) if np.minimum(counts, most).sum() <= MOST_TEXTS]
+    return max(fitting, default=2)
 
-    Raises BadInput for a label that there is not.
+
+def find_anchors(material: TrainingSet, rows: Ints, run: TrainingRun) -> Ints:
+    """Places in `rows` of the records that get hard negatives: none, all, or those of the labels in hard_labels.
+
+    Raises BadInput for a label that there is not, or where hard negatives make no sense.
     """
-    chosen = np.zeros(len(material.labels), np.bool_)
-    for word in (word.strip() for word in requested.split(",") if word.strip()):
-        matches = [
-            number for number, known in enumerate(zip(material.labels, material.names, strict=True)) if word in known
-        ]
-        if not matches:
+    names = [word for word in (word.strip() for word in str(run.values["hard_labels"]).split(",")) if word]
+    known = list(zip(material.labels, material.names, strict=True))
+    for word in names:
+        if not any(word in label for label in known):
             raise BadInput(f"hard_labels names {word!r}, but the labels are {', '.join(material.names)}.")
-        chosen[matches] = True
-    if not chosen.any():
-        return np.arange(len(rows))
+    if not run.values["hard_negatives"]:
+        if names:
+            raise BadInput("hard_labels says whose hard negatives to take, but there are none. Set hard_negatives=2.")
+        return np.empty(0, np.int64)
+    if run.values["loss"] != "contrastive":
+        raise BadInput("loss=triplet finds the hard ones in each batch itself. Leave hard_negatives at 0.")
+    chosen = [not names or bool(set(names) & set(label)) for label in known]
     return np.flatnonzero(material.targets[rows][:, chosen].any(axis=1))
 
 
-def make_drill(material: TrainingSet, run: TrainingRun, parts: Parts, hard: Hard) -> TrainingBatches:
-    """The pairs or triplets of what teaches, then some of what is held out."""
-    rng, triplets = np.random.default_rng(run.seed), run.values["loss"] == "triplet"
-    make = _triplets if triplets else _pairs
-    rows, marks = make(material.targets[parts.taught], _plan(run), hard, rng)
-    retained, taught = [(parts.taught[rows], marks)], len(rows)
-    unseen = material.targets[parts.held_out]
-    if len(unseen) and all(count_pairs(unseen)):
-        rows, marks = make(unseen, Plan(JUDGED, len(unseen) * 4), NO_HARD, rng)
-        retained.append((parts.held_out[rows], marks))
-    every, result = (np.concatenate(column) for column in zip(*retained, strict=True))
-    return TrainingBatches(every, result, taught, part_triplets if triplets else match_cosines, shuffled(taught))
+def check_pairs(targets: Bools, anchors: int, run: TrainingRun) -> None:
+    """Raises Refused where there is nothing to learn from, or more than max_pairs. anchors: of hard negatives."""
+    values, count = run.values, len(targets)
+    shared = _shared(targets, targets)
+    like, unlike = int(shared.sum()) - count, int((~shared).sum())
+    if not like or not unlike:
+        lacking = "have a label in common" if not like else "differ in their labels"
+        raise Refused(
+            f"No two of the {count:,} records that teach {lacking}, so there is nothing to tell apart. "
+            "Label two records each of at least two labels."
+        )
+    if values["loss"] == "triplet":
+        _check_triplets(targets, int(values["batch_size"]))
+        return
+    hard = int(values["oversampling"]) * int(values["hard_negatives"]) * anchors
+    pairs = 2 * int(values["iterations"]) * count or max(like + 2 * count, unlike)
+    if pairs + hard > values["max_pairs"]:
+        rounds = max(int(values["max_pairs"]) - hard, 0) // (2 * count)
+        remedy = f"Set iterations={min(rounds, 10)}" if rounds else "Set max_per_label lower"
+        raise Refused(
+            f"{count:,} records make {pairs + hard:,} pairs, and max_pairs is {values['max_pairs']:,}. {remedy}, or "
+            f"max_pairs={pairs + hard} if the time does not matter."
+        )
 
 
-def _fine_tune(
-    model: Any, material: TrainingSet, run: TrainingRun, parts: Parts, drill: TrainingBatches
-) -> tuple[Head | None, dict[str, Outcome]]:
-    """The encoder by pairs; then, if asked for, together with a linear layer."""
-    probe = make_probe(material, parts, run.seed)
-    steps = count_steps(drill.taught, run.values)
-    if run.values["head"] == "logistic":
-        return None, {"pairs": fine_tune(model, material.texts, drill, FitConfig(run, Phase("pairs", 0, steps), probe))}
-    total = steps + count_steps(len(parts.taught), run.values)
-    first = fine_tune(model, material.texts, drill, FitConfig(run, Phase("pairs", 0, total), probe))
-    start = fit_uncalibrated(lesson_of(material, parts.taught, encode(model, material, parts.taught)), None)
-    layer = make_classifier(start, material.targets[parts.taught])
-    rows = np.concatenate([parts.taught, parts.held_out])
-    marks = material.targets[rows].astype(np.float32)
-    texts = TrainingBatches(rows[:, None], marks, len(parts.taught), layer, shuffled(len(parts.taught)))
-    course = FitConfig(run, Phase("layer", steps, total), make_probe(material, parts, run.seed, layer.head))
-    second = fine_tune(model, material.texts, texts, course)
-    return layer.head(), {"pairs": first, "layer": second}
+def _check_triplets(targets: Bools, batch_size: int) -> None:
+    if batch_size < 4 or batch_size % 2:
+        raise BadInput(f"batch_size is {batch_size}, but loss=triplet needs an even one of at least 4.")
+    if (np.unique(targets, axis=0, return_counts=True)[1] > 1).sum() < 2:
+        raise Refused("loss=triplet needs two labels (or sets of labels) with two records each. Take loss=contrastive.")
 
 
-def _plan(run: TrainingRun) -> Plan:
+def _shared(left: Bools, right: Bools) -> Bools:
+    """(left, right): is there a label in common?"""
+    return np.asarray(left.astype(np.float32) @ right.astype(np.float32).T > 0)
+
+
+def _make_trainer(model: Any, run: TrainingRun, *, judged: bool) -> Any:
+    """SetFit's trainer, without data; what its arguments do not know is set on the trainer inside."""
+    # the arguments of the trainer inside are made by setfit, which would use float32 everywhere
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "bf16" if multiplies_bfloat16() else "no"
+    from sentence_transformers.sentence_transformer import losses
+    from setfit import Trainer, TrainingArguments
+    from transformers.trainer_callback import ProgressCallback
+
     values = run.values
-    return Plan(*(int(values[name]) for name in ("iterations", "max_pairs", "oversampling", "samples_per_label")))
-
-
-def _mine(model: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> Hard:
-    k = int(run.values["hard_negatives"])
-    if not k and run.values["hard_labels"]:
-        raise BadInput("hard_labels says whose hard negatives to take, but hard_negatives is 0. Set hard_negatives=2.")
-    if not k:
-        return NO_HARD
-    vectors = encode(model, material, rows)
-    return mine(vectors, material.targets[rows], anchors, k, float(run.values["min_similarity"]))
-
-
-NO_HARD = Hard(np.empty(0, np.int64), np.empty(0, np.int64))
-
-
-def _pairs(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> tuple[Ints, Any]:
-    matches: Pairs = make_pairs(targets, plan, hard, rng)
-    return np.stack([matches.left, matches.right], axis=1), matches.alike[:, None]
-
-
-def _triplets(targets: Bools, plan: Plan, hard: Hard, rng: np.random.Generator) -> tuple[Ints, Any]:
-    triplets = make_triplets(targets, plan, hard, rng)
-    return np.stack([triplets.anchors, triplets.positives, triplets.negatives], axis=1), np.ones(
-        (len(triplets.anchors), 1), np.float32
+    arguments = TrainingArguments(
+        output_dir=str(run.checkpoints),
+        batch_size=int(values["batch_size"]),
+        num_epochs=int(values["epochs"]),
+        num_iterations=int(values["iterations"]) or None,
+        body_learning_rate=float(values["learning_rate"]),
+        warmup_proportion=float(values["warmup"]),
+        loss=losses.BatchHardTripletLoss if values["loss"] == "triplet" else losses.CosineSimilarityLoss,
+        seed=run.seed % 2**32,
+        report_to="none",
+        logging_first_step=False,
+        save_total_limit=2,  # a kill while one is written leaves the one before
+        eval_strategy="steps" if judged else "no",
+        load_best_model_at_end=judged,
+        metric_for_best_model="embedding_score",
+        greater_is_better=True,
     )
+    trainer = Trainer(model, arguments, callbacks=callbacks(run, judged=judged))
+    trainer.remove_callback(ProgressCallback)
+    inner = trainer.st_trainer
+    inner.args._n_gpu = min(inner.args.n_gpu, 1)  # torch's DataParallel would cut batches apart that belong together
+    inner.args.dataloader_pin_memory = False
+    inner.args.restore_callback_states_from_checkpoint = True
+    inner.args.batch_sampler = "group_by_label" if values["loss"] == "triplet" else batches_by_epoch()
+    inner._save = lambda folder, state_dict=None: model.model_body.save_pretrained(folder, create_model_card=False)
+    return trainer
+
+
+def _set_data(trainer: Any, material: TrainingSet, taught: Ints, held_out: Ints, hard: list[tuple[str, str]]) -> None:
+    """The library's pairs and loss, hard negatives as more of its pairs, and some pairs of what is held out."""
+    from datasets import Dataset, concatenate_datasets
+
+    inner, iterations = trainer.st_trainer, trainer.args.num_iterations or 0
+    contrastive = trainer.args.loss.__name__ == "CosineSimilarityLoss"
+
+    def pairs(rows: Ints) -> tuple[Any, Any]:
+        texts, targets = [without_surrogates(material.texts[row]) for row in rows], material.targets[rows]
+        labels = (
+            targets.astype(int)
+            if material.multi and contrastive
+            else np.unique(targets, axis=0, return_inverse=True)[1]
+        )
+        most = 2 * iterations * len(rows) or -1  # else it writes down all that there are
+        dataset, loss = trainer.get_dataset(texts, labels.tolist(), trainer.args, most)
+        return dataset, loss
+
+    inner.train_dataset, inner.loss = pairs(taught)
+    if hard:
+        left, right = zip(*hard, strict=True)
+        mined = Dataset.from_dict({"sentence_1": left, "sentence_2": right, "label": [0.0] * len(hard)})
+        inner.train_dataset = concatenate_datasets([inner.train_dataset, mined])
+    judged = held_out[material.targets[held_out].any(axis=1)][:MOST_JUDGED]
+    if contrastive and not _shared(material.targets[judged], material.targets[judged]).all():
+        some, _ = pairs(judged)
+        inner.eval_dataset = some.select(range(min(len(some), 4 * len(judged))))
+
+
+def _set_steps(trainer: Any, run: TrainingRun) -> None:
+    """What follows from the number of batches: when to stop, to evaluate, to save and to report."""
+    arguments, values = trainer.args, run.values
+    per_epoch = len(trainer.st_trainer.get_train_dataloader())
+    steps = int(values["epochs"]) * per_epoch
+    arguments.max_steps = min(steps, int(values["max_steps"]) or steps)
+    arguments.eval_steps = arguments.save_steps = min(int(values["eval_steps"]) or per_epoch, arguments.max_steps)
+    arguments.logging_steps = max(1, arguments.max_steps // LINES)
+    trainer.args = arguments  # passes them on to the trainer inside
+
+
+def mine(body: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: TrainingRun) -> list[tuple[str, str]]:
+    """(text, text that is close to it though they have no label in common), each as often as `oversampling` says.
+
+    Raises Refused where the texts with a common label, which the library must know, are more pairs than max_pairs.
+    """
+    from datasets import Dataset
+    from sentence_transformers.util import mine_hard_negatives
+
+    values, texts = run.values, [without_surrogates(material.texts[row]) for row in rows]
+    left, right = np.nonzero(_shared(material.targets[rows[anchors]], material.targets[rows]))
+    if len(left) > values["max_pairs"]:
+        raise Refused(
+            f"To mine hard negatives, {len(left):,} pairs with a label in common must be compared, and max_pairs is "
+            f"{values['max_pairs']:,}. Set max_per_label lower, or name few labels in hard_labels."
+        )
+    like = {"anchor": [texts[anchors[row]] for row in left], "positive": [texts[row] for row in right]}
+    mined = mine_hard_negatives(
+        Dataset.from_dict(like),
+        body,
+        corpus=texts,
+        num_negatives=int(values["hard_negatives"]),
+        min_score=float(values["min_similarity"]),
+        verbose=False,
+    )
+    return sorted(set(zip(mined["anchor"], mined["negative"], strict=True))) * int(values["oversampling"])
+
+
+def fit_library_head(fitted: Any, lesson: LabelledVectors) -> Head:
+    """The logistic regression that SetFit takes, as a head. A label without any text stays improbable."""
+    count, labels = lesson.targets.shape
+    weights = np.zeros((labels, lesson.vectors.shape[1]), np.float32)
+    bias = np.full(labels, -np.log(count + labels), np.float32)
+    fitted.fit(lesson.vectors, lesson.targets.argmax(axis=1))
+    binary = len(fitted.classes_) == 2  # one row then, for the second; the first is at 0
+    bias[fitted.classes_] = [0, *fitted.intercept_] if binary else fitted.intercept_
+    weights[fitted.classes_[int(binary) :]] = fitted.coef_
+    return Head(weights, bias, 1.0, lesson.labels, lesson.multi)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from core.errors import BadInput
+from core.training.train_job import TrainParams
+from core.training.trainers import Value
 
 Figures = Mapping[str, float]
 FLUSH_SECONDS = 5.0
@@ -63,7 +65,7 @@ class Tracker:
 
 
 @contextmanager
-def track(job_id: str, params: Mapping[str, Any], folder: Path) -> Iterator[Tracker]:
+def track(job_id: str, params: TrainParams, folder: Path) -> Iterator[Tracker]:
     """On with WANDB_PROJECT or MLFLOW_TRACKING_URI in the environment, both with both; without, it does nothing.
 
     folder: where W&B keeps a run that is not online (WANDB_MODE=offline, then `wandb sync`), unless WANDB_DIR says
@@ -87,10 +89,12 @@ def track(job_id: str, params: Mapping[str, Any], folder: Path) -> Iterator[Trac
     tracker.close("succeeded")
 
 
-def _parameters(job_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def _parameters(job_id: str, params: TrainParams) -> dict[str, Value]:
     """What makes the run repeatable, and where its model is; no path, and no text of the project."""
-    result = {key: params[key] for key in ("trainer", "seed", "encoder", "multi", "taxonomy") if key in params}
-    result |= {"labels": len(params.get("labels", ())), "model": f"models/{job_id}", **params.get("values", {})}
+    result: dict[str, Value] = {
+        name: getattr(params, name) for name in ("trainer", "seed", "encoder", "multi", "taxonomy")
+    }
+    result |= {"labels": len(params.labels), "model": f"models/{job_id}", **params.values}
     absolute = {
         key: Path(value).name for key, value in result.items() if isinstance(value, str) and value[:1] == os.sep
     }
@@ -103,7 +107,7 @@ def _prefer(variables: Mapping[str, str]) -> None:
         os.environ.setdefault(name, value)
 
 
-def _begin_wandb(job_id: str, params: Mapping[str, Any], folder: Path) -> Diary:
+def _begin_wandb(job_id: str, params: Mapping[str, Value], folder: Path) -> Diary:
     _prefer({"WANDB_ERROR_REPORTING": "false"})
     try:
         import wandb
@@ -128,7 +132,7 @@ class _Wandb:
         self.run.finish(exit_code=0 if state == "succeeded" else 1)
 
 
-def _begin_mlflow(job_id: str, params: Mapping[str, Any], folder: Path) -> Diary:
+def _begin_mlflow(job_id: str, params: Mapping[str, Value], folder: Path) -> Diary:
     _prefer(_FOR_MLFLOW)
     try:
         from mlflow.entities import Param

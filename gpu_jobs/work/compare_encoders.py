@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,8 +18,19 @@ from core.evaluation.encoder_quality import (
     measure,
     usual_clusters,
 )
+from core.evaluation.metrics import Estimate
 from core.models.encoders.loading import load_encoder
 from core.models.vectors import encoded_rows, open_vectors
+from core.registry.evaluation_jobs import (
+    Chance,
+    CompareEncodersParams,
+    CompareEncodersResult,
+    EncoderFigures,
+    EncoderPlace,
+    EncoderRow,
+    FewLabelAccuracy,
+    Setting,
+)
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk
 from gpu_jobs.work.judging import Records, records_of_file, records_of_project
@@ -30,58 +39,58 @@ PIECE = 256
 """texts between two reports"""
 
 
-def compare_encoders(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    """One row of figures per encoder, with what it has ahead of the first, and a verdict.
-
-    params: `encoders`, each with name and place, `clusters` (0: as usual), `sample` (records at most), and what
-    `evaluate` has. Raises Refused for more clusters than records.
-    """
-    started = time.monotonic()
-    if params["file"]:
-        records = records_of_file(bundle, params["file"], report, multi=params["multi"])
+def compare_encoders(bundle: Path, params: CompareEncodersParams, report: Progress) -> CompareEncodersResult:
+    """One row of figures per encoder, with what it has ahead of the first, and a verdict. Raises Refused for more
+    clusters than records."""
+    started, setting = time.monotonic(), params.setting
+    if setting.file:
+        records = records_of_file(bundle, setting.file, report, multi=setting.multi)
     else:
-        records = records_of_project(bundle, params["on"], multi=params["multi"])
-    chosen, codes, notes = _chosen(records, params["seed"], params["sample"])
+        records = records_of_project(bundle, setting.on, multi=setting.multi)
+    chosen, codes, notes = _chosen(records, setting.seed, params.sample)
     labels = int(codes.max()) + 1
-    clusters = params["clusters"] or usual_clusters(len(codes), labels)
+    clusters = params.clusters or usual_clusters(len(codes), labels)
     if clusters > len(codes):
         raise Refused(f"There are {len(codes):,} records for {clusters:,} clusters. Take fewer clusters.")
-    total = len(chosen.texts) * len(params["encoders"])
-    rows: list[dict[str, Any]] = []
-    matches: list[Quality] = []
-    for number, one in enumerate(params["encoders"]):
+    total = len(chosen.texts) * len(params.encoders)
+    rows: list[EncoderRow] = []
+    measured: list[Quality] = []
+    for number, encoder in enumerate(params.encoders):
         began = time.monotonic()
-        vectors = _vectors(one, chosen, params, partial(_report, report, number * len(chosen.texts), total))
+        vectors = _vectors(encoder, chosen, setting, partial(_report, report, number * len(chosen.texts), total))
         seconds = round(time.monotonic() - began, 3)
-        matches.append(measure(vectors, codes, params["seed"], clusters))
-        result = {"encoder": one["name"], "dims": vectors.shape[1], "seconds": seconds, **_shown(matches[-1])}
-        ahead = differences(matches[0].each, matches[-1].each, len(params["encoders"]) - 1) if number else None
-        rows.append(result | {"difference": ahead and _named(ahead)})
-    return {
-        "rows": rows,
-        "records": len(chosen.texts),
-        "labels": labels,
-        "clusters": clusters,
-        "chance": {"purity": chance_purity(codes)},
-        "verdict": verdict(rows),
-        "notes": notes,
-        "seconds": round(time.monotonic() - started, 3),
-    }
+        measured.append(measure(vectors, codes, setting.seed, clusters))
+        ahead = differences(measured[0].each, measured[-1].each, len(params.encoders) - 1) if number else None
+        rows.append(_row(encoder.name, vectors.shape[1], seconds, measured[-1], ahead))
+    return CompareEncodersResult(
+        first=params.encoders[0].name,
+        second=params.encoders[1].name,
+        on=setting.on,
+        rows=tuple(rows),
+        records=len(chosen.texts),
+        labels=labels,
+        clusters=clusters,
+        chance=Chance(chance_purity(codes)),
+        verdict=verdict(rows),
+        notes=tuple(notes),
+        seconds=round(time.monotonic() - started, 3),
+    )
 
 
 def _report(report: Progress, before: int, total: int, done: int) -> None:
     report(before + done, total)
 
 
-def verdict(rows: Sequence[Mapping[str, Any]]) -> str:
+def verdict(rows: Sequence[EncoderRow]) -> str:
     """Which encoders are better or worse than the first, by their nearest neighbours: the only interval that says how
     other records would fare."""
-    first, ahead = rows[0]["encoder"], {row["encoder"]: row["difference"]["knn_accuracy"] for row in rows[1:]}
+    first = rows[0].encoder
+    ahead = {row.encoder: row.difference.knn_accuracy for row in rows if row.difference}
     kinds = {
-        f"better than {first}": [name for name, gap in ahead.items() if gap["low"] > 0],
-        f"worse than {first}": [name for name, gap in ahead.items() if gap["high"] < 0],
+        f"better than {first}": [name for name, gap in ahead.items() if gap.low > 0],
+        f"worse than {first}": [name for name, gap in ahead.items() if gap.high < 0],
         f"not to be told from {first}: chance may explain the difference": [
-            name for name, gap in ahead.items() if gap["low"] <= 0 <= gap["high"]
+            name for name, gap in ahead.items() if gap.low <= 0 <= gap.high
         ],
     }
     parts = [
@@ -125,31 +134,31 @@ def _chosen(records: Records, seed: int, most: int) -> tuple[Chunk, Ints, list[s
     return Chunk(ids, texts, [], np.array(rows, np.int64) if rows else None), codes, notes
 
 
-def _vectors(one: Mapping[str, str], chosen: Chunk, params: Mapping[str, Any], report: Callable[[int], None]) -> Floats:
+def _vectors(encoder: EncoderPlace, chosen: Chunk, setting: Setting, report: Callable[[int], None]) -> Floats:
     """Those there are, where the project has encoded these records, else made now."""
-    retained = Path(params["vectors"])
-    if chosen.rows is not None and chosen.rows.max() < encoded_rows(retained, one["name"]):
-        return np.asarray(open_vectors(retained, one["name"])[chosen.rows], np.float32)
-    encoder, rows = load_encoder(one["place"], retained / "cache", params["threads"]), []
+    stored = Path(setting.vectors)
+    if chosen.rows is not None and chosen.rows.max() < encoded_rows(stored, encoder.name):
+        return np.asarray(open_vectors(stored, encoder.name)[chosen.rows], np.float32)
+    loaded, rows = load_encoder(encoder.place, stored / "cache", setting.threads), []
     for start in range(0, len(chosen.texts), PIECE):
-        rows.append(encoder.encode(chosen.texts[start : start + PIECE]))
+        rows.append(loaded.encode(chosen.texts[start : start + PIECE]))
         report(min(start + PIECE, len(chosen.texts)))
     return np.concatenate(rows)
 
 
-def _shown(quality: Quality) -> dict[str, Any]:
-    return {
-        "knn_accuracy": asdict(quality.neighbours),
-        "purity": asdict(quality.purity),
-        "silhouette": asdict(quality.silhouette),
-        "few_label_accuracy": [{"per_label": one.per_label, **asdict(one.accuracy)} for one in quality.few],
-    }
+def _row(name: str, dims: int, seconds: float, quality: Quality, ahead: Differences | None) -> EncoderRow:
+    few = {one.per_label: one.accuracy for one in quality.few}
+    return EncoderRow(
+        encoder=name,
+        dims=dims,
+        seconds=seconds,
+        knn_accuracy=quality.neighbours,
+        purity=quality.purity,
+        silhouette=quality.silhouette,
+        few_label_accuracy=_few(few),
+        difference=EncoderFigures(ahead.neighbours, ahead.purity, ahead.silhouette, _few(ahead.few)) if ahead else None,
+    )
 
 
-def _named(ahead: Differences) -> dict[str, Any]:
-    return {
-        "knn_accuracy": asdict(ahead.neighbours),
-        "purity": asdict(ahead.purity),
-        "silhouette": asdict(ahead.silhouette),
-        "few_label_accuracy": [{"per_label": count, **asdict(one)} for count, one in ahead.few.items()],
-    }
+def _few(estimates: Mapping[int, Estimate]) -> tuple[FewLabelAccuracy, ...]:
+    return tuple(FewLabelAccuracy(per_label, **vars(one)) for per_label, one in estimates.items())

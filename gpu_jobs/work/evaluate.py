@@ -1,20 +1,31 @@
-"""The job that judges one model on records whose truth is known, or only lets it guess. Knows files, no store."""
+"""The job that evaluates one model on records whose truth is known, or only lets it guess. Knows files, no store."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from core.arrays import Bools
 from core.errors import Refused
-from core.evaluation.audit import Weights, weigh
+from core.evaluation.audit import Weights, plain, weigh
+from core.evaluation.held_out import HeldOutPredictions, certainty_of
+from core.evaluation.known_truth import evaluate_predictions
+from core.registry.evaluation_jobs import (
+    EvaluatedFolder,
+    EvaluateParams,
+    EvaluateResult,
+    Miss,
+    Setting,
+    TopAccuracy,
+)
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, Place, open_subject, part_of, some_of
+from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
+from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
 from gpu_jobs.work.judging import (
+    Collected,
     Collector,
     Columns,
     Records,
@@ -24,33 +35,31 @@ from gpu_jobs.work.judging import (
     records_of_project,
     taught,
 )
-from gpu_jobs.work.measure import read_history, subsample
 from gpu_jobs.work.prediction_lines import writing_lines
-from gpu_jobs.work.score_dict import figures_of, judged_of, leakage_notes, unknown_label_notes
-from gpu_jobs.work.train import audit_weights
+
+MOST_WORST = 20
 
 
-def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[str, Any]:
-    """Figures of one model, and one line per record in `out` if asked. params: as `core.registry.evaluate` makes
-    them.
+def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> EvaluateResult:
+    """Figures of one model, and one line per record in `out` if asked.
 
     Raises BadInput for a file that cannot be read or whose labels are strange to the model, Refused where nothing can
     be judged, Damaged for a model that was tampered with.
     """
     started = time.monotonic()
-    place = place_of(bundle, params)
-    (subject,), records = open_all(bundle, params, place, report)
-    if not records.labelled and not params["write"]:
+    setting = params.setting
+    (subject,), records = open_all(bundle, setting, params.models, report)
+    if not records.labelled and not params.write:
         raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
-    columns = columns_of([subject], records, place.names)
-    retained, weights = who_judges(bundle, params, records, columns, crossed=subject.crossed)
+    columns = columns_of([subject], records, setting.names)
+    retained, weights = who_judges(bundle, setting, records, columns, [subject])
     gathered, done = Collector(columns, [subject], retained), 0
-    lines = params["write"] and writing_lines(bundle / "out" / params["write"], columns, subject, params["top_k"])
+    lines = params.write and writing_lines(bundle / "out" / params.write, columns, subject, params.top_k)
     with lines or nullcontext() as write:
         report(0, records.total)
         for chunk in records.chunks():
             done += len(chunk.texts)
-            if params["labeled_only"]:
+            if params.labeled_only:
                 chunk = part_of(chunk, np.array([labels is not None for labels in chunk.labels], np.bool_))
             guesses = subject.guess(chunk)
             picked = gathered.pick(chunk)
@@ -58,97 +67,164 @@ def evaluate(bundle: Path, params: Mapping[str, Any], report: Progress) -> dict[
             if write is not None:
                 write(chunk, guesses)
             report(done, records.total)
-    matches = _figures(params, gathered, weights) if records.labelled else {}
-    notes = [*matches.pop("sentences", ()), *_notes(params, records, columns, retained)]
+    notes = [*_notes(params, records, columns, retained)]
     if subject.name != BASELINE:
         notes += leakage_notes(taught(bundle, records), records.labelled)
-    return matches | {
-        "trainer": subject.trainer,
-        "multi": subject.multi,
-        "records": records.labelled if params["labeled_only"] else records.total,
-        "labelled": records.labelled,
-        "unknown": dict(columns.unknown),
-        "labels": dict(columns.names),
-        "notes": notes,
-        "seconds": round(time.monotonic() - started, 3),
-    }
-
-
-def place_of(bundle: Path, params: Mapping[str, Any]) -> Place:
-    """What the models find around them."""
-    return Place(
-        vectors=Path(params["vectors"]),
-        cache=Path(params["vectors"]) / "cache",
-        threads=params["threads"],
-        encoder=params["encoder"],
-        names=params["names"],
-        descriptions=params["descriptions"],
-        multi=params["multi"],
-        work=bundle / "ckpt" / "work",
-        bases={one["name"]: one["base"] for one in params["subjects"] if one["base"]},
+    result = EvaluateResult(
+        model=subject.name,
+        on=setting.on,
+        trainer=subject.trainer,
+        multi=subject.multi,
+        records=records.labelled if params.labeled_only else records.total,
+        labelled=records.labelled,
+        unknown=columns.unknown,
+        labels=columns.names,
+        notes=tuple(notes),
+        seconds=0.0,
     )
+    if records.labelled:
+        result = _with_figures(result, params, gathered, weights)
+    return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
 def open_all(
-    bundle: Path, params: Mapping[str, Any], place: Place, report: Progress
+    bundle: Path, setting: Setting, models: tuple[EvaluatedFolder, ...], report: Progress
 ) -> tuple[list[EvaluatedModel], Records]:
     """The models, and the records that judge them. Where nobody named labels the baseline takes those of the file."""
-    subjects = params["subjects"]
-    models = {one["name"]: open_subject(one["name"], one["folder"], place) for one in subjects if one["folder"]}
-    multi = next((model.multi for model in models.values()), place.multi)
-    if params["file"]:
+    work = bundle / "ckpt" / "work"
+    opened = {model: open_model(model, setting, work) for model in models if model.folder}
+    multi = next((model.multi for model in opened.values()), setting.multi)
+    if setting.file:
         known = {
-            name for names in (place.names, *(model.names for model in models.values())) for name in names.values()
+            name for names in (setting.names, *(model.names for model in opened.values())) for name in names.values()
         }
-        records = records_of_file(bundle, params["file"] | {"known": sorted(known)}, report, multi=multi)
+        records = records_of_file(bundle, replace(setting.file, known=tuple(sorted(known))), report, multi=multi)
     else:
-        records = records_of_project(bundle, params["on"], multi=multi)
-    if not place.names:
-        place = replace(place, names={label: label for label in sorted(records.counts)})
-    if len(models) < len(subjects) and len(place.names) < (1 if multi else 2):
+        records = records_of_project(bundle, setting.on, multi=multi)
+    if not setting.names:
+        setting = replace(setting, names={label: label for label in sorted(records.counts)})
+    if len(opened) < len(models) and len(setting.names) < (1 if multi else 2):
         raise Refused(
-            f"The baseline chooses among labels by their names, and there {'is one' if place.names else 'is none'}. "
+            f"The baseline chooses among labels by their names, and there {'is one' if setting.names else 'is none'}. "
             "Name the column with --label, or add labels to the project."
         )
-    return [models.get(one["name"]) or open_subject(BASELINE, None, place) for one in subjects], records
+    return [opened.get(model) or open_model(model, setting, work) for model in models], records
 
 
 def who_judges(
-    bundle: Path, params: Mapping[str, Any], records: Records, columns: Columns, *, crossed: bool
+    bundle: Path, setting: Setting, records: Records, columns: Columns, subjects: Sequence[EvaluatedModel]
 ) -> tuple[Bools, Weights | None]:
     """(labelled records,) those that figures rest on, and what each stands for; None: a plain random sample.
 
-    crossed: all that were asked can judge, as on the Rounds page; else the audit alone, for the model learnt the rest.
+    A round's head alone is judged by all that were asked, as on the Rounds page; else only the audit judges, for
+    models learnt from the rest.
     """
-    if params["on"] != "audit":
-        return draw(records, columns, len(params["subjects"]), params["seed"]), None
-    rows, path = records.rows(), bundle / "in" / "history.npz"
-    if not crossed:
-        weights, retained = audit_weights(path, rows)
-        return retained, weights
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    if setting.on != "audit":
+        return draw(records, columns, len(subjects), setting.seed), None
+    rows, arrays = records.rows(), load_arrays(bundle / "in" / "history.npz")
+    if len(subjects) > 1 or not subjects[0].crossed:
+        return audit_records(arrays, rows)
     judging, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     return np.isin(rows, judging), weights
 
 
-def _notes(params: Mapping[str, Any], records: Records, columns: Columns, retained: Bools) -> Iterator[str]:
+def _notes(params: EvaluateParams, records: Records, columns: Columns, retained: Bools) -> Iterator[str]:
     """What a reader must know about the records."""
+    on = params.setting.on
     if not records.labelled:
         yield "No record has a label: nothing is judged, the model only guessed. Name the column with --label."
-    elif records.labelled < records.total and not params["labeled_only"]:
+    elif records.labelled < records.total and not params.labeled_only:
         yield f"{records.total - records.labelled:,} records have no label: they are guessed, but judge nothing."
-    if params["on"] != "audit" and retained.sum() < len(retained):
+    if on != "audit" and retained.sum() < len(retained):
         yield f"The figures rest on {retained.sum():,} of {len(retained):,} records, drawn at random; all were guessed."
     yield from unknown_label_notes(columns.unknown)
-    if params["on"] == "split":
+    if on == "split":
         yield (
             "These records were held out of training, but they chose when it stopped, and they were picked to be "
             "learnt from: they say how training went, nothing about the pool."
         )
 
 
-def _figures(params: Mapping[str, Any], gathered: Collector, weights: Weights | None) -> dict[str, Any]:
+def _with_figures(
+    result: EvaluateResult, params: EvaluateParams, gathered: Collector, weights: Weights | None
+) -> EvaluateResult:
     (subject,), columns, collected = gathered.subjects, gathered.columns, gathered.collected()
-    judged = judged_of(subject, columns, collected, weights)
-    return figures_of(judged, columns, collected, params["top_k"], params["seed"])
+    predictions = _predictions(subject, columns, collected, weights or plain(len(collected.truth)))
+    measured = evaluate_predictions(predictions, columns.labels, columns.names, params.top_k, params.setting.seed)
+    return replace(
+        result,
+        **vars(measured.score),
+        top=tuple(TopAccuracy(k, estimate) for k, estimate in enumerate(measured.top, 1)),
+        calibration=measured.reliability,
+        confusion=measured.confusion,
+        worst=tuple(_worst(predictions, columns, collected)),
+        notes=(*_lacking(predictions), *result.notes),
+    )
+
+
+def _predictions(
+    subject: EvaluatedModel, columns: Columns, collected: Collected, weights: Weights
+) -> HeldOutPredictions:
+    """Where only decisions are known of some records, certainty is what was kept of it, or nothing."""
+    guesses, certainty = collected.predicted[0], collected.stated
+    known, own = bool(guesses.known.all()), columns.of(subject)
+    if known:
+        certainty = certainty_of(guesses.probs[:, own], guesses.predicted[:, own], subject.multi)
+    return replace(
+        collected.held_out(0, weights),
+        probs=guesses.probs if known else None,
+        certainty=None if np.isnan(certainty).any() else np.asarray(certainty, np.float64),
+    )
+
+
+def _worst(predictions: HeldOutPredictions, columns: Columns, collected: Collected) -> Iterator[Miss]:
+    """The misses of which the model was surest; where that is not known, the first."""
+    wrong = np.flatnonzero(~predictions.right & predictions.weights.drawn)
+    certainty = predictions.certainty
+    if certainty is not None:
+        wrong = wrong[np.argsort(-certainty[wrong], kind="stable")]
+    for row in wrong[:MOST_WORST].tolist():
+        yield Miss(
+            id=collected.ids[row],
+            text=collected.texts[row],
+            truth=named(predictions.truth[row], columns),
+            predicted=named(predictions.predicted[row], columns),
+            probability=None if certainty is None else float(certainty[row]),
+        )
+
+
+def named(row: Bools, columns: Columns) -> tuple[str, ...]:
+    """Names of the labels in one row."""
+    return tuple(columns.names[columns.labels[column]] for column in np.flatnonzero(row))
+
+
+def _lacking(predictions: HeldOutPredictions) -> Iterator[str]:
+    """What the figures cannot tell, and why."""
+    if predictions.probs is None:
+        lost = "top-k accuracy" if predictions.certainty is not None else "top-k accuracy and calibration"
+        yield (
+            "The model learnt from some of these records. They are judged by what heads said that had not seen them; "
+            f"only the decisions of those are kept: {lost} cannot be told. Gold records tell both."
+        )
+    if predictions.truth.any(axis=0).sum() == 1 and (predictions.truth.sum(axis=1) == 1).all():
+        yield "All judged records have the same label, so nothing is said of how labels are told apart."
+
+
+def unknown_label_notes(unknown: Mapping[str, int]) -> Iterator[str]:
+    """The labels that a model cannot give, in words."""
+    if unknown:
+        shown = ", ".join(f"{name!r} ({count:,})" for name, count in list(unknown.items())[:5])
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        yield (
+            f"The model does not know {len(unknown)} of the labels: {shown}{more}. Their records count as wrong, and "
+            "each of these labels counts in macro F1."
+        )
+
+
+def leakage_notes(seen: int, labelled: int) -> Iterator[str]:
+    """That models may have learnt from the records that judge them."""
+    if seen:
+        yield (
+            f"{seen:,} of the {labelled:,} labelled records stand in the project with a label. A model that learnt "
+            "from them is judged too well; gold, audit or a file of new records is fair."
+        )

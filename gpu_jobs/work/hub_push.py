@@ -1,12 +1,13 @@
 """Sends folders to the Hugging Face Hub with its own client, one commit each. Knows files and names, not models."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from core.errors import BadInput, Refused, RondoError
+from core.registry.push_job import PushedRepository, PushParams, PushResult
 
 MIB = 1 << 20
 _KEPT = (".gitattributes", "LICENSE", "LICENSE.md", "LICENSE.txt")
@@ -25,29 +26,28 @@ _ANSWERS = {
 }
 
 
-def push(bundle: Path, params: Mapping[str, Any], report: Callable[[int, int], None]) -> dict[str, Any]:
+def push(bundle: Path, params: PushParams, report: Callable[[int, int], None]) -> PushResult:
     """`in/model`, and `in/dataset` if there is one, each as one commit. The token is in HF_TOKEN.
 
-    Returns repo, url, commit, private, files, bytes, and the same under `dataset`. Raises Refused or BadInput in a
-    sentence that says what to do; a repository that is public, or holds something else, is left as it is.
+    Raises Refused or BadInput in a sentence that says what to do; a repository that is public, or holds something else,
+    is left as it is.
     """
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     token = os.environ.get("HF_TOKEN", "")
-    places = {"model": (params["repo"], bundle / "in" / "model")}
-    if params["labels"]:
-        places["dataset"] = (f"{params['repo']}-labels", bundle / "in" / "dataset")
-    result: dict[str, Any] = {}
-    with _in_sentences(params["repo"], token):
+    places = {"model": (params.repo, bundle / "in" / "model")}
+    if params.labels:
+        places["dataset"] = (f"{params.repo}-labels", bundle / "in" / "dataset")
+    with _in_sentences(params.repo, token):
         from huggingface_hub import HfApi
 
         api = HfApi(token=token)
-        parents = {kind: _prepare(api, repo, kind, params["private"]) for kind, (repo, _) in places.items()}
-        for kind, (repo, folder) in places.items():
-            sent = _send(api, (repo, kind, parents[kind]), folder, params["message"], report)
-            sent["private"] = bool(api.repo_info(repo, repo_type=kind).private)
-            result |= sent if kind == "model" else {"dataset": sent}
-    return result
+        parents = {kind: _prepare(api, repo, kind, params.private) for kind, (repo, _) in places.items()}
+        sent = {
+            kind: _send(api, (repo, kind, parents[kind]), folder, params.message, report)
+            for kind, (repo, folder) in places.items()
+        }
+    return PushResult(params.model, **vars(sent["model"]), dataset=sent.get("dataset"))
 
 
 def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
@@ -69,7 +69,7 @@ def _prepare(api: Any, repo: str, kind: str, private: bool) -> str | None:
 
 def _send(
     api: Any, place: tuple[str, str, str | None], folder: Path, message: str, report: Callable[[int, int], None]
-) -> dict[str, Any]:
+) -> PushedRepository:
     """All files as one commit, and what an earlier one left and this one has not goes. place: repo, kind, parent."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
@@ -86,7 +86,8 @@ def _send(
     made = api.create_commit(repo, [*adding, *gone], commit_message=message, repo_type=kind, parent_commit=parent)
     report(total // MIB + 1, total // MIB + 1)
     url = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
-    return {"repo": repo, "url": url, "commit": made.oid, "files": len(files), "bytes": total}
+    private = bool(api.repo_info(repo, repo_type=kind).private)
+    return PushedRepository(repo, url, made.oid, private, len(files), total)
 
 
 @contextmanager

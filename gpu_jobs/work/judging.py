@@ -2,9 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,8 +12,12 @@ from core.config.taxonomy import SEPARATOR
 from core.data.ingest import ingest
 from core.data.ingest_job import Layout
 from core.errors import BadInput, Refused
+from core.evaluation.audit import Weights
+from core.evaluation.held_out import HeldOutPredictions
+from core.models.out_of_fold import Predictions
+from core.registry.evaluation_jobs import LabelledFile
 from gpu_jobs.trainers.training import Progress
-from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
+from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 
 CHUNK = 512
 MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
@@ -95,21 +98,13 @@ def records_of_project(bundle: Path, name: str, *, multi: bool) -> Records:
     return Records(path, name, total, total, counts, multi, by_name=False)
 
 
-def records_of_file(bundle: Path, supplied: Mapping[str, Any], report: Progress, *, multi: bool) -> Records:
-    """A person's file, read as for an import. given: `file` and fields of Layout. Raises BadInput."""
-    file, label = Path(supplied["file"]), supplied.get("label")
-    layout = Layout(
-        tuple(supplied["text"]),
-        label,
-        supplied.get("id"),
-        multi=multi,
-        encoding=supplied.get("encoding") or "utf-8",
-        known=tuple(supplied.get("known") or ()),
-    )
-    matches = ingest(file, layout, bundle / "ckpt" / "file", report)
+def records_of_file(bundle: Path, file: LabelledFile, report: Progress, *, multi: bool) -> Records:
+    """A person's file, read as for an import. Raises BadInput."""
+    layout = Layout(file.text, file.label, file.id, multi=multi, encoding=file.encoding or "utf-8", known=file.known)
+    ingested = ingest(Path(file.file), layout, bundle / "ckpt" / "file", report)
     path = bundle / "ckpt" / "file" / "records.parquet"
-    labelled = _labelled(path) if label else 0
-    return Records(path, file.name, matches.records, labelled, matches.labels, multi, by_name=True)
+    labelled = _labelled(path) if file.label else 0
+    return Records(path, Path(file.file).name, ingested.records, labelled, ingested.labels, multi, by_name=True)
 
 
 def _labelled(path: Path) -> int:
@@ -179,14 +174,20 @@ def _some(names: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Collected:
-    """The judging records, or those drawn of them. truth: (k, labels). ids, texts: to show. stated: (k,) what was
-    kept of the model's certainty, NaN where nothing was. said: of each subject, in the common columns."""
+    """The judging records, or those drawn of them. rows: (k,) numbers, or places in a file. truth: (k, labels). ids,
+    texts: to show. stated: (k,) what was kept of the model's certainty, NaN where nothing was. predicted: of each
+    subject, in the common columns."""
 
+    rows: Ints
     truth: Bools
     ids: list[str]
     texts: list[str]
     stated: Floats
     predicted: list[Predictions]
+
+    def held_out(self, which: int, weights: Weights) -> HeldOutPredictions:
+        """Those of one subject, to be scored."""
+        return HeldOutPredictions(self.rows, self.truth, self.predicted[which].predicted, weights)
 
 
 @dataclass
@@ -197,10 +198,7 @@ class Collector:
     subjects: Sequence[EvaluatedModel]
     retained: Bools
     passed: int = 0
-    truth: list[Bools] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    stated: list[Floats] = field(default_factory=list)
+    parts: list[Chunk] = field(default_factory=list)
     predicted: list[list[Predictions]] = field(default_factory=list)
 
     def pick(self, chunk: Chunk) -> Bools:
@@ -213,26 +211,33 @@ class Collector:
 
     def keep(self, part: Chunk, guesses: Sequence[Predictions]) -> None:
         """The picked records, and what each subject says of them in its own columns."""
-        self.truth.append(truth_of(part, self.columns))
-        self.ids += part.ids
-        self.texts += [text[:SHOWN] for text in part.texts]
-        self.stated.append(np.full(len(part.ids), np.nan) if part.stated is None else part.stated)
+        self.parts.append(replace(part, texts=[text[:SHOWN] for text in part.texts]))
         self.predicted.append(
             [align(one, subject, self.columns) for one, subject in zip(guesses, self.subjects, strict=True)]
         )
 
     def collected(self) -> Collected:
         """All together. Raises Refused where no record has a label."""
-        if not sum(map(len, self.truth)):
+        ids = [one for part in self.parts for one in part.ids]
+        if not ids:
             raise Refused("No record has a label, so there is nothing to judge by. Name the column with --label.")
-        predicted = [
-            Predictions(*(np.concatenate([getattr(piece[one], name) for piece in self.predicted]) for name in _PARTS))
-            for one in range(len(self.subjects))
-        ]
-        return Collected(np.concatenate(self.truth), self.ids, self.texts, np.concatenate(self.stated), predicted)
-
-
-_PARTS = ("probs", "predicted", "known")
+        rows = [part.rows for part in self.parts if part.rows is not None]
+        stated = [np.full(len(part.ids), np.nan) if part.stated is None else part.stated for part in self.parts]
+        return Collected(
+            rows=np.concatenate(rows) if rows else np.arange(len(ids)),
+            truth=np.concatenate([truth_of(part, self.columns) for part in self.parts]),
+            ids=ids,
+            texts=[text for part in self.parts for text in part.texts],
+            stated=np.concatenate(stated),
+            predicted=[
+                Predictions(
+                    probs=np.concatenate([one.probs for one in of_one]),
+                    predicted=np.concatenate([one.predicted for one in of_one]),
+                    known=np.concatenate([one.known for one in of_one]),
+                )
+                for of_one in zip(*self.predicted, strict=True)
+            ],
+        )
 
 
 def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:

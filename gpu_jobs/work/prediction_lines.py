@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Bools
+from core.models.out_of_fold import Predictions
 from core.store.whole_files import whole_file
-from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel, Predictions
+from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 from gpu_jobs.work.judging import Columns, align, truth_of
 
 Write = Callable[[Chunk, Predictions], None]
@@ -42,7 +43,7 @@ def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: 
 
 def _header(top_k: int) -> list[str]:
     ranked = [f"{name}_{place}" for place in range(1, top_k + 1) for name in ("guess", "score")]
-    return ["id", "text", "truth", "said", "correct", *(f"top_{k}" for k in range(1, top_k + 1)), *ranked]
+    return ["id", "text", "truth", "predicted", "correct", *(f"top_{k}" for k in range(1, top_k + 1)), *ranked]
 
 
 def _cells(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +81,7 @@ def _lines(
             "id": chunk.ids[row],
             "text": chunk.texts[row],
             "truth": match if subject.multi else (match[0] if match else None),
-            "said": proposed if subject.multi else proposed[0],
+            "predicted": proposed if subject.multi else proposed[0],
             "guesses": [names[column] for column in order[row]] if known else None,
             "scores": [round(float(score), 6) for score in scores[row]] if known else None,
             "correct": None if labels is None else bool(right[row]),

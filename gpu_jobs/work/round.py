@@ -3,11 +3,10 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,35 +14,38 @@ import numpy.typing as npt
 from core.arrays import Floats
 from core.errors import Damaged
 from core.evaluation.audit import Weights, drawn_only, weigh
-from core.evaluation.scores import score
+from core.evaluation.held_out import HeldOutPredictions, decided, score_of
+from core.evaluation.metrics import Metrics
+from core.evaluation.stopping import unsure
 from core.ids import ModelId
 from core.models.artifacts import load_head, save_head
 from core.models.encoders.encoder import OWN
-from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, decide, predict
+from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, predict
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
+from gpu_jobs.work.held_out import (
+    Arrays,
+    load_arrays,
+    read_history,
+    save_out_of_fold,
+    subsample,
+    write_held_out_predictions,
+)
 from gpu_jobs.work.measure import (
-    AnsweredRecords,
-    Gold,
-    compare,
+    agreement_with,
     count_savings,
-    curve_entries,
     find_drift,
     forecast,
-    measure_gold,
+    learning_curve,
     mix_by_source,
-    read_history,
+    pool_sample,
     rescore_past_models,
-    save_out_of_fold,
-    score_dict,
-    subsample,
 )
-from gpu_jobs.work.round_tables import joined, verdicts_of, write_held_out_predictions, write_ranked, write_suggestions
+from gpu_jobs.work.round_tables import write_ranked, write_suggestions
 
-Arrays = Mapping[str, npt.NDArray[Any]]
 Report = Callable[[int, int], None]
 
 
@@ -74,8 +76,7 @@ def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
 
 def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     started = time.monotonic()
-    with np.load(bundle / "in" / "rows.npz", allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    arrays = load_arrays(bundle / "in" / "rows.npz")
     vectors = open_vectors(Path(params.vectors), params.encoder)
     task = Task(bundle, params, arrays, vectors)
     report(0, 3)
@@ -86,7 +87,6 @@ def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     metrics = None
     if learnt and scored:
         metrics = _measure(task, learnt, scored)
-        metrics["mixes"] = mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]])
         write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
@@ -145,20 +145,24 @@ def _name_vectors(params: RoundParams) -> Floats:
     return np.asarray(matches)
 
 
-def _measure(task: Task, learnt: Learnt, scored: Scored) -> dict[str, Any]:
+def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = scored.head, params.seed
-    gold = Gold(arrays["gold_rows"], arrays["gold_targets"])
-    metrics: dict[str, Any] = {"calibration_error": head.calibration_error}
-    if matches := measure_gold(scored, gold, seed):
-        metrics["gold"] = matches
-    before = _taught_less(params.models, len(learnt.lesson.vectors))
-    metrics |= compare(before, scored, vectors, arrays["pool_rows"], seed)
-    match = None if learnt.fitted.probs is None else _asked(arrays, learnt, learnt.fitted.probs)
-    if match is not None:
-        metrics |= _measure_asked(task, learnt, match)
-    _write_predictions(task.bundle / "out" / "held_out_predictions.parquet", scored, match, gold)
+    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
+    before, pool = _taught_less(params.models, len(learnt.lesson.vectors)), pool_sample(arrays["pool_rows"], seed)
+    metrics = Metrics(
+        gold=score_of(gold, head.labels, seed) if len(gold.rows) else None,
+        calibration_error=head.calibration_error,
+        unsure=unsure(scored.probs[pool], head.multi),
+        agreement=agreement_with(before, scored, vectors, pool) if before else None,
+        mixes=mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]]),
+    )
+    answered = None if learnt.fitted.probs is None else _answered(arrays, learnt, learnt.fitted.probs)
+    if answered is not None:
+        save_out_of_fold(task.bundle / "out" / "model", answered)
+        metrics = _measure_answered(task, learnt, answered, metrics)
+    write_held_out_predictions(task.bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
     return metrics
 
 
@@ -171,44 +175,29 @@ def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
     return None
 
 
-def _asked(arrays: Arrays, learnt: Learnt, held_out: Floats) -> AnsweredRecords:
-    return AnsweredRecords(
-        rows=arrays["train_rows"][learnt.judged],
-        truth=arrays["train_targets"][learnt.judged],
-        predicted=decide(held_out, learnt.fitted.head.multi),
-        probs=held_out,
-        labels=learnt.fitted.labels,
-        weights=learnt.weights,
-    )
+def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+    rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
+    predictions = decided(rows, truth, held_out, learnt.fitted.head.multi, learnt.weights)
+    return replace(predictions, learnt=learnt.fitted.labels)
 
 
-def _measure_asked(task: Task, learnt: Learnt, query: AnsweredRecords) -> dict[str, Any]:
-    """The score on the audit, every earlier model on the same records, and what follows from the curve."""
+def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
+    """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.lesson.labels, params.seed
-    save_out_of_fold(folder, query, learnt.fitted.head.multi)
-    if not query.audited.any():
-        return {}
+    if not answered.weights.drawn.any():
+        return metrics
     now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.lesson.vectors), params.round)
-    judged = rescore_past_models([*params.models, now], query, task.vectors, labels)
-    entries: dict[str, Any] = {
-        "audit": score_dict(score(query.truth, query.predicted, query.weights, seed), labels),
-        "curve": curve_entries(judged, query, seed),
-        "forecast": forecast(judged, query, folder, seed),
-        "drift": find_drift(task.arrays, params, query),
-        "unreadable": judged.unreadable,
-    }
+    rescored = rescore_past_models([*params.models, now], answered, task.vectors, labels)
     audits = learnt.judged.copy()
-    audits[learnt.judged] = query.audited
+    audits[learnt.judged] = answered.weights.drawn
     part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
-    return entries | {"savings": count_savings(judged, query, part, learnt.around, seed)}
-
-
-def _write_predictions(path: Path, scored: Scored, query: AnsweredRecords | None, gold: Gold) -> None:
-    """What heads that had not seen the asked records say of them, and the head itself of gold."""
-    multi = scored.head.multi
-    matches = verdicts_of(gold.rows, gold.truth, scored.probs[gold.rows], np.zeros(len(gold.rows)), multi=multi)
-    if query is not None:
-        by_others = verdicts_of(query.rows, query.truth, query.probs, query.weights.weight, multi=multi)
-        matches = joined(by_others, matches)
-    write_held_out_predictions(path, matches, scored.head.labels)
+    return replace(
+        metrics,
+        audit=score_of(answered, labels, seed),
+        curve=learning_curve(rescored, answered, seed),
+        forecast=forecast(rescored, answered, folder, seed),
+        drift=find_drift(task.arrays, params, answered),
+        unreadable=rescored.unreadable,
+        savings=count_savings(rescored, answered, part, learnt.around, seed),
+    )

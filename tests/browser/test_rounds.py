@@ -35,8 +35,7 @@ def judged_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def play(store: Store) -> None:
     """A batch, a model, labels and verdicts."""
     one_hot = np.eye(2, dtype=bool)
-    fields = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)]))
-    fields["per_label"] = dict(zip(LABELS, fields["per_label"], strict=True))
+    fields = asdict(score(one_hot[list(TRUTH)], one_hot[list(SAID)], labels=LABELS))
     tested = asdict(SelfTest(None, None, None, None, None, None, ("It is no better than chance.",)))
     with store.transaction() as cursor:
         cursor.execute(

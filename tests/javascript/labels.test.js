@@ -86,6 +86,10 @@ test("number keys go to the likeliest labels, to none on a blind record, and sta
   assert.deepEqual([...task.keys(now(task, { suggested: true }))], []);
   assert.equal(task.keys(now(task, { suggestion, suggested: true, hidden: true })).get("1"), "id0");
   assert.equal(task.keys(now(task)).get("9"), "id8", "before the first suggestion");
+  for (const off of [{ likeliest_keys: false }, { suggestions: false }]) {
+    const fixed = make(TWELVE, off);
+    assert.equal(fixed.keys(now(fixed, { suggestion, suggested: true })).get("1"), "id0");
+  }
   const typed = { on: [], typed: "fe" };
   assert.equal(task.keys(now(task, { suggested: true, draft: typed })).get("1"), "id5");
   const early = now(task, { suggestion, suggested: true, draft: typed, early: true });

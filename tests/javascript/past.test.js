@@ -28,6 +28,7 @@ test("the tally counts what stands, most first, and outlives a reload", () => {
   past.remove("unknown");
   assert.deepEqual(new Past("p:ann:tab").tally, [["skip", 1], ["b", 1]]);
   assert.equal(past.total, 2);
+  assert.deepEqual(new Past("p:bob:tab").tally, []);
 });
 
 test("of very long records the newest outlive a reload, and none is forgotten before one", () => {

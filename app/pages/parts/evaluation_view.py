@@ -1,7 +1,6 @@
 """Pieces of a page: how a model was evaluated, two models compared, two encoders side by side. They compute nothing."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -14,15 +13,16 @@ from app.charts.evaluation import (
     encoder_rows,
     label_bars,
     label_differences,
-    label_rows,
 )
+from app.pages.parts.round_view import confusion_rows
 from core.errors import RondoError
-from core.evaluation.reporting import in_words, shown
-from core.registry.evaluate import saved_evaluations
+from core.evaluation.reporting import in_words, shown, shown_label
+from core.registry.evaluate import evaluate, saved_evaluations
+from core.registry.evaluation_jobs import CompareEncodersResult, CompareResult, EvaluateResult
 from core.reports import errors
 from core.reports.card_text import escaped
+from core.reports.errors import NamedScore
 
-Told = Mapping[str, Any]
 GOLD, AUDIT, SPLIT = "gold", "audit", "split"
 WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that training held out"}
 
@@ -31,7 +31,7 @@ def draw_evaluations(office: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
     _draw_asking(office, model)
-    entries = {result["on"]: result for result in saved_evaluations(office.project, model)}
+    entries = {result.on: result for result in saved_evaluations(office.project, model)}
     if not entries:
         st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
         return
@@ -48,19 +48,21 @@ def _draw_asking(office: ProjectServer, model: str) -> None:
         return
     try:
         with st.spinner("Evaluating"):
-            who = demand("manage")
-            office.run(office.open_ticket("evaluate"), lambda *_: None, who=who, model=model, on=on, save=True)
+            office.do(demand("manage"), evaluate, model=model, on=on, save=True)
     except RondoError as error:
         st.error(escaped(error))
 
 
-def draw_evaluation(office: ProjectServer, result: Told) -> None:
+def draw_evaluation(office: ProjectServer, result: EvaluateResult) -> None:
     """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
-    st.caption(escaped(f"{result['n']:,} records that judge; {result['made_at']}. Intervals are 95 %."))
-    for note in [*result["notes"], *result["unsaid"]]:
+    st.caption(escaped(f"{result.n:,} records that judge; {result.made_at}. Intervals are 95 %."))
+    for note in [*result.notes, *result.unsaid]:
         st.text(note)
     _draw_figures(result)
-    rows = label_rows(result)
+    rows = [
+        NamedScore(result.labels.get(label, label), label, shown_label(score, result.n))
+        for label, score in result.per_label.items()
+    ]
     if chart := label_bars(rows):
         st.altair_chart(chart, key="evaluated-labels", alt="F1 of each label with its interval, the worst first")
     with st.expander("The numbers per label"):
@@ -68,74 +70,72 @@ def draw_evaluation(office: ProjectServer, result: Told) -> None:
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
     _draw_confusion(office, result)
     _draw_calibration(result)
-    if result["worst"]:
+    if result.worst:
         with st.expander("Surest and wrong"):
             columns = {"probability": st.column_config.NumberColumn(format="percent")}
-            order = ("said", "truth", "probability", "text", "id")
+            order = ("predicted", "truth", "probability", "text", "id")
             st.dataframe(
-                result["worst"], key="evaluated-worst", hide_index=True, column_config=columns, column_order=order
+                [asdict(miss) for miss in result.worst],
+                key="evaluated-worst",
+                hide_index=True,
+                column_config=columns,
+                column_order=order,
             )
 
 
-def _draw_figures(result: Told) -> None:
-    named = {"accuracy": "Accuracy", "macro_f1": "Macro F1", "micro_f1": "Micro F1"}
-    entries = {name: result[key] for key, name in named.items()}
-    entries |= {f"True label among the {top['k']} likeliest": top["accuracy"] for top in result["top"]}
-    rows = [{"measure": name, "95 %": in_words(shown(one, result["n"]))} for name, one in entries.items()]
+def _draw_figures(result: EvaluateResult) -> None:
+    entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
+    entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
+    rows = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
     st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
 
 
-def _draw_confusion(office: ProjectServer, result: Told) -> None:
-    shown = errors.heat(result["confusion"], "records")
-    if not shown:
+def _draw_confusion(office: ProjectServer, result: EvaluateResult) -> None:
+    cells = errors.heat(result.confusion, "records")
+    if not cells:
         return
-    order = errors.label_order(office.settings().taxonomy, shown)
-    chart = confusion_chart(shown, order, "records")
+    order = errors.label_order(office.settings().taxonomy, cells)
+    chart = confusion_chart(cells, order, "records")
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):
-        retained = ("truth", "said", "records", "share")
-        rows = [{name: cell[name] for name in retained} for cell in result["confusion"]]
-        st.dataframe(rows, key="evaluated-confusion-table", hide_index=True)
+        st.dataframe(confusion_rows(result.confusion), key="evaluated-confusion-table", hide_index=True)
 
 
-def _draw_calibration(result: Told) -> None:
-    calibration = result["calibration"]
-    if calibration is None:
+def _draw_calibration(result: EvaluateResult) -> None:
+    if result.calibration is None:
         return
-    st.text(errors.calibration_sentence(calibration, result["on"]))
-    st.altair_chart(
-        calibration_chart(calibration["bins"]), key="evaluated-calibration", alt="Stated against actual certainty"
-    )
+    st.text(errors.calibration_sentence(result.calibration, result.on))
+    bins = result.calibration.bins
+    st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
     with st.expander("The numbers of the calibration"):
-        st.dataframe(calibration["bins"], key="evaluated-calibration-table", hide_index=True)
+        st.dataframe([asdict(one) for one in bins], key="evaluated-calibration-table", hide_index=True)
 
 
-def draw_comparison(result: Told) -> None:
+def draw_comparison(result: CompareResult) -> None:
     """Two models on the same records: the difference, where it comes from, and records that only one gets right."""
-    st.text(result["verdict"])
-    words = f"{result['n']:,} {result['on']} records; {result['only_first']:,} only {result['first']} gets right, "
-    st.caption(escaped(f"{words}{result['only_second']:,} only {result['second']}."))
-    for note in [*result["notes"], *result["unsaid"]]:
+    st.text(result.verdict)
+    words = f"{result.n:,} {result.on} records; {result.only_first:,} only {result.first} gets right, "
+    st.caption(escaped(f"{words}{result.only_second:,} only {result.second}."))
+    for note in [*result.notes, *result.unsaid]:
         st.text(note)
     st.altair_chart(difference_chart(result), key="compared", alt="Second minus first, with intervals")
     if chart := label_differences(result):
         st.altair_chart(chart, key="compared-labels", alt="Difference of F1 per label, with intervals")
     with st.expander("The numbers of the comparison"):
-        st.dataframe(result["per_label"], key="compared-table", hide_index=True)
-    if result["examples"]:
+        st.dataframe([asdict(row) for row in result.per_label], key="compared-table", hide_index=True)
+    if result.examples:
         with st.expander("Records that only one of them gets right"):
-            st.dataframe(result["examples"], key="compared-examples", hide_index=True)
+            st.dataframe([asdict(one) for one in result.examples], key="compared-examples", hide_index=True)
 
 
-def draw_encoders(result: Told) -> None:
+def draw_encoders(result: CompareEncodersResult) -> None:
     """Two encoders on the same labelled records."""
-    st.text(f"{result['records']:,} records of {result['labels']} labels, {result['on']}.")
-    st.text(result["verdict"])
+    st.text(f"{result.records:,} records of {result.labels} labels, {result.on}.")
+    st.text(result.verdict)
     st.caption(
-        f"Purity of {result['clusters']:,} clusters; chance alone gives "
-        f"{result['chance']['purity']:.1%} or a little more."
+        f"Purity of {result.clusters:,} clusters; chance alone gives {result.chance.purity:.1%} or a little more."
     )
-    for note in result["notes"]:
+    for note in result.notes:
         st.text(note)
     st.altair_chart(encoder_bars(result), key="encoders", alt="Two encoders side by side, with intervals")
     with st.expander("The numbers of the encoders"):

@@ -10,11 +10,13 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from core.errors import RondoError
+from core.loop import export
 from core.project import Project
 from core.reports.card_text import as_markdown, escaped
 from core.reports.datacard import data_card
 from core.reports.export import count_rows, first_rows, stamp
 from core.store.database import utc_now
+from core.typed_json import to_json
 
 LARGEST = 200_000_000
 """bytes that a browser is given; a larger file is fetched from where it lies"""
@@ -48,14 +50,14 @@ def write_file(office: ProjectServer, what: str, file_format: str, *, card: bool
     folder = office.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
-    entries = {"out": str(target), "file_format": file_format, "what": what, "card": card, "excel": excel}
     try:
-        who = demand("manage")
-        result = office.run(office.open_ticket("export"), lambda *_: None, who=who, **entries)
+        result = office.do(
+            demand("manage"), export, out=str(target), file_format=file_format, what=what, card=card, excel=excel
+        )
     except RondoError as error:
         st.error(escaped(error))
         return
-    st.session_state["written"] = {"target": str(target), "rows": result["rows"], "card": card}
+    st.session_state["written"] = {"target": str(target), "rows": result.rows, "card": card}
 
 
 def draw_written() -> None:
@@ -91,6 +93,8 @@ def draw_card(project: Project) -> None:
     with st.container(horizontal=True):
         save = partial(st.download_button, icon=":material/download:", on_click="ignore")
         save("data-card.md", text, "data-card.md", "text/markdown", key="card-md")
-        save("data-card.json", json.dumps(card, indent=1), "data-card.json", "application/json", key="card-json")
+        save(
+            "data-card.json", json.dumps(to_json(card), indent=1), "data-card.json", "application/json", key="card-json"
+        )
     with st.expander("Read it"):
         st.code(text, language="markdown", wrap_lines=True)

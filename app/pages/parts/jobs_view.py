@@ -8,7 +8,7 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
-from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
+from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, metrics_of, run_rows
 from app.runner_readiness import Place
 from core.errors import RondoError
 from core.jobs.bundle import Bundle
@@ -82,7 +82,7 @@ def draw_job(office: ProjectServer, job: Job) -> None:
     _draw_curves(job)
     if job.get("runs"):
         _draw_runs(job, job["runs"])
-    if figures := figures_of(job.get("metrics")):
+    if figures := figures_of(metrics_of(job)):
         for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value, span, delta_color="off", delta_arrow="off")
     _draw_ways(office, job)

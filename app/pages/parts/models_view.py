@@ -1,6 +1,8 @@
 """Pieces of the Models page: which model is in use, what wants its place, and how both fared. They compute nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
@@ -22,12 +24,14 @@ from app.rendering.model_rows import (
     what_promoting_does,
 )
 from core.errors import RondoError
-from core.registry.champions import standing
+from core.registry.champions import RollbackOffer, standing
+from core.registry.evaluate import compare, compare_encoders
 from core.registry.gate import gate
+from core.registry.models import ModelDetail, ModelEntry, model_note
 from core.registry.predictions import joined, predictions
+from core.registry.removal import model_remove
 from core.reports.card_text import escaped
 
-Model = Mapping[str, Any]
 CHANGING = ("promote", "rollback")
 """verbs that change which model is in use; they may take as long as encoding all records does; one at a time"""
 _SHARE = st.column_config.NumberColumn(format="percent")
@@ -41,12 +45,12 @@ _MISSES = {
 def draw_standing(office: ProjectServer) -> None:
     """One line for the Overview: which model is in use, and whether another waits."""
     result = standing(office.project)
-    if not result["champion"]:
+    if not result.champion:
         return
     left, right = st.columns([3, 1], vertical_alignment="center")
-    left.text(f"{result['sentence']} {result['waiting_sentence']}")
-    if result["waiting"]:
-        query = {"model": result["waiting"]}
+    left.text(f"{result.sentence} {result.waiting_sentence}")
+    if result.waiting:
+        query = {"model": result.waiting}
         right.page_link("pages/models.py", label="Compare", query_params=query, icon=":material/swords:")
     else:
         right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
@@ -87,18 +91,18 @@ def busy(office: ProjectServer) -> bool:
     return any(verb in office.activities for verb in CHANGING)
 
 
-def draw_champion(champion: Model, offer: Mapping[str, Any] | None, office: ProjectServer) -> None:
+def draw_champion(champion: ModelEntry, offer: RollbackOffer | None, office: ProjectServer) -> None:
     """The model in use with its figures, and the way back to the one before."""
     st.header(escaped(f"In use: {name_of(champion)}"))
-    score_metrics(champion.get("metrics"))
+    score_metrics(champion.metrics)
     if offer is None:
         return
     with st.popover("Roll back", icon=":material/undo:", key="rollback-box"):
-        st.text(offer["sentence"])
+        st.text(offer.sentence)
         st.button("Roll back now", key="rollback", on_click=set_going, args=(office, "rollback"))
 
 
-def draw_versions(models: Sequence[Model]) -> None:
+def draw_versions(models: Sequence[ModelEntry]) -> None:
     """Every version with its figures, newest first."""
     st.header("Versions")
     rows = version_rows(models)
@@ -108,14 +112,14 @@ def draw_versions(models: Sequence[Model]) -> None:
     st.dataframe(rows, key="versions-table", hide_index=True, column_config=shares, alt="Versions of the model")
 
 
-def pick_model(models: Sequence[Model]) -> Model:
+def pick_model(models: Sequence[ModelEntry]) -> ModelEntry:
     """The one that is looked at: the address names it, else the newest that wants the champion's place."""
-    known = {model["id"]: model for model in models}
+    known = {model.id: model for model in models}
     if st.session_state.get("model") not in known:
-        first = next((model["id"] for model in models if model["state"] == "challenger"), models[0]["id"])
+        first = next((model.id for model in models if model.state == "challenger"), models[0].id)
         query = st.query_params.get("model")
         st.session_state["model"] = query if query in known else first
-    words = {model: option_of(result) for model, result in known.items()}
+    words = {model: option_of(entry) for model, entry in known.items()}
     chosen = st.selectbox("Look at", list(known), format_func=words.__getitem__, key="model", on_change=_name_it)
     return known[chosen]
 
@@ -125,31 +129,34 @@ def _name_it() -> None:
     st.query_params["model"] = st.session_state["model"]
 
 
-def draw_challenge(office: ProjectServer, model: Model, champion: Model | None) -> None:
+def draw_challenge(office: ProjectServer, model: ModelEntry, champion: ModelEntry | None) -> None:
     """What the gate says of this model against the champion, and putting it in use."""
     st.header("Against the champion")
     try:
-        verdict = gate(office.project, model=model["id"])
+        verdict = gate(office.project, model=model.id)
     except RondoError as error:
         st.info(escaped(error))
         return
-    icon = ":material/check_circle:" if verdict["passes"] else ":material/block:"
-    (st.success if verdict["passes"] else st.info)(escaped(verdict["sentence"]), icon=icon)
-    if verdict["difference"]:
+    icon = ":material/check_circle:" if verdict.passes else ":material/block:"
+    (st.success if verdict.passes else st.info)(escaped(verdict.sentence), icon=icon)
+    if verdict.difference:
         words = "Macro F1 of the challenger minus that of the champion, with its interval"
-        st.altair_chart(gate_chart(verdict["difference"]), key="difference", alt=words)
-    st.caption(escaped(verdict["rule"]))
+        st.altair_chart(gate_chart(verdict.difference), key="difference", alt=words)
+    st.caption(escaped(verdict.rule))
     with st.container(horizontal=True):
-        _draw_promotion(office, model, champion, passes=verdict["passes"])
-        query = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
-    if query and champion:
-        _compare(office, "models-compared", first=champion["id"], second=model["id"], on=verdict["stratum"] or "")
+        _draw_promotion(office, model, champion, passes=verdict.passes)
+        in_full = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
+    if in_full and champion:
+        with _in_place("Comparing"):
+            who, on = demand("manage"), verdict.stratum or ""
+            compared = office.do(who, compare, first=champion.id, second=model.id, on=on)
+            st.session_state["models-compared"] = compared
     result = st.session_state.get("models-compared")
-    if result and result["second"] == model["id"]:
+    if result and result.second == model.id:
         draw_comparison(result)
 
 
-def _draw_promotion(office: ProjectServer, model: Model, champion: Model | None, *, passes: bool) -> None:
+def _draw_promotion(office: ProjectServer, model: ModelEntry, champion: ModelEntry | None, *, passes: bool) -> None:
     title = "Promote" if passes else "Promote all the same"
     with (
         st.popover(title, type="primary" if passes else "secondary", key="promote-box"),
@@ -159,70 +166,69 @@ def _draw_promotion(office: ProjectServer, model: Model, champion: Model | None,
         reason = None
         if not passes:
             reason = st.text_input("Why, in spite of the gate?", key="promote-reason", max_chars=500)
-        query = st.form_submit_button("Put it in use", key="promote", type="primary")
-        if query and not (passes or reason):
+        submitted = st.form_submit_button("Put it in use", key="promote", type="primary")
+        if submitted and not (passes or reason):
             st.warning("Say why: the reason is kept with the model.")
-        elif query:
-            set_going(office, "promote", model=model["id"], reason=reason, force=not passes)
+        elif submitted:
+            set_going(office, "promote", model=model.id, reason=reason, force=not passes)
             st.rerun()
 
 
-def _compare(office: ProjectServer, retained: str, **options: Any) -> None:
-    """In a job of its own, waited for; what it tells stays for this visit."""
+@contextmanager
+def _in_place(what: str) -> Iterator[None]:
+    """Work in a job of its own, waited for; what goes wrong stands on the page."""
     try:
-        with st.spinner("Comparing"):
-            who = demand("manage")
-            st.session_state[retained] = office.run(office.open_ticket("compare"), lambda *_: None, who=who, **options)
+        with st.spinner(what):
+            yield
     except RondoError as error:
         st.error(escaped(error))
 
 
-def draw_lineage(model: Model) -> None:
+def draw_lineage(model: ModelDetail) -> None:
     """What it came from, what it was told, and when it was in use."""
     st.header("Where it comes from")
-    st.dataframe(flat_rows(model["lineage"]), key="lineage", hide_index=True, alt="Lineage of this model")
-    if model["damaged"]:
-        st.error(escaped(model["damaged"]), icon=":material/broken_image:")
-    if model["history"]:
+    st.dataframe(flat_rows(model.lineage), key="lineage", hide_index=True, alt="Lineage of this model")
+    if model.damaged:
+        st.error(escaped(model.damaged), icon=":material/broken_image:")
+    if model.history:
         st.text("When it came into use")
-        retained = ("since", "how", "who", "reason")
-        st.dataframe(
-            [{name: row[name] for name in retained} for row in model["history"]], key="history", hide_index=True
-        )
+        rows = [
+            {"since": change.since, "how": change.how, "user": change.user, "reason": change.reason}
+            for change in model.history
+        ]
+        st.dataframe(rows, key="history", hide_index=True)
     with st.expander("How it was trained"):
-        st.dataframe(flat_rows(model["training_info"]), key="training-info", hide_index=True)
-    if model["job"]:
-        query = {"job": model["job"]}
+        st.dataframe(flat_rows(model.training_info), key="training-info", hide_index=True)
+    if model.job:
+        query = {"job": model.job}
         st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
 
 
-def draw_note(office: ProjectServer, model: Model) -> None:
+def draw_note(office: ProjectServer, model: ModelDetail) -> None:
     """What a person wants to remember of this model."""
-    with st.form(f"note-{model['id']}", border=False):
-        text = st.text_area("Note", model["notes"] or "", key=f"note-of-{model['id']}", max_chars=2_000, height=80)
-        if st.form_submit_button("Keep the note", key=f"keep-{model['id']}") and set_note(office, model["id"], text):
+    with st.form(f"note-{model.id}", border=False):
+        text = st.text_area("Note", model.notes or "", key=f"note-of-{model.id}", max_chars=2_000, height=80)
+        if st.form_submit_button("Keep the note", key=f"keep-{model.id}") and set_note(office, model.id, text):
             st.toast("Kept")
 
 
 def set_note(office: ProjectServer, model: str, text: str) -> bool:
     """True when it was written; else the page says why not."""
     try:
-        who = demand("manage")
-        office.run(office.open_ticket("model_note"), lambda *_: None, model=model, text=text, who=who)
+        office.do(demand("manage"), model_note, model=model, text=text)
     except RondoError as error:
         st.error(escaped(error))
         return False
     return True
 
 
-def draw_removal(office: ProjectServer, model: Model) -> None:
+def draw_removal(office: ProjectServer, model: ModelDetail) -> None:
     """Deleting the files of a model that is not in use."""
     with st.popover("Remove", icon=":material/delete:", key="remove-box"):
         st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
         if st.button("Remove its files", key="remove"):
             try:
-                who = demand("manage")
-                office.run(office.open_ticket("model_remove"), lambda *_: None, models=[model["id"]], who=who)
+                office.do(demand("manage"), model_remove, models=[model.id])
             except RondoError as error:
                 st.error(escaped(error))
                 return
@@ -230,33 +236,29 @@ def draw_removal(office: ProjectServer, model: Model) -> None:
 
 
 def draw_predictions(office: ProjectServer) -> None:
-    """Did what the champions said of records prove right when people answered?"""
+    """Did what the champions predicted of records prove right when people answered?"""
     st.header("What it said, and what proved true")
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
     result = predictions(office.project, lambda *_: None, by=by)
-    st.text(result["sentence"])
-    if chart := over_time_chart(joined(result["over_time"], by), by):
+    st.text(result.sentence)
+    if chart := over_time_chart(joined(result.over_time), by):
         st.altair_chart(chart, key="over-time", alt="Share right over time, with intervals")
         with st.expander("The numbers"):
-            st.dataframe(over_time_rows(result, by), key="over-time-table", hide_index=True)
-    if result["worst"]:
+            st.dataframe(over_time_rows(result), key="over-time-table", hide_index=True)
+    if result.worst:
         st.text("Surest and wrong")
-        rows = [_opened_by(row) for row in result["worst"]]
-        first = ("open", "said", "truth", "probability", "text")  # on a narrow screen the others are out of sight
-        order = [*first, *(name for name in rows[0] if name not in first)]
+        first = ("open", "predicted", "truth", "probability", "text")  # on a narrow screen the others are out of sight
+        order = [*first, "id", "stratum", "model", "predicted_at"]
+        links = [f"records?record={quote(miss.id, safe='')}" for miss in result.worst]
+        rows = [{"open": link, **asdict(miss)} for link, miss in zip(links, result.worst, strict=True)]
         st.dataframe(
             rows, key="misses", hide_index=True, column_config=_MISSES, column_order=order, alt="The worst misses"
         )
 
 
-def _opened_by(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The same row with a link to the record's own page."""
-    return {"open": f"records?record={quote(str(row['id']), safe='')}", **{k: v for k, v in row.items() if k != "n"}}
-
-
-def draw_encoder_choice(office: ProjectServer, models: Sequence[Model]) -> None:
+def draw_encoder_choice(office: ProjectServer, models: Sequence[ModelEntry]) -> None:
     """Two encoders on the same labelled records: does one put records of one label nearer to each other?"""
-    names = list(dict.fromkeys([office.settings().encoder, *(one["encoder"] for one in models if one.get("encoder"))]))
+    names = list(dict.fromkeys([office.settings().encoder, *(one.encoder for one in models if one.encoder)]))
     if len(names) < 2:
         return
     st.header("Encoders")
@@ -264,6 +266,8 @@ def draw_encoder_choice(office: ProjectServer, models: Sequence[Model]) -> None:
     first = left.selectbox("Encoder", names, 0, key="encoder-first")
     second = right.selectbox("against", names, 1, key="encoder-second")
     if go.button("Compare", key="compare-encoders", width="stretch"):
-        _compare(office, "models-encoders", first=first, second=second, encoders=True)
+        with _in_place("Comparing"):
+            compared = office.do(demand("manage"), compare_encoders, names=[first, second])
+            st.session_state["models-encoders"] = compared
     if result := st.session_state.get("models-encoders"):
         draw_encoders(result)

@@ -1,7 +1,6 @@
 """Pieces of the Overview that say how good the model is and whether to go on. They draw what core reports."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict
 
 import streamlit as st
 
@@ -9,25 +8,29 @@ from app.background import ProjectServer
 from app.charts.quality import forecast_chart, gain_chart, learning_chart, savings_chart
 from app.pages.parts.widgets import score_metrics
 from core.errors import RondoError
+from core.evaluation.metrics import Forecast, Metrics, Savings
+from core.evaluation.stopping import Worth
 from core.labelling.changes import change_settings
 from core.reports import model_quality
 from core.reports.card_text import escaped
+from core.reports.overview import Status
 
+NOTHING = "Nothing was measured yet: play a round."
 SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""
 
 
-def draw_scores(office: ProjectServer, figures: Mapping[str, Any]) -> None:
-    """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve. figures: status."""
-    model = figures["model"]
+def draw_scores(office: ProjectServer, now: Status) -> None:
+    """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve."""
+    metrics = now.model.metrics if now.model else Metrics()
     st.header("How good is the model?")
-    score_metrics(model)
-    if model and "audit" in model:
+    score_metrics(metrics)
+    if metrics.audit:
         st.caption(
             "Audit: about all records that could be asked, those that were chosen for being hard included. It errs on "
             "the low side: the heads that judge learnt from a few labels less than the model in use."
         )
-    for sentence in figures["caveats"]:
+    for sentence in now.caveats:
         st.caption(escaped(sentence))
     curve = model_quality.learning_curve(office.project)
     if chart := learning_chart(curve):
@@ -38,44 +41,48 @@ def draw_scores(office: ProjectServer, figures: Mapping[str, Any]) -> None:
 
 def draw_prospects(office: ProjectServer) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
-    matches = model_quality.prospects(office.project)
-    forecast, savings = matches["forecast"] or {}, matches["savings"] or {}
+    prospects = model_quality.prospects(office.project)
+    forecast, savings = prospects.forecast, prospects.savings
     st.header("Should I keep labelling?")
     left, right = st.columns(2)
-    if agreement := matches["agreement"]:
-        left.metric("Agreement with the model before", f"kappa {agreement['kappa']:.2f}", help=_KAPPA)
-    if matches["unsure"] is not None:
-        right.metric("Pool still unsure", f"{matches['unsure']:.0%}", help="Best label below 80 % sure.")
-    _draw_forecast(forecast)
+    if prospects.agreement:
+        left.metric("Agreement with the model before", f"kappa {prospects.agreement.kappa:.2f}", help=_KAPPA)
+    if prospects.unsure is not None:
+        right.metric("Pool still unsure", f"{prospects.unsure:.0%}", help="Best label below 80 % sure.")
+    if isinstance(forecast, Forecast):
+        _draw_forecast(forecast)
+    else:
+        st.text(forecast.missing if forecast else NOTHING)
     st.markdown("**Labels saved**")
-    st.text(savings.get("sentence") or savings.get("missing") or "Nothing was measured yet: play a round.")
-    if savings.get("sentence") and forecast.get("line"):
-        with st.expander("As a picture"):
-            st.altair_chart(savings_chart(forecast, savings), key="savings")
-    _draw_worth(office, matches["worth"])
+    if isinstance(savings, Savings):
+        st.text(savings.sentence)
+        if isinstance(forecast, Forecast):
+            with st.expander("As a picture"):
+                st.altair_chart(savings_chart(forecast, savings), key="savings")
+    else:
+        st.text(savings.missing if savings else NOTHING)
+    _draw_worth(office, prospects.worth)
 
 
 _KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1, another round changes little."
 
 
-def _draw_forecast(forecast: Mapping[str, Any]) -> None:
-    gains = forecast.get("gains")
-    if not gains:
-        st.text(forecast.get("missing", "Nothing was measured yet: play a round."))
-        return
-    for gain in gains:
-        if gain["more"] in SHOWN:
-            st.text(gain["sentence"])
+def _draw_forecast(forecast: Forecast) -> None:
+    for gain in forecast.gains:
+        if gain.more in SHOWN:
+            st.text(gain.sentence)
     st.altair_chart(forecast_chart(forecast), key="forecast")
     st.caption(
         "Points: every model so far on today's audit records. Where a model learnt from them, heads from a few labels "
         "less (a twentieth to a fifth) speak for it: such points stand further left."
     )
     with st.expander("The numbers"):
-        st.dataframe([{**gain, "sentence": None} for gain in gains], key="forecast-table", hide_index=True)
+        st.dataframe(
+            [{**asdict(gain), "sentence": None} for gain in forecast.gains], key="forecast-table", hide_index=True
+        )
 
 
-def _draw_worth(office: ProjectServer, worth: Mapping[str, Any] | None) -> None:
+def _draw_worth(office: ProjectServer, worth: Worth | None) -> None:
     """The prices are a person's; without them nothing is claimed."""
     st.markdown("**Cost and benefit**")
     settings = office.settings()
@@ -93,8 +100,8 @@ def _draw_worth(office: ProjectServer, worth: Mapping[str, Any] | None) -> None:
     if worth is None:
         st.text("Say what a label and a wrong label cost, and this says what further labels are expected to gain.")
         return
-    st.text(worth["sentence"])
-    if worth["offers"]:
-        st.altair_chart(gain_chart(worth["offers"], settings.cost_unit), key="gain")
+    st.text(worth.sentence)
+    if worth.offers:
+        st.altair_chart(gain_chart(worth.offers, settings.cost_unit), key="gain")
         with st.expander("The numbers"):
-            st.dataframe([{**offer, "sentence": None} for offer in worth["offers"]], key="worth", hide_index=True)
+            st.dataframe([{**asdict(offer), "sentence": None} for offer in worth.offers], key="worth", hide_index=True)

@@ -1,7 +1,8 @@
 """Sections of the Rounds page: where the newest model errs, and what one batch was chosen for. Computes nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from dataclasses import asdict
+from typing import NoReturn
 
 import streamlit as st
 
@@ -10,18 +11,19 @@ from app.background import ProjectServer
 from app.charts.errors import calibration_chart, confusion_chart, prevalence_chart
 from app.charts.quality import balance_chart, learning_chart
 from core.errors import RondoError
+from core.evaluation.metrics import Confusion, Metrics
 from core.evaluation.reporting import FEWEST, STRATA, TOO_FEW, too_few
 from core.project import Project
 from core.reports import errors, model_quality, overview
 from core.reports.batches import Batch, self_test_sentence
 from core.reports.card_text import escaped
+from core.reports.model_quality import MeasuredModel
 from core.rounds.rechoosing import rechoose
 
 MOST_PAIRS = 8
 MEASURES = {"records": "records", "share": "share of all records"}
 RECORDS = "pages/records.py"
 TABLE = ":material/table_rows:"
-Rows = Sequence[Mapping[str, Any]]
 
 
 def draw_curve(project: Project) -> None:
@@ -40,13 +42,13 @@ def draw_curve(project: Project) -> None:
         st.info(f"{TOO_FEW.capitalize()}: {_how_few(curve)}.")
 
 
-def _how_few(curve: Rows) -> str:
-    newest = curve[-1] if curve else {}
-    parts = [too_few(newest[stratum]["n"], stratum) for stratum in STRATA if stratum in newest]
+def _how_few(curve: Sequence[MeasuredModel]) -> str:
+    newest = curve[-1].metrics if curve else Metrics()
+    parts = [too_few(score.n, stratum) for stratum in STRATA if (score := newest.on(stratum))]
     return ", ".join(parts) or "no audit or gold record has a label yet"
 
 
-def draw_labels(office: ProjectServer, metrics: Mapping[str, Any], stratum: str | None) -> None:
+def draw_labels(office: ProjectServer, metrics: Metrics, stratum: str | None) -> None:
     """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
     st.header("Labels")
     rows = errors.label_scores(metrics, stratum, office.settings().taxonomy) if stratum else []
@@ -65,7 +67,7 @@ def draw_labels(office: ProjectServer, metrics: Mapping[str, Any], stratum: str 
         estimated.text(f"Estimated share of each label, from {stratum} records")
         estimated.altair_chart(chart, key="prevalence", alt="Estimated share of each label with its interval")
     with st.expander("The numbers"):
-        st.dataframe(counts, key="balance-table", hide_index=True)
+        st.dataframe([asdict(row) for row in counts], key="balance-table", hide_index=True)
 
 
 def draw_confusion(office: ProjectServer, stratum: str) -> None:
@@ -75,8 +77,13 @@ def draw_confusion(office: ProjectServer, stratum: str) -> None:
     wrong = errors.confused(cells)
     st.text(f"Most often confused, on {stratum} records:" if wrong else f"No {stratum} record got a wrong label.")
     for cell in wrong[:MOST_PAIRS]:
-        words = f"{cell['records']:,}: {escaped(cell['truth'])} taken for {escaped(cell['said'])}"
-        st.page_link(RECORDS, label=words, query_params=_query(cell, stratum), icon=":material/arrow_forward:")
+        words = f"{cell.records:,}: {escaped(cell.truth)} taken for {escaped(cell.predicted)}"
+        st.page_link(
+            RECORDS,
+            label=words,
+            query_params=_query(cell.truth_id, cell.predicted_id, stratum),
+            icon=":material/arrow_forward:",
+        )
     measure = st.segmented_control(
         "In the cells",
         list(MEASURES),
@@ -91,24 +98,29 @@ def draw_confusion(office: ProjectServer, stratum: str) -> None:
     picked = st.altair_chart(chart, key="confusion", on_select="rerun", alt="True labels against the model's")
     for cell in picked.selection.get("cell", ()):
         open_cell(cell, stratum)
-    there = {cell[side] for cell in cells for side in ("truth_id", "said_id") if cell["records"]}
+    there = {label for cell in cells if cell.records for label in (cell.truth_id, cell.predicted_id)}
     some = f" Of {len(there)} labels the {len(order)} that are confused most." if len(there) > len(order) else ""
     st.caption(f"Darker is a larger part of the true label. A click opens the records of a cell.{some}")
     with st.expander("The numbers"):
-        retained = ("truth", "said", "records", "share")
-        st.dataframe(
-            [{name: cell[name] for name in retained} for cell in cells], key="confusion-table", hide_index=True
-        )
+        st.dataframe(confusion_rows(cells), key="confusion-table", hide_index=True)
 
 
-def open_cell(cell: Mapping[str, Any], stratum: str) -> NoReturn:
-    """The records with this true label of which the model says that one."""
-    st.switch_page(RECORDS, query_params=_query(cell, stratum))
+def confusion_rows(cells: Sequence[Confusion]) -> list[dict[str, str | float]]:
+    """As a table shows them."""
+    return [
+        {"truth": cell.truth, "predicted": cell.predicted, "records": cell.records, "share": cell.share}
+        for cell in cells
+    ]
 
 
-def _query(cell: Mapping[str, Any], stratum: str) -> dict[str, str]:
+def open_cell(cell: Mapping[str, str], stratum: str) -> NoReturn:
+    """The records with this true label of which the model says that one. cell: as the picture gives it."""
+    st.switch_page(RECORDS, query_params=_query(cell["truth_id"], cell["predicted_id"], stratum))
+
+
+def _query(truth: str | None, predicted: str | None, stratum: str) -> dict[str, str]:
     """None of them cannot be asked for: the other side alone is."""
-    sides = {"truth": cell["truth_id"], "predicted": cell["said_id"]}
+    sides = {"truth": truth, "predicted": predicted}
     return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
 
 
@@ -120,9 +132,9 @@ def draw_calibration(office: ProjectServer, stratum: str) -> None:
         st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
     st.text(errors.calibration_sentence(matches, stratum))
-    st.altair_chart(calibration_chart(matches["bins"]), key="calibration", alt="Stated against actual certainty")
+    st.altair_chart(calibration_chart(matches.bins), key="calibration", alt="Stated against actual certainty")
     with st.expander("The numbers"):
-        st.dataframe(matches["bins"], key="calibration-table", hide_index=True)
+        st.dataframe([asdict(one) for one in matches.bins], key="calibration-table", hide_index=True)
 
 
 def draw_round(office: ProjectServer, batch: Batch, *, opened: bool) -> None:

@@ -1,17 +1,13 @@
 """Pieces that several pages draw. They read from core and act on a click; they compute nothing."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import streamlit as st
 
 from app.auth.identity import demand, may
 from app.background import ProjectServer
 from app.rendering.progress import progress_line
-from core.evaluation.reporting import FEWEST, TOO_FEW, shown_scores, too_few
+from core.evaluation.metrics import Metrics
+from core.evaluation.reporting import FEWEST, TOO_FEW, shown_score, too_few
 from core.reports.card_text import escaped
-
-SCORES = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
 
 
 @st.fragment(run_every=2)
@@ -27,23 +23,23 @@ def activity(office: ProjectServer) -> None:
         st.warning(escaped(office.trouble), icon=":material/error:")
 
 
-def score_metrics(model: Mapping[str, Any] | None) -> None:
+def score_metrics(metrics: Metrics) -> None:
     """Accuracy and macro F1 with their intervals, on audit and gold, or a sentence on what is missing."""
-    shown = [(name, model[name]) for name in ("gold", "audit") if model and name in model]
-    if not shown:
+    scores = [(name, score) for name in ("gold", "audit") if (score := metrics.on(name))]
+    if not scores:
         st.info("Nothing can be said about accuracy yet: no audit or gold record has a label and a model to judge.")
         return
-    for name, matches in shown:
-        if matches["n"] < FEWEST:
-            st.text(f"How good it is: {too_few(matches['n'], name)}.")
+    for name, score in scores:
+        if score.n < FEWEST:
+            st.text(f"How good it is: {too_few(score.n, name)}.")
             continue
-        scores = shown_scores(matches)
-        for column, (key, title) in zip(st.columns(2), SCORES.items(), strict=True):
-            estimate = scores[key]
+        figures = shown_score(score)
+        titles = {"Accuracy": figures.accuracy, "Macro F1": figures.macro_f1}
+        for column, (title, estimate) in zip(st.columns(2), titles.items(), strict=True):
             column.metric(
-                f"{title} on {matches['n']:,} {name} records",
-                f"{estimate['value']:.1%}" if estimate else TOO_FEW,
-                f"95 %: {estimate['low']:.1%} to {estimate['high']:.1%}" if estimate else None,
+                f"{title} on {score.n:,} {name} records",
+                f"{estimate.value:.1%}" if estimate else TOO_FEW,
+                f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
                 delta_color="off",
                 delta_arrow="off",
             )

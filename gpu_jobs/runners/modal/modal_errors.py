@@ -25,7 +25,10 @@ WORDS: dict[str, tuple[type[RondoError], str]] = {
         BadInput,
         "This token may not do that on Modal: {text} Use another token, or ask the owner of the workspace.",
     ),
-    "VersionError": (BadInput, "Modal no longer serves this client: {text} Run: pip install --upgrade 'rondo[modal]'"),
+    "VersionError": (
+        BadInput,
+        "Modal no longer serves this client: {text} Upgrade Rondo, which brings a newer one.",
+    ),
     "NotFoundError": (
         Refused,
         "Modal has no such thing: {text} Is MODAL_ENVIRONMENT right, and the token that of the same workspace?",
@@ -50,7 +53,7 @@ WORDS: dict[str, tuple[type[RondoError], str]] = {
     "ConflictError": (Refused, "Modal is busy with the same thing: {text} Try again in a moment."),
     "UnimplementedError": (
         Refused,
-        "Modal does not offer what was asked for: {text} Take the client that Rondo names: pip install 'rondo[modal]'",
+        "Modal does not offer what was asked for: {text} Install Rondo again, which names the right client.",
     ),
     "InvalidError": (BadInput, "Modal refuses this: {text} Check the GPU and the time limit under [jobs]."),
     "Error": (Refused, "Modal refused: {text} Try again; if it stays so, report it with this text."),
@@ -79,10 +82,7 @@ def reason(error: BaseException) -> RondoError:
 @contextmanager
 def in_words() -> Iterator[None]:
     """Raises what `reason` makes of the client's exceptions. What is no trouble with Modal is a bug, and passes."""
-    try:
-        import modal
-    except ModuleNotFoundError:
-        raise BadInput("Modal's client is not installed. Run: pip install 'rondo[modal]'") from None
+    import modal
     from aiohttp import ClientError
     from grpclib.exceptions import ProtocolError, StreamTerminatedError
 

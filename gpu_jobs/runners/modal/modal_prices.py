@@ -5,9 +5,6 @@ from collections.abc import Mapping
 from core.errors import BadInput
 from core.jobs.bundle import Resources
 
-AS_OF = "2026-10"
-"""when this was put together from public notes; modal.com/pricing has what holds, regions cost more"""
-
 PRICES = {
     "T4": 0.000164,
     "L4": 0.000222,
@@ -19,7 +16,7 @@ PRICES = {
     "H200": 0.001261,
     "B200": 0.001736,
 }
-"""US dollars a second for one, from the cheapest on"""
+"""US dollars a second for one, from the cheapest on, of 2026-10; modal.com/pricing has what holds, regions cost more"""
 CORE = 0.0000131
 GIB = 0.00000222
 """US dollars a second for a physical core, and for a GiB of memory"""

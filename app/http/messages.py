@@ -1,0 +1,134 @@
+"""What the routes for programs take and give, as types; reading bodies and the OpenAPI document rest on them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field, StrictBool, StrictInt, StrictStr
+
+from core.jobs.states import ENDED, UNDER_WAY
+from core.registry.models import ModelEntry
+from core.training.trainers import TRAINERS
+from gpu_jobs.runners.choice import RUNNERS
+
+Figures = Mapping[str, object]
+EXAMPLE = {"trainer": "setfit", "on": "local", "set": {"epochs": 3, "loss": "contrastive"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A training job. Without a value what the settings say holds."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "json_schema_extra": {"example": EXAMPLE}}
+
+    trainer: Annotated[
+        StrictStr, Field(description="How the model comes about.", json_schema_extra={"enum": [*TRAINERS, "grid"]})
+    ]
+    on: Annotated[
+        StrictStr | None, Field(description="Where it runs.", json_schema_extra={"enum": [*RUNNERS, None]})
+    ] = None
+    gpu: Annotated[
+        StrictStr | None, Field(description="The kind of GPU, where one is rented; `L4:2` is two of them.")
+    ] = None
+    seed: StrictInt | None = None
+    note: Annotated[StrictStr | None, Field(description="For people.")] = None
+    set: Annotated[
+        dict[str, object] | None, Field(description="Parameters of the trainer; the table of trainers has them.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Activation:
+    """A model that shall come into use."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+
+    reason: Annotated[StrictStr | None, Field(description="Why, for the log; needed with `force`.")] = None
+    force: Annotated[StrictBool | None, Field(description="Although the gate says no.")] = None
+
+
+@dataclass(frozen=True)
+class Error:
+    """A refusal."""
+
+    error: Annotated[str, Field(description="What was wrong and what to do, in a sentence or two.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A training job. Times are UTC."""
+
+    id: str
+    trainer: str
+    runner: Annotated[str, Field(description="Where it runs.")]
+    state: Annotated[
+        str,
+        Field(
+            description="`lost` is not `failed`: it may come back.",
+            json_schema_extra={"enum": [*UNDER_WAY, *ENDED, "lost"]},
+        ),
+    ]
+    made_at: str
+    started_at: Annotated[str | None, Field(description="When it was handed over.")]
+    ended_at: str | None
+    done: Annotated[int, Field(description="Steps done.")]
+    total: Annotated[int, Field(description="Steps in all; 0: not known yet.")]
+    figures: Annotated[
+        Figures, Field(description="The newest, as loss. Empty in the list; GET /api/jobs/{id} has them.")
+    ]
+    message: Annotated[str, Field(description="Why it stands so, and what to do; or empty.")]
+    model: Annotated[str | None, Field(description="The id of what came out.")]
+    metrics: Annotated[Figures, Field(description="By gold and by audit, each with its interval.")]
+    values: Annotated[Figures, Field(description="Of the trainer's parameters, where they were set.")]
+    note: str
+    kind: str
+    parent: Annotated[str | None, Field(description="The search that it is a run of.")]
+    resources: Figures
+    seconds: float | None
+    memory_mb: float | None
+    remark: str
+    dollars: Annotated[float | None, Field(description="What it has cost so far, where somebody is paid.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobInFull(Job):
+    """A training job with what it has told."""
+
+    events: Annotated[Sequence[Figures], Field(description="Figures over time.")]
+    log: Annotated[Sequence[str], Field(description="Its last lines.")]
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The newest first."""
+
+    jobs: Sequence[Job]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far something is."""
+
+    what: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Models:
+    """Every model, newest first. activating: how far the promotion is that goes on now, if one does. trouble: what the
+    last work in the background ended with, if not well."""
+
+    champion: str | None
+    models: Sequence[ModelEntry]
+    activating: Progress | None
+    trouble: str | None
+
+
+@dataclass(frozen=True)
+class Activating:
+    """The work goes on."""
+
+    promoted: bool
+    model: str
+    activating: Progress | None

@@ -1,0 +1,46 @@
+"""What the gate says of a challenger, as it is kept with every change of champion. Compares nothing."""
+
+from dataclasses import dataclass
+
+from core.evaluation.metrics import Estimate
+from core.evaluation.paired import Difference
+
+
+@dataclass(frozen=True)
+class StratumComparison:
+    """Champion (first) and challenger (second) on one stratum. unjudged: its records that one of them has learnt from
+    or not judged. n to unsaid: as `Paired` has them."""
+
+    stratum: str
+    unjudged: int
+    n: int
+    effective: float | None
+    accuracy: Difference
+    macro_f1: Difference
+    only_first: int
+    only_second: int
+    unsaid: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """Whether a challenger may replace the champion, and why.
+
+    stratum and n: what decided, None and 0 where nothing could. difference: of macro F1. accuracy: the same of
+    accuracy. missing: records that would have to be labelled for a verdict, None where nobody can say. strata: all that
+    was compared.
+    """
+
+    challenger: str
+    passes: bool
+    sentence: str
+    champion: str | None = None
+    rule: str = ""
+    measure: str = "macro_f1"
+    stratum: str | None = None
+    n: int = 0
+    difference: Estimate | None = None
+    accuracy: Difference | None = None
+    missing: int | None = 0
+    unjudged: int = 0
+    strata: tuple[StratumComparison, ...] = ()

@@ -1,0 +1,29 @@
+"""What goes into the job that puts a model to use, and what comes out; tables cross as files of the bundle."""
+
+from dataclasses import dataclass
+
+from core.jobs.kinds import JobKind
+
+
+@dataclass(frozen=True)
+class ActivateParams:
+    """model: its folder. encoder: of the model. before: the one in use. labels: ids, in the order of the columns."""
+
+    model: str
+    encoder: str
+    before: str
+    vectors: str
+    labels: tuple[str, ...]
+    multi: bool
+    threads: int
+
+
+@dataclass(frozen=True)
+class ActivateResult:
+    """records: scored. judged: gold and asked ones, of which the model says something that it had not learnt."""
+
+    records: int
+    judged: int
+
+
+ACTIVATE = JobKind("activate", ActivateParams, ActivateResult)

@@ -1,0 +1,47 @@
+"""What a training job is given besides its files, and what it answers. Knows no store and no trainer's work."""
+
+from dataclasses import dataclass
+
+from core.evaluation.metrics import Metrics
+from core.jobs.kinds import JobKind
+from core.training.trainers import Value
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """values: of the trainer's parameters. encoder: what the model starts from, or works on. labels: ids.
+
+    taxonomy: its version. note: a person's. cache: the folder of downloaded models, where it is not beside the bundle.
+    """
+
+    trainer: str
+    values: dict[str, Value]
+    encoder: str
+    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
+    descriptions: tuple[str, ...]
+    multi: bool
+    seed: int
+    threads: int
+    taxonomy: int
+    note: str = ""
+    cache: str = ""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Of the model in `out/model`. metrics: on gold, audit and held-out records. labels: that it learnt from.
+
+    own_encoder: it brings one; has_head: it brings a head, so that it can be in use. remark: the trainer's, in words.
+    """
+
+    metrics: Metrics
+    labels: int
+    seconds: float
+    memory_mb: int
+    own_encoder: bool
+    has_head: bool
+    remark: str = ""
+
+
+TRAIN = JobKind("train", TrainParams, TrainResult)

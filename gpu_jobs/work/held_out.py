@@ -1,0 +1,102 @@
+"""The predictions that every job scores by: of gold, of the audit, of all asked records, by what had not learnt from
+them, and what each record stands for. Knows arrays and files, no store."""
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from core.arrays import Bools, Floats, Ints
+from core.evaluation.audit import History, Weights, drawn_only, weigh
+from core.evaluation.held_out import HeldOutPredictions
+from core.models.out_of_fold import OutOfFold, write_crossed
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+MOST_JUDGED = 5_000
+"""asked records that are judged by heads that did not see them, at most: each costs its share of five refits"""
+
+
+def load_arrays(path: Path) -> Arrays:
+    """By name."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def read_history(arrays: Arrays) -> History:
+    """As the owner wrote it, of `asked_rows`."""
+    return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
+
+
+def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
+    """All drawn records among the asked ones and some of the others, about MOST_JUDGED in all; those kept stand for
+    those left out.
+
+    Always the same others first, so that whatever a later round judges was judged before. The chance in leaving some
+    out is not in the intervals: these records carry little weight.
+    """
+    others = np.flatnonzero(~weights.drawn)
+    most = max(MOST_JUDGED - int(weights.drawn.sum()), MOST_JUDGED // 10)
+    if len(others) <= most:
+        return rows, weights
+    order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # scattered, whatever the numbers are
+    retained = np.zeros(len(rows), bool)
+    retained[others[order[:most]]] = True
+    scale = np.ones(len(rows))
+    scale[retained] = weights.weight[others].sum() / max(weights.weight[retained].sum(), 1e-12)
+    retained |= weights.drawn
+    weight, known = (weights.weight * scale)[retained], (weights.known * scale)[retained]
+    return rows[retained], replace(weights, weight=weight, known=known, drawn=weights.drawn[retained])
+
+
+def audit_records(arrays: Arrays, rows: Ints) -> tuple[Bools, Weights]:
+    """Which of `rows` (ascending) were drawn at random, and what these count for a model that may have learnt from what
+    else people were asked."""
+    weights = weigh(read_history(arrays))
+    return np.isin(rows, arrays["asked_rows"][weights.drawn]), drawn_only(weights)
+
+
+def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
+    """Beside the head that learnt from these records. answered: with probabilities."""
+    if answered.likeliest is not None and answered.certainty is not None and answered.learnt is not None:
+        columns = answered.likeliest, answered.certainty, answered.weights.weight, answered.learnt
+        write_crossed(folder, OutOfFold(answered.rows, answered.predicted, *columns))
+
+
+def write_held_out_predictions(
+    path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None, labels: tuple[str, ...]
+) -> None:
+    """One row per record that judges: what it is, what was predicted of it, and what it stands for, which is nothing
+    for gold."""
+    import polars
+
+    parts = [part for part in (answered, gold) if part is not None]
+
+    def column(name: str) -> npt.NDArray[Any]:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    weights: list[Floats] = [np.zeros(len(part.rows)) if part is gold else part.weights.weight for part in parts]
+    polars.DataFrame(
+        {
+            "n": column("rows"),
+            "weight": np.concatenate(weights),
+            "truth": _ids(column("truth"), labels),
+            "predicted": _ids(column("predicted"), labels),
+            "label": [labels[place] for place in column("likeliest")],
+            "probability": column("certainty"),
+        },
+        schema={
+            "n": polars.Int64,
+            "weight": polars.Float64,
+            "truth": polars.List(polars.String),
+            "predicted": polars.List(polars.String),
+            "label": polars.String,
+            "probability": polars.Float64,
+        },
+    ).write_parquet(path)
+
+
+def _ids(decided: Bools, labels: tuple[str, ...]) -> list[list[str]]:
+    return [[labels[column] for column in np.flatnonzero(row)] for row in decided]
