@@ -55,7 +55,8 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
     project: Project, truth: Truth
 ) -> None:
     simulate.play(project, truth, simulate.Budget(2, 12, "default"), quiet)
-    card = json.loads(json.dumps(to_json(data_card(project))))
+    facts = data_card(project)
+    card = json.loads(json.dumps(to_json(facts)))
     first, second = card["choosing"]["batches"]
     assert (first["seed"], second["seed"]) == (1, 2)
     assert first["rows_md5"] != second["rows_md5"]
@@ -65,7 +66,7 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
     assert card["model"]["encoder_fingerprint"]
     assert set(card["model"]["scores"]) == {"audit", "gold"}
     assert any("Only 2 audit labels" in limit for limit in card["limits"])
-    text = as_markdown(card)
+    text = as_markdown(facts)
     assert "### On 12 gold records" in text
     assert f"Made {card['made_at']} by Rondo {card['rondo']}" in text
 
