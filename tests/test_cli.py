@@ -13,20 +13,23 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.cli import training_text
 from app.cli.evaluation import evaluation_lines
 from app.cli.models import promotion_lines
 from app.cli.terminal import Ticker, present, say_json
+from app.cli.training import jobs_lines, shown_lines, train_lines
 from app.client import answers
 from core.evaluation.gate_verdict import GateVerdict
 from core.evaluation.metrics import Estimate, LabelScore
+from core.ids import JobId, ModelId
 from core.project import Project
 from core.registry.activation import Activated
 from core.registry.champions import RollbackOffer
 from core.registry.evaluation_jobs import EvaluateResult
+from core.training.entries import TrainingJobs
 from tests.command_line import figures, rondo
 from tests.conftest import write_csv
 from tests.ports import free_port
+from tests.test_jobs_pages import JOB as LISTED
 from tests.waiting import wait_for
 
 
@@ -170,28 +173,36 @@ def test_what_is_no_number_is_null_for_a_program(capsys: pytest.CaptureFixture[s
     assert json.loads(capsys.readouterr().out) == {"loss": None, "at": [1.5]}
 
 
-JOB = {
-    **{"id": "j1", "trainer": "setfit", "runner": "modal", "state": "succeeded", "done": 9, "total": 9},
-    **{"made_at": "2026-11-21T10:11:12Z", "started_at": "2026-11-21T10:11:12Z", "ended_at": "2026-11-21T10:12:12Z"},
-    **{"dollars": 0.25, "note": "again", "message": ""},
-}
+JOB = replace(
+    LISTED,
+    id=JobId("j1"),
+    runner="modal",
+    state="succeeded",
+    started_at="2026-11-21T10:11:12Z",
+    ended_at="2026-11-21T10:12:12Z",
+    dollars=0.25,
+    note="again",
+    events=(),
+)
 
 
 def test_a_listed_job_says_when_it_ended_how_long_it_took_and_what_it_cost() -> None:
-    [line] = training_text.LINES["jobs"]({"jobs": [JOB]})
+    [line] = jobs_lines(TrainingJobs((JOB,)))
     assert line == "j1  setfit on modal: succeeded, 21 Nov 10:12 UTC, 60 s, about 0.25 USD, again"
 
 
 def test_a_job_is_shown_with_what_it_was_started_with_and_its_newest_figures() -> None:
-    events = [{"done": 3, "total": 9, "at": 0.0, "loss": 0.51234}]
-    result = {**JOB, "values": {"epochs": 3}, "events": events, "metrics": {}, "model": None, "remark": ""}
-    assert training_text.LINES["job"](result)[1:] == ["  with epochs=3", "  at 3 of 9: loss 0.5123"]
+    events = ({"done": 3, "total": 9, "at": 0.0, "loss": 0.51234},)
+    assert shown_lines(replace(JOB, values={"epochs": 3}, events=events))[1:] == [
+        "  with epochs=3",
+        "  at 3 of 9: loss 0.5123",
+    ]
 
 
 def test_a_search_names_its_winner_in_what_comes_next() -> None:
-    result = {"runs": [JOB], "sentence": "The best is j1.", "model": "j1"}
-    assert "rondo models promote j1" in training_text.LINES["train"](result)[-1]
-    assert training_text.LINES["train"]({**result, "model": None})[-1] == result["sentence"]
+    result = replace(JOB, kind="grid", runs=(JOB,), sentence="The best is j1.", model=ModelId("j1"))
+    assert "rondo models promote j1" in train_lines(result)[-1]
+    assert train_lines(replace(result, model=None))[-1] == result.sentence
 
 
 def test_the_way_back_is_named_only_where_there_is_one() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import simulate
+from core.evaluation.metrics import Estimate, Metrics, Score
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
@@ -18,6 +19,7 @@ from core.reports.batches import batches
 from core.reports.card_text import as_markdown, escaped
 from core.reports.datacard import data_card
 from core.store.answers import APP, BULK
+from core.typed_json import to_json
 from tests.conftest import quiet
 
 Truth = dict[str, tuple[str, ...]]
@@ -53,7 +55,7 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
     project: Project, truth: Truth
 ) -> None:
     simulate.play(project, truth, simulate.Budget(2, 12, "default"), quiet)
-    card = json.loads(json.dumps(data_card(project)))
+    card = json.loads(json.dumps(to_json(data_card(project))))
     first, second = card["choosing"]["batches"]
     assert (first["seed"], second["seed"]) == (1, 2)
     assert first["rows_md5"] != second["rows_md5"]
@@ -70,7 +72,7 @@ def test_the_card_of_a_played_project_says_how_its_records_were_chosen_and_how_g
 
 def test_annotators_are_named_only_when_asked(project: Project) -> None:
     say(project, "ann@example.org", "r0", "food")
-    assert "ann@example.org" not in json.dumps(data_card(project)) + as_markdown(data_card(project))
+    assert "ann@example.org" not in json.dumps(to_json(data_card(project))) + as_markdown(data_card(project))
     assert data_card(project, names=True)["people"]["answers"][0]["annotator"] == "ann@example.org"
     assert data_card(project)["people"]["annotators"] == 1
     assert data_card(project)["people"]["answers_from_files"] == 12
@@ -134,12 +136,14 @@ def test_a_hostile_label_and_guideline_stay_text(project: Project) -> None:
 
 
 def test_what_cannot_be_told_is_said_of_the_audit_and_once(project: Project) -> None:
-    metrics = {"gold": {"n": 9, "unsaid": ["too few gold"]}, "audit": {"n": 9, "unsaid": ["too late"], "uncovered": 7}}
+    wide = Estimate(0.5, 0.0, 1.0)
+    gold = Score(9, wide, wide, wide, unsaid=("too few gold",))
+    metrics = Metrics(gold=gold, audit=Score(9, wide, wide, wide, uncovered=7, unsaid=("too late",)))
     with project.store.transaction() as cursor:
         cursor.execute(
             """insert into models
                values ('m1', now()::timestamp, 1, 'all-MiniLM-L6-v2', 1, 9, 1, ?, 1.0, null, null, null, null, null)""",
-            [json.dumps(metrics)],
+            [json.dumps(to_json(metrics))],
         )
     limits = data_card(project)["limits"]
     assert "too late" in limits

@@ -71,10 +71,10 @@ def test_a_job_that_is_lost_from_sight_is_found_again(taught: Project, far: FarR
     job = begin(taught)
     far.reachable = False
     follow(taught, quiet)
-    assert entry(taught, job)["state"] == "lost"
+    assert entry(taught, job).state == "lost"
     far.reachable = True
     follow(taught, quiet)
-    assert entry(taught, job)["state"] == "succeeded"
+    assert entry(taught, job).state == "succeeded"
 
 
 def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(taught: Project, far: FarRunner) -> None:
@@ -84,18 +84,18 @@ def test_a_cancel_that_nobody_heard_is_asked_for_until_somebody_does(taught: Pro
         following.job_cancel(taught, quiet, job=job)
     for _ in range(3):
         follow(taught, quiet)
-    assert entry(taught, job)["state"] == "cancelling"
+    assert entry(taught, job).state == "cancelling"
     far.reachable = True
     far.stopped = 1
     follow(taught, quiet)
-    assert entry(taught, job)["state"] == "cancelled"
+    assert entry(taught, job).state == "cancelled"
 
 
 def test_what_comes_back_after_a_cancel_makes_no_model(taught: Project, far: FarRunner) -> None:
     job = begin(taught)
     set_state(taught, job, "cancelling", "")
     follow(taught, quiet)
-    assert entry(taught, job)["state"] == "cancelled"
+    assert entry(taught, job).state == "cancelled"
     assert taught.store.one("select count(*) from models where id = ?", [job]) == 0
     assert not (taught.models / job).exists()
 
@@ -105,8 +105,8 @@ def test_a_job_that_is_being_handed_over_is_left_alone(taught: Project, far: Far
     with taught.store.transaction() as cursor:
         cursor.execute("update jobs set runner = 'far' where id = ?", [bundle.path.name])
     with following.handing_over(bundle.path.name):
-        assert following.look(taught, bundle.path.name)["state"] == "draft"
-    assert following.look(taught, bundle.path.name)["state"] == "lost"
+        assert following.look(taught, bundle.path.name).state == "draft"
+    assert following.look(taught, bundle.path.name).state == "lost"
     assert far.begun == 0
     with pytest.raises(Refused, match="is gone"):
         job_retry(taught, quiet, job=bundle.path.name)
@@ -116,8 +116,8 @@ def test_an_owner_that_died_before_it_had_the_handle_starts_the_job_again(taught
     job = begin(taught)
     with taught.store.transaction() as cursor:
         cursor.execute("update jobs set state = 'submitting', handle = null where id = ?", [job])
-    assert following.look(taught, job)["state"] == "queued"
-    assert following.look(taught, job)["state"] == "succeeded"
+    assert following.look(taught, job).state == "queued"
+    assert following.look(taught, job).state == "succeeded"
 
 
 def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunner) -> None:
@@ -126,10 +126,10 @@ def test_what_came_back_damaged_can_be_tried_again(taught: Project, far: FarRunn
     InProcessRunner().start(bundle.path, Resources())
     write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     follow(taught, quiet)
-    assert "lost or changed on the way" in entry(taught, job)["message"]
-    assert job_retry(taught, quiet, job=job)["state"] == "queued"
+    assert "lost or changed on the way" in entry(taught, job).message
+    assert job_retry(taught, quiet, job=job).state == "queued"
     follow(taught, quiet)
-    assert entry(taught, job)["state"] == "succeeded"
+    assert entry(taught, job).state == "succeeded"
 
 
 def test_a_retry_that_cannot_be_started_leaves_the_row_as_it_was(taught: Project, far: FarRunner) -> None:
@@ -138,7 +138,7 @@ def test_a_retry_that_cannot_be_started_leaves_the_row_as_it_was(taught: Project
     shutil.rmtree(taught.folder / "jobs" / job / "in")
     with pytest.raises(Refused, match="is gone"):
         job_retry(taught, quiet, job=job)
-    assert entry(taught, job)["state"] == "timed_out"
+    assert entry(taught, job).state == "timed_out"
 
 
 def test_forgetting_deletes_the_texts_and_keeps_the_row(taught: Project, far: FarRunner) -> None:
@@ -148,7 +148,7 @@ def test_forgetting_deletes_the_texts_and_keeps_the_row(taught: Project, far: Fa
     far.stopped = 1
     follow(taught, quiet)
     following.job_forget(taught, quiet, job=job)
-    assert entry(taught, job)["state"] == "failed"
+    assert entry(taught, job).state == "failed"
     assert not (taught.folder / "jobs" / job / "in").exists()
     assert far.forgotten == 1
 
@@ -197,8 +197,8 @@ def test_a_result_that_says_nothing_fails_its_job_and_no_other(taught: Project, 
     (taught.folder / "jobs" / broken / "result.json").write_text(text)
     follow(taught, quiet)
     follow(taught, quiet)
-    assert entry(taught, broken)["state"] == "failed"
-    assert entry(taught, healthy)["state"] == "succeeded"
+    assert entry(taught, broken).state == "failed"
+    assert entry(taught, healthy).state == "succeeded"
 
 
 def test_lines_of_progress_that_were_cut_short_are_passed_over(taught: Project, far: FarRunner) -> None:

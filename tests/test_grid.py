@@ -149,15 +149,16 @@ def labelled(played: Path, tmp_path: Path, slow: SlowRunner) -> Iterator[Project
 
 def test_the_best_run_on_held_out_records_wins_and_is_judged_on_gold(labelled: Project, slow: SlowRunner) -> None:
     result = train(labelled, quiet, trainer="grid", values=[*TEMPLATES, "at_once=2"])
-    assert result["state"] == "succeeded"
-    assert [run["tried"]["template"] for run in result["runs"]] == ["This is about {}.", "{}", "Nothing to do with {}."]
-    scores = [run["score"] for run in result["runs"]]
-    assert result["model"] == result["runs"][scores.index(max(scores))]["id"]
-    assert result["metrics"]["gold"]["n"] == 12
-    assert "on gold" in result["sentence"]
-    assert "held-out records that chose it" in result["sentence"]
+    assert result.state == "succeeded"
+    assert [run.tried["template"] for run in result.runs] == ["This is about {}.", "{}", "Nothing to do with {}."]
+    scores = [run.score or 0.0 for run in result.runs]
+    assert str(result.model) == result.runs[scores.index(max(scores))].id
+    assert result.metrics.gold
+    assert result.metrics.gold.n == 12
+    assert "on gold" in result.sentence
+    assert "held-out records that chose it" in result.sentence
     assert slow.most == 2
-    assert all(entry(labelled, run["id"])["parent"] == result["id"] for run in result["runs"])
+    assert all(entry(labelled, run.id).parent == result.id for run in result.runs)
 
 
 def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project) -> None:
@@ -168,18 +169,18 @@ def test_the_budget_is_said_first_and_learns_from_earlier_runs(labelled: Project
         == "2 runs of zeroshot, 2 at once, on local. How long one takes is not known: none has ended there yet."
     )
     again = search(labelled, quiet, TrainingRequest(TEMPLATES), detach=True)
-    assert "going by 2 earlier ones" in again["budget"]
-    assert again["state"] == "running"
-    assert len(again["runs"]) == 2
+    assert "going by 2 earlier ones" in again.budget
+    assert again.state == "running"
+    assert len(again.runs) == 2
 
 
 def test_cancelling_a_search_cancels_its_runs_and_starts_no_more(labelled: Project) -> None:
     seen = search(labelled, quiet, TrainingRequest(TEMPLATES), detach=True)
-    job_cancel(labelled, quiet, job=seen["id"])
-    after = advance(labelled, seen["id"])
-    assert after["state"] == "cancelled"
-    assert [run["state"] for run in after["runs"]] == ["cancelled", "cancelled"]
-    assert len(advance(labelled, seen["id"])["runs"]) == 2
+    job_cancel(labelled, quiet, job=seen.id)
+    after = advance(labelled, seen.id)
+    assert after.state == "cancelled"
+    assert [run.state for run in after.runs] == ["cancelled", "cancelled"]
+    assert len(advance(labelled, seen.id).runs) == 2
 
 
 def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -> None:
@@ -189,9 +190,9 @@ def test_a_search_goes_on_after_a_restart(labelled: Project, slow: SlowRunner) -
     for _ in range(6):
         follow(again, quiet)
         advance_all(again)
-    result = advance(again, seen["id"])
-    assert (result["state"], result["done"], result["total"]) == ("succeeded", 2, 2)
-    assert result["model"] in [run["id"] for run in result["runs"]]
+    result = advance(again, seen.id)
+    assert (result.state, result.done, result.total) == ("succeeded", 2, 2)
+    assert str(result.model) in [run.id for run in result.runs]
     again.close()
 
 
@@ -201,16 +202,16 @@ def test_labels_given_meanwhile_change_no_run(labelled: Project) -> None:
     before = labelled.store.one("select count(*) from settled where stratum = 'chosen'")
     simulate.play(labelled, truth, simulate.Budget(1, 10, "default"), quiet)
     assert labelled.store.one("select count(*) from settled where stratum = 'chosen'") > before
-    while (seen := advance(labelled, seen["id"]))["state"] == "running":
+    while (seen := advance(labelled, seen.id)).state == "running":
         pass
-    runs = [labelled.models / run["id"] / "training_info.json" for run in seen["runs"]]
+    runs = [labelled.models / run.id / "training_info.json" for run in seen.runs]
     assert [json.loads(file.read_text())["records"] for file in runs] == [before, before]
 
 
 def test_a_run_that_fails_does_not_win_and_does_not_end_the_search(labelled: Project) -> None:
     result = train(labelled, quiet, trainer="grid", values=["trainer=zeroshot", "template=No place for it.,{}"])
-    assert [run["state"] for run in result["runs"]] == ["failed", "succeeded"]
-    assert result["model"] == result["runs"][1]["id"]
+    assert [run.state for run in result.runs] == ["failed", "succeeded"]
+    assert str(result.model) == result.runs[1].id
 
 
 def test_a_search_whose_runs_all_fail_says_why(labelled: Project) -> None:

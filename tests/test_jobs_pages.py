@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,13 @@ from app.rendering.model_rows import score_rows, version_rows, what_promoting_do
 from app.runner_readiness import runner_readiness
 from core.config.settings import Settings
 from core.evaluation.metrics import Estimate, Metrics, Score
+from core.ids import JobId
 from core.jobs.bundle import Handle, Resources, Sight
 from core.jobs.states import ENDED, UNDER_WAY
 from core.models.in_use import active_model
 from core.project import open_project
 from core.registry.models import ModelEntry
-from core.training.entries import listing
+from core.training.entries import TrainingJob, listing
 from core.training.train import train
 from core.training.trainers import TRAINERS
 from core.training.watching import follow
@@ -33,23 +34,33 @@ from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.test_pages import HOSTILE, shown, text_of
 
-JOB: dict[str, Any] = {
-    "id": "20261121-101112-train-ab12cd",
-    "kind": "train",
-    "trainer": "setfit",
-    "state": "running",
-    "made_at": "2026-11-21T10:11:12Z",
-    "started_at": "2026-11-21T10:11:14Z",
-    "ended_at": None,
-    "done": 30,
-    "total": 100,
-    "events": [
+JOB = TrainingJob(
+    id=JobId("20261121-101112-train-ab12cd"),
+    kind="train",
+    state="running",
+    runner="local",
+    parent=None,
+    resources=Resources(),
+    made_at="2026-11-21T10:11:12Z",
+    started_at="2026-11-21T10:11:14Z",
+    ended_at=None,
+    trainer="setfit",
+    values={},
+    note="",
+    message="",
+    model=None,
+    metrics=Metrics(),
+    seconds=None,
+    memory_mb=None,
+    remark="",
+    dollars=None,
+    done=30,
+    total=100,
+    events=(
         {"done": 10, "total": 100, "at": 1000.0, "loss": 0.9},
         {"done": 30, "total": 100, "at": 1040.0, "loss": 0.5, "eval_loss": 0.6, "eval_macro_f1": 0.7},
-    ],
-    "values": {},
-    "metrics": {},
-}
+    ),
+)
 
 
 @pytest.fixture
@@ -82,14 +93,14 @@ def test_what_is_drawn_of_a_run_is_every_finite_figure_and_nothing_else(told: li
 
 def test_a_run_without_figures_has_no_curve_and_one_with_a_single_figure_has() -> None:
     assert loss_chart([{"done": 1, "total": 2, "at": 0.0, "loss": float("nan")}]) is None
-    assert evaluation_chart(JOB["events"][:1]) is None
-    assert json.dumps(evaluation_chart(JOB["events"]).to_dict(), allow_nan=False)  # type: ignore[union-attr]
+    assert evaluation_chart(JOB.events[:1]) is None
+    assert json.dumps(evaluation_chart(JOB.events).to_dict(), allow_nan=False)  # type: ignore[union-attr]
 
 
 def test_a_search_shows_what_differs_between_its_runs_and_the_best_on_held_out_records_first() -> None:
-    held_out = [asdict(Metrics(held_out=score(value, 0.1, 0.9, 20))) for value in (0.5, 0.8)]
-    runs = [{**JOB, "values": {"epochs": 4, "base": "x"}, "metrics": held_out[0]}]
-    runs.append({**JOB, "values": {"epochs": 2, "base": "x"}, "metrics": held_out[1]})
+    held_out = [Metrics(held_out=score(value, 0.1, 0.9, 20)) for value in (0.5, 0.8)]
+    runs = [replace(JOB, values={"epochs": 4, "base": "x"}, metrics=held_out[0])]
+    runs.append(replace(JOB, values={"epochs": 2, "base": "x"}, metrics=held_out[1]))
     rows = run_rows(runs)
     assert [(row["run"], row["epochs"], row["macro F1, held out"]) for row in rows] == [("2", 2, 0.8), ("1", 4, 0.5)]
     assert "base" not in rows[0]
@@ -123,9 +134,9 @@ def test_a_job_is_started_ends_and_names_its_model(office: background.ProjectSer
     assert [box.label.split(", ")[0] for box in page.expander if box.label.startswith(":")] == [
         ":material/check_circle: Succeeded: head"
     ]
-    [job] = listing(office.project)["jobs"]
+    [job] = listing(office.project).jobs
     page.switch_page("pages/models.py").run()
-    assert page.selectbox(key="model").value == job["model"]
+    assert page.selectbox(key="model").value == job.model
 
 
 class Endless:
@@ -161,11 +172,11 @@ def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: backgroun
     page.run()
     assert any("Running: head" in line.value for line in page.markdown)
     assert any("0.36" in text.value for text in page.text)  # dollars an hour, before it is started
-    [job] = listing(office.project)["jobs"]
-    page.button(key=f"cancel-{job['id']}").click().run()
-    assert [one["state"] for one in listing(office.project)["jobs"]] == ["cancelled"]
-    page.button(key=f"retry-{job['id']}").click().run()
-    assert [one["state"] for one in listing(office.project)["jobs"]] == ["queued"]
+    [job] = listing(office.project).jobs
+    page.button(key=f"cancel-{job.id}").click().run()
+    assert [one.state for one in listing(office.project).jobs] == ["cancelled"]
+    page.button(key=f"retry-{job.id}").click().run()
+    assert [one.state for one in listing(office.project).jobs] == ["queued"]
     assert not page.exception
 
 
@@ -180,7 +191,7 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: backgrou
     assert any("3 runs of encoder, 2 at once" in text.value for text in page.text)
     page.button(key="start").click().run()
     assert not page.error
-    assert [job["kind"] for job in listing(office.project)["jobs"]].count("grid") == 1
+    assert [job.kind for job in listing(office.project).jobs].count("grid") == 1
     table = next(one.value for one in page.dataframe if "run" in one.value.columns)
     assert sorted(table["epochs"]) == [1, 2]
 
@@ -190,7 +201,7 @@ def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: backgro
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert any("There is no runner" in error.value for error in page.error)
-    assert listing(office.project)["jobs"] == []
+    assert listing(office.project).jobs == ()
 
 
 def test_a_job_is_started_while_a_command_waits_for_another(office: background.ProjectServer) -> None:
@@ -198,7 +209,7 @@ def test_a_job_is_started_while_a_command_waits_for_another(office: background.P
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert not page.error
-    assert len(listing(office.project)["jobs"]) == 1
+    assert len(listing(office.project).jobs) == 1
 
 
 @pytest.fixture

@@ -208,8 +208,8 @@ def test_the_same_job_makes_the_same_model_here_and_there(
     runners = {"local": lambda settings: LocalRunner(1), name: lambda settings: carried}
     taught = open_project(tmp_path / "taught", InProcessRunner(), runners)
     here, there = (train(taught, quiet, trainer="head", on=on) for on in ("local", name))
-    assert here["metrics"] == there["metrics"]
-    judged = [read_held_out(taught.models / result["model"], 3) for result in (here, there)]
+    assert here.metrics == there.metrics
+    judged = [read_held_out(taught.models / str(result.model), 3) for result in (here, there)]
     assert judged[0] is not None
     assert judged[1] is not None
     assert judged[0].rows.tolist() == judged[1].rows.tolist()

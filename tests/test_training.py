@@ -15,7 +15,7 @@ from core.jobs.bundle import Bundle
 from core.models.out_of_fold import read_held_out, write_held_out
 from core.project import Project, open_project
 from core.training import following
-from core.training.entries import entry, listing
+from core.training.entries import entry, listing, summed_up
 from core.training.launch import TrainingRequest, launch, order_of, wait
 from core.training.material import write_material
 from core.training.train import train
@@ -35,14 +35,17 @@ def taught(played: Path, tmp_path: Path) -> Iterator[Project]:
 
 def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
     result = train(taught, quiet, trainer="head")
-    assert result["state"] == "succeeded"
-    assert result["model"] == result["id"]
-    assert result["metrics"]["gold"]["n"] == 12
-    assert result["metrics"]["judged_on"] == "gold"
-    assert result["metrics"]["macro_f1"] == result["metrics"]["gold"]["macro_f1"]["value"]
-    assert result["metrics"]["audit"]["n"] == taught.store.one("select count(*) from settled where stratum = 'audit'")
-    assert (taught.models / result["model"] / "manifest.json").exists()
-    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [result["model"]])
+    assert result.state == "succeeded"
+    assert str(result.model) == str(result.id)
+    gold, audit = result.metrics.gold, result.metrics.audit
+    assert gold
+    assert audit
+    assert gold.n == 12
+    assert summed_up(result.metrics)["judged_on"] == "gold"
+    assert summed_up(result.metrics)["macro_f1"] == gold.macro_f1.value
+    assert audit.n == taught.store.one("select count(*) from settled where stratum = 'audit'")
+    assert (taught.models / str(result.model) / "manifest.json").exists()
+    row = taught.store.query("select trainer, encoder, labels from models where id = ?", [result.model])
     teaching = taught.store.one("select count(*) from settled where stratum = 'chosen'")
     assert row == [("head", "all-MiniLM-L6-v2", teaching)]
 
@@ -69,18 +72,18 @@ def test_a_result_that_was_changed_on_the_way_is_refused_and_leaves_nothing(taug
     bundle = Bundle(taught.folder / "jobs" / job)
     write_held_out(bundle.path / "out" / "model", np.arange(3), np.ones((3, 3)))
     seen = following.look(taught, job)
-    assert seen["state"] == "failed"
-    assert "changed on the way" in seen["message"]
+    assert seen.state == "failed"
+    assert "changed on the way" in seen.message
     assert not (taught.models / job).exists()
 
 
 def test_detached_jobs_are_found_again_by_a_new_owner(taught: Project) -> None:
     taught.runners = {"local": lambda settings: LocalRunner(1)}
     result = train(taught, quiet, trainer="head", detach=True)
-    assert result["state"] == "queued"
+    assert result.state == "queued"
     taught.close()
     again = open_project(taught.folder, InProcessRunner(), {"local": lambda settings: LocalRunner(1)})
-    assert wait(again, quiet, result["id"])["state"] == "succeeded"
+    assert wait(again, quiet, result.id).state == "succeeded"
     again.close()
 
 
@@ -92,20 +95,20 @@ def test_being_stopped_leaves_the_job_running_and_cancel_ends_it(taught: Project
 
     with pytest.raises(Cancelled, match="goes on without you"):
         train(taught, impatient, trainer="head")
-    job = listing(taught)["jobs"][0]["id"]
-    assert following.job_cancel(taught, quiet, job=job)["state"] == "cancelled"
-    assert following.look(taught, job)["state"] == "cancelled"
+    job = listing(taught).jobs[0].id
+    assert following.job_cancel(taught, quiet, job=job).state == "cancelled"
+    assert following.look(taught, job).state == "cancelled"
     with pytest.raises(Refused, match="already"):
         following.job_cancel(taught, quiet, job=job)
 
 
 def test_a_cancelled_job_can_be_started_again(taught: Project) -> None:
     taught.runners = {"local": lambda settings: LocalRunner(1)}
-    job = train(taught, quiet, trainer="head", detach=True)["id"]
+    job = train(taught, quiet, trainer="head", detach=True).id
     following.job_cancel(taught, quiet, job=job)
     taught.runners = {"local": lambda settings: InProcessRunner()}
     loop.VERBS["job_retry"](taught, quiet, job=job)
-    assert following.look(taught, job)["state"] == "succeeded"
+    assert following.look(taught, job).state == "succeeded"
 
 
 def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> None:
@@ -113,21 +116,21 @@ def test_a_job_that_breaks_says_so_and_the_champion_stays(taught: Project) -> No
     job = launch(taught, order_of(taught, "head", TrainingRequest()))
     shutil.rmtree(taught.folder / "jobs" / job / "out")
     following.look(taught, job)
-    assert entry(taught, job)["state"] == "failed"
+    assert entry(taught, job).state == "failed"
     assert taught.store.one("select count(*) from models") == before
 
 
 def test_what_is_written_of_a_training_has_its_time_and_counts_and_no_number_of_a_record(taught: Project) -> None:
     result = train(taught, quiet, trainer="zeroshot")
-    info = json.loads((taught.models / result["model"] / "training_info.json").read_text())
-    judged = read_held_out(taught.models / result["model"], 3)
+    info = json.loads((taught.models / str(result.model) / "training_info.json").read_text())
+    judged = read_held_out(taught.models / str(result.model), 3)
     assert judged is not None
     assert (info["training_records"], info["validation_records"]) == (0, len(judged.held_out))
     assert info["records"] == len(judged.held_out) > 0
-    assert info["made_at"] >= result["made_at"]
+    assert info["made_at"] >= result.made_at
     assert not [value for value in info.values() if isinstance(value, list)]
     head = train(taught, quiet, trainer="head")
-    info = json.loads((taught.models / head["model"] / "training_info.json").read_text())
+    info = json.loads((taught.models / str(head.model) / "training_info.json").read_text())
     assert (info["training_records"], info["validation_records"]) == (info["records"], 0)
     assert {"numpy", "torch", "transformers"} <= info["versions"].keys()
 
@@ -208,4 +211,4 @@ def test_the_bundle_names_its_input_and_its_code(taught: Project) -> None:
     assert len(stored["input_sha256"]) == 64
     assert len(stored["code"]) == 12
     assert stored["params"]["seed"] == 5
-    assert entry(taught, job)["note"] == "trial"
+    assert entry(taught, job).note == "trial"

@@ -9,9 +9,6 @@ from typing import Any, TypeVar
 import typer
 from rich.console import Console, RenderableType
 
-from app.cli import (
-    training_text,
-)
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
 from app.rendering.score_text import interval
@@ -123,5 +120,4 @@ _LINES = {
     ],
     "replay": _replay_lines,
     "demo": _demo_lines,
-    **training_text.LINES,
 }

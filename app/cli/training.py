@@ -1,11 +1,16 @@
-"""The command line's part for training: starting a job, watching it, cancelling it. Imports nothing heavy."""
+"""Commands of training jobs: starting one, watching it, cancelling it; and what the terminal says of them."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb
-from app.cli.terminal import show
+from app.cli.terminal import present
+from app.rendering.score_text import score_lines
+
+if TYPE_CHECKING:
+    from core.training.entries import TrainingJob, TrainingJobs
 
 OnOption = Annotated[
     str, typer.Option("--on", help="local (this machine), modal (a rented GPU) or ray (your cluster).")
@@ -41,9 +46,11 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model on the labels so far, here or on a rented GPU; `rondo models promote` puts it to use."""
-    entries = {"values": set_ or [], "on": on, "gpu": gpu, "seed": seed, "note": note}
-    result = run_verb(folder_of(context, project), "train", trainer=trainer, detach=detach, **entries)
-    show("train", result, as_json=as_json)
+    from core.training.train import TrainingOptions, train
+
+    options = TrainingOptions(values=set_ or [], on=on, gpu=gpu, seed=seed, note=note)
+    result = run_verb(folder_of(context, project), train, trainer=trainer, detach=detach, **options)
+    present(result, train_lines, as_json=as_json)
 
 
 def trainers(as_json: JsonOption = False) -> None:
@@ -54,7 +61,8 @@ def trainers(as_json: JsonOption = False) -> None:
         from core.training.trainers import TRAINERS, Trainer, as_table
 
         search = Trainer("A search over the parameters of one: key=a,b,c to try each.", SEARCH)
-        show("trainers", {name: as_table(one) for name, one in {**TRAINERS, GRID: search}.items()}, as_json=as_json)
+        tables = {name: as_table(one) for name, one in {**TRAINERS, GRID: search}.items()}
+        present(tables, _trainers_lines, as_json=as_json)
 
 
 @jobs.callback()
@@ -62,19 +70,23 @@ def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOpt
     """Without a command: list them."""
     context.obj = project or context.obj
     if context.invoked_subcommand is None:
-        show("jobs", run_verb(folder_of(context, project), "jobs"), as_json=as_json)
+        list_(context, project, as_json)
 
 
 @jobs.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the training jobs, newest first."""
-    show("jobs", run_verb(folder_of(context, project), "jobs"), as_json=as_json)
+    from core.training.watching import jobs
+
+    present(run_verb(folder_of(context, project), jobs), jobs_lines, as_json=as_json)
 
 
 @jobs.command("show")
 def show_(context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Show how a job stands, what it was started with, and its figures."""
-    show("job", run_verb(folder_of(context, project), "job", job=job), as_json=as_json)
+    from core.training import watching
+
+    present(run_verb(folder_of(context, project), watching.job, job=job), shown_lines, as_json=as_json)
 
 
 @jobs.command()
@@ -86,7 +98,12 @@ def logs(
     as_json: JsonOption = False,
 ) -> None:
     """Print the last lines of a job's log."""
-    show("job_log", run_verb(folder_of(context, project), "job_log", job=job, lines=lines), as_json=as_json)
+    from core.training.following import JobLog, job_log
+
+    def printed(result: JobLog) -> list[str]:
+        return list(result.lines) or ["Nothing was printed yet."]
+
+    present(run_verb(folder_of(context, project), job_log, job=job, lines=lines), printed, as_json=as_json)
 
 
 @jobs.command()
@@ -94,13 +111,17 @@ def cancel(
     context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Cancel a job. What it cost is spent; its newest checkpoint is kept for `retry`."""
-    show("job_cancel", run_verb(folder_of(context, project), "job_cancel", job=job), as_json=as_json)
+    from core.training.following import job_cancel
+
+    present(run_verb(folder_of(context, project), job_cancel, job=job), lambda job: [_job_line(job)], as_json=as_json)
 
 
 @jobs.command()
 def retry(context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Retry a job that was lost, failed, cancelled or timed out, from its newest checkpoint."""
-    show("job_retry", run_verb(folder_of(context, project), "job_retry", job=job), as_json=as_json)
+    from core.training.launch import job_retry
+
+    present(run_verb(folder_of(context, project), job_retry, job=job), lambda job: [_job_line(job)], as_json=as_json)
 
 
 @jobs.command()
@@ -108,4 +129,76 @@ def forget(
     context: typer.Context, job: JobArgument, project: ProjectOption = None, as_json: JsonOption = False
 ) -> None:
     """Delete what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay."""
-    show("job_forget", run_verb(folder_of(context, project), "job_forget", job=job), as_json=as_json)
+    from core.training.following import job_forget
+
+    def lines(result: "TrainingJob") -> list[str]:
+        return [f"What job {result.id} was given and has left is deleted."]
+
+    present(run_verb(folder_of(context, project), job_forget, job=job), lines, as_json=as_json)
+
+
+def _job_line(job: "TrainingJob") -> str:
+    """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
+    line = f"{job.id}  {job.trainer} on {job.runner}: {job.state.replace('_', ' ')}"
+    if job.ended_at:
+        from app.rendering.job_rows import ended_in
+
+        line += f", {ended_in(job)}"
+    elif job.total and job.state == "running":
+        line += f", {job.done:,} of {job.total:,}"
+    if job.dollars:
+        line += f", about {job.dollars:.2f} USD"
+    if job.note:
+        line += f", {job.note}"
+    return f"{line}. {job.message}" if job.message else line
+
+
+def train_lines(result: "TrainingJob") -> list[str]:
+    if result.kind == "grid":
+        return _grid_lines(result)
+    if result.state != "succeeded":
+        return [
+            _job_line(result),
+            f"Next: rondo jobs, rondo jobs logs {result.id}, rondo jobs cancel {result.id}.",
+        ]
+    lines = [f"Trained {result.model} in {result.seconds or 0:,.0f} s, {result.memory_mb or 0:,} MB at most."]
+    lines += score_lines(result.metrics)
+    lines += [result.remark] if result.remark else []
+    return [*lines, _next(result.model or "")]
+
+
+def _grid_lines(result: "TrainingJob") -> list[str]:
+    lines = [_job_line(run) for run in result.runs]
+    return [*lines, result.sentence, *([_next(result.model)] if result.model else [])]
+
+
+def _next(model: str) -> str:
+    return f"Next: rondo evaluate {model}, rondo models promote {model} (the gate compares it with the champion)."
+
+
+def shown_lines(result: "TrainingJob") -> list[str]:
+    """A job in full: how it stands, what it was started with, its newest figures and how good what came out is."""
+    lines = [_job_line(result)]
+    values = ", ".join(f"{name}={value}" for name, value in result.values.items())
+    lines += [f"  with {values}"] if values else []
+    newest = result.events[-1] if result.events else {}
+    figures = ", ".join(f"{name} {value:.4g}" for name, value in newest.items() if name not in ("done", "total", "at"))
+    lines += [f"  at {newest['done']:,} of {newest['total']:,}: {figures}"] if figures else []
+    if result.kind == "grid":
+        return [*lines, *(f"  {_job_line(run)}" for run in result.runs), result.sentence]
+    lines += [result.remark] if result.remark else []
+    return lines + (score_lines(result.metrics) if result.model else [])
+
+
+def jobs_lines(result: "TrainingJobs") -> list[str]:
+    return [_job_line(job) for job in result.jobs] or ["No training job yet. Start one: rondo train --trainer setfit."]
+
+
+def _trainers_lines(result: "Mapping[str, Mapping[str, Any]]") -> list[str]:
+    lines: list[str] = []
+    for name, trainer in result.items():
+        lines += [f"{name}: {trainer['caption']}"]
+        for row in trainer["parameters"]:
+            span = f" ({row['range']})" if row["range"] else ""
+            lines.append(f"    {row['name']}={row['default']}  {row['help']}{span}")
+    return lines

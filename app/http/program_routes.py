@@ -32,7 +32,7 @@ from core.jobs.bundle import Bundle
 from core.registry.champions import find_model
 from core.registry.models import model as show_model
 from core.registry.models import models
-from core.training.entries import entry, listing
+from core.training.entries import TrainingJob, entry, listing, summed_up
 from core.typed_json import from_json, to_json
 
 log = logging.getLogger("rondo")
@@ -121,22 +121,22 @@ def _launch(office: ProjectServer, sent: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(sent.body)
     started = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
-    return Answer(_brief(started), 202, {"Location": f"jobs/{started['id']}"})
+    return Answer(_brief(started), 202, {"Location": f"jobs/{started.id}"})
 
 
 def _list_jobs(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer(Jobs([_brief(job) for job in listing(office.project)["jobs"]]))
+    return Answer(Jobs([_brief(job) for job in listing(office.project).jobs]))
 
 
 def _show_job(office: ProjectServer, sent: Sent) -> Answer:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
     job = _find_job(office, sent.path["id"])
-    log_lines = Bundle(office.project.folder / "jobs" / job["id"]).log(lines) if lines else []
-    return Answer(JobInFull(**vars(_brief(job)), events=job["events"], log=log_lines))
+    log_lines = Bundle(office.project.folder / "jobs" / job.id).log(lines) if lines else []
+    return Answer(JobInFull(**vars(_brief(job)), events=job.events, log=log_lines))
 
 
 def _cancel(office: ProjectServer, sent: Sent) -> Answer:
-    job = _find_job(office, sent.path["id"])["id"]
+    job = _find_job(office, sent.path["id"]).id
     return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
@@ -190,14 +190,15 @@ def _quiet(what: str, done: int, total: int) -> None:
     """Nobody watches: progress is asked for."""
 
 
-def _brief(job: Value) -> Job:
+def _brief(job: TrainingJob) -> Job:
     """A job's entry with the newest figures in place of all of them."""
-    newest = job["events"][-1] if job["events"] else {}
+    newest = job.events[-1] if job.events else {}
     figures = {name: value for name, value in newest.items() if name not in ("done", "total", "at")}
-    return from_json(Job, {**job, "figures": figures}, "A job")
+    summary = {**vars(job), "metrics": summed_up(job.metrics), "resources": to_json(job.resources), "figures": figures}
+    return from_json(Job, summary, "A job")
 
 
-def _find_job(office: ProjectServer, job: str) -> Value:
+def _find_job(office: ProjectServer, job: str) -> TrainingJob:
     try:
         return entry(office.project, job)
     except BadInput as error:

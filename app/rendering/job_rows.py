@@ -8,9 +8,8 @@ from typing import Any
 from app.rendering.score_text import duration
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import TOO_FEW, judged_on, shown_score
-from core.typed_json import from_json
+from core.training.entries import TrainingJob
 
-Job = Mapping[str, Any]
 STATES = {
     "draft": (":material/hourglass_top:", "Being prepared"),
     "submitting": (":material/hourglass_top:", "Being handed over"),
@@ -26,42 +25,42 @@ STATES = {
 """state of a job to the icon and the words for it"""
 
 
-def how_far(job: Job) -> tuple[float, str] | None:
+def how_far(job: TrainingJob) -> tuple[float, str] | None:
     """(share done, a line with rate and time to go); None where nothing goes on or nobody knows how much there is.
 
     The rate is that of this attempt: one that goes on from a checkpoint did not do what was done before.
     """
-    events, done, total = job.get("events") or [], job.get("done") or 0, job.get("total") or 0
-    if job["state"] not in ("running", "cancelling") or not total:
+    events, done, total = job.events, job.done, job.total
+    if job.state not in ("running", "cancelling") or not total:
         return None
     first, last = (events[0], events[-1]) if events else ({"done": 0, "at": 0.0}, {"done": 0, "at": 0.0})
     steps, seconds = last["done"] - first["done"], last["at"] - first["at"]
-    line = f"{'Run' if job.get('runs') else 'Step'} {done:,} of {total:,} ({done / total:.0%})"
+    line = f"{'Run' if job.runs else 'Step'} {done:,} of {total:,} ({done / total:.0%})"
     if steps > 0 and seconds > 0:
         pace = f"{steps / seconds:,.1f} steps/s" if steps > seconds else f"{seconds / steps:,.1f} s per step"
         line += f", {pace}, {duration((total - done) * seconds / steps)} to go"
     return min(done / total, 1.0), line
 
 
-def ended_in(job: Job) -> str:
+def ended_in(job: TrainingJob) -> str:
     """When it ended and how long it took, in UTC."""
-    end = job.get("ended_at") or job.get("made_at")
+    end = job.ended_at or job.made_at
     if not end:
         return ""
     result = f"{_time(end):%d %b %H:%M} UTC"
-    begun = job.get("started_at") or job.get("made_at")
-    if not begun or not job.get("ended_at"):
+    begun = job.started_at or job.made_at
+    if not begun or not job.ended_at:
         return result
     seconds = (_time(end) - _time(begun)).total_seconds()
     return f"{result}, {duration(seconds)}"
 
 
-def cost_of(job: Job) -> str:
+def cost_of(job: TrainingJob) -> str:
     """What it cost, or has cost so far, and what it took; '' where nothing is known."""
-    so_far = "" if job.get("ended_at") else " so far"
-    parts = [f"{job['dollars']:.2f} US dollars{so_far}"] if job.get("dollars") is not None else []
-    parts += [f"{job['seconds']:.0f} s of training"] if job.get("seconds") else []
-    parts += [f"{job['memory_mb']:,.0f} MB of memory at most"] if job.get("memory_mb") else []
+    so_far = "" if job.ended_at else " so far"
+    parts = [f"{job.dollars:.2f} US dollars{so_far}"] if job.dollars is not None else []
+    parts += [f"{job.seconds:.0f} s of training"] if job.seconds else []
+    parts += [f"{job.memory_mb:,.0f} MB of memory at most"] if job.memory_mb else []
     return ", ".join(parts)
 
 
@@ -81,45 +80,40 @@ def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     ]
 
 
-def metrics_of(job: Job) -> Metrics:
-    """What was measured of the model that came out."""
-    return from_json(Metrics, job.get("metrics") or {}, "The metrics of a job")
-
-
-def job_rows(jobs: Sequence[Job]) -> list[dict[str, Any]]:
+def job_rows(jobs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
     """One row per job, in the order given."""
     return [
         {
-            "job": job["id"],
-            "trainer": job.get("trainer"),
-            "on": job.get("runner"),
-            "state": STATES[job["state"]][1],
+            "job": job.id,
+            "trainer": job.trainer,
+            "on": job.runner,
+            "state": STATES[job.state][1],
             "ended": ended_in(job),
-            "note": job.get("note"),
+            "note": job.note,
         }
         for job in jobs
     ]
 
 
-def run_rows(runs: Sequence[Job]) -> list[dict[str, Any]]:
+def run_rows(runs: Sequence[TrainingJob]) -> list[dict[str, Any]]:
     """One row per run of a search, the best on held-out records first: these choose, gold and audit only judge.
 
     Of the values those that differ between the runs. `macro_f1` is for the picture.
     """
-    every = [run.get("values") or {} for run in runs]
+    every = [run.values for run in runs]
     result = [name for name in dict.fromkeys(name for one in every for name in one) if _differs(every, name)]
     rows = [
         {
             "run": str(number),
             **{name: values.get(name) for name in result},
-            "state": STATES[run["state"]][1],
+            "state": STATES[run.state][1],
             "macro F1, held out": score and score.value,
             "took": ended_in(run),
-            "id": run["id"],
+            "id": run.id,
             "macro_f1": score and asdict(score),
         }
         for number, (run, values) in enumerate(zip(runs, every, strict=True), 1)
-        for held_out in [metrics_of(run).on("held_out")]
+        for held_out in [run.metrics.on("held_out")]
         for score in [held_out and shown_score(held_out).macro_f1]
     ]
     return sorted(rows, key=lambda row: -(row["macro F1, held out"] or -1.0))

@@ -20,7 +20,7 @@ from core.errors import BadInput, Damaged, Refused
 from core.jobs.bundle import Report
 from core.jobs.code_version import code_version
 from core.project import Project
-from core.store.database import CONFIG, Store, utc_now
+from core.store.database import CONFIG, Store, migrate, utc_now
 from core.store.database import FILE as DATABASE
 from core.store.migrations import MIGRATIONS
 from core.store.tables import quoted
@@ -226,9 +226,7 @@ def _extract(archive: zipfile.ZipFile, name: str, target: Path) -> str:
 def _import_tables(folder: Path, manifest: Manifest, report: Report) -> None:
     """A database of the archive's schema with its rows. Raises Damaged where they are not those that it names."""
     with duckdb.connect(str(folder / DATABASE), config=CONFIG) as made:
-        made.execute("create table schema_version (version integer not null)")
-        for step in MIGRATIONS[: manifest.schema]:
-            made.execute(step)
+        migrate(made, manifest.schema)
         names = list(_known_tables(made, manifest))
         for done, table in enumerate(names):
             report("Restoring tables", done, len(names))

@@ -77,12 +77,12 @@ def retrain(  # noqa: PLR0913 - an option is an argument
         with project.store.transaction() as cursor:
             note(cursor, who, FAILED, {"sentence": str(error)})
         raise
-    model = trained.get("model")
+    model = trained.model
     if model is None:  # a search, say, none of whose runs gave a model
         result = _nothing(project, new, "The training gave no model.")
     else:
         result = _decide(project, report, str(model), who)
-    return replace(result, new=new, job=trained["id"], trained=True)
+    return replace(result, new=new, job=trained.id, trained=True)
 
 
 def due(project: Project) -> bool:

@@ -2,19 +2,19 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import BadInput
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import judged_on
-from core.ids import JobId
+from core.ids import JobId, ModelId
 from core.jobs.bundle import Bundle, Handle, Resources
 from core.jobs.states import ENDED, OPEN, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.trainers import in_todays_names
+from core.training.trainers import Value, in_todays_names
 from core.typed_json import from_json, to_json
 
 SHOWN = 100
@@ -44,57 +44,108 @@ class JobRow:
     ended_at: str | None
 
 
-def listing(project: Project) -> dict[str, Any]:
-    """The training jobs as they were last seen, newest first: reads rows, of files only how far those under way are.
+@dataclass(frozen=True)
+class TrainingJob:
+    """A job as people and programs see it. message: why it stands so. done, total: steps, of a search runs.
+
+    values: of the trainer's parameters. model: what came out, of a search the winner. remark: the trainer's own.
+    dollars: spent so far. events: progress with figures, oldest first. runs, budget, sentence (what was found): of a
+    search. tried, score: of a run of one.
+    """
+
+    id: JobId
+    kind: str
+    state: str
+    runner: str
+    parent: JobId | None
+    resources: Resources
+    made_at: str
+    started_at: str | None
+    ended_at: str | None
+    trainer: str
+    values: dict[str, Value]
+    note: str
+    message: str
+    model: ModelId | None
+    metrics: Metrics
+    seconds: float | None
+    memory_mb: int | None
+    remark: str
+    dollars: float | None
+    done: int = 0
+    total: int = 0
+    events: tuple[Mapping[str, float], ...] = ()
+    runs: tuple["TrainingJob", ...] = ()
+    budget: str = ""
+    sentence: str = ""
+    tried: dict[str, Value] = field(default_factory=dict)
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingJobs:
+    """Newest first."""
+
+    jobs: tuple[TrainingJob, ...]
+
+
+def listing(project: Project) -> TrainingJobs:
+    """The training jobs as they were last seen: reads rows, of files only how far those under way are.
 
     `events` is empty: `entry` has those of one job.
     """
     rows = project.store.query(
         f"select {_COLUMNS} from jobs where runner is not null order by made_at desc, id limit ?", [SHOWN]
     )
-    matches = []
+    jobs = []
     for row in map(_read_row, rows):
         bundle = Bundle(project.folder / "jobs" / row.id)
         done, total = bundle.progress if row.state in UNDER_WAY else (0, 0)
-        matches.append(_told(project, row) | {"done": done, "total": total, "events": []})
-    return {"jobs": matches}
+        jobs.append(replace(_job(project, row), done=done, total=total))
+    return TrainingJobs(tuple(jobs))
 
 
-def entry(project: Project, job: str) -> dict[str, Any]:
+def entry(project: Project, job: str) -> TrainingJob:
     """What is known of a job without asking its runner."""
     row = read_row(project, job)
     events = Bundle(project.folder / "jobs" / job).events
     newest = events[-1] if events else {"done": 0, "total": 0}
-    far = {"done": newest["done"], "total": newest["total"], "events": thinned(events)}
-    return _told(project, row) | far
+    far = tuple(thinned(events))
+    return replace(_job(project, row), done=newest["done"], total=newest["total"], events=far)
 
 
-def _told(project: Project, row: JobRow) -> dict[str, Any]:
-    params, result = row.params, row.result
-    known = ("id", "kind", "state", "runner", "parent", "resources", "made_at", "started_at", "ended_at")
-    return {
-        **{name: to_json(getattr(row, name)) for name in known},
-        "trainer": params.get("trainer", ""),
-        "values": in_todays_names(params.get("values", {})),
-        "note": params.get("note", ""),
-        "message": row.error or "",
-        "model": row.id if row.state == "succeeded" and row.kind == "train" else None,
-        "metrics": summed_up(result.get("metrics", {})),
-        "seconds": result.get("seconds"),
-        "memory_mb": result.get("memory_mb"),
-        "remark": result.get("remark", ""),
-        "dollars": _spent(project, row),
-    }
+def _job(project: Project, row: JobRow) -> TrainingJob:
+    return TrainingJob(
+        id=row.id,
+        kind=row.kind,
+        state=row.state,
+        runner=row.runner,
+        parent=row.parent,
+        resources=row.resources,
+        made_at=row.made_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        trainer=row.params.get("trainer", ""),
+        values=in_todays_names(row.params.get("values", {})),
+        note=row.params.get("note", ""),
+        message=row.error or "",
+        model=ModelId(row.id) if row.state == "succeeded" and row.kind == "train" else None,
+        metrics=from_json(Metrics, row.result.get("metrics", {}), f"The metrics of {row.id}"),
+        seconds=row.result.get("seconds"),
+        memory_mb=row.result.get("memory_mb"),
+        remark=row.result.get("remark", ""),
+        dollars=_spent(project, row),
+    )
 
 
-def summed_up(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with macro_f1 and accuracy at the top, as shares, of the records that are told of it first."""
-    best = judged_on(from_json(Metrics, metrics, "The metrics of a job"))
+def summed_up(metrics: Metrics) -> dict[str, object]:
+    """For a program: with macro_f1 and accuracy at the top, as shares, of the records that judge first."""
+    best, everything = judged_on(metrics), {name: to_json(value) for name, value in vars(metrics).items() if value}
     if best is None:
-        return dict(metrics)
+        return everything
     stratum, score = best
     figures = {"macro_f1": score.macro_f1.value, "accuracy": score.accuracy.value}
-    return {**figures, "judged_on": stratum, **metrics}
+    return {**figures, "judged_on": stratum, **everything}
 
 
 def _spent(project: Project, row: JobRow) -> float | None:

@@ -3,18 +3,19 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from core import errors
 from core.errors import BadInput, Cancelled, Refused, RondoError
+from core.ids import JobId
 from core.jobs.bundle import Bundle, Handle, JobBroke, Report, Resources, Runner
 from core.jobs.states import ENDED, UNDER_WAY, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.entries import JobRow, entry, read_row, set_state
+from core.training.entries import JobRow, TrainingJob, entry, read_row, set_state
 from core.training.outcomes import apply_result
 from core.typed_json import to_json
 
@@ -57,7 +58,7 @@ def followed(project: Project) -> list[str]:
     return [job for (job,) in rows]
 
 
-def look(project: Project, job: str) -> dict[str, Any]:
+def look(project: Project, job: str) -> TrainingJob:
     """The job's entry after asking its runner, its result taken in if it is there."""
     with locks[job]:
         row = read_row(project, job)
@@ -107,13 +108,21 @@ def hand_over(project: Project, bundle: Bundle, runner: Runner, resources: Resou
         runner.cancel(bundle.path, handle)
 
 
-def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> dict[str, Any]:
+@dataclass(frozen=True)
+class JobLog:
+    """The last lines of what a job printed."""
+
+    id: JobId
+    lines: tuple[str, ...]
+
+
+def job_log(project: Project, report: Report, *, job: str, lines: int = 200) -> JobLog:
     """The last lines of what the job printed."""
     look(project, job)
-    return {"id": job, "lines": Bundle(project.folder / "jobs" / job).log(lines)}
+    return JobLog(JobId(job), tuple(Bundle(project.folder / "jobs" / job).log(lines)))
 
 
-def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
+def job_cancel(project: Project, report: Report, *, job: str) -> TrainingJob:
     """Cancel means cancelled, however the job ends from now on. Raises what the runner says where nobody heard it: then
     the row says `cancelling`, and whoever follows the jobs asks again."""
     row = read_row(project, job)
@@ -130,7 +139,7 @@ def job_cancel(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     return look(project, job)
 
 
-def _cancel_search(project: Project, report: Report, job: str) -> dict[str, Any]:
+def _cancel_search(project: Project, report: Report, job: str) -> TrainingJob:
     set_state(project, job, "cancelled", "")
     runs = project.store.query(
         "select id from jobs where parent = ? and list_contains(?, state)", [job, [*UNDER_WAY, "lost"]]
@@ -141,7 +150,7 @@ def _cancel_search(project: Project, report: Report, job: str) -> dict[str, Any]
     return entry(project, job)
 
 
-def job_forget(project: Project, report: Report, *, job: str) -> dict[str, Any]:
+def job_forget(project: Project, report: Report, *, job: str) -> TrainingJob:
     """Deletes what a job that is over was given and has left: texts, labels, checkpoints. Its row and log stay.
 
     What lies where it ran, too: where nobody can be asked there, that is said, and a second time asks again.
@@ -159,20 +168,20 @@ def job_forget(project: Project, report: Report, *, job: str) -> dict[str, Any]:
     return entry(project, job)
 
 
-def raise_end(project: Project, seen: Mapping[str, Any]) -> dict[str, Any]:
+def raise_end(project: Project, seen: TrainingJob) -> TrainingJob:
     """The entry of a job that succeeded; for any other the error that says so."""
-    job, state, message = seen["id"], seen["state"], seen["message"]
+    job, state, message = seen.id, seen.state, seen.message
     again = f"`rondo jobs retry {job}` goes on from its newest checkpoint."
     if state == "succeeded":
-        return dict(seen)
+        return seen
     if state == "cancelled":
-        raise Cancelled(f"Job {job} was cancelled. {again}" if seen["kind"] != GRID else f"Search {job} was cancelled.")
+        raise Cancelled(f"Job {job} was cancelled. {again}" if seen.kind != GRID else f"Search {job} was cancelled.")
     if state == "timed_out":
         raise Refused(f"{message} {again}")
     if state == "lost":
         raise JobBroke(f"Job {job} was lost: {message} {again}")
     kind = (Bundle(project.folder / "jobs" / job).result or {}).get("kind", "")
-    matches = Refused if seen["kind"] == GRID else getattr(errors, kind, None)
+    matches = Refused if seen.kind == GRID else getattr(errors, kind, None)
     if isinstance(matches, type) and issubclass(matches, RondoError):
         raise matches(message)
     raise JobBroke(f"Job {job} failed: {message} See `rondo jobs logs {job}`.")

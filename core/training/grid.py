@@ -12,14 +12,13 @@ from typing import Any
 
 from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
-from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
 from core.project import Project
 from core.store.database import utc_now
-from core.training.entries import entry
+from core.training.entries import TrainingJob, entry
 from core.training.following import GRID, job_cancel, locks, look, raise_end, runner_of
 from core.training.launch import POLL_SECONDS, TrainingRequest, launch, order_of
 from core.training.material import Order, refuse_too_little, write_material
@@ -30,7 +29,7 @@ from core.typed_json import from_json, to_json
 SEARCH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("grid", dict, dict)
 
 
-def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> dict[str, Any]:
+def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> TrainingJob:
     """Says the budget, starts the runs, and waits for the winner unless `detach`. Being stopped leaves it running."""
     read_search(query.values)
     encode_if_needed(project, report)
@@ -98,20 +97,20 @@ def _earlier(project: Project, order: Order) -> tuple[int, float]:
     return int(rows[0][0]), float(rows[0][1])
 
 
-def advance(project: Project, job: str) -> dict[str, Any]:
+def advance(project: Project, job: str) -> TrainingJob:
     """Looks at the runs, starts more, and names the winner once all have ended; any number of times, by anybody."""
     with locks[job]:
         runs = [look(project, run) for run in _runs(project, job)]
-        params, state = _params(project, job), entry(project, job)["state"]
+        params, state = _params(project, job), entry(project, job).state
         if state == "running":
             runs += _start_more(project, job, params, runs)
             done = sum(_has_ended(run) for run in runs)
             _say_how_far(project, job, done, len(params["plan"]))
-            if done == len(runs) and (len(runs) == len(params["plan"]) or entry(project, job)["message"]):
+            if done == len(runs) and (len(runs) == len(params["plan"]) or entry(project, job).message):
                 _finish(project, job, params, runs)
         elif state == "cancelled":
             for run in (run for run in runs if not _has_ended(run)):
-                job_cancel(project, lambda *_: None, job=run["id"])
+                job_cancel(project, lambda *_: None, job=run.id)
     return search_summary(project, job)
 
 
@@ -122,13 +121,13 @@ def advance_all(project: Project) -> None:
 
 
 def _start_more(
-    project: Project, job: str, params: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
+    project: Project, job: str, params: Mapping[str, Any], runs: Sequence[TrainingJob]
+) -> list[TrainingJob]:
     """Runs that were started now. One that cannot be started is the last: those under way may still win."""
-    started: list[dict[str, Any]] = []
+    started: list[TrainingJob] = []
     under_way = sum(not _has_ended(run) for run in runs)
     while len(runs) + len(started) < len(params["plan"]) and under_way + len(started) < params["at_once"]:
-        if entry(project, job)["state"] != "running" or entry(project, job)["message"]:
+        if entry(project, job).state != "running" or entry(project, job).message:
             break
         number = len(runs) + len(started)
         try:
@@ -153,68 +152,69 @@ def _in_words(tried: Mapping[str, Value]) -> str:
     )
 
 
-def _has_ended(run: Mapping[str, Any]) -> bool:
+def _has_ended(run: TrainingJob) -> bool:
     """A job lost on this machine does not come back."""
-    return run["state"] in ENDED or (run["state"] == "lost" and run["runner"] == "local")
+    return run.state in ENDED or (run.state == "lost" and run.runner == "local")
 
 
-def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequence[Mapping[str, Any]]) -> None:
+def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequence[TrainingJob]) -> None:
     outcomes = [_outcome(run) for run in runs]
     best = choose(outcomes)
     if best is None:
-        why = next((run["message"] for run in runs if run["message"]), "they held no record out: too few are labelled")
+        why = next((run.message for run in runs if run.message), "they held no record out: too few are labelled")
         _set(project, job, "failed", f"None of the {len(runs)} runs can be the best: {why}")
     else:
         winner = runs[best]
         result = {
-            "winner": winner["id"],
-            "metrics": winner["metrics"],
-            "seconds": sum(run["seconds"] or 0 for run in runs),
-            "memory_mb": max(run["memory_mb"] or 0 for run in runs),
+            "winner": winner.id,
+            "metrics": to_json(winner.metrics),
+            "seconds": sum(run.seconds or 0 for run in runs),
+            "memory_mb": max(run.memory_mb or 0 for run in runs),
             "sentence": _sentence(params["plan"][best], winner, outcomes[best], len(runs)),
         }
-        _set(project, job, "succeeded", entry(project, job)["message"], result)
+        _set(project, job, "succeeded", entry(project, job).message, result)
     Bundle(project.folder / "jobs" / job).empty()
 
 
-def _outcome(run: Mapping[str, Any]) -> Outcome:
-    held_out = run["metrics"].get("held_out") if run["state"] == "succeeded" else None
-    return Outcome(held_out["macro_f1"]["value"], held_out["n"]) if held_out else Outcome(None, 0)
+def _outcome(run: TrainingJob) -> Outcome:
+    held_out = run.metrics.on("held_out") if run.state == "succeeded" else None
+    return Outcome(held_out.macro_f1.value, held_out.n) if held_out else Outcome(None, 0)
 
 
-def _sentence(tried: Mapping[str, Value], winner: Mapping[str, Any], outcome: Outcome, runs: int) -> str:
-    metrics = from_json(Metrics, winner["metrics"], "The metrics of a run")
-    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := metrics.on(stratum))}
+def _sentence(tried: Mapping[str, Value], winner: TrainingJob, outcome: Outcome, runs: int) -> str:
+    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
     judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
     return (
-        f"The best of {runs} runs is {winner['id']}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
+        f"The best of {runs} runs is {winner.id}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
         f"{outcome.held_out} held-out records that chose it, which flatters it; "
         f"{', '.join(judged) or 'no gold or audit judges it'}."
     )
 
 
-def search_summary(project: Project, job: str) -> dict[str, Any]:
+def search_summary(project: Project, job: str) -> TrainingJob:
     """The search's entry with its budget, its winner, and its runs: entries, what was tried, the held-out score."""
     params, seen = _params(project, job), entry(project, job)
-    runs = [entry(project, run) | {"events": []} for run in _runs(project, job)]
-    tried = params["plan"][: len(runs)]
+    runs = [replace(entry(project, run), events=()) for run in _runs(project, job)]
     result = _result(project, job)
-    return {
-        **seen,
-        "budget": params["budget"],
-        "runs": [run | {"tried": of, "score": _outcome(run).score} for run, of in zip(runs, tried, strict=True)],
-        "done": sum(_has_ended(run) for run in runs),
-        "total": len(params["plan"]),
-        "model": result.get("winner"),
-        "dollars": sum(run["dollars"] or 0 for run in runs) or None,
-        "sentence": result.get("sentence", seen["message"] or params["budget"]),
-    }
+    return replace(
+        seen,
+        budget=params["budget"],
+        runs=tuple(
+            replace(run, tried=tried, score=_outcome(run).score)
+            for run, tried in zip(runs, params["plan"], strict=False)  # those that are not started yet have no run
+        ),
+        done=sum(_has_ended(run) for run in runs),
+        total=len(params["plan"]),
+        model=result.get("winner"),
+        dollars=sum(run.dollars or 0 for run in runs) or None,
+        sentence=result.get("sentence", seen.message or params["budget"]),
+    )
 
 
-def _wait(project: Project, report: Report, job: str) -> dict[str, Any]:
+def _wait(project: Project, report: Report, job: str) -> TrainingJob:
     try:
-        while (seen := advance(project, job))["state"] not in ENDED:
-            report(f"Searching, {len(seen['runs']) - seen['done']} under way", seen["done"], seen["total"])
+        while (seen := advance(project, job)).state not in ENDED:
+            report(f"Searching, {len(seen.runs) - seen.done} under way", seen.done, seen.total)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
         raise Cancelled(

@@ -2,15 +2,14 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources, Runner
 from core.jobs.states import ENDED, change_state
 from core.project import Project
-from core.training.entries import entry, read_row, set_state
+from core.training.entries import TrainingJob, entry, read_row, set_state
 from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
 from core.training.material import (
     Order,
@@ -111,13 +110,13 @@ def submit(project: Project, bundle: Bundle, runner: Runner, resources: Resource
     hand_over(project, bundle, runner, resources)
 
 
-def wait(project: Project, report: Report, job: str) -> dict[str, Any]:
+def wait(project: Project, report: Report, job: str) -> TrainingJob:
     """The job's entry when it has ended well. Raises what it ended with, or Cancelled, which leaves it running."""
     try:
         while True:
             seen = look(project, job)
-            report(_what(seen), seen["done"], seen["total"])
-            if seen["state"] in ENDED or (seen["state"] == "lost" and seen["runner"] == "local"):
+            report(_what(seen), seen.done, seen.total)
+            if seen.state in ENDED or (seen.state == "lost" and seen.runner == "local"):
                 return raise_end(project, seen)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
@@ -126,13 +125,13 @@ def wait(project: Project, report: Report, job: str) -> dict[str, Any]:
         ) from None
 
 
-def _what(seen: Mapping[str, Any]) -> str:
-    if seen["state"] == "running":
-        return f"Training {seen['trainer']}"
-    return f"Training {seen['trainer']} ({seen['state']}{': ' + seen['message'] if seen['message'] else ''})"
+def _what(seen: TrainingJob) -> str:
+    if seen.state == "running":
+        return f"Training {seen.trainer}"
+    return f"Training {seen.trainer} ({seen.state}{': ' + seen.message if seen.message else ''})"
 
 
-def job_retry(project: Project, report: Report, *, job: str) -> dict[str, Any]:
+def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
     """Starts a job that was lost, failed, cancelled or timed out once more; it goes on from its newest checkpoint."""
     row = read_row(project, job)
     bundle = Bundle(project.folder / "jobs" / job)

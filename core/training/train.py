@@ -1,20 +1,33 @@
 """The verb `train`: one job, or a search of several. Knows no trainer's work."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from core.data.encoding import encode_if_needed
 from core.jobs.bundle import Report
 from core.project import Project
-from core.training.entries import entry
+from core.training.entries import TrainingJob, entry
 from core.training.following import GRID
 from core.training.grid import search
 from core.training.launch import TrainingRequest, launch, order_of, price_line, wait
 
 
-def train(project: Project, report: Report, *, trainer: str, detach: bool = False, **query: Any) -> dict[str, Any]:
+class TrainingOptions(TypedDict, total=False):
+    """What a person asked for besides the trainer, as `TrainingRequest` has it."""
+
+    values: Sequence[str]
+    on: str
+    gpu: str | None
+    seed: int | None
+    note: str
+
+
+def train(
+    project: Project, report: Report, *, trainer: str, detach: bool = False, **query: Unpack[TrainingOptions]
+) -> TrainingJob:
     """Starts a training job; waits for its model unless `detach`. Being stopped leaves the job running.
 
-    query: as `TrainingRequest` names it.
+    query: as `TrainingRequest` has it.
     """
     requested = TrainingRequest(**query)
     if trainer == GRID:

@@ -1,6 +1,6 @@
 """Pieces of the Jobs page: what a job is started with, how one fares, what a search found. They compute nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -8,18 +8,17 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
-from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, metrics_of, run_rows
+from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
 from app.runner_readiness import Place
 from core.errors import RondoError
 from core.jobs.bundle import Bundle
 from core.jobs.states import UNDER_WAY
 from core.reports.card_text import escaped
-from core.training.entries import entry, listing
+from core.training.entries import TrainingJob, entry, listing
 from core.training.following import GRID
 from core.training.grid import search_summary
 from core.training.launch import price_line
 
-Job = Mapping[str, Any]
 MOST = 20
 LOG_LINES = 200
 MODELS = "pages/models.py"
@@ -69,28 +68,28 @@ def draw_price(office: ProjectServer, on: str, gpu: str | None) -> None:
     st.text(words or "It costs nothing: it runs on a machine of yours.")
 
 
-def draw_job(office: ProjectServer, job: Job) -> None:
+def draw_job(office: ProjectServer, job: TrainingJob) -> None:
     """One job: how far it is, its curves, what it printed, and what can be done about it."""
     if how := how_far(job):
         share, line = how
         st.progress(share, text=escaped(line))
-    for sentence in dict.fromkeys([job.get("sentence"), job.get("message"), job.get("remark")]):
+    for sentence in dict.fromkeys([job.sentence, job.message, job.remark]):
         if sentence:
             st.text(sentence)
     if cost := cost_of(job):
         st.text(cost)
     _draw_curves(job)
-    if job.get("runs"):
-        _draw_runs(job, job["runs"])
-    if figures := figures_of(metrics_of(job)):
+    if job.runs:
+        _draw_runs(job, job.runs)
+    if figures := figures_of(job.metrics):
         for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value, span, delta_color="off", delta_arrow="off")
     _draw_ways(office, job)
     _draw_facts(office, job)
 
 
-def _draw_curves(job: Job) -> None:
-    events = job.get("events") or []
+def _draw_curves(job: TrainingJob) -> None:
+    events = job.events
     charts = [
         ("loss", "Loss over steps", loss_chart(events)),
         ("evaluation", "Macro F1 on records held out, over steps", evaluation_chart(events)),
@@ -98,59 +97,59 @@ def _draw_curves(job: Job) -> None:
     drawn = [one for one in charts if one[2] is not None]
     if drawn:
         for column, (name, words, chart) in zip(st.columns(len(drawn)), drawn, strict=True):
-            column.altair_chart(chart, key=f"{name}-{job['id']}", alt=words)
+            column.altair_chart(chart, key=f"{name}-{job.id}", alt=words)
 
 
-def _draw_runs(job: Job, runs: Sequence[Job]) -> None:
+def _draw_runs(job: TrainingJob, runs: Sequence[TrainingJob]) -> None:
     """The runs of a search, best first."""
     rows = run_rows(runs)
     if chart := search_chart(rows):
-        st.altair_chart(chart, key=f"search-{job['id']}", alt="Macro F1 of each run with its interval")
+        st.altair_chart(chart, key=f"search-{job.id}", alt="Macro F1 of each run with its interval")
     shown = [{name: value for name, value in row.items() if name != "macro_f1"} for row in rows]
-    st.dataframe(shown, key=f"runs-{job['id']}", hide_index=True, alt="The runs of this search")
+    st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
 
 
-def _draw_ways(office: ProjectServer, job: Job) -> None:
+def _draw_ways(office: ProjectServer, job: TrainingJob) -> None:
     """Cancel what goes on, try again what broke, open what came out."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if job["state"] in UNDER_WAY:
+        if job.state in UNDER_WAY:
             st.button(
                 "Cancel",
-                key=f"cancel-{job['id']}",
+                key=f"cancel-{job.id}",
                 icon=":material/cancel:",
-                disabled=job["state"] == "cancelling",
+                disabled=job.state == "cancelling",
                 on_click=act,
                 args=(office, "job_cancel"),
-                kwargs={"job": job["id"]},
+                kwargs={"job": job.id},
             )
-        elif job["state"] != "succeeded":
+        elif job.state != "succeeded":
             st.button(
                 "Retry",
-                key=f"retry-{job['id']}",
+                key=f"retry-{job.id}",
                 icon=":material/replay:",
                 on_click=act,
                 args=(office, "job_retry"),
-                kwargs={"job": job["id"]},
+                kwargs={"job": job.id},
             )
-        if job.get("model"):
-            query = {"model": str(job["model"])}
+        if job.model:
+            query = {"model": str(job.model)}
             st.page_link(MODELS, label="Its model", query_params=query, icon=":material/model_training:")
 
 
-def _draw_facts(office: ProjectServer, job: Job) -> None:
+def _draw_facts(office: ProjectServer, job: TrainingJob) -> None:
     """What it printed last, and what it was started with."""
-    if lines := Bundle(office.project.folder / "jobs" / job["id"]).log(LOG_LINES):
-        with st.expander("What it printed", job["state"] != "succeeded", key=f"log-{job['id']}"):
+    if lines := Bundle(office.project.folder / "jobs" / job.id).log(LOG_LINES):
+        with st.expander("What it printed", job.state != "succeeded", key=f"log-{job.id}"):
             st.code("\n".join(lines), language=None, height=260)
-    with st.expander("What it was started with", key=f"facts-{job['id']}"):
-        facts = {"id": job["id"], "trainer": job.get("trainer"), "on": job.get("runner"), "made at": job.get("made_at")}
-        rows = [{"name": name, "value": str(value)} for name, value in {**facts, **(job.get("values") or {})}.items()]
-        st.dataframe(rows, key=f"values-{job['id']}", hide_index=True)
+    with st.expander("What it was started with", key=f"facts-{job.id}"):
+        facts = {"id": job.id, "trainer": job.trainer, "on": job.runner, "made at": job.made_at}
+        rows = [{"name": name, "value": str(value)} for name, value in {**facts, **job.values}.items()]
+        st.dataframe(rows, key=f"values-{job.id}", hide_index=True)
 
 
-def _in_full(office: ProjectServer, job: Job) -> Job:
+def _in_full(office: ProjectServer, job: TrainingJob) -> TrainingJob:
     """With its progress, and of a search with its runs."""
-    return search_summary(office.project, job["id"]) if job["kind"] == GRID else entry(office.project, job["id"])
+    return search_summary(office.project, job.id) if job.kind == GRID else entry(office.project, job.id)
 
 
 @st.fragment(run_every=2)
@@ -159,21 +158,21 @@ def draw_jobs(office: ProjectServer, opened: str | None) -> None:
 
     opened: the id of the job that the address names.
     """
-    jobs = listing(office.project)["jobs"]
+    jobs = listing(office.project).jobs
     draw_trouble()
-    tops = [job for job in jobs if not job.get("parent") or job["id"] == opened]
+    tops = [job for job in jobs if not job.parent or job.id == opened]
     if not tops:
         st.text("No job was started yet. Choose a trainer above.")
-    for job in [job for job in tops if job["state"] in UNDER_WAY]:
-        with st.container(border=True, key=f"job-{job['id']}"):
-            icon, words = STATES[job["state"]]
-            st.markdown(f"{icon} **{words}: {escaped(job.get('trainer') or job['kind'])}**")
+    for job in [job for job in tops if job.state in UNDER_WAY]:
+        with st.container(border=True, key=f"job-{job.id}"):
+            icon, words = STATES[job.state]
+            st.markdown(f"{icon} **{words}: {escaped(job.trainer or job.kind)}**")
             draw_job(office, _in_full(office, job))
-    for job in [job for job in tops if job["state"] not in UNDER_WAY][:MOST]:
-        icon, words = STATES[job["state"]]
-        title = f"{icon} {words}: {escaped(job.get('trainer') or job['kind'])}, {ended_in(job)}"
-        there = job["id"] == opened or (job is tops[0] and not opened)
-        box = st.expander(title, there, key=f"job-{job['id']}", on_change="rerun")
+    for job in [job for job in tops if job.state not in UNDER_WAY][:MOST]:
+        icon, words = STATES[job.state]
+        title = f"{icon} {words}: {escaped(job.trainer or job.kind)}, {ended_in(job)}"
+        there = job.id == opened or (job is tops[0] and not opened)
+        box = st.expander(title, there, key=f"job-{job.id}", on_change="rerun")
         if box.open:  # closed ones cost nothing every two seconds
             with box:
                 draw_job(office, _in_full(office, job))
