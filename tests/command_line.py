@@ -10,7 +10,10 @@ from app.cli.root import app
 
 
 def rondo(*words: object, code: int = 0) -> str:
-    """Standard output of one command, or what it complains of where it fails; the exit code must be `code`."""
+    """Standard output of one command, or what it complains of where it fails; the exit code must be `code`.
+
+    Not for `up`: Streamlit's log would keep the stream that ends with the command.
+    """
     done = CliRunner().invoke(app, [str(word) for word in words])
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
