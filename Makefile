@@ -6,20 +6,20 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadscope
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt --build-constraint constraints.txt
 
-.PHONY: demo test quick check bench shots clean chromium proxies node format
+.PHONY: demo test quick check bench shots clean chromium proxies format
 
 demo: $(READY)
 	$(BIN)/rondo demo
 
 # Servers wait more than they work, so there are more processes than two cores; `make test PROCESSES=8` for more of them.
-test: $(READY) chromium proxies node
+test: $(READY) chromium proxies
 	$(PYTEST)
 
 # What needs no server (Argilla, Modal, Ray, a browser), trains no network and kills no process.
-quick: $(READY) node
+quick: $(READY)
 	$(PYTEST) -m "not system and not long"
 
-check: $(READY) chromium proxies node
+check: $(READY) chromium proxies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -59,13 +59,6 @@ proxies:
 	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	      caddy nginx-light >/dev/null; \
 	  else echo "No nginx or Caddy here: the tests of proxies will skip. Install both packages to run them."; fi; }
-
-# Its own test runner tests the browser's scripts; nothing is installed from its registry.
-node:
-	@command -v node >/dev/null 2>&1 || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs >/dev/null; \
-	  else echo "No Node.js here: the tests of the browser's scripts will skip. Install the package 'nodejs' to run them."; fi; }
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis demo build dist *.egg-info

@@ -1,5 +1,6 @@
 """Backups and archives: whole and checked or not there; what comes back is what was there."""
 
+import io
 import json
 import os
 import shutil
@@ -90,8 +91,9 @@ def test_an_archive_that_is_not_what_was_written_is_refused_and_leaves_nothing(
     room = tmp_path / "room"
     room.mkdir()
     bad = room / "bad.rondo"
-    places = range(60, len(good), len(good) // 9)
-    for place in places:
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        starts = [file.header_offset + 30 + len(file.filename) for file in archive.infolist() if file.compress_size]
+    for place in starts[:: max(len(starts) // 9, 1)]:  # in what is stored: a bit of a file's date does no harm
         bad.write_bytes(good[:place])
         with pytest.raises(RondoError):
             restore(bad, room / "made", quiet)

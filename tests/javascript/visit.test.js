@@ -207,7 +207,7 @@ test("above the record stands what the source says, and on an empty screen why",
   assert.equal(title({ progress: { records: 5, waiting: 2 }, learning: true }), "The model is learning from your answers");
   assert.match(LABELLING.nothing(visit)[1], /^One record waits, but it is with/);
   assert.equal(title({ progress: { records: 5, waiting: 0 } }), "All done");
-  const conflict = { latest: { left: 1 }, card: { told: "flagged", sure: 0.51 } };
+  const conflict = { latest: { left: 1 }, card: { reason: "flagged", sure: 0.51 } };
   assert.deepEqual(ADJUDICATION.headline(conflict), ["1 conflict", "flagged · likeliest answer 51 %"]);
   assert.equal(ADJUDICATION.nothing({ latest: { left: 0 } })[0], "No conflicts");
 });
