@@ -71,10 +71,10 @@ class ProjectServer:
 
     project: Project
     secret: bytes
-    entrance: Authenticator
+    authenticator: Authenticator
     trouble: str | None = None
     """what the last background work ended with, until the next one succeeds"""
-    _tickets: list[BackgroundTask] = field(default_factory=list)
+    _tasks: list[BackgroundTask] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _closing: bool = False
@@ -83,14 +83,14 @@ class ProjectServer:
     """responses there were when the guarantee in force was last looked at"""
 
     @property
-    def desk(self) -> LabelQueue:
+    def label_queue(self) -> LabelQueue:
         """Where people get records and hand in answers."""
-        return self.project.desk
+        return self.project.label_queue
 
     @property
     def activities(self) -> dict[str, TaskProgress]:
         """What goes on now, by verb."""
-        return {ticket.verb: ticket.activity for ticket in list(self._tickets)}
+        return {background_task.verb: background_task.activity for background_task in list(self._tasks)}
 
     def settings(self) -> Settings:
         """As `rondo.toml` says now."""
@@ -102,29 +102,31 @@ class ProjectServer:
         return characters_read(project.models, project.vectors / "cache", self.settings().encoder, texts)
 
     @overload
-    def open_ticket(self, verb: str, *, run: str = "") -> BackgroundTask: ...
+    def begin_task(self, verb: str, *, run: str = "") -> BackgroundTask: ...
 
     @overload
-    def open_ticket(self, verb: str, *, alone: bool) -> BackgroundTask | None: ...
+    def begin_task(self, verb: str, *, alone: bool) -> BackgroundTask | None: ...
 
-    def open_ticket(self, verb: str, *, alone: bool = False, run: str = "") -> BackgroundTask | None:
+    def begin_task(self, verb: str, *, alone: bool = False, run: str = "") -> BackgroundTask | None:
         """A place for one run of a verb; None when it shall run alone and already does. Raises Cancelled at the end."""
         with self._changing:
             if self._closing:
                 raise Cancelled("The app is being stopped.")
-            if alone and any(ticket.verb == verb for ticket in self._tickets):
+            if alone and any(background_task.verb == verb for background_task in self._tasks):
                 return None
-            ticket = BackgroundTask(verb, TaskProgress("Starting", 0, 0, time.monotonic()), run)
-            self._tickets.append(ticket)
-            return ticket
+            background_task = BackgroundTask(verb, TaskProgress("Starting", 0, 0, time.monotonic()), run)
+            self._tasks.append(background_task)
+            return background_task
 
-    def run(self, ticket: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> Any:
-        """Does the verb of this ticket and gives the ticket back. who: stands in the history."""
+    def run(self, background_task: BackgroundTask, report: Report, *, who: str = "local", **options: Any) -> Any:
+        """Does the verb of this task and ends the task. who: stands in the history."""
         try:
-            return loop.do_verb(self.project, ticket.verb, _following(ticket, report), who=who, **options)
+            return loop.do_verb(
+                self.project, background_task.verb, _following(background_task, report), who=who, **options
+            )
         finally:
             with self._changing:
-                self._tickets.remove(ticket)
+                self._tasks.remove(background_task)
 
     def do(
         self,
@@ -135,7 +137,7 @@ class ProjectServer:
     ) -> Result:
         """Does a verb while somebody waits for it, without showing how far it is. who: stands in the history."""
         name = loop.name_of(verb)
-        return cast(Result, self.run(self.open_ticket(name), lambda *_: None, who=who, **options))
+        return cast(Result, self.run(self.begin_task(name), lambda *_: None, who=who, **options))
 
     def do_alone(
         self,
@@ -145,8 +147,12 @@ class ProjectServer:
         **options: Options.kwargs,
     ) -> Result | None:
         """The same; None, and nothing is done, while the verb runs already."""
-        ticket = self.open_ticket(loop.name_of(verb), alone=True)
-        return None if ticket is None else cast(Result, self.run(ticket, lambda *_: None, who=who, **options))
+        background_task = self.begin_task(loop.name_of(verb), alone=True)
+        return (
+            None
+            if background_task is None
+            else cast(Result, self.run(background_task, lambda *_: None, who=who, **options))
+        )
 
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it
@@ -156,16 +162,16 @@ class ProjectServer:
             if due:
                 self.start("check")
             self._looked_at = answers
-        if self.settings().automatic and not self.project.turn.locked() and self.desk.round_due():
+        if self.settings().automatic and not self.project.turn.locked() and self.label_queue.round_due():
             self.start("round")
 
     def start(self, verb: str, *, who: str = "rondo", **options: Any) -> None:
         """Does the verb in the background; what goes wrong is shown on the pages, what was saved is kept."""
-        ticket = self.open_ticket(verb, alone=True)
-        if ticket is None:
+        background_task = self.begin_task(verb, alone=True)
+        if background_task is None:
             return
         thread = threading.Thread(
-            target=self._background, args=(ticket, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
+            target=self._background, args=(background_task, {**options, "who": who}), name=f"rondo-{verb}", daemon=True
         )
         self._threads = [one for one in self._threads if one.is_alive()] + [thread]
         thread.start()
@@ -200,15 +206,15 @@ class ProjectServer:
         """Stops what runs of this verb, at its next report; what it finished is kept."""
         with self.project.store.transaction() as cursor:
             note(cursor, who, "stop", {"verb": verb})
-        for ticket in list(self._tickets):
-            if ticket.verb == verb:
-                ticket.stop.set()
+        for background_task in list(self._tasks):
+            if background_task.verb == verb:
+                background_task.stop.set()
 
     def stop_run(self, run: str) -> None:
         """The same for one run, named by the command that waits for it."""
-        for ticket in list(self._tickets):
-            if run and ticket.run == run:
-                ticket.stop.set()
+        for background_task in list(self._tasks):
+            if run and background_task.run == run:
+                background_task.stop.set()
 
     def close(self) -> None:
         """Stops what runs, waits until it has, and leaves a project that another process can open."""
@@ -216,33 +222,33 @@ class ProjectServer:
             self._closing = True
         self._closed.set()
         deadline = time.monotonic() + 20
-        while self._tickets and time.monotonic() < deadline:
-            for ticket in list(self._tickets):
-                ticket.stop.set()
+        while self._tasks and time.monotonic() < deadline:
+            for background_task in list(self._tasks):
+                background_task.stop.set()
             time.sleep(0.05)
         for thread in self._threads:
             thread.join(1)
         self.project.close()
 
-    def _background(self, ticket: BackgroundTask, options: dict[str, Any]) -> None:
+    def _background(self, background_task: BackgroundTask, options: dict[str, Any]) -> None:
         try:
-            self.run(ticket, lambda *_: None, **options)
+            self.run(background_task, lambda *_: None, **options)
             self.trouble = None
         except Cancelled:
             self.trouble = None
         except RondoError as error:
             self.trouble = str(error)
-            log.warning("%s: %s", ticket.verb, error)
+            log.warning("%s: %s", background_task.verb, error)
 
 
-def _following(ticket: BackgroundTask, report: Report) -> Report:
-    """The same report, seen by the pages too, and ended by the ticket's flag."""
+def _following(background_task: BackgroundTask, report: Report) -> Report:
+    """The same report, seen by the pages too, and ended by the task's flag."""
     since: dict[str, float] = {}
 
     def report_step(what: str, done: int, total: int) -> None:
-        if ticket.stop.is_set() and not (total and done >= total):  # what is done is told
+        if background_task.stop.is_set() and not (total and done >= total):  # what is done is told
             raise Cancelled(f"{what}: stopped. What was finished is kept.")
-        ticket.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
+        background_task.activity = TaskProgress(what, done, total, since.setdefault(what, time.monotonic()))
         report(what, done, total)
 
     return report_step
@@ -252,13 +258,13 @@ _OPEN: list[ProjectServer] = []
 
 
 def opened() -> ProjectServer:
-    """The office of this process. Raises NotAProject where none was opened."""
+    """The server of this process. Raises NotAProject where none was opened."""
     if not _OPEN:
         raise NotAProject("No project is open in this process. Start the app with `rondo up`.")
     return _OPEN[-1]
 
 
-def open_office(open_project: Callable[[], Project], bound: Binding = TRUSTED) -> ProjectServer:
+def open_server(open_project: Callable[[], Project], bound: Binding = TRUSTED) -> ProjectServer:
     """Opens a project for this process."""
     project = open_project()
     if project.store.why_read_only:
@@ -267,16 +273,16 @@ def open_office(open_project: Callable[[], Project], bound: Binding = TRUSTED) -
     sweep(project)
     secret = read_secret(project.folder)
     try:
-        office = ProjectServer(project, secret, Authenticator(project.store, secret, bound))
+        server = ProjectServer(project, secret, Authenticator(project.store, secret, bound))
     except RondoError:
         project.close()
         raise
-    _OPEN[:] = [office]
-    return office
+    _OPEN[:] = [server]
+    return server
 
 
-def close_office() -> None:
-    """Ends what `open_office` began."""
+def close_server() -> None:
+    """Ends what `open_server` began."""
     while _OPEN:
         _OPEN.pop().close()
 

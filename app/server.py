@@ -93,20 +93,20 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         host,
         public,
     )
-    office = background.open_office(
+    server = background.open_server(
         lambda: open_project(folder, LocalRunner(read_settings(folder).threads), RUNNERS, connect), bound
     )
     try:
-        refuse_open_door(office.entrance, host)
+        refuse_open_door(server.authenticator, host)
         key = secrets.token_hex(32)
-        app = make_app(office, key, auth)  # before anything is announced: it may refuse
+        app = make_app(server, key, auth)  # before anything is announced: it may refuse
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in _ANY else host
         own = f"http://{shown}:{port}"
-        link = _link(bound, own, listening.page, with_token=office.entrance.door() is AuthMode.TRUST)
+        link = _link(bound, own, listening.page, with_token=server.authenticator.auth_mode() is AuthMode.TRUST)
         client.write_address(folder, own, key, link)
         announce(link)
-        office.start("open")
-        office.watch()
+        server.start("open")
+        server.watch()
         uvicorn.run(
             app,
             host=host,
@@ -117,7 +117,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         )
     finally:
         client.address_file(folder).unlink(missing_ok=True)
-        background.close_office()
+        background.close_server()
     if interrupts.pressed():
         raise Cancelled("Stopped. What was saved is kept.")
 
@@ -135,12 +135,12 @@ def _refuse_second_server(folder: Path) -> None:
         raise Refused(f"The project is open already at {address.link}. Use that one, or stop it first.")
 
 
-def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> "streamlit.App":
+def make_app(server: background.ProjectServer, key: str, auth: Mapping[str, Any] | None = None) -> "streamlit.App":
     """The ASGI app: pages, label routes, verbs, the guard around them. auth: [auth] of the secrets, for st.login."""
     import streamlit
     from starlette.middleware import Middleware
 
-    public = office.entrance.bound.public
+    public = server.authenticator.bound.public
 
     @asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
@@ -148,26 +148,26 @@ def make_app(office: background.ProjectServer, key: str, auth: Mapping[str, Any]
 
     return streamlit.App(
         Path(__file__).parent / "main.py",
-        routes=own_routes(office, key),
+        routes=own_routes(server, key),
         middleware=[
             *([Middleware(Behind, address=public)] if public else []),
             Middleware(SecurityHeaders),
-            Middleware(Guard, entrance=lambda: office.entrance),
+            Middleware(Guard, authenticator=lambda: server.authenticator),
         ],
         lifespan=lifespan,
         secrets={"auth": dict(auth)} if auth else None,
     )
 
 
-def own_routes(office: background.ProjectServer, key: str) -> list[Route]:
+def own_routes(server: background.ProjectServer, key: str) -> list[Route]:
     """What we serve beside Streamlit's pages; `app.auth.guard` says who may use which."""
     routes = [
-        *sign_in_routes(office.entrance),
-        *label_routes(background.opened, office.entrance),
+        *sign_in_routes(server.authenticator),
+        *label_routes(background.opened, server.authenticator),
         *webhook_routes(background.opened),
-        *adjudicate_routes(background.opened, office.entrance),
+        *adjudicate_routes(background.opened, server.authenticator),
         *verb_routes(background.opened, key),
-        *api_routes(background.opened, read_token(office.project.folder)),
+        *api_routes(background.opened, read_token(server.project.folder)),
     ]
     return [*routes, _rest_of_api(routes)]
 

@@ -61,8 +61,8 @@ class ExchangingProject(Protocol):
 class TeamWatch:
     """Runs until the event is set. All it knows is lost with the process, and found again by asking."""
 
-    def __init__(self, office: ExchangingProject) -> None:
-        self._office = office
+    def __init__(self, server: ExchangingProject) -> None:
+        self._server = server
         self._asked = False  # whether Argilla was asked to call us
         self._next, self._whole = 0.0, 0.0
         self._pushed: tuple[object, ...] | None = None
@@ -73,7 +73,7 @@ class TeamWatch:
         """Looks every TICK_SECONDS."""
         while not closed.wait(TICK_SECONDS):
             try:
-                if exchanges(self._office.project):
+                if exchanges(self._server.project):
                     self.look()
                 self._logged = None
             except Cancelled:
@@ -90,34 +90,34 @@ class TeamWatch:
         now = time.monotonic()
         if now < self._next and not self._is_new():
             return
-        address = client.read_address(self._office.project.folder)
+        address = client.read_address(self._server.project.folder)
         if not self._asked and address:
-            register(self._office.project, address.url)
+            register(self._server.project, address.url)
             self._asked = True
         if now >= self._next:
             self._sync(now)
-        if self._office.settings().team_automatic and self._is_new():
+        if self._server.settings().team_automatic and self._is_new():
             before = self._state()
-            if self._office.do_alone("rondo", push) is not None:
+            if self._server.do_alone("rondo", push) is not None:
                 self._pushed = before
 
     def _sync(self, now: float) -> None:
         whole = now >= self._whole
-        result = self._office.do_alone("rondo", sync, changed_only=not whole)
+        result = self._server.do_alone("rondo", sync, changed_only=not whole)
         took = time.monotonic() - now
         self._next = time.monotonic() + max(SYNC_SECONDS, SHARE * took)
         if whole and result is not None:
             self._whole = now + WHOLE_SECONDS
         if result and result.stored:
-            self._office.after_events()
-        self._answers = answers_from_elsewhere(self._office.project)
+            self._server.after_events()
+        self._answers = answers_from_elsewhere(self._server.project)
 
     def _is_new(self) -> bool:
         """Whether what a push would send may have changed since the last one."""
-        return self._office.settings().team_automatic and self._state() != self._pushed
+        return self._server.settings().team_automatic and self._state() != self._pushed
 
     def _state(self) -> tuple[object, ...]:
         """Answers given here count once per sync only: each of them closes records there."""
-        settings, project = self._office.settings(), self._office.project
+        settings, project = self._server.settings(), self._server.project
         rules = (settings.overlap, settings.show_suggestions, settings.guidelines, settings.taxonomy)
         return (newest_batch(project), active_model(project), rules, self._answers)

@@ -118,11 +118,13 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
         batch = compose(pool, size, STRATEGIES[plan.strategy], part, rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)
-        lesson = LabelledVectors(vectors[indices], one_hot(truth[indices], labels).astype(np.float32), trial.labels)
+        labelled_vectors = LabelledVectors(
+            vectors[indices], one_hot(truth[indices], labels).astype(np.float32), trial.labels
+        )
         if number + 1 < len(plan.sizes):
-            head = fit_uncalibrated(lesson, around(vectors[here]))
+            head = fit_uncalibrated(labelled_vectors, around(vectors[here]))
         else:
-            fitted = cross_fit(lesson, around(vectors[here]), np.ones(len(indices), np.bool_), rng)
+            fitted = cross_fit(labelled_vectors, around(vectors[here]), np.ones(len(indices), np.bool_), rng)
             head, held_out = fitted.head, fitted.probs
         probs = predict(head, vectors)
     if probs is None or held_out is None:
@@ -142,11 +144,11 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     starts, wave = np.unique(opens, return_inverse=True)
     history = History(np.bincount(wave), starts, wave[query], played.left[query], played.audited[query])
     chosen = query[~history.audited]
-    lesson = LabelledVectors(
+    labelled_vectors = LabelledVectors(
         played.vectors[chosen], one_hot(played.truth[chosen], labels).astype(np.float32), trial.labels
     )
     nobody = np.zeros(len(chosen), np.bool_)
-    untaught = cross_fit(lesson, around(played.vectors), nobody, np.random.default_rng(0)).head
+    untaught = cross_fit(labelled_vectors, around(played.vectors), nobody, np.random.default_rng(0)).head
     guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
     right, right_untaught = (float((one == played.truth)[played.pool].mean()) for one in (guess, other))
     fresh, fresh_untaught = (

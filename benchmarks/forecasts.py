@@ -59,7 +59,7 @@ class World:
         graph = neighbour_graph(self.vectors, np.arange(len(mine)), np.random.default_rng(0))
         self.around = NeighbourGraph(graph, self.vectors[graph.rows])
 
-    def lesson(self, rows: Ints) -> LabelledVectors:
+    def labelled_vectors(self, rows: Ints) -> LabelledVectors:
         return LabelledVectors(self.vectors[rows], np.eye(len(self.labels))[self.truth[rows]], self.labels)
 
     def accuracy(self, head: Head) -> float:
@@ -83,7 +83,7 @@ def replay(trial: Trial, seed: int) -> Arrays:
         batch = compose(pool, BATCH, STRATEGIES["default"], SHARES[seed % 2], rng)
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)
-        fitted = cross_fit(world.lesson(indices), world.around, audited[indices], rng)
+        fitted = cross_fit(world.labelled_vectors(indices), world.around, audited[indices], rng)
         head, held_out = fitted.head, fitted.probs
         probs = predict(head, world.vectors)
         predicted = probs.argmax(axis=1)
@@ -102,7 +102,7 @@ def replay(trial: Trial, seed: int) -> Arrays:
 
 def shade(world: World, audits: Ints, rng: np.random.Generator) -> Shadow:
     def teach(rows: Ints) -> Bools:
-        head = fit_head(world.lesson(audits[rows]), world.around, rng)
+        head = fit_head(world.labelled_vectors(audits[rows]), world.around, rng)
         return np.asarray(predict(head, world.vectors[audits]).argmax(axis=1) == world.truth[audits])
 
     return shadow_arm(len(audits), teach, rng)
@@ -110,7 +110,7 @@ def shade(world: World, audits: Ints, rng: np.random.Generator) -> Shadow:
 
 def random_arm(world: World, rng: np.random.Generator) -> list[float]:
     order = rng.permutation(RECORDS)
-    return [world.accuracy(fit_head(world.lesson(order[:count]), world.around, rng)) for count in GRID]
+    return [world.accuracy(fit_head(world.labelled_vectors(order[:count]), world.around, rng)) for count in GRID]
 
 
 def moments(project: Arrays) -> Iterator[tuple[int, Bools, Ints]]:

@@ -25,7 +25,7 @@ from core.evaluation.exact_tests import evidence_against
 from core.evaluation.guarantee import Certificate, GuaranteeTerms, Refusal, certify
 from core.evaluation.regions import CheckedRecords, Evidence
 
-WANTED = (
+REQUESTED = (
     GuaranteeTerms(0.95, None, 0.95),
     GuaranteeTerms(0.9, None, 0.95),
     GuaranteeTerms(0.9, None, 0.9),
@@ -179,7 +179,7 @@ def main() -> None:
     )
     for name in options.sets.split(","):
         replays = load_replays(options.folder, name, options.replays, options.cache)
-        for requested in WANTED:
+        for requested in REQUESTED:
             report(name, replays, requested)
 
 

@@ -69,13 +69,15 @@ def compare(folder: Path, name: str, per_label: int, seed: int) -> tuple[float, 
 
     texts, targets, test_texts, truth, names = draw(folder, name, per_label, seed)
     multi = bool((truth.sum(axis=1) != 1).any())
-    lesson = LabelledVectors(np.stack([*map(encode, texts)]), targets.astype(np.float32), tuple(names), multi)
+    labelled_vectors = LabelledVectors(np.stack([*map(encode, texts)]), targets.astype(np.float32), tuple(names), multi)
     vectors = np.stack([*map(encode, test_texts)])
-    ours = macro_f1(truth, decide(predict(fit_plain(lesson), vectors), multi))
+    ours = macro_f1(truth, decide(predict(fit_plain(labelled_vectors), vectors), multi))
     if multi:
-        rest = OneVsRestClassifier(LogisticRegression()).fit(lesson.vectors, targets.astype(int))
+        rest = OneVsRestClassifier(LogisticRegression()).fit(labelled_vectors.vectors, targets.astype(int))
         return macro_f1(truth, rest.predict(vectors).astype(bool)), ours
-    return macro_f1(truth, decide(predict(fit_library_head(LogisticRegression(), lesson), vectors), multi)), ours
+    return macro_f1(
+        truth, decide(predict(fit_library_head(LogisticRegression(), labelled_vectors), vectors), multi)
+    ), ours
 
 
 def main() -> None:

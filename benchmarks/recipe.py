@@ -38,7 +38,7 @@ class Trial:
     test_truth: Ints
     labels: tuple[str, ...]
     names: Floats
-    surroundings: NeighbourGraph
+    neighbour_graph: NeighbourGraph
 
 
 Teach = Callable[[Trial, Ints], Head]
@@ -80,23 +80,23 @@ def encode(texts: list[str], file: Path) -> Floats:
     return np.asarray(np.load(file))
 
 
-def lesson_of(trial: Trial, rows: Ints, names: Floats | None = None) -> LabelledVectors:
+def labelled_vectors_of(trial: Trial, rows: Ints, names: Floats | None = None) -> LabelledVectors:
     return LabelledVectors(trial.train[rows], np.eye(len(trial.labels))[trial.truth[rows]], trial.labels, names=names)
 
 
 def plain(trial: Trial, rows: Ints) -> Head:
     """Balanced logistic regression, nothing else."""
-    return fit_head(lesson_of(trial, rows), None, np.random.default_rng(0))
+    return fit_head(labelled_vectors_of(trial, rows), None, np.random.default_rng(0))
 
 
 def recipe(trial: Trial, rows: Ints) -> Head:
     """The default head: pseudo-labels from the neighbour graph."""
-    return fit_head(lesson_of(trial, rows), trial.surroundings, np.random.default_rng(0))
+    return fit_head(labelled_vectors_of(trial, rows), trial.neighbour_graph, np.random.default_rng(0))
 
 
 def recipe_with_names(trial: Trial, rows: Ints) -> Head:
     """The default head, label names as fading examples."""
-    return fit_head(lesson_of(trial, rows, trial.names), trial.surroundings, np.random.default_rng(0))
+    return fit_head(labelled_vectors_of(trial, rows, trial.names), trial.neighbour_graph, np.random.default_rng(0))
 
 
 ARMS: dict[str, tuple[Strategy, Teach]] = {
@@ -148,7 +148,9 @@ def labels_to(curve: Floats, goal: float, batch: int) -> str:
 
 def report(name: str, trial: Trial, seeds: int) -> None:
     batch = BATCH.get(name, 20)
-    full = judge(trial, fit_head(lesson_of(trial, np.arange(len(trial.train))), None, np.random.default_rng(0)))[0]
+    full = judge(
+        trial, fit_head(labelled_vectors_of(trial, np.arange(len(trial.train))), None, np.random.default_rng(0))
+    )[0]
     print(f"\n{name}: batch {batch}, all {len(trial.train)} labels give macro-F1 {full:.3f}")
     print(
         f"{'':<18}{'AULC':>7}{'spread':>8}{'- random':>10}{'to 90 %':>9}{'to 95 %':>9}{'overconf.':>11}{'seconds':>9}"

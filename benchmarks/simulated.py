@@ -74,13 +74,13 @@ def play(trial: Trial, plan: Plan) -> Played:
         pools.append(len(rows))
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)
-        lesson = LabelledVectors(
+        labelled_vectors = LabelledVectors(
             vectors[indices], np.eye(len(trial.labels), dtype=np.float32)[truth[indices]], trial.labels
         )
         if number + 1 < len(plan.sizes):
-            heads.append(fit_head(lesson, around, rng))
+            heads.append(fit_head(labelled_vectors, around, rng))
         else:
-            fitted = cross_fit(lesson, around, np.ones(len(indices), bool), rng)
+            fitted = cross_fit(labelled_vectors, around, np.ones(len(indices), bool), rng)
             heads.append(fitted.head)
             held_out = fitted.probs
         probs = predict(heads[-1], vectors)

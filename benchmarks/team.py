@@ -47,7 +47,7 @@ def make_project(folder: Path, records: int) -> Project:
 
 def queue(project: Project, begin: int, end: int) -> None:
     """As a round does, without one."""
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute(
             """insert into queue select n, ?, n, false, false, 0.5, '[["spam", 0.7], ["ham", 0.3]]', 'm1', null, null
                from records where n >= ? and n < ?""",

@@ -39,7 +39,7 @@ from core.reports.export import write_export
 from core.reports.overview import Status, status
 from core.rounds.outcomes import RoundSummary
 from core.rounds.plans import BatchRequest
-from core.rounds.play import can_learn, run_round, take_in_finished
+from core.rounds.play import apply_finished_rounds, can_learn, run_round
 from core.rounds.rechoosing import rechoose
 from core.store.tables import EXCEL
 from core.store.targets import refuse_target
@@ -122,7 +122,7 @@ def export(  # noqa: PLR0913 - an option is an argument
 class CaughtUp:
     """taken_in: rounds that had ended without a server; encoded: records; batch, queued: of a batch that was due."""
 
-    taken_in: int
+    claim_result: int
     encoded: int
     batch: int | None = None
     queued: int = 0
@@ -130,13 +130,13 @@ class CaughtUp:
 
 def catch_up(project: Project, report: Report) -> CaughtUp:
     """What a server does when it starts: takes in what jobs finished without it, encodes, and queues a due batch."""
-    taken = take_in_finished(project, report)
+    taken = apply_finished_rounds(project, report)
     check(project, report)
     result = CaughtUp(taken, encode(project, report).encoded)
     settings = project.settings()
     left = project.store.one(f"select count(*) from (select n from pool union all {UNASKED_TEST})")
     ready = settings.automatic and settings.taxonomy.active and left
-    if ready and (project.desk.round_due() or not project.store.one("select max(batch) from batches")):
+    if ready and (project.label_queue.round_due() or not project.store.one("select max(batch) from batches")):
         summary = play_round(project, report)
         result = replace(result, batch=summary.batch, queued=summary.queued)
     return result

@@ -95,7 +95,7 @@ class Project:
 
     folder: Path
     store: Store
-    desk: LabelQueue
+    label_queue: LabelQueue
     jobs: Jobs
     settings: SettingsInForce
     runners: "Runners" = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Project:
     def changing_settings(self) -> Iterator[tuple[Settings, duckdb.DuckDBPyConnection]]:
         """The settings as they are, which nobody else changes meanwhile, and a transaction to change them in.
 
-        `save_settings` is the last thing in the block: the desk, which waits for the transaction, never sees one
+        `save_settings` is the last thing in the block: the queue, which waits for the transaction, never sees one
         without the other. Where the process dies between the file and the commit the file is ahead, and the next
         `open_project` makes the database follow it. Raises BadInput where an edit of the file cannot be adopted.
         """
@@ -156,7 +156,7 @@ class Project:
             if edited is None:
                 return
             adopt(self.store, self.settings, lambda _: edited)
-        self.desk.reload()
+        self.label_queue.reload()
 
     def close(self) -> None:
         """Leaves a file that another process can open."""
@@ -183,7 +183,7 @@ def open_project(folder: Path, runner: Runner, runners: Runners | None = None, c
     project = Project(
         folder=folder,
         store=store,
-        desk=LabelQueue(store, settings, utc_now),
+        label_queue=LabelQueue(store, settings, utc_now),
         jobs=Jobs(store, runner, folder / "jobs"),
         settings=settings,
         runners=runners or {},

@@ -42,11 +42,11 @@ Truth = Mapping[str, tuple[str, ...]]
 
 
 def answer(project: Project, truth: Truth, count: int) -> int:
-    """Takes up to `count` records from the desk, as a browser does, and answers them truly. Returns how many."""
+    """Takes up to `count` records from the queue, as a browser does, and answers them truly. Returns how many."""
     events: tuple[Event, ...] = ()
     left = count
     while True:
-        reply = project.desk.exchange(ORACLE, QueueRequest(events=events, want=min(left, HANDFUL)))
+        reply = project.label_queue.exchange(ORACLE, QueueRequest(events=events, want=min(left, HANDFUL)))
         if refused := [reason for reason in reply.statuses.values() if reason not in ("stored", "known")]:
             raise Refused(f"The oracle's answer was refused: {refused[0]}")
         if not reply.cards:
@@ -93,7 +93,7 @@ def withhold_labels(project: Project) -> dict[str, tuple[str, ...]]:
         cursor.execute("delete from responses where n in (select n from settled where stratum = 'file')")
         cursor.execute("delete from settled where stratum = 'file'")
         cursor.execute("delete from models")
-    project.desk.reload()
+    project.label_queue.reload()
     return {record: tuple(labels) for record, labels in rows}
 
 
@@ -107,7 +107,7 @@ def hold_out(project: Project, share: float, seed: int) -> None:
             [seed * 1_000_003, share],
         )
         settle(cursor, "select n from records", project.settings())
-    project.desk.reload()
+    project.label_queue.reload()
 
 
 def copy_project(project: Project, folder: Path) -> None:

@@ -22,7 +22,7 @@ def answer(
 ) -> None:
     """Stores (person, record, labels), each person's one second after the other, and settles them."""
     now = utc_now()
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         numbers = dict(cursor.execute("select id, n from records").fetchall())
         settings = project.settings()
         for person in dict.fromkeys(who for who, *_ in supplied):

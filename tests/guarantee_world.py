@@ -30,7 +30,7 @@ def fill(project: Project, records: int, labels: str, truth: str) -> None:
     One in ten suggestions is unsure.
     """
     settings = project.settings()
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute(
             """insert into records select n, 'r' || n, 'text ' || n, null, null, 'h' || n, null, null, 'f.csv',
                timestamp '2026-01-01' from range(?) as t(n)""",
@@ -79,7 +79,7 @@ def made_up(folder: Path) -> Iterator[Project]:
 
 def import_latest(project: Project, imported_at: str) -> None:
     """Ten more records that the model is sure of."""
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         for n in LATEST:
             cursor.execute(
                 "insert into records values (?, ?, 'new', null, null, ?, null, null, 'g.csv', ?::timestamp)",
@@ -93,14 +93,14 @@ def import_latest(project: Project, imported_at: str) -> None:
 def answer(project: Project, wrong: set[str]) -> int:
     """Answers all that waits as the model would, but wrongly for the labels in `wrong`; none was shown a suggestion."""
     result = 0
-    while cards := project.desk.exchange(ANN, QueueRequest(want=50)).cards:
+    while cards := project.label_queue.exchange(ANN, QueueRequest(want=50)).cards:
         assert all(card.suggestion is None for card in cards if project.store.one(_CHECKS, [card.id]))
         events = []
         for card in cards:
             message = scored(int(card.id[1:]))
             truth = {"spam": "ham", "ham": "spam"}[message] if message in wrong else message
             events.append(Event(f"e{card.id}", card.id, "submit", (truth,)))
-        project.desk.exchange(ANN, QueueRequest(events=tuple(events)))
+        project.label_queue.exchange(ANN, QueueRequest(events=tuple(events)))
         result += len(events)
         if not project.store.one(f"select count(*) from ({OPEN})"):
             break

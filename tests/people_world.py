@@ -30,19 +30,19 @@ def add_all(project: Project) -> dict[str, str]:
 class Visit:
     """Somebody who has signed in."""
 
-    entrance: Authenticator
+    authenticator: Authenticator
     name: str
 
     @property
     def cookies(self) -> dict[str, str]:
-        return {self.entrance.cookie: self.session}
+        return {self.authenticator.cookie: self.session}
 
     @property
     def session(self) -> str:
-        person = self.entrance.person(self.name)
+        person = self.authenticator.person(self.name)
         if person is None:
             raise BadInput(f"Nobody is called {self.name}.")
-        return self.entrance.open_session(person, time.time())
+        return self.authenticator.open_session(person, time.time())
 
     @property
     def user(self) -> dict[str, str]:

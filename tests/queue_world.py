@@ -28,10 +28,10 @@ class World:
         self.restart()
 
     def restart(self) -> None:
-        self.desk = LabelQueue(self.store, lambda: self.settings, lambda: self.now)
+        self.label_queue = LabelQueue(self.store, lambda: self.settings, lambda: self.now)
 
     def fill(self, records: int, queued: Sequence[int] = (), audit: Sequence[int] = (), text: str = "text") -> None:
-        with self.desk.changing() as cursor:
+        with self.label_queue.changing() as cursor:
             for table in ("records", "responses", "settled", "queue", "leases", "batches", "models"):
                 cursor.execute(f"delete from {table}")
             cursor.execute(
@@ -49,7 +49,7 @@ class World:
     def ask(
         self, holder: Holder, *events: Event, want: int = 0, have: Sequence[str] = (), **more: object
     ) -> QueueReply:
-        return self.desk.exchange(holder, QueueRequest(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
+        return self.label_queue.exchange(holder, QueueRequest(events, tuple(have), want=want, **more))  # type: ignore[arg-type]
 
     def later(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

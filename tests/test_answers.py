@@ -72,10 +72,12 @@ def test_answer_and_labels_agree_whoever_writes_them(
     unnamed.write_text("id,text,topic\nm0,Some soup for the witness.,food\nm1,A piano in the fog.,\n")
     import_file(project, quiet, file=str(unnamed), text=["text"], id="id", label="topic")
     heard = Event("argilla:1", "m1", "submit", ("music",), source=ARGILLA, origin="d")
-    assert project.desk.receive([("fay", heard)]) == {"argilla:1": "stored"}
+    assert project.label_queue.receive([("fay", heard)]) == {"argilla:1": "stored"}
     loop.next_batch(project, quiet, size=3)
     skipped = Event("s", "m1", "skip")
-    project.desk.exchange(Holder("gil", "tab"), QueueRequest(events=(skipped, Event("u", "m1", "undo", undoes="s"))))
+    project.label_queue.exchange(
+        Holder("gil", "tab"), QueueRequest(events=(skipped, Event("u", "m1", "undo", undoes="s")))
+    )
     check(project)
     sources = {source for (source,) in project.store.query("select distinct source from responses")}
     assert sources == {APP, FILE, BULK, ARGILLA, CROWD, CORRECTION}
@@ -83,6 +85,6 @@ def test_answer_and_labels_agree_whoever_writes_them(
     encode(project, quiet)
     promote(project, quiet, model=enter(project, good_head(project)), force=True, reason="to try it")
     assert auto(project, quiet, accept=True, precision=0.6, confidence=0.6).accepted > 0
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         settle_all(cursor, project.settings())
     check(project)

@@ -23,53 +23,53 @@ CASES = list(itertools.product([True, False], ["", SHARED], [True, False], [0, 1
 def test_names_are_believed_only_where_nobody_else_can_come_and_nobody_has_a_code(
     loopback: bool, shared: str, accounts: bool, people: int
 ) -> None:
-    door = decide(Binding(loopback, shared, accounts), people)
-    assert (door is AuthMode.TRUST) == (loopback and not shared and not accounts and not people)
-    assert (door is AuthMode.SHUT) == (not loopback and not shared and not accounts and not people)
-    assert (door is AuthMode.ACCOUNTS) == accounts
-    assert (door is AuthMode.CODES) == (not accounts and bool(shared or people))
+    auth_mode = decide(Binding(loopback, shared, accounts), people)
+    assert (auth_mode is AuthMode.TRUST) == (loopback and not shared and not accounts and not people)
+    assert (auth_mode is AuthMode.SHUT) == (not loopback and not shared and not accounts and not people)
+    assert (auth_mode is AuthMode.ACCOUNTS) == accounts
+    assert (auth_mode is AuthMode.CODES) == (not accounts and bool(shared or people))
 
 
 @pytest.mark.parametrize(("shared", "people"), [("", False), (SHARED, False), ("", True)])
 def test_an_open_door_to_others_is_refused_with_what_helps(project: Project, shared: str, people: bool) -> None:
     if people:
         add(project, "Max")
-    entrance = entrance_of(project, Binding(loopback=False, shared=shared))
+    authenticator = entrance_of(project, Binding(loopback=False, shared=shared))
     if shared or people:
-        refuse_open_door(entrance, "0.0.0.0")
+        refuse_open_door(authenticator, "0.0.0.0")
         return
     with pytest.raises(Refused, match=r"rondo people add.*RONDO_ACCESS_CODE.*\[auth\]"):
-        refuse_open_door(entrance, "0.0.0.0")
+        refuse_open_door(authenticator, "0.0.0.0")
 
 
 def test_accounts_that_would_let_no_manager_in_are_refused(project: Project) -> None:
-    entrance = entrance_of(project, Binding(accounts=True))
+    authenticator = entrance_of(project, Binding(accounts=True))
     with pytest.raises(Refused, match="--email"):
-        refuse_open_door(entrance, "127.0.0.1")
+        refuse_open_door(authenticator, "127.0.0.1")
     add(project, "Max", email="max@example.org")
-    refuse_open_door(entrance, "127.0.0.1")
+    refuse_open_door(authenticator, "127.0.0.1")
 
 
 def test_a_name_and_its_code_let_in_and_nothing_else_does(project: Project) -> None:
     codes = add_all(project)
-    entrance = entrance_of(project)
-    matches = entrance.try_code(" ann ", codes["annotator"].upper())
+    authenticator = entrance_of(project)
+    matches = authenticator.try_code(" ann ", codes["annotator"].upper())
     assert matches is not None
     assert (matches.name, matches.role) == ("Ann", "annotator")
     wrong = [("Ann", codes["manager"]), ("Ann", ""), ("Bob", codes["annotator"]), ("", ""), ("x" * 90, "x")]
-    assert [entrance.try_code(*pair) for pair in wrong] == [None] * len(wrong)
+    assert [authenticator.try_code(*pair) for pair in wrong] == [None] * len(wrong)
 
 
 def test_the_shared_code_makes_annotators_but_not_under_a_name_that_is_or_was_somebodys(project: Project) -> None:
     codes = add_all(project)
     add(project, "Gone")
     remove_person(project, quiet, name="Gone")
-    entrance = entrance_of(project, Binding(shared=SHARED))
-    guest = entrance.try_code("Bob", SHARED)
+    authenticator = entrance_of(project, Binding(shared=SHARED))
+    guest = authenticator.try_code("Bob", SHARED)
     assert guest is not None
     assert (guest.name, guest.role) == ("Bob", "annotator")
-    assert [entrance.try_code(name, SHARED) for name in ("max", "GONE", "local", "rondo")] == [None] * 4
-    own = entrance.try_code("Max", codes["manager"])
+    assert [authenticator.try_code(name, SHARED) for name in ("max", "GONE", "local", "rondo")] == [None] * 4
+    own = authenticator.try_code("Max", codes["manager"])
     assert own is not None
     assert own.role == "manager"
 
@@ -91,52 +91,52 @@ def test_another_shared_code_ends_what_the_old_one_opened(project: Project) -> N
 
 def test_a_session_ends_with_removal_a_new_code_time_and_signing_out(project: Project) -> None:
     add_all(project)
-    entrance = entrance_of(project)
-    person = entrance.person("Ann")
+    authenticator = entrance_of(project)
+    person = authenticator.person("Ann")
     assert person is not None
-    session = entrance.open_session(person, NOW)
-    assert entrance.session(session, NOW + VALID_SECONDS - 1) == person
-    assert entrance.session(session, NOW + VALID_SECONDS) is None
+    session = authenticator.open_session(person, NOW)
+    assert authenticator.session(session, NOW + VALID_SECONDS - 1) == person
+    assert authenticator.session(session, NOW + VALID_SECONDS) is None
     set_role(project, quiet, name="Ann", role="adjudicator")
-    matches = entrance.session(session, NOW)
+    matches = authenticator.session(session, NOW)
     assert matches is not None
     assert matches.role == "adjudicator"
     new_code(project, quiet, name="Ann")
-    assert entrance.session(session, NOW) is None
-    again = entrance.person("Ann")
+    assert authenticator.session(session, NOW) is None
+    again = authenticator.person("Ann")
     assert again is not None
-    first, second = entrance.open_session(again, NOW), entrance.open_session(again, NOW)
-    assert entrance.end_session(first, NOW) == again
-    assert (entrance.session(first, NOW), entrance.session(second, NOW)) == (None, again)
+    first, second = authenticator.open_session(again, NOW), authenticator.open_session(again, NOW)
+    assert authenticator.end_session(first, NOW) == again
+    assert (authenticator.session(first, NOW), authenticator.session(second, NOW)) == (None, again)
     remove_person(project, quiet, name="Ann")
-    assert entrance.session(second, NOW) is None
+    assert authenticator.session(second, NOW) is None
 
 
 def test_a_forged_session_is_nobodys(project: Project) -> None:
     add_all(project)
-    entrance = entrance_of(project)
-    ann, manager = entrance.person("Ann"), entrance.person("Max")
+    authenticator = entrance_of(project)
+    ann, manager = authenticator.person("Ann"), authenticator.person("Max")
     assert ann
     assert manager
-    own, other = entrance.open_session(ann, NOW), entrance.open_session(manager, NOW)
+    own, other = authenticator.open_session(ann, NOW), authenticator.open_session(manager, NOW)
     swapped = f"{other.split('.')[0]}.{own.split('.')[1]}"
-    forged = ["", "x", ".", "a.b", swapped, own[:-2], own + "x", entrance.label_token(ann, NOW), "ä.ö", "\u0000"]
-    assert [entrance.session(one, NOW) for one in forged] == [None] * len(forged)
+    forged = ["", "x", ".", "a.b", swapped, own[:-2], own + "x", authenticator.label_token(ann, NOW), "ä.ö", "\u0000"]
+    assert [authenticator.session(one, NOW) for one in forged] == [None] * len(forged)
 
 
 def test_the_cards_token_ends_with_its_person_and_trust_ends_with_the_first_person(project: Project) -> None:
-    entrance = entrance_of(project)
-    trusted = entrance.label_token(Person("Ann", MANAGER), NOW)
-    assert entrance.annotator(trusted, NOW) == Person("Ann", MANAGER)
+    authenticator = entrance_of(project)
+    trusted = authenticator.label_token(Person("Ann", MANAGER), NOW)
+    assert authenticator.annotator(trusted, NOW) == Person("Ann", MANAGER)
     add_all(project)
-    assert entrance.annotator(trusted, NOW) is None
-    ann = entrance.person("Ann")
+    assert authenticator.annotator(trusted, NOW) is None
+    ann = authenticator.person("Ann")
     assert ann
-    token = entrance.label_token(ann, NOW)
-    assert entrance.annotator(token, NOW) == ann
-    assert entrance.annotator(entrance.open_session(ann, NOW), NOW) is None, "a session is no token"
+    token = authenticator.label_token(ann, NOW)
+    assert authenticator.annotator(token, NOW) == ann
+    assert authenticator.annotator(authenticator.open_session(ann, NOW), NOW) is None, "a session is no token"
     remove_person(project, quiet, name="Ann")
-    assert entrance.annotator(token, NOW) is None
+    assert authenticator.annotator(token, NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_an_account_is_somebody_only_by_an_address_in_the_table(
 
 def test_names_are_all_let_in_by_their_own_code(project: Project) -> None:
     codes = add_all(project)
-    entrance = entrance_of(project)
-    entries = {role: entrance.try_code(NAMES[role], code) for role, code in codes.items()}
+    authenticator = entrance_of(project)
+    entries = {role: authenticator.try_code(NAMES[role], code) for role, code in codes.items()}
     assert {role: one.role for role, one in entries.items() if one} == {role: role for role in codes}
 
 

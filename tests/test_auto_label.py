@@ -110,13 +110,13 @@ def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Projec
 
 def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
     auto(world, quiet, accept=True, **GUARANTEE)
-    [card] = world.desk.exchange(ANN, QueueRequest(want=1)).cards
+    [card] = world.label_queue.exchange(ANN, QueueRequest(want=1)).cards
     withdraw(world, quiet, who="ann")
     assert history(world)[0].why == "withdrawn by a person"
     assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0
     assert count(world, "queue where purpose = 'check'") == 1
-    world.desk.exchange(ANN, QueueRequest(events=(Event("e1", card.id, "submit", ("spam",)),)))
+    world.label_queue.exchange(ANN, QueueRequest(events=(Event("e1", card.id, "submit", ("spam",)),)))
     assert count(world, "settled where stratum = 'check'") == 1
     with pytest.raises(Refused, match="No guarantee is in force"):
         withdraw(world, quiet)
@@ -134,11 +134,11 @@ def test_the_server_looks_at_the_guarantee_only_after_answers_to_machine_labels(
 
 
 def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Project) -> None:
-    office = background.open_office(lambda: world)
+    server = background.open_server(lambda: world)
     result = auto(world, quiet, accept=True, **GUARANTEE)
     answer(world, wrong={"spam", "ham"})
-    office.after_events()
-    while office.activities:
+    server.after_events()
+    while server.activities:
         time.sleep(0.01)
     assert (history(world)[0].id, history(world)[0].state) == (result.guarantee, "broken")
     background._OPEN.clear()
@@ -146,7 +146,7 @@ def test_a_guarantee_breaks_by_itself_after_the_answers_that_break_it(world: Pro
 
 def page_of(project: Project) -> AppTest:
     """The page after one run."""
-    background.open_office(lambda: project)
+    background.open_server(lambda: project)
     page = AppTest.from_file(str(PAGE), default_timeout=30).run()
     assert not page.exception
     return page
@@ -176,7 +176,7 @@ def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
     assert "is broken" in page.warning[0].value
     page.button(key="look").click().run()
     assert "guarantee on this model broke" in page.info[0].value
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update guarantees set model = 'm0'")
     page.number_input(key="precision").set_value(0.99)
     page.button(key="look").click().run()
@@ -186,7 +186,7 @@ def test_the_page_says_what_is_missing_and_what_broke(world: Project) -> None:
 
 def test_checks_are_mixed_into_what_nobody_has_answered(world: Project) -> None:
     """Two records were skipped long ago, far in front of a batch of 100."""
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute(
             """insert into queue select n, 2, if(n < 202, n - 9000, n), false, false, null, null, 'm1', null, null
                from records where n between 200 and 301"""

@@ -141,17 +141,19 @@ def test_skipped_flagged_and_tied_records_are_found(project: Project) -> None:
     path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
     loop.next_batch(project, quiet, size=10, spare=0)
     tied, skipped, flagged, *_ = [
-        card.id for card in project.desk.exchange(Holder("ann", "a"), QueueRequest(want=10)).cards
+        card.id for card in project.label_queue.exchange(Holder("ann", "a"), QueueRequest(want=10)).cards
     ]
     for who, label in (("ann", "weather"), ("bob", "food")):
         events = [Event(f"{who}0", tied, "submit", (label,)), Event(f"{who}1", skipped, "skip")]
-        project.desk.exchange(
+        project.label_queue.exchange(
             Holder(who, who), QueueRequest(events=(*events, Event(f"{who}2", flagged, "flag", note="odd")))
         )
     assert ids(project, Search(state="tied")) == [tied]
     assert ids(project, Search(state="skipped")) == [skipped]
     assert ids(project, Search(state="flagged")) == [flagged]
-    project.desk.exchange(Holder("bob", "bob"), QueueRequest(events=(Event("back", skipped, "undo", undoes="bob1"),)))
+    project.label_queue.exchange(
+        Holder("bob", "bob"), QueueRequest(events=(Event("back", skipped, "undo", undoes="bob1"),))
+    )
     assert set(ids(project, Search(annotator="bob"))) == {tied, flagged}
 
 
@@ -241,12 +243,12 @@ def test_an_audit_record_that_two_shall_answer_stays_blind_after_the_first(playe
     path = played.folder / "rondo.toml"
     path.write_text(path.read_text().replace("overlap = 1", "overlap = 2"))
     n, record = played.store.query("select n, id from queue join records using (n) where batch = 3 limit 1")[0]
-    with played.desk.changing() as cursor:
+    with played.label_queue.changing() as cursor:
         cursor.execute("update queue set audit = n = ? where batch = 3", [n])
     known_to_models(played, n)
     for who in ("ann", "bob"):
         assert hidden_everywhere(played, n)
-        played.desk.exchange(Holder(who, who), QueueRequest(events=(Event(who, record, "submit", ("food",)),)))
+        played.label_queue.exchange(Holder(who, who), QueueRequest(events=(Event(who, record, "submit", ("food",)),)))
     assert not hidden_everywhere(played, n)
 
 
@@ -256,7 +258,7 @@ def test_what_a_model_says_is_hidden_while_a_record_is_under_review(played: Proj
     assert not hidden_everywhere(played, n)
     assert queue_for_review(played, [n], "ann")["queued"] == 1
     assert hidden_everywhere(played, n)
-    played.desk.exchange(Holder("ann", "a"), QueueRequest(events=(Event("again", record, "submit", ("food",)),)))
+    played.label_queue.exchange(Holder("ann", "a"), QueueRequest(events=(Event("again", record, "submit", ("food",)),)))
     assert not hidden_everywhere(played, n)
 
 
@@ -273,7 +275,7 @@ def test_a_status_counts_what_the_filters_find(played: Project) -> None:
         Event("3", f"r{known}", "submit", ("weather",)),
         Event("4", waiting[2], "submit", ("food",)),
     ]
-    played.desk.exchange(Holder("ann", "a"), QueueRequest(events=tuple(events)))
+    played.label_queue.exchange(Holder("ann", "a"), QueueRequest(events=tuple(events)))
     figures = status(played)
     for state in ("labelled", "gold", "queued", "flagged", "skipped", "tied"):
         assert getattr(figures, state) == len(ids(played, Search(state=state))), state

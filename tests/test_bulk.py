@@ -58,11 +58,11 @@ def test_an_audit_record_is_never_labelled_in_bulk(project: Project) -> None:
 def test_what_somebody_holds_or_has_answered_or_checks_is_left_out(project: Project) -> None:
     change_settings(project, audit_share=0.0)
     loop.next_batch(project, quiet, size=20)
-    cards = project.desk.exchange(ME, QueueRequest(want=3)).cards
-    project.desk.exchange(ME, QueueRequest(events=(Event("e", cards[0].id, "skip"),), have=(cards[1].id,)))
+    cards = project.label_queue.exchange(ME, QueueRequest(want=3)).cards
+    project.label_queue.exchange(ME, QueueRequest(events=(Event("e", cards[0].id, "skip"),), have=(cards[1].id,)))
     with project.store.transaction() as cursor:
         cursor.execute("update queue set purpose = 'check' where n = (select max(n) from queue)")
-    project.desk.reload()
+    project.label_queue.reload()
     before = preview(project, [*EVERYBODY, 999])
     assert before.left_out == {"missing": 1, "gold": 12, "check": 1, "answered": 1, "lent": 2}
     done = label_many(project, [*EVERYBODY, 999], ["food"], "bo")
@@ -72,14 +72,14 @@ def test_what_somebody_holds_or_has_answered_or_checks_is_left_out(project: Proj
 
 def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project) -> None:
     loop.next_batch(project, quiet, size=10)
-    card = project.desk.exchange(ME, QueueRequest(want=1)).cards[0]
-    project.desk.exchange(ME, QueueRequest(events=(Event("e", card.id, "submit", ("music",)),)))
-    before, waiting = settled(project), project.desk.waiting()
+    card = project.label_queue.exchange(ME, QueueRequest(want=1)).cards[0]
+    project.label_queue.exchange(ME, QueueRequest(events=(Event("e", card.id, "submit", ("music",)),)))
+    before, waiting = settled(project), project.label_queue.waiting()
     first = label_many(project, range(30), ["food"], "ada")
     second = label_many(project, range(30, 60), ["music"], "bo")
     assert undo_bulk(project, first["bulk"], "bo")["count"] == first["count"]
     undo_bulk(project, second["bulk"], "bo")
-    assert (settled(project), project.desk.waiting()) == (before, waiting)
+    assert (settled(project), project.label_queue.waiting()) == (before, waiting)
     assert [(one.id, one.who, one.taken_back) for one in bulks(project)] == [
         (second["bulk"], "bo", True),
         (first["bulk"], "ada", True),
@@ -89,7 +89,7 @@ def test_taking_a_bulk_answer_back_leaves_everything_as_it_was(project: Project)
 
 def test_undoing_leaves_what_a_person_answered_since(project: Project) -> None:
     done = label_many(project, [0, 1], ["food"], "ada")
-    project.desk.exchange(
+    project.label_queue.exchange(
         ME, QueueRequest(events=(Event("late", "r0", "submit", ("music",), ts=utc_now().timestamp() + 9e4),))
     )
     undo_bulk(project, done["bulk"], "ada")
@@ -118,7 +118,7 @@ def test_a_bulk_answer_is_taken_back_once(project: Project) -> None:
 
 def test_a_lease_that_has_run_out_stops_nobody(project: Project) -> None:
     loop.next_batch(project, quiet, size=5)
-    project.desk.exchange(ME, QueueRequest(want=5))
+    project.label_queue.exchange(ME, QueueRequest(want=5))
     with project.store.transaction() as cursor:
         cursor.execute("update leases set until = ?", [utc_now() - timedelta(seconds=1)])
     assert "lent" not in preview(project, EVERYBODY).left_out

@@ -36,7 +36,7 @@ def make_world(folder: Path, queued: int = 6) -> World:
     """Ten records, the first ones queued, and five gold ones (r10 to r14) that wait among them, out of eight."""
     world = World(Store(folder))
     world.fill(18, queued=range(queued))
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update records set split = 'test' where n >= 10")
         cursor.execute(
             """insert into responses select 'file:f.csv:r' || n, n, 'f.csv', 'submit', ['spam'], null, null, $now, 0,
@@ -100,9 +100,9 @@ def test_they_count_for_no_batch_and_no_round(world: World) -> None:
     for who in PEOPLE:
         world.ask(who, *(submit(record, "ham") for record in calibrating(world)))
     assert world.ask(ANN).progress == before
-    assert (world.desk.round_due(), world.desk.waiting()) == (False, 6)
+    assert (world.label_queue.round_due(), world.label_queue.waiting()) == (False, 6)
     world.ask(ANN, *(submit(f"r{n}") for n in range(6)))
-    assert (world.desk.round_due(), world.desk.waiting()) == (True, 0)
+    assert (world.label_queue.round_due(), world.label_queue.waiting()) == (True, 0)
 
 
 @pytest.mark.parametrize("rule", ["majority", "single", "weighted", "adjudicated"])
@@ -147,7 +147,7 @@ def test_more_than_there_are_is_refused_and_the_log_says_how_many_were_queued(wo
 def test_what_people_themselves_made_gold_measures_nobody(tmp_path: Path) -> None:
     world = World(Store(tmp_path))
     world.fill(3)
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 1")
     world.ask(ANN, submit("r1"))
     assert world.store.query("select stratum from settled") == [("gold",)]
@@ -216,9 +216,11 @@ def test_a_round_slips_its_share_in_and_is_the_same_round_otherwise(
     known = {id for (id,) in project.store.query(_CALIBRATING)}
     for who in ("ann", "bob"):
         holder = Holder(who, "1")
-        cards = project.desk.exchange(holder, QueueRequest(want=50)).cards
+        cards = project.label_queue.exchange(holder, QueueRequest(want=50)).cards
         events = [Event(f"{who}{card.id}", card.id, "submit", ("food",)) for card in cards if card.id in known]
-        project.desk.exchange(holder, QueueRequest(events=tuple(events), give_back=tuple(card.id for card in cards)))
+        project.label_queue.exchange(
+            holder, QueueRequest(events=tuple(events), give_back=tuple(card.id for card in cards))
+        )
         assert len(events) == 4
     simulate.answer(project, truth, 12)
     loop.play_round(project, quiet, size=6)

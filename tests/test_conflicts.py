@@ -109,9 +109,9 @@ def test_nobody_takes_back_what_another_has_decided(quarrel: Project) -> None:
 @pytest.fixture
 def client(quarrel: Project) -> Iterator[TestClient]:
     """The route, as judge."""
-    office = background.open_office(lambda: quarrel)
-    with TestClient(Starlette(routes=adjudicate_routes(background.opened, office.entrance))) as client:
-        client.headers["x-rondo-token"] = office.entrance.label_token(Person("judge", MANAGER), time.time())
+    server = background.open_server(lambda: quarrel)
+    with TestClient(Starlette(routes=adjudicate_routes(background.opened, server.authenticator))) as client:
+        client.headers["x-rondo-token"] = server.authenticator.label_token(Person("judge", MANAGER), time.time())
         yield client
     background._OPEN.clear()
 

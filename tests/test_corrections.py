@@ -31,8 +31,8 @@ def settled(project: Project, record: str) -> tuple[list[str], str, str]:
 def labelled(project: Project) -> str:
     """A record that ann has labelled on the card."""
     loop.next_batch(project, quiet, size=6, spare=0)
-    card = project.desk.exchange(ANN, QueueRequest(want=6)).cards[0]
-    project.desk.exchange(ANN, QueueRequest(events=(Event("e0", card.id, "submit", ("food",)),)))
+    card = project.label_queue.exchange(ANN, QueueRequest(want=6)).cards[0]
+    project.label_queue.exchange(ANN, QueueRequest(events=(Event("e0", card.id, "submit", ("food",)),)))
     return card.id
 
 
@@ -63,7 +63,7 @@ def test_the_newest_correction_wins_and_taking_it_back_brings_the_one_before(pro
 
 def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Project, labelled: str) -> None:
     with ThreadPoolExecutor() as pool:
-        with project.desk.changing():
+        with project.label_queue.changing():
             summary = pool.submit(correct, project, labelled, ["music"], "bob")
             time.sleep(0.2)  # until it waits
             change_settings(project, retire_label="music")
@@ -75,7 +75,7 @@ def test_a_label_that_is_retired_while_a_correction_waits_is_refused(project: Pr
 def test_its_author_confirms_a_correction_and_it_stays_one(project: Project, labelled: str) -> None:
     correct(project, labelled, ["music"], "bob")
     again = Event("again", labelled, "submit", ("music",), ts=4e9)
-    project.desk.exchange(Holder("bob", "tab"), QueueRequest(events=(again,)))
+    project.label_queue.exchange(Holder("bob", "tab"), QueueRequest(events=(again,)))
     assert settled(project, labelled)[:2] == (["music"], "adjudicated")
     with project.store.transaction() as cursor:
         settle(cursor, "select n from records", project.settings())
@@ -84,9 +84,9 @@ def test_its_author_confirms_a_correction_and_it_stays_one(project: Project, lab
 
 def test_a_correction_takes_the_record_from_who_holds_it(project: Project) -> None:
     loop.next_batch(project, quiet, size=6, spare=0)
-    held = [card.id for card in project.desk.exchange(ANN, QueueRequest(want=2)).cards]
+    held = [card.id for card in project.label_queue.exchange(ANN, QueueRequest(want=2)).cards]
     correct(project, held[0], ["music"], "bob")
-    reply = project.desk.exchange(ANN, QueueRequest(have=tuple(held)))
+    reply = project.label_queue.exchange(ANN, QueueRequest(have=tuple(held)))
     assert reply.taken == held[:1]
     assert settled(project, held[0])[0] == ["music"]
 
@@ -111,7 +111,7 @@ def test_a_label_given_where_nobody_has_labelled_is_an_ordinary_answer(project: 
 
 def test_a_label_given_with_the_suggestion_in_view_is_no_audit(project: Project) -> None:
     loop.next_batch(project, quiet, size=6, spare=0)
-    card = project.desk.exchange(ANN, QueueRequest(want=6)).cards[0]
+    card = project.label_queue.exchange(ANN, QueueRequest(want=6)).cards[0]
     with project.store.transaction() as cursor:
         cursor.execute("update queue set audit = false")
         cursor.execute(
@@ -145,4 +145,4 @@ def test_a_corrected_record_is_not_handed_out_again(project: Project) -> None:
     loop.next_batch(project, quiet, size=2, spare=0)
     first = project.store.one("select r.id from records r join queue q using (n) order by position limit 1")
     correct(project, first, ["food"], "bob")
-    assert first not in [card.id for card in project.desk.exchange(ANN, QueueRequest(want=10)).cards]
+    assert first not in [card.id for card in project.label_queue.exchange(ANN, QueueRequest(want=10)).cards]

@@ -132,9 +132,9 @@ def test_known_answers_that_come_later_make_gold_unless_a_model_may_have_learnt_
 
 def test_nobody_is_waited_for_who_only_stands_in_a_file(empty: Project, tmp_path: Path) -> None:
     bring(empty, tmp_path, ROWS)
-    empty.desk.exchange(ANN, QueueRequest(events=(Event("1", "3", "submit", ("music",), ts=1.0),)))
+    empty.label_queue.exchange(ANN, QueueRequest(events=(Event("1", "3", "submit", ("music",), ts=1.0),)))
     queue_for_review(empty, [2], "ann")
-    assert [card.id for card in empty.desk.exchange(ANN, QueueRequest(want=1)).cards] == ["3"]
+    assert [card.id for card in empty.label_queue.exchange(ANN, QueueRequest(want=1)).cards] == ["3"]
 
 
 def test_an_answer_from_a_file_is_no_audit(project: Project, tmp_path: Path) -> None:
@@ -251,11 +251,11 @@ def test_suspected_errors_among_a_crowds_labels_are_looked_at_by_somebody_else_a
     queue_for_review(crowded, [7], "mia")
     truth = {n: topic for n, (_, topic) in enumerate(sentences(60))}
     dan = simulate.ORACLE
-    crowded.desk.exchange(dan, QueueRequest(events=(Event("first", "r1", "submit", (truth[1],), ts=2e9),)))
-    assert crowded.desk.exchange(BOB, QueueRequest(want=5)).cards == [], "whose answer in the file is doubted"
-    [card] = crowded.desk.exchange(dan, QueueRequest(want=1)).cards
+    crowded.label_queue.exchange(dan, QueueRequest(events=(Event("first", "r1", "submit", (truth[1],), ts=2e9),)))
+    assert crowded.label_queue.exchange(BOB, QueueRequest(want=5)).cards == [], "whose answer in the file is doubted"
+    [card] = crowded.label_queue.exchange(dan, QueueRequest(want=1)).cards
     assert (card.id, card.suggestion) == ("r7", None)
-    crowded.desk.exchange(dan, QueueRequest(events=(Event("look", "r7", "submit", (truth[7],), ts=2e9),)))
+    crowded.label_queue.exchange(dan, QueueRequest(events=(Event("look", "r7", "submit", (truth[7],), ts=2e9),)))
     assert crowded.store.one("select source = 'app' from responses where event_id = 'look'")
     assert "r7" not in settled(crowded), "two against two"
     change_settings(crowded, settle="single")

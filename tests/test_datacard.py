@@ -27,7 +27,7 @@ Truth = dict[str, tuple[str, ...]]
 
 def say(project: Project, who: str, record: str, label: str, source: str = APP) -> None:
     event = Event(f"{who}-{record}-{label}", record, "submit", (label,), ts=2e9, source=source)
-    project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
+    project.label_queue.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
 def guarantee(project: Project, state: str, records: int) -> None:

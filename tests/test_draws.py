@@ -144,9 +144,9 @@ def test_audit_records_without_a_label_that_counts_and_later_imports_are_named(
 ) -> None:
     loop.next_batch(project, quiet, size=14, audit_share=1.0, spare=0)
     simulate.answer(project, truth, 12)
-    left = [card.id for card in project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=5)).cards]
+    left = [card.id for card in project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=5)).cards]
     events = (Event("1", left[0], "flag", ts=1.0), Event("2", left[1], "skip", ts=1.0))
-    project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
+    project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(events=events))
     loop.fit(project, quiet)
     file = write_csv(tmp_path / "more.csv", 90, labelled=False)
     import_file(project, quiet, file=str(file), **COLUMNS)

@@ -26,8 +26,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def untaught(base: Path) -> float:
     """Macro F1 of a head on the encoder as it is."""
     encoder = load_encoder(str(base), base, 1)
-    lesson = LabelledVectors(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
-    head = fit_head(lesson, None, np.random.default_rng(0))
+    labelled_vectors = LabelledVectors(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
+    head = fit_head(labelled_vectors, None, np.random.default_rng(0))
     right = decide(predict(head, encoder.encode(UNSEEN.texts)), False) & UNSEEN.targets
     return float(right.any(axis=1).mean())
 

@@ -401,7 +401,7 @@ def test_terminal_and_pictures_take_what_the_verbs_return(judged: Project, on_fi
 
 
 def test_the_models_page_evaluates_and_compares_on_demand(judged: Project) -> None:
-    background.open_office(lambda: judged)
+    background.open_server(lambda: judged)
     page = shown("models.py")
     page.selectbox(key="model").set_value(trained(judged)).run()
     page.button(key="evaluate").click().run()

@@ -27,7 +27,7 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
 ) -> None:
     """They came while the round was played; or after it, in a project that did not write down what a draw saw."""
     import_latest(world, imported_at)
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute(f"update batches set records = {seen}")
     result = auto(world, quiet, accept=True, **GUARANTEE)
     assert result.outside == len(LATEST)
@@ -36,7 +36,7 @@ def test_records_that_the_draw_of_the_audit_did_not_see_are_not_covered(
 
 def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
     import_latest(world, "2026-01-01")
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update batches set records = 710")
     result = auto(world, quiet, accept=True, **GUARANTEE)
     assert (result.outside, result.pool) == (0, 590)
@@ -45,7 +45,7 @@ def test_an_audit_drawn_after_an_import_speaks_for_it(world: Project) -> None:
 
 def test_what_was_audited_before_an_import_without_a_pool_still_counts(world: Project) -> None:
     """Ten audit records were drawn after it, and nothing of it is left to label."""
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("insert into batches select * replace (2 as batch, 710 as records) from batches")
         cursor.execute("update queue set batch = 2 where n < 100")
     assert preview(world, GuaranteeTerms(**GUARANTEE)).audits > 100
@@ -70,7 +70,7 @@ def test_a_label_retired_while_somebody_looks_is_not_accepted(world: Project) ->
 
 def test_a_new_model_while_somebody_looks_is_not_accepted(world: Project) -> None:
     def learn() -> None:
-        with world.desk.changing() as cursor:
+        with world.label_queue.changing() as cursor:
             cursor.execute("insert into models select * replace ('m2' as id, now()::timestamp as made_at) from models")
             cursor.execute("update suggestions set model = 'm2'")
 
@@ -86,7 +86,7 @@ def test_only_records_that_were_looked_at_are_accepted(world: Project) -> None:
 
 
 def test_too_few_audit_labels_are_refused_with_the_number_missing(world: Project) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("delete from held_out_predictions where n >= 20")
     with pytest.raises(Refused, match=r"takes about \d+ more.*given since the model was made"):
         auto(world, quiet, accept=True, precision=0.95)
@@ -94,7 +94,7 @@ def test_too_few_audit_labels_are_refused_with_the_number_missing(world: Project
 
 
 def test_where_there_is_no_model_it_says_so(world: Project) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("delete from models")
     with pytest.raises(Refused, match="no model yet"):
         auto(world, quiet)
@@ -115,7 +115,7 @@ def test_a_model_whose_guarantee_broke_gets_no_other(world: Project) -> None:
     for accept in (False, True):
         with pytest.raises(Refused, match=r"broke on 20\d\d-.*teach the next one"):
             auto(world, quiet, accept=accept, precision=0.6)
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("insert into models select * replace ('m2' as id, now()::timestamp as made_at) from models")
         cursor.execute("update suggestions set model = 'm2'")
     assert auto(world, quiet, accept=True, precision=0.6).accepted

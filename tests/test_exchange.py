@@ -44,7 +44,7 @@ def team(argilla: ArgillaServer, project: Project) -> Iterator[Team]:
 
 def suggest(project: Project, label: str = "food", model: str = "m1") -> None:
     """As a round does: every queued record gets a suggestion, those for the audit too."""
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute("update queue set suggestion = ?, model = ?", [json.dumps([[label, 0.75]]), model])
 
 
@@ -95,7 +95,7 @@ def test_a_change_is_sent_and_erases_nothing_that_others_wrote(team: Team, proje
 def test_a_bad_record_is_told_and_keeps_no_other_out(team: Team, project: Project) -> None:
     suggest(project)
     bad = project.store.one("select n from queue where not audit order by position limit 1")
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute("update queue set suggestion = ? where n = ?", [json.dumps([["food", 7.5]]), bad])
     result = push(project)
     assert result.sent == 19
@@ -183,7 +183,7 @@ def test_a_record_that_argilla_answered_is_not_handed_out_here(team: Team, proje
     for record in answered:
         team.answer(who, place[record], ["food"])
     sync(project)
-    cards = project.desk.exchange(Holder("bob", "1"), QueueRequest(want=50)).cards
+    cards = project.label_queue.exchange(Holder("bob", "1"), QueueRequest(want=50)).cards
     assert not {card.id for card in cards} & set(answered)
 
 
@@ -191,7 +191,7 @@ def test_what_was_answered_here_goes_last_there_and_is_marked(team: Team, projec
     push(project)
     record, place = next(iter(where(project).items()))
     event = Event("e1", record, "submit", ("food",))
-    project.desk.exchange(Holder("bob", "1"), QueueRequest(events=(event,)))
+    project.label_queue.exchange(Holder("bob", "1"), QueueRequest(events=(event,)))
     push(project)
     metadata = team.record(place)["metadata"]
     assert (metadata["queue_rank"], metadata["rondo_state"]) == (LAST, "answered in Rondo")
@@ -205,7 +205,7 @@ def test_an_answer_taken_back_here_stays_taken_back_until_it_is_changed_there(te
     sync(project)
     value = project.store.one("select event_id from responses where annotator = ?", [who])
     undo = Event("u1", record, "undo", undoes=value)
-    project.desk.exchange(Holder(who, "1"), QueueRequest(events=(undo,)))
+    project.label_queue.exchange(Holder(who, "1"), QueueRequest(events=(undo,)))
     sync(project)
     assert standing(project) == {}
     team.answer(who, place, ["music"])
@@ -337,7 +337,7 @@ def test_a_line_cut_at_any_byte_of_a_push_leaves_nothing_twice(argilla: ArgillaS
 def test_several_labels_may_hold_and_none_is_an_option(argilla: ArgillaServer, project: Project) -> None:
     with project.changing_settings() as (settings, _):
         project.save_settings(replace(settings, multi=True))
-    project.desk.reload()
+    project.label_queue.reload()
     team = Team(argilla)
     team.join(project)
     (who,) = team.add("ann")

@@ -135,7 +135,7 @@ class Played:
 
     def _card(self, record: int, label: str) -> None:
         event = Event(f"card-{self.acts}-{record}-{label}", self.records[record], "submit", (label,))
-        self.project.desk.exchange(Holder("dora", "1"), QueueRequest(events=(event,)))
+        self.project.label_queue.exchange(Holder("dora", "1"), QueueRequest(events=(event,)))
 
     def _relabel(self) -> None:
         if self.labels < 2:

@@ -22,18 +22,18 @@ from tests.waiting import wait_for
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+def server(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     shutil.copytree(encoded, tmp_path / "project")
-    yield background.open_office(lambda: open_project(tmp_path / "project", InProcessRunner()))
-    background.close_office()
+    yield background.open_server(lambda: open_project(tmp_path / "project", InProcessRunner()))
+    background.close_server()
 
 
 @pytest.fixture
-def team(argilla: ArgillaServer, office: background.ProjectServer) -> Iterator[Team]:
-    """A workspace for the project that the office holds; ten records wait."""
+def team(argilla: ArgillaServer, server: background.ProjectServer) -> Iterator[Team]:
+    """A workspace for the project that the server holds; ten records wait."""
     made = Team(argilla)
-    made.join(office.project)
-    loop.next_batch(office.project, quiet, size=10)
+    made.join(server.project)
+    loop.next_batch(server.project, quiet, size=10)
     yield made
     made.close()
 
@@ -50,72 +50,72 @@ def drawn() -> AppTest:
     return AppTest.from_function(script, default_timeout=60).run()
 
 
-def settled(office: background.ProjectServer) -> None:
+def settled(server: background.ProjectServer) -> None:
     """Nothing goes on any more."""
-    wait_for(lambda: not office.activities)
+    wait_for(lambda: not server.activities)
 
 
-def test_before_the_first_push_the_page_says_how_to_begin(office: background.ProjectServer) -> None:
+def test_before_the_first_push_the_page_says_how_to_begin(server: background.ProjectServer) -> None:
     page = drawn()
     assert not page.exception
     assert "rondo team start" in page.text[0].value
 
 
-def test_without_a_server_the_page_says_what_to_do_and_goes_on(office: background.ProjectServer) -> None:
+def test_without_a_server_the_page_says_what_to_do_and_goes_on(server: background.ProjectServer) -> None:
     drawn().button(key="team-push").click().run()
-    settled(office)
+    settled(server)
     assert "Argilla" in drawn().warning[0].value
 
 
-def test_the_buttons_push_and_sync(office: background.ProjectServer, team: Team) -> None:
+def test_the_buttons_push_and_sync(server: background.ProjectServer, team: Team) -> None:
     (who,) = team.add("ann")
     drawn().button(key="team-push").click().run()
-    settled(office)
-    assert office.trouble is None
-    team.answer(who, next(iter(where(office.project).values())), ["food"])
+    settled(server)
+    assert server.trouble is None
+    team.answer(who, next(iter(where(server.project).values())), ["food"])
     drawn().button(key="team-sync").click().run()
-    settled(office)
+    settled(server)
     page = drawn()
     assert not page.exception
     assert [metric.value for metric in page.metric][1:3] == ["1", "1"]
 
 
-def test_a_changed_label_and_a_replaced_dataset_are_announced(office: background.ProjectServer, team: Team) -> None:
-    loop.VERBS["team_push"](office.project, quiet)
-    change_settings(office.project, add_label="sport")
+def test_a_changed_label_and_a_replaced_dataset_are_announced(server: background.ProjectServer, team: Team) -> None:
+    loop.VERBS["team_push"](server.project, quiet)
+    change_settings(server.project, add_label="sport")
     assert "new dataset" in drawn().info[0].value
-    loop.VERBS["team_push"](office.project, quiet)
+    loop.VERBS["team_push"](server.project, quiet)
     assert any("Replaced by it" in text.value for text in drawn().text)
-    assert office.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
+    assert server.project.store.one("select count(*) from audit_log where what = 'team_replaced'") == 1
 
 
 def test_the_watch_takes_answers_in_and_pushes_the_next_batch_by_itself(
-    office: background.ProjectServer, team: Team
+    server: background.ProjectServer, team: Team
 ) -> None:
     (who,) = team.add("ann")
-    loop.VERBS["team_push"](office.project, quiet)
-    watch, closed = TeamWatch(office), threading.Event()
+    loop.VERBS["team_push"](server.project, quiet)
+    watch, closed = TeamWatch(server), threading.Event()
     thread = threading.Thread(target=watch.run, args=(closed,))
-    record, place = next(iter(where(office.project).items()))
+    record, place = next(iter(where(server.project).items()))
     team.answer(who, place, ["food"])
     thread.start()
     try:
-        wait_for(lambda: standing(office.project) == {(record, who): ("submit", ("food",), None)})
-        before = len(where(office.project))
-        loop.next_batch(office.project, quiet, size=30)
-        wait_for(lambda: len(where(office.project)) > before)
+        wait_for(lambda: standing(server.project) == {(record, who): ("submit", ("food",), None)})
+        before = len(where(server.project))
+        loop.next_batch(server.project, quiet, size=30)
+        wait_for(lambda: len(where(server.project)) > before)
     finally:
         closed.set()
         thread.join()
 
 
-def test_a_dead_server_is_told_and_asked_again(office: background.ProjectServer, team: Team) -> None:
-    loop.VERBS["team_push"](office.project, quiet)
-    place = next(iter(where(office.project).values()))
+def test_a_dead_server_is_told_and_asked_again(server: background.ProjectServer, team: Team) -> None:
+    loop.VERBS["team_push"](server.project, quiet)
+    place = next(iter(where(server.project).values()))
     right, team.url = team.url, "http://127.0.0.1:9"
-    office.start("team_sync")
-    settled(office)
+    server.start("team_sync")
+    settled(server)
     assert "does not answer" in drawn().warning[0].value
     team.url = right
-    reconcile_now(office.project, [place_of(office.project, place) or 0])
+    reconcile_now(server.project, [place_of(server.project, place) or 0])
     assert not drawn().warning

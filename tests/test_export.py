@@ -180,7 +180,7 @@ def test_a_link_keeps_pointing_at_the_file_that_is_written(tmp_path: Path) -> No
 def say(project: Project, who: str, record: str, label: str, undoes: str | None = None) -> None:
     eid = f"{who}-{record}-{label}{'-undo' if undoes else ''}"
     event = Event(eid, record, "undo" if undoes else "submit", () if undoes else (label,), undoes=undoes, ts=2e9)
-    project.desk.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
+    project.label_queue.exchange(Holder(who, "tab"), QueueRequest(events=(event,)))
 
 
 def guaranteed(project: Project, records: str) -> None:

@@ -27,8 +27,8 @@ WORDS = "too few audit records yet (3 of 10)"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.ProjectServer]:
-    yield background.open_office(lambda: project)
+def server(project: Project) -> Iterator[background.ProjectServer]:
+    yield background.open_server(lambda: project)
     background._OPEN.clear()
 
 
@@ -37,9 +37,9 @@ def texts(page: AppTest) -> str:
 
 
 def test_three_audit_records_are_too_few_to_say_everywhere(
-    office: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
+    server: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project = office.project
+    project = server.project
     simulate.play(project, truth, simulate.Budget(1, 30, "default"), quiet)
     matches = status(project)
     assert matches.model is not None
@@ -69,9 +69,9 @@ def test_three_audit_records_are_too_few_to_say_everywhere(
 
 
 def test_an_exhausted_pool_is_not_asked_to_label_more(
-    office: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
+    server: background.ProjectServer, truth: Truth, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    project = office.project
+    project = server.project
     simulate.play(project, truth, simulate.Budget(2, 20, "default"), quiet)
     assert any("more audit labels" in sentence for sentence in caveats(project))
     assert any("more audit labels" in sentence for sentence in data_card(project)["limits"])
@@ -94,9 +94,9 @@ def test_an_exhausted_pool_is_not_asked_to_label_more(
 
 
 def test_labelled_counts_what_people_said_and_gold_is_named_apart(
-    office: background.ProjectServer, truth: Truth
+    server: background.ProjectServer, truth: Truth
 ) -> None:
-    project = office.project
+    project = server.project
     simulate.play(project, truth, simulate.Budget(1, 10, "default"), quiet)
     matches, counts, card = status(project), label_counts(project), data_card(project)
     assert (matches.labelled, matches.gold) == (10, 12)

@@ -29,10 +29,10 @@ SHUT_TO_ALL = "/api/something/new"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.ProjectServer]:
+def server(project: Project) -> Iterator[background.ProjectServer]:
     """With one person of each role."""
     add_all(project)
-    yield background.open_office(lambda: project)
+    yield background.open_server(lambda: project)
     background._OPEN.clear()
 
 
@@ -41,25 +41,25 @@ async def page(request: Request) -> Response:
     return JSONResponse({"session": request.headers.get(HEADER.decode())})
 
 
-def client(office: background.ProjectServer, who: str | None = None, **options: Any) -> TestClient:
+def client(server: background.ProjectServer, who: str | None = None, **options: Any) -> TestClient:
     """Our routes behind the guard, and a browser that somebody of this role has signed in with."""
     routes = [
-        *own_routes(office, KEY),
+        *own_routes(server, KEY),
         Route(SHUT_TO_ALL, page),
         Route("/{rest:path}", page, methods=["GET", "POST", "PUT"]),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, entrance=lambda: office.entrance)])
-    cookies = Visit(office.entrance, NAMES[who]).cookies if who else {}
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, authenticator=lambda: server.authenticator)])
+    cookies = Visit(server.authenticator, NAMES[who]).cookies if who else {}
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url="http://127.0.0.1:8501", **options)
 
 
-def routes_of(office: background.ProjectServer) -> set[tuple[str, str]]:
-    routes = [one for one in own_routes(office, KEY) if one.path != "/api/{rest:path}"]
+def routes_of(server: background.ProjectServer) -> set[tuple[str, str]]:
+    routes = [one for one in own_routes(server, KEY) if one.path != "/api/{rest:path}"]
     return {(method, one.path) for one in routes for method in (one.methods or ()) if method != "HEAD"}
 
 
-def test_every_route_has_a_decision(office: background.ProjectServer) -> None:
-    paths = {path for _, path in routes_of(office)}
+def test_every_route_has_a_decision(server: background.ProjectServer) -> None:
+    paths = {path for _, path in routes_of(server)}
     assert not {path for path in paths if path not in FREE and path not in RIGHTS}
     assert not FREE.keys() & RIGHTS.keys()
     assert set(RIGHTS.values()) <= ROLES["manager"]
@@ -67,10 +67,10 @@ def test_every_route_has_a_decision(office: background.ProjectServer) -> None:
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_every_route_asks_every_role(office: background.ProjectServer, who: str | None) -> None:
-    for method, path in sorted(routes_of(office)):
-        with client(office, who) as browser:
-            headers = card(office, NAMES[who]) if who else {}
+def test_every_route_asks_every_role(server: background.ProjectServer, who: str | None) -> None:
+    for method, path in sorted(routes_of(server)):
+        with client(server, who) as browser:
+            headers = card(server, NAMES[who]) if who else {}
             url = path.format(id="x", verb="people")
             status = browser.request(method, url, headers=headers, content=b"{}").status_code
         right = RIGHTS.get(path)
@@ -86,9 +86,9 @@ def test_every_route_asks_every_role(office: background.ProjectServer, who: str 
             assert status == 200, path
 
 
-def test_the_key_and_the_token_work_as_before(office: background.ProjectServer) -> None:
-    bearer = {"authorization": f"Bearer {read_token(office.project.folder)}"}
-    with client(office) as program:
+def test_the_key_and_the_token_work_as_before(server: background.ProjectServer) -> None:
+    bearer = {"authorization": f"Bearer {read_token(server.project.folder)}"}
+    with client(server) as program:
         assert program.post("/api/verbs/people", json={}, headers={"x-rondo-key": KEY}).status_code == 200
         assert program.get("/api/jobs", headers=bearer).status_code == 200
         assert program.get("/api/health").json() == {"ok": True}
@@ -97,19 +97,19 @@ def test_the_key_and_the_token_work_as_before(office: background.ProjectServer) 
 
 @pytest.mark.parametrize("who", WHO)
 def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
-    office: background.ProjectServer, who: str | None
+    server: background.ProjectServer, who: str | None
 ) -> None:
     event = {"eid": "e", "record": "r0", "action": "submit", "labels": ["food"], "seq": 1, "ts": 1.0}
-    with client(office, who) as browser:
-        headers = card(office, NAMES[who]) if who else {}
+    with client(server, who) as browser:
+        headers = card(server, NAMES[who]) if who else {}
         status = browser.post("/api/adjudicate", json={"events": [event]}, headers=headers).status_code
         if who:
             other = next(name for name in ("Max", "Joy") if name != NAMES[who])
             stolen = browser.post(
-                "/api/adjudicate", json={"events": [{**event, "eid": "f"}]}, headers=card(office, other)
+                "/api/adjudicate", json={"events": [{**event, "eid": "f"}]}, headers=card(server, other)
             )
             assert stolen.status_code == 403
-    rows = office.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
+    rows = server.project.store.query("select event_id, annotator from responses where event_id in ('e', 'f')")
     if who in ("adjudicator", "manager"):
         assert (status, rows) == (200, [("e", NAMES[who])])
     else:
@@ -117,16 +117,16 @@ def test_only_who_may_adjudicate_decides_and_under_the_name_of_the_session(
 
 
 @pytest.mark.parametrize("who", WHO)
-def test_a_route_without_a_decision_is_open_to_nobody(office: background.ProjectServer, who: str | None) -> None:
-    with client(office, who) as browser:
+def test_a_route_without_a_decision_is_open_to_nobody(server: background.ProjectServer, who: str | None) -> None:
+    with client(server, who) as browser:
         assert browser.get(SHUT_TO_ALL).status_code == 404
         assert browser.get("/api").status_code == 404
 
 
 def test_what_the_api_has_not_is_said_in_json_and_what_a_route_takes_stands_in_allow(
-    office: background.ProjectServer,
+    server: background.ProjectServer,
 ) -> None:
-    with client(office, "manager") as browser:
+    with client(server, "manager") as browser:
         for path in ("/api", "/api/", "/api/nothing", "/api/jobs/x/y", "/api/health/", "/api/label/events/"):
             answer = browser.get(path, headers={"accept": "text/html"})
             assert (answer.status_code, list(answer.json())) == (404, ["error"]), path
@@ -147,8 +147,8 @@ TRICKS = ["/sign-in/", "/sign-in/../label", "//sign-in", "/SIGN-IN", "/_stcore/h
 
 
 @pytest.mark.parametrize("path", PATHS + TRICKS)
-def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.ProjectServer, path: str) -> None:
-    with client(office) as browser:
+def test_a_stranger_gets_nothing_but_the_way_to_sign_in(server: background.ProjectServer, path: str) -> None:
+    with client(server) as browser:
         answer = browser.get(path, headers={"accept": "text/html"})
         nothing = 404 if path.startswith("/api/") else 401
         assert answer.status_code == (404 if path.startswith("/api/") else 303), path
@@ -159,80 +159,80 @@ def test_a_stranger_gets_nothing_but_the_way_to_sign_in(office: background.Proje
         assert answer.headers["location"].removeprefix("../" * (path.count("/") - 1)).lstrip("./").startswith("sign-in")
 
 
-def test_a_page_learns_the_session_from_the_guard_alone(office: background.ProjectServer) -> None:
-    liar = {HEADER.decode(): Visit(office.entrance, "Max").session}
-    with client(office, "annotator") as browser:
+def test_a_page_learns_the_session_from_the_guard_alone(server: background.ProjectServer) -> None:
+    liar = {HEADER.decode(): Visit(server.authenticator, "Max").session}
+    with client(server, "annotator") as browser:
         result = browser.get("/label", headers=liar).json()["session"]
-    person = office.entrance.session(result, time.time())
+    person = server.authenticator.session(result, time.time())
     assert person is not None
     assert person.name == "Ann"
     for name in NAMES.values():
         if name != "Max":
-            remove_person(office.project, quiet, name=name)
-    remove_person(office.project, quiet, name="Max")
-    with client(office) as anybody:  # names are taken on trust again
+            remove_person(server.project, quiet, name=name)
+    remove_person(server.project, quiet, name="Max")
+    with client(server) as anybody:  # names are taken on trust again
         assert anybody.get("/label", headers=liar).json()["session"] is None
 
 
-def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(office: background.ProjectServer) -> None:
-    with client(office, "manager") as browser:
+def test_another_sites_page_changes_nothing_in_a_browser_that_is_signed_in(server: background.ProjectServer) -> None:
+    with client(server, "manager") as browser:
         assert browser.put("/_stcore/upload_file/x/y", headers={"origin": "http://evil.example"}).status_code == 403
-        headers = card(office, "Max")
+        headers = card(server, "Max")
         assert browser.post("/api/adjudicate", json={}, headers={**headers, "origin": "null"}).status_code == 403
         headers |= {"origin": "http://127.0.0.1:8501"}
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 200
 
 
-def test_removal_ends_the_browsers_session_at_once(office: background.ProjectServer) -> None:
-    with client(office, "annotator") as browser:
+def test_removal_ends_the_browsers_session_at_once(server: background.ProjectServer) -> None:
+    with client(server, "annotator") as browser:
         assert browser.get("/label").status_code == 200
-        remove_person(office.project, quiet, name="Ann")
+        remove_person(server.project, quiet, name="Ann")
         assert browser.get("/label").status_code == 401
 
 
-def test_a_change_of_role_holds_from_the_next_request_on(office: background.ProjectServer) -> None:
-    with client(office, "annotator") as browser:
-        headers = card(office, "Ann")
+def test_a_change_of_role_holds_from_the_next_request_on(server: background.ProjectServer) -> None:
+    with client(server, "annotator") as browser:
+        headers = card(server, "Ann")
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
-        set_role(office.project, quiet, name="Ann", role="adjudicator")
+        set_role(server.project, quiet, name="Ann", role="adjudicator")
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 200
-        set_role(office.project, quiet, name="Ann", role="annotator")
+        set_role(server.project, quiet, name="Ann", role="annotator")
         assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == 403
 
 
-def card(office: background.ProjectServer, name: str) -> dict[str, str]:
-    person = office.entrance.person(name)
+def card(server: background.ProjectServer, name: str) -> dict[str, str]:
+    person = server.authenticator.person(name)
     assert person
-    return {"x-rondo-token": office.entrance.label_token(person, time.time()), "x-rondo-tab": "tab"}
+    return {"x-rondo-token": server.authenticator.label_token(person, time.time()), "x-rondo-tab": "tab"}
 
 
-def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(office: background.ProjectServer) -> None:
-    with client(office, "annotator") as browser:
-        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 200
-        other = browser.post("/api/label/events", json={}, headers=card(office, "Max"))
+def test_answers_go_under_the_name_of_who_is_signed_in_and_no_other(server: background.ProjectServer) -> None:
+    with client(server, "annotator") as browser:
+        assert browser.post("/api/label/events", json={}, headers=card(server, "Ann")).status_code == 200
+        other = browser.post("/api/label/events", json={}, headers=card(server, "Max"))
         assert other.status_code == 403
         assert "not signed in here" in other.json()["error"]
         assert browser.post("/api/label/token", json={"annotator": "Ann"}).status_code == 403
-    with client(office) as stranger:
-        assert stranger.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 401
+    with client(server) as stranger:
+        assert stranger.post("/api/label/events", json={}, headers=card(server, "Ann")).status_code == 401
 
 
-def test_a_role_that_there_is_no_more_may_do_nothing(office: background.ProjectServer) -> None:
-    with office.project.store.transaction() as cursor:
+def test_a_role_that_there_is_no_more_may_do_nothing(server: background.ProjectServer) -> None:
+    with server.project.store.transaction() as cursor:
         cursor.execute("update people set role = 'king' where name = 'Ann'")
-    with client(office, "annotator") as browser:
-        assert browser.post("/api/label/events", json={}, headers=card(office, "Ann")).status_code == 403
+    with client(server, "annotator") as browser:
+        assert browser.post("/api/label/events", json={}, headers=card(server, "Ann")).status_code == 403
 
 
 @pytest.mark.parametrize(("bound", "status"), [(TRUSTED, 200), (Binding(loopback=False), 403)])
 def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
     project: Project, bound: Binding, status: int
 ) -> None:
-    office = background.open_office(lambda: project, bound)
+    server = background.open_server(lambda: project, bound)
     try:
-        with client(office) as browser:
+        with client(server) as browser:
             assert browser.get("/label").status_code == status
-            token = office.entrance.label_token(Person("typed", "manager"), time.time())
+            token = server.authenticator.label_token(Person("typed", "manager"), time.time())
             headers = {"x-rondo-token": token, "x-rondo-tab": "tab"}
             assert browser.post("/api/adjudicate", json={}, headers=headers).status_code == status
     finally:
@@ -240,13 +240,13 @@ def test_with_nobody_in_the_table_this_machine_is_trusted_and_others_are_not(
 
 
 def test_a_shared_code_lets_in_annotators(project: Project) -> None:
-    office = background.open_office(lambda: project, Binding(loopback=False, shared="correct horse battery"))
+    server = background.open_server(lambda: project, Binding(loopback=False, shared="correct horse battery"))
     try:
         guest = Person("Bob", "annotator")
-        assert office.entrance.person("Bob") != guest, "it has the stamp of the code"
-        with client(office) as browser:
-            browser.cookies.update(Visit(office.entrance, "Bob").cookies)
+        assert server.authenticator.person("Bob") != guest, "it has the stamp of the code"
+        with client(server) as browser:
+            browser.cookies.update(Visit(server.authenticator, "Bob").cookies)
             assert browser.get("/label").status_code == 200
-            assert browser.post("/api/adjudicate", json={}, headers=card(office, "Bob")).status_code == 403
+            assert browser.post("/api/adjudicate", json={}, headers=card(server, "Bob")).status_code == 403
     finally:
         background._OPEN.clear()

@@ -77,10 +77,10 @@ def test_a_row_is_answered_while_the_rest_of_its_file_comes_in_and_the_answer_st
     def answer(_: str, rows: int, total: int) -> None:
         assert project.store.one("select count(*) from records") == rows < total
         holder = Holder("ana", "tab")
-        reply = project.desk.exchange(holder, QueueRequest(want=1))
+        reply = project.label_queue.exchange(holder, QueueRequest(want=1))
         assert reply.progress["records"] == rows
         events = tuple(Event(f"e{id}", id, "submit", ("b",)) for id in (reply.cards[0].id, "r0"))
-        assert set(project.desk.exchange(holder, QueueRequest(events)).statuses.values()) == {"stored"}
+        assert set(project.label_queue.exchange(holder, QueueRequest(events)).statuses.values()) == {"stored"}
 
     counts = import_file(project, in_the_middle(answer), file=str(large), **COLUMNS)
     assert (counts.added, counts.duplicates, counts.labelled) == (ROWS, ROWS // 2, ROWS * 2 // 3)

@@ -108,7 +108,7 @@ def test_a_persons_answers_in_files_are_that_persons_and_the_last_file_holds_for
         bring(empty, name, [("1", "hello", label, "ann"), ("2", "buy", "spam", "bob")], *columns, add_labels=True)
         assert settled(empty)["1"] == (label,)
     spam = empty.settings().taxonomy.ids["spam"]
-    empty.desk.exchange(ANN, QueueRequest(events=(Event("card", "1", "submit", (spam,), ts=time.time()),)))
+    empty.label_queue.exchange(ANN, QueueRequest(events=(Event("card", "1", "submit", (spam,), ts=time.time()),)))
     bring(empty, "a.jsonl", [("1", "hello", "ham", "ann")], *columns)
     assert settled(empty)["1"] == ("spam",), "the same file again is no newer word than hers on the card"
 
@@ -315,10 +315,10 @@ def test_test_records_without_a_label_are_asked_blind_among_the_others_and_are_g
     tests = {record for record, *_, split in rows if split == "TEST"}
     assert result.queued == 10
     assert 1 <= result.test <= 9
-    cards = project.desk.exchange(ANN, QueueRequest(want=10)).cards
+    cards = project.label_queue.exchange(ANN, QueueRequest(want=10)).cards
     mine = next(card for card in cards if card.id in tests)
     assert mine.suggestion is None
-    project.desk.exchange(ANN, QueueRequest(events=(Event("e", mine.id, "submit", ("food",)),), have=(mine.id,)))
+    project.label_queue.exchange(ANN, QueueRequest(events=(Event("e", mine.id, "submit", ("food",)),), have=(mine.id,)))
     assert status(project).gold == 1
     assert project.store.one("select count(*) from settled where stratum = 'gold'") == 1
     project.close()

@@ -38,9 +38,9 @@ def test_a_job_ends_with_a_result_that_is_taken_in_once(tmp_path: Path, runner: 
     bundle = work.prepare(INGEST, ingest_params(tmp_path))
     assert work.run(bundle, INGEST, quiet, "Reading").rows == 10
     with work.store.transaction() as cursor:
-        assert work.taken_in(bundle, cursor)
+        assert work.claim_result(bundle, cursor)
     with work.store.transaction() as cursor:
-        assert not work.taken_in(bundle, cursor)
+        assert not work.claim_result(bundle, cursor)
     work.store.close()
 
 

@@ -36,17 +36,17 @@ TOKEN = "a token of this project"
 
 
 @pytest.fixture
-def office(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+def server(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A copy of it, open as in a server."""
     shutil.copytree(played, tmp_path / "project")
     runners: Runners = {"local": lambda _: InProcessRunner(), "beside": lambda _: LocalRunner(1)}
-    yield background.open_office(lambda: open_project(tmp_path / "project", InProcessRunner(), runners))
-    background.close_office()
+    yield background.open_server(lambda: open_project(tmp_path / "project", InProcessRunner(), runners))
+    background.close_server()
 
 
 @pytest.fixture
-def client(office: background.ProjectServer) -> Iterator[TestClient]:
-    with TestClient(Starlette(routes=api_routes(lambda: office, TOKEN))) as client:
+def client(server: background.ProjectServer) -> Iterator[TestClient]:
+    with TestClient(Starlette(routes=api_routes(lambda: server, TOKEN))) as client:
         client.headers["authorization"] = f"Bearer {TOKEN}"
         yield client
 
@@ -75,8 +75,8 @@ def reply_to(client: TestClient, method: str, path: str, body: Any = None, reque
     return response.json()
 
 
-def test_what_is_described_is_what_there_is(office: background.ProjectServer) -> None:
-    routes = api_routes(lambda: office, TOKEN)
+def test_what_is_described_is_what_there_is(server: background.ProjectServer) -> None:
+    routes = api_routes(lambda: server, TOKEN)
     there = {(method.lower(), route.path) for route in routes for method in (route.methods or set()) - {"HEAD"}}
     described = {
         (method, path) for path, matches in document()["paths"].items() for method in matches if method != "parameters"
@@ -116,9 +116,9 @@ def test_what_is_described_is_shown_as_text() -> None:
     assert "&lt;b&gt;<code>bold</code>&lt;/b&gt;" in page(described)
 
 
-def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, office: background.ProjectServer) -> None:
+def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, server: background.ProjectServer) -> None:
     started = reply_to(client, "POST", "/api/jobs", {"trainer": "head", "note": "by a program"}, 202)
-    loop.VERBS["follow"](office.project, quiet)
+    loop.VERBS["follow"](server.project, quiet)
     job = reply_to(client, "GET", f"/api/jobs/{started['id']}")
     assert (job["state"], job["note"], job["model"]) == ("succeeded", "by a program", started["id"])
     assert [one["id"] for one in reply_to(client, "GET", "/api/jobs")["jobs"]] == [started["id"]]
@@ -128,25 +128,25 @@ def test_a_job_is_started_followed_and_becomes_a_model(client: TestClient, offic
     assert reply_to(client, "GET", f"/api/models/{started['id']}")["state"] == "challenger"
 
 
-def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, office: background.ProjectServer) -> None:
+def test_a_model_is_put_into_use_only_through_the_gate(client: TestClient, server: background.ProjectServer) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    loop.VERBS["follow"](office.project, quiet)
+    loop.VERBS["follow"](server.project, quiet)
     place = f"/api/models/{model}/activate"
     assert "reason" in reply_to(client, "POST", place, {"force": True}, 422)["error"]
     assert reply_to(client, "POST", place, None, 409)["error"]
     result = reply_to(client, "POST", place, {"force": True, "reason": "a trial"})
     assert (result["promoted"], result["model"]) == (True, model)
     assert reply_to(client, "GET", "/api/models")["champion"] == model
-    assert office.project.store.query("select user, reason from champions where model = ?", [model]) == [
+    assert server.project.store.query("select user, reason from champions where model = ?", [model]) == [
         ("api", "a trial")
     ]
 
 
 def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
-    client: TestClient, office: background.ProjectServer
+    client: TestClient, server: background.ProjectServer
 ) -> None:
     model = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    loop.VERBS["follow"](office.project, quiet)
+    loop.VERBS["follow"](server.project, quiet)
     assert client.post(f"/api/models/{model}/activate", params={"wait": 0}).status_code == 202
     while (matches := reply_to(client, "GET", "/api/models"))["activating"] or not matches["trouble"]:
         time.sleep(0.05)
@@ -158,18 +158,18 @@ def test_who_does_not_wait_for_the_gate_finds_later_what_it_said(
     assert matches["champion"] == model
 
 
-def test_one_model_is_put_into_use_at_a_time(client: TestClient, office: background.ProjectServer) -> None:
+def test_one_model_is_put_into_use_at_a_time(client: TestClient, server: background.ProjectServer) -> None:
     champion = reply_to(client, "GET", "/api/models")["champion"]
-    assert office.open_ticket("promote") is not None
+    assert server.begin_task("promote") is not None
     assert "Wait" in reply_to(client, "POST", f"/api/models/{champion}/activate", {}, 409)["error"]
     assert reply_to(client, "GET", "/api/models")["activating"] == {"what": "Starting", "done": 0, "total": 0}
 
 
-def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, office: background.ProjectServer) -> None:
+def test_a_job_is_cancelled_and_one_that_has_ended_is_not(client: TestClient, server: background.ProjectServer) -> None:
     job = reply_to(client, "POST", "/api/jobs", {"trainer": "head", "on": "beside"}, 202)["id"]
     assert reply_to(client, "DELETE", f"/api/jobs/{job}", None, 202)["state"] in ("cancelling", "cancelled")
     ended = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    follow(office.project, quiet)
+    follow(server.project, quiet)
     assert "already" in reply_to(client, "DELETE", f"/api/jobs/{ended}", None, 409)["error"]
 
 
@@ -202,9 +202,9 @@ def test_what_is_set_reaches_the_trainer_as_a_person_would_write_it() -> None:
     assert values == ["epochs=3", "learning_rate=2e-05", "head=logistic", "oversample=true", "batch_size=8,16"]
 
 
-def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, office: background.ProjectServer) -> None:
+def test_a_figure_that_is_no_number_is_told_as_null(client: TestClient, server: background.ProjectServer) -> None:
     job = reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 202)["id"]
-    with (office.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
+    with (server.project.folder / "jobs" / job / "events.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"done": 9, "total": 9, "at": 0.0, "loss": NaN, "eval_loss": -Infinity}\n')
     result = reply_to(client, "GET", f"/api/jobs/{job}")
     assert result["figures"].get("loss") is result["figures"].get("eval_loss") is None
@@ -231,8 +231,8 @@ def test_a_body_that_is_no_object_is_refused(closed: TestClient, content: bytes)
     assert "body" in response.json()["error"]
 
 
-def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, office: background.ProjectServer) -> None:
-    with office.project.store.transaction() as cursor:
+def test_what_cannot_be_done_yet_is_a_conflict(client: TestClient, server: background.ProjectServer) -> None:
+    with server.project.store.transaction() as cursor:
         cursor.execute("delete from settled")
     assert reply_to(client, "POST", "/api/jobs", {"trainer": "head"}, 409)["error"]
 

@@ -64,13 +64,13 @@ JOB = TrainingJob(
 
 
 @pytest.fixture
-def office(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+def server(played: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """Two rounds were played, and jobs end before they have started."""
     folder = tmp_path / "project"
     shutil.copytree(played, folder)
     runners = {"local": lambda _: InProcessRunner()}
-    yield background.open_office(lambda: open_project(folder, InProcessRunner(), runners))
-    background.close_office()
+    yield background.open_server(lambda: open_project(folder, InProcessRunner(), runners))
+    background.close_server()
 
 
 def test_every_state_of_a_job_has_words_and_an_icon() -> None:
@@ -117,7 +117,7 @@ def test_a_place_that_is_not_set_up_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget(
-    office: background.ProjectServer, trainer: str
+    server: background.ProjectServer, trainer: str
 ) -> None:
     page = shown("jobs.py")
     page.radio(key="trainer").set_value(trainer).run()
@@ -126,15 +126,15 @@ def test_a_trainer_starts_out_with_its_defaults_and_every_parameter_has_a_widget
     assert {f"set-{trainer}-{name}" for name in TRAINERS[trainer].parameters} <= keys
 
 
-def test_a_job_is_started_ends_and_names_its_model(office: background.ProjectServer) -> None:
+def test_a_job_is_started_ends_and_names_its_model(server: background.ProjectServer) -> None:
     page = shown("jobs.py")
     page.button(key="start").click().run()
-    follow(office.project, quiet)
+    follow(server.project, quiet)
     page.run()
     assert [box.label.split(", ")[0] for box in page.expander if box.label.startswith(":")] == [
         ":material/check_circle: Succeeded: head"
     ]
-    [job] = listing(office.project).jobs
+    [job] = listing(server.project).jobs
     page.switch_page("pages/models.py").run()
     assert page.selectbox(key="model").value == job.model
 
@@ -163,26 +163,26 @@ class Endless:
         return 0.0001 * seconds
 
 
-def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(office: background.ProjectServer) -> None:
+def test_a_job_that_goes_on_is_told_live_cancelled_and_retried(server: background.ProjectServer) -> None:
     machine = Endless()
-    office.project.runners = {"local": lambda _: machine}
+    server.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
     page.button(key="start").click().run()
-    follow(office.project, quiet)
+    follow(server.project, quiet)
     page.run()
     assert any("Running: head" in line.value for line in page.markdown)
     assert any("0.36" in text.value for text in page.text)  # dollars an hour, before it is started
-    [job] = listing(office.project).jobs
+    [job] = listing(server.project).jobs
     page.button(key=f"cancel-{job.id}").click().run()
-    assert [one.state for one in listing(office.project).jobs] == ["cancelled"]
+    assert [one.state for one in listing(server.project).jobs] == ["cancelled"]
     page.button(key=f"retry-{job.id}").click().run()
-    assert [one.state for one in listing(office.project).jobs] == ["queued"]
+    assert [one.state for one in listing(server.project).jobs] == ["queued"]
     assert not page.exception
 
 
-def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: background.ProjectServer) -> None:
+def test_a_search_says_its_budget_first_and_then_shows_its_runs(server: background.ProjectServer) -> None:
     machine = Endless()
-    office.project.runners = {"local": lambda _: machine}
+    server.project.runners = {"local": lambda _: machine}
     page = shown("jobs.py")
     page.radio(key="trainer").set_value("encoder").run()
     page.toggle(key="several").set_value(True).run()
@@ -191,32 +191,32 @@ def test_a_search_says_its_budget_first_and_then_shows_its_runs(office: backgrou
     assert any("3 runs of encoder, 2 at once" in text.value for text in page.text)
     page.button(key="start").click().run()
     assert not page.error
-    assert [job.kind for job in listing(office.project).jobs].count("grid") == 1
+    assert [job.kind for job in listing(server.project).jobs].count("grid") == 1
     table = next(one.value for one in page.dataframe if "run" in one.value.columns)
     assert sorted(table["epochs"]) == [1, 2]
 
 
-def test_a_job_that_cannot_be_started_says_why_beside_the_button(office: background.ProjectServer) -> None:
-    office.project.runners = {}
+def test_a_job_that_cannot_be_started_says_why_beside_the_button(server: background.ProjectServer) -> None:
+    server.project.runners = {}
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert any("There is no runner" in error.value for error in page.error)
-    assert listing(office.project).jobs == ()
+    assert listing(server.project).jobs == ()
 
 
-def test_a_job_is_started_while_a_command_waits_for_another(office: background.ProjectServer) -> None:
-    office.open_ticket("train")
+def test_a_job_is_started_while_a_command_waits_for_another(server: background.ProjectServer) -> None:
+    server.begin_task("train")
     page = shown("jobs.py")
     page.button(key="start").click().run()
     assert not page.error
-    assert len(listing(office.project).jobs) == 1
+    assert len(listing(server.project).jobs) == 1
 
 
 @pytest.fixture
-def challenged(office: background.ProjectServer) -> background.ProjectServer:
+def challenged(server: background.ProjectServer) -> background.ProjectServer:
     """A trained head wants the place of the round's."""
-    train(office.project, quiet, trainer="head")
-    return office
+    train(server.project, quiet, trainer="head")
+    return server
 
 
 def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: background.ProjectServer) -> None:
@@ -235,7 +235,7 @@ def test_a_model_is_put_in_use_against_the_gate_only_with_a_reason(challenged: b
 
 def test_a_second_promotion_says_that_one_goes_on(challenged: background.ProjectServer) -> None:
     page, before = shown("models.py"), active_model(challenged.project)
-    challenged.open_ticket("promote")
+    challenged.begin_task("promote")
     page.text_input(key="promote-reason").set_value("I know better.")
     page.button(key="promote").click().run()
     assert any("put in use just now" in error.value for error in page.error)
@@ -246,7 +246,7 @@ def test_a_second_promotion_says_that_one_goes_on(challenged: background.Project
 def test_a_model_is_judged_while_a_command_judges_another(
     challenged: background.ProjectServer, verb: str, button: str
 ) -> None:
-    challenged.open_ticket(verb)
+    challenged.begin_task(verb)
     page = shown("models.py")
     tables = len(page.dataframe)
     page.button(key=button).click().run()
@@ -265,9 +265,9 @@ def test_a_note_under_a_name_that_cannot_be_kept_says_so(challenged: background.
     assert challenged.activities == {}
 
 
-def finish(office: background.ProjectServer) -> None:
+def finish(server: background.ProjectServer) -> None:
     """Waits for what goes on in the background."""
-    for thread in office._threads:
+    for thread in server._threads:
         thread.join()
 
 

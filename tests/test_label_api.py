@@ -30,7 +30,7 @@ class Opened:
     details: int = 0
 
     def __post_init__(self) -> None:
-        self.desk = LabelQueue(self.store, self.settings)
+        self.label_queue = LabelQueue(self.store, self.settings)
 
     def settings(self) -> Settings:
         return Settings(name="test", taxonomy=make_taxonomy(["spam", "ham"]))

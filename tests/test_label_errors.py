@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
-from app.background import _OPEN, open_office
+from app.background import _OPEN, open_server
 from core import loop
 from core.data.file_import import import_file
 from core.errors import BadInput, Refused
@@ -40,7 +40,7 @@ WRONG = ("r6", "r20", "r33")
 
 def answer(project: Project, holder: Holder, record: str, label: str) -> None:
     event = Event(f"{holder.annotator}-{record}-{label}", record, "submit", (label,), ts=4e9)
-    assert set(project.desk.exchange(holder, QueueRequest(events=(event,))).statuses.values()) == {"stored"}
+    assert set(project.label_queue.exchange(holder, QueueRequest(events=(event,))).statuses.values()) == {"stored"}
 
 
 @pytest.fixture
@@ -89,11 +89,11 @@ def test_flagged_records_can_be_sent_to_be_looked_at_again(flawed: Project) -> N
     inspect(flawed, quiet)
     lines = find(flawed, Search(kind="label_error")).lines
     assert queue_for_review(flawed, [line.n for line in lines], "ann")["queued"] == len(lines)
-    assert [card.id for card in flawed.desk.exchange(BOB, QueueRequest(want=1)).cards] == [lines[0].id]
+    assert [card.id for card in flawed.label_queue.exchange(BOB, QueueRequest(want=1)).cards] == [lines[0].id]
 
 
 def test_the_records_page_offers_an_inspection_where_there_was_none(flawed: Project) -> None:
-    open_office(lambda: flawed)
+    open_server(lambda: flawed)
     page = AppTest.from_file(str(Path(__file__).parent.parent / "app" / "main.py"), default_timeout=30).run()
     page.switch_page("pages/records.py").run()
     page.selectbox(key="flag").select("outlier").run()

@@ -32,7 +32,9 @@ def answer(project: Project, holder: Holder, record: str, action: str = "submit"
     eid = f"{holder.annotator}-{record}-{action}-{label}"
     labels = (label,) if action == "submit" else ()
     undoes = label if action == "undo" else None
-    project.desk.exchange(holder, QueueRequest(events=(Event(eid, record, action, labels, undoes=undoes, ts=2e9),)))
+    project.label_queue.exchange(
+        holder, QueueRequest(events=(Event(eid, record, action, labels, undoes=undoes, ts=2e9),))
+    )
     return eid
 
 
@@ -66,7 +68,7 @@ def test_changes_by_several_people_at_once_are_all_kept(project: Project) -> Non
 
 
 def test_retiring_what_machines_gave_ends_the_guarantee_and_its_checks(project: Project) -> None:
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute(
             """insert into guarantees values ('p', now(), 'ann', 'm', 'e', 1, .9, null, .95, '{}', '{}', 2, 9,
                'in_force', null, null)"""
@@ -220,14 +222,14 @@ def test_only_answers_that_stand_are_counted_for_a_person(project: Project) -> N
 def test_a_joint_probability_is_never_shown_as_a_labels(project: Project) -> None:
     with project.store.transaction() as cursor:
         cursor.execute("insert into suggestions select n, 'food', 0.2, 0.5, ['food', 'music'], 'm', null from records")
-    single = project.desk.exchange(ANN, QueueRequest(want=3)).cards
+    single = project.label_queue.exchange(ANN, QueueRequest(want=3)).cards
     assert [card.suggestion for card in single] == [{"labels": [{"id": "food", "probability": 0.2}], "model": "m"}] * 3
     path = project.folder / FILE
     path.write_text(path.read_text().replace("multi = false", "multi = true"))
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         cursor.execute("delete from queue")
         cursor.execute("delete from leases")
-    assert [card.suggestion for card in project.desk.exchange(BOB, QueueRequest(want=3)).cards] == [None] * 3
+    assert [card.suggestion for card in project.label_queue.exchange(BOB, QueueRequest(want=3)).cards] == [None] * 3
 
 
 def test_an_answer_with_several_labels_keeps_those_that_were_not_retired(tmp_path: Path) -> None:

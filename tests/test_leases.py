@@ -49,7 +49,7 @@ def test_what_nobody_queued_is_drawn_when_the_queue_runs_dry(world: World) -> No
 
 
 def test_test_records_duplicates_and_answered_records_are_never_drawn(world: World) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 4")
         cursor.execute("update records set duplicate_of = 0 where n = 5")
         cursor.execute("insert into settled values (6, ['spam'], 'single', 'file', 0, now(), null)")
@@ -83,7 +83,7 @@ def test_undo_opens_the_record_again_and_leases_it_to_the_same_holder(world: Wor
 
 def test_overlap_lets_that_many_people_answer(world: World) -> None:
     world.settings = replace(SETTINGS, overlap=2)
-    world.desk.reload()
+    world.label_queue.reload()
     assert ids(world.ask(ANN, want=1)) == ids(world.ask(BOB, want=1)) == ["r3"]
     assert ids(world.ask(Holder("cat", "1"), want=1)) == ["r1"]
     world.ask(ANN, submit("r3"))
@@ -139,7 +139,7 @@ def test_a_lease_dated_by_a_clock_that_ran_ahead_has_ended(world: World) -> None
     world.later(864_000)
     world.ask(ANN, want=2)
     world.later(-864_000)
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         assert not cursor.execute("select annotator from leases").fetchall()
 
 
@@ -165,17 +165,17 @@ def test_leases_survive_a_restart_and_a_reload(world: World) -> None:
     world.ask(ANN, want=2)
     world.restart()
     assert ids(world.ask(BOB, want=1)) == ["r2"]
-    world.desk.reload()
+    world.label_queue.reload()
     assert ids(world.ask(ANN, want=2)) == ["r3", "r1"], "its own records again: the page was reloaded"
 
 
 def test_what_is_given_back_goes_to_the_next_and_a_new_order_shows_in_the_version(world: World) -> None:
     first = world.ask(ANN, want=3)
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update queue set position = -1 where n = 2")
-    assert world.desk.version > first.version
+    assert world.label_queue.version > first.version
     reply = world.ask(ANN, have=["r3"], give_back=("r1", "r2"), want=1)
-    assert (ids(reply), reply.version) == (["r2"], world.desk.version)
+    assert (ids(reply), reply.version) == (["r2"], world.label_queue.version)
 
 
 def test_a_request_that_was_overtaken_stores_its_events_but_moves_no_lease(world: World) -> None:
@@ -207,32 +207,32 @@ def test_suggestions_stay_away_from_audit_records_and_from_people_who_hide_them(
 def test_retiring_a_label_opens_its_records_again_even_for_who_gave_it(world: World) -> None:
     world.ask(ANN, submit("r3"))
     world.settings = replace(SETTINGS, taxonomy=retire_label(SETTINGS.taxonomy, "spam"))
-    world.desk.reload()
+    world.label_queue.reload()
     card = world.ask(ANN, want=1).cards[0]
     assert card.id == "r3"
     assert card.suggestion == {"labels": [{"id": "ham", "probability": 0.3}], "model": "m1"}
 
 
 def test_a_round_is_due_when_the_batch_is_answered_or_as_many_answers_came(world: World) -> None:
-    assert not world.desk.round_due()
+    assert not world.label_queue.round_due()
     world.ask(ANN, submit("r3"), Event("s", "r1", "skip"))
-    assert not world.desk.round_due()
+    assert not world.label_queue.round_due()
     world.ask(ANN, Event("f", "r2", "flag"))
-    assert world.desk.round_due()
+    assert world.label_queue.round_due()
     world.fill(10, queued=[3, 1, 2])
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update queue set spare = true where n <> 3")
         cursor.execute(
             "insert into queue select n, 1, n, false, false, 0, null, null, null, null from range(4, 6) as t(n)"
         )
     world.ask(ANN, submit("r1"), submit("r2"))
-    assert not world.desk.round_due()
+    assert not world.label_queue.round_due()
     world.ask(ANN, submit("r3"))
-    assert world.desk.round_due()
+    assert world.label_queue.round_due()
 
 
 def test_a_failure_in_the_middle_leaves_neither_rows_nor_memory_behind(world: World) -> None:
-    world.desk.waiting()
+    world.label_queue.waiting()
     world.store.query("alter table settled rename to elsewhere")
     with pytest.raises(duckdb.CatalogException):
         world.ask(ANN, submit("r3", eid="1"), want=1)

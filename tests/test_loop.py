@@ -79,7 +79,7 @@ def test_audit_records_teach_but_never_the_head_that_judges_them_and_never_show_
     )
     assert [(stratum, count) for stratum, count, _ in judged] == [("audit", 6), ("chosen", 6), ("gold", 12)]
     assert sum(weight for *_, weight in judged) == pytest.approx(1)
-    cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=12)).cards
+    cards = project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=12)).cards
     blind = {card.id for card in cards if card.suggestion is None}
     rows = project.store.query("select r.id from queue q join records r using (n) where q.audit and q.batch = 2")
     assert {row[0] for row in rows} & {card.id for card in cards} <= blind
@@ -97,7 +97,7 @@ def test_waiting_records_are_ranked_again_and_those_on_a_screen_stay(project: Pr
     change_settings(project, audit_share=0.0)
     loop.next_batch(project, quiet, size=30, strategy="random")
     simulate.answer(project, truth, 9)
-    held = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
+    held = project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     before = dict(project.store.query("select n, position from queue"))
     loop.fit(project, quiet)
     after = dict(project.store.query("select n, position from queue"))
@@ -119,7 +119,7 @@ def test_retiring_a_label_keeps_responses_and_asks_its_records_again(project: Pr
     change_settings(project, retire_label="food")
     assert project.store.one("select count(*) from responses") == responses
     assert project.store.one("select count(*) from settled where list_contains(labels, 'food')") == 0
-    again = project.desk.exchange(Holder("oracle", "replay"), QueueRequest(want=3)).cards
+    again = project.label_queue.exchange(Holder("oracle", "replay"), QueueRequest(want=3)).cards
     assert {truth[card.id] for card in again} == {("food",)}
     change_settings(project, add_label="food")
     assert status(project).labelled == 12
@@ -134,9 +134,9 @@ def test_learning_without_a_label_is_refused_with_what_to_do(project: Project) -
 def test_one_label_so_far_and_a_label_nobody_used_are_no_trouble(project: Project) -> None:
     change_settings(project, add_label="never used")
     loop.next_batch(project, quiet, size=2, strategy="random")
-    cards = project.desk.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
+    cards = project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=2)).cards
     events = tuple(Event(f"e{card.id}", card.id, "submit", ("food",)) for card in cards)
-    project.desk.exchange(Holder("ana", "tab"), QueueRequest(events=events))
+    project.label_queue.exchange(Holder("ana", "tab"), QueueRequest(events=events))
     result = loop.play_round(project, quiet, size=3)
     assert result.queued == 3
 

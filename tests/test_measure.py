@@ -13,7 +13,7 @@ from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
 from core.rounds.round_job import PastModel
-from gpu_jobs.work.held_out import MOST_JUDGED, save_out_of_fold, subsample
+from gpu_jobs.work.held_out import MOST_HELD_OUT, save_out_of_fold, subsample
 from gpu_jobs.work.measure import rescore_past_models
 
 
@@ -26,7 +26,7 @@ def history(asked: int, audits: int, records: int = 20_000) -> History:
 def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:
     weights = weigh(history(9000, 900))
     rows, thinned = subsample(np.arange(9000), weights)
-    assert len(rows) == MOST_JUDGED
+    assert len(rows) == MOST_HELD_OUT
     assert thinned.drawn.sum() == 900
     assert thinned.weight.sum() == pytest.approx(weights.weight.sum())
 

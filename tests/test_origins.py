@@ -35,28 +35,28 @@ async def page(request: Request) -> Response:
     return JSONResponse({"path": request.url.path, "host": request.headers["host"], "scheme": request.url.scheme})
 
 
-def client(office: background.ProjectServer, who: str | None = None, base: str = OWN) -> TestClient:
-    routes = [*own_routes(office, "key"), Route("/{rest:path}", page, methods=["GET", "POST"])]
-    public = office.entrance.bound.public
+def client(server: background.ProjectServer, who: str | None = None, base: str = OWN) -> TestClient:
+    routes = [*own_routes(server, "key"), Route("/{rest:path}", page, methods=["GET", "POST"])]
+    public = server.authenticator.bound.public
     behind = [Middleware(Behind, address=public)] if public else []
-    app = Starlette(routes=routes, middleware=[*behind, Middleware(Guard, entrance=lambda: office.entrance)])
-    cookies = Visit(office.entrance, NAMES[who]).cookies if who else {}
+    app = Starlette(routes=routes, middleware=[*behind, Middleware(Guard, authenticator=lambda: server.authenticator)])
+    cookies = Visit(server.authenticator, NAMES[who]).cookies if who else {}
     return TestClient(app, cookies=cookies, follow_redirects=False, base_url=base)
 
 
 @pytest.fixture
 def opened(project: Project) -> Iterator[Any]:
     """The project, served as it is bound."""
-    yield lambda bound=TRUSTED: background.open_office(lambda: project, bound)
+    yield lambda bound=TRUSTED: background.open_server(lambda: project, bound)
     background._OPEN.clear()
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
 def test_a_page_of_another_port_or_site_is_refused_whatever_it_asks(opened: Any, signed_in: bool) -> None:
-    office = opened()
+    server = opened()
     if signed_in:
-        add_all(office.project)
-    browser = client(office, "manager" if signed_in else None)
+        add_all(server.project)
+    browser = client(server, "manager" if signed_in else None)
     for origin in (OTHER, "http://evil.example", "null", "http://127.0.0.1", f"{OWN}0", "https://127.0.0.1:9999", "x"):
         for method, path in (("GET", "/label"), ("POST", "/api/label/token"), ("POST", "/x"), ("GET", "/api/health")):
             answer = browser.request(method, path, headers={"origin": origin}, json={"annotator": "a"})
@@ -78,9 +78,9 @@ def test_on_trust_a_name_that_is_not_this_machines_is_refused(opened: Any) -> No
 
 
 def test_where_people_sign_in_a_proxy_may_have_a_name_of_its_own(opened: Any) -> None:
-    office = opened()
-    add_all(office.project)
-    browser = client(office, "manager")
+    server = opened()
+    add_all(server.project)
+    browser = client(server, "manager")
     named = {"host": "label.example", "origin": "https://label.example"}
     assert browser.post("/x", headers=named).status_code == 200
     assert browser.post("/x", headers={**named, "host": "127.0.0.1:8501"}).status_code == 403
@@ -89,8 +89,8 @@ def test_where_people_sign_in_a_proxy_may_have_a_name_of_its_own(opened: Any) ->
 
 def test_an_origin_is_known_once_the_browser_said_that_it_leads_here(opened: Any) -> None:
     """A proxy on another port that puts its own Host: websockets have the page's Origin and nothing else."""
-    office, through = opened(), "http://127.0.0.1:9000"
-    browser = client(office)
+    server, through = opened(), "http://127.0.0.1:9000"
+    browser = client(server)
     line = {"origin": through}
     assert browser.get("/_stcore/stream", headers=line).status_code == 403
     browser.get("/label", headers={"referer": f"{OTHER}/x", "sec-fetch-site": "same-site"})
@@ -105,8 +105,8 @@ def test_an_origin_is_known_once_the_browser_said_that_it_leads_here(opened: Any
 
 
 def test_the_link_is_exchanged_for_a_cookie_and_is_no_way_in_where_people_sign_in(opened: Any) -> None:
-    office = opened(Binding(token=TOKEN))
-    browser = client(office)
+    server = opened(Binding(token=TOKEN))
+    browser = client(server)
     page = {"accept": "text/html"}
     assert browser.get("/label", headers=page).headers["location"] == "./sign-in?next=%2Flabel"
     assert browser.get("/label?token=wrong", headers=page).headers["location"] == "./label"
@@ -117,32 +117,32 @@ def test_the_link_is_exchanged_for_a_cookie_and_is_no_way_in_where_people_sign_i
     assert {"HttpOnly", "SameSite=lax"} <= {part.strip() for part in answer.headers["set-cookie"].split(";")}
     assert browser.get("/label").status_code == 200
     assert browser.post("/api/label/token", json={"annotator": "a"}).status_code == 200
-    add_all(office.project)
+    add_all(server.project)
     assert browser.get("/label").status_code == 401
-    assert client(office).get(f"/label?token={TOKEN}", headers=page).status_code == 303
+    assert client(server).get(f"/label?token={TOKEN}", headers=page).status_code == 303
 
 
 def test_the_first_page_is_found_under_its_own_address(opened: Any) -> None:
-    office, page = opened(), {"accept": "text/html"}
-    assert client(office).get("/overview?x=1", headers=page).headers["location"] == "./?x=1"
-    assert client(office).get("/mine", headers=page).status_code == 200
-    add_all(office.project)
-    assert client(office, "annotator").get("/mine", headers=page).headers["location"] == "./"
-    assert client(office, "annotator").get("/overview", headers=page).status_code == 200
+    server, page = opened(), {"accept": "text/html"}
+    assert client(server).get("/overview?x=1", headers=page).headers["location"] == "./?x=1"
+    assert client(server).get("/mine", headers=page).status_code == 200
+    add_all(server.project)
+    assert client(server, "annotator").get("/mine", headers=page).headers["location"] == "./"
+    assert client(server, "annotator").get("/overview", headers=page).status_code == 200
 
 
 @pytest.mark.parametrize("prefix", ["", "/rondo"])
 def test_behind_a_proxy_all_is_as_people_see_it_whether_or_not_it_cuts_the_prefix(opened: Any, prefix: str) -> None:
-    office = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
-    add_all(office.project)
-    browser = client(office, "manager", "http://127.0.0.1:8501")
+    server = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
+    add_all(server.project)
+    browser = client(server, "manager", "http://127.0.0.1:8501")
     seen = browser.post(f"{prefix}/x", headers={"origin": "https://label.example"}).json()
     assert seen == {"path": "/x", "host": "label.example", "scheme": "https"}
     assert browser.post(f"{prefix}/x", headers={"origin": "http://label.example"}).status_code == 403
     away = browser.get(f"{prefix}/away")
     assert away.headers["location"] == "/rondo/label"
     assert away.headers["set-cookie"].endswith("; Secure")
-    query = client(office).get(f"{prefix}/records?record=r1", headers={"accept": "text/html"})
+    query = client(server).get(f"{prefix}/records?record=r1", headers={"accept": "text/html"})
     assert query.headers["location"] == "./sign-in?next=%2Frecords%3Frecord%3Dr1"
 
 
@@ -181,6 +181,6 @@ def test_what_no_browser_opens_is_no_address(text: str) -> None:
 def test_a_public_address_asks_for_people_since_this_machine_alone_no_longer_reaches_it(opened: Any) -> None:
     from app.auth.authenticator import refuse_open_door
 
-    office = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
+    server = opened(Binding(loopback=False, public=parse_address(PUBLIC)))
     with pytest.raises(Refused, match=r"On https://label\.example/rondo anyone who reaches"):
-        refuse_open_door(office.entrance, "127.0.0.1")
+        refuse_open_door(server.authenticator, "127.0.0.1")

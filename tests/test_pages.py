@@ -22,9 +22,9 @@ PAGES = sorted(path.name for path in (MAIN.parent / "pages").glob("[a-z]*.py"))
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.ProjectServer]:
+def server(project: Project) -> Iterator[background.ProjectServer]:
     """The project, open in this process as the server would have it."""
-    opened = background.open_office(lambda: project)
+    opened = background.open_server(lambda: project)
     yield opened
     background._OPEN.clear()
 
@@ -41,66 +41,66 @@ def shown(name: str) -> AppTest:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_a_new_project(tmp_path: Path, name: str) -> None:
     loop.create_project(tmp_path / "new", [])
-    background.open_office(lambda: open_project(tmp_path / "new", InProcessRunner()))
+    background.open_server(lambda: open_project(tmp_path / "new", InProcessRunner()))
     shown(name)
-    background.close_office()
+    background.close_server()
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_opens_on_a_project_with_a_model(
-    office: background.ProjectServer, truth: dict[str, tuple[str, ...]], name: str
+    server: background.ProjectServer, truth: dict[str, tuple[str, ...]], name: str
 ) -> None:
-    simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.play(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
     shown(name)
 
 
 def test_the_rounds_page_tells_what_each_self_test_found(
-    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
+    server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
-    simulate.play(office.project, truth, simulate.Budget(2, 10, "default"), quiet)
+    simulate.play(server.project, truth, simulate.Budget(2, 10, "default"), quiet)
     page = shown("rounds.py")
     assert page.dataframe[-1].value["redundancy_by_chance"].between(0, 1).any()
     assert any("in random batches it is" in text.value for text in page.text)
 
 
-def test_the_overview_says_the_one_next_thing(office: background.ProjectServer) -> None:
+def test_the_overview_says_the_one_next_thing(server: background.ProjectServer) -> None:
     assert any("Choose the first batch" in text.value for text in shown("overview.py").text)
 
 
-def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(office: background.ProjectServer) -> None:
+def test_a_label_can_be_added_renamed_and_retired_on_the_settings_page(server: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
-    assert "traffic" in office.settings().taxonomy.ids
+    assert "traffic" in server.settings().taxonomy.ids
     page.text_input(key="name-food").input("meals")
     page.button(key="rename-food").click().run()
-    assert office.settings().taxonomy.names["food"] == "meals"
+    assert server.settings().taxonomy.names["food"] == "meals"
     page.button(key="retire-music").click().run()
-    assert "music" not in {label.id for label in office.settings().taxonomy.active}
+    assert "music" not in {label.id for label in server.settings().taxonomy.active}
 
 
 def test_the_settings_page_says_what_another_rule_changes_before_it_is_chosen(
-    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
+    server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
-    loop.next_batch(office.project, quiet, size=6)
-    simulate.answer(office.project, truth, 6)
+    loop.next_batch(server.project, quiet, size=6)
+    simulate.answer(server.project, truth, 6)
     page = shown("settings.py")
     assert not [button for button in page.button if button.key == "settle-anew"]
     page.selectbox(key="settle").select("adjudicated").run()
     assert any("6 have none any more" in text.value for text in page.text)
-    assert office.settings().settle == "majority"
+    assert server.settings().settle == "majority"
     page.button(key="settle-anew").click().run()
     assert not page.exception
-    assert office.settings().settle == "adjudicated"
-    assert office.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
+    assert server.settings().settle == "adjudicated"
+    assert server.project.store.one("select count(*) from settled where stratum <> 'gold'") == 0
 
 
-def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(office: background.ProjectServer) -> None:
+def test_a_wrong_name_is_said_on_the_page_and_changes_nothing(server: background.ProjectServer) -> None:
     page = shown("settings.py")
     page.text_input(key="new-label").input("a|b")
     page.button(key="add-label").click().run()
     assert any("separates labels" in error.value for error in page.error)
-    assert len(office.settings().taxonomy.labels) == 3
+    assert len(server.settings().taxonomy.labels) == 3
 
 
 HOSTILE = ("![x](http://x/y)", "[a](b)")
@@ -116,13 +116,13 @@ def text_of(page: AppTest) -> str:
 def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A project in a folder, with labels and with trouble that a browser would follow."""
     loop.create_project(tmp_path / HOSTILE[1], list(HOSTILE))
-    office = background.open_office(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
-    office.trouble = f"Reading {HOSTILE[0]} failed."
-    settings = office.settings()
+    server = background.open_server(lambda: open_project(tmp_path / HOSTILE[1], InProcessRunner()))
+    server.trouble = f"Reading {HOSTILE[0]} failed."
+    settings = server.settings()
     broke = [LabelCheck(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
     why = what_broke(GuaranteeTerms(), [*broke, LabelCheck("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)
     metrics = {"mixes": [{"sentence": f"More of {HOSTILE[0]} than of {HOSTILE[1]}."}]}
-    with office.project.store.transaction() as cursor:
+    with server.project.store.transaction() as cursor:
         cursor.execute(
             """insert into guarantees values ('p1', timestamp '2026-01-01', 'ann', 'm1', ?, 1, 0.9, null, 0.9, '{}',
                '{}', 9, 9, 'broken', now()::timestamp, ?)""",
@@ -132,8 +132,8 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
             "insert into models values ('m1', now()::timestamp, 1, ?, 1, 9, 1, ?, 1.0, null, null, null, null, null)",
             [settings.encoder, json.dumps(metrics)],
         )
-    yield office
-    background.close_office()
+    yield server
+    background.close_server()
 
 
 @pytest.mark.parametrize("name", ["overview.py", "auto_label.py"])

@@ -17,7 +17,7 @@ from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
 from core.project import Project, open_project
-from core.rounds.play import take_in_finished
+from core.rounds.play import apply_finished_rounds
 from core.store.private_files import private_folder
 from gpu_jobs.runners.local import LocalRunner
 from tests.conftest import quiet
@@ -26,60 +26,60 @@ Truth = dict[str, tuple[str, ...]]
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+def server(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     """A project with jobs in processes of their own."""
     import shutil
 
     shutil.copytree(encoded, tmp_path / "project")
-    yield background.open_office(lambda: open_project(tmp_path / "project", LocalRunner()))
-    background.close_office()
+    yield background.open_server(lambda: open_project(tmp_path / "project", LocalRunner()))
+    background.close_server()
 
 
-def run(office: background.ProjectServer, verb: str, **options: Any) -> dict[str, object]:
+def run(server: background.ProjectServer, verb: str, **options: Any) -> dict[str, object]:
     """The verb with a ticket of its own."""
-    ticket = office.open_ticket(verb)
-    assert ticket is not None
-    return dict(office.run(ticket, quiet, **options))
+    background_task = server.begin_task(verb)
+    assert background_task is not None
+    return dict(server.run(background_task, quiet, **options))
 
 
-def test_two_rounds_at_once_take_turns_and_choose_different_records(office: background.ProjectServer) -> None:
-    threads = [threading.Thread(target=run, args=(office, "next"), kwargs={"size": 6}) for _ in range(3)]
+def test_two_rounds_at_once_take_turns_and_choose_different_records(server: background.ProjectServer) -> None:
+    threads = [threading.Thread(target=run, args=(server, "next"), kwargs={"size": 6}) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    batches = office.project.store.query("select batch, size from batches order by batch")
-    queued = office.project.store.query("select n from queue where not spare")
+    batches = server.project.store.query("select batch, size from batches order by batch")
+    queued = server.project.store.query("select n from queue where not spare")
     assert batches == [(1, 6), (2, 6), (3, 6)]
     assert len(queued) == len(set(queued)) == 18
 
 
-def test_stopping_one_verb_stops_no_other(office: background.ProjectServer) -> None:
-    office.start("next")
-    ticket = office.open_ticket("export")
-    assert ticket is not None
-    ticket.stop.set()
+def test_stopping_one_verb_stops_no_other(server: background.ProjectServer) -> None:
+    server.start("next")
+    background_task = server.begin_task("export")
+    assert background_task is not None
+    background_task.stop.set()
     with pytest.raises(Cancelled):
-        office.run(ticket, quiet, out="unused.csv", file_format="csv")
-    while office.activities:
+        server.run(background_task, quiet, out="unused.csv", file_format="csv")
+    while server.activities:
         time.sleep(0.05)
-    assert office.trouble is None
-    assert office.project.store.one("select count(*) from batches") == 1
+    assert server.trouble is None
+    assert server.project.store.one("select count(*) from batches") == 1
 
 
-def test_a_verb_that_runs_alone_is_not_started_twice(office: background.ProjectServer) -> None:
-    office.start("next")
-    office.start("next")
-    while office.activities:
+def test_a_verb_that_runs_alone_is_not_started_twice(server: background.ProjectServer) -> None:
+    server.start("next")
+    server.start("next")
+    while server.activities:
         time.sleep(0.05)
-    assert office.project.store.one("select count(*) from batches") == 1
+    assert server.project.store.one("select count(*) from batches") == 1
 
 
-def test_closing_stops_what_runs_and_starts_nothing_more(office: background.ProjectServer) -> None:
-    office.start("round")
-    office.close()
+def test_closing_stops_what_runs_and_starts_nothing_more(server: background.ProjectServer) -> None:
+    server.start("round")
+    server.close()
     with pytest.raises(Cancelled):
-        office.open_ticket("next")
+        server.begin_task("next")
 
 
 def left_over(project: Project) -> str:
@@ -96,7 +96,7 @@ def test_a_stale_result_is_not_taken_in_over_newer_state(project: Project) -> No
     left_over(project)
     loop.next_batch(project, quiet, size=4)
     before = project.store.query("select batch, size, rows from batches order by batch")
-    assert take_in_finished(project, quiet) == 0
+    assert apply_finished_rounds(project, quiet) == 0
     assert project.store.query("select batch, size, rows from batches order by batch") == before
     assert project.store.one("select count(*) from jobs where state = 'running'") == 0
 

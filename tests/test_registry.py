@@ -83,7 +83,7 @@ def test_after_a_rollback_answered_and_held_records_stay_as_they_are_and_the_res
     order = waiting(two)
     promote(two, quiet, model=enter(two, bad_head()), **FORCED)
     simulate.answer(two, answers(), 2)
-    two.desk.exchange(Holder("ana", "tab"), QueueRequest(want=4))
+    two.label_queue.exchange(Holder("ana", "tab"), QueueRequest(want=4))
     on_screen = {n for (n,) in two.store.query("select n from leases where annotator = 'ana'")}
     seen = {n: place for n, place in waiting(two) if n in on_screen}
     assert seen != {n: place for n, place in order if n in on_screen}

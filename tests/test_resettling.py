@@ -81,7 +81,7 @@ def test_what_is_not_settled_any_more_is_asked_on_only_where_too_few_have_answer
 ) -> None:
     agreed, outvoted, tied = waiting
     change_settings(project, settle="adjudicated")
-    entries = {card.id for card in project.desk.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
+    entries = {card.id for card in project.label_queue.exchange(Holder("dan", "1"), QueueRequest(want=50)).cards}
     assert {agreed, tied} <= entries
     assert outvoted not in entries
     assert status(project).tied == 1

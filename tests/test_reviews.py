@@ -40,7 +40,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 def project_of(world: World) -> Project:
     folder = world.store.path.parent
     jobs = Jobs(world.store, InProcessRunner(), folder / "jobs")
-    return Project(folder, world.store, world.desk, jobs, cast("SettingsInForce", lambda: world.settings))
+    return Project(folder, world.store, world.label_queue, jobs, cast("SettingsInForce", lambda: world.settings))
 
 
 def review(world: World, *records: str) -> dict[str, int]:
@@ -94,7 +94,7 @@ def test_undoing_the_second_answer_brings_the_first_back_and_opens_the_review(wo
 
 def test_one_answer_closes_a_review_whatever_the_overlap(world: World) -> None:
     world.settings = replace(SETTINGS, overlap=2)
-    world.desk.reload()
+    world.label_queue.reload()
     for who in (ANN, BOB, CAT):
         world.ask(who, submit("r9"))
     world.ask(ANN, submit("r3"))
@@ -130,7 +130,7 @@ def test_a_file_and_somebody_long_gone_are_not_waited_for(world: World) -> None:
     world.ask(BOB, submit("r1"))
     world.later(40 * 86_400)
     world.ask(ANN, submit("r3"))
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute(
             """insert into responses select 'file:f.csv:r2', 2, 'f.csv', 'submit', ['spam'], null, null, $now, 0, $now,
                0, 1, null, null, 0, 'file', true, to_json(['spam'])""",
@@ -169,13 +169,13 @@ def test_reviews_are_not_part_of_the_batch(world: World) -> None:
         "records": 0,
     }
     world.ask(ANN, again("r3"))
-    assert not world.desk.round_due()
+    assert not world.label_queue.round_due()
     world.ask(ANN, submit("r2"))
-    assert world.desk.round_due()
+    assert world.label_queue.round_due()
 
 
 def test_checks_of_machine_labels_are_not_part_of_the_batch(world: World) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute(
             "insert into queue select n, 1, n, false, false, null, null, null, 'check', null from range(5, 9) t(n)"
         )
@@ -187,13 +187,13 @@ def test_checks_of_machine_labels_are_not_part_of_the_batch(world: World) -> Non
         "waiting": 4,
         "records": 0,
     }
-    assert not world.desk.round_due(), "checks teach nothing, so no round is due after them"
+    assert not world.label_queue.round_due(), "checks teach nothing, so no round is due after them"
     world.ask(ANN, *(submit(f"r{n}") for n in range(1, 4)))
-    assert world.desk.round_due()
+    assert world.label_queue.round_due()
 
 
 def test_a_reviewed_check_of_machine_labels_stays_a_check(world: World) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update queue set purpose = 'check' where n = 3")
     world.ask(ANN, submit("r3"))
     assert settled(world)["r3"] == ("spam", "single", "check")
@@ -206,10 +206,10 @@ def test_a_reviewed_check_of_machine_labels_stays_a_check(world: World) -> None:
 
 
 def test_what_was_sent_comes_before_the_batch_with_its_suggestion(world: World) -> None:
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("insert into suggestions values (5, 'ham', 0.9, 0.2, ['ham'], 'm1', to_json(['ham']))")
     world.ask(ANN, submit("r3"))
-    with world.desk.changing() as cursor:
+    with world.label_queue.changing() as cursor:
         cursor.execute("update records set split = 'test' where n = 6")
         cursor.execute("update records set duplicate_of = 0 where n = 7")
     result = send_to_queue(project_of(world), [8, 5, 5, 6, 7, 3, 1, 99], "ann")
@@ -229,7 +229,7 @@ def test_what_was_sent_or_is_under_review_survives_the_next_round(
     assert send_to_queue(project, [sent], "ann")["queued"] == 1
     assert queue_for_review(project, [labelled], "ann")["queued"] == 1
     loop.play_round(project, quiet, size=6)
-    first = [card.id for card in project.desk.exchange(ANN, QueueRequest(want=2)).cards]
+    first = [card.id for card in project.label_queue.exchange(ANN, QueueRequest(want=2)).cards]
     assert set(first) == {f"r{sent}", f"r{labelled}"}
 
 

@@ -34,10 +34,10 @@ def frame(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.ProjectServer]:
+def server(project: Project) -> Iterator[background.ProjectServer]:
     """With one person of each role."""
     add_all(project)
-    yield background.open_office(lambda: project)
+    yield background.open_server(lambda: project)
     background._OPEN.clear()
 
 
@@ -45,7 +45,7 @@ def office(project: Project) -> Iterator[background.ProjectServer]:
 def accounts(project: Project) -> Iterator[background.ProjectServer]:
     """The same, where an organisation's accounts let people in."""
     add_all(project)
-    yield background.open_office(lambda: project, Binding(loopback=False, accounts=True))
+    yield background.open_server(lambda: project, Binding(loopback=False, accounts=True))
     background._OPEN.clear()
 
 
@@ -60,8 +60,8 @@ def opened(page: str | None, user: dict[str, object]) -> AppTest:
     return test
 
 
-def as_(office: background.ProjectServer, role: str, page: str | None = None) -> AppTest:
-    return opened(page, dict(Visit(office.entrance, NAMES[role]).user))
+def as_(server: background.ProjectServer, role: str, page: str | None = None) -> AppTest:
+    return opened(page, dict(Visit(server.authenticator, NAMES[role]).user))
 
 
 def refused(page: AppTest) -> bool:
@@ -84,9 +84,9 @@ def test_every_page_has_an_entry_with_a_right() -> None:
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.file)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
-    office: background.ProjectServer, role: str, entry: Entry
+    server: background.ProjectServer, role: str, entry: Entry
 ) -> None:
-    page = as_(office, role, entry.file)
+    page = as_(server, role, entry.file)
     allowed = entry.right in ROLES[role]
     assert refused(page) != allowed
     assert drawn(page) == allowed
@@ -96,7 +96,7 @@ def test_a_page_opens_for_who_may_see_it_and_refuses_all_others(
 @pytest.mark.parametrize(
     "user", [{}, {"rondo_session": "forged"}, {"rondo_session": None}, {"email": "Max@example.org"}]
 )
-def test_a_stranger_sees_nothing_of_the_project(office: background.ProjectServer, user: dict[str, object]) -> None:
+def test_a_stranger_sees_nothing_of_the_project(server: background.ProjectServer, user: dict[str, object]) -> None:
     page = opened(None, user)
     assert not (page.title)
     assert not (page.text)
@@ -105,10 +105,10 @@ def test_a_stranger_sees_nothing_of_the_project(office: background.ProjectServer
     assert not (page.dataframe)
 
 
-def test_a_page_shows_nothing_more_once_its_person_is_removed(office: background.ProjectServer) -> None:
-    page = as_(office, "annotator", "label")
+def test_a_page_shows_nothing_more_once_its_person_is_removed(server: background.ProjectServer) -> None:
+    page = as_(server, "annotator", "label")
     assert page.get("bidi_component")
-    remove_person(office.project, quiet, name="Ann")
+    remove_person(server.project, quiet, name="Ann")
     page.run()
     assert not page.get("bidi_component")
 
@@ -122,83 +122,83 @@ ACTIONS = {
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_click_on_a_page_that_is_older_than_the_role_changes_nothing(
-    office: background.ProjectServer, name: str
+    server: background.ProjectServer, name: str
 ) -> None:
-    page = as_(office, "manager", name)
-    set_role(office.project, quiet, name="Joy", role="manager")
-    set_role(office.project, quiet, name="Max", role="annotator")
-    before = office.project.store.one("select count(*) from audit_log")
+    page = as_(server, "manager", name)
+    set_role(server.project, quiet, name="Joy", role="manager")
+    set_role(server.project, quiet, name="Max", role="annotator")
+    before = server.project.store.one("select count(*) from audit_log")
     if name == "export":
         page.selectbox(key="what").select("all").run()
         assert refused(page)
     else:
         ACTIONS[name](page)
         page.run()
-    assert office.project.store.one("select count(*) from audit_log") == before
-    assert not office.activities
+    assert server.project.store.one("select count(*) from audit_log") == before
+    assert not server.activities
     assert refused(page)
-    assert len(office.settings().taxonomy.labels) == 3
+    assert len(server.settings().taxonomy.labels) == 3
 
 
-def test_settings_are_changed_under_the_name_of_who_is_signed_in(office: background.ProjectServer) -> None:
-    page = as_(office, "manager", "settings")
+def test_settings_are_changed_under_the_name_of_who_is_signed_in(server: background.ProjectServer) -> None:
+    page = as_(server, "manager", "settings")
     page.text_input(key="new-label").input("traffic")
     page.button(key="add-label").click().run()
     assert not page.error
-    assert office.project.store.one("select user from audit_log where what = 'settings'") == "Max"
+    assert server.project.store.one("select user from audit_log where what = 'settings'") == "Max"
 
 
-def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(office: background.ProjectServer) -> None:
-    page = as_(office, "adjudicator")
+def test_a_correction_is_kept_under_the_name_of_who_is_signed_in(server: background.ProjectServer) -> None:
+    page = as_(server, "adjudicator")
     page.query_params["record"] = "r4"  # gold: it has a label
     page.switch_page("pages/records.py").run()
     assert not page.get("records-who"), "nobody is asked for a name"
     page.selectbox(key="right").select("food")
     page.button(key="correct").click().run()
     assert not page.exception
-    result = office.project.store.query("select annotator, source from responses where source = 'correction'")
+    result = server.project.store.query("select annotator, source from responses where source = 'correction'")
     assert result == [("Joy", "correction")]
-    assert office.project.store.query("select user from audit_log where what = 'correct'") == [("Joy",)]
+    assert server.project.store.query("select user from audit_log where what = 'correct'") == [("Joy",)]
 
 
-def test_nobody_labels_under_the_name_of_another(office: background.ProjectServer) -> None:
-    page = as_(office, "annotator")
+def test_nobody_labels_under_the_name_of_another(server: background.ProjectServer) -> None:
+    page = as_(server, "annotator")
     page.query_params["annotator"] = "Max"
     page.switch_page("pages/label.py").run()
     assert "not taken" in page.error[0].value
     assert not page.get("bidi_component")
 
 
-def test_an_annotator_sees_own_figures_and_no_others(office: background.ProjectServer) -> None:
-    with office.project.store.transaction() as cursor:
+def test_an_annotator_sees_own_figures_and_no_others(server: background.ProjectServer) -> None:
+    with server.project.store.transaction() as cursor:
         cursor.execute(
             """insert into responses select who || n, n, who, 'submit', ['food'], null, null, now()::timestamp, n,
                now()::timestamp, 0, 1, null, null, 0, 'app', true, to_json(['food'])
                from range(10) as t(n), (values ('Ann'), ('Max')) as p(who) where who = 'Max' or n < 3"""
         )
-    page = as_(office, "annotator", "mine")
+    page = as_(server, "annotator", "mine")
     assert [metric.value for metric in page.metric] == ["3", "0", "0"]
     assert page.dataframe[0].value["labels"].tolist() == [3]
 
 
-def test_only_a_manager_stops_what_goes_on(office: background.ProjectServer) -> None:
-    ticket = office.open_ticket("round")
-    assert "stop-round" in {button.key for button in as_(office, "manager", "rounds").button}
-    assert "stop-round" not in {button.key for button in as_(office, "adjudicator", "rounds").button}
-    assert not ticket.stop.is_set()
-    page = as_(office, "manager", "rounds")
+def test_only_a_manager_stops_what_goes_on(server: background.ProjectServer) -> None:
+    background_task = server.begin_task("round")
+    assert "stop-round" in {button.key for button in as_(server, "manager", "rounds").button}
+    assert "stop-round" not in {button.key for button in as_(server, "adjudicator", "rounds").button}
+    assert not background_task.stop.is_set()
+    page = as_(server, "manager", "rounds")
     page.button(key="stop-round").click().run()
-    assert ticket.stop.is_set()
-    assert office.project.store.query("select user from audit_log where what = 'stop'") == [("Max",)]
+    assert background_task.stop.is_set()
+    assert server.project.store.query("select user from audit_log where what = 'stop'") == [("Max",)]
 
 
 HOSTILE = "<b>![x](http://x/y)</b>"
 
 
-def test_a_name_that_is_markup_is_shown_and_not_followed(office: background.ProjectServer) -> None:
-    with office.project.store.transaction() as cursor:
+def test_a_name_that_is_markup_is_shown_and_not_followed(server: background.ProjectServer) -> None:
+    with server.project.store.transaction() as cursor:
         cursor.execute("update people set name = ? where name = 'Ann'", [HOSTILE])
-    page = opened("settings", dict(Visit(office.entrance, HOSTILE).user))
+    page = opened("settings", dict(Visit(server.authenticator, HOSTILE).user))
     assert any(HOSTILE in text.value for text in page.sidebar.text)
     assert "](" not in re.sub(r"\\.", "", page.error[0].value)
 
@@ -229,7 +229,7 @@ def test_an_account_that_is_nobodys_gets_one_sentence(
 def test_the_session_of_an_access_code_is_worth_nothing_where_accounts_are_asked_for(
     accounts: background.ProjectServer,
 ) -> None:
-    user = dict(Visit(accounts.entrance, "Max").user)
+    user = dict(Visit(accounts.authenticator, "Max").user)
     page = AppTest.from_file(str(MAIN), default_timeout=30)
     page.user = user
     page.secrets = {"auth": {"client_id": "x", "client_secret": "x", "server_metadata_url": "x"}}

@@ -52,7 +52,7 @@ def answer(project: Project, holder: Holder, record: str, number: float, eid: st
     event = {"eid": eid, "record": record, "action": "submit", "seq": 1, "ts": time.time(), "number": number}
     [read], broken = read_events([event], task_of(project.settings()))
     assert not broken
-    return project.desk.exchange(holder, QueueRequest(events=(read,))).statuses[eid]
+    return project.label_queue.exchange(holder, QueueRequest(events=(read,))).statuses[eid]
 
 
 def settled(project: Project, record: str) -> object:
@@ -83,7 +83,7 @@ def test_an_answer_that_cannot_be_is_refused_in_the_words_of_the_task(numbers: P
 
 def test_an_undo_a_correction_and_a_bulk_answer_work_as_for_any_task(numbers: Project) -> None:
     answer(numbers, ANN, "0", 3, "a0")
-    numbers.desk.exchange(ANN, QueueRequest(events=(Event("u0", "0", "undo", undoes="a0"),)))
+    numbers.label_queue.exchange(ANN, QueueRequest(events=(Event("u0", "0", "undo", undoes="a0"),)))
     assert settled(numbers, "0") is None
     answer(numbers, ANN, "1", 3, "a1")
     correction = correct(numbers, "1", {"number": 7}, "max")

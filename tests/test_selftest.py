@@ -36,8 +36,8 @@ def healthy_pool(seed: int = 0, multi: bool = False) -> Pool:
 
 
 def chosen(pool: Pool, rows: list[int]) -> Batch:
-    picked = np.array(rows, dtype=np.int64)
-    return Batch(picked, np.zeros(len(picked), dtype=bool), np.full(len(picked), np.nan, dtype=np.float32))
+    selected = np.array(rows, dtype=np.int64)
+    return Batch(selected, np.zeros(len(selected), dtype=bool), np.full(len(selected), np.nan, dtype=np.float32))
 
 
 def examined(pool: Pool, batch: Batch) -> SelfTest:

@@ -151,22 +151,24 @@ def test_an_edit_while_the_app_runs_holds_as_a_whole_or_not_at_all(answered: Pro
         assert answered.settings.trouble
         assert (answered.folder / LAST_GOOD).read_text() == good
     event = Event("e", answered.store.one("select id from records where n = 1"), "submit", ("food",), ts=2e9)
-    assert answered.desk.exchange(Holder("ann", "tab"), QueueRequest(events=(event,))).statuses == {"e": "stored"}
+    assert answered.label_queue.exchange(Holder("ann", "tab"), QueueRequest(events=(event,))).statuses == {
+        "e": "stored"
+    }
     shutil.copyfile(answered.folder / LAST_GOOD, file)
     assert change_settings(answered, batch_size=9).batch_size == 9
     assert answered.settings.trouble is None
 
 
 @pytest.fixture
-def office(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
+def server(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     shutil.copytree(encoded, tmp_path / "served")
-    yield background.open_office(lambda: open_project(tmp_path / "served", InProcessRunner()))
-    background.close_office()
+    yield background.open_server(lambda: open_project(tmp_path / "served", InProcessRunner()))
+    background.close_server()
 
 
-def test_a_running_app_adopts_labels_from_the_file_by_itself(office: background.ProjectServer) -> None:
-    file = office.project.folder / FILE
+def test_a_running_app_adopts_labels_from_the_file_by_itself(server: background.ProjectServer) -> None:
+    file = server.project.folder / FILE
     file.write_text(file.read_text() + '\n[[taxonomy.labels]]\nid = "news"\nname = "news"\n')
-    office.watch()
-    wait_for(lambda: "news" in office.settings().taxonomy.ids)
-    assert office.project.store.one("select max(version) from taxonomies") == 2
+    server.watch()
+    wait_for(lambda: "news" in server.settings().taxonomy.ids)
+    assert server.project.store.one("select max(version) from taxonomies") == 2

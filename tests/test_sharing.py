@@ -112,7 +112,7 @@ def shake(world: World, tab: Tab, what: str) -> None:
     elif what == "wait":
         world.later(25)
     elif what == "rank":
-        with world.desk.changing() as cursor:
+        with world.label_queue.changing() as cursor:
             cursor.execute("update queue set position = hash(n, position) % 100")
 
 

@@ -31,15 +31,15 @@ class World:
     """A server with the sign-in page and a page behind it."""
 
     project: Project
-    entrance: Authenticator
+    authenticator: Authenticator
     codes: dict[str, str]
 
     def __post_init__(self) -> None:
         async def behind(_: Request) -> Response:
             return PlainTextResponse("behind")
 
-        routes = [*sign_in_routes(self.entrance), Route("/{rest:path}", behind)]
-        self.app = Starlette(routes=routes, middleware=[Middleware(Guard, entrance=lambda: self.entrance)])
+        routes = [*sign_in_routes(self.authenticator), Route("/{rest:path}", behind)]
+        self.app = Starlette(routes=routes, middleware=[Middleware(Guard, authenticator=lambda: self.authenticator)])
 
     def browser(self, base: str = BASE, address: str = "testclient") -> TestClient:
         return TestClient(self.app, base_url=base, follow_redirects=False, client=(address, 50_000))
@@ -64,7 +64,7 @@ def test_a_right_code_leads_to_where_one_wanted_to_go(world: World) -> None:
     )
     assert (answer.status_code, answer.headers["location"]) == (303, "./records?record=r1")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith(world.entrance.cookie)
+    assert cookie.startswith(world.authenticator.cookie)
     assert {"HttpOnly", "SameSite=strict", "Max-Age=43200"} <= {part.strip() for part in cookie.split(";")}
     assert "Secure" not in cookie
     assert browser.get("/records").text == "behind"

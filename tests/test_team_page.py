@@ -20,8 +20,8 @@ HOSTILE = "![x](http://x/y) :red[hi]"
 
 
 @pytest.fixture
-def office(project: Project) -> Iterator[background.ProjectServer]:
-    opened = background.open_office(lambda: project)
+def server(project: Project) -> Iterator[background.ProjectServer]:
+    opened = background.open_server(lambda: project)
     yield opened
     background._OPEN.clear()
 
@@ -38,12 +38,12 @@ def texts(page: AppTest) -> str:
     return "\n".join(one.value for one in [*page.text, *page.info, *page.warning, *page.caption])
 
 
-def test_without_answers_it_says_so(office: background.ProjectServer) -> None:
+def test_without_answers_it_says_so(server: background.ProjectServer) -> None:
     assert "Nobody has labelled yet." in texts(team())
 
 
-def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: background.ProjectServer) -> None:
-    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
+def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(server: background.ProjectServer) -> None:
+    answer(server.project, [("ann", "r0", ["food"]), ("bob", "r1", ["food"])])
     shown = texts(team())
     assert "Too few to say how far people agree: no record has answers of two people." in shown
     assert "overlap, on the Settings page" in shown
@@ -51,9 +51,9 @@ def test_people_alone_cannot_be_compared_and_the_page_says_what_to_do(office: ba
 
 
 def test_a_crowd_is_shown_measured_and_warned_of(
-    office: background.ProjectServer, truth: dict[str, tuple[str, ...]]
+    server: background.ProjectServer, truth: dict[str, tuple[str, ...]]
 ) -> None:
-    answer(office.project, crowd_answers(truth, list(TOPICS)))
+    answer(server.project, crowd_answers(truth, list(TOPICS)))
     page = team()
     work = page.dataframe[0].value
     assert sorted(work["annotator"]) == sorted(SKILLS)
@@ -62,34 +62,34 @@ def test_a_crowd_is_shown_measured_and_warned_of(
     assert "Krippendorff's alpha is" in texts(page)
     assert len(page.dataframe[2].value) == 3
     assert len(page.dataframe[3].value) == 15
-    loop.VERBS["quality"](office.project, quiet)
+    loop.VERBS["quality"](server.project, quiet)
     page = team()
     assert sorted(page.dataframe[-1].value["annotator"]) == sorted(SKILLS)
     assert any(one.value.startswith("contrarian answers against the others") for one in page.warning)
 
 
-def test_two_people_can_be_chosen(office: background.ProjectServer) -> None:
-    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"]), ("cat", "r1", ["food"])])
+def test_two_people_can_be_chosen(server: background.ProjectServer) -> None:
+    answer(server.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"]), ("cat", "r1", ["food"])])
     page = team()
     assert page.dataframe[4].value.to_dict("records") == [{"first": "food", "second": "music", "records": 1}]
     page.selectbox(key="second").select("cat").run()
     assert "They share no record." in texts(page)
 
 
-def test_a_name_is_asked_for_before_the_card_comes(office: background.ProjectServer) -> None:
-    answer(office.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"])])
+def test_a_name_is_asked_for_before_the_card_comes(server: background.ProjectServer) -> None:
+    answer(server.project, [("ann", "r0", ["food"]), ("bob", "r0", ["music"])])
     page = team()
     assert not page.get("bidi_component")
     page.text_input(key="records-who").input("judge").run()
     assert page.get("bidi_component")
 
 
-def test_a_persons_name_is_no_markup(office: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
+def test_a_persons_name_is_no_markup(server: background.ProjectServer, truth: dict[str, tuple[str, ...]]) -> None:
     crowd = crowd_answers(truth, list(TOPICS))
     answer(
-        office.project, [(HOSTILE if who == "contrarian" else who, record, message) for who, record, message in crowd]
+        server.project, [(HOSTILE if who == "contrarian" else who, record, message) for who, record, message in crowd]
     )
-    loop.VERBS["quality"](office.project, quiet)
+    loop.VERBS["quality"](server.project, quiet)
     shown = [warning.value for warning in team().warning]
     assert any("answers against the others" in value for value in shown)
     assert not any("![x](" in value or ":red[hi]" in value for value in shown)
@@ -100,14 +100,14 @@ def test_it_opens_where_several_labels_hold(encoded: Path, tmp_path: Path) -> No
     shutil.copytree(encoded, folder)
     file = folder / "rondo.toml"
     file.write_text(file.read_text().replace("multi = false", "multi = true"))
-    office = background.open_office(lambda: open_project(folder, InProcessRunner()))
-    answer(office.project, [("ann", "r0", ["food", "music"]), ("bob", "r0", []), ("ann", "r1", []), ("bob", "r1", [])])
+    server = background.open_server(lambda: open_project(folder, InProcessRunner()))
+    answer(server.project, [("ann", "r0", ["food", "music"]), ("bob", "r0", []), ("ann", "r1", []), ("bob", "r1", [])])
     page = team()
     assert page.dataframe[4].value.to_dict("records") == [
         {"first": agreement.NONE, "second": agreement.NONE, "records": 1},
         {"first": "food, music", "second": agreement.NONE, "records": 1},
     ]
-    background.close_office()
+    background.close_server()
 
 
 def test_pauses_do_not_slow_anybody_down(project: Project) -> None:

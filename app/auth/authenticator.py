@@ -110,7 +110,7 @@ class Authenticator:
         """Did this browser open the link, or need none?"""
         return not self.bound.token or verify(cookie, key_for(self.secret, "link", ""), now) is not None
 
-    def door(self) -> AuthMode:
+    def auth_mode(self) -> AuthMode:
         """As things stand now."""
         return decide(self.bound, len(everybody(self.store)))
 
@@ -173,7 +173,7 @@ class Authenticator:
         name = claimed(token)
         if not name:
             return None
-        person = Person(name, MANAGER) if self.door() is AuthMode.TRUST else self.person(name)
+        person = Person(name, MANAGER) if self.auth_mode() is AuthMode.TRUST else self.person(name)
         if person is None or verify(token, self._label_key(person), now) is None:
             return None
         return person
@@ -182,16 +182,16 @@ class Authenticator:
         return self.secret if not person.code and not person.since else key_for(self.secret, "label", person.stamp)
 
 
-def refuse_open_door(entrance: Authenticator, host: str) -> None:
+def refuse_open_door(authenticator: Authenticator, host: str) -> None:
     """Raises Refused where anybody, or nobody, would get in."""
-    people = everybody(entrance.store)
-    place = entrance.bound.public.url if entrance.bound.public else host
-    if entrance.door() is AuthMode.SHUT:
+    people = everybody(authenticator.store)
+    place = authenticator.bound.public.url if authenticator.bound.public else host
+    if authenticator.auth_mode() is AuthMode.SHUT:
         raise Refused(
             f"On {place} anyone who reaches this machine could label and change everything. Give people access codes "
             "(`rondo people add NAME`), or set RONDO_ACCESS_CODE or [auth] in .streamlit/secrets.toml, and start again."
         )
-    if entrance.door() is AuthMode.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
+    if authenticator.auth_mode() is AuthMode.ACCOUNTS and not any(one.email and one.role == MANAGER for one in people):
         raise Refused(
             "[auth] in .streamlit/secrets.toml lets in only people with an address, and no manager has one: "
             "`rondo people add NAME --role manager --email ADDRESS`."

@@ -68,27 +68,31 @@ _RIGHTS = [(compile_path(path)[0], right) for path, right in RIGHTS.items()]
 class Identity:
     """Who asks, and at what kind of door. known: False where the link has not been opened in this browser."""
 
-    door: AuthMode
+    auth_mode: AuthMode
     person: Person | None
     session: str
     known: bool = True
 
 
-def authenticate(entrance: Authenticator, cookies: Mapping[str, str]) -> Identity:
+def authenticate(authenticator: Authenticator, cookies: Mapping[str, str]) -> Identity:
     """Asks the database: not for the event loop. Where names are taken on trust, nobody is anybody."""
-    door, session = entrance.door(), cookies.get(entrance.cookie, "")
-    if door is AuthMode.CODES:
-        return Identity(door, entrance.session(session, time.time()), session)
-    if door is AuthMode.ACCOUNTS:
-        return Identity(door, entrance.account(claims_of(cookies)), "")
-    known = door is not AuthMode.TRUST or entrance.knows_link(cookies.get(entrance.link_cookie, ""), time.time())
-    return Identity(door, None, "", known)
+    auth_mode, session = authenticator.auth_mode(), cookies.get(authenticator.cookie, "")
+    if auth_mode is AuthMode.CODES:
+        return Identity(auth_mode, authenticator.session(session, time.time()), session)
+    if auth_mode is AuthMode.ACCOUNTS:
+        return Identity(auth_mode, authenticator.account(claims_of(cookies)), "")
+    known = auth_mode is not AuthMode.TRUST or authenticator.knows_link(
+        cookies.get(authenticator.link_cookie, ""), time.time()
+    )
+    return Identity(auth_mode, None, "", known)
 
 
-def link_cookie(answer: Response, entrance: Authenticator, value: str, connection: HTTPConnection) -> None:
+def link_cookie(answer: Response, authenticator: Authenticator, value: str, connection: HTTPConnection) -> None:
     """Keeps in the browser that it has opened the link. Lax: the link may be clicked in a page of another site."""
     secure = connection.url.scheme == "https"
-    answer.set_cookie(entrance.link_cookie, value, max_age=LINK_SECONDS, httponly=True, samesite="lax", secure=secure)
+    answer.set_cookie(
+        authenticator.link_cookie, value, max_age=LINK_SECONDS, httponly=True, samesite="lax", secure=secure
+    )
 
 
 def from_here(connection: HTTPConnection, place: str) -> str:
@@ -113,13 +117,13 @@ class Origins:
         if matches and _from_same_address(connection) and len(self._led_here) < MOST_ORIGINS:
             self._led_here.add(f"{scheme}://{rest.partition('/')[0]}")
 
-    def are_own(self, connection: HTTPConnection, entrance: Authenticator, door: AuthMode) -> bool:
+    def are_own(self, connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode) -> bool:
         """Is it no page that asks, or one of ours?"""
         origin = connection.headers.get("origin", "")
-        if not origin or (entrance.bound.public and origin == entrance.bound.public.origin):
+        if not origin or (authenticator.bound.public and origin == authenticator.bound.public.origin):
             return True
         authority = origin.partition("://")[2]
-        if door is AuthMode.TRUST and host_name(authority) not in entrance.bound.names:
+        if auth_mode is AuthMode.TRUST and host_name(authority) not in authenticator.bound.names:
             return False  # a name that somebody pointed at this machine
         here = authority == connection.headers.get("host", "").lower()
         return here or _from_same_address(connection) or origin in self._led_here
@@ -132,9 +136,9 @@ def _from_same_address(connection: HTTPConnection) -> bool:
 class Guard:
     """Plain ASGI, around everything."""
 
-    def __init__(self, app: ASGIApp, entrance: Callable[[], Authenticator]) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Callable[[], Authenticator]) -> None:
         self._app = app
-        self._entrance = entrance
+        self._authenticator = authenticator
         self._origins = Origins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -143,19 +147,19 @@ class Guard:
             await self._app(scope, receive, send)
             return
         connection = HTTPConnection(scope)
-        seen = await run_in_threadpool(authenticate, self._entrance(), connection.cookies)
-        if seen.person or (seen.door is AuthMode.TRUST and seen.known):
+        seen = await run_in_threadpool(authenticate, self._authenticator(), connection.cookies)
+        if seen.person or (seen.auth_mode is AuthMode.TRUST and seen.known):
             self._origins.remember(connection)
         refusal = (
-            _from_elsewhere(connection, self._entrance(), seen.door, self._origins)
-            or _with_token(connection, self._entrance(), seen)
+            _from_elsewhere(connection, self._authenticator(), seen.auth_mode, self._origins)
+            or _with_token(connection, self._authenticator(), seen)
             or _refusal(connection, seen)
             or _home(connection, seen)
         )
         if refusal is None:
             scope = {**scope, "headers": _headers(scope["headers"], seen)}
             if scope["type"] == "websocket":
-                wire = GuardedSocket(self._entrance(), dict(connection.cookies), seen, receive, send)
+                wire = GuardedSocket(self._authenticator(), dict(connection.cookies), seen, receive, send)
                 receive, send = wire.receive, wire.send
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
@@ -169,7 +173,7 @@ class Guard:
 class GuardedSocket:
     """An open page's line: it is cut as soon as who opened it is somebody else, or may do other things."""
 
-    entrance: Authenticator
+    authenticator: Authenticator
     cookies: dict[str, str]
     seen: Identity
     _receive: Receive
@@ -181,7 +185,7 @@ class GuardedSocket:
         message = await self._receive()
         if message["type"] != "websocket.receive" or self._cut:
             return message
-        if _standing(await run_in_threadpool(authenticate, self.entrance, self.cookies)) == _standing(self.seen):
+        if _standing(await run_in_threadpool(authenticate, self.authenticator, self.cookies)) == _standing(self.seen):
             return message
         self._cut = True
         await self._send({"type": "websocket.close", "code": 1008})
@@ -194,7 +198,7 @@ class GuardedSocket:
 
 
 def _standing(seen: Identity) -> tuple[object, ...]:
-    return seen.door, seen.known, seen.person and (seen.person.name, seen.person.role)
+    return seen.auth_mode, seen.known, seen.person and (seen.person.name, seen.person.role)
 
 
 def _headers(headers: list[tuple[bytes, bytes]], seen: Identity) -> list[tuple[bytes, bytes]]:
@@ -208,26 +212,26 @@ def _headers(headers: list[tuple[bytes, bytes]], seen: Identity) -> list[tuple[b
 
 
 def _from_elsewhere(
-    connection: HTTPConnection, entrance: Authenticator, door: AuthMode, origins: Origins
+    connection: HTTPConnection, authenticator: Authenticator, auth_mode: AuthMode, origins: Origins
 ) -> Response | None:
     """Refuses what another site's page asks for, and on trust whoever calls us by a name that is not ours."""
-    if door is AuthMode.TRUST and host_name(connection.headers.get("host", "")) not in entrance.bound.names:
+    if auth_mode is AuthMode.TRUST and host_name(connection.headers.get("host", "")) not in authenticator.bound.names:
         return JSONResponse({"error": OTHER_NAME}, 400)
-    return None if origins.are_own(connection, entrance, door) else JSONResponse({"error": ELSEWHERE}, 403)
+    return None if origins.are_own(connection, authenticator, auth_mode) else JSONResponse({"error": ELSEWHERE}, 403)
 
 
-def _with_token(connection: HTTPConnection, entrance: Authenticator, seen: Identity) -> Response | None:
+def _with_token(connection: HTTPConnection, authenticator: Authenticator, seen: Identity) -> Response | None:
     """The link was opened: the browser is known from here on, and its address bar shows no token."""
     query = parse_qsl(connection.scope["query_string"].decode("latin-1"), keep_blank_values=True)
     token = dict(query).get(TOKEN)
-    if seen.door is not AuthMode.TRUST or token is None or not _is_page(connection):
+    if seen.auth_mode is not AuthMode.TRUST or token is None or not _is_page(connection):
         return None
     rest = urlencode([pair for pair in query if pair[0] != TOKEN])
     place = connection.scope["path"] + (f"?{rest}" if rest else "")
     answer = RedirectResponse(from_here(connection, place), 303, headers={"cache-control": "no-store"})
-    value = entrance.open_link(token, time.time())
+    value = authenticator.open_link(token, time.time())
     if value is not None:
-        link_cookie(answer, entrance, value, connection)
+        link_cookie(answer, authenticator, value, connection)
     return answer
 
 
@@ -248,13 +252,13 @@ def _refusal(connection: HTTPConnection, seen: Identity) -> Response | None:
     right = next((right for route, right in _RIGHTS if route.match(path)), None)
     if right is None and (path.startswith("/api/") or path == "/api"):
         return JSONResponse({"error": NOTHING_HERE}, 404)
-    if seen.door is AuthMode.TRUST:
-        return None if seen.known else _not_signed_in(connection, seen.door)
-    if seen.door is AuthMode.SHUT:
+    if seen.auth_mode is AuthMode.TRUST:
+        return None if seen.known else _not_signed_in(connection, seen.auth_mode)
+    if seen.auth_mode is AuthMode.SHUT:
         return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
     if right is not None:
         return _without_right(seen, right)
-    return _not_signed_in(connection, seen.door) if seen.person is None else None
+    return _not_signed_in(connection, seen.auth_mode) if seen.person is None else None
 
 
 def _without_right(seen: Identity, right: str) -> Response | None:
@@ -265,15 +269,15 @@ def _without_right(seen: Identity, right: str) -> Response | None:
     return None
 
 
-def _not_signed_in(connection: HTTPConnection, door: AuthMode) -> Response | None:
+def _not_signed_in(connection: HTTPConnection, auth_mode: AuthMode) -> Response | None:
     path, query = connection.scope["path"], connection.scope["query_string"].decode("latin-1")
-    if door is AuthMode.ACCOUNTS:
+    if auth_mode is AuthMode.ACCOUNTS:
         closed = path.startswith(ACCOUNTS_CLOSED)
         return JSONResponse({"error": "Nobody is signed in here."}, 401) if closed else None
     if _is_page(connection):
         requested = f"{path}?{query}" if query else path
         return RedirectResponse(from_here(connection, f"/sign-in?next={quote(requested, safe='')}"), 303)
-    word = "Open the link that `rondo up` printed." if door is AuthMode.TRUST else "Nobody is signed in here."
+    word = "Open the link that `rondo up` printed." if auth_mode is AuthMode.TRUST else "Nobody is signed in here."
     return JSONResponse({"error": word}, 401)
 
 

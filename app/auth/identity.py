@@ -20,19 +20,19 @@ def who_am_i() -> Person | None:
 
     import streamlit as st
 
-    entrance = opened().entrance
-    door, user = entrance.door(), st.user
-    if door is AuthMode.TRUST:
+    authenticator = opened().authenticator
+    auth_mode, user = authenticator.auth_mode(), st.user
+    if auth_mode is AuthMode.TRUST:
         return Person(NOBODY, MANAGER)
-    if door is AuthMode.ACCOUNTS:
-        return entrance.account(dict(user)) if "is_logged_in" in user and user.is_logged_in else None
+    if auth_mode is AuthMode.ACCOUNTS:
+        return authenticator.account(dict(user)) if "is_logged_in" in user and user.is_logged_in else None
     session = user.get(SESSION)
-    return entrance.session(session, time.time()) if isinstance(session, str) else None
+    return authenticator.session(session, time.time()) if isinstance(session, str) else None
 
 
 def is_signed_in() -> bool:
     """Whether names are more than what somebody has typed."""
-    return opened().entrance.door() is not AuthMode.TRUST
+    return opened().authenticator.auth_mode() is not AuthMode.TRUST
 
 
 def may(right: str) -> bool:

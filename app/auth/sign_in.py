@@ -55,17 +55,17 @@ HEADERS = {
 }
 
 
-def sign_in_routes(entrance: Authenticator) -> list[Route]:
+def sign_in_routes(authenticator: Authenticator) -> list[Route]:
     """`/sign-in` and `/sign-out`, each to see and to send."""
     throttle = Throttle()
 
     async def sign_in(request: Request) -> Response:
         if request.method == "POST":
-            return await run_in_threadpool(_let_in, request, entrance, throttle, await _read_form(request))
-        return await run_in_threadpool(_show, request, entrance)
+            return await run_in_threadpool(_let_in, request, authenticator, throttle, await _read_form(request))
+        return await run_in_threadpool(_show, request, authenticator)
 
     async def sign_out(request: Request) -> Response:
-        return await run_in_threadpool(_let_out, request, entrance)
+        return await run_in_threadpool(_let_out, request, authenticator)
 
     methods = ["GET", "POST"]
     return [Route("/sign-in", sign_in, methods=methods), Route("/sign-out", sign_out, methods=methods)]
@@ -79,47 +79,49 @@ def safe_next(requested: str) -> str:
     return "/" if requested.startswith(("/sign-", "/api", "/_stcore")) else requested
 
 
-def _show(request: Request, entrance: Authenticator) -> Response:
+def _show(request: Request, authenticator: Authenticator) -> Response:
     requested = safe_next(request.query_params.get("next", "/"))
     if request.headers.get("sec-fetch-site") == "cross-site":  # from a link elsewhere the cookie is not sent
         return _page("", head=f'<meta http-equiv="refresh" content="0;url=./sign-in?next={quote(requested, safe="")}">')
-    seen = authenticate(entrance, request.cookies)
+    seen = authenticate(authenticator, request.cookies)
     if _is_in(seen):
         return RedirectResponse(from_here(request, requested), 303)
-    return _form(requested) if seen.door is not AuthMode.TRUST else _token_form(requested)
+    return _form(requested) if seen.auth_mode is not AuthMode.TRUST else _token_form(requested)
 
 
 def _is_in(seen: Identity) -> bool:
-    return bool(seen.person) or seen.door is AuthMode.ACCOUNTS or (seen.door is AuthMode.TRUST and seen.known)
+    return bool(seen.person) or seen.auth_mode is AuthMode.ACCOUNTS or (seen.auth_mode is AuthMode.TRUST and seen.known)
 
 
-def _open_link(request: Request, entrance: Authenticator, requested: str, token: str) -> Response:
+def _open_link(request: Request, authenticator: Authenticator, requested: str, token: str) -> Response:
     """Whoever has the terminal before him can copy the token from it."""
-    value = entrance.open_link(token.strip(), time.time())
+    value = authenticator.open_link(token.strip(), time.time())
     if value is None:
         return _token_form(requested, WRONG_LINK, 403)
     answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
-    link_cookie(answer, entrance, value, request)
+    link_cookie(answer, authenticator, value, request)
     return answer
 
 
-def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form: dict[str, str]) -> Response:
+def _let_in(request: Request, authenticator: Authenticator, throttle: Throttle, form: dict[str, str]) -> Response:
     """Runs in a thread: a check takes 50 ms."""
     name, requested = " ".join(form.get("name", "").split())[:NAME_LIMIT], safe_next(form.get("next", "/"))
-    if (door := entrance.door()) is AuthMode.TRUST and not _is_in(authenticate(entrance, request.cookies)):
-        return _open_link(request, entrance, requested, form.get(TOKEN, ""))
-    if door is not AuthMode.CODES:
+    if (auth_mode := authenticator.auth_mode()) is AuthMode.TRUST and not _is_in(
+        authenticate(authenticator, request.cookies)
+    ):
+        return _open_link(request, authenticator, requested, form.get(TOKEN, ""))
+    if auth_mode is not AuthMode.CODES:
         return RedirectResponse(from_here(request, requested), 303)
     address = request.client.host if request.client else ""
-    known = entrance.person(name) if name else None
+    known = authenticator.person(name) if name else None
     keys = (("name and address", f"{known.name if known else name.casefold()} {address}"), ("address", address))
     if wait := throttle.admit(keys, time.monotonic()):
         seconds = max(1, round(wait))
         answer = _form(requested, f"Too many wrong tries. Try again in {seconds:,} s.", name, 429)
         answer.headers["retry-after"] = str(seconds)
         return answer
-    person = entrance.try_code(name, form.get("code", ""))
-    with entrance.store.transaction() as cursor:
+    person = authenticator.try_code(name, form.get("code", ""))
+    with authenticator.store.transaction() as cursor:
         if person is None:  # the name only where it is one: some type their code there
             tried = known.name if known else None
             note(cursor, "nobody", "sign-in refused", {"name": tried, "address": address})
@@ -130,8 +132,8 @@ def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form:
     throttle.forgive(keys)
     answer = RedirectResponse(from_here(request, requested), 303, headers={"cache-control": "no-store"})
     answer.set_cookie(
-        entrance.cookie,
-        entrance.open_session(person, time.time()),
+        authenticator.cookie,
+        authenticator.open_session(person, time.time()),
         max_age=VALID_SECONDS,
         httponly=True,
         samesite="strict",
@@ -140,19 +142,19 @@ def _let_in(request: Request, entrance: Authenticator, throttle: Throttle, form:
     return answer
 
 
-def _let_out(request: Request, entrance: Authenticator) -> Response:
-    seen = authenticate(entrance, request.cookies)
-    if request.method == "GET" and seen.person and seen.door is AuthMode.CODES:
+def _let_out(request: Request, authenticator: Authenticator) -> Response:
+    seen = authenticate(authenticator, request.cookies)
+    if request.method == "GET" and seen.person and seen.auth_mode is AuthMode.CODES:
         return _page(
             f'<h1>Sign out?</h1><p class="soft">Signed in as {escape(seen.person.name)}. What was answered is kept.</p>'
             '<form method="post" action="sign-out"><button>Sign out</button></form>'
         )
-    if seen.person and seen.door is AuthMode.CODES:
-        entrance.end_session(seen.session, time.time())
-        with entrance.store.transaction() as cursor:
+    if seen.person and seen.auth_mode is AuthMode.CODES:
+        authenticator.end_session(seen.session, time.time())
+        with authenticator.store.transaction() as cursor:
             note(cursor, seen.person.name, "signed out", {})
     answer = RedirectResponse(from_here(request, "/sign-in"), 303)
-    answer.delete_cookie(entrance.cookie, httponly=True, samesite="strict")
+    answer.delete_cookie(authenticator.cookie, httponly=True, samesite="strict")
     return answer
 
 

@@ -17,25 +17,25 @@ _FOLDER = Path(__file__).parent
 _IMPORT = re.compile(r'^import (?:[^;]*? from )?"(\.[^"]+)";\n', re.MULTILINE)
 
 
-def draw_card(office: ProjectServer, annotator: str) -> None:
+def draw_card(server: ProjectServer, annotator: str) -> None:
     """The card on this person's next record. The page runs once; from then on the browser needs no rerun."""
-    _draw(office, annotator, "labelling", "card")
+    _draw(server, annotator, "labelling", "card")
 
 
-def draw_adjudication(office: ProjectServer, who: str) -> None:
+def draw_adjudication(server: ProjectServer, who: str) -> None:
     """The card on the most instructive conflict, decided under this person's name."""
-    _draw(office, who, "adjudication", "adjudication")
+    _draw(server, who, "adjudication", "adjudication")
 
 
-def _draw(office: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
+def _draw(server: ProjectServer, annotator: str, source: Literal["labelling", "adjudication"], key: str) -> None:
     """source: where the card gets its records. The token says who answers."""
-    person = office.entrance.person(annotator) or Person(annotator, MANAGER)
+    person = server.authenticator.person(annotator) or Person(annotator, MANAGER)
     data: dict[str, object] = {
         "source": source,
-        "project": project_id(office.secret),
+        "project": project_id(server.secret),
         "annotator": annotator,
-        "token": office.entrance.label_token(person, time.time()),
-        "setup": card_setup(office.settings()),
+        "token": server.authenticator.label_token(person, time.time()),
+        "setup": card_setup(server.settings()),
     }
     html, css, js = card_sources()
     st.components.v2.component("rondo_card", html=html, css=css, js=js)(key=key, data=data)

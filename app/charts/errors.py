@@ -43,7 +43,7 @@ def confusion_chart(cells: Sequence[HeatCell], order: Sequence[str], measure: st
             alt.Tooltip("of_truth:Q", format=".1%", title="share of the true label"),
         ],
     )
-    picked = alt.selection_point(name="cell", fields=["truth_id", "predicted_id"], empty=False)
+    selected = alt.selection_point(name="cell", fields=["truth_id", "predicted_id"], empty=False)
     boxes = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
         color=alt.Color("of_truth:Q", scale=alt.Scale(domain=[0, 1], range=["#dbe7fb", "#1d4fb8"]), legend=None)
     )
@@ -51,7 +51,7 @@ def confusion_chart(cells: Sequence[HeatCell], order: Sequence[str], measure: st
     ink = alt.when(alt.datum.of_truth > 0.5).then(alt.value("white")).otherwise(alt.value("#14233c"))
     size = alt.expr(f"min(11, {0.42 if measure == 'share' else 0.6} * bandwidth('x'))")  # of a narrow screen's cells
     figures = base.mark_text(fontSize=size, cursor="pointer").encode(text=figure, color=ink)
-    return (boxes.add_params(picked) + figures).properties(height=CELL * len(order) + HEAD)
+    return (boxes.add_params(selected) + figures).properties(height=CELL * len(order) + HEAD)
 
 
 def calibration_chart(bins: Sequence[Bin]) -> alt.LayerChart:

@@ -31,11 +31,11 @@ from core.tasks.tasks import task_of
 MOST_CONFLICTS = 50
 
 
-def adjudicate_routes(opened: Callable[[], ProjectServer], entrance: Authenticator) -> list[Route]:
+def adjudicate_routes(opened: Callable[[], ProjectServer], authenticator: Authenticator) -> list[Route]:
     """`POST /api/adjudicate`, with the token that the page has made for this person."""
 
     async def adjudicate(request: Request) -> Response:
-        who = await run_in_threadpool(author, request, entrance, "adjudicate")
+        who = await run_in_threadpool(author, request, authenticator, "adjudicate")
         if isinstance(who, Response):
             return who
         try:
@@ -73,30 +73,30 @@ class DecisionReply:
     setup: dict[str, object] | None
 
 
-def _exchange(office: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
+def _exchange(server: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
-    events, statuses = read_events(sent.events, task_of(office.settings()))
+    events, statuses = read_events(sent.events, task_of(server.settings()))
     for event in events:
-        statuses[event.eid] = _status(office, event, who)
+        statuses[event.eid] = _status(server, event, who)
     if events:
-        office.after_events()
-    conflicts, left = read_conflicts(office.project, min(sent.want, MOST_CONFLICTS), sent.have)
-    setup = card_setup(office.settings())
+        server.after_events()
+    conflicts, left = read_conflicts(server.project, min(sent.want, MOST_CONFLICTS), sent.have)
+    setup = card_setup(server.settings())
     return DecisionReply(
         statuses=statuses,
         cards=[
             {**card, "reason": WORDS[one.why]}
-            for card, one in zip(with_reading(office, conflicts), conflicts, strict=True)
+            for card, one in zip(with_reading(server, conflicts), conflicts, strict=True)
         ],
-        taken=sorted(set(sent.have) - still_in_conflict(office.project, sent.have)),
+        taken=sorted(set(sent.have) - still_in_conflict(server.project, sent.have)),
         left=left,
         setup=setup if sent.setup != setup["key"] else None,
     )
 
 
-def _status(office: ProjectServer, event: Event, who: str) -> str:
+def _status(server: ProjectServer, event: Event, who: str) -> str:
     """'stored', 'known', or a sentence on why not: one decision never blocks the rest."""
     try:
-        return decide(office.project, event, who)
+        return decide(server.project, event, who)
     except RondoError as error:
         return str(error)

@@ -51,7 +51,7 @@ class LabelProject(Protocol):
     """What the routes need of an open project."""
 
     @property
-    def desk(self) -> LabelQueue:
+    def label_queue(self) -> LabelQueue:
         """Where people get records and hand in answers."""
 
     @property
@@ -68,11 +68,11 @@ class LabelProject(Protocol):
         """Starts a round when one is due; returns at once."""
 
 
-def label_routes(opened: Callable[[], LabelProject], entrance: Authenticator) -> list[Route]:
+def label_routes(opened: Callable[[], LabelProject], authenticator: Authenticator) -> list[Route]:
     """`POST /api/label/events`, and `POST /api/label/token`, which hands out tokens where names are taken on trust."""
 
     async def events(request: Request) -> Response:
-        annotator = await run_in_threadpool(author, request, entrance, "label")
+        annotator = await run_in_threadpool(author, request, authenticator, "label")
         if isinstance(annotator, Response):
             return annotator
         tab = request.headers.get("x-rondo-tab", "")
@@ -90,13 +90,13 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Authenticator) ->
         return JSONResponse(asdict(reply))
 
     async def token(request: Request) -> Response:
-        if await run_in_threadpool(entrance.door) is not AuthMode.TRUST:
+        if await run_in_threadpool(authenticator.auth_mode) is not AuthMode.TRUST:
             return refused(403, "Names are taken on trust only from this app's own page, on this machine alone.")
         try:
             annotator = check_name((await read_body(request, TokenRequest)).annotator)
         except BadInput as error:
             return refused(400, str(error))
-        token = await run_in_threadpool(entrance.label_token, Person(annotator, MANAGER), time.time())
+        token = await run_in_threadpool(authenticator.label_token, Person(annotator, MANAGER), time.time())
         return JSONResponse({"token": token})
 
     return [
@@ -105,13 +105,13 @@ def label_routes(opened: Callable[[], LabelProject], entrance: Authenticator) ->
     ]
 
 
-def author(request: Request, entrance: Authenticator, right: str) -> str | Response:
+def author(request: Request, authenticator: Authenticator, right: str) -> str | Response:
     """Whose answers these are: the token says it, and where people sign in, who is signed in must be the same."""
-    person = entrance.annotator(request.headers.get("x-rondo-token", ""), time.time())
+    person = authenticator.annotator(request.headers.get("x-rondo-token", ""), time.time())
     if person is None:
         return refused(401, "The token is missing, wrong or too old. Get a new one, or reload the page.")
-    seen = authenticate(entrance, request.cookies)
-    if seen.door is not AuthMode.TRUST and (seen.person is None or seen.person.name != person.name):
+    seen = authenticate(authenticator, request.cookies)
+    if seen.auth_mode is not AuthMode.TRUST and (seen.person is None or seen.person.name != person.name):
         return refused(403, f"{person.name} is not signed in here any more. Reload the page; nothing is lost.")
     if right not in person.rights:
         return refused(403, f"Only {holders(right)} may {right}.")
@@ -132,7 +132,7 @@ def card_setup(settings: Settings) -> dict[str, object]:
 
 
 def with_reading(project: LabelProject, cards: Sequence[Card | Conflict]) -> list[dict[str, object]]:
-    """The cards as JSON, each with how many of its characters the encoder reads. Outside the desk's lock."""
+    """The cards as JSON, each with how many of its characters the encoder reads. Outside the queue's lock."""
     read = project.characters_read([card.text for card in cards])
     return [{**asdict(card), "read": count} for card, count in zip(cards, read, strict=True)]
 
@@ -196,7 +196,7 @@ def _exchange(project: LabelProject, holder: Holder, sent: LabelRequest) -> Labe
     """Runs in a thread: it waits for the disk."""
     events, broken = read_events(sent.events, task_of(project.settings()))
     ask = QueueRequest(tuple(events), sent.have, sent.give_back, sent.want, sent.turn, sent.tabs)
-    reply = project.desk.exchange(holder, ask)
+    reply = project.label_queue.exchange(holder, ask)
     if events:
         project.after_events()
     setup = card_setup(project.settings())

@@ -117,60 +117,60 @@ def _status(error: RondoError) -> int:
     return 409 if isinstance(error, Refused | Cancelled) else 500
 
 
-def _launch(office: ProjectServer, sent: Sent) -> Answer:
+def _launch(server: ProjectServer, sent: Sent) -> Answer:
     """Returns when the job has been handed over, not when it has ended."""
     options = read_order(sent.body)
-    started = office.run(office.open_ticket("train"), _quiet, who="api", **options, detach=True)
+    started = server.run(server.begin_task("train"), _quiet, who="api", **options, detach=True)
     return Answer(_brief(started), 202, {"Location": f"jobs/{started.id}"})
 
 
-def _list_jobs(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer(Jobs([_brief(job) for job in listing(office.project).jobs]))
+def _list_jobs(server: ProjectServer, sent: Sent) -> Answer:
+    return Answer(Jobs([_brief(job) for job in listing(server.project).jobs]))
 
 
-def _show_job(office: ProjectServer, sent: Sent) -> Answer:
+def _show_job(server: ProjectServer, sent: Sent) -> Answer:
     lines = read_whole(sent.query, "lines", 200, MOST_LINES)
-    job = _find_job(office, sent.path["id"])
-    log_lines = Bundle(office.project.folder / "jobs" / job.id).log(lines) if lines else []
+    job = _find_job(server, sent.path["id"])
+    log_lines = Bundle(server.project.folder / "jobs" / job.id).log(lines) if lines else []
     return Answer(JobInFull(**vars(_brief(job)), events=job.events, log=log_lines))
 
 
-def _cancel(office: ProjectServer, sent: Sent) -> Answer:
-    job = _find_job(office, sent.path["id"]).id
-    return Answer(_brief(office.run(office.open_ticket("job_cancel"), _quiet, who="api", job=job)), 202)
+def _cancel(server: ProjectServer, sent: Sent) -> Answer:
+    job = _find_job(server, sent.path["id"]).id
+    return Answer(_brief(server.run(server.begin_task("job_cancel"), _quiet, who="api", job=job)), 202)
 
 
-def _list_models(office: ProjectServer, sent: Sent) -> Answer:
-    activating, trouble = _activating(office), office.trouble  # before the models: what ended is in them
-    listed = models(office.project, _quiet)
+def _list_models(server: ProjectServer, sent: Sent) -> Answer:
+    activating, trouble = _activating(server), server.trouble  # before the models: what ended is in them
+    listed = models(server.project, _quiet)
     return Answer(Models(listed.champion, listed.models, activating, trouble))
 
 
-def _show_model(office: ProjectServer, sent: Sent) -> Answer:
-    return Answer(show_model(office.project, _quiet, model=_find_model(office, sent.path["id"])))
+def _show_model(server: ProjectServer, sent: Sent) -> Answer:
+    return Answer(show_model(server.project, _quiet, model=_find_model(server, sent.path["id"])))
 
 
-def _activate(office: ProjectServer, sent: Sent) -> Answer:
+def _activate(server: ProjectServer, sent: Sent) -> Answer:
     """Waits a moment for what the gate says; encoding all records anew goes on behind."""
-    model, options = _find_model(office, sent.path["id"]), read_activation(sent.body)
+    model, options = _find_model(server, sent.path["id"]), read_activation(sent.body)
     patience = read_whole(sent.query, "wait", 10, MOST_SECONDS)
-    ticket = office.open_ticket("promote", alone=True)
-    if ticket is None:
+    background_task = server.begin_task("promote", alone=True)
+    if background_task is None:
         raise Refused("A model is being activated just now. Wait until GET /api/models says that none is.")
     pool = ThreadPoolExecutor(1, "rondo-promote")
-    outcome = pool.submit(office.run, ticket, _quiet, model=model, who="api", **options)
+    outcome = pool.submit(server.run, background_task, _quiet, model=model, who="api", **options)
     pool.shutdown(wait=False)
     try:
         return Answer(outcome.result(patience))
     except TimeoutError:
-        outcome.add_done_callback(lambda ended: _keep_trouble(office, ended))
-        return Answer(Activating(promoted=False, model=model, activating=_activating(office)), 202)
+        outcome.add_done_callback(lambda ended: _keep_trouble(server, ended))
+        return Answer(Activating(promoted=False, model=model, activating=_activating(server)), 202)
 
 
-def _keep_trouble(office: ProjectServer, ended: "Future[object]") -> None:
+def _keep_trouble(server: ProjectServer, ended: "Future[object]") -> None:
     """Nobody waits for it any more, so it is told where a later question finds it."""
     error = ended.exception()
-    office.trouble = str(error) if error else None
+    server.trouble = str(error) if error else None
     if error:
         log.warning("promote: %s", error)
 
@@ -198,21 +198,21 @@ def _brief(job: TrainingJob) -> Job:
     return from_json(Job, summary, "A job")
 
 
-def _find_job(office: ProjectServer, job: str) -> TrainingJob:
+def _find_job(server: ProjectServer, job: str) -> TrainingJob:
     try:
-        return entry(office.project, job)
+        return entry(server.project, job)
     except BadInput as error:
         raise Unknown(str(error)) from None
 
 
-def _find_model(office: ProjectServer, model: str) -> str:
+def _find_model(server: ProjectServer, model: str) -> str:
     try:
-        return find_model(office.project, model)
+        return find_model(server.project, model)
     except BadInput as error:
         raise Unknown(str(error)) from None
 
 
-def _activating(office: ProjectServer) -> Progress | None:
+def _activating(server: ProjectServer) -> Progress | None:
     """How far the promotion is that goes on now, if one does."""
-    activity = office.activities.get("promote")
+    activity = server.activities.get("promote")
     return Progress(activity.what, activity.done, activity.total) if activity else None

@@ -56,10 +56,10 @@ def verb_routes(opened: Callable[[], ProjectServer], key: str) -> list[Route]:
     return [Route("/api/verbs/{verb}", verb, methods=["POST"]), Route("/api/health", health)]
 
 
-def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
+def _stream(server: ProjectServer, verb: str, options: dict[str, Any], run: str) -> Iterator[str]:
     """Yields a line per report that says something new. When the asker hangs up before the end, the verb is stopped."""
     lines: queue.Queue[dict[str, object]] = queue.Queue()
-    ticket = office.open_ticket(verb, run=run)
+    background_task = server.begin_task(verb, run=run)
 
     def work() -> None:
         last: tuple[str, int, int] | None = None
@@ -71,7 +71,7 @@ def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str)
                 lines.put({"progress": last})
 
         try:
-            lines.put({"result": to_json(office.run(ticket, report, **options))})
+            lines.put({"result": to_json(server.run(background_task, report, **options))})
         except RondoError as error:
             lines.put({"error": str(error), "kind": type(error).__name__})
         except Exception as error:
@@ -87,4 +87,4 @@ def _stream(office: ProjectServer, verb: str, options: dict[str, Any], run: str)
             yield json.dumps(line) + "\n"
     finally:
         if not finished:
-            ticket.stop.set()
+            background_task.stop.set()

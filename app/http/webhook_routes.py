@@ -59,23 +59,23 @@ class WebhookBuffer:
         """One more, for the next `reconcile`."""
         self._waiting.add(n)
 
-    def reconcile(self, office: OpenProject) -> None:
+    def reconcile(self, server: OpenProject) -> None:
         """Until nothing waits; returns at once where somebody else does it. Runs in a thread: it asks Argilla."""
         while self._waiting and self._reconciling.acquire(blocking=False):
             try:
-                self._reconcile_some(office)
+                self._reconcile_some(server)
             finally:
                 self._reconciling.release()
 
-    def _reconcile_some(self, office: OpenProject) -> None:
+    def _reconcile_some(self, server: OpenProject) -> None:
         ns = [self._waiting.pop() for _ in range(min(PART, len(self._waiting)))]
         try:
-            stored = reconcile_now(office.project, ns)
+            stored = reconcile_now(server.project, ns)
         except RondoError as error:
             log.warning("webhook: %s", error)
             return
         if stored:
-            office.after_events()
+            server.after_events()
 
 
 def webhook_routes(opened: Callable[[], OpenProject]) -> list[Route]:
@@ -83,17 +83,17 @@ def webhook_routes(opened: Callable[[], OpenProject]) -> list[Route]:
     buffer = WebhookBuffer()
 
     async def argilla(request: Request) -> Response:
-        office = opened()
+        server = opened()
         try:
             body = await read_at_most(request, MOST_BYTES)
         except ClientDisconnect:
             return Response(status_code=204)
         if body is None:
             return JSONResponse({"error": f"A call has at most {MOST_BYTES:,} bytes."}, 413)
-        if not _is_signed(office.project.folder, body, request.headers):
+        if not _is_signed(server.project.folder, body, request.headers):
             return JSONResponse({"error": "The signature is missing, wrong or too old."}, 401)
-        status = await run_in_threadpool(_note, office.project, buffer, body)
-        return Response(status_code=status, background=BackgroundTask(run_in_threadpool, buffer.reconcile, office))
+        status = await run_in_threadpool(_note, server.project, buffer, body)
+        return Response(status_code=status, background=BackgroundTask(run_in_threadpool, buffer.reconcile, server))
 
     return [Route(PATH, argilla, methods=["POST"])]
 

@@ -17,13 +17,13 @@ from core.project import Project
 from core.reports.card_text import escaped
 from core.reports.export import stamp
 
-office = opened()
+server = opened()
 st.title("Machine labels")
 st.caption(
     "The model labels the rest by itself, where audit labels prove that it is right often enough. "
     "People check a blind sample afterwards; when the guarantee breaks, its labels are taken back."
 )
-activity(office)
+activity(server)
 
 
 @st.cache_data(max_entries=4, show_spinner="Looking …")
@@ -43,21 +43,21 @@ def act(change: Callable[[str], object]) -> None:
 
 def take_back(who: str) -> object:
     """Once: a second click changes nothing."""
-    return office.do_alone(who, accepting.withdraw)
+    return server.do_alone(who, accepting.withdraw)
 
 
 def accept(terms: GuaranteeTerms, who: str) -> object:
     """The same."""
     each, sure = terms.per_label, terms.confidence
-    return office.do_alone(who, accepting.auto, precision=terms.precision, per_label=each, confidence=sure, accept=True)
+    return server.do_alone(who, accepting.auto, precision=terms.precision, per_label=each, confidence=sure, accept=True)
 
 
-for sentence in guarantees.announcements(office.project):
+for sentence in guarantees.announcements(server.project):
     st.warning(escaped(sentence), icon=":material/warning:")
 if trouble := st.session_state.pop("machine-trouble", None):
     st.error(escaped(trouble))
 
-if in_force := guarantees.guarantee_in_force(office.project):
+if in_force := guarantees.guarantee_in_force(server.project):
     st.header("The guarantee in force")
     st.text(how_it_stands(in_force))
     columns = st.columns(3)
@@ -69,7 +69,7 @@ if in_force := guarantees.guarantee_in_force(office.project):
     with st.popover("Withdraw"):
         st.text(f"{in_force.covered:,} machine labels go; their records are in the pool again. Answers stay.")
         st.button(
-            "Withdraw it", key="withdraw", on_click=act, args=(lambda who: office.do_alone(who, accepting.withdraw),)
+            "Withdraw it", key="withdraw", on_click=act, args=(lambda who: server.do_alone(who, accepting.withdraw),)
         )
 
 st.header("A new guarantee" if in_force else "What could be guaranteed?")
@@ -85,7 +85,7 @@ with st.form("terms"):
 terms: GuaranteeTerms | None = st.session_state.get("machine-look")
 if terms is not None:
     try:
-        offer = look(office.project, terms, stamp(office.project))
+        offer = look(server.project, terms, stamp(server.project))
     except RondoError as error:
         st.info(escaped(error))
         st.stop()

@@ -9,10 +9,10 @@ from core.reports.export import CAPTIONS
 from core.reports.overview import status
 from core.store.tables import FORMATS
 
-office = opened()
+server = opened()
 st.title("Export")
-activity(office)
-if not status(office.project).records:
+activity(server)
+if not status(server.project).records:
     st.info("There is nothing to export yet. Import records with `rondo import FILE --text COLUMN` and label some.")
     st.stop()
 
@@ -27,11 +27,11 @@ excel = file_format == "csv" and st.toggle(
 )
 card = st.toggle("Write the data card beside it", value=True, key="card")
 with st.spinner("Reading the first rows"):
-    rows = draw_preview(office.project, what)
+    rows = draw_preview(server.project, what)
 if st.button("Write the file", key="write", type="primary", icon=":material/download:", disabled=not rows):
     with st.spinner(f"Writing {rows:,} rows"):
-        write_file(office, what, file_format, card=card, excel=excel)
+        write_file(server, what, file_format, card=card, excel=excel)
 draw_written()
 
 st.header("Data card")
-draw_card(office.project)
+draw_card(server.project)

@@ -8,16 +8,16 @@ from app.background import opened
 from app.pages.parts.history_view import draw_export, draw_lines, draw_paging, trail
 from core.people.audit_log import HistoryFilter, kinds, read_history
 
-office = opened()
+server = opened()
 st.title("History")
-people, whats = kinds(office.project)
+people, whats = kinds(server.project)
 with st.container(horizontal=True):
     who = st.selectbox("Who", people, None, key="who", placeholder="Everybody", width=220)
     what = st.selectbox("What", whats, None, key="what", placeholder="Everything", width=220)
     day = st.date_input("Since", None, key="since", width=220)
 since = datetime.combine(day, time()) if day else None
 places = trail((who, what, since))
-shown = read_history(office.project, HistoryFilter(who, what, since, places[-1]))
+shown = read_history(server.project, HistoryFilter(who, what, since, places[-1]))
 draw_lines(shown.lines)
 draw_paging(shown, places)
-draw_export(office, who, what, since)
+draw_export(server, who, what, since)

@@ -12,10 +12,10 @@ from core.training.following import GRID
 from core.training.launch import TrainingRequest
 from core.training.trainers import TRAINERS
 
-office = opened()
-settings = office.settings()
+server = opened()
+settings = server.settings()
 st.title("Jobs")
-activity(office)
+activity(server)
 st.header("Train a model")
 captions = [trainer.caption for trainer in TRAINERS.values()]
 trainer = st.radio("Trainer", list(TRAINERS), captions=captions, key="trainer") or next(iter(TRAINERS))
@@ -25,14 +25,14 @@ on, gpu = draw_places(runner_readiness(settings))
 note = st.text_input("Note", key="note", max_chars=200, placeholder="What to remember this job by")
 with st.container(horizontal=True, vertical_alignment="center"):
     query = st.button("Start", key="start", type="primary", icon=":material/play_arrow:")
-    draw_price(office, on, gpu)
+    draw_price(server, on, gpu)
 asks = {"trainer": GRID, "values": searched} if searched else {"trainer": trainer, "values": values}
 if searched:
-    draw_budget(office.project, TrainingRequest(searched, on, gpu))
+    draw_budget(server.project, TrainingRequest(searched, on, gpu))
 if query:
     with st.spinner("Writing what the job needs"):
-        act(office, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
+        act(server, "train", **asks, on=on, gpu=gpu, note=note, detach=True)
     draw_trouble()
 
 st.header("All jobs")
-draw_jobs(office, st.query_params.get("job"))
+draw_jobs(server, st.query_params.get("job"))

@@ -9,7 +9,7 @@ from core.errors import BadInput
 from core.people.names import check_name
 from core.reports.card_text import escaped
 
-office = opened()
+server = opened()
 st.html("<style>.stMainBlockContainer { padding: 3.75rem clamp(1rem, 3vw, 3rem) 0.5rem; }</style>")
 annotator = st.query_params.get("annotator", "")
 try:
@@ -26,7 +26,7 @@ except BadInput as error:
     annotator = ""
 
 if annotator:
-    draw_card(office, annotator)
+    draw_card(server, annotator)
 else:
     with st.form("who", width=420):
         name = st.text_input("Your name", key="name", max_chars=80, help="Your answers are kept under this name.")

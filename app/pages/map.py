@@ -11,14 +11,14 @@ from core.errors import RondoError
 from core.explore.map_points import COLOURINGS, inside, points
 from core.explore.maps import map_notice, open_map
 
-office = opened()
-project = office.project
+server = opened()
+project = server.project
 
 
 def make_map(*, again: bool = False) -> None:
     """In the background."""
     try:
-        office.start("map", who=demand("manage"), again=again)
+        server.start("map", who=demand("manage"), again=again)
     except RondoError as error:
         st.session_state["map-trouble"] = str(error)
 
@@ -26,14 +26,14 @@ def make_map(*, again: bool = False) -> None:
 @st.fragment(run_every=1)
 def wait_for_map() -> None:
     """Shows the map once it is made."""
-    if "map" not in office.activities:
+    if "map" not in server.activities:
         st.rerun()
 
 
 st.title("Map")
-activity(office)
+activity(server)
 draw_news()
-making = "map" in office.activities
+making = "map" in server.activities
 if making:
     wait_for_map()
 matches = open_map(project)
@@ -64,8 +64,8 @@ if not is_signed_in():
     st.text_input("Your name", key="annotator", bind="query-params", max_chars=80, width=320)
 ns = inside(shown, drawn_shapes(event))
 if len(ns):
-    draw_selection(office, shown, ns)
+    draw_selection(server, shown, ns)
 else:
     st.caption("Take the lasso or the box above the map and draw around records. A double click clears it.")
-draw_bulks(office)
+draw_bulks(server)
 st.button("Lay the map out anew", key="again", disabled=making, on_click=make_map, kwargs={"again": True})

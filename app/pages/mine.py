@@ -6,10 +6,10 @@ from app.auth.identity import demand
 from app.background import opened
 from core.reports.own_figures import own_figures
 
-office = opened()
+server = opened()
 st.title("Your labels")
-figures = own_figures(office.project, demand("label"))
-waiting = "Records wait for you on the Label page." if office.settings().taxonomy.active else "There are no labels yet."
+figures = own_figures(server.project, demand("label"))
+waiting = "Records wait for you on the Label page." if server.settings().taxonomy.active else "There are no labels yet."
 left, right = st.columns([3, 1], vertical_alignment="center")
 left.text(waiting)
 if right.button("Label now", key="label-now", type="primary", icon=":material/label:"):

@@ -20,13 +20,13 @@ from app.pages.parts.widgets import activity
 from core.registry.models import model, models
 from core.reports.card_text import escaped
 
-office = opened()
+server = opened()
 st.title("Models")
-activity(office)
-watch(office)
+activity(server)
+watch(server)
 if trouble := st.session_state.pop("models-trouble", None):
     st.error(escaped(trouble))
-listed = models(office.project, lambda *_: None)
+listed = models(server.project, lambda *_: None)
 versions = listed.models
 if not versions:
     st.info("There is no model yet. Label the first batch, or train one.")
@@ -35,20 +35,20 @@ if not versions:
 
 champion = next((one for one in versions if one.id == listed.champion), None)
 if champion:
-    draw_champion(champion, listed.rollback, office)
+    draw_champion(champion, listed.rollback, server)
 draw_versions(versions)
 
 st.divider()
 chosen = pick_model(versions)
 if chosen is not champion:
-    draw_challenge(office, chosen, champion)
-draw_evaluations(office, chosen.id)
-result = model(office.project, lambda *_: None, model=chosen.id)
+    draw_challenge(server, chosen, champion)
+draw_evaluations(server, chosen.id)
+result = model(server.project, lambda *_: None, model=chosen.id)
 draw_lineage(result)
-draw_note(office, result)
+draw_note(server, result)
 if result.files and chosen is not champion:
-    draw_removal(office, result)
+    draw_removal(server, result)
 
 st.divider()
-draw_predictions(office)
-draw_encoder_choice(office, versions)
+draw_predictions(server)
+draw_encoder_choice(server, versions)

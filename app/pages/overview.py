@@ -7,16 +7,16 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import opened
 from app.charts.quality import balance_chart, queue_chart
-from app.pages.parts.models_view import draw_standing
+from app.pages.parts.models_view import draw_model_quality
 from app.pages.parts.quality_view import draw_prospects, draw_scores
 from app.pages.parts.widgets import activity
 from core.reports import overview
 from core.reports.card_text import escaped
 
-office = opened()
-now = overview.status(office.project)
+server = opened()
+now = overview.status(server.project)
 st.title(escaped(now.name))
-activity(office)
+activity(server)
 
 left, right = st.columns([3, 1], vertical_alignment="center")
 left.text(now.next)
@@ -26,7 +26,7 @@ if now.queued:
 elif not now.labels:
     right.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
 elif now.unqueued and right.button("Next round", key="round", type="primary"):
-    office.start("round", who=demand("manage"))
+    server.start("round", who=demand("manage"))
     st.rerun()
 if now.tied:
     words = f"{now.tied:,} answered records have no label: settle them"
@@ -34,7 +34,7 @@ if now.tied:
 for warning in now.warnings:
     st.warning(escaped(warning), icon=":material/warning:")
 
-draw_standing(office)
+draw_model_quality(server)
 
 shown = {
     "Records": now.records,
@@ -49,11 +49,11 @@ for column, (title, count) in zip(st.columns(len(shown)), shown.items(), strict=
 if now.records:
     st.altair_chart(queue_chart(now), key="queue")
 
-draw_scores(office, now)
-draw_prospects(office)
+draw_scores(server, now)
+draw_prospects(server)
 
 st.header("Labels")
-counts = overview.label_counts(office.project)
+counts = overview.label_counts(server.project)
 if counts:
     st.altair_chart(balance_chart(counts), key="balance")
     with st.expander("The numbers"):

@@ -3,30 +3,30 @@
 import streamlit as st
 
 from app.background import opened
-from app.pages.parts.record_list import draw_kind, draw_lines, draw_paging, draw_picked, offer_inspection, trail
+from app.pages.parts.record_list import draw_kind, draw_lines, draw_paging, draw_selected, offer_inspection, trail
 from app.pages.parts.record_search import ask_search
 from app.pages.parts.record_view import draw_record
 from core.explore.browse import choices, find
 from core.explore.label_errors import inspected_at
 
-office = opened()
+server = opened()
 st.title("Records")
 if record := st.query_params.get("record"):
-    draw_record(office, record)
+    draw_record(server, record)
     st.stop()
-there = choices(office.project)
+there = choices(server.project)
 if not there.records:
     st.info("There are no records yet. Import some: `rondo import FILE --text COLUMN`")
     st.stop()
-search = ask_search(office.settings(), there)
+search = ask_search(server.settings(), there)
 starts = trail(search)
 with st.spinner("Searching the records"):
-    matches = find(office.project, search, starts[-1])
-if search.kind and inspected_at(office.project) is None:
-    offer_inspection(office)
+    matches = find(server.project, search, starts[-1])
+if search.kind and inspected_at(server.project) is None:
+    offer_inspection(server)
     st.stop()
-picked = draw_lines(matches.lines)
+selected = draw_lines(matches.lines)
 draw_paging(matches, starts)
 if search.kind:
-    draw_kind(office, search.kind)
-draw_picked(office, picked)
+    draw_kind(server, search.kind)
+draw_selected(server, selected)

@@ -11,11 +11,11 @@ from core.reports.errors import judged_strata, scored_strata
 
 MOST = 20
 
-office = opened()
+server = opened()
 st.title("Rounds")
-activity(office)
-rounds = batches(office.project)
-model = model_quality.newest_model(office.project)
+activity(server)
+rounds = batches(server.project)
+model = model_quality.newest_model(server.project)
 if not rounds and not model:
     st.info("No batch was chosen yet. The Overview page says what to do first.")
     st.page_link("pages/overview.py", label="Overview", icon=":material/home:")
@@ -24,18 +24,18 @@ if not rounds and not model:
 if not model:
     st.info("There is no model yet. Label the first batch: the model that learns from it is judged here.")
 else:
-    draw_curve(office.project)
-    scored, judged = scored_strata(model.metrics), judged_strata(office.project)
+    draw_curve(server.project)
+    scored, judged = scored_strata(model.metrics), judged_strata(server.project)
     if not scored:
         st.info("No audit or gold record has a label yet, so nothing can be said of the model.")
     stratum = scored[0] if scored else None
     if len(scored) > 1:
         stratum = st.segmented_control("Judged on", scored, default=scored[0], required=True, key="stratum")
-    draw_labels(office, model.metrics, stratum)
+    draw_labels(server, model.metrics, stratum)
     if stratum in judged:
         with st.spinner("Counting verdicts"):
-            draw_confusion(office, stratum)
-            draw_calibration(office, stratum)
+            draw_confusion(server, stratum)
+            draw_calibration(server, stratum)
     elif stratum:
         st.info("This model's verdicts per record were not kept. After the next round, or `rondo fit`, they are here.")
 
@@ -43,6 +43,6 @@ st.header("Batches")
 requested = st.query_params.get("round") or (rounds and str(rounds[0].round))
 for place, batch in enumerate(rounds):
     if place < MOST or str(batch.round) == requested:
-        draw_round(office, batch, opened=str(batch.round) == requested)
+        draw_round(server, batch, opened=str(batch.round) == requested)
 with st.expander("The numbers"):
     st.dataframe(round_table(rounds), key="rounds", hide_index=True)

@@ -7,11 +7,11 @@ from app.pages.parts.exchange_view import draw_exchange
 from app.pages.parts.team_view import draw_agreement, draw_conflicts, draw_quality, draw_work
 from app.pages.parts.widgets import activity
 
-office = opened()
+server = opened()
 st.title("Team")
-activity(office)
-draw_exchange(office)
-if draw_work(office):
-    draw_conflicts(office)
-    draw_agreement(office)
-    draw_quality(office)
+activity(server)
+draw_exchange(server)
+if draw_work(server):
+    draw_conflicts(server)
+    draw_agreement(server)
+    draw_quality(server)

@@ -53,7 +53,7 @@ def quality(project: Project, report: Report) -> MeasuredQuality:
     np.savez(bundle.path / "in" / "votes.npz", allow_pickle=False, **vars(arrays))
     result = project.jobs.run(bundle, QUALITY, report, "Measuring annotators")
     people = tuple(replace(one, annotator=name) for name, one in zip(crowd.people, result.people, strict=True))
-    sentences = (*warnings(people), *_take_in(project, bundle, crowd, people))
+    sentences = (*warnings(people), *_apply_result(project, bundle, crowd, people))
     bundle.empty()
     return MeasuredQuality(people, sentences, result.records, result.seconds)
 
@@ -68,10 +68,10 @@ def _refuse(crowd: Crowd, known: bool) -> None:
         )
 
 
-def _take_in(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[AnnotatorQuality]) -> list[str]:
+def _apply_result(project: Project, bundle: Bundle, crowd: Crowd, people: Sequence[AnnotatorQuality]) -> list[str]:
     """Once, in one transaction with the labels that follow; what became of them in a sentence."""
-    with project.desk.changing() as cursor:
-        if not project.jobs.taken_in(bundle, cursor):
+    with project.label_queue.changing() as cursor:
+        if not project.jobs.claim_result(bundle, cursor):
             return []
         cursor.execute("delete from annotators")
         cursor.execute("delete from crowd_labels")

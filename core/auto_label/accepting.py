@@ -78,7 +78,7 @@ class Withdrawn:
 
 def withdraw(project: Project, report: Report, *, who: str = "local") -> Withdrawn:
     """A person takes the guarantee in force back: its machine labels go, its records are in the pool again."""
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         row = cursor.execute("select id from guarantees where state = 'in_force'").fetchone()
         if row is None:
             raise Refused(
@@ -109,7 +109,7 @@ def check(project: Project, report: Report) -> CheckOutcome:
     with project.store.reading() as cursor:
         if not _verdict(project, cursor)[2]:
             return CheckOutcome()
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         guarantee, counts, gone, terms = _verdict(project, cursor)
         if guarantee is None or not gone:  # taken back meanwhile
             return CheckOutcome()
@@ -235,7 +235,7 @@ def _accept(
     Only records of the pool that was looked at: what came since may lie beyond what the audit speaks of.
     """
     guarantee = secrets.token_hex(8)
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         settings = project.settings()
         if trusted_model(project, cursor) != evidence.model:
             raise Refused(_CHANGED)

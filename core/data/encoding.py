@@ -86,7 +86,7 @@ def _encode_piece(project: Project, report: Report, settings: Settings, span: tu
     project.jobs.run(bundle, ENCODE, count_all, "Encoding")
     append_shards(project.vectors, settings.encoder, bundle.path / "out", start)
     with project.store.transaction() as cursor:
-        project.jobs.taken_in(bundle, cursor)
+        project.jobs.claim_result(bundle, cursor)
     bundle.empty()
     return stop - start
 

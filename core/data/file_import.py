@@ -65,7 +65,7 @@ def import_file(
             project.jobs.refuse(bundle, error)
             raise
         counts = go_on(project.store, bundle, project.holding_settings, _showing_new_records(project, report))
-    project.desk.reload()
+    project.label_queue.reload()
     return ImportSummary(**vars(counts), annotators=contents.annotators, look_alikes=alike, report=contents)
 
 
@@ -92,7 +92,7 @@ def _params(project: Project, file: str, options: ImportOptions) -> IngestParams
 
 def _showing_new_records(project: Project, report: Report) -> Report:
     def report_part(what: str, done: int, total: int) -> None:
-        project.desk.more_records()
+        project.label_queue.more_records()
         report(what, done, total)
 
     return report_part
@@ -110,7 +110,7 @@ def _accept(
     with project.changing_settings() as (current, cursor):
         if current.multi != multi:
             raise Refused("Whether a record may have several labels was changed meanwhile. Import the file again.")
-        if not project.jobs.taken_in(bundle, cursor):
+        if not project.jobs.claim_result(bundle, cursor):
             raise Refused("This file was taken in already.")
         taxonomy = learn_labels(contents, current, add=add_labels)
         requested = adopt_taxonomy(cursor, replace(current, taxonomy=taxonomy))

@@ -9,7 +9,7 @@ from core.config.settings import Settings
 from core.config.taxonomy import Taxonomy, add_label, in_order
 from core.data.ingest_job import FileReport
 from core.errors import BadInput
-from core.labelling.crowd import FileAnswers, take_in_answers
+from core.labelling.crowd import FileAnswers, store_file_answers
 from core.labelling.gold import ask_no_more, declare_gold
 from core.store.database import utc_now
 from core.store.pool import NUMBERS
@@ -114,7 +114,7 @@ def store_records(
         answers = f"select id, annotator, label from read_parquet('{quoted(out / ANSWERS)}')"
         result, by_people = f"{answers} where id in (select id from staged)", True
     moved = declare_gold(cursor)
-    answered = take_in_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
+    answered = store_file_answers(cursor, FileAnswers(result, source, by_people, part.stamp), settings)
     ask_no_more(cursor, settings)
     cursor.execute("drop view staged")
     counts = ImportCounts(total, added, total - added, duplicates)

@@ -16,7 +16,7 @@ from core.exchange.datasets import read_datasets, read_places, server_of
 from core.jobs.bundle import Report
 from core.models.vectors import blank_rows
 from core.project import Project
-from core.rounds.play import take_turn
+from core.rounds.play import hold_round_lock
 from core.store.database import note
 from core.training.following import job_forget
 
@@ -76,7 +76,7 @@ def erase(  # noqa: PLR0913 - each is an option of the command
     request = Request(tuple(record), annotator, query)
     if not sure:
         return _preview(project, request)[2]
-    with take_turn(project, report), project.encoding_now:
+    with hold_round_lock(project, report), project.encoding_now:
         report("Looking for it", 0, STEPS)
         selection, traces, preview = _preview(project, request)
         _refuse_busy(project, selection, traces)
@@ -192,7 +192,7 @@ def _erase_in_argilla(project: Project, selection: Selection) -> None:
 def _delete(project: Project, selection: Selection, traces: Traces, preview: Erasure, who: str) -> None:
     """What stays is that it was done, with counts: neither texts nor ids nor names."""
     line = {name: getattr(preview, name) for name in ("records", "answers", "labels", "suggestions", "vectors")}
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         if selection.annotator:
             line = {"people": 1, **delete_answers(cursor, selection.annotator, project.settings())}
         else:

@@ -120,7 +120,7 @@ def _kept(placed: Placed, known: Place | None) -> tuple[str | None, datetime]:
     return placed.model or known.model, max(placed.made_at, known.made_at)
 
 
-def wanted_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
+def required_setup(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> Setup:
     """What a dataset of this project must look like now. Raises Refused where Argilla could not ask the question."""
     labels = tuple((label.id, label.name, label.description) for label in settings.taxonomy.active)
     if len(labels) < (1 if settings.multi else 2):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.errors import Refused
-from core.exchange.datasets import EMBEDDED, GONE, REPLACED, find_current, read_datasets, wanted_setup
+from core.exchange.datasets import EMBEDDED, GONE, REPLACED, find_current, read_datasets, required_setup
 from core.exchange.push import dataset_link
 from core.project import Project
 from core.store.answers import ARGILLA
@@ -64,7 +64,7 @@ def read_exchange(project: Project) -> Exchange:
         row = cursor.execute(_FIGURES, [current.id if current else "", ARGILLA]).fetchall()[0]
         outdated = False
         with suppress(Refused):  # labels too few to ask for: nothing can be made of them
-            outdated = current is not None and not current.setup.takes(wanted_setup(cursor, settings))
+            outdated = current is not None and not current.setup.takes(required_setup(cursor, settings))
     return Exchange(
         dataset=current.name if current else None,
         link=dataset_link(link.url, current.id, in_order=link.in_order) if current and link.url else "",

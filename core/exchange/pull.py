@@ -138,7 +138,7 @@ def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tupl
         with project.store.reading() as cursor:
             logged = _logged(cursor, ns)
         events = _differences(received, logged, _silent(workspace, received, logged))
-        statuses = project.desk.receive(events) if events else {}
+        statuses = project.label_queue.receive(events) if events else {}
         if received.late:
             _carry(project, workspace, received)
     refused = {event.record: statuses[event.eid] for _, event in events if statuses[event.eid] not in (STORED, KNOWN)}

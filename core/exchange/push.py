@@ -17,8 +17,8 @@ from core.exchange.datasets import (
     parts,
     read_datasets,
     read_places,
+    required_setup,
     server_of,
-    wanted_setup,
 )
 from core.exchange.outgoing import Plan, digest, plan_push, read_outgoing
 from core.exchange.pull import sync_with
@@ -96,7 +96,7 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, who: str
     """The dataset to fill, and the name of the one that it replaces, if it does."""
     server = server_of(workspace)
     with project.store.reading() as cursor:
-        datasets, requested = read_datasets(cursor, server), wanted_setup(cursor, project.settings())
+        datasets, requested = read_datasets(cursor, server), required_setup(cursor, project.settings())
     current = _still_there(project, workspace, find_current(datasets))
     if current is None:
         return _first(project, workspace, requested, who), None

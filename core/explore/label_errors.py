@@ -75,7 +75,7 @@ def inspect(project: Project, report: Report) -> Inspection:
     np.savez(bundle.path / "in" / "rows.npz", allow_pickle=False, **vars(arrays))
     result = project.jobs.run(bundle, INSPECT, report, "Inspecting labels")
     with project.store.transaction() as cursor:
-        if project.jobs.taken_in(bundle, cursor):
+        if project.jobs.claim_result(bundle, cursor):
             cursor.execute("delete from flags")
             cursor.execute(
                 "insert into flags select n, kind, score, other, label, null from read_parquet(?)",

@@ -82,7 +82,7 @@ def project_map(project: Project, report: Report, *, again: bool = False) -> Com
     )
     bundle = _bundle(project, rows, old)
     result = project.jobs.run(bundle, MAP, report, "Making the map")
-    _take_in(project, bundle, facts)
+    _apply_result(project, bundle, facts)
     return CompletedMap(result.points, len(rows), result.seconds)
 
 
@@ -184,10 +184,10 @@ def _draw(project: Project, old: Map | None, stop: int) -> Ints:
     return rows
 
 
-def _take_in(project: Project, bundle: Bundle, facts: MapFacts) -> None:
+def _apply_result(project: Project, bundle: Bundle, facts: MapFacts) -> None:
     """Puts what the job made beside the vectors; doing it twice changes nothing."""
     with np.load(bundle.path / "out" / "points.npz", allow_pickle=False) as file:
         write_map(_path(project), Map(file["n"], file["xy"], facts))
     with project.store.transaction() as cursor:
-        project.jobs.taken_in(bundle, cursor)
+        project.jobs.claim_result(bundle, cursor)
     bundle.empty()

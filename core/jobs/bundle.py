@@ -272,7 +272,7 @@ class Jobs:
             time.sleep(POLL_SECONDS)
         report(what, *bundle.progress)
 
-    def taken_in(self, bundle: Bundle, cursor: Any) -> bool:
+    def claim_result(self, bundle: Bundle, cursor: Any) -> bool:
         """True for the one transaction that may take the result in; every later one is told False."""
         return change_state(cursor, bundle.path.name, "succeeded", OPEN, ended_at=utc_now())
 

@@ -87,7 +87,7 @@ def label_many(project: Project, ns: Iterable[int], answer: Answer, who: str) ->
     `left_out` says how many by reason. Raises Refused where none is left, BadInput for an answer that cannot be given.
     """
     bulk = f"{utc_now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         settings = project.settings()
         answer = task_of(settings).canonical(answer)
         _check(cursor, answer, who, settings)
@@ -123,7 +123,7 @@ def undo_bulk(project: Project, bulk_id: str, who: str) -> dict[str, Any]:
     The undo events carry the name of its author, as an undo must; the audit log says who asked for it. Raises
     BadInput when there is no such bulk, Refused when it was taken back already.
     """
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         bulk = next((one for one in _read_bulks(cursor) if one.id == bulk_id), None)
         if bulk is None:
             raise BadInput(f"There is no bulk answer {bulk_id[:80]!r}.")

@@ -17,7 +17,7 @@ def calibrate(project: Project, report: Report, *, size: int, who: str = "local"
     What people answer to them never changes the known answer, teaches nothing and is part of no batch. Raises Refused
     where there are not so many that were not slipped in yet.
     """
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         unused = count(cursor, f"select count(*) from ({_UNUSED})")
         if size < 1:
             raise Refused(f"Asked for {size} calibration records; it takes at least 1.")
@@ -43,7 +43,7 @@ def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) 
     first, last = cursor.execute(_SPAN).fetchall()[0]
     before = count(cursor, "select count(*) from queue where purpose = 'calibration'")
     places = np.random.default_rng([seed, before]).uniform(first, last, len(drawn))
-    cursor.execute(_SLIP_IN, {"ns": drawn, "places": places.tolist()})
+    cursor.execute(_INSERT_GOLD_CHECKS, {"ns": drawn, "places": places.tolist()})
     return len(drawn)
 
 
@@ -59,7 +59,7 @@ _SPAN = """
            coalesce(max(position), (select max(position) + 1 from queue), 0) + 1
     from queue where not spare and not is_labelled(n) and n not in (select n from responses)
 """
-_SLIP_IN = """
+_INSERT_GOLD_CHECKS = """
     insert into queue
     select n, (select coalesce(max(batch), 0) from queue), place, false, false, null, null, null, 'calibration', null
     from (select unnest($ns::bigint[]) as n, unnest($places::double[]) as place)

@@ -31,7 +31,7 @@ def change_settings(project: Project, who: str = "local", **changes: Any) -> Set
         requested = adopt_taxonomy(cursor, requested)
         note(cursor, who, "settings", changes)
         project.save_settings(requested)
-    project.desk.reload()
+    project.label_queue.reload()
     return requested
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from core.config.settings import Settings
 from core.errors import BadInput, Refused
-from core.labelling.responses import KNOWN, STORED, Arrival, Event, standing_of, store_events
+from core.labelling.responses import KNOWN, STORED, Arrival, Event, store_events, stored_status
 from core.labelling.settling import read_facts, read_few_answers, settle_few
 from core.labelling.waiting import BLIND, asked_parameters
 from core.models.in_use import active_model
@@ -28,7 +28,7 @@ def correct(project: Project, record: str, answer: Answer, who: str, note: str =
     nobody has, it is an ordinary answer, given with the model's suggestion in view: as a correction it would count as
     audit. Raises BadInput for an unknown record or an answer that cannot be given, and then nothing is stored.
     """
-    with project.desk.changing() as cursor:  # a label may be retired, or a model made, until it begins
+    with project.label_queue.changing() as cursor:  # a label may be retired, or a model made, until it begins
         settings = project.settings()
         n = number_of(cursor, record)
         event = Event(
@@ -57,9 +57,9 @@ def decide(project: Project, event: Event, who: str) -> str:
 
     Returns STORED or KNOWN when it is durable. Raises as `correct` and `withdraw` do.
     """
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         n, settings = number_of(cursor, event.record), project.settings()
-        if status := standing_of(cursor, event, n, who, settings):
+        if status := stored_status(cursor, event, n, who, settings):
             if status != KNOWN:
                 raise Refused(status)
             return KNOWN

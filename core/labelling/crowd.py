@@ -29,7 +29,7 @@ class FileAnswers:
     stamp: int
 
 
-def take_in_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
+def store_file_answers(cursor: duckdb.DuckDBPyConnection, answers: FileAnswers, settings: Settings) -> dict[str, int]:
     """Stores and settles what came with a file.
 
     A label is stored where a file said nothing of the record before, or another thing (of the same person, where it

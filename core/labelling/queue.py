@@ -23,7 +23,7 @@ MOST_CARDS = 50
 MOST_HELD = 80
 """records that one tab can hold, whatever it asks for: twice what a card has ahead (app/card/labelling.js)"""
 DRAWN = 100
-HUNGRY_SECONDS = 5
+IDLE_SECONDS = 5
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ class LabelQueue:
         self._stale = True
         self._version = int(clock().timestamp() * 1000)  # differs from the one before a restart
         self._turns: dict[Holder, int] = {}
-        self._hungry: dict[Holder, datetime] = {}
-        self._dry = False  # whether the pool has nothing more to draw
+        self._idle_annotators: dict[Holder, datetime] = {}
+        self._pool_exhausted = False  # whether the pool has nothing more to draw
         self._records = 0
         self._waiting = Waiting([], [], 1, clock())
         self._leases = Leases()
@@ -85,7 +85,7 @@ class LabelQueue:
     def more_records(self) -> None:
         """Records came in that can be drawn: what waits stays as it is. Cheap."""
         with self._lock:
-            self._dry = False
+            self._pool_exhausted = False
             self._records = int(self._store.one("select count(*) from records"))
 
     @contextmanager
@@ -109,7 +109,7 @@ class LabelQueue:
             numbers = self._numbers(cursor, [event.record for _, event in supplied])
             statuses: dict[str, str] = {}
             for who, event in supplied:
-                statuses |= self._take_in(cursor, Holder(who, ""), [event], numbers)
+                statuses |= self._apply_result(cursor, Holder(who, ""), [event], numbers)
             return statuses
 
     def round_due(self) -> bool:
@@ -154,7 +154,7 @@ class LabelQueue:
         if not self._stale:
             return
         self._stale = False  # first: a reload that comes while this one reads is not lost
-        self._dry = False
+        self._pool_exhausted = False
         settings = self._settings()
         self._waiting = read_waiting(cursor, settings)
         self._leases = read_leases(cursor, self._clock(), settings.lease_seconds, self._waiting)
@@ -164,7 +164,7 @@ class LabelQueue:
     def _serve(self, cursor: duckdb.DuckDBPyConnection, holder: Holder, ask: QueueRequest) -> QueueReply:
         now, settings = self._clock(), self._settings()
         numbers = self._numbers(cursor, [*(event.record for event in ask.events), *ask.have, *ask.give_back])
-        statuses = self._take_in(cursor, holder, ask.events, numbers)
+        statuses = self._apply_result(cursor, holder, ask.events, numbers)
         rows: list[Row] = []
         taken: list[str] = []
         if ask.turn >= self._turns.get(holder, 0):
@@ -182,7 +182,7 @@ class LabelQueue:
             rows = self._lend(cursor, holder, min(ask.want, MOST_CARDS), set(_known(numbers, ask.have)))
             self._note_hunger(holder, ask, rows)
         self._leases.save(cursor)
-        recall = len(ask.have) // 2 if self._is_hungry(other_than=holder) else 0
+        recall = len(ask.have) // 2 if self._is_idle(other_than=holder) else 0
         cards = read_cards(cursor, rows, settings)
         return QueueReply(statuses, cards, taken, recall, self._version, self._progress())
 
@@ -198,7 +198,7 @@ class LabelQueue:
             numbers.update(matches.fetchall())
         return numbers
 
-    def _take_in(
+    def _apply_result(
         self, cursor: duckdb.DuckDBPyConnection, holder: Holder, events: Sequence[Event], numbers: dict[str, int]
     ) -> dict[str, str]:
         """Events to responses, settled labels and the mirror; an answer ends its author's lease on the record."""
@@ -253,12 +253,12 @@ class LabelQueue:
         again = [row for row in self._waiting.open() if row.n in mine][:want] if mine else []
         held = len(self._leases.held_by(holder, self._clock()))
         want = min(want - len(again), MOST_HELD - held)
-        if want <= 0 or (have and self._is_hungry(other_than=holder)):
+        if want <= 0 or (have and self._is_idle(other_than=holder)):
             return again
         people = len(self._leases.holders(self._clock()) | {holder})
         enough = (held + want) * people - held  # an equal share of so many leaves this holder with what it asks for
         free = self._free(holder, have, enough)
-        if len(free) < enough and not self._dry:
+        if len(free) < enough and not self._pool_exhausted:
             self._draw(cursor, enough)
             free = self._free(holder, have, enough)
         scarce = [row.n for row in free if row.purpose != CALIBRATION]  # the others are taken from nobody
@@ -279,22 +279,22 @@ class LabelQueue:
         settings = self._settings()
         requested = {"seed": settings.seed, "multi": settings.multi, "count": count}
         drawn = cursor.execute(_DRAW, first | requested).fetchall()
-        self._dry = len(drawn) < count
+        self._pool_exhausted = len(drawn) < count
         if drawn:
             self._waiting.add(read_rows(cursor, [n for (n,) in drawn]))
 
     def _note_hunger(self, holder: Holder, ask: QueueRequest, rows: Sequence[Row]) -> None:
         """Somebody who asked, got nothing and has nothing, while others hold records that this person could answer."""
-        self._hungry.pop(holder, None)
+        self._idle_annotators.pop(holder, None)
         if ask.want and not rows and not ask.have:
             could = (self._waiting.may_answer(row.n, holder.annotator) for row in self._waiting.open())
             if any(could):
-                self._hungry[holder] = self._clock()
+                self._idle_annotators[holder] = self._clock()
 
-    def _is_hungry(self, other_than: Holder) -> bool:
+    def _is_idle(self, other_than: Holder) -> bool:
         now = self._clock()
-        recently = now - timedelta(seconds=HUNGRY_SECONDS)
-        return any(recently <= at <= now for holder, at in self._hungry.items() if holder != other_than)
+        recently = now - timedelta(seconds=IDLE_SECONDS)
+        return any(recently <= at <= now for holder, at in self._idle_annotators.items() if holder != other_than)
 
     def _progress(self) -> dict[str, int]:
         own = self._waiting.own

@@ -1,4 +1,4 @@
-"""What another rule, or other weights, make of the answers there are. Knows no queue; its callers reload the desk."""
+"""What another rule, or other weights, make of the answers there are. Knows no queue; its callers reload the queue."""
 
 import duckdb
 

@@ -135,7 +135,7 @@ def in_canonical_form(events: Iterable[Event], settings: Settings) -> Iterator[E
     return (replace(one, answer=canonical(one.answer)) if one.action == "submit" else one for one in events)
 
 
-def standing_of(
+def stored_status(
     cursor: duckdb.DuckDBPyConnection, event: Event, n: int, annotator: str, settings: Settings
 ) -> str | None:
     """KNOWN where this very event is stored, a sentence where its id is another event's, None where it is new."""

@@ -18,7 +18,7 @@ def queue_for_review(project: Project, ns: Sequence[int], who: str) -> dict[str,
     replaces the old one. Two people who disagree settle nothing: the record is tied until a third answer or a
     correction. Says how many were queued, and how many have no label yet or are no record (those are left out).
     """
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         _stage(cursor, ns)
         unknown, unlabelled = _leave_out(cursor, "n not in (select n from records)", "not is_labelled(n)")
         cursor.execute(_END_OLD_LEASES)
@@ -36,7 +36,7 @@ def send_to_queue(project: Project, ns: Sequence[int], who: str) -> dict[str, in
     Says how many were queued, and how many were left out and why: labelled, gold, duplicates, waiting (in the
     queue already: people have them, or answered without settling them), unknown.
     """
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         return send(cursor, ns, who, project.settings())
 
 

@@ -14,7 +14,7 @@ REVIEW = "review"
 """purpose of a settled record that somebody shall look at again, blind"""
 CHECK = "check"
 """purpose of a record that checks machine labels, blind"""
-WANTED = "wanted"
+REQUESTED = "wanted"
 """purpose of an unlabelled record that a person sent to the front"""
 CALIBRATION = "calibration"
 """purpose of a gold record that every annotator answers once, blind, to be measured by"""
@@ -89,7 +89,7 @@ class Row:
     @property
     def first(self) -> bool:
         """Whether it goes before the batch: a second look, or what a person sent."""
-        return self.purpose in (REVIEW, WANTED)
+        return self.purpose in (REVIEW, REQUESTED)
 
     def closes(self, answer: StandingAnswer) -> bool:
         """Whether the answer is one to this asking; before a review all others were answers to an earlier one."""

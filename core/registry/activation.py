@@ -31,7 +31,7 @@ from core.rounds.champion_log import (
     rank_again,
     store_held_out_predictions,
 )
-from core.rounds.play import known_now, take_turn
+from core.rounds.play import hold_round_lock, known_now
 from core.store.database import count, note
 from core.typed_json import to_json
 
@@ -168,7 +168,7 @@ def activate(project: Project, report: Report, activation: Activation, *, force:
     """Encodes with its encoder, scores all records in a job, and takes it in. The gate has been asked."""
     started, before = time.monotonic(), active_model(project)
     encode_for(project, report, replace(project.settings(), encoder=activation.encoder))
-    with take_turn(project, report):
+    with hold_round_lock(project, report):
         settings = replace(project.settings(), encoder=activation.encoder)
         if active_model(project) == activation.model:
             raise Refused(f"{activation.model} is the champion already.")
@@ -177,7 +177,7 @@ def activate(project: Project, report: Report, activation: Activation, *, force:
         change = _Change(activation, active_model(project), settings)
         bundle = _prepare(project, change)
         project.jobs.run(bundle, ACTIVATE, report, "Scoring all records")
-        result = _take_in(project, bundle, change)
+        result = _apply_result(project, bundle, change)
     return replace(result, seconds=round(time.monotonic() - started, 3))
 
 
@@ -210,7 +210,7 @@ def _prepare(project: Project, change: _Change) -> Bundle:
     return bundle
 
 
-def _take_in(project: Project, bundle: Bundle, change: _Change) -> Activated:
+def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activated:
     """Suggestions, ranking, verdicts, champion and settings: all of it or nothing."""
     activation, out = change.activation, bundle.path / "out"
     load_suggestions(project, out / "suggestions.parquet", activation.model)
@@ -218,14 +218,14 @@ def _take_in(project: Project, bundle: Bundle, change: _Change) -> Activated:
         with project.changing_settings() as (current, cursor):
             if _labels_of(current) != _labels_of(change.settings):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
-            project.jobs.taken_in(bundle, cursor)
+            project.jobs.claim_result(bundle, cursor)
             result = _enter(cursor, out, change)
             if current.encoder != activation.encoder:
                 project.save_settings(replace(current, encoder=activation.encoder))
     except RondoError as error:
         project.jobs.refuse(bundle, error)
         raise
-    project.desk.reload()
+    project.label_queue.reload()
     bundle.empty()
     return result
 

@@ -92,7 +92,7 @@ def evaluate(  # noqa: PLR0913 - an option is an argument
             _hand_over(bundle.path / "out" / lines, Path(out))
         if save:
             _save(project, bundle, result, file)
-        _taken_in(project, bundle)
+        _claim_result(project, bundle)
     finally:
         bundle.empty()
     return result
@@ -126,7 +126,7 @@ def compare(  # noqa: PLR0913 - an option is an argument
     try:
         _write_input(project, bundle, [one, other], on)
         result = project.jobs.run(bundle, COMPARE, report, f"Comparing {one.name} with {other.name}")
-        _taken_in(project, bundle)
+        _claim_result(project, bundle)
     finally:
         bundle.empty()
     return result
@@ -175,7 +175,7 @@ def compare_encoders(  # noqa: PLR0913 - an option is an argument
         if not file:
             write_records(project, bundle, _telling(project, on, tuned=tuned), "")
         result = project.jobs.run(bundle, COMPARE_ENCODERS, report, "Comparing encoders")
-        _taken_in(project, bundle)
+        _claim_result(project, bundle)
     finally:
         bundle.empty()
     return result
@@ -292,9 +292,9 @@ def _write_input(project: Project, bundle: Bundle, models: Sequence[Model], on: 
         write_taught(project, bundle)
 
 
-def _taken_in(project: Project, bundle: Bundle) -> None:
+def _claim_result(project: Project, bundle: Bundle) -> None:
     with project.store.transaction() as cursor:
-        project.jobs.taken_in(bundle, cursor)
+        project.jobs.claim_result(bundle, cursor)
 
 
 def _hand_over(source: Path, target: Path) -> None:

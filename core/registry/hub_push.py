@@ -54,7 +54,7 @@ def push(  # noqa: PLR0913 - an option is an argument
             _write_labels(project, bundle.path / "in" / "dataset")
         result = project.jobs.run(bundle, PUSH, report, f"Pushing {repo}", Resources(environment=environment))
         with project.store.transaction() as cursor:
-            if project.jobs.taken_in(bundle, cursor):
+            if project.jobs.claim_result(bundle, cursor):
                 note(cursor, who, "push", asdict(result))
     finally:
         _tidy(project, bundle)

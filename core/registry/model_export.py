@@ -119,7 +119,7 @@ def _as_setfit(project: Project, report: Report, exported: Exported, bundle: Bun
     shutil.copyfile(exported.files[_HEAD], bundle.path / "in" / _HEAD)
     made = project.jobs.run(bundle, SETFIT_HEAD, report, "Writing the head")
     with project.store.transaction() as cursor:
-        project.jobs.taken_in(bundle, cursor)
+        project.jobs.claim_result(bundle, cursor)
     names = [label["name"] for label in json.loads(exported.texts[ABOUT])["labels"]]
     subject = replace(exported.subject, form="setfit")
     texts = {

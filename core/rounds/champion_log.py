@@ -76,13 +76,13 @@ _WAITING = """
 # Of a record that nobody had answered when the model came into use, and somebody has since, it said this before the
 # truth was known. Who said so first is kept: the next model has learnt from the answer.
 BEFORE_ANSWERS = """
-    with office as (
+    with in_use as (
         select id as model, coalesce((select max(since) from champions where model = id), made_at) as since from models
         where id = (select model from suggestions limit 1)
     ), answered as (select n, min(received_at) as first from responses where action = 'submit' group by n)
-    select s.n, s.model, s.labels, s.probability, office.since
-    from suggestions s join office using (model) join answered using (n)
-    where answered.first > office.since and s.n not in (select n from predictions)
+    select s.n, s.model, s.labels, s.probability, in_use.since
+    from suggestions s join in_use using (model) join answered using (n)
+    where answered.first > in_use.since and s.n not in (select n from predictions)
 """
 """what the model in use said of records before anybody answered them, and the log does not hold yet"""
 

@@ -64,8 +64,8 @@ def apply_result(
     if choice:
         keep_choice(project, bundle, params, choice.batch, model)
     summary = RoundSummary(result.seconds)
-    with project.desk.changing() as cursor:
-        if project.jobs.taken_in(bundle, cursor):
+    with project.label_queue.changing() as cursor:
+        if project.jobs.claim_result(bundle, cursor):
             if params.learn:
                 labels_before = _enter_model(cursor, bundle, result, settings, before)
                 summary = replace(
@@ -95,7 +95,7 @@ def apply_result(
 
 def queue_test_records(project: Project, size: int) -> RoundSummary:
     """Where nothing else is left to ask: no job, no batch, no model."""
-    with project.desk.changing() as cursor:
+    with project.label_queue.changing() as cursor:
         queued = ask_test_records(cursor, size, project.settings().seed)
     return RoundSummary(0.0, queued, test=queued)
 

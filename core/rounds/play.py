@@ -37,7 +37,7 @@ def can_learn(project: Project) -> bool:
 
 def run_round(project: Project, report: Report, *, learn: bool, request: BatchRequest | None) -> RoundSummary:
     """Runs the job and takes its result in, in one transaction. Rounds take turns: the next one sees what this did."""
-    with take_turn(project, report):
+    with hold_round_lock(project, report):
         settings = project.settings()
         plan = Plan(learn, None if request is None else choice(project, request))
         arrays, sources = known_now(project, settings)
@@ -55,7 +55,7 @@ def run_round(project: Project, report: Report, *, learn: bool, request: BatchRe
 
 
 @contextmanager
-def take_turn(project: Project, report: Report) -> Iterator[None]:
+def hold_round_lock(project: Project, report: Report) -> Iterator[None]:
     """Waits for the round that is being played, or the promotion; `report` can end the wait."""
     while not project.turn.acquire(timeout=0.1):
         report("Waiting for the round before", 0, 0)
@@ -99,7 +99,7 @@ def _models(project: Project, settings: Settings) -> tuple[PastModel, ...]:
     )
 
 
-def take_in_finished(project: Project, report: Report) -> int:
+def apply_finished_rounds(project: Project, report: Report) -> int:
     """Rounds that outlived their owner: waits for the one that still runs, takes it in unless a newer one came."""
     taken = 0
     unfinished = project.store.query(
@@ -107,7 +107,7 @@ def take_in_finished(project: Project, report: Report) -> int:
            where state in ('draft', 'submitting', 'running') and kind <> 'encode' and runner is null
            order by made_at"""
     )
-    with take_turn(project, report):
+    with hold_round_lock(project, report):
         for job, kind, written, made_at in unfinished:
             bundle, values = Bundle(project.folder / "jobs" / job), json.loads(written)
             newer = project.store.one(

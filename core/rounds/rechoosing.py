@@ -61,7 +61,7 @@ def rechoose(project: Project, report: Report, *, batch: int) -> Rechosen:
     project.jobs.run(bundle, RECHOOSE, report, "Choosing again")
     again = _chosen(project, bundle)
     with project.store.transaction() as cursor:
-        project.jobs.taken_in(bundle, cursor)
+        project.jobs.claim_result(bundle, cursor)
     bundle.empty()
     differ = len(set(again) ^ set(stored)) // 2
     return Rechosen(batch, len(stored), again == list(stored), differ)

@@ -9,33 +9,33 @@ from core.errors import RondoError
 
 
 class TooSlow(RondoError):
-    """There is no answer yet; the errand goes on, and whoever asks again gets its answer."""
+    """There is no answer yet; the call goes on, and whoever asks again gets its answer."""
 
 
 class Broke(RondoError):
-    """A bug ended the errand; its traceback is in the log of this process."""
+    """A bug ended the call; its traceback is in the log of this process."""
 
 
 @dataclass
 class TimedCalls:
-    """An errand that nobody waits for ends with the process: its threads hold nothing up."""
+    """A call that nobody waits for ends with the process: its threads hold nothing up."""
 
-    _under_way: dict[str, "_Errand"] = field(default_factory=dict)
+    _under_way: dict[str, "_TimedCall"] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def ask(self, name: str, work: Callable[[], Any], seconds: float) -> Any:
         """What `work` gives or refuses, or the one of this name that is still under way. Raises TooSlow, Broke."""
         with self._lock:
-            errand = self._under_way.get(name)
-            if errand is None:
-                errand = self._under_way[name] = _Errand(work)
-                threading.Thread(target=errand.run, name=f"errand-{name}", daemon=True).start()
-        if not errand.done.wait(seconds):
+            timed_call = self._under_way.get(name)
+            if timed_call is None:
+                timed_call = self._under_way[name] = _TimedCall(work)
+                threading.Thread(target=timed_call.run, name=f"call-{name}", daemon=True).start()
+        if not timed_call.done.wait(seconds):
             raise TooSlow(f"No answer within {seconds:g} s.")
         with self._lock:
-            if self._under_way.get(name) is errand:
+            if self._under_way.get(name) is timed_call:
                 del self._under_way[name]
-        return errand.answer()
+        return timed_call.answer()
 
     def forget(self, name: str) -> None:
         """What is under way by this name is of no interest any more: the next one asks anew."""
@@ -44,7 +44,7 @@ class TimedCalls:
 
 
 @dataclass
-class _Errand:
+class _TimedCall:
     work: Callable[[], Any]
     done: threading.Event = field(default_factory=threading.Event)
     answers: list[Any] = field(default_factory=list)

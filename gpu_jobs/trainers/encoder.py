@@ -32,7 +32,7 @@ from gpu_jobs.trainers.probing import (
     choose_rows,
     encode,
     finish,
-    lesson_of,
+    labelled_vectors_of,
     make_probe,
     training_info,
 )
@@ -94,7 +94,9 @@ def _make_trainer(model: Any, material: TrainingSet, run: TrainingRun, parts: Pa
     if objective:
         order = lambda rng: interleave(targets, rng, int(run.values["samples_per_label"]))  # noqa: E731
     else:
-        objective = make_classifier(fit_plain(lesson_of(material, parts.taught, encode(model, material, parts.taught))))
+        objective = make_classifier(
+            fit_plain(labelled_vectors_of(material, parts.taught, encode(model, material, parts.taught)))
+        )
     loss = make_loss(model, objective).to(model.device)
 
     class Trainer(SentenceTransformerTrainer):  # type: ignore[misc, unused-ignore]

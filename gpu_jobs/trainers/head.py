@@ -26,8 +26,8 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     result = [spoken(f"{name} {more}") for name, more in zip(material.names, material.descriptions, strict=True)]
     names = encoder.encode(result) if run.values["label_names"] else None
     targets = material.targets.astype(np.float32)
-    lesson = LabelledVectors(np.concatenate(rows), targets, material.labels, material.multi, names)
-    head = fit_head(lesson, None, np.random.default_rng(run.seed))
+    labelled_vectors = LabelledVectors(np.concatenate(rows), targets, material.labels, material.multi, names)
+    head = fit_head(labelled_vectors, None, np.random.default_rng(run.seed))
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))

@@ -12,12 +12,12 @@ from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated, pred
 Fit = Callable[[LabelledVectors], Head]
 
 
-def fit_plain(lesson: LabelledVectors) -> Head:
+def fit_plain(labelled_vectors: LabelledVectors) -> Head:
     """The head of the rounds, without the pool's help and not calibrated."""
-    return fit_uncalibrated(lesson, None)
+    return fit_uncalibrated(labelled_vectors, None)
 
 
-def fit_on_split(lesson: LabelledVectors, held_out: Bools, fit: Fit = fit_plain) -> tuple[Head, Floats]:
+def fit_on_split(labelled_vectors: LabelledVectors, held_out: Bools, fit: Fit = fit_plain) -> tuple[Head, Floats]:
     """The head of all texts, and what a head of the others says of those held out: (held out, labels) probabilities.
 
     held_out: (n,) texts that the encoder has not learnt from. They give the temperature; without any it is 1: of the
@@ -25,10 +25,10 @@ def fit_on_split(lesson: LabelledVectors, held_out: Bools, fit: Fit = fit_plain)
     label, it doubled the calibration error).
     """
     if not held_out.any():
-        return fit(lesson), np.empty((0, len(lesson.labels)), np.float32)
-    unseen = part_of(lesson, held_out)
-    judge = calibrated(fit(part_of(lesson, ~held_out)), unseen)
-    full = fit(lesson)
+        return fit(labelled_vectors), np.empty((0, len(labelled_vectors.labels)), np.float32)
+    unseen = part_of(labelled_vectors, held_out)
+    judge = calibrated(fit(part_of(labelled_vectors, ~held_out)), unseen)
+    full = fit(labelled_vectors)
     return replace(judge, weights=full.weights, bias=full.bias), predict(judge, unseen.vectors)
 
 
@@ -47,6 +47,6 @@ def log_loss(probs: Floats, targets: Floats, multi: bool) -> float:
     return float(losses.sum(axis=1).mean())
 
 
-def part_of(lesson: LabelledVectors, rows: Bools) -> LabelledVectors:
+def part_of(labelled_vectors: LabelledVectors, rows: Bools) -> LabelledVectors:
     """Some of its texts."""
-    return replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])
+    return replace(labelled_vectors, vectors=labelled_vectors.vectors[rows], targets=labelled_vectors.targets[rows])

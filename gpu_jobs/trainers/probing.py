@@ -64,7 +64,7 @@ def encode(model: Any, material: TrainingSet, rows: Ints) -> Floats:
     return np.asarray(matches / np.maximum(np.linalg.norm(matches, axis=1, keepdims=True), 1e-12))
 
 
-def lesson_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
+def labelled_vectors_of(material: TrainingSet, rows: Ints, vectors: Floats) -> LabelledVectors:
     """What a head learns from these rows."""
     return LabelledVectors(vectors, material.targets[rows].astype(np.float32), material.labels, material.multi)
 
@@ -77,7 +77,7 @@ def make_probe(material: TrainingSet, parts: Parts, seed: int) -> Probe | None:
     truth = material.targets[held_out]
 
     def probe(model: Any) -> dict[str, float]:
-        head = fit_plain(lesson_of(material, taught, encode(model, material, taught)))
+        head = fit_plain(labelled_vectors_of(material, taught, encode(model, material, taught)))
         probs = predict(head, encode(model, material, held_out))
         matches = macro_f1(truth, decide(probs, material.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
@@ -94,8 +94,8 @@ def finish(material: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit = fit
     folder = run.work / "encoder"
     encoder = load_encoder(str(folder), run.cache, run.threads)
     rows = np.arange(len(material.texts))
-    lesson = lesson_of(material, rows, encoder.encode(list(material.texts)))
-    head, probs = fit_on_split(lesson, np.isin(rows, parts.held_out), fit)
+    labelled_vectors = labelled_vectors_of(material, rows, encoder.encode(list(material.texts)))
+    head, probs = fit_on_split(labelled_vectors, np.isin(rows, parts.held_out), fit)
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))

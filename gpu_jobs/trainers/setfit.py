@@ -26,7 +26,7 @@ from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 MOST_TEXTS = 4_000
 """that teach the encoder, about: the library lists every pair of them before it takes some (setfit issue 472)"""
-MOST_JUDGED = 200
+MOST_HELD_OUT = 200
 """held-out texts whose pairs give the loss on them"""
 
 
@@ -196,7 +196,7 @@ def _set_data(trainer: Any, material: TrainingSet, taught: Ints, held_out: Ints,
         left, right = zip(*hard, strict=True)
         mined = Dataset.from_dict({"sentence_1": left, "sentence_2": right, "label": [0.0] * len(hard)})
         inner.train_dataset = concatenate_datasets([inner.train_dataset, mined])
-    judged = held_out[material.targets[held_out].any(axis=1)][:MOST_JUDGED]
+    judged = held_out[material.targets[held_out].any(axis=1)][:MOST_HELD_OUT]
     if contrastive and not _shared(material.targets[judged], material.targets[judged]).all():
         some, _ = pairs(judged)
         inner.eval_dataset = some.select(range(min(len(some), 4 * len(judged))))
@@ -240,13 +240,13 @@ def mine(body: Any, material: TrainingSet, rows: Ints, anchors: Ints, run: Train
     return sorted(set(zip(mined["anchor"], mined["negative"], strict=True))) * int(values["oversampling"])
 
 
-def fit_library_head(fitted: Any, lesson: LabelledVectors) -> Head:
+def fit_library_head(fitted: Any, labelled_vectors: LabelledVectors) -> Head:
     """The logistic regression that SetFit takes, as a head. A label without any text stays improbable."""
-    count, labels = lesson.targets.shape
-    weights = np.zeros((labels, lesson.vectors.shape[1]), np.float32)
+    count, labels = labelled_vectors.targets.shape
+    weights = np.zeros((labels, labelled_vectors.vectors.shape[1]), np.float32)
     bias = np.full(labels, -np.log(count + labels), np.float32)
-    fitted.fit(lesson.vectors, lesson.targets.argmax(axis=1))
+    fitted.fit(labelled_vectors.vectors, labelled_vectors.targets.argmax(axis=1))
     binary = len(fitted.classes_) == 2  # one row then, for the second; the first is at 0
     bias[fitted.classes_] = [0, *fitted.intercept_] if binary else fitted.intercept_
     weights[fitted.classes_[int(binary) :]] = fitted.coef_
-    return Head(weights, bias, 1.0, lesson.labels, lesson.multi)
+    return Head(weights, bias, 1.0, labelled_vectors.labels, labelled_vectors.multi)

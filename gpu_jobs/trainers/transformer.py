@@ -92,18 +92,20 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
     if not np.isfinite(features).all():
         rate = run.values["learning_rate"]
         raise Refused(f"Training went astray: with learning_rate={rate:g} the model ends in NaN. Take a tenth of it.")
-    lesson = LabelledVectors(
+    labelled_vectors = LabelledVectors(
         unit_rows(features), material.targets[rows].astype(np.float32), material.labels, material.multi
     )
     out = np.isin(rows, held_out)
-    head, probs = fit_on_split(lesson, out)
+    head, probs = fit_on_split(labelled_vectors, out)
     info["head"] = "logistic"
     if len(held_out):
         info["features"] = figures(material.targets[held_out], probs, material.multi)
-        unseen = part_of(lesson, out)
-        own = calibrated(_own_layer(encoder, features, lesson), unseen)
+        unseen = part_of(labelled_vectors, out)
+        own = calibrated(_own_layer(encoder, features, labelled_vectors), unseen)
         predicted = predict(own, unseen.vectors)
-        if log_loss(predicted, unseen.targets, lesson.multi) < log_loss(probs, unseen.targets, lesson.multi):
+        if log_loss(predicted, unseen.targets, labelled_vectors.multi) < log_loss(
+            probs, unseen.targets, labelled_vectors.multi
+        ):
             head, probs, info["head"] = own, predicted, "own layer"
 
     def judge(texts: Sequence[str]) -> Floats:
@@ -112,10 +114,10 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
     return TrainedModel(judge, head, run.work / "encoder", held_out, probs, info)
 
 
-def _own_layer(encoder: FeatureEncoder, features: Floats, lesson: LabelledVectors) -> Head:
+def _own_layer(encoder: FeatureEncoder, features: Floats, labelled_vectors: LabelledVectors) -> Head:
     """The model's last layer as a head of unit vectors: what it lost with their lengths is their mean length again."""
     length = np.float32(np.linalg.norm(features, axis=1).mean())
     weights = encoder.layer.weight.detach().float().cpu().numpy() * length
     bias = encoder.layer.bias
     level = np.zeros(len(weights), np.float32) if bias is None else bias.detach().float().cpu().numpy()
-    return Head(weights, level, 1.0, lesson.labels, lesson.multi)
+    return Head(weights, level, 1.0, labelled_vectors.labels, labelled_vectors.multi)

@@ -62,8 +62,8 @@ def evaluate(bundle: Path, params: EvaluateParams, report: Progress) -> Evaluate
             if params.labeled_only:
                 chunk = part_of(chunk, np.array([labels is not None for labels in chunk.labels], np.bool_))
             guesses = subject.guess(chunk)
-            picked = gathered.pick(chunk)
-            gathered.keep(part_of(chunk, picked), [some_of(guesses, picked)])
+            selected = gathered.pick(chunk)
+            gathered.keep(part_of(chunk, selected), [some_of(guesses, selected)])
             if write is not None:
                 write(chunk, guesses)
             report(done, records.total)

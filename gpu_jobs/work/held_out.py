@@ -15,7 +15,7 @@ from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_crossed
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-MOST_JUDGED = 5_000
+MOST_HELD_OUT = 5_000
 """asked records that are judged by heads that did not see them, at most: each costs its share of five refits"""
 
 
@@ -38,7 +38,7 @@ def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
     out is not in the intervals: these records carry little weight.
     """
     others = np.flatnonzero(~weights.drawn)
-    most = max(MOST_JUDGED - int(weights.drawn.sum()), MOST_JUDGED // 10)
+    most = max(MOST_HELD_OUT - int(weights.drawn.sum()), MOST_HELD_OUT // 10)
     if len(others) <= most:
         return rows, weights
     order = np.argsort(rows[others] * 2_654_435_761 % 2**32, kind="stable")  # scattered, whatever the numbers are

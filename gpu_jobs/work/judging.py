@@ -20,7 +20,7 @@ from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 
 CHUNK = 512
-MOST_JUDGED, MOST_CELLS = 200_000, 20_000_000
+MOST_HELD_OUT, MOST_CELLS = 200_000, 20_000_000
 """records that figures rest on, at most, and their number times that of the labels; of more some are drawn at random"""
 MOST_OF_SEVERAL = 20_000
 """the same where several labels may hold: hardly two records are alike there, so each is resampled by itself"""
@@ -204,10 +204,10 @@ class Collector:
     def pick(self, chunk: Chunk) -> Bools:
         """(n,) which of the chunk's records judge; each chunk once, in order."""
         has = np.array([labels is not None for labels in chunk.labels], np.bool_)
-        picked = np.zeros(len(has), np.bool_)
-        picked[has] = self.retained[self.passed : self.passed + int(has.sum())]
+        selected = np.zeros(len(has), np.bool_)
+        selected[has] = self.retained[self.passed : self.passed + int(has.sum())]
         self.passed += int(has.sum())
-        return picked
+        return selected
 
     def keep(self, part: Chunk, guesses: Sequence[Predictions]) -> None:
         """The picked records, and what each subject says of them in its own columns."""
@@ -242,7 +242,7 @@ class Collector:
 
 def draw(records: Records, columns: Columns, subjects: int, seed: int) -> Bools:
     """(labelled records,) those that figures rest on: of too many a random part, the same for every subject."""
-    most = MOST_OF_SEVERAL if records.multi else MOST_JUDGED
+    most = MOST_OF_SEVERAL if records.multi else MOST_HELD_OUT
     most = max(min(most, MOST_CELLS // (len(columns.labels) * subjects)), 1)
     result = np.ones(records.labelled, np.bool_)
     if records.labelled > most:

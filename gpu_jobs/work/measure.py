@@ -133,15 +133,21 @@ def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, see
 
 
 def count_savings(
-    rescored: Rescored, answered: HeldOutPredictions, lesson: LabelledVectors, around: NeighbourGraph | None, seed: int
+    rescored: Rescored,
+    answered: HeldOutPredictions,
+    labelled_vectors: LabelledVectors,
+    around: NeighbourGraph | None,
+    seed: int,
 ) -> Savings | Missing:
-    """Labels saved against random labelling. lesson: the audit records alone."""
+    """Labels saved against random labelling. labelled_vectors: of the audit records alone."""
     truth = answered.truth[answered.weights.drawn]
 
     def teach(rows: Ints) -> Bools:
-        part = replace(lesson, vectors=lesson.vectors[rows], targets=lesson.targets[rows])
+        part = replace(labelled_vectors, vectors=labelled_vectors.vectors[rows], targets=labelled_vectors.targets[rows])
         head = fit_uncalibrated(part, around)
-        return np.asarray((decide(predict(head, lesson.vectors), lesson.multi) == truth).all(axis=1))
+        return np.asarray(
+            (decide(predict(head, labelled_vectors.vectors), labelled_vectors.multi) == truth).all(axis=1)
+        )
 
     try:
         shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))

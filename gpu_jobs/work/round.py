@@ -51,13 +51,13 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Learnt:
-    """What learning gave: the head, its lesson and surroundings, and held-out probabilities of the judged records.
+    """What learning gave: the head, the vectors that taught it, and held-out probabilities of the judged records.
 
-    judged: (n,) mask over the lesson's records, weights: of these.
+    judged: (n,) mask over the records that taught, weights: of these.
     """
 
     fitted: CrossFit
-    lesson: LabelledVectors
+    labelled_vectors: LabelledVectors
     around: NeighbourGraph
     judged: npt.NDArray[np.bool_]
     weights: Weights
@@ -100,7 +100,7 @@ def _learn(task: Task) -> Learnt:
     params, arrays, vectors = task.params, task.arrays, task.vectors
     rows = arrays["train_rows"]
     names = _name_vectors(params) if params.use_names else None
-    lesson = LabelledVectors(
+    labelled_vectors = LabelledVectors(
         vectors=np.asarray(vectors[rows], np.float32),
         targets=arrays["train_targets"].astype(np.float32),
         labels=params.labels,
@@ -116,10 +116,10 @@ def _learn(task: Task) -> Learnt:
     if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         query, weights = query[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, query)
-    fitted = cross_fit(lesson, around, judged, rng)
+    fitted = cross_fit(labelled_vectors, around, judged, rng)
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(task.bundle / "out" / "model", fitted.head, facts)
-    return Learnt(fitted, lesson, around, judged, weights)
+    return Learnt(fitted, labelled_vectors, around, judged, weights)
 
 
 def _load(params: RoundParams) -> Head | None:
@@ -150,7 +150,10 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = scored.head, params.seed
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
-    before, pool = _taught_less(params.models, len(learnt.lesson.vectors)), pool_sample(arrays["pool_rows"], seed)
+    before, pool = (
+        _taught_less(params.models, len(learnt.labelled_vectors.vectors)),
+        pool_sample(arrays["pool_rows"], seed),
+    )
     metrics = Metrics(
         gold=score_of(gold, head.labels, seed) if len(gold.rows) else None,
         calibration_error=head.calibration_error,
@@ -184,14 +187,18 @@ def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredic
 def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
-    labels, seed = learnt.lesson.labels, params.seed
+    labels, seed = learnt.labelled_vectors.labels, params.seed
     if not answered.weights.drawn.any():
         return metrics
-    now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.lesson.vectors), params.round)
+    now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.labelled_vectors.vectors), params.round)
     rescored = rescore_past_models([*params.models, now], answered, task.vectors, labels)
     audits = learnt.judged.copy()
     audits[learnt.judged] = answered.weights.drawn
-    part = replace(learnt.lesson, vectors=learnt.lesson.vectors[audits], targets=learnt.lesson.targets[audits])
+    part = replace(
+        learnt.labelled_vectors,
+        vectors=learnt.labelled_vectors.vectors[audits],
+        targets=learnt.labelled_vectors.targets[audits],
+    )
     return replace(
         metrics,
         audit=score_of(answered, labels, seed),

@@ -45,8 +45,8 @@ def draw(page: Page, chart: Locator, tool: tuple[int, int], shape: list[tuple[fl
 def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: Server, page: Page) -> None:
     chart = open_map(server, page, "&colour=state")
     expect(page.get_by_role("radio", name="state")).to_be_checked()
-    picked = draw(page, chart, LASSO, [(0.1, 0.2), (0.5, 0.2), (0.5, 0.9), (0.1, 0.9), (0.1, 0.2)])
-    assert 0 < picked < 900
+    selected = draw(page, chart, LASSO, [(0.1, 0.2), (0.5, 0.2), (0.5, 0.9), (0.1, 0.9), (0.1, 0.2)])
+    assert 0 < selected < 900
     page.get_by_role("combobox", name="Label for all of them").click()
     page.keyboard.type("praise")
     page.keyboard.press("Enter")
@@ -54,7 +54,7 @@ def test_records_in_a_lasso_are_labelled_at_once_and_that_is_taken_back(server: 
     question = page.get_by_text(re.compile("Give “praise” to [0-9,]+ records"))
     expect(question).to_be_visible()
     supplied = int(re.findall("to ([0-9,]+) records", question.inner_text())[0].replace(",", ""))
-    assert 0 < supplied <= picked  # what others have labelled or hold is left out
+    assert 0 < supplied <= selected  # what others have labelled or hold is left out
     page.get_by_role("button", name=f"Yes, label {supplied:,} records").click()
     expect(page.get_by_text(f"{supplied:,} records labelled.")).to_be_visible()
     answers = server.answers("mapper")

@@ -27,33 +27,33 @@ GOLD, AUDIT, SPLIT = "gold", "audit", "split"
 WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that training held out"}
 
 
-def draw_evaluations(office: ProjectServer, model: str) -> None:
+def draw_evaluations(server: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
-    _draw_asking(office, model)
-    entries = {result.on: result for result in saved_evaluations(office.project, model)}
+    _draw_asking(server, model)
+    entries = {result.on: result for result in saved_evaluations(server.project, model)}
     if not entries:
         st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
         return
     chosen = st.segmented_control(
         "Judged on", list(entries), default=next(iter(entries)), required=True, key="evaluated-on"
     )
-    draw_evaluation(office, entries[chosen or next(iter(entries))])
+    draw_evaluation(server, entries[chosen or next(iter(entries))])
 
 
-def _draw_asking(office: ProjectServer, model: str) -> None:
+def _draw_asking(server: ProjectServer, model: str) -> None:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
     if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
         return
     try:
         with st.spinner("Evaluating"):
-            office.do(demand("manage"), evaluate, model=model, on=on, save=True)
+            server.do(demand("manage"), evaluate, model=model, on=on, save=True)
     except RondoError as error:
         st.error(escaped(error))
 
 
-def draw_evaluation(office: ProjectServer, result: EvaluateResult) -> None:
+def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
     """Figures, labels, confusion, calibration and the worst misses, each with its numbers one click away."""
     st.caption(escaped(f"{result.n:,} records that judge; {result.made_at}. Intervals are 95 %."))
     for note in [*result.notes, *result.unsaid]:
@@ -68,7 +68,7 @@ def draw_evaluation(office: ProjectServer, result: EvaluateResult) -> None:
     with st.expander("The numbers per label"):
         table = errors.label_table(rows)
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
-    _draw_confusion(office, result)
+    _draw_confusion(server, result)
     _draw_calibration(result)
     if result.worst:
         with st.expander("Surest and wrong"):
@@ -90,11 +90,11 @@ def _draw_figures(result: EvaluateResult) -> None:
     st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
 
 
-def _draw_confusion(office: ProjectServer, result: EvaluateResult) -> None:
+def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:
     cells = errors.heat(result.confusion, "records")
     if not cells:
         return
-    order = errors.label_order(office.settings().taxonomy, cells)
+    order = errors.label_order(server.settings().taxonomy, cells)
     chart = confusion_chart(cells, order, "records")
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):

@@ -11,19 +11,19 @@ SHOWN = 20
 """refused records that are named"""
 
 
-def draw_exchange(office: ProjectServer) -> None:
+def draw_exchange(server: ProjectServer) -> None:
     """Where people answer, how much, and the buttons that push and sync now."""
-    exchange = read_exchange(office.project)
+    exchange = read_exchange(server.project)
     st.header("Argilla")
     if exchange.trouble:
         st.warning(escaped(exchange.trouble), icon=":material/cloud_off:")
     _draw_dataset(exchange)
     push, sync, _ = st.columns([1, 1, 3])
     if push.button("Push now", key="team-push", icon=":material/upload:", type="primary"):
-        office.start("team_push", who=demand("manage"))
+        server.start("team_push", who=demand("manage"))
         st.rerun()
     if sync.button("Sync now", key="team-sync", icon=":material/sync:", disabled=exchange.dataset is None):
-        office.start("team_sync", who=demand("manage"))
+        server.start("team_sync", who=demand("manage"))
         st.rerun()
     _draw_refused("Argilla refused these records; the others are there", exchange.bad, "team-bad")
     _draw_refused("These answers could not be taken in", exchange.unreadable, "team-unreadable")

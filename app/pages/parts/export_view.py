@@ -45,13 +45,13 @@ def draw_preview(project: Project, what: str) -> int:
     return count
 
 
-def write_file(office: ProjectServer, what: str, file_format: str, *, card: bool, excel: bool) -> None:
+def write_file(server: ProjectServer, what: str, file_format: str, *, card: bool, excel: bool) -> None:
     """Into the project's `exports/`, under a name that says what and when."""
-    folder = office.project.folder / "exports"
+    folder = server.project.folder / "exports"
     folder.mkdir(exist_ok=True)
     target = folder / f"{what}-{utc_now():%Y%m%d-%H%M%S}.{file_format}"
     try:
-        result = office.do(
+        result = server.do(
             demand("manage"), export, out=str(target), file_format=file_format, what=what, card=card, excel=excel
         )
     except RondoError as error:

@@ -59,7 +59,7 @@ def draw_visitor(person: Person) -> None:
     """Whose page this is, and the way out."""
     with st.sidebar:
         st.text(f"{person.name} ({person.role})")
-        if opened().entrance.door() is AuthMode.ACCOUNTS:
+        if opened().authenticator.auth_mode() is AuthMode.ACCOUNTS:
             if st.button("Sign out", key="sign-out", icon=":material/logout:"):
                 st.logout()
         else:
@@ -68,7 +68,7 @@ def draw_visitor(person: Person) -> None:
 
 def draw_door() -> None:
     """For somebody who is not let in: the way in, or that there is none. Nothing of the project."""
-    if opened().entrance.door() is not AuthMode.ACCOUNTS:
+    if opened().authenticator.auth_mode() is not AuthMode.ACCOUNTS:
         st.html('<p>You are not signed in any more. <a href="sign-in" style="color: inherit">Sign in</a></p>')
         return
     if "is_logged_in" in st.user and st.user.is_logged_in:

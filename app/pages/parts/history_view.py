@@ -42,17 +42,17 @@ def draw_paging(shown: HistoryPage, places: list[Place | None]) -> None:
         st.text(f"Page {len(places)}, {len(shown.lines)} lines")
 
 
-def draw_export(office: ProjectServer, who: str | None, what: str | None, since: datetime | None) -> None:
+def draw_export(server: ProjectServer, who: str | None, what: str | None, since: datetime | None) -> None:
     """Every line that the filter lets through, as a file in `exports/`."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.segmented_control("Format", ["csv", "jsonl"], default="csv", required=True, key="history-format")
         if st.button("Write the file", key="history-write", icon=":material/download:"):
-            folder = office.project.folder / "exports"
+            folder = server.project.folder / "exports"
             folder.mkdir(exist_ok=True)
             target = folder / f"history-{utc_now():%Y%m%d-%H%M%S}.{form or 'csv'}"
             day = since.isoformat() if since else None
             try:
-                office.do(
+                server.do(
                     demand("manage"), history, by=who, what=what, since=day, out=str(target), file_format=form or "csv"
                 )
                 st.session_state["history-written"] = str(target)

@@ -24,11 +24,11 @@ LOG_LINES = 200
 MODELS = "pages/models.py"
 
 
-def act(office: ProjectServer, verb: str, **options: Any) -> None:
+def act(server: ProjectServer, verb: str, **options: Any) -> None:
     """Does it at once, beside whatever else goes on; what was wrong, if anything was, is kept until it is drawn."""
     try:
         who = demand("manage")
-        office.run(office.open_ticket(verb), lambda *_: None, who=who, **options)
+        server.run(server.begin_task(verb), lambda *_: None, who=who, **options)
     except RondoError as error:
         st.session_state["jobs-trouble"] = str(error)
 
@@ -58,17 +58,17 @@ def draw_places(places: Sequence[Place]) -> tuple[str, str | None]:
     return chosen.on, gpu
 
 
-def draw_price(office: ProjectServer, on: str, gpu: str | None) -> None:
+def draw_price(server: ProjectServer, on: str, gpu: str | None) -> None:
     """What it will cost, said before it is started."""
     try:
-        words = price_line(office.project, on, gpu)
+        words = price_line(server.project, on, gpu)
     except RondoError as error:
         st.warning(escaped(error), icon=":material/warning:")
         return
     st.text(words or "It costs nothing: it runs on a machine of yours.")
 
 
-def draw_job(office: ProjectServer, job: TrainingJob) -> None:
+def draw_job(server: ProjectServer, job: TrainingJob) -> None:
     """One job: how far it is, its curves, what it printed, and what can be done about it."""
     if how := how_far(job):
         share, line = how
@@ -84,8 +84,8 @@ def draw_job(office: ProjectServer, job: TrainingJob) -> None:
     if figures := figures_of(job.metrics):
         for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value, span, delta_color="off", delta_arrow="off")
-    _draw_ways(office, job)
-    _draw_facts(office, job)
+    _draw_ways(server, job)
+    _draw_facts(server, job)
 
 
 def _draw_curves(job: TrainingJob) -> None:
@@ -109,7 +109,7 @@ def _draw_runs(job: TrainingJob, runs: Sequence[TrainingJob]) -> None:
     st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
 
 
-def _draw_ways(office: ProjectServer, job: TrainingJob) -> None:
+def _draw_ways(server: ProjectServer, job: TrainingJob) -> None:
     """Cancel what goes on, try again what broke, open what came out."""
     with st.container(horizontal=True, vertical_alignment="center"):
         if job.state in UNDER_WAY:
@@ -119,7 +119,7 @@ def _draw_ways(office: ProjectServer, job: TrainingJob) -> None:
                 icon=":material/cancel:",
                 disabled=job.state == "cancelling",
                 on_click=act,
-                args=(office, "job_cancel"),
+                args=(server, "job_cancel"),
                 kwargs={"job": job.id},
             )
         elif job.state != "succeeded":
@@ -128,7 +128,7 @@ def _draw_ways(office: ProjectServer, job: TrainingJob) -> None:
                 key=f"retry-{job.id}",
                 icon=":material/replay:",
                 on_click=act,
-                args=(office, "job_retry"),
+                args=(server, "job_retry"),
                 kwargs={"job": job.id},
             )
         if job.model:
@@ -136,9 +136,9 @@ def _draw_ways(office: ProjectServer, job: TrainingJob) -> None:
             st.page_link(MODELS, label="Its model", query_params=query, icon=":material/model_training:")
 
 
-def _draw_facts(office: ProjectServer, job: TrainingJob) -> None:
+def _draw_facts(server: ProjectServer, job: TrainingJob) -> None:
     """What it printed last, and what it was started with."""
-    if lines := Bundle(office.project.folder / "jobs" / job.id).log(LOG_LINES):
+    if lines := Bundle(server.project.folder / "jobs" / job.id).log(LOG_LINES):
         with st.expander("What it printed", job.state != "succeeded", key=f"log-{job.id}"):
             st.code("\n".join(lines), language=None, height=260)
     with st.expander("What it was started with", key=f"facts-{job.id}"):
@@ -147,18 +147,18 @@ def _draw_facts(office: ProjectServer, job: TrainingJob) -> None:
         st.dataframe(rows, key=f"values-{job.id}", hide_index=True)
 
 
-def _in_full(office: ProjectServer, job: TrainingJob) -> TrainingJob:
+def _in_full(server: ProjectServer, job: TrainingJob) -> TrainingJob:
     """With its progress, and of a search with its runs."""
-    return search_summary(office.project, job.id) if job.kind == GRID else entry(office.project, job.id)
+    return search_summary(server.project, job.id) if job.kind == GRID else entry(server.project, job.id)
 
 
 @st.fragment(run_every=2)
-def draw_jobs(office: ProjectServer, opened: str | None) -> None:
+def draw_jobs(server: ProjectServer, opened: str | None) -> None:
     """What goes on in full, what has ended folded, newest first; looked at again every two seconds.
 
     opened: the id of the job that the address names.
     """
-    jobs = listing(office.project).jobs
+    jobs = listing(server.project).jobs
     draw_trouble()
     tops = [job for job in jobs if not job.parent or job.id == opened]
     if not tops:
@@ -167,7 +167,7 @@ def draw_jobs(office: ProjectServer, opened: str | None) -> None:
         with st.container(border=True, key=f"job-{job.id}"):
             icon, words = STATES[job.state]
             st.markdown(f"{icon} **{words}: {escaped(job.trainer or job.kind)}**")
-            draw_job(office, _in_full(office, job))
+            draw_job(server, _in_full(server, job))
     for job in [job for job in tops if job.state not in UNDER_WAY][:MOST]:
         icon, words = STATES[job.state]
         title = f"{icon} {words}: {escaped(job.trainer or job.kind)}, {ended_in(job)}"
@@ -175,7 +175,7 @@ def draw_jobs(office: ProjectServer, opened: str | None) -> None:
         box = st.expander(title, there, key=f"job-{job.id}", on_change="rerun")
         if box.open:  # closed ones cost nothing every two seconds
             with box:
-                draw_job(office, _in_full(office, job))
+                draw_job(server, _in_full(server, job))
     if len(tops) > MOST:
         with st.expander("The numbers"):
             st.dataframe(job_rows(tops), key="all-jobs", hide_index=True)

@@ -31,9 +31,9 @@ def draw_news() -> None:
         st.success(escaped(message))
 
 
-def draw_selection(office: ProjectServer, shown: MapPoints, ns: Ints) -> None:
+def draw_selection(server: ProjectServer, shown: MapPoints, ns: Ints) -> None:
     """What was picked, and what can be done with it."""
-    project = office.project
+    project = server.project
     result = summary(project, shown, ns)
     st.header(f"{result.count:,} records selected")
     left, right = st.columns(2)
@@ -52,9 +52,9 @@ def draw_selection(office: ProjectServer, shown: MapPoints, ns: Ints) -> None:
         ),
     )
     with label:
-        chosen = _pick_labels(office.settings())
+        chosen = _pick_labels(server.settings())
     with confirm.popover("Label them", icon=":material/done_all:", disabled=not chosen, width="stretch"):
-        _confirm_bulk(office, ns, chosen)
+        _confirm_bulk(server, ns, chosen)
     st.caption("Read: those nearest the middle come first.")
     st.dataframe(_opened_by(result.nearest), key="picked", hide_index=True, column_config=_COLUMNS)
 
@@ -68,9 +68,9 @@ def _pick_labels(settings: Settings) -> list[str]:
     return [one] if one else []
 
 
-def _confirm_bulk(office: ProjectServer, ns: Ints, chosen: list[str]) -> None:
+def _confirm_bulk(server: ProjectServer, ns: Ints, chosen: list[str]) -> None:
     """Names the label and the number of records before anything is done."""
-    project, names = office.project, office.settings().taxonomy.names
+    project, names = server.project, server.settings().taxonomy.names
     choice = preview(project, ns.tolist())
     st.text(f"Give “{' + '.join(names[label] for label in chosen)}” to {choice.count:,} records?")
     if choice.left_out:
@@ -88,9 +88,9 @@ def _confirm_bulk(office: ProjectServer, ns: Ints, chosen: list[str]) -> None:
     )
 
 
-def draw_bulks(office: ProjectServer) -> None:
+def draw_bulks(server: ProjectServer) -> None:
     """The newest bulk answers, each with its undo."""
-    project, names = office.project, office.settings().taxonomy.names
+    project, names = server.project, server.settings().taxonomy.names
     given_at_once = bulks(project, 5)
     if given_at_once:
         st.header("Labelled at once")

@@ -42,9 +42,9 @@ _MISSES = {
 }
 
 
-def draw_standing(office: ProjectServer) -> None:
+def draw_model_quality(server: ProjectServer) -> None:
     """One line for the Overview: which model is in use, and whether another waits."""
-    result = standing(office.project)
+    result = standing(server.project)
     if not result.champion:
         return
     left, right = st.columns([3, 1], vertical_alignment="center")
@@ -56,42 +56,42 @@ def draw_standing(office: ProjectServer) -> None:
         right.page_link("pages/models.py", label="Models", icon=":material/model_training:")
 
 
-def set_going(office: ProjectServer, verb: str, **options: Any) -> None:
+def set_going(server: ProjectServer, verb: str, **options: Any) -> None:
     """In the background, under the name of who is here; the page is drawn again when it is done."""
-    if busy(office):
+    if busy(server):
         st.session_state["models-trouble"] = "Another model is being put in use just now. Try again after it."
         return
     try:
-        office.start(verb, who=demand("manage"), **options)
+        server.start(verb, who=demand("manage"), **options)
         st.session_state["models-busy"] = True
     except RondoError as error:
         st.session_state["models-trouble"] = str(error)
 
 
-def watch(office: ProjectServer) -> None:
+def watch(server: ProjectServer) -> None:
     """Draws the page again once the change that was asked for is there. A run of the page that comes first needs no
     other: one more would drop the click that it was run for."""
-    if _done(office):
+    if _done(server):
         del st.session_state["models-busy"]
-    _watch(office)
+    _watch(server)
 
 
 @st.fragment(run_every=1)
-def _watch(office: ProjectServer) -> None:
-    if _done(office):
+def _watch(server: ProjectServer) -> None:
+    if _done(server):
         st.rerun()
 
 
-def _done(office: ProjectServer) -> bool:
-    return "models-busy" in st.session_state and not busy(office)
+def _done(server: ProjectServer) -> bool:
+    return "models-busy" in st.session_state and not busy(server)
 
 
-def busy(office: ProjectServer) -> bool:
+def busy(server: ProjectServer) -> bool:
     """Whether the model in use is being changed now, here or by a command."""
-    return any(verb in office.activities for verb in CHANGING)
+    return any(verb in server.activities for verb in CHANGING)
 
 
-def draw_champion(champion: ModelEntry, offer: RollbackOffer | None, office: ProjectServer) -> None:
+def draw_champion(champion: ModelEntry, offer: RollbackOffer | None, server: ProjectServer) -> None:
     """The model in use with its figures, and the way back to the one before."""
     st.header(escaped(f"In use: {name_of(champion)}"))
     score_metrics(champion.metrics)
@@ -99,7 +99,7 @@ def draw_champion(champion: ModelEntry, offer: RollbackOffer | None, office: Pro
         return
     with st.popover("Roll back", icon=":material/undo:", key="rollback-box"):
         st.text(offer.sentence)
-        st.button("Roll back now", key="rollback", on_click=set_going, args=(office, "rollback"))
+        st.button("Roll back now", key="rollback", on_click=set_going, args=(server, "rollback"))
 
 
 def draw_versions(models: Sequence[ModelEntry]) -> None:
@@ -129,11 +129,11 @@ def _name_it() -> None:
     st.query_params["model"] = st.session_state["model"]
 
 
-def draw_challenge(office: ProjectServer, model: ModelEntry, champion: ModelEntry | None) -> None:
+def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntry | None) -> None:
     """What the gate says of this model against the champion, and putting it in use."""
     st.header("Against the champion")
     try:
-        verdict = gate(office.project, model=model.id)
+        verdict = gate(server.project, model=model.id)
     except RondoError as error:
         st.info(escaped(error))
         return
@@ -144,19 +144,19 @@ def draw_challenge(office: ProjectServer, model: ModelEntry, champion: ModelEntr
         st.altair_chart(gate_chart(verdict.difference), key="difference", alt=words)
     st.caption(escaped(verdict.rule))
     with st.container(horizontal=True):
-        _draw_promotion(office, model, champion, passes=verdict.passes)
+        _draw_promotion(server, model, champion, passes=verdict.passes)
         in_full = champion and st.button("Compare in full", key="compare", icon=":material/compare_arrows:")
     if in_full and champion:
         with _in_place("Comparing"):
             who, on = demand("manage"), verdict.stratum or ""
-            compared = office.do(who, compare, first=champion.id, second=model.id, on=on)
+            compared = server.do(who, compare, first=champion.id, second=model.id, on=on)
             st.session_state["models-compared"] = compared
     result = st.session_state.get("models-compared")
     if result and result.second == model.id:
         draw_comparison(result)
 
 
-def _draw_promotion(office: ProjectServer, model: ModelEntry, champion: ModelEntry | None, *, passes: bool) -> None:
+def _draw_promotion(server: ProjectServer, model: ModelEntry, champion: ModelEntry | None, *, passes: bool) -> None:
     title = "Promote" if passes else "Promote all the same"
     with (
         st.popover(title, type="primary" if passes else "secondary", key="promote-box"),
@@ -170,7 +170,7 @@ def _draw_promotion(office: ProjectServer, model: ModelEntry, champion: ModelEnt
         if submitted and not (passes or reason):
             st.warning("Say why: the reason is kept with the model.")
         elif submitted:
-            set_going(office, "promote", model=model.id, reason=reason, force=not passes)
+            set_going(server, "promote", model=model.id, reason=reason, force=not passes)
             st.rerun()
 
 
@@ -204,42 +204,42 @@ def draw_lineage(model: ModelDetail) -> None:
         st.page_link("pages/jobs.py", label="Its job", query_params=query, icon=":material/rocket_launch:")
 
 
-def draw_note(office: ProjectServer, model: ModelDetail) -> None:
+def draw_note(server: ProjectServer, model: ModelDetail) -> None:
     """What a person wants to remember of this model."""
     with st.form(f"note-{model.id}", border=False):
         text = st.text_area("Note", model.notes or "", key=f"note-of-{model.id}", max_chars=2_000, height=80)
-        if st.form_submit_button("Keep the note", key=f"keep-{model.id}") and set_note(office, model.id, text):
+        if st.form_submit_button("Keep the note", key=f"keep-{model.id}") and set_note(server, model.id, text):
             st.toast("Kept")
 
 
-def set_note(office: ProjectServer, model: str, text: str) -> bool:
+def set_note(server: ProjectServer, model: str, text: str) -> bool:
     """True when it was written; else the page says why not."""
     try:
-        office.do(demand("manage"), model_note, model=model, text=text)
+        server.do(demand("manage"), model_note, model=model, text=text)
     except RondoError as error:
         st.error(escaped(error))
         return False
     return True
 
 
-def draw_removal(office: ProjectServer, model: ModelDetail) -> None:
+def draw_removal(server: ProjectServer, model: ModelDetail) -> None:
     """Deleting the files of a model that is not in use."""
     with st.popover("Remove", icon=":material/delete:", key="remove-box"):
         st.text("Its files are deleted for good. Its line, its note and where it came from stay.")
         if st.button("Remove its files", key="remove"):
             try:
-                office.do(demand("manage"), model_remove, models=[model.id])
+                server.do(demand("manage"), model_remove, models=[model.id])
             except RondoError as error:
                 st.error(escaped(error))
                 return
             st.rerun()
 
 
-def draw_predictions(office: ProjectServer) -> None:
+def draw_predictions(server: ProjectServer) -> None:
     """Did what the champions predicted of records prove right when people answered?"""
     st.header("What it said, and what proved true")
     by = st.segmented_control("By", ["round", "week"], default="round", required=True, key="predictions-by") or "round"
-    result = predictions(office.project, lambda *_: None, by=by)
+    result = predictions(server.project, lambda *_: None, by=by)
     st.text(result.sentence)
     if chart := over_time_chart(joined(result.over_time), by):
         st.altair_chart(chart, key="over-time", alt="Share right over time, with intervals")
@@ -256,9 +256,9 @@ def draw_predictions(office: ProjectServer) -> None:
         )
 
 
-def draw_encoder_choice(office: ProjectServer, models: Sequence[ModelEntry]) -> None:
+def draw_encoder_choice(server: ProjectServer, models: Sequence[ModelEntry]) -> None:
     """Two encoders on the same labelled records: does one put records of one label nearer to each other?"""
-    names = list(dict.fromkeys([office.settings().encoder, *(one.encoder for one in models if one.encoder)]))
+    names = list(dict.fromkeys([server.settings().encoder, *(one.encoder for one in models if one.encoder)]))
     if len(names) < 2:
         return
     st.header("Encoders")
@@ -267,7 +267,7 @@ def draw_encoder_choice(office: ProjectServer, models: Sequence[ModelEntry]) -> 
     second = right.selectbox("against", names, 1, key="encoder-second")
     if go.button("Compare", key="compare-encoders", width="stretch"):
         with _in_place("Comparing"):
-            compared = office.do(demand("manage"), compare_encoders, names=[first, second])
+            compared = server.do(demand("manage"), compare_encoders, names=[first, second])
             st.session_state["models-encoders"] = compared
     if result := st.session_state.get("models-encoders"):
         draw_encoders(result)

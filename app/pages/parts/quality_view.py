@@ -20,7 +20,7 @@ SHOWN = (50, 100, 200, 400)
 """further labels that are named on the page"""
 
 
-def draw_scores(office: ProjectServer, now: Status) -> None:
+def draw_scores(server: ProjectServer, now: Status) -> None:
     """Accuracy and macro F1 on audit and gold, what cannot be said, drift, and the learning curve."""
     metrics = now.model.metrics if now.model else Metrics()
     st.header("How good is the model?")
@@ -32,16 +32,16 @@ def draw_scores(office: ProjectServer, now: Status) -> None:
         )
     for sentence in now.caveats:
         st.caption(escaped(sentence))
-    curve = model_quality.learning_curve(office.project)
+    curve = model_quality.learning_curve(server.project)
     if chart := learning_chart(curve):
         st.altair_chart(chart, key="curve")
     with st.expander("The numbers"):
         st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)
 
 
-def draw_prospects(office: ProjectServer) -> None:
+def draw_prospects(server: ProjectServer) -> None:
     """What more labels would buy, what the model has saved, and what going on is worth at a person's prices."""
-    prospects = model_quality.prospects(office.project)
+    prospects = model_quality.prospects(server.project)
     forecast, savings = prospects.forecast, prospects.savings
     st.header("Should I keep labelling?")
     left, right = st.columns(2)
@@ -61,7 +61,7 @@ def draw_prospects(office: ProjectServer) -> None:
                 st.altair_chart(savings_chart(forecast, savings), key="savings")
     else:
         st.text(savings.missing if savings else NOTHING)
-    _draw_worth(office, prospects.worth)
+    _draw_worth(server, prospects.worth)
 
 
 _KAPPA = "Cohen's kappa of this and the last model's labels on the pool: near 1, another round changes little."
@@ -82,10 +82,10 @@ def _draw_forecast(forecast: Forecast) -> None:
         )
 
 
-def _draw_worth(office: ProjectServer, worth: Worth | None) -> None:
+def _draw_worth(server: ProjectServer, worth: Worth | None) -> None:
     """The prices are a person's; without them nothing is claimed."""
     st.markdown("**Cost and benefit**")
-    settings = office.settings()
+    settings = server.settings()
     with st.form("prices"):
         label, error, unit = st.columns(3)
         per_label = label.number_input("Cost of a label", 0.0, 1e9, settings.label_cost, key="label-cost")
@@ -93,7 +93,7 @@ def _draw_worth(office: ProjectServer, worth: Worth | None) -> None:
         what = unit.text_input("In", settings.cost_unit, key="cost-unit", max_chars=20)
         if st.form_submit_button("Calculate", key="calculate"):
             try:
-                change_settings(office.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
+                change_settings(server.project, label_cost=per_label, error_cost=per_error, cost_unit=what)
                 st.rerun()
             except RondoError as trouble:
                 st.error(escaped(trouble))

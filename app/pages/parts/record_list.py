@@ -61,20 +61,20 @@ def draw_lines(lines: Sequence[Line]) -> list[Line]:
     return [lines[place] for place in ticked if place < len(lines)]
 
 
-def offer_inspection(office: ProjectServer) -> None:
+def offer_inspection(server: ProjectServer) -> None:
     """Where nobody has looked for suspicious labels yet."""
     st.info("Nobody has looked for suspicious labels yet: `rondo inspect`")
-    activity(office)
-    if "inspect" in office.activities:
-        _wait_for_inspection(office)
+    activity(server)
+    if "inspect" in server.activities:
+        _wait_for_inspection(server)
     elif st.button("Inspect the labels", key="inspect", icon=":material/troubleshoot:"):
-        office.start("inspect", who=demand("adjudicate"))
+        server.start("inspect", who=demand("adjudicate"))
         st.rerun()
 
 
 @st.fragment(run_every=1)
-def _wait_for_inspection(office: ProjectServer) -> None:
-    if "inspect" not in office.activities:
+def _wait_for_inspection(server: ProjectServer) -> None:
+    if "inspect" not in server.activities:
         st.rerun()
 
 
@@ -139,30 +139,30 @@ def _position(listed: RecordPage, page: int) -> str:
     return shown if listed.next is None and page == 1 else f"Page {page}, {PAGE} records on each"
 
 
-def draw_picked(office: ProjectServer, picked: Sequence[Line]) -> None:
+def draw_selected(server: ProjectServer, selected: Sequence[Line]) -> None:
     """What can be done with the ticked records."""
-    if not picked:
+    if not selected:
         st.text("Click a record to open it; tick some to queue them.")
         return
-    ns = [line.n for line in picked]
+    ns = [line.n for line in selected]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         who = name_box()
         if st.button(f"Send {len(ns)} to the queue", key="send", disabled=not who, icon=":material/queue:"):
-            tell(send_to_queue(office.project, ns, who))
+            tell(send_to_queue(server.project, ns, who))
         if st.button(f"{len(ns)} for a second look", key="review", disabled=not who, icon=":material/visibility:"):
-            tell(queue_for_review(office.project, ns, who))
+            tell(queue_for_review(server.project, ns, who))
 
 
-def draw_kind(office: ProjectServer, kind: str) -> None:
+def draw_kind(server: ProjectServer, kind: str) -> None:
     """A review batch of what looks most suspicious of a kind."""
-    ns = flagged(office.project, kind)
+    ns = flagged(server.project, kind)
     if not ns:
         return
     with st.popover(f"Ask for a second look at the first {len(ns)}", icon=":material/visibility:"):
         st.text("They go to the front of the queue, without their label or a suggestion, to somebody else if there is.")
         who = name_box()
         if st.button(f"Queue {len(ns)}", key="review-all", disabled=not who, type="primary"):
-            tell(queue_for_review(office.project, ns, who))
+            tell(queue_for_review(server.project, ns, who))
 
 
 def name_box() -> str:

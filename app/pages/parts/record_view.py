@@ -19,22 +19,22 @@ LONG = 1_500
 """characters from which a text scrolls in a box of its own"""
 
 
-def draw_record(office: ProjectServer, record: str) -> None:
+def draw_record(server: ProjectServer, record: str) -> None:
     """Text and label side by side, the rest below. Raises BadInput where there is no such record."""
     _draw_ways(record)
-    detail = record_detail(office.project, record)
+    detail = record_detail(server.project, record)
     left, right = st.columns([3, 2], gap="large")
     with left:
         _draw_text(detail)
     with right:
-        _draw_label(office, detail)
-    for sides in twins(office.project, detail.line.n):
+        _draw_label(server, detail)
+    for sides in twins(server.project, detail.line.n):
         st.header("Near-duplicate with another label")
         draw_twins(sides)
     _draw_table("Answers", detail.answers, "answers", "Nobody has answered it yet.")
     with st.spinner("Asking the models, looking for neighbours"):
-        _draw_models(office, detail)
-        _draw_neighbours(office, record)
+        _draw_models(server, detail)
+        _draw_neighbours(server, record)
 
 
 def _draw_ways(record: str) -> None:
@@ -70,7 +70,7 @@ def _draw_text(detail: RecordDetail) -> None:
     st.dataframe(named, key="facts", hide_index=True)
 
 
-def _draw_label(office: ProjectServer, detail: RecordDetail) -> None:
+def _draw_label(server: ProjectServer, detail: RecordDetail) -> None:
     line = detail.line
     label, machine = st.columns(2)
     _draw_fact(label, "Label", line.label or "none yet", " · ".join(word for word in (line.how, line.stratum) if word))
@@ -82,22 +82,22 @@ def _draw_label(office: ProjectServer, detail: RecordDetail) -> None:
     if trouble := st.session_state.pop("record-trouble", None):
         st.error(escaped(trouble))
     who = name_box()
-    _draw_correction(office, detail, who)
-    _draw_asking(office, detail, who)
+    _draw_correction(server, detail, who)
+    _draw_asking(server, detail, who)
     own = [event for event, author in detail.corrections if author == who]
     if own and st.button("Take my correction back", key="withdraw", icon=":material/undo:"):
-        withdraw(office.project, line.id, own[-1], who)
+        withdraw(server.project, line.id, own[-1], who)
         st.rerun()
 
 
-def _draw_asking(office: ProjectServer, detail: RecordDetail, who: str) -> None:
+def _draw_asking(server: ProjectServer, detail: RecordDetail, who: str) -> None:
     """A record without a label can be queued, one with a label can be asked again."""
     why = None if who else "Write your name first."
     if detail.labels is None:
         if st.button("Send to the queue", key="send", disabled=not who, help=why, icon=":material/queue:"):
-            tell(send_to_queue(office.project, [detail.line.n], who))
+            tell(send_to_queue(server.project, [detail.line.n], who))
     elif st.button("Ask for a second look", key="review", disabled=not who, help=why, icon=":material/visibility:"):
-        tell(queue_for_review(office.project, [detail.line.n], who))
+        tell(queue_for_review(server.project, [detail.line.n], who))
 
 
 def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None:
@@ -109,8 +109,8 @@ def _draw_fact(place: DeltaGenerator, title: str, value: str, note: str) -> None
         box.text(note)
 
 
-def _draw_correction(office: ProjectServer, detail: RecordDetail, who: str) -> None:
-    settings, supplied = office.settings(), detail.labels or ()
+def _draw_correction(server: ProjectServer, detail: RecordDetail, who: str) -> None:
+    settings, supplied = server.settings(), detail.labels or ()
     names = {label.id: label.name for label in settings.taxonomy.active}
     retained = [label for label in supplied if label in names]
     if not names:
@@ -127,24 +127,24 @@ def _draw_correction(office: ProjectServer, detail: RecordDetail, who: str) -> N
         if st.form_submit_button(
             "Correct the label" if detail.labels is not None else "Give this label", key="correct"
         ):
-            _correct(office, detail.line, chosen, who, note)
+            _correct(server, detail.line, chosen, who, note)
 
 
-def _correct(office: ProjectServer, line: Line, labels: list[str], who: str, note: str) -> None:
+def _correct(server: ProjectServer, line: Line, labels: list[str], who: str, note: str) -> None:
     try:
         if not who:
             st.session_state["record-trouble"] = "Write your name first: the correction is kept under it."
         else:
-            correct(office.project, line.id, labels, who, note)
-            office.after_events()
+            correct(server.project, line.id, labels, who, note)
+            server.after_events()
             st.toast("Saved")
     except RondoError as error:
         st.session_state["record-trouble"] = str(error)
     st.rerun()
 
 
-def _draw_models(office: ProjectServer, detail: RecordDetail) -> None:
-    rows = model_answers(office.project, detail.line.id)
+def _draw_models(server: ProjectServer, detail: RecordDetail) -> None:
+    rows = model_answers(server.project, detail.line.id)
     empty = "Hidden until it is labelled." if detail.line.hidden else "There is no model yet."
     _draw_table("What each model says", rows, "models", empty)
     if detail.held_out:
@@ -153,9 +153,9 @@ def _draw_models(office: ProjectServer, detail: RecordDetail) -> None:
         _draw_table("Machine label", detail.machine_labels, "machine-labels", "")
 
 
-def _draw_neighbours(office: ProjectServer, record: str) -> None:
+def _draw_neighbours(server: ProjectServer, record: str) -> None:
     st.header("Nearest records")
-    near = neighbours(office.project, record)
+    near = neighbours(server.project, record)
     if not near:
         st.text("It has no vector yet: `rondo encode` makes them.")
         return

@@ -48,15 +48,15 @@ def _how_few(curve: Sequence[MeasuredModel]) -> str:
     return ", ".join(parts) or "no audit or gold record has a label yet"
 
 
-def draw_labels(office: ProjectServer, metrics: Metrics, stratum: str | None) -> None:
+def draw_labels(server: ProjectServer, metrics: Metrics, stratum: str | None) -> None:
     """Scores per label with intervals, labels given against suggested, and how frequent each label is."""
     st.header("Labels")
-    rows = errors.label_scores(metrics, stratum, office.settings().taxonomy) if stratum else []
+    rows = errors.label_scores(metrics, stratum, server.settings().taxonomy) if stratum else []
     if rows:
         st.caption(f"Judged on {stratum} records; 95 % intervals. `records` counts those that have the label.")
         table = errors.label_table(rows)
         st.dataframe(table, key="per-label", hide_index=True, column_config={"f1": "F1"}, alt="Scores per label")
-    counts = overview.label_counts(office.project)
+    counts = overview.label_counts(server.project)
     if not counts:
         st.page_link("pages/settings.py", label="Add labels", icon=":material/settings:")
         return
@@ -70,10 +70,10 @@ def draw_labels(office: ProjectServer, metrics: Metrics, stratum: str | None) ->
         st.dataframe([asdict(row) for row in counts], key="balance-table", hide_index=True)
 
 
-def draw_confusion(office: ProjectServer, stratum: str) -> None:
+def draw_confusion(server: ProjectServer, stratum: str) -> None:
     """Which labels are taken for which; a click on a cell or a link opens its records."""
     st.header("Confused labels")
-    cells = errors.confusion(office.project, stratum)
+    cells = errors.confusion(server.project, stratum)
     wrong = errors.confused(cells)
     st.text(f"Most often confused, on {stratum} records:" if wrong else f"No {stratum} record got a wrong label.")
     for cell in wrong[:MOST_PAIRS]:
@@ -93,10 +93,10 @@ def draw_confusion(office: ProjectServer, stratum: str) -> None:
         key="measure",
     )
     shown = errors.heat(cells, measure or "records")
-    order = errors.label_order(office.settings().taxonomy, shown)
+    order = errors.label_order(server.settings().taxonomy, shown)
     chart = confusion_chart(shown, order, measure or "records")
-    picked = st.altair_chart(chart, key="confusion", on_select="rerun", alt="True labels against the model's")
-    for cell in picked.selection.get("cell", ()):
+    selected = st.altair_chart(chart, key="confusion", on_select="rerun", alt="True labels against the model's")
+    for cell in selected.selection.get("cell", ()):
         open_cell(cell, stratum)
     there = {label for cell in cells if cell.records for label in (cell.truth_id, cell.predicted_id)}
     some = f" Of {len(there)} labels the {len(order)} that are confused most." if len(there) > len(order) else ""
@@ -124,10 +124,10 @@ def _query(truth: str | None, predicted: str | None, stratum: str) -> dict[str, 
     return {"stratum": stratum, **{side: label for side, label in sides.items() if label}}
 
 
-def draw_calibration(office: ProjectServer, stratum: str) -> None:
+def draw_calibration(server: ProjectServer, stratum: str) -> None:
     """Is the model as often right as it says?"""
     st.header("Calibration")
-    matches = errors.calibration(office.project, stratum)
+    matches = errors.calibration(server.project, stratum)
     if matches is None:
         st.info(f"{TOO_FEW.capitalize()}: fewer than {FEWEST} {stratum} records have a verdict with a probability.")
         return
@@ -137,7 +137,7 @@ def draw_calibration(office: ProjectServer, stratum: str) -> None:
         st.dataframe([asdict(one) for one in matches.bins], key="calibration-table", hide_index=True)
 
 
-def draw_round(office: ProjectServer, batch: Batch, *, opened: bool) -> None:
+def draw_round(server: ProjectServer, batch: Batch, *, opened: bool) -> None:
     """What a batch was chosen for, its self-test, and the proof that it can be chosen again."""
     warnings = batch.self_test.warnings
     title = f"Round {batch.round}: {batch.strategy}, {batch.size} records, {batch.answered} labelled"
@@ -152,7 +152,7 @@ def draw_round(office: ProjectServer, batch: Batch, *, opened: bool) -> None:
             "Choose again", key=f"again-{batch.round}", icon=":material/replay:", help="Changes nothing"
         )
         if query:
-            _choose_again(office, batch.round)
+            _choose_again(server, batch.round)
         st.caption(
             f"Seed {batch.seed}, model {escaped(batch.model or 'none yet')}, pool of {batch.pool:,} records, "
             f"{batch.made_at}; MD5 of the chosen rows {batch.rows_md5}. "
@@ -160,10 +160,10 @@ def draw_round(office: ProjectServer, batch: Batch, *, opened: bool) -> None:
         )
 
 
-def _choose_again(office: ProjectServer, number: int) -> None:
+def _choose_again(server: ProjectServer, number: int) -> None:
     try:
         with st.spinner("Choosing again from the stored seed"):
-            result = office.do(demand("manage"), rechoose, batch=number)
+            result = server.do(demand("manage"), rechoose, batch=number)
     except RondoError as error:
         st.error(escaped(error))
         return

@@ -17,10 +17,10 @@ MOST_COLOURS = 9
 """people with a colour of their own"""
 
 
-def draw_work(office: ProjectServer) -> bool:
+def draw_work(server: ProjectServer) -> bool:
     """Who labelled what, how fast and when; whether anybody has."""
     st.header("Work")
-    people = pace.work(office.project)
+    people = pace.work(server.project)
     if not people:
         st.info("Nobody has labelled yet.")
         st.page_link("pages/label.py", label="Label", icon=":material/label:")
@@ -29,25 +29,25 @@ def draw_work(office: ProjectServer) -> bool:
     rows = [{name.replace("_", " "): value for name, value in vars(one).items()} for one in people]
     st.dataframe(_filled(rows), key="work", hide_index=True, column_config=widths, alt="Answers and pace per person")
     st.caption("Seconds: the median between two answers of a person, pauses of more than five minutes aside.")
-    if over_time := pace.over_time(office.project, MOST_COLOURS):
+    if over_time := pace.over_time(server.project, MOST_COLOURS):
         st.altair_chart(pace_chart(over_time), key="pace", alt="Answers over time")
         with st.expander("The numbers"):
             st.dataframe([vars(one) for one in over_time], key="pace-table", hide_index=True)
-    if calibrated := pace.calibration(office.project):
+    if calibrated := pace.calibration(server.project):
         st.text("Calibration records answered")
         st.dataframe([vars(one) for one in calibrated], key="calibration", hide_index=True)
     return True
 
 
 @st.cache_data(max_entries=4, show_spinner="Comparing answers …")
-def _agreement(_office: ProjectServer, stamp: tuple[object, ...]) -> agreement.AgreementReport:
-    return agreement.agreement(_office.project)
+def _agreement(_server: ProjectServer, stamp: tuple[object, ...]) -> agreement.AgreementReport:
+    return agreement.agreement(_server.project)
 
 
-def draw_agreement(office: ProjectServer) -> None:
+def draw_agreement(server: ProjectServer) -> None:
     """Alpha over all and per label, kappa of each two people, and two people side by side."""
     st.header("Agreement")
-    result = _agreement(office, agreement.stamp(office.project))
+    result = _agreement(server, agreement.stamp(server.project))
     st.text(result.sentence)
     if not result.overall.records:
         st.caption("Let people label the same records: overlap, on the Settings page.")
@@ -58,7 +58,7 @@ def draw_agreement(office: ProjectServer) -> None:
         rows = [{"label": one.label, **vars(one.agreement)} for one in result.labels]
         st.dataframe(rows, key="alpha-table", hide_index=True)
     _draw_pairs(result)
-    _draw_two(office, result.people)
+    _draw_two(server, result.people)
 
 
 def _draw_pairs(result: agreement.AgreementReport) -> None:
@@ -75,11 +75,11 @@ def _draw_pairs(result: agreement.AgreementReport) -> None:
         st.dataframe(rows, key="kappa-table", hide_index=True)
 
 
-def _draw_two(office: ProjectServer, people: list[str]) -> None:
+def _draw_two(server: ProjectServer, people: list[str]) -> None:
     left, right = st.columns(2)
     first = left.selectbox("One person (down)", people, 0, key="first")
     second = right.selectbox("Another (across)", people, min(1, len(people) - 1), key="second")
-    rows = agreement.confused(office.project, first, second) if first and second and first != second else []
+    rows = agreement.confused(server.project, first, second) if first and second and first != second else []
     if not rows:
         st.text("They share no record." if first != second else "Choose two people to compare.")
         return
@@ -88,17 +88,17 @@ def _draw_two(office: ProjectServer, people: list[str]) -> None:
         st.dataframe([vars(row) for row in rows], key="two-table", hide_index=True)
 
 
-def draw_quality(office: ProjectServer) -> None:
+def draw_quality(server: ProjectServer) -> None:
     """As measured last, and a button that measures anew."""
     st.header("Quality")
-    people, at = measured(office.project), measured_at(office.project)
+    people, at = measured(server.project), measured_at(server.project)
     words = f"Measured {at:%Y-%m-%d %H:%M} UTC." if at else "Nobody was measured yet: rondo quality"
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.text(words)
-    if "quality" in office.activities:
+    if "quality" in server.activities:
         right.text("Measuring …")
     elif right.button("Measure", key="quality", icon=":material/speed:"):
-        office.start("quality", who=demand("adjudicate"))
+        server.start("quality", who=demand("adjudicate"))
         st.rerun()
     for sentence in warnings(people):
         st.warning(escaped(sentence), icon=":material/person_alert:")
@@ -136,16 +136,16 @@ def _two(value: float | None) -> float | None:
     return None if value is None else round(value, 2)
 
 
-def draw_conflicts(office: ProjectServer) -> None:
+def draw_conflicts(server: ProjectServer) -> None:
     """How many records wait for a decision, and the card that takes it."""
     st.header("Conflicts", anchor="conflicts")
-    _, total = read_conflicts(office.project, 0)
+    _, total = read_conflicts(server.project, 0)
     if not total:
         st.text("There is no conflict: nobody has answered a record in another way than others.")
         return
     st.text(f"{total:,} records wait for a decision.")
     who = name_box()
     if who:
-        draw_adjudication(office, who)
+        draw_adjudication(server, who)
     else:
         st.caption("Write your name: decisions are kept under it.")

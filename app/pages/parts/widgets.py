@@ -11,16 +11,16 @@ from core.reports.card_text import escaped
 
 
 @st.fragment(run_every=2)
-def activity(office: ProjectServer) -> None:
+def activity(server: ProjectServer) -> None:
     """What goes on in the background, with rate, time to go and a button to stop it; nothing where nothing does."""
-    for verb, one in list(office.activities.items()):
+    for verb, one in list(server.activities.items()):
         left, right = st.columns([5, 1], vertical_alignment="center")
         line = progress_line(one.what, one.done, one.total, one.seconds)
         left.progress(one.share, text=escaped(line))
         if may("manage") and right.button("Stop", key=f"stop-{verb}"):
-            office.cancel(verb, who=demand("manage"))
-    if office.trouble:
-        st.warning(escaped(office.trouble), icon=":material/error:")
+            server.cancel(verb, who=demand("manage"))
+    if server.trouble:
+        st.warning(escaped(server.trouble), icon=":material/error:")
 
 
 def score_metrics(metrics: Metrics) -> None:

@@ -57,7 +57,7 @@ class LabelledVectors:
 class CrossFit:
     """The head of all records, and what heads that did not see them say of the judged ones.
 
-    probs: (judged, labels) calibrated, in the order of the lesson, None for fewer than FEWEST records. labels:
+    probs: (judged, labels) calibrated, as the labelled vectors, None for fewer than FEWEST records. labels:
     (judged,) how many records the head learnt from that judged this one.
     """
 
@@ -68,7 +68,7 @@ class CrossFit:
 
 @dataclass(frozen=True)
 class NeighbourGraph:
-    """The unlabelled side of a lesson: the neighbour graph and the vectors of its nodes, (nodes, dims) float32."""
+    """What is around the labelled vectors: the neighbour graph, and the vectors of its nodes, (nodes, dims) float32."""
 
     graph: Graph
     points: Floats
@@ -101,7 +101,9 @@ def decide(probs: Floats, multi: bool) -> Bools:
     return best
 
 
-def fit_head(lesson: LabelledVectors, surroundings: NeighbourGraph | None, rng: np.random.Generator) -> Head:
+def fit_head(
+    labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None, rng: np.random.Generator
+) -> Head:
     """Logistic regression, refitted with pseudo-labels where graph and head agree, calibrated on held-out records.
 
     Zhou et al. 2004 (label spreading), Guo et al. 2017 (temperature). Without a label the head is uniform. A label
@@ -109,31 +111,36 @@ def fit_head(lesson: LabelledVectors, surroundings: NeighbourGraph | None, rng: 
     Where several labels may hold there are no pseudo-labels, and yes and no of each label are balanced: suggesting from
     0.5 then gave the best macro-F1 at every budget from 60 to 1,000 records of 29 subjects.
     """
-    ground = _ground(lesson, surroundings)
-    n = len(lesson.vectors)
+    anchored_graph = _ground(labelled_vectors, neighbour_graph)
+    n = len(labelled_vectors.vectors)
     fold = rng.permutation(np.arange(n) % FOLDS)
     few = min(FOLDS, max(1, HELD_OUT * FOLDS // max(n, 1)))  # a thousand labels cost one extra fit, not five
-    return _calibrated(_fit_once(lesson, ground), _held_out(lesson, ground, np.where(fold < few, fold, -1)))[0]
+    return _calibrated(
+        _fit_once(labelled_vectors, anchored_graph),
+        _held_out(labelled_vectors, anchored_graph, np.where(fold < few, fold, -1)),
+    )[0]
 
 
 def cross_fit(
-    lesson: LabelledVectors,
-    surroundings: NeighbourGraph | None,
+    labelled_vectors: LabelledVectors,
+    neighbour_graph: NeighbourGraph | None,
     judged: npt.NDArray[np.bool_],
     rng: np.random.Generator,
 ) -> CrossFit:
-    """The head of all records, and the `judged` ones (mask over the lesson) by heads fitted without their fold.
+    """The head of all records, and the `judged` ones (mask over the vectors) by heads fitted without their fold.
 
     Where few are judged, others are held out too, for the temperature; two folds where nearly all records only teach.
     Stone 1974 (cross-validation), Chernozhukov et al. 2018 (cross-fitting).
     """
-    ground, n = _ground(lesson, surroundings), len(lesson.vectors)
+    anchored_graph, n = _ground(labelled_vectors, neighbour_graph), len(labelled_vectors.vectors)
     out, others = judged.copy(), np.flatnonzero(~judged)
     if missing := min(max(HELD_OUT - int(judged.sum()), 0), len(others)):
         out[rng.choice(others, missing, replace=False)] = True
     fold = np.full(n, -1)
     fold[out] = rng.permutation(np.arange(int(out.sum())) % (folds_of(n) if out.mean() > 1 / FOLDS else 2))
-    head, held_out = _calibrated(_fit_once(lesson, ground), _held_out(lesson, ground, fold))
+    head, held_out = _calibrated(
+        _fit_once(labelled_vectors, anchored_graph), _held_out(labelled_vectors, anchored_graph, fold)
+    )
     sizes = np.bincount(fold[out], minlength=1)
     return CrossFit(head, None if held_out is None else held_out[judged[out]], n - sizes[fold[judged]])
 
@@ -143,16 +150,16 @@ def folds_of(records: int) -> int:
     return max(FOLDS, min(FOLD_WORK // max(records, 1), MOST_FOLDS))
 
 
-def fit_uncalibrated(lesson: LabelledVectors, surroundings: NeighbourGraph | None) -> Head:
+def fit_uncalibrated(labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None) -> Head:
     """The same head at temperature 1: what it proposes is the same, its probabilities are not to be believed."""
-    return _fit_once(lesson, _ground(lesson, surroundings))
+    return _fit_once(labelled_vectors, _ground(labelled_vectors, neighbour_graph))
 
 
-def _ground(lesson: LabelledVectors, surroundings: NeighbourGraph | None) -> AnchoredGraph | None:
-    _check(lesson)
-    if surroundings is None or not len(lesson.vectors) or lesson.multi:
+def _ground(labelled_vectors: LabelledVectors, neighbour_graph: NeighbourGraph | None) -> AnchoredGraph | None:
+    _check(labelled_vectors)
+    if neighbour_graph is None or not len(labelled_vectors.vectors) or labelled_vectors.multi:
         return None
-    return attach(surroundings.graph, surroundings.points, np.asarray(lesson.vectors, dtype=np.float32))
+    return attach(neighbour_graph.graph, neighbour_graph.points, np.asarray(labelled_vectors.vectors, dtype=np.float32))
 
 
 def _calibrated(head: Head, held_out: tuple[Floats, Floats, Floats] | None) -> tuple[Head, Floats | None]:
@@ -166,49 +173,57 @@ def _calibrated(head: Head, held_out: tuple[Floats, Floats, Floats] | None) -> t
     return replace(head, temperature=temperature, calibration_error=error), probs
 
 
-def _check(lesson: LabelledVectors) -> None:
-    shape = (len(lesson.vectors), len(lesson.labels))
-    if lesson.targets.shape != shape or not lesson.labels:
-        raise BadInput(f"Targets of shape {lesson.targets.shape} do not fit {shape[0]} records and {shape[1]} labels.")
-    if not np.isfinite(lesson.vectors.sum(dtype=np.float64)):
+def _check(labelled_vectors: LabelledVectors) -> None:
+    shape = (len(labelled_vectors.vectors), len(labelled_vectors.labels))
+    if labelled_vectors.targets.shape != shape or not labelled_vectors.labels:
+        raise BadInput(
+            f"Targets of shape {labelled_vectors.targets.shape} do not fit {shape[0]} records and {shape[1]} labels."
+        )
+    if not np.isfinite(labelled_vectors.vectors.sum(dtype=np.float64)):
         raise BadInput("Some vectors of labelled records hold NaN or infinity. Encode those records again.")
 
 
-def _fit_once(lesson: LabelledVectors, ground: AnchoredGraph | None) -> Head:
+def _fit_once(labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph | None) -> Head:
     """The head before calibration."""
-    examples = _examples(lesson)
+    examples = _examples(labelled_vectors)
     used = examples.targets.sum(axis=0) > 0
-    if used.sum() <= (0 if lesson.multi else 1):
-        return _by_counting(lesson)
-    fitted = _fit(examples, lesson.multi)
-    if ground is not None:
-        examples = _with_guesses(examples, _pseudo_labels(lesson, ground, fitted))
-        fitted = _fit(examples, lesson.multi)
+    if used.sum() <= (0 if labelled_vectors.multi else 1):
+        return _by_counting(labelled_vectors)
+    fitted = _fit(examples, labelled_vectors.multi)
+    if anchored_graph is not None:
+        examples = _with_guesses(examples, _pseudo_labels(labelled_vectors, anchored_graph, fitted))
+        fitted = _fit(examples, labelled_vectors.multi)
     weights = np.where(used[:, None], fitted[:, :-1], np.float32(0))
-    return Head(weights, _damp_unused_labels(fitted, examples, used, lesson), 1.0, lesson.labels, lesson.multi)
+    return Head(
+        weights,
+        _damp_unused_labels(fitted, examples, used, labelled_vectors),
+        1.0,
+        labelled_vectors.labels,
+        labelled_vectors.multi,
+    )
 
 
-def _by_counting(lesson: LabelledVectors) -> Head:
+def _by_counting(labelled_vectors: LabelledVectors) -> Head:
     """No text tells labels apart yet: every record gets the counts plus one. Without any label that is uniform."""
-    labels = len(lesson.labels)
-    share = (lesson.targets.sum(axis=0) + 1) / (len(lesson.vectors) + labels)
-    share = np.clip(share, 1e-6, 0.5 if lesson.multi else 1.0)
-    bias = np.log(share / (1 - share)) if lesson.multi else np.log(share)
-    weights = np.zeros((labels, lesson.vectors.shape[1]), dtype=np.float32)
-    return Head(weights, bias.astype(np.float32), 1.0, lesson.labels, lesson.multi)
+    labels = len(labelled_vectors.labels)
+    share = (labelled_vectors.targets.sum(axis=0) + 1) / (len(labelled_vectors.vectors) + labels)
+    share = np.clip(share, 1e-6, 0.5 if labelled_vectors.multi else 1.0)
+    bias = np.log(share / (1 - share)) if labelled_vectors.multi else np.log(share)
+    weights = np.zeros((labels, labelled_vectors.vectors.shape[1]), dtype=np.float32)
+    return Head(weights, bias.astype(np.float32), 1.0, labelled_vectors.labels, labelled_vectors.multi)
 
 
-def _examples(lesson: LabelledVectors) -> Examples:
+def _examples(labelled_vectors: LabelledVectors) -> Examples:
     """The labelled records, balanced over the labels, then the names of the labels, which fade as labels come in."""
-    targets = lesson.targets.astype(np.float32)
-    weights = _balance_each(targets) if lesson.multi else _balance(targets)
-    inputs = np.asarray(lesson.vectors, dtype=np.float32)
-    if lesson.names is None:
+    targets = labelled_vectors.targets.astype(np.float32)
+    weights = _balance_each(targets) if labelled_vectors.multi else _balance(targets)
+    inputs = np.asarray(labelled_vectors.vectors, dtype=np.float32)
+    if labelled_vectors.names is None:
         return Examples(inputs, targets, weights)
-    labels = len(lesson.labels)
+    labels = len(labelled_vectors.labels)
     fading = np.full((labels, weights.shape[1]), NAME_WEIGHT / max(len(inputs) / labels, 1.0), dtype=np.float32)
     return Examples(
-        np.concatenate([inputs, lesson.names.astype(np.float32)]),
+        np.concatenate([inputs, labelled_vectors.names.astype(np.float32)]),
         np.concatenate([targets, np.eye(labels, dtype=np.float32)]),
         np.concatenate([weights, fading]),
     )
@@ -233,15 +248,17 @@ def _fit(examples: Examples, multi: bool) -> Floats:
     return fit_linear(examples, loss, STRENGTH)
 
 
-def _pseudo_labels(lesson: LabelledVectors, ground: AnchoredGraph, fitted: Floats) -> tuple[Floats, Floats]:
+def _pseudo_labels(
+    labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph, fitted: Floats
+) -> tuple[Floats, Floats]:
     """(inputs, targets) of nodes where head and graph name the same label: of each label those of widest margin."""
-    targets = lesson.targets.astype(np.float32)
-    points, labels = ground.points, targets.shape[1]
-    flow = propagate_labels(ground, targets / np.maximum(targets.sum(axis=0), 1))
+    targets = labelled_vectors.targets.astype(np.float32)
+    points, labels = anchored_graph.points, targets.shape[1]
+    flow = propagate_labels(anchored_graph, targets / np.maximum(targets.sum(axis=0), 1))
     logits = points @ fitted[:, :-1].T + fitted[:, -1]
     named = logits.argmax(axis=1)
     agreed = (flow.max(axis=1) > 0) & (flow.argmax(axis=1) == named)
-    agreed[ground.same[ground.same >= 0]] = False  # a person has said it already
+    agreed[anchored_graph.same[anchored_graph.same >= 0]] = False  # a person has said it already
     order = np.argsort(-_margins(logits), kind="stable")
     order = order[agreed[order]]
     quota = max(int(min(GUESSES_PER_LABEL * len(targets), MOST_GUESSES) / labels), 1)
@@ -259,40 +276,44 @@ def _with_guesses(examples: Examples, guesses: tuple[Floats, Floats]) -> Example
 
 
 def _damp_unused_labels(
-    fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], lesson: LabelledVectors
+    fitted: Floats, examples: Examples, used: npt.NDArray[np.bool_], labelled_vectors: LabelledVectors
 ) -> Floats:
     """The bias, with labels that no example has at about 1 / (records + labels) instead of where they drifted."""
     weights, bias = fitted[:, :-1], fitted[:, -1]
-    rare = 1.0 / (len(lesson.vectors) + len(lesson.labels))
+    rare = 1.0 / (len(labelled_vectors.vectors) + len(labelled_vectors.labels))
     level = 0.0
-    if not lesson.multi and used.any():
+    if not labelled_vectors.multi and used.any():
         logits = examples.inputs @ weights[used].T + bias[used]
         level = float(np.log(np.exp(logits - logits.max()).sum(axis=1)).mean() + logits.max())
     return np.where(used, bias, level + np.log(rare)).astype(np.float32)
 
 
 def _held_out(
-    lesson: LabelledVectors, ground: AnchoredGraph | None, fold: Ints
+    labelled_vectors: LabelledVectors, anchored_graph: AnchoredGraph | None, fold: Ints
 ) -> tuple[Floats, Floats, Floats] | None:
     """(logits, targets, weights) of the records that have a fold, in order, each by a head fitted without its fold.
 
     fold: (n,) number from 0, -1 for records that only teach. None for fewer than FEWEST records or two labels.
     """
-    n = len(lesson.vectors)
-    if n < FEWEST or len(lesson.labels) < 2 or (fold >= 0).sum() == 0:
+    n = len(labelled_vectors.vectors)
+    if n < FEWEST or len(labelled_vectors.labels) < 2 or (fold >= 0).sum() == 0:
         return None
-    logits = np.zeros((n, len(lesson.labels)), np.float32)
+    logits = np.zeros((n, len(labelled_vectors.labels)), np.float32)
     weights = np.zeros(n, np.float32)
     for number in np.unique(fold[fold >= 0]):
         out = fold == number
-        part = replace(lesson, vectors=lesson.vectors[~out], targets=lesson.targets[~out])
-        base = None if ground is None else replace(ground, place=ground.place[~out], same=ground.same[~out])
+        part = replace(labelled_vectors, vectors=labelled_vectors.vectors[~out], targets=labelled_vectors.targets[~out])
+        base = (
+            None
+            if anchored_graph is None
+            else replace(anchored_graph, place=anchored_graph.place[~out], same=anchored_graph.same[~out])
+        )
         head = _fit_once(part, base)
-        logits[out] = _logits(head, lesson.vectors[out])
-        pool = None if ground is None else _margins(_logits(head, ground.points))
+        logits[out] = _logits(head, labelled_vectors.vectors[out])
+        pool = None if anchored_graph is None else _margins(_logits(head, anchored_graph.points))
         weights[out] = 1 if pool is None else weights_by_doubt(_margins(logits[out]), pool)
     retained = fold >= 0
-    return logits[retained], lesson.targets[retained], weights[retained]
+    return logits[retained], labelled_vectors.targets[retained], weights[retained]
 
 
 def _logits(head: Head, vectors: Floats) -> Floats:

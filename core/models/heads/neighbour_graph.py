@@ -94,19 +94,19 @@ def _nearest_nodes(points: Floats, records: Floats, k: int) -> tuple[Ints, Float
     return near, closeness
 
 
-def propagate_labels(ground: AnchoredGraph, seeds: Floats) -> Floats:
+def propagate_labels(anchored_graph: AnchoredGraph, seeds: Floats) -> Floats:
     """(g, labels) float32 label mass of the nodes after STEPS of label spreading. Zhou et al. 2004.
 
     seeds: (k, labels) of the records at `ground.place`. Twenty steps sort no better than six.
     """
-    nodes, labels = len(ground.points), seeds.shape[1]
+    nodes, labels = len(anchored_graph.points), seeds.shape[1]
     mass = np.empty((nodes, labels), dtype=np.float32)
     for start in range(0, labels, LABELS_AT_ONCE):
         part = seeds[:, start : start + LABELS_AT_ONCE]
-        seed = np.zeros((ground.flow.shape[0], part.shape[1]), dtype=np.float32)
-        seed[ground.place] = part
+        seed = np.zeros((anchored_graph.flow.shape[0], part.shape[1]), dtype=np.float32)
+        seed[anchored_graph.place] = part
         flowing = seed
         for _ in range(STEPS):
-            flowing = np.float32(KEPT) * (ground.flow @ flowing) + np.float32(1 - KEPT) * seed
+            flowing = np.float32(KEPT) * (anchored_graph.flow @ flowing) + np.float32(1 - KEPT) * seed
         mass[:, start : start + LABELS_AT_ONCE] = flowing[:nodes]
     return mass

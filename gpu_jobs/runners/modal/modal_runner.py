@@ -26,7 +26,7 @@ class ModalRunner:
 
     prices: Mapping[str, float] = field(default_factory=lambda: PRICES)
     patience: float = 10.0
-    _errands: TimedCalls = field(default_factory=TimedCalls)
+    _timed_calls: TimedCalls = field(default_factory=TimedCalls)
     _brought: dict[str, dict[str, Stamp]] = field(default_factory=dict)
 
     def start(self, bundle: Path, resources: Resources) -> Handle:
@@ -35,7 +35,7 @@ class ModalRunner:
         One that ended without success begins again, from its checkpoints.
         """
         options = _options(self.prices, resources)
-        self._errands.forget(bundle.name)
+        self._timed_calls.forget(bundle.name)
         self._brought.pop(bundle.name, None)
         try:
             self._ask("hello", _say_hello)
@@ -90,7 +90,7 @@ class ModalRunner:
             with in_words():
                 return work()
 
-        return self._errands.ask(name, worded, self.patience)
+        return self._timed_calls.ask(name, worded, self.patience)
 
 
 def _options(prices: Mapping[str, float], resources: Resources) -> dict[str, Any]:
