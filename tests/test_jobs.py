@@ -5,7 +5,9 @@ import os
 import shutil
 import threading
 import time
+from importlib import import_module
 from pathlib import Path
+from typing import get_type_hints
 
 import psutil
 import pytest
@@ -14,8 +16,11 @@ from core.data.encode_job import ENCODE, EncodeParams
 from core.data.ingest_job import INGEST, IngestParams, Layout
 from core.errors import BadInput, Cancelled
 from core.jobs.bundle import Bundle, Handle, JobBroke, Jobs, Resources, Runner, read_handle
+from core.jobs.kinds import JobKind
 from core.store.database import Store
+from core.training.following import GRID
 from core.typed_json import to_json
+from gpu_jobs.run import KINDS
 from gpu_jobs.runners.local import InProcessRunner, LocalRunner
 from tests.conftest import plain_kind, quiet, write_csv
 
@@ -30,6 +35,20 @@ def jobs(tmp_path: Path, runner: Runner) -> Jobs:
 def ingest_params(tmp_path: Path, column: str = "text") -> IngestParams:
     """A job that is done in a moment."""
     return IngestParams(str(write_csv(tmp_path / "t.csv", 10)), Layout((column,)))
+
+
+def test_both_sides_of_a_job_use_the_same_types() -> None:
+    """What the owner writes is what the work reads, and the other way round; all of it frozen."""
+    root = Path(__file__).parents[1]
+    declared = [path for path in sorted((root / "core").rglob("*.py")) if "= JobKind(" in path.read_text("utf-8")]
+    modules = [import_module(".".join(path.relative_to(root).with_suffix("").parts)) for path in declared]
+    kinds = {kind.name: kind for module in modules for kind in vars(module).values() if isinstance(kind, JobKind)}
+    assert kinds.keys() == KINDS.keys() | {GRID}, "a search is a job without work of its own: its runs do it"
+    for name, place in KINDS.items():
+        hints = get_type_hints(place.work)
+        assert (hints["params"], hints["return"]) == (kinds[name].params, kinds[name].result), name
+    for kind in kinds.values():
+        assert all(one.__dataclass_params__.frozen for one in (kind.params, kind.result)), kind.name
 
 
 @pytest.mark.parametrize("runner", RUNNERS.values(), ids=RUNNERS.keys())

@@ -7,12 +7,13 @@ by the records that a claim rests on would spoil the claim.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from core.data.encoding import encode_if_needed
 from core.errors import Cancelled, RondoError
+from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import STRATA, in_words, shown_score
+from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
 from core.jobs.kinds import JobKind
 from core.jobs.states import ENDED, change_state
@@ -26,7 +27,32 @@ from core.training.space import Outcome, Search, choose, lay_out, read_search
 from core.training.trainers import TRAINERS, Value
 from core.typed_json import from_json, to_json
 
-SEARCH: JobKind[dict[str, Any], dict[str, Any]] = JobKind("grid", dict, dict)
+
+@dataclass(frozen=True)
+class SearchParams:
+    """order: what all runs have in common. plan: what each differs in. values: as they were asked for."""
+
+    trainer: str
+    values: dict[str, str]
+    note: str
+    order: Order
+    plan: list[dict[str, Value]]
+    at_once: int
+    budget: str
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """winner: id of the run. seconds: of all runs; memory_mb: of the largest."""
+
+    winner: ModelId
+    metrics: Metrics
+    seconds: float
+    memory_mb: int
+    sentence: str
+
+
+SEARCH = JobKind(GRID, SearchParams, SearchResult)
 
 
 def search(project: Project, report: Report, query: TrainingRequest, *, detach: bool = False) -> TrainingJob:
@@ -34,7 +60,7 @@ def search(project: Project, report: Report, query: TrainingRequest, *, detach: 
     read_search(query.values)
     encode_if_needed(project, report)
     job = start(project, query)
-    report(_params(project, job)["budget"], 0, 0)
+    report(_params(project, job).budget, 0, 0)
     seen = advance(project, job)
     return seen if detach else _wait(project, report, job)
 
@@ -51,15 +77,15 @@ def start(project: Project, query: TrainingRequest) -> str:
     order = order_of(project, requested.trainer, TrainingRequest(fixed, query.on, query.gpu, seed, query.note))
     runner_of(project, order.on).price(order.resources, 1)
     refuse_too_little(project, settings, requested.trainer)
-    params = {
-        "trainer": GRID,
-        "values": dict(supplied.split("=", 1) for supplied in query.values),
-        "note": query.note,
-        "order": to_json(order),
-        "plan": plan,
-        "at_once": requested.at_once,
-        "budget": budget(project, order, len(plan), requested.at_once),
-    }
+    params = SearchParams(
+        trainer=GRID,
+        values=dict(supplied.split("=", 1) for supplied in query.values),
+        note=query.note,
+        order=order,
+        plan=plan,
+        at_once=requested.at_once,
+        budget=budget(project, order, len(plan), requested.at_once),
+    )
     bundle = project.jobs.prepare(SEARCH, params)
     write_material(project, bundle, settings)
     with project.store.transaction() as cursor:
@@ -105,8 +131,8 @@ def advance(project: Project, job: str) -> TrainingJob:
         if state == "running":
             runs += _start_more(project, job, params, runs)
             done = sum(_has_ended(run) for run in runs)
-            _say_how_far(project, job, done, len(params["plan"]))
-            if done == len(runs) and (len(runs) == len(params["plan"]) or entry(project, job).message):
+            _say_how_far(project, job, done, len(params.plan))
+            if done == len(runs) and (len(runs) == len(params.plan) or entry(project, job).message):
                 _finish(project, job, params, runs)
         elif state == "cancelled":
             for run in (run for run in runs if not _has_ended(run)):
@@ -120,13 +146,11 @@ def advance_all(project: Project) -> None:
         advance(project, job)
 
 
-def _start_more(
-    project: Project, job: str, params: Mapping[str, Any], runs: Sequence[TrainingJob]
-) -> list[TrainingJob]:
+def _start_more(project: Project, job: str, params: SearchParams, runs: Sequence[TrainingJob]) -> list[TrainingJob]:
     """Runs that were started now. One that cannot be started is the last: those under way may still win."""
     started: list[TrainingJob] = []
     under_way = sum(not _has_ended(run) for run in runs)
-    while len(runs) + len(started) < len(params["plan"]) and under_way + len(started) < params["at_once"]:
+    while len(runs) + len(started) < len(params.plan) and under_way + len(started) < params.at_once:
         if entry(project, job).state != "running" or entry(project, job).message:
             break
         number = len(runs) + len(started)
@@ -139,10 +163,9 @@ def _start_more(
     return started
 
 
-def _order(job: str, params: Mapping[str, Any], number: int) -> Order:
-    shared, tried = params["order"], params["plan"][number]
-    note = f"Run {number + 1} of {len(params['plan'])}: {_in_words(tried)}"
-    order = from_json(Order, shared, f"The order of {job}")
+def _order(job: str, params: SearchParams, number: int) -> Order:
+    order, tried = params.order, params.plan[number]
+    note = f"Run {number + 1} of {len(params.plan)}: {_in_words(tried)}"
     return replace(order, values={**order.values, **tried}, parent=job, note=note)
 
 
@@ -157,7 +180,7 @@ def _has_ended(run: TrainingJob) -> bool:
     return run.state in ENDED or (run.state == "lost" and run.runner == "local")
 
 
-def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequence[TrainingJob]) -> None:
+def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[TrainingJob]) -> None:
     outcomes = [_outcome(run) for run in runs]
     best = choose(outcomes)
     if best is None:
@@ -165,13 +188,13 @@ def _finish(project: Project, job: str, params: Mapping[str, Any], runs: Sequenc
         _set(project, job, "failed", f"None of the {len(runs)} runs can be the best: {why}")
     else:
         winner = runs[best]
-        result = {
-            "winner": winner.id,
-            "metrics": to_json(winner.metrics),
-            "seconds": sum(run.seconds or 0 for run in runs),
-            "memory_mb": max(run.memory_mb or 0 for run in runs),
-            "sentence": _sentence(params["plan"][best], winner, outcomes[best], len(runs)),
-        }
+        result = SearchResult(
+            winner=ModelId(winner.id),
+            metrics=winner.metrics,
+            seconds=sum(run.seconds or 0 for run in runs),
+            memory_mb=max(run.memory_mb or 0 for run in runs),
+            sentence=_sentence(params.plan[best], winner, outcomes[best], len(runs)),
+        )
         _set(project, job, "succeeded", entry(project, job).message, result)
     Bundle(project.folder / "jobs" / job).empty()
 
@@ -198,16 +221,16 @@ def search_summary(project: Project, job: str) -> TrainingJob:
     result = _result(project, job)
     return replace(
         seen,
-        budget=params["budget"],
+        budget=params.budget,
         runs=tuple(
             replace(run, tried=tried, score=_outcome(run).score)
-            for run, tried in zip(runs, params["plan"], strict=False)  # those that are not started yet have no run
+            for run, tried in zip(runs, params.plan, strict=False)  # those that are not started yet have no run
         ),
         done=sum(_has_ended(run) for run in runs),
-        total=len(params["plan"]),
-        model=result.get("winner"),
+        total=len(params.plan),
+        model=result.winner if result else None,
         dollars=sum(run.dollars or 0 for run in runs) or None,
-        sentence=result.get("sentence", seen.message or params["budget"]),
+        sentence=result.sentence if result else seen.message or params.budget,
     )
 
 
@@ -229,12 +252,14 @@ def _runs(project: Project, job: str) -> list[str]:
     return [run for (run,) in project.store.query("select id from jobs where parent = ? order by made_at, id", [job])]
 
 
-def _params(project: Project, job: str) -> dict[str, Any]:
-    return dict(json.loads(project.store.one("select params from jobs where id = ?", [job])))
+def _params(project: Project, job: str) -> SearchParams:
+    stored = project.store.one("select params from jobs where id = ?", [job])
+    return from_json(SearchParams, json.loads(stored), f"The parameters of {job}")
 
 
-def _result(project: Project, job: str) -> dict[str, Any]:
-    return dict(json.loads(project.store.one("select coalesce(result, '{}') from jobs where id = ?", [job])))
+def _result(project: Project, job: str) -> SearchResult | None:
+    stored = project.store.one("select result from jobs where id = ?", [job])
+    return from_json(SearchResult, json.loads(stored), f"The result of {job}") if stored else None
 
 
 def _say_how_far(project: Project, job: str, done: int, total: int) -> None:
@@ -242,9 +267,9 @@ def _say_how_far(project: Project, job: str, done: int, total: int) -> None:
     events.write_text(json.dumps({"done": done, "total": total, "at": round(time.time(), 3)}) + "\n", encoding="utf-8")
 
 
-def _set(project: Project, job: str, state: str, message: str, result: Mapping[str, Any] | None = None) -> None:
+def _set(project: Project, job: str, state: str, message: str, result: SearchResult | None = None) -> None:
     """Unless it was cancelled meanwhile."""
     ended = utc_now() if state in ENDED else None
     with project.store.transaction() as cursor:
-        written = json.dumps(result) if result else None
+        written = json.dumps(to_json(result)) if result else None
         change_state(cursor, job, state, ["running"], error=message or None, ended_at=ended, result=written)
