@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 
 from app.cli.interrupts import stopping, tolerant
 from core import errors
@@ -36,35 +36,27 @@ class ServerAddress:
     link: str
 
 
-@overload
-def call(folder: Path, verb: str, report: Report, **options: Any) -> dict[str, Any]: ...
-
-
-@overload
 def call(
     folder: Path,
     verb: Callable[Concatenate["Project", Report, Options], Result],
     report: Report,
-    *args: Options.args,
+    *_: Options.args,
     **options: Options.kwargs,
-) -> Result: ...
-
-
-def call(folder: Path, verb: str | Callable[..., object], report: Report, *_: Any, **options: Any) -> object:
+) -> Result:
     """Runs one verb on the project in `folder`, wherever it is open."""
     from core.config.settings import require_project
     from core.loop import name_of
     from core.store.database import StoreHeld
 
     require_project(folder)
-    name = verb if isinstance(verb, str) else name_of(verb)
+    name = name_of(verb)
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         address = read_address(folder)
         if address and (result := _remote(address, name, report, options)) is not None:
-            return result
+            return cast(Result, result)
         try:
-            return _here(folder, name, report, options)
+            return cast(Result, _here(folder, name, report, options))
         except StoreHeld:
             if time.monotonic() > deadline:
                 raise Refused(

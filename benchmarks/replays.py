@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from app.charts.quality import replay_chart
-from app.cli.replay import Wanted, run_replay
+from app.cli.replay import ReplayOptions, points_of, run_replay
 from app.cli.terminal import Ticker
 
 SETS = {"sms_spam": (10, 120), "snips": (10, 200), "davidson_hate": (20, 400), "hwu64": (32, 640)}
@@ -26,15 +26,17 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|---|---|")
     for name, (batch, budget) in SETS.items():
         started = time.monotonic()
-        requested = Wanted(folder / f"{name}.parquet", ("text",), "label", "split", STRATEGIES, budget, batch, seeds)
+        requested = ReplayOptions(
+            folder / f"{name}.parquet", ("text",), "label", "split", STRATEGIES, budget, batch, seeds
+        )
         result = run_replay(requested, Ticker())
-        replay_chart(result).properties(title=name).save(str(CHARTS / f"{name}.svg"))
+        replay_chart(points_of(result), result.full.macro_f1).properties(title=name).save(str(CHARTS / f"{name}.svg"))
         spent = time.monotonic() - started
-        for strategy, one in result["strategies"].items():
+        for strategy, one in result.strategies.items():
             print(
-                f"| {name} ({batch}, {budget}) | {result['full']['macro_f1']:.3f} | {strategy} | {one['aulc']:.3f} "
-                f"| {one['aulc_sd']:.3f} | {one['to90'] or '-'} | {one['to95'] or '-'} "
-                f"| {one['against_random']['mean']:+.3f} | {spent:.0f} |",
+                f"| {name} ({batch}, {budget}) | {result.full.macro_f1:.3f} | {strategy} | {one.aulc:.3f} "
+                f"| {one.aulc_sd:.3f} | {one.to90 or '-'} | {one.to95 or '-'} "
+                f"| {one.against_random.mean if one.against_random else 0:+.3f} | {spent:.0f} |",
                 flush=True,
             )
 

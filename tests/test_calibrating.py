@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core import loop, simulate
 from core.errors import Refused
 from core.explore.record_detail import record_detail
-from core.labelling.calibrating import calibrate, share_of
+from core.labelling.calibrating import Calibration, calibrate, share_of
 from core.labelling.changes import change_settings
 from core.labelling.corrections import correct
 from core.labelling.leases import Holder
@@ -139,7 +139,7 @@ def test_more_than_there_are_is_refused_and_the_log_says_how_many_were_queued(wo
         calibrate(project_of(world), quiet, size=4)
     with pytest.raises(Refused, match="at least 1"):
         calibrate(project_of(world), quiet, size=0)
-    assert calibrate(project_of(world), quiet, size=3) == {"queued": 3, "left": 0}
+    assert calibrate(project_of(world), quiet, size=3) == Calibration(3, 0)
     rows = world.store.query("select detail->>'queued' from audit_log where what = 'calibrate' order by logged_at")
     assert rows == [("5",), ("3",)]
 

@@ -16,6 +16,7 @@ from core.backup.backups import back_up
 from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import BadInput, Cancelled
+from core.loop import show_status
 from core.project import Project, open_project
 from core.rounds.play import apply_finished_rounds
 from core.store.private_files import private_folder
@@ -35,11 +36,12 @@ def server(encoded: Path, tmp_path: Path) -> Iterator[background.ProjectServer]:
     background.close_server()
 
 
-def run(server: background.ProjectServer, verb: str, **options: Any) -> dict[str, object]:
-    """The verb with a ticket of its own."""
+def run(server: background.ProjectServer, verb: str, **options: Any) -> object:
+    """The verb with a task of its own."""
     background_task = server.begin_task(verb)
     assert background_task is not None
-    return dict(server.run(background_task, quiet, **options))
+    result: object = server.run(background_task, quiet, **options)
+    return result
 
 
 def test_two_rounds_at_once_take_turns_and_choose_different_records(server: background.ProjectServer) -> None:
@@ -149,4 +151,4 @@ def test_the_address_of_a_killed_server_is_no_obstacle(encoded: Path, tmp_path: 
     shutil.copytree(encoded, folder)
     private_folder(folder)
     write_address(folder, "http://127.0.0.1:9", "key of a server that is gone", "http://127.0.0.1:9/label")
-    assert call(folder, "status", quiet)["records"] == 60
+    assert call(folder, show_status, quiet).records == 60

@@ -5,32 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.replay import Wanted, run_replay, summarise
+from app.cli.replay import Gain, ReplayOptions, run_replay, summarise
 from core.errors import BadInput
 from core.evaluation.metrics import Estimate, Metrics, Score
 from core.simulate import Point
+from core.typed_json import to_json
 from tests.conftest import quiet, write_csv
 
 
-def replay_options(file: Path, **changes: object) -> Wanted:
+def replay_options(file: Path, **changes: object) -> ReplayOptions:
     """Two strategies, two seeds, three rounds of eight."""
     from dataclasses import replace
 
-    plain = Wanted(file, ("text",), "topic", "split", ("default", "random"), 24, 8, 2)
+    plain = ReplayOptions(file, ("text",), "topic", "split", ("default", "random"), 24, 8, 2)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def test_a_replay_reports_a_curve_per_seed_and_strategy(tmp_path: Path) -> None:
     result = run_replay(replay_options(write_csv(tmp_path / "t.csv", 90), out=tmp_path / "chart.svg"), quiet)
-    assert set(result["strategies"]) == {"default", "random"}
-    for one in result["strategies"].values():
-        assert one["labels"] == [8, 16, 24]
-        assert [len(curve) for curve in one["macro_f1"]] == [3, 3]
-        assert all(0 <= value <= 1 for curve in one["macro_f1"] for value in curve)
-    assert result["strategies"]["random"]["against_random"]["mean"] == 0
-    assert 0.8 < result["full"]["macro_f1"] <= 1
+    assert set(result.strategies) == {"default", "random"}
+    for one in result.strategies.values():
+        assert one.labels == [8, 16, 24]
+        assert [len(curve) for curve in one.macro_f1] == [3, 3]
+        assert all(0 <= value <= 1 for curve in one.macro_f1 for value in curve)
+    assert result.strategies["random"].against_random == Gain(0, 0, [0, 0])
+    assert 0.8 < result.full.macro_f1 <= 1
     assert (tmp_path / "chart.svg").read_text().startswith("<svg")
-    json.dumps(result)
+    json.dumps(to_json(result))
 
 
 def test_the_same_seeds_give_the_same_curves(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_the_same_seeds_give_the_same_curves(tmp_path: Path) -> None:
 
 def test_a_file_without_a_split_is_judged_on_records_held_out(tmp_path: Path) -> None:
     result = run_replay(replay_options(write_csv(tmp_path / "t.csv", 60), split=None, seeds=1), quiet)
-    assert result["records"] == 48
+    assert result.records == 48
 
 
 def score_of(value: float) -> Score:
@@ -63,5 +64,5 @@ def test_labels_to_a_target_are_counted_on_the_mean_over_seeds() -> None:
         for curve in ((0.5, 0.8, 0.95), (0.7, 0.9, 0.95))
     ]
     result = summarise(runs, 1.0, None)
-    assert (result["to90"], result["to95"], result["to90_per_seed"]) == (30, 30, [30, 20])
-    assert result["aulc"] == pytest.approx(0.8)
+    assert (result.to90, result.to95, result.to90_per_seed) == (30, 30, [30, 20])
+    assert result.aulc == pytest.approx(0.8)

@@ -10,12 +10,17 @@ import threading
 import time
 import webbrowser
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import RenderableType
+from rich.table import Column, Table
+
+from app.rendering.score_text import interval
 from core.errors import Refused
 from core.jobs.bundle import Report
+from core.simulate import Point
 from core.store.whole_files import whole_file
 
 SHORTEST, LONGEST = 60, 4000
@@ -87,7 +92,24 @@ def open_page(url: str) -> None:
     threading.Thread(target=wait_and_open, daemon=True).start()
 
 
-def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
+@dataclass(frozen=True)
+class OracleRun:
+    """project: its folder. curve: a point for each round."""
+
+    project: str
+    curve: list[Point]
+
+
+def oracle_lines(result: OracleRun) -> list[RenderableType]:
+    """The curve on gold, and where to look at the project."""
+    table = Table(*(Column(name, justify="right") for name in ("labels", "gold accuracy", "macro F1")), box=None)
+    for point in result.curve:
+        if score := point.metrics.on("gold"):
+            table.add_row(str(point.labels), interval(score.accuracy, score.n), interval(score.macro_f1, score.n))
+    return [table, f"The project is in {result.project}. Look at it: rondo --project {result.project} up"]
+
+
+def play_oracle(folder: Path, rounds: int, report: Report) -> OracleRun:
     """Answers like somebody who knows the reference by heart, and returns the curve."""
     from app.client import opened_project
     from core import simulate
@@ -100,7 +122,7 @@ def play_oracle(folder: Path, rounds: int, report: Report) -> dict[str, Any]:
         settings = project.settings()
         budget = simulate.Budget(rounds, settings.batch_size, settings.strategy)
         points = simulate.play(project, truth, budget, report)
-    return {"project": str(folder), "curve": [{"labels": point.labels, **asdict(point.metrics)} for point in points]}
+    return OracleRun(str(folder), points)
 
 
 def write_docstrings(file: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.options import JsonOption, ProjectOption, folder_of, run_verb
-from app.cli.terminal import present, show
+from app.cli.terminal import present
 
 
 def inspect_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
@@ -31,7 +31,14 @@ def calibrate(
     as_json: JsonOption = False,
 ) -> None:
     """Slip gold records in among what waits, so that everybody is measured by known answers."""
-    show("calibrate", run_verb(folder_of(context, project), "calibrate", size=size), as_json=as_json)
+    from core.labelling.calibrating import Calibration
+    from core.labelling.calibrating import calibrate as verb
+
+    def lines(result: Calibration) -> list[str]:
+        waits = f"{result.queued:,} gold records wait among the others, for everybody once"
+        return [f"{waits}; {result.left:,} more could."]
+
+    present(run_verb(folder_of(context, project), verb, size=size), lines, as_json=as_json)
 
 
 def quality_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, NoReturn, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Annotated, Concatenate, NoReturn, ParamSpec, TypeVar
 
 import typer
 
@@ -54,27 +54,18 @@ def folder_of(context: typer.Context, project: Path | None) -> Path:
     return (project or context.obj or Path()).resolve()
 
 
-@overload
-def run_verb(folder: Path, verb: str, **options: Any) -> dict[str, Any]: ...
-
-
-@overload
 def run_verb(
     folder: Path,
     verb: Callable[Concatenate["Project", "Report", Options], Result],
     *args: Options.args,
     **options: Options.kwargs,
-) -> Result: ...
-
-
-def run_verb(folder: Path, verb: str | Callable[..., object], *_: Any, **options: Any) -> object:
+) -> Result:
     """What the verb returned; errors that a person can mend end the command in one line."""
-    name = verb if isinstance(verb, str) else verb.__name__
-    with errors(GOES_ON if name in ("train", "retrain") else STOPPED):
+    with errors(GOES_ON if verb.__name__ in ("train", "retrain") else STOPPED):
         from app.cli.interrupts import stoppable
         from app.client import call
 
-        return call(folder, verb, stoppable(Ticker()), **options)
+        return call(folder, verb, stoppable(Ticker()), *args, **options)
 
 
 class errors:

@@ -2,11 +2,13 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Column, Table
 
 from core import loop, simulate
 from core.config.settings import with_changes, write_settings
@@ -24,7 +26,7 @@ HELD_OUT = 0.2
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ReplayOptions:
     """What to replay. `budget` and `batch` count labels."""
 
     file: Path
@@ -44,8 +46,49 @@ class Wanted:
         return max(1, self.budget // self.batch)
 
 
-def run_replay(requested: Wanted, report: Report) -> dict[str, Any]:
-    """What `--json` prints; the chart goes to `wanted.out`."""
+@dataclass(frozen=True)
+class FullScore:
+    """What a model reaches that learnt from all labels."""
+
+    macro_f1: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Mean macro F1 over the curve minus that of random labelling with the same seed."""
+
+    mean: float
+    sd: float
+    per_seed: list[float]
+
+
+@dataclass(frozen=True)
+class StrategyCurves:
+    """One strategy. macro_f1: a curve for each seed, at so many `labels`; aulc: their mean (area under the learning
+    curve). to90, to95: labels until the mean over seeds has that share of the full score, None: never."""
+
+    labels: list[int]
+    macro_f1: list[list[float]]
+    aulc: float
+    aulc_sd: float
+    to90: int | None
+    to95: int | None
+    to90_per_seed: list[int | None]
+    to95_per_seed: list[int | None]
+    against_random: Gain | None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What each strategy would have cost."""
+
+    full: FullScore
+    records: int
+    strategies: dict[str, StrategyCurves]
+
+
+def run_replay(requested: ReplayOptions, report: Report) -> Replay:
+    """Every strategy from every seed; the chart goes to its `out`."""
     _check(requested)
     folder = Path(tempfile.mkdtemp(prefix="rondo-replay-"))
     try:
@@ -58,11 +101,11 @@ def run_replay(requested: Wanted, report: Report) -> dict[str, Any]:
         inline = (
             {"inline": True} if requested.out.suffix == ".html" else {}
         )  # else the page asks another host for its code
-        replay_chart(result).save(str(requested.out), **inline)
+        replay_chart(points_of(result), result.full.macro_f1).save(str(requested.out), **inline)
     return result
 
 
-def _check(requested: Wanted) -> None:
+def _check(requested: ReplayOptions) -> None:
     from core.sampling.strategies import STRATEGIES
 
     if unknown := [name for name in requested.strategies if name not in STRATEGIES]:
@@ -76,7 +119,7 @@ def _check(requested: Wanted) -> None:
             raise BadInput(f"--{name} is {getattr(requested, name)}; it must be at least 1.")
 
 
-def _replay(requested: Wanted, report: Report, folder: Path) -> dict[str, Any]:
+def _replay(requested: ReplayOptions, report: Report, folder: Path) -> Replay:
     template, truth, full = _template(requested, report, folder / "template")
     curves: dict[str, list[list[simulate.Point]]] = {name: [] for name in requested.strategies}
     total = requested.seeds * len(requested.strategies) * requested.rounds
@@ -91,14 +134,11 @@ def _replay(requested: Wanted, report: Report, folder: Path) -> dict[str, Any]:
         for name in requested.strategies:
             curves[name].append(_one_run(template, truth, requested, (name, seed), report_step))
     template.close()
-    return {
-        "full": {"macro_f1": full},
-        "records": len(truth),
-        "strategies": {name: summarise(curves[name], full, curves.get("random")) for name in requested.strategies},
-    }
+    strategies = {name: summarise(curves[name], full, curves.get("random")) for name in requested.strategies}
+    return Replay(FullScore(full), len(truth), strategies)
 
 
-def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
+def _template(requested: ReplayOptions, report: Report, folder: Path) -> tuple[Project, simulate.Truth, float]:
     """Imported and encoded once, judged once with all labels; then the labels are withheld."""
     from core.evaluation.metrics import Metrics
 
@@ -119,7 +159,7 @@ def _template(requested: Wanted, report: Report, folder: Path) -> tuple[Project,
 def _one_run(
     template: Project,
     truth: simulate.Truth,
-    requested: Wanted,
+    requested: ReplayOptions,
     run: tuple[str, int],
     result: Callable[[simulate.Point], None],
 ) -> list[simulate.Point]:
@@ -139,30 +179,27 @@ def _one_run(
 
 def summarise(
     runs: list[list[simulate.Point]], full: float, random: list[list[simulate.Point]] | None
-) -> dict[str, Any]:
+) -> StrategyCurves:
     """Curve per seed, its mean (AULC), labels to 90 and 95 % of the full-data score, the paired gain over random."""
     curves = [[_f1(point) for point in run] for run in runs]
     labels = [point.labels for point in runs[0]]
     areas = [mean(curve) for curve in curves]
     to90, to95 = (_reached(labels, curves, share * full) for share in (0.9, 0.95))
-    result = {
-        "labels": labels,
-        "macro_f1": curves,
-        "aulc": mean(areas),
-        "aulc_sd": stdev(areas) if len(areas) > 1 else 0.0,
-        "to90": to90,
-        "to95": to95,
-        "to90_per_seed": [_reached(labels, [curve], 0.9 * full) for curve in curves],
-        "to95_per_seed": [_reached(labels, [curve], 0.95 * full) for curve in curves],
-    }
+    gain = None
     if random is not None:
         gains = [area - mean(map(_f1, run)) for area, run in zip(areas, random, strict=True)]
-        result["against_random"] = {
-            "mean": mean(gains),
-            "sd": stdev(gains) if len(gains) > 1 else 0.0,
-            "per_seed": gains,
-        }
-    return result
+        gain = Gain(mean(gains), stdev(gains) if len(gains) > 1 else 0.0, gains)
+    return StrategyCurves(
+        labels=labels,
+        macro_f1=curves,
+        aulc=mean(areas),
+        aulc_sd=stdev(areas) if len(areas) > 1 else 0.0,
+        to90=to90,
+        to95=to95,
+        to90_per_seed=[_reached(labels, [curve], 0.9 * full) for curve in curves],
+        to95_per_seed=[_reached(labels, [curve], 0.95 * full) for curve in curves],
+        against_random=gain,
+    )
 
 
 def _f1(point: simulate.Point) -> float:
@@ -176,3 +213,37 @@ def _reached(labels: list[int], curves: list[list[float]], target: float) -> int
         if at and mean(at) >= target:
             return result
     return None
+
+
+def points_of(result: Replay) -> list[dict[str, str | int | float]]:
+    """A row for each strategy, seed and number of labels."""
+    return [
+        {"strategy": name, "labels": labels, "macro F1": value}
+        for name, one in result.strategies.items()
+        for curve in one.macro_f1
+        for labels, value in zip(one.labels, curve, strict=False)
+    ]
+
+
+def replay_lines(result: Replay) -> list[RenderableType]:
+    """A table of the strategies, and their mean curves as bars of eight heights, all on one scale from 0 to 1."""
+    table = Table("strategy", *(Column(name, justify="right") for name in COLUMNS), box=None, pad_edge=False)
+    for name, one in result.strategies.items():
+        gain = f"{one.against_random.mean:+.3f}" if one.against_random else ""
+        table.add_row(name, f"{one.aulc:.3f}", f"{one.aulc_sd:.3f}", _count(one.to90), _count(one.to95), gain)
+    return [f"All labels: macro F1 {result.full.macro_f1:.3f}", "", table, "", *_bars(result.strategies)]
+
+
+COLUMNS = ("AULC", "±", "to 90 %", "to 95 %", "vs random")
+
+
+def _bars(strategies: Mapping[str, StrategyCurves]) -> Iterator[str]:
+    heights = "▁▂▃▄▅▆▇█"
+    for name, one in strategies.items():
+        means = [mean(values) for values in zip(*one.macro_f1, strict=False)]
+        drawn = "".join(heights[min(int(value * 8), 7)] for value in means)
+        yield f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one.labels[-1]} labels"
+
+
+def _count(labels: int | None) -> str:
+    return "never" if labels is None else str(labels)

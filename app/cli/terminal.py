@@ -3,17 +3,15 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import typer
 from rich.console import Console, RenderableType
 
 from app.rendering.finite import finite
 from app.rendering.progress import progress_line
-from app.rendering.score_text import interval
-from core.evaluation.metrics import Metrics
-from core.typed_json import from_json, to_json
+from core.typed_json import to_json
 
 Result = TypeVar("Result")
 
@@ -66,58 +64,3 @@ def present(result: Result, lines: Callable[[Result], Iterable[RenderableType]],
             say(line)
         else:
             Console(highlight=False).print(line)
-
-
-def show(verb: str, result: Mapping[str, Any], *, as_json: bool) -> None:
-    """What a verb returned, as JSON or in a few lines."""
-    if as_json:
-        say_json(dict(result))
-        return
-    for line in _LINES[verb](result):
-        say(line)
-
-
-def _replay_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"All labels: macro F1 {result['full']['macro_f1']:.3f}", ""]
-    lines.append(f"{'strategy':<18}{'AULC':>8}{'±':>7}{'to 90 %':>9}{'to 95 %':>9}{'vs random':>11}")
-    for name, one in result["strategies"].items():
-        gain = one.get("against_random")
-        lines.append(
-            f"{name:<18}{one['aulc']:>8.3f}{one['aulc_sd']:>7.3f}{_count(one['to90']):>9}{_count(one['to95']):>9}"
-            + (f"{gain['mean']:>+11.3f}" if gain else f"{'':>11}")
-        )
-    return [*lines, "", *_curve_lines(result["strategies"])]
-
-
-def _curve_lines(strategies: Mapping[str, Any]) -> list[str]:
-    """The mean curves as bars of eight heights, all on one scale from 0 to 1."""
-    bars = "▁▂▃▄▅▆▇█"
-    lines = []
-    for name, one in strategies.items():
-        means = [sum(values) / len(values) for values in zip(*one["macro_f1"], strict=False)]
-        drawn = "".join(bars[min(int(value * 8), 7)] for value in means)
-        lines.append(f"{name:<18}{drawn}  {means[0]:.2f} to {means[-1]:.2f} at {one['labels'][-1]} labels")
-    return lines
-
-
-def _count(labels: int | None) -> str:
-    return "never" if labels is None else str(labels)
-
-
-def _demo_lines(result: Mapping[str, Any]) -> list[str]:
-    lines = [f"{'labels':>7} {'gold accuracy':>30} {'macro F1':>30}"]
-    lines += [
-        f"{point['labels']:>7} {interval(score.accuracy, score.n):>30} {interval(score.macro_f1, score.n):>30}"
-        for point in result["curve"]
-        if (score := from_json(Metrics, point, "A point of the curve").on("gold"))
-    ]
-    return [*lines, f"The project is in {result['project']}. Look at it: rondo --project {result['project']} up"]
-
-
-_LINES = {
-    "calibrate": lambda summary: [
-        f"{summary['queued']:,} gold records wait among the others, for everybody once; {summary['left']:,} more could."
-    ],
-    "replay": _replay_lines,
-    "demo": _demo_lines,
-}

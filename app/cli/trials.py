@@ -7,7 +7,7 @@ import typer
 
 from app.cli.interrupts import stoppable
 from app.cli.options import JsonOption, NoTokenOption, ProjectOption, errors
-from app.cli.terminal import Ticker, say, show
+from app.cli.terminal import Ticker, present, say
 
 
 def replay(
@@ -25,9 +25,9 @@ def replay(
 ) -> None:
     """Play the loop with a file's labels as oracle: what would each strategy have cost?"""
     with errors():
-        from app.cli.replay import Wanted, run_replay
+        from app.cli.replay import ReplayOptions, replay_lines, run_replay
 
-        requested = Wanted(
+        requested = ReplayOptions(
             file,
             tuple(text),
             label,
@@ -40,7 +40,7 @@ def replay(
             out,
         )
         result = run_replay(requested, stoppable(Ticker()))
-        show("replay", result, as_json=as_json)
+        present(result, replay_lines, as_json=as_json)
 
 
 def demo(
@@ -54,12 +54,12 @@ def demo(
 ) -> None:
     """Sort the docstrings of Python's standard library into the chapters of its reference."""
     with errors():
-        from app.cli.demo import open_page, play_oracle, prepare
+        from app.cli.demo import open_page, oracle_lines, play_oracle, prepare
 
         folder = project or context.obj or Path("demo")
         prepare(folder, stoppable(Ticker()), queue=not oracle)
         if oracle:
-            show("demo", play_oracle(folder, rounds, stoppable(Ticker())), as_json=as_json)
+            present(play_oracle(folder, rounds, stoppable(Ticker())), oracle_lines, as_json=as_json)
             return
         from app.server import Listening, serve
 

@@ -1,6 +1,6 @@
 """Gold records among the others, so that people are measured by known answers. Knows no statistics and no page."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import duckdb
 import numpy as np
@@ -11,7 +11,15 @@ from core.project import Project
 from core.store.database import count, note
 
 
-def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> dict[str, Any]:
+@dataclass(frozen=True)
+class Calibration:
+    """queued: gold records that wait among the others now; left: those that could still be slipped in."""
+
+    queued: int
+    left: int
+
+
+def calibrate(project: Project, report: Report, *, size: int, who: str = "local") -> Calibration:
     """Slips `size` gold records in among what waits, blind, for every annotator once; says how many gold are left.
 
     What people answer to them never changes the known answer, teaches nothing and is part of no batch. Raises Refused
@@ -28,7 +36,7 @@ def calibrate(project: Project, report: Report, *, size: int, who: str = "local"
             )
         queued = insert_gold_checks(cursor, size, project.settings().seed)
         note(cursor, who, "calibrate", {"queued": queued})
-    return {"queued": queued, "left": unused - queued}
+    return Calibration(queued, unused - queued)
 
 
 def share_of(batch: int, share: float, seed: int) -> int:
@@ -37,7 +45,7 @@ def share_of(batch: int, share: float, seed: int) -> int:
 
 
 def insert_gold_checks(cursor: duckdb.DuckDBPyConnection, size: int, seed: int) -> int:
-    """Up to `size` of them at random places, both by the seed, in the caller's transaction (of `Desk.changing`)."""
+    """Up to `size` of them at random places, both by the seed, in the caller's transaction (`LabelQueue.changing`)."""
     cursor.execute(f"{_UNUSED} order by hash(n, $seed::bigint), n limit $size::bigint", {"seed": seed, "size": size})
     drawn = [n for (n,) in cursor.fetchall()]
     first, last = cursor.execute(_SPAN).fetchall()[0]
