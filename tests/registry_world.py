@@ -100,7 +100,7 @@ def _vectors(project: Project, encoder: Path | None, rows: np.ndarray) -> np.nda
 
 def stored_predictions(project: Project) -> list[tuple[object, ...]]:
     """All suggestions."""
-    return project.store.query("select * from suggestions order by n")
+    return project.store.query("select n, answer, probability, score, model from suggestions order by n")
 
 
 def waiting(project: Project) -> list[tuple[int, float]]:

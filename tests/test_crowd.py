@@ -71,8 +71,8 @@ def test_answers_in_a_file_are_peoples_and_settle_by_the_rule(empty: Project, tm
         3,
     )
     assert settled(empty) == {"1": ("weather", "majority", "chosen")}
-    answers = data_card(empty, names=True)["people"]["answers_from_files"]
-    assert answers == 5
+    people = data_card(empty, names=True)["people"]["answers"]
+    assert {one["annotator"]: one["labels"] for one in people} == {"ann": 2, "bob": 2, "cat": 1}
     assert data_card(empty)["agreement"] == {"records": 2, "pairs": 4, "share": 0.25}
     assert (status(empty).labelled, status(empty).tied) == (1, 1)
     change_settings(empty, settle="adjudicated")

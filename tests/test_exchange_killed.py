@@ -102,5 +102,5 @@ def test_a_server_that_is_killed_in_the_middle_loses_and_doubles_nothing(own: Ar
     count = "select count(*) from responses where source = 'argilla'"
     assert project.store.one(count) == len(answers)
     assert len(where(project)) == len(team.records(dataset_of(project)))
-    assert loop.VERBS["team_sync"](project, quiet)["stored"] == 0
+    assert loop.VERBS["team_sync"](project, quiet).stored == 0
     team.close()

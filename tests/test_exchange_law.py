@@ -193,6 +193,6 @@ def check(played: Played) -> None:
     assert len(there) == len(set(there))
     assert set(there) == set(where(project)) >= set(played.records)
     before = project.store.query("select * from responses order by event_id")
-    assert loop.VERBS["team_sync"](project, quiet)["stored"] == 0
+    assert loop.VERBS["team_sync"](project, quiet).stored == 0
     assert project.store.query("select * from responses order by event_id") == before
     assert project.team.unreadable == {}

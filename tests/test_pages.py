@@ -13,7 +13,9 @@ from core import loop, simulate
 from core.auto_label.guarantee_sentences import what_broke
 from core.auto_label.guarantees import LabelCheck
 from core.evaluation.guarantee import GuaranteeTerms
+from core.evaluation.metrics import Metrics, Mix
 from core.project import Project, open_project
+from core.typed_json import to_json
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 
@@ -121,7 +123,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
     settings = server.settings()
     broke = [LabelCheck(label.id, 9, 4, 1, 4) for label in settings.taxonomy.active]
     why = what_broke(GuaranteeTerms(), [*broke, LabelCheck("rest", 9, 9, 0, 0)], broke, settings.taxonomy.names)
-    metrics = {"mixes": [{"sentence": f"More of {HOSTILE[0]} than of {HOSTILE[1]}."}]}
+    mix = Mix(HOSTILE[0], 9, (1.0,), 0.5, f"More of {HOSTILE[0]} than of {HOSTILE[1]}.")
     with server.project.store.transaction() as cursor:
         cursor.execute(
             """insert into guarantees values ('p1', timestamp '2026-01-01', 'ann', 'm1', ?, 1, 0.9, null, 0.9, '{}',
@@ -130,7 +132,7 @@ def hostile(tmp_path: Path) -> Iterator[background.ProjectServer]:
         )
         cursor.execute(
             "insert into models values ('m1', now()::timestamp, 1, ?, 1, 9, 1, ?, 1.0, null, null, null, null, null)",
-            [settings.encoder, json.dumps(metrics)],
+            [settings.encoder, json.dumps(to_json(Metrics(mixes=(mix,))))],
         )
     yield server
     background.close_server()

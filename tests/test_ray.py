@@ -53,7 +53,7 @@ def test_a_killed_node_loses_a_job_that_then_goes_on_where_it_stood(
     again = runner.start(bundle.path, Resources(gpu="L4"))
     assert until(RayRunner("", ""), bundle, again, ended).state == "succeeded"
     assert bundle.result is not None
-    assert bundle.result["value"]["kept"] >= 100
+    assert bundle.result["value"]["retained"] >= 100
 
 
 def test_a_job_that_waits_for_a_machine_is_stopped_before_it_begins(ray_cluster: RayCluster, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from gpu_jobs.runners.local import InProcessRunner
 project = open_project(Path(sys.argv[1]), InProcessRunner())
 for number in range(int(sys.argv[2]), int(sys.argv[3])):
     event = Event(f"answer-{number:03d}", f"r{number}", "submit", ("food",), ts=2e9 + number)
-    project.desk.exchange(Holder("ann", "tab"), QueueRequest(events=(event,)))
+    project.label_queue.exchange(Holder("ann", "tab"), QueueRequest(events=(event,)))
     if sys.argv[4] == "checkpoint" and number == int(sys.argv[3]) - 1:
         project.store._checkpoint_now()
 os._exit(0)  # as a kill leaves it: with a write-ahead file

@@ -129,18 +129,19 @@ def test_a_copy_of_a_project_says_that_its_job_runs_elsewhere_and_leaves_it_alon
 _AS_NOBODY = """
 import os, sys
 from pathlib import Path
-import duckdb, encodings.utf_8_sig, psutil, app.auth.secret_file, core.loop, core.upkeep
+import duckdb, encodings.utf_8_sig, psutil, pydantic.type_adapter, app.auth.secret_file, core.loop, core.upkeep
 import core.project, gpu_jobs.runners.choice, annotation.workspace
 from app.client import call
 from core.errors import Refused
+from core.loop import export, next_batch, show_status
 folder, out = Path(sys.argv[1]), sys.argv[2]
 if os.geteuid() == 0:
     os.seteuid(65534)
 quiet = lambda *_: None
-print(call(folder, "status", quiet)["records"])
-print(call(folder, "export", quiet, out=out, file_format="csv", what="all")["rows"])
+print(call(folder, show_status, quiet).records)
+print(call(folder, export, quiet, out=out, file_format="csv", what="all").rows)
 try:
-    call(folder, "next", quiet)
+    call(folder, next_batch, quiet)
 except Refused as error:
     print(error)
 """
