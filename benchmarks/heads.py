@@ -19,7 +19,8 @@ from benchmarks.trainers import EMBEDDED
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, decide, predict
+from core.models.heads.head import LabelledVectors, predict
+from core.tasks.labels import decide
 from gpu_jobs.trainers.held_out import fit_plain
 from gpu_jobs.trainers.setfit import fit_library_head
 

@@ -186,9 +186,9 @@ def test_help_loads_nothing_but_the_command_line() -> None:
 
 def test_a_verb_that_asks_nobody_loads_no_http(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path\nfrom app.client import call\nfrom core.loop import create_project\n"
+        "from pathlib import Path\nfrom app.client import call\nfrom core.loop import create_project, show_status\n"
         f"folder = Path({str(tmp_path / 'project')!r})\ncreate_project(folder, ['a', 'b'])\n"
-        "call(folder, 'status', lambda *_: None)"
+        "call(folder, show_status, lambda *_: None)"
     )
     assert not loaded_after(code) & {"httpx", "streamlit", *HEAVY}
 

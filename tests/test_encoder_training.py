@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, decide, fit_head, predict
+from core.models.heads.head import LabelledVectors, fit_head, predict
+from core.tasks.labels import decide
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import train
 from gpu_jobs.trainers.losses import contrast_batch, part_hardest

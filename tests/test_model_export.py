@@ -13,9 +13,10 @@ import pytest
 
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
-from core.models.heads.head import decide, predict
+from core.models.heads.head import predict
 from core.project import Project, open_project
 from core.registry.model_export import export_model
+from core.tasks.labels import decide
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet, sentences
 from tests.model_world import MODEL, fake_encoder, head, mark_as_classifier, put_to_use

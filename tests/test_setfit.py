@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import BadInput, Refused
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, decide, fit_head, predict
+from core.models.heads.head import LabelledVectors, fit_head, predict
+from core.tasks.labels import decide
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import mark_whole, newest
 from gpu_jobs.trainers.memory import memory_limit, peak_memory_mb

@@ -13,7 +13,8 @@ from core.errors import BadInput
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import decide, predict
+from core.models.heads.head import predict
+from core.tasks.labels import decide
 from gpu_jobs.trainers.entailment import load_reader
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 from gpu_jobs.trainers.zeroshot import aim, train

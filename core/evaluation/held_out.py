@@ -9,7 +9,7 @@ from core.arrays import Bools, Floats, Ints
 from core.evaluation.audit import Weights, plain
 from core.evaluation.metrics import Score
 from core.evaluation.scores import score
-from core.models.heads.head import decide
+from core.tasks.task import Predictions
 
 
 @dataclass(frozen=True)
@@ -36,27 +36,18 @@ class HeldOutPredictions:
         return np.asarray((self.truth == self.predicted).all(axis=1))
 
 
-def decided(rows: Ints, truth: Bools, probs: Floats, multi: bool, weights: Weights | None = None) -> HeldOutPredictions:
-    """From probabilities, (k, labels). Without weights the records are a plain random sample, as gold is taken for."""
-    predicted = decide(probs, multi) if len(rows) else np.empty(truth.shape, np.bool_)
+def decided(rows: Ints, truth: Bools, predictions: Predictions, weights: Weights | None = None) -> HeldOutPredictions:
+    """From what a model says. Without weights the records are a plain random sample, as gold is taken for."""
+    predicted = np.asarray(predictions.answers, np.bool_) if len(rows) else np.empty(truth.shape, np.bool_)
     return HeldOutPredictions(
         rows=rows,
         truth=truth,
         predicted=predicted,
         weights=weights or plain(len(rows)),
-        probs=probs,
-        certainty=certainty_of(probs, predicted, multi),
-        likeliest=probs.argmax(axis=1) if len(rows) else np.empty(0, np.int64),
+        probs=predictions.outputs,
+        certainty=predictions.space.confidence(predictions.outputs, predicted),
+        likeliest=predictions.outputs.argmax(axis=1) if len(rows) else np.empty(0, np.int64),
     )
-
-
-def certainty_of(probs: Floats, predicted: Bools, multi: bool) -> Floats:
-    """(n,) probability of the likeliest label, or where several may hold that all yes and no are right."""
-    if not len(probs):
-        return np.empty(0)
-    if multi:
-        return np.asarray(np.where(predicted, probs, 1 - probs).prod(axis=1), np.float64)
-    return np.asarray(probs.max(axis=1), np.float64)
 
 
 def score_of(predictions: HeldOutPredictions, labels: Sequence[str] = (), seed: int = 0) -> Score:

@@ -13,11 +13,12 @@ from core.explore.label_errors import Side, pair
 from core.explore.nearest import nearest
 from core.labelling.cards import named_values
 from core.models.artifacts import load_head
-from core.models.heads.head import decide, predict
+from core.models.heads.head import predict
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
 from core.store.pool import number_of
+from core.tasks.labels import decide
 
 NEIGHBOURS = 10
 MODELS = 30

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged
-from core.models.heads.head import decide
+from core.tasks.labels import decide
 
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""

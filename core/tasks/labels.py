@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.arrays import Floats
+from core.arrays import Bools, Floats
 from core.config.settings import Settings
 from core.errors import BadInput
-from core.models.heads.head import decide
 from core.tasks.task import Answer, AnswerSpace, Predictions, Rows, Task
 
 if TYPE_CHECKING:
@@ -103,6 +102,15 @@ def labels_space(labels: int, *, several: bool) -> AnswerSpace:
 def label_predictions(probs: Floats, *, several: bool = False) -> Predictions:
     """What a model of labels says. probs: (n, labels)."""
     return Predictions(labels_space(probs.shape[1], several=several), probs)
+
+
+def decide(probs: Floats, multi: bool) -> Bools:
+    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
+    if multi:
+        return np.asarray(probs >= 0.5)
+    best = np.zeros(probs.shape, np.bool_)
+    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
+    return best
 
 
 def confidence(probs: Floats, answers: Rows, *, several: bool) -> Floats:

@@ -11,8 +11,8 @@ from core.arrays import Bools, Floats, Ints
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.torch_encoder import multiplies_bfloat16
-from core.models.heads.head import decide
 from core.models.heads.logistic import sigmoid, softmax
+from core.tasks.labels import decide
 from gpu_jobs.trainers.callbacks import LINES, callbacks, count_steps, outcome
 from gpu_jobs.trainers.checkpoints import newest
 from gpu_jobs.trainers.pretrained import Pretrained

@@ -41,7 +41,7 @@ def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int],
     report(1, 2)
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
-    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
+    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
     out_of_fold = read_crossed(folder, len(head.labels))
     answered = _of_round(out_of_fold, arrays) if out_of_fold else _of_audit(scored, arrays)
     write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
@@ -71,4 +71,4 @@ def _of_audit(scored: Scored, arrays: Arrays) -> HeldOutPredictions:
     rows, part = arrays["asked_rows"][unseen], weights.weight[unseen[drawn]]
     truth = arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)]
     weight = part / part.sum() if len(part) else part
-    return decided(rows, truth, scored.probs[rows], scored.head.multi, replace(plain(len(rows)), weight=weight))
+    return decided(rows, truth, scored.predictions.take(rows), replace(plain(len(rows)), weight=weight))

@@ -11,7 +11,7 @@ import numpy as np
 from core.arrays import Bools
 from core.errors import Refused
 from core.evaluation.audit import Weights, plain, weigh
-from core.evaluation.held_out import HeldOutPredictions, certainty_of
+from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.known_truth import evaluate_predictions
 from core.registry.evaluation_jobs import (
     EvaluatedFolder,
@@ -21,6 +21,7 @@ from core.registry.evaluation_jobs import (
     Setting,
     TopAccuracy,
 )
+from core.tasks.labels import confidence
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import BASELINE, EvaluatedModel, open_model, part_of, some_of
 from gpu_jobs.work.held_out import audit_records, load_arrays, read_history, subsample
@@ -169,7 +170,7 @@ def _predictions(
     guesses, certainty = collected.predicted[0], collected.stated
     known, own = bool(guesses.known.all()), columns.of(subject)
     if known:
-        certainty = certainty_of(guesses.probs[:, own], guesses.predicted[:, own], subject.multi)
+        certainty = confidence(guesses.probs[:, own], guesses.predicted[:, own], several=subject.multi)
     return replace(
         collected.held_out(0, weights),
         probs=guesses.probs if known else None,

@@ -13,11 +13,12 @@ from core.arrays import Bools, Floats, Ints
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import decide, predict
+from core.models.heads.head import predict
 from core.models.out_of_fold import Predictions, predict_unseen, read_stored
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
+from core.tasks.labels import decide
 from core.training.trainers import read_values
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
 

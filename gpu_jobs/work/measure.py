@@ -16,9 +16,10 @@ from core.evaluation.savings import savings, shadow_arm
 from core.evaluation.stopping import agreement
 from core.jobs.bundle import write_json
 from core.models.artifacts import load_head
-from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, decide, fit_uncalibrated, predict
+from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, fit_uncalibrated, predict
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
 from core.rounds.round_job import PastModel, RoundParams
+from core.tasks.labels import decide
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.held_out import Arrays, read_history
 

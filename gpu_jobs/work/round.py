@@ -24,6 +24,7 @@ from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGra
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
+from core.tasks.labels import label_predictions
 from gpu_jobs.work.choose import Scored, Task, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
@@ -149,7 +150,7 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = scored.head, params.seed
-    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.probs[arrays["gold_rows"]], head.multi)
+    gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
     before, pool = (
         _taught_less(params.models, len(learnt.labelled_vectors.vectors)),
         pool_sample(arrays["pool_rows"], seed),
@@ -180,7 +181,7 @@ def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
 
 def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
     rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
-    predictions = decided(rows, truth, held_out, learnt.fitted.head.multi, learnt.weights)
+    predictions = decided(rows, truth, label_predictions(held_out, several=learnt.fitted.head.multi), learnt.weights)
     return replace(predictions, learnt=learnt.fitted.labels)
 
 

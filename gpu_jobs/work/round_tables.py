@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Ints
-from core.evaluation.held_out import certainty_of
-from core.models.heads.head import decide
+from core.tasks.labels import confidence, decide
 from gpu_jobs.work.choose import Scored, acquisition, tops
 
 
@@ -24,7 +23,7 @@ def write_suggestions(path: Path, scored: Scored) -> None:
         decided = decide(scored.probs, multi=True)
         series = polars.Series("any", decided.any(axis=1))
         table = table.with_columns(label=polars.when(series).then(polars.col("label")))
-        probability = certainty_of(scored.probs, decided, multi=True)
+        probability = confidence(scored.probs, decided, several=True)
         matches = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
         lists = polars.lit(polars.Series("labels", matches, dtype=polars.List(polars.String)))
     table.with_columns(

@@ -18,6 +18,7 @@ from core.evaluation.metrics import Metrics, Score
 from core.jobs.code_version import library_versions
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.out_of_fold import write_held_out
+from core.tasks.labels import label_predictions
 from core.training.train_job import TrainParams, TrainResult
 from core.training.trainers import TRAINERS, in_todays_names
 from gpu_jobs.trainers.memory import peak_memory_mb
@@ -145,7 +146,9 @@ def _judge(bundle: Path, material: TrainingSet, judging: Judging, probs: Floats,
     drawn, weights = audit_records(load_arrays(bundle / "in" / "history.npz"), judging.rows)
 
     def on(part: Bools, weights: Weights | None) -> Score | None:
-        predictions = decided(judging.rows[part], judging.truth[part], probs[part], material.multi, weights)
+        predictions = decided(
+            judging.rows[part], judging.truth[part], label_predictions(probs[part], several=material.multi), weights
+        )
         return score_of(predictions, material.labels, seed) if part.any() else None
 
     return Metrics(gold=on(~judging.audit, None), audit=on(drawn & judging.audit, weights))
@@ -157,7 +160,7 @@ def _held_out(material: TrainingSet, trained: TrainedModel, rows: Ints, seed: in
     if not len(trained.held_out):
         return None
     truth, probs = material.targets[trained.held_out], trained.held_out_probs
-    return score_of(decided(rows, truth, probs, material.multi), material.labels, seed)
+    return score_of(decided(rows, truth, label_predictions(probs, several=material.multi)), material.labels, seed)
 
 
 def _training_info(material: TrainingSet, params: TrainParams, trained: TrainedModel) -> dict[str, Any]:

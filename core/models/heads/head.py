@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
@@ -90,15 +90,6 @@ def predict(head: Head, vectors: Floats, rows: Ints | None = None) -> npt.NDArra
         block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
         probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
     return probs
-
-
-def decide(probs: Floats, multi: bool) -> Bools:
-    """(n, labels) labels proposed: the likeliest, or where several may hold all from 0.5."""
-    if multi:
-        return np.asarray(probs >= 0.5)
-    best = np.zeros(probs.shape, np.bool_)
-    best[np.arange(len(probs)), probs.argmax(axis=1)] = True
-    return best
 
 
 def fit_head(
