@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Error, Page, Route, expect
+from playwright.sync_api import Page, expect
 
 from core.config.settings import read_settings
 from core.store.database import Store
@@ -133,19 +132,11 @@ def test_buttons_stand_still_from_record_to_record(
     places = [laid_out(card)]
     for number in range(4):
         card.press(" " if number else "1")
+        expect(card.record).to_be_visible()  # a tab has its share at hand, and the next ones may be on their way
         places.append(card.record.evaluate(PLACES))
         expect(page.locator("[data-action=skip]")).to_be_in_viewport(ratio=1)
         expect(page.locator("[data-label]").first).to_be_in_viewport(ratio=1)
     assert places == [places[0]] * len(places)
-    held: list[Route] = []
-    page.route("**/api/label/events", lambda route: held.append(route))
-    card.press(" ")
-    expect(page.get_by_test_id("saved")).to_contain_text("saving")
-    assert card.record.evaluate(PLACES) == places[0], "nor does anything move while an answer is on its way"
-    page.unroute("**/api/label/events")
-    for route in held:
-        with suppress(Error):  # Playwright itself lets go on what came in at the last moment
-            route.continue_()
     card.press("l", "a")
     assert card.record.evaluate(PLACES)[-5:] == places[0][-5:], "what is typed moves nothing below the labels"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
