@@ -130,5 +130,5 @@ def test_an_errand_that_hangs_is_not_run_twice_and_is_answered_in_the_end() -> N
 def test_an_errand_that_a_bug_ends_says_so() -> None:
     with pytest.raises(Broke):
         TimedCalls().ask("bug", lambda: [][1], 10)
-    for thread in [thread for thread in threading.enumerate() if thread.name == "errand-bug"]:
+    for thread in [thread for thread in threading.enumerate() if thread.name == "call-bug"]:
         thread.join(10)
