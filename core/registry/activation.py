@@ -33,6 +33,7 @@ from core.rounds.champion_log import (
 )
 from core.rounds.play import hold_round_lock, known_now
 from core.store.database import count, note
+from core.tasks.tasks import space_of, task_of
 from core.typed_json import to_json
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
@@ -192,17 +193,16 @@ def _asked_again(project: Project, activation: Activation) -> Activation:
 def _prepare(project: Project, change: _Change) -> Bundle:
     activation, settings = change.activation, change.settings
     arrays, _ = known_now(project, settings)
-    _, labels = _labels_of(settings)
     with project.store.reading() as cursor:
-        truth = read_truth(cursor, labels)
+        truth = read_truth(cursor, space_of(settings))
     judged = np.union1d(unseen(project, activation.model, truth), judged_rows(project.models / activation.model))
     params = ActivateParams(
         model=str(project.models / activation.model),
         encoder=activation.encoder,
         before=project.settings().encoder,
         vectors=str(project.vectors),
-        labels=tuple(labels),
-        multi=settings.multi,
+        task=settings.task,
+        setup=task_of(settings).setup(settings),
         threads=settings.threads,
     )
     bundle = project.jobs.prepare(ACTIVATE, params)

@@ -12,7 +12,7 @@ from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
 from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import FEWEST, Head, predict
+from core.models.heads.head import FEWEST, Head
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
 from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
@@ -58,10 +58,10 @@ def _by_cosine(material: TrainingSet, run: TrainingRun, predicted: list[list[str
         head = _calibrated(head, vectors, material)
 
     def judge(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
-    return TrainedModel(judge, head, None, np.arange(len(vectors)), predict(head, vectors), info)
+    return TrainedModel(judge, head, None, np.arange(len(vectors)), head.predict(vectors), info)
 
 
 def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:
@@ -83,7 +83,7 @@ def _calibrated(head: Head, vectors: Floats, material: TrainingSet) -> Head:
     targets, even = material.targets.astype(np.float32), np.ones(len(vectors), np.float32)
     temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
     warm = replace(head, temperature=temperature)
-    return replace(warm, calibration_error=expected_error(predict(warm, vectors), targets, even, head.multi))
+    return replace(warm, calibration_error=expected_error(warm.predict(vectors), targets, even, head.multi))
 
 
 def _by_entailment(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:
