@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from core.evaluation.audit import History, weigh
+from core.evaluation.audit import PoolHistory, weigh
 from core.evaluation.held_out import HeldOutPredictions
 from core.ids import ModelId
 from core.models.artifacts import save_head
@@ -17,10 +17,12 @@ from gpu_jobs.work.held_out import MOST_HELD_OUT, save_out_of_fold, subsample
 from gpu_jobs.work.measure import rescore_past_models
 
 
-def history(asked: int, audits: int, records: int = 20_000) -> History:
+def history(asked: int, audits: int, records: int = 20_000) -> PoolHistory:
     """One draw of `audits` records, the rest chosen after it."""
     audited = np.arange(asked) < audits
-    return History(np.array([records]), np.array([0]), np.zeros(asked, np.int64), np.zeros(asked, np.int64), audited)
+    return PoolHistory(
+        np.array([records]), np.array([0]), np.zeros(asked, np.int64), np.zeros(asked, np.int64), audited
+    )
 
 
 def test_thinning_keeps_every_drawn_record_and_the_sum_of_the_weights() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.arrays import Bools, Floats, Ints
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.metrics import Score
 from core.evaluation.scores import score
 from core.tasks.task import Predictions
@@ -43,7 +43,7 @@ def decided(rows: Ints, truth: Bools, predictions: Predictions, weights: Weights
         rows=rows,
         truth=truth,
         predicted=predicted,
-        weights=weights or plain(len(rows)),
+        weights=weights or equal_weights(len(rows)),
         probs=predictions.outputs,
         certainty=predictions.space.confidence(predictions.outputs, predicted),
         likeliest=predictions.outputs.argmax(axis=1) if len(rows) else np.empty(0, np.int64),

@@ -72,22 +72,22 @@ def read_held_out(folder: Path, labels: int) -> HeldOut | None:
     return HeldOut(rows, probs, held_out)
 
 
-def write_crossed(folder: Path, crossed: OutOfFold) -> None:
+def write_out_of_fold(folder: Path, out_of_fold: OutOfFold) -> None:
     """So that the head can be judged later without asking it of what it learnt from."""
     from safetensors.numpy import save_file
 
     entries: dict[str, npt.NDArray[Any]] = {
-        "rows": crossed.rows,
-        "said": np.packbits(crossed.predicted, axis=1),
-        "label": crossed.label.astype(np.int32),
-        "probability": crossed.probability,
-        "weight": crossed.weight,
-        "labels": crossed.labels,
+        "rows": out_of_fold.rows,
+        "said": np.packbits(out_of_fold.predicted, axis=1),
+        "label": out_of_fold.label.astype(np.int32),
+        "probability": out_of_fold.probability,
+        "weight": out_of_fold.weight,
+        "labels": out_of_fold.labels,
     }
     save_file(entries, folder / VERDICTS)
 
 
-def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
+def read_out_of_fold(folder: Path, labels: int) -> OutOfFold | None:
     """None for a model that kept nothing, as a trained one. Raises Damaged for a file that does not fit the labels."""
     stored = _load(folder / VERDICTS)
     if stored is None:
@@ -113,22 +113,22 @@ class StoredPredictions:
     """What an artifact keeps of its predictions, or those of heads fitted without a record; None for what it lacks."""
 
     out_of_fold: OutOfFold | None
-    judged: HeldOut | None
+    held_out: HeldOut | None
 
     @property
     def rows(self) -> Ints:
         """Ascending."""
-        stored = self.out_of_fold or self.judged
+        stored = self.out_of_fold or self.held_out
         return stored.rows if stored else np.empty(0, np.int64)
 
 
 def read_stored(folder: Path, labels: int) -> StoredPredictions:
     """Raises Damaged for a file that does not fit the labels."""
-    return StoredPredictions(read_crossed(folder, labels), read_held_out(folder, labels))
+    return StoredPredictions(read_out_of_fold(folder, labels), read_held_out(folder, labels))
 
 
 @dataclass(frozen=True)
-class Predictions:
+class EvaluatedPredictions:
     """Of n records. probs, predicted: (n, labels). known: (n,) False where the model learnt from the record, and only
     what heads that had not seen it decided is known; the probs of such a row mean nothing."""
 
@@ -139,7 +139,7 @@ class Predictions:
 
 def predict_unseen(
     stored: StoredPredictions, rows: Ints, labels: int, multi: bool, direct: Callable[[Bools], Floats]
-) -> Predictions:
+) -> EvaluatedPredictions:
     """Of records as if the model had not learnt from them: as it is stored where it did, else by the model itself.
 
     rows: (n,) numbers. direct: (n,) mask to the (marked, labels) probabilities of the model.
@@ -149,12 +149,12 @@ def predict_unseen(
     places = np.searchsorted(stored.rows, rows[here])
     if stored.out_of_fold is not None:
         predicted[here], known = stored.out_of_fold.predicted[places], ~here
-    elif stored.judged is not None:
-        probs[here] = stored.judged.probs[places]
+    elif stored.held_out is not None:
+        probs[here] = stored.held_out.probs[places]
     if not here.all():
         probs[~here] = direct(~here)
     predicted[known] = decide(probs[known], multi)
-    return Predictions(probs, predicted, known)
+    return EvaluatedPredictions(probs, predicted, known)
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:

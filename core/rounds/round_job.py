@@ -9,7 +9,7 @@ from core.sampling.selftest import SelfTest
 
 
 @dataclass(frozen=True)
-class Choice:
+class BatchChoice:
     """What to choose: `size` records by `strategy`; the seed makes it repeatable."""
 
     size: int
@@ -46,7 +46,7 @@ class RoundParams:
     labels: tuple[str, ...]
     label_names: tuple[str, ...]
     multi: bool
-    choose: Choice | None
+    choose: BatchChoice | None
     model: str | None
     learn: bool = False
     seed: int = 0

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.head import Head
-from core.rounds.round_job import Choice, Chosen, RoundParams
-from core.sampling.batch import Batch, compose
+from core.rounds.round_job import BatchChoice, Chosen, RoundParams
+from core.sampling.batch import ChosenBatch, compose
 from core.sampling.pool import Pool
-from core.sampling.selftest import Audited, examine
+from core.sampling.selftest import AuditedLabels, run_self_test
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score
 from core.tasks.labels import label_predictions
@@ -27,7 +27,7 @@ TOP = 9
 
 
 @dataclass(frozen=True)
-class Task:
+class RoundInput:
     """What a round's job was given: its bundle, its parameters, row numbers, and the vectors of all records."""
 
     bundle: Path
@@ -37,7 +37,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredPool:
     """Probabilities of every record, (records, labels), by the model that is active after this job."""
 
     head: Head
@@ -49,12 +49,12 @@ class Scored:
         return label_predictions(self.probs, several=self.head.multi)
 
 
-def acquisition(scored: Scored, rows: Ints) -> Floats:
+def acquisition(scored: ScoredPool, rows: Ints) -> Floats:
     """(n,) scores of some records, higher = ask sooner."""
     return score(scored.predictions.take(rows))
 
 
-def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
+def tops(scored: ScoredPool | None, rows: Ints) -> list[str | None]:
     """[[label id, probability], ...] best first, as JSON, for each row."""
     if scored is None:
         return [None] * len(rows)
@@ -66,7 +66,7 @@ def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
     ]
 
 
-def choose(task: Task, choice: Choice, scored: Scored | None) -> Chosen:
+def choose(task: RoundInput, choice: BatchChoice, scored: ScoredPool | None) -> Chosen:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
     arrays = task.arrays
     if choice.strategy not in STRATEGIES:
@@ -76,8 +76,8 @@ def choose(task: Task, choice: Choice, scored: Scored | None) -> Chosen:
     pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
     batch = compose(pool, choice.size, strategy, choice.audit_share, rng)
     targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
-    audited = Audited(task.params.label_names, targets.sum(axis=0).astype(np.int64), len(targets))
-    tested = examine(pool, batch, np.random.default_rng(choice.seed), audited)
+    audited = AuditedLabels(task.params.label_names, targets.sum(axis=0).astype(np.int64), len(targets))
+    tested = run_self_test(pool, batch, np.random.default_rng(choice.seed), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
         _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
@@ -90,11 +90,11 @@ def choose(task: Task, choice: Choice, scored: Scored | None) -> Chosen:
     return Chosen(len(pool.rows) + len(extra), len(task.vectors), len(labelled), tested)
 
 
-def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:
+def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: ScoredPool | None) -> Pool:
     return Pool(vectors, rows, labelled, None if scored is None else scored.predictions.take(rows), audit_only)
 
 
-def _write_queue(path: Path, batch: Batch, spare: Batch, scored: Scored | None) -> None:
+def _write_queue(path: Path, batch: ChosenBatch, spare: ChosenBatch, scored: ScoredPool | None) -> None:
     import polars
 
     rows = np.concatenate([batch.rows, spare.rows])

@@ -14,13 +14,13 @@ from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.models.heads.head import predict
-from core.models.out_of_fold import Predictions, predict_unseen, read_stored
+from core.models.out_of_fold import EvaluatedPredictions, predict_unseen, read_stored
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.tasks.labels import decide
 from core.training.trainers import read_values
-from gpu_jobs.trainers.training import TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
@@ -40,7 +40,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model to be judged. names: label id to what people call it. crossed: it kept what heads said that did not see
+    """A model to be scored. names: label id to name. has_out_of_fold: it kept what heads predicted that did not see
     the records that it learnt from, so all asked records can judge it."""
 
     name: str
@@ -48,8 +48,8 @@ class EvaluatedModel:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     multi: bool
-    guess: Callable[[Chunk], Predictions]
-    crossed: bool = False
+    predict: Callable[[Chunk], EvaluatedPredictions]
+    has_out_of_fold: bool = False
 
 
 def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> EvaluatedModel:
@@ -72,18 +72,18 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
     )
     stored = read_stored(folder, len(labels))
 
-    def guess(chunk: Chunk) -> Predictions:
+    def predict(chunk: Chunk) -> EvaluatedPredictions:
         rows = chunk.rows
         if rows is None:
             return _directly(probabilities_of(chunk), multi)
         return predict_unseen(stored, rows, len(labels), multi, lambda part: probabilities_of(part_of(chunk, part)))
 
-    crossed = stored.out_of_fold is not None
-    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, guess, crossed)
+    has_out_of_fold = stored.out_of_fold is not None
+    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, predict, has_out_of_fold)
 
 
-def _directly(probs: Floats, multi: bool) -> Predictions:
-    return Predictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
+def _directly(probs: Floats, multi: bool) -> EvaluatedPredictions:
+    return EvaluatedPredictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
 
 
 Says = Callable[[Chunk], Floats]
@@ -153,6 +153,8 @@ def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     )
 
 
-def some_of(guesses: Predictions, retained: Bools) -> Predictions:
+def some_of(predictions: EvaluatedPredictions, retained: Bools) -> EvaluatedPredictions:
     """Those where `retained` is True."""
-    return Predictions(guesses.probs[retained], guesses.predicted[retained], guesses.known[retained])
+    return EvaluatedPredictions(
+        predictions.probs[retained], predictions.predicted[retained], predictions.known[retained]
+    )

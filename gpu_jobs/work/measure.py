@@ -8,11 +8,11 @@ import numpy as np
 
 from core.arrays import Bools, Floats, Ints
 from core.errors import Damaged, Refused
-from core.evaluation.curve import FILE, MORE, describe, fit_curve, lacking
+from core.evaluation.curve import FILE, MORE, fit_curve, forecast_of, lacking
 from core.evaluation.drift import between_rounds, between_sources, mixes
 from core.evaluation.held_out import HeldOutPredictions, score_of
-from core.evaluation.metrics import Agreement, CurvePoint, Drift, Forecast, Missing, Mix, Savings
-from core.evaluation.savings import savings, shadow_arm
+from core.evaluation.metrics import CurvePoint, Drift, Forecast, Missing, Mix, ModelAgreement, Savings
+from core.evaluation.savings import savings, simulate_random_arm
 from core.evaluation.stopping import agreement
 from core.jobs.bundle import write_json
 from core.models.artifacts import load_head
@@ -20,7 +20,7 @@ from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph,
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
 from core.rounds.round_job import PastModel, RoundParams
 from core.tasks.labels import decide
-from gpu_jobs.work.choose import Scored
+from gpu_jobs.work.choose import ScoredPool
 from gpu_jobs.work.held_out import Arrays, read_history
 
 COMPARED = 50_000
@@ -38,7 +38,7 @@ def pool_sample(pool: Ints, seed: int) -> Ints:
     return pool
 
 
-def agreement_with(before: Head, scored: Scored, vectors: Floats, rows: Ints) -> Agreement | None:
+def agreement_with(before: Head, scored: ScoredPool, vectors: Floats, rows: Ints) -> ModelAgreement | None:
     """Of two successive heads on some records; None without records, or where they speak of other labels."""
     head = scored.head
     if before.labels != head.labels or not len(rows):
@@ -130,7 +130,7 @@ def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, see
     rng = np.random.default_rng(seed)
     curve = fit_curve(right, labels, weight, rng, now=rescored.models[-1].labels)
     write_json(folder / FILE, curve.as_json())
-    return describe(curve, int(answered.weights.drawn.sum()), MORE, rng)
+    return forecast_of(curve, int(answered.weights.drawn.sum()), MORE, rng)
 
 
 def count_savings(
@@ -143,7 +143,7 @@ def count_savings(
     """Labels saved against random labelling. labelled_vectors: of the audit records alone."""
     truth = answered.truth[answered.weights.drawn]
 
-    def teach(rows: Ints) -> Bools:
+    def fit_and_score(rows: Ints) -> Bools:
         part = replace(labelled_vectors, vectors=labelled_vectors.vectors[rows], targets=labelled_vectors.targets[rows])
         head = fit_uncalibrated(part, around)
         return np.asarray(
@@ -151,7 +151,7 @@ def count_savings(
         )
 
     try:
-        shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
+        shadow = simulate_random_arm(len(truth), fit_and_score, np.random.default_rng(seed))
         return savings(*_on_audit(rescored, answered), shadow, rescored.models[-1].labels)
     except Refused as error:  # too little to tell
         return Missing(str(error))

@@ -25,7 +25,7 @@ from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
 from core.tasks.labels import label_predictions
-from gpu_jobs.work.choose import Scored, Task, choose
+from gpu_jobs.work.choose import RoundInput, ScoredPool, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
     Arrays,
@@ -51,20 +51,20 @@ Report = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Learnt:
+class FittedRound:
     """What learning gave: the head, the vectors that taught it, and held-out probabilities of the judged records.
 
-    judged: (n,) mask over the records that taught, weights: of these.
+    evaluated: (n,) mask over the records that train_rows, weights: of these.
     """
 
     fitted: CrossFit
     labelled_vectors: LabelledVectors
     around: NeighbourGraph
-    judged: npt.NDArray[np.bool_]
+    evaluated: npt.NDArray[np.bool_]
     weights: Weights
 
 
-def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
+def run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     """Learns, or loads the model as it is, then chooses if asked to; returns what the owner takes in."""
     import faiss  # noqa: F401 - the limit below holds for libraries that are loaded
     import scipy.optimize  # noqa: F401
@@ -72,19 +72,19 @@ def play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
 
     # These products are small: a second thread that waits for a busy core makes them ten times slower.
     with threadpool_limits(params.threads or 1):
-        return _play(bundle, params, report)
+        return _run_round(bundle, params, report)
 
 
-def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
+def _run_round(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     started = time.monotonic()
     arrays = load_arrays(bundle / "in" / "rows.npz")
     vectors = open_vectors(Path(params.vectors), params.encoder)
-    task = Task(bundle, params, arrays, vectors)
+    task = RoundInput(bundle, params, arrays, vectors)
     report(0, 3)
     learnt = _learn(task) if params.learn else None
     head = learnt.fitted.head if learnt else _load(params)
     report(1, 3)
-    scored = Scored(head, predict(head, vectors)) if head else None
+    scored = ScoredPool(head, predict(head, vectors)) if head else None
     metrics = None
     if learnt and scored:
         metrics = _measure(task, learnt, scored)
@@ -97,7 +97,7 @@ def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     return RoundResult(params.seed, round(time.monotonic() - started, 3), labels, metrics, chosen)
 
 
-def _learn(task: Task) -> Learnt:
+def _learn(task: RoundInput) -> FittedRound:
     params, arrays, vectors = task.params, task.arrays, task.vectors
     rows = arrays["train_rows"]
     names = _name_vectors(params) if params.use_names else None
@@ -116,11 +116,11 @@ def _learn(task: Task) -> Learnt:
     query, weights = subsample(arrays["asked_rows"], weigh(read_history(arrays)))
     if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         query, weights = query[weights.drawn], drawn_only(weights)
-    judged = np.isin(rows, query)
-    fitted = cross_fit(labelled_vectors, around, judged, rng)
+    evaluated = np.isin(rows, query)
+    fitted = cross_fit(labelled_vectors, around, evaluated, rng)
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
     save_head(task.bundle / "out" / "model", fitted.head, facts)
-    return Learnt(fitted, labelled_vectors, around, judged, weights)
+    return FittedRound(fitted, labelled_vectors, around, evaluated, weights)
 
 
 def _load(params: RoundParams) -> Head | None:
@@ -146,13 +146,13 @@ def _name_vectors(params: RoundParams) -> Floats:
     return np.asarray(matches)
 
 
-def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
+def _measure(task: RoundInput, learnt: FittedRound, scored: ScoredPool) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
     params, arrays, vectors = task.params, task.arrays, task.vectors
     head, seed = scored.head, params.seed
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
     before, pool = (
-        _taught_less(params.models, len(learnt.labelled_vectors.vectors)),
+        _earlier_head(params.models, len(learnt.labelled_vectors.vectors)),
         pool_sample(arrays["pool_rows"], seed),
     )
     metrics = Metrics(
@@ -170,7 +170,7 @@ def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
     return metrics
 
 
-def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
+def _earlier_head(models: Sequence[PastModel], labels: int) -> Head | None:
     """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
     for model in reversed(models):
         if model.labels < labels:
@@ -179,13 +179,13 @@ def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
     return None
 
 
-def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
-    rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
+def _answered(arrays: Arrays, learnt: FittedRound, held_out: Floats) -> HeldOutPredictions:
+    rows, truth = arrays["train_rows"][learnt.evaluated], arrays["train_targets"][learnt.evaluated]
     predictions = decided(rows, truth, label_predictions(held_out, several=learnt.fitted.head.multi), learnt.weights)
     return replace(predictions, learnt=learnt.fitted.labels)
 
 
-def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
+def _measure_answered(task: RoundInput, learnt: FittedRound, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
     params, folder = task.params, task.bundle / "out" / "model"
     labels, seed = learnt.labelled_vectors.labels, params.seed
@@ -193,8 +193,8 @@ def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, 
         return metrics
     now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.labelled_vectors.vectors), params.round)
     rescored = rescore_past_models([*params.models, now], answered, task.vectors, labels)
-    audits = learnt.judged.copy()
-    audits[learnt.judged] = answered.weights.drawn
+    audits = learnt.evaluated.copy()
+    audits[learnt.evaluated] = answered.weights.drawn
     part = replace(
         learnt.labelled_vectors,
         vectors=learnt.labelled_vectors.vectors[audits],

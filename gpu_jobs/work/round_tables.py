@@ -6,10 +6,10 @@ import numpy as np
 
 from core.arrays import Ints
 from core.tasks.labels import confidence, decide
-from gpu_jobs.work.choose import Scored, acquisition, tops
+from gpu_jobs.work.choose import ScoredPool, acquisition, tops
 
 
-def write_suggestions(path: Path, scored: Scored) -> None:
+def write_suggestions(path: Path, scored: ScoredPool) -> None:
     """One row per record. probability: of the label, or where several may hold that all its yes and no are right."""
     import polars
 
@@ -33,7 +33,7 @@ def write_suggestions(path: Path, scored: Scored) -> None:
     ).write_parquet(path)
 
 
-def write_ranked(path: Path, scored: Scored, rows: Ints) -> None:
+def write_ranked(path: Path, scored: ScoredPool, rows: Ints) -> None:
     """Of the records that wait: the new score, and what the card shows."""
     import polars
 
