@@ -7,19 +7,37 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import log
+from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
 from core.pairs.candidates import Pairs
 from core.pairs.fields import split_fields
-from core.pairs.spaces import CUT, Neighbours, Report, Space, Spaces, words_of
+from core.pairs.spaces import (
+    Neighbours,
+    Report,
+    Space,
+    Spaces,
+    grams,
+    lower_case,
+    row_cosines,
+    tf_idf,
+    words_of,
+)
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 CODE = re.compile(r"[\w][\w\-/.]*")
 SHORTEST_CODE = 3
+GRAMS = {
+    "one character": (1, False),
+    "two characters": (2, False),
+    "three letters": (3, True),
+    "five letters": (5, True),
+}
+"""name -> (length, of the decomposed text)"""
 NONE = -1.0
 """a feature of something that neither text, or only one of them, has"""
 
@@ -40,7 +58,12 @@ class TextParts:
 
     @cached_property
     def lower(self) -> str:
-        return " ".join(self.text[:CUT].casefold().split())
+        return lower_case(self.text)
+
+    @cached_property
+    def letters(self) -> str:
+        """Decomposed: Korean syllables into their letters, accents beside theirs. Inflected words then share more."""
+        return normalize("NFKD", self.lower)
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -71,6 +94,7 @@ def pair_features(
     """texts: (left, right), the same twice within one source. spaces: of all records: context is their partners."""
     context = [part for name, space in vars(spaces).items() for part in _context(name, space, pairs)]
     left, right = ([TextParts(text) for text in side] for side in texts)
+    context += list(_gram_cosines(left, right, pairs))
     rarity = _rarity([*left, *right])
     fields = _field_parts(texts)
     rows: list[list[float]] = []
@@ -103,6 +127,17 @@ def _context(name: str, space: Space, pairs: Pairs) -> Iterator[tuple[str, npt.N
         yield f"{name}: {what}, most", both.max(axis=0)
 
 
+def _gram_cosines(
+    left: Sequence[TextParts], right: Sequence[TextParts], pairs: Pairs
+) -> Iterator[tuple[str, npt.NDArray[np.floating]]]:
+    """TF-IDF cosines by runs of characters and of letters: short ones for syllabic scripts, long ones for phrases."""
+    for name, (size, decomposed) in GRAMS.items():
+        one, other = ([part.letters if decomposed else part.lower for part in side] for side in (left, right))
+        rows, others = tf_idf((one, other), partial(grams, size=size))
+        if others is not None:
+            yield f"cosine by {name}", row_cosines(rows, others, pairs.left, pairs.right)
+
+
 def _against_others(
     neighbours: Neighbours,
     rows: npt.NDArray[np.int64],
@@ -127,7 +162,7 @@ def _text_features(one: TextParts, other: TextParts, rarity: dict[str, float]) -
     from rapidfuzz import fuzz
     from rapidfuzz.distance import JaroWinkler
 
-    first, second = sorted((one.lower, other.lower))  # so that nothing depends on which is left
+    first, second = sorted((one.letters, other.letters))  # so that nothing depends on which is left
     yield "ratio", fuzz.ratio(first, second)
     yield "partial ratio", fuzz.partial_ratio(first, second)
     yield "sorted words", fuzz.token_sort_ratio(first, second)

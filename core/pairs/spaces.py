@@ -22,6 +22,8 @@ CUT = 3_000
 """characters of a text that count: a record of 100 kB then costs no more than a page"""
 CELLS = 4_000_000
 """cosines held at once"""
+ROWS = 20_000
+"""pairs whose rows are held at once"""
 NEAREST = 10
 
 Report = Callable[[int, int], None]
@@ -47,12 +49,7 @@ class Space:
 
     def cosines(self, left: Ints, right: Ints) -> npt.NDArray[np.float32]:
         """(m,) of the pairs (left[i], right[i])."""
-        parts = [np.empty(0, np.float32)]
-        for start in range(0, len(left), 20_000):
-            one, other = self.left[left[start : start + 20_000]], self.right[right[start : start + 20_000]]
-            product = one * other if isinstance(one, np.ndarray) else one.multiply(other)
-            parts.append(np.asarray(product.sum(axis=1), np.float32).ravel())
-        return np.concatenate(parts)
+        return row_cosines(self.left, self.right, left, right)
 
 
 @dataclass(frozen=True)
@@ -68,15 +65,35 @@ class Spaces:
         return self.characters, self.words, self.encoder
 
 
+def row_cosines(one: "Vectors", other: "Vectors", left: Ints, right: Ints) -> npt.NDArray[np.float32]:
+    """(m,) cosines of the unit rows one[left[i]] and other[right[i]]."""
+    parts = [np.empty(0, np.float32)]
+    for start in range(0, len(left), ROWS):
+        rows, others = one[left[start : start + ROWS]], other[right[start : start + ROWS]]
+        product = rows * others if isinstance(rows, np.ndarray) else rows.multiply(others)
+        parts.append(np.asarray(product.sum(axis=1), np.float32).ravel())
+    return np.concatenate(parts)
+
+
 def words_of(text: str) -> list[str]:
     """In lower case, without punctuation; a text without any word is its own word."""
     return re.findall(r"\w+", text[:CUT].casefold()) or [text[:CUT]]
 
 
+def lower_case(text: str) -> str:
+    """The part that counts, folded, with one blank between words."""
+    return " ".join(text[:CUT].casefold().split())
+
+
 def trigrams(text: str) -> list[str]:
-    """Of the lower-case characters, with one blank at both ends and between words."""
-    padded = f" {' '.join(text[:CUT].casefold().split())} "
-    return [padded[place : place + 3] for place in range(len(padded) - 2)]
+    """Of the lower-case characters, with one blank at both ends."""
+    return grams(lower_case(text), 3)
+
+
+def grams(text: str, size: int) -> list[str]:
+    """Every run of so many characters, blanks at both ends among them; never none."""
+    padded = f" {text} "
+    return [padded[place : place + size] for place in range(max(len(padded) - size, 0) + 1)]
 
 
 def build_spaces(
@@ -92,14 +109,15 @@ def build_spaces(
         def report_part(done: int, total: int, number: int = number) -> None:
             report(number * 1000 + 1000 * done // max(total, 1), 3000)
 
-        left, right = _tf_idf(texts, analyse) if analyse else vectors
+        left, right = tf_idf(texts, analyse) if analyse else vectors
         spaces.append(_space(left, right, report_part))
     return Spaces(*spaces)
 
 
-def _tf_idf(
+def tf_idf(
     texts: tuple[Sequence[str], Sequence[str] | None], analyse: Callable[[str], list[str]]
 ) -> tuple["csr_matrix", "csr_matrix | None"]:
+    """Unit rows of (left, right), weighed over both; right None where there is none. analyse: text to terms."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     left, right = texts
