@@ -79,8 +79,8 @@ def test_duplicates_within_a_file_are_joined_under_the_id_of_the_first(tmp_path:
     printed = rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
     assert "17 records, 14 different texts, 2 without text" in printed
     assert "No model decided" in printed
-    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[suffix]
-    rows = {row["id"]: row for row in read(out).iter_rows(named=True)}
+    table = pl.scan_csv(out) if suffix == "csv" else pl.scan_ndjson(out) if suffix == "jsonl" else pl.scan_parquet(out)
+    rows = {row["id"]: row for row in table.collect().iter_rows(named=True)}
     assert list(rows) == [f"k{number}" for number in range(17)]
     assert (rows["k15"]["cluster"], rows["k15"]["joined_by"], rows["k15"]["similarity"]) == ("k3", "identical text", 1)
     assert (rows["k16"]["cluster"], rows["k16"]["joined_by"]) == ("k5", "mutual best, no model")
@@ -130,6 +130,7 @@ def test_texts_of_a_hundred_kilobytes_are_compared_by_their_beginning(tmp_path: 
     clusters = clusters_of(tmp_path / "out.parquet")
     assert clusters["4"] == "2"
     assert clusters["1"] == "1"
+    assert pl.read_parquet(tmp_path / "out.parquet")["joined_by"].to_list()[3] == "mutual best, no model"
 
 
 def test_blank_records_alone_are_no_duplicates(tmp_path: Path) -> None:
@@ -166,5 +167,6 @@ def test_a_file_to_write_must_be_of_a_kind_and_in_a_folder_that_there_is(tmp_pat
         ("nowhere/out.csv", file, "There is no folder"),
         ("out.csv", tmp_path / "empty.csv", "is empty"),
         ("out.csv", tmp_path / "none.csv", "There is no file"),
+        ("records.csv", file, "would be written over"),
     ):
         assert message in rondo("dedup", source, "--text", "text", "--out", tmp_path / out, code=2)

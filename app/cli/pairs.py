@@ -52,6 +52,8 @@ def dedup(
             raise BadInput(f"--out is {out}; it must end in {', '.join('.' + name for name in FORMATS)}.")
         if not out.resolve().parent.is_dir():
             raise BadInput(f"There is no folder {out.resolve().parent}; make it first or choose another.")
+        if out.resolve() in [path.resolve() for path in (file, other) if path]:
+            raise BadInput(f"--out is {out}, which would be written over; name another file.")
         if at_least is None:
             at_least = TWO_FILES if other else ONE_FILE
         if not 0 <= at_least <= 1:

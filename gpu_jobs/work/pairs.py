@@ -11,11 +11,11 @@ import numpy as np
 from core.arrays import Bools, Floats
 from core.data.cells import Column
 from core.data.formats.sources import open_source
+from core.data.ledger import normalise
 from core.errors import BadInput
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
 from core.pairs.candidates import (
-    TIE,
     DistinctTexts,
     Pairs,
     distinct_texts,
@@ -41,7 +41,7 @@ from gpu_jobs.trainers.trainer_types import Progress
 
 PIECE = 256
 """texts between two reports"""
-MOST_TEXTS = 200_000
+MOST_TEXTS = 100_000
 """distinct texts of a side: every text is held against every other, which takes hours beyond that"""
 HELD_OUT = 0.2
 """share of the pairs that judge where the file has no split"""
@@ -49,8 +49,15 @@ SIDES = ("first", "second")
 """how the ids of two files are told apart"""
 IDENTICAL, MUTUAL_BEST = "identical text", "mutual best, no model"
 
-Merge = tuple[int, int, float]
-"""(record of the first file, record of the second or the same file, similarity)"""
+
+@dataclass(frozen=True)
+class Merge:
+    """one: record of the first file; other: of the second, or of the same. identical: their texts are the same."""
+
+    one: int
+    other: int
+    similarity: float
+    identical: bool
 
 
 def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
@@ -62,14 +69,20 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
         raise BadInput(f"{paths[0].name} has one record; finding duplicates takes two. Add records, or --with a file.")
     sides = [distinct_texts(texts) for _, texts in files]
     merges, candidates = _find_merges([texts for _, texts in files], sides, params, report)
-    keys = [[f"{SIDES[number]}:{id_}" if params.other else id_ for id_ in ids] for number, (ids, _) in enumerate(files)]
-    decisions = [
-        Decision(keys[0][one], keys[-1][other], True, False, number, value)
-        for number, (one, other, value) in enumerate(merges)
+    keys = [
+        {id_: f"{name}:{id_}" if params.other else id_ for id_ in ids}
+        for name, (ids, _) in zip(SIDES, files, strict=False)
     ]
-    sources = {key: name for name, part in zip(SIDES, keys, strict=False) for key in part}
-    clusters = make_clusters([key for part in keys for key in part], decisions, sources if params.one_partner else None)
-    _write_clusters(bundle / "out" / "clusters.parquet", clusters, decisions, [ids for ids, _ in files], keys)
+    left, right = list(keys[0].values()), list(keys[-1].values())
+    decisions = [
+        Decision(left[one.one], right[one.other], True, False, number, one.similarity)
+        for number, one in enumerate(merges)
+    ]
+    sources = {key: name for name, part in zip(SIDES, keys, strict=False) for key in part.values()}
+    clusters = make_clusters(list(sources), decisions, sources if params.one_partner else None)
+    held = {one.decision.number for one in clusters.held}
+    made = [(decision, merges[decision.number]) for decision in decisions if decision.number not in held]
+    _write_clusters(bundle / "out" / "clusters.parquet", clusters, made, keys)
     sizes = [len(members) for members in clusters.members.values() if len(members) > 1]
     report(1000, 1000)
     return DedupResult(
@@ -77,8 +90,8 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
         blank=sum(int((side.places < 0).sum()) for side in sides),
         distinct=sum(len(side.firsts) for side in sides),
         candidates=candidates,
-        joined=len(decisions) - len(clusters.held),
-        identical=sum(_reason(value) == IDENTICAL for _, _, value in merges),
+        joined=len(made),
+        identical=sum(merge.identical for _, merge in made),
         held=len(clusters.held),
         clusters=len(sizes),
         clustered=sum(sizes),
@@ -94,7 +107,7 @@ def _find_merges(
     """What is joined, and how many pairs were looked at; equal texts of a file first, each with the first of them."""
     distinct = [[own[row] for row in side.firsts.tolist()] for own, side in zip(texts, sides, strict=True)]
     rows = [_rows_of_texts(side) for side in sides]
-    merges = [] if params.other else [(same[0], row, 1.0) for same in rows[0] for row in same[1:]]
+    merges = [] if params.other else [Merge(same[0], row, 1.0, True) for same in rows[0] for row in same[1:]]
     if not all(distinct):
         return merges, 0
     spaces = _spaces(distinct, params.encoder, params.threads, params.cache, report)
@@ -104,9 +117,11 @@ def _find_merges(
         if value < params.at_least:
             continue
         ours, theirs = rows[0][one], rows[-1][other]
+        identical = normalise(distinct[0][one]) == normalise(distinct[-1][other])
+        pairs = [(ours[0], theirs[0])]
         if params.other:  # equal texts of a file have the same partner; within one file they are joined already
-            merges += [(row, theirs[0], value) for row in ours[1:]] + [(ours[0], row, value) for row in theirs[1:]]
-        merges.append((ours[0], theirs[0], value))
+            pairs += [(row, theirs[0]) for row in ours[1:]] + [(ours[0], row) for row in theirs[1:]]
+        merges += [Merge(row, partner, value, identical) for row, partner in pairs]
     return merges, len(find_candidates(spaces))
 
 
@@ -119,40 +134,36 @@ def _rows_of_texts(side: DistinctTexts) -> list[list[int]]:
     return rows
 
 
-def _reason(value: float) -> str:
-    return IDENTICAL if value >= 1 - TIE else MUTUAL_BEST
-
-
 def _write_clusters(
-    target: Path, clusters: Clusters, decisions: Sequence[Decision], ids: list[list[str]], keys: list[list[str]]
+    target: Path, clusters: Clusters, made: Sequence[tuple[Decision, Merge]], keys: list[dict[str, str]]
 ) -> None:
-    """id, file where there are two, cluster, similarity (the best of the record's merges), joined_by; in file order."""
+    """id, file where there are two, cluster, similarity (the best of the record's merges), joined_by; in file order.
+
+    keys: of each file id -> the record's id in the clusters.
+    """
     import polars as pl
 
-    held = {one.decision.number for one in clusters.held}
-    best: dict[str, float] = {}
-    for one in decisions:
-        if one.number not in held:
-            for key in (one.left, one.right):
-                best[key] = max(best.get(key, 0.0), one.probability)
-    cluster_of, every = clusters.of, [key for part in keys for key in part]
-    table = pl.DataFrame(
-        {
-            "id": [id_ for part in ids for id_ in part],
-            "file": [name for name, part in zip(SIDES, ids, strict=False) for _ in part],
-            "cluster": [cluster_of[key] for key in every],
-            "similarity": [round(best[key], 4) if key in best else None for key in every],
-            "joined_by": [_reason(best[key]) if key in best else None for key in every],
-        },
-        schema={
-            "id": pl.String,
-            "file": pl.String,
-            "cluster": pl.String,
-            "similarity": pl.Float64,
-            "joined_by": pl.String,
-        },
-    )
-    (table if len(ids) > 1 else table.drop("file")).write_parquet(target)
+    best: dict[str, Merge] = {}
+    for decision, merge in made:
+        for key in (decision.left, decision.right):
+            if key not in best or best[key].similarity < merge.similarity:
+                best[key] = merge
+    cluster_of, rows = clusters.of, []
+    for name, part in zip(SIDES, keys, strict=False):
+        for id_, key in part.items():
+            joined = best.get(key)
+            closeness = round(joined.similarity, 4) if joined else None
+            reason = (IDENTICAL if joined.identical else MUTUAL_BEST) if joined else None
+            rows.append((id_, name, cluster_of[key], closeness, reason))
+    columns = {
+        "id": pl.String,
+        "file": pl.String,
+        "cluster": pl.String,
+        "similarity": pl.Float64,
+        "joined_by": pl.String,
+    }
+    table = pl.DataFrame(rows, schema=columns, orient="row")
+    (table if len(keys) > 1 else table.drop("file")).write_parquet(target)
 
 
 def pair_replay(bundle: Path, params: PairReplayParams, report: Progress) -> PairReplayResult:
