@@ -51,7 +51,8 @@ def test_a_better_challenger_passes_on_the_audit_with_evidence(guessing: Project
     assert (verdict.stratum, verdict.n, verdict.missing) == ("audit", 16, 0)
     assert verdict.difference is not None
     assert verdict.difference.low > 0
-    assert verdict.strata[0].macro_f1.second > verdict.strata[0].macro_f1.first
+    assert verdict.difference.value == verdict.strata[0].decisive.value
+    assert verdict.strata[0].macro_f1 == verdict.strata[0].decisive != verdict.strata[0].accuracy
     assert "On 16 audit records" in verdict.sentence
 
 
@@ -60,7 +61,9 @@ def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Proj
     first = gate(guessing, model=challenger)
     assert gate(guessing, model=challenger) == first
     with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
-        cursor.execute("update settled set labels = ['food'], answer = answer_of(['food']) where stratum in ('audit', 'gold')")
+        cursor.execute(
+            "update settled set labels = ['food'], answer = answer_of(['food']) where stratum in ('audit', 'gold')"
+        )
     assert gate(guessing, model=challenger).difference != first.difference
 
 

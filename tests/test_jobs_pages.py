@@ -336,4 +336,4 @@ def test_the_picture_of_a_difference_shows_all_of_its_interval(value: float, bel
 
 
 def test_the_picture_of_the_gate_can_be_drawn() -> None:
-    assert json.dumps(gate_chart(Estimate(0.02, -0.01, 0.05)).to_dict(), allow_nan=False)
+    assert json.dumps(gate_chart(Estimate(0.02, -0.01, 0.05), "macro F1").to_dict(), allow_nan=False)

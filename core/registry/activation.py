@@ -15,7 +15,7 @@ from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Bundle, Report
-from core.models.artifacts import check_model
+from core.models.artifacts import check_model, load_fitted
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
@@ -33,6 +33,7 @@ from core.rounds.champion_log import (
 )
 from core.rounds.play import hold_round_lock, known_now
 from core.store.database import count, note
+from core.tasks.task import AnswerSpace
 from core.tasks.tasks import space_of, task_of
 from core.typed_json import to_json
 
@@ -136,20 +137,20 @@ def check_usable(project: Project, model: str) -> None:
     if encoder.startswith(OWN) and encoder != OWN + model:
         check_model(project.models / encoder.removeprefix(OWN))
     encoder_source(project.models, encoder)
-    _check_labels(model, manifest, project.settings())
+    space = space_of(project.settings())
+    if not space.heads.fits(load_fitted(project.models / model, space.heads.restore)):
+        raise Refused(_why_it_does_not_fit(model, manifest, space))
 
 
-def _check_labels(model: str, manifest: Mapping[str, Any], settings: Settings) -> None:
-    """In the order of the columns too, for a round compares them so."""
-    now = _labels_of(settings)[1]
-    if manifest["multi"] != settings.multi:
-        raise Refused(f"{model} was made for {'one' if settings.multi else 'several'} labels per record. Train anew.")
-    if manifest["labels"] == now:
-        return
+def _why_it_does_not_fit(model: str, manifest: Mapping[str, Any], space: AnswerSpace) -> str:
+    now = list(space.categories)
+    if now and manifest["multi"] == space.exclusive:
+        return f"{model} was made for {'several' if space.exclusive else 'one'} labels per record. Train anew."
     missing, gone = sorted(set(now) - set(manifest["labels"])), sorted(set(manifest["labels"]) - set(now))
     parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
     parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
-    raise Refused(f"{model} speaks of other labels than the project does now: {' and '.join(parts)}. Train a new one.")
+    what = f": {' and '.join(parts)}" if parts else ""
+    return f"{model} speaks of other labels than the project does now{what}. Train a new one."
 
 
 def _encoder_of(project: Project, model: str) -> str:
@@ -216,7 +217,7 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     load_suggestions(project, out / "suggestions.parquet", activation.model)
     try:
         with project.changing_settings() as (current, cursor):
-            if _labels_of(current) != _labels_of(change.settings):
+            if _parts_of(current) != _parts_of(change.settings):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.claim_result(bundle, cursor)
             result = _enter(cursor, out, change)
@@ -230,8 +231,10 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     return result
 
 
-def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
-    return settings.multi, [label.id for label in settings.taxonomy.active]
+def _parts_of(settings: Settings) -> tuple[bool, tuple[str, ...]]:
+    """What a head's outputs are about."""
+    space = space_of(settings)
+    return space.exclusive, space.categories
 
 
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Activated:

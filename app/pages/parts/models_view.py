@@ -140,8 +140,9 @@ def draw_challenge(server: ProjectServer, model: ModelEntry, champion: ModelEntr
     icon = ":material/check_circle:" if verdict.passes else ":material/block:"
     (st.success if verdict.passes else st.info)(escaped(verdict.sentence), icon=icon)
     if verdict.difference:
-        words = "Macro F1 of the challenger minus that of the champion, with its interval"
-        st.altair_chart(gate_chart(verdict.difference), key="difference", alt=words)
+        measure = verdict.measure_name
+        words = f"{measure[0].upper()}{measure[1:]} of the challenger minus that of the champion, with its interval"
+        st.altair_chart(gate_chart(verdict.difference, measure), key="difference", alt=words)
     st.caption(escaped(verdict.rule))
     with st.container(horizontal=True):
         _draw_promotion(server, model, champion, passes=verdict.passes)
