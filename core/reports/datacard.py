@@ -19,6 +19,7 @@ from core.project import Project
 from core.reports.errors import NamedScore, label_scores
 from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
+from core.tasks.tasks import space_of
 
 Card = dict[str, Any]
 Cursor = duckdb.DuckDBPyConnection
@@ -216,12 +217,12 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
                   model, covered, pool, why
            from guarantees order by guarantees.made_at""",
     )
-    names = settings.taxonomy.names
+    space = space_of(settings)
     counts = [
         checked
         for guarantee in guarantees
         if guarantee["state"] == "in_force"
-        for checked in count_checks(cursor, guarantee["id"], multi=settings.multi)
+        for checked in count_checks(cursor, guarantee["id"], space)
     ]
     return {
         "guarantees": guarantees,
@@ -229,7 +230,7 @@ def _machine(cursor: Cursor, settings: Settings) -> Card:
         "checked": {"right": sum(one.right for one in counts), "wrong": sum(one.wrong for one in counts)},
         "per_label": [
             {
-                "label": names.get(one.label, "all labels"),
+                "label": space.part_names.get(one.label, one.label),
                 "machine_labels": one.left,
                 "checked_right": one.right,
                 "checked_wrong": one.wrong,
