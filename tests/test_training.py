@@ -42,6 +42,7 @@ def test_a_head_is_trained_judged_and_kept(taught: Project) -> None:
     assert audit
     assert gold.n == 12
     assert summed_up(result.metrics)["judged_on"] == "gold"
+    assert gold.macro_f1
     assert summed_up(result.metrics)["macro_f1"] == gold.macro_f1.value
     assert audit.n == taught.store.one("select count(*) from settled where stratum = 'audit'")
     assert (taught.models / str(result.model) / "manifest.json").exists()

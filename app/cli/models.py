@@ -11,7 +11,7 @@ from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of,
 from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
 from app.rendering.score_text import interval, score_lines
-from core.evaluation.reporting import judged_on
+from core.evaluation.reporting import headline, judged_on
 
 if TYPE_CHECKING:
     from core.registry.activation import Activated
@@ -58,7 +58,8 @@ def model_line(model: "ModelEntry") -> str:
         result += f", removed {model.removed_at[:10]}" if model.removed_at else ", its files are gone"
     if judged := judged_on(model.metrics):
         stratum, score = judged
-        result += f", macro F1 on {score.n:,} {stratum} records {interval(score.macro_f1, score.n)}"
+        name, figure = headline(score)
+        result += f", {name} on {score.n:,} {stratum} records {interval(figure)}"
     return result + (f". {model.notes}" if model.notes else "")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.rendering.score_text import duration
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import TOO_FEW, judged_on, shown_score
+from core.evaluation.reporting import TOO_FEW, figures, judged_on, shown_score
 from core.training.entries import TrainingJob
 
 STATES = {
@@ -65,18 +65,21 @@ def cost_of(job: TrainingJob) -> str:
 
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
-    """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
+    """(title, value, interval) of macro F1, if there is one, and accuracy, on whichever of audit and gold is told."""
     judged = judged_on(metrics)
     if judged is None:
         return []
-    stratum, score = judged[0], shown_score(judged[1])
+    stratum, score = judged
+    measured = figures(score)
     return [
         (
             f"{title} on {score.n:,} {stratum} records",
             f"{estimate.value:.1%}" if estimate else TOO_FEW,
             f"95 %: {estimate.low:.1%} to {estimate.high:.1%}" if estimate else None,
         )
-        for title, estimate in (("Macro F1", score.macro_f1), ("Accuracy", score.accuracy))
+        for title, name in (("Macro F1", "macro F1"), ("Accuracy", "accuracy"))
+        if name in measured
+        for estimate in [measured[name]]
     ]
 
 

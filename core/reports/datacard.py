@@ -19,7 +19,7 @@ from core.project import Project
 from core.reports.errors import NamedScore, label_scores
 from core.reports.model_quality import differences, is_exhausted
 from core.store.database import utc_now
-from core.tasks.tasks import space_of
+from core.tasks.tasks import space_of, task_of
 
 Card = dict[str, Any]
 Cursor = duckdb.DuckDBPyConnection
@@ -39,7 +39,7 @@ def read_card(project: Project, cursor: Cursor, *, names: bool = False) -> Card:
         "made_at": f"{utc_now():%Y-%m-%dT%H:%M:%SZ}",
         "rondo": version("rondo"),
         "data": _data(cursor),
-        "taxonomy": _taxonomy(cursor, settings),
+        **_answers(cursor, settings),
         "choosing": _choosing(cursor),
         "people": _people(cursor, settings, names),
         "agreement": _agreement(cursor, settings),
@@ -74,6 +74,16 @@ def _data(cursor: Cursor) -> Card:
                from records group by source order by min(imported_at), source""",
         ),
     }
+
+
+def _answers(cursor: Cursor, settings: Settings) -> Card:
+    """What can be answered: the taxonomy, or of a task that has none its setup; the other is not there."""
+    task = task_of(settings)
+    if task.taxonomy:
+        return {"taxonomy": _taxonomy(cursor, settings)}
+    setup, categories = task.setup(settings), list(space_of(settings).names)
+    about = {"name": settings.task, "categories": categories, "setup": setup, "guidelines": settings.guidelines}
+    return {"task": about}
 
 
 def _taxonomy(cursor: Cursor, settings: Settings) -> Card:
@@ -156,7 +166,8 @@ def _agreement(cursor: Cursor, settings: Settings) -> Card | None:
     [matches] = _rows(
         cursor,
         f"""with given as (
-                select n, labels, count(*) as votes from ({ANSWERS.format(ns="select n from responses")})
+                select n, answer::varchar as answer, count(*) as votes
+                from ({ANSWERS.format(ns="select n from responses")})
                 where action = 'submit' and counts and not from_file group by all
             ), records as (
                 select sum(votes) as answers, sum(votes * (votes - 1)) / 2 as alike from given group by n

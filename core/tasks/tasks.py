@@ -40,7 +40,12 @@ def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
 
 
 def right_stored(space: AnswerSpace, truth: Sequence[str], answers: Sequence[str]) -> Bools:
-    """(n,) are the answers wholly right? Both as the store has them."""
+    """(n,) are the answers wholly right? Both as the store has them.
+
+    Of categories equal texts are equal answers, also where they name one that is retired and cannot be encoded.
+    """
+    if space.categories:
+        return np.array([one == other for one, other in zip(truth, answers, strict=True)], np.bool_)
     return space.right(encode_stored(space, truth), encode_stored(space, answers))
 
 

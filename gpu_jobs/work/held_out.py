@@ -15,6 +15,7 @@ from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_crossed
 from core.store.answers import answer_text, labels_in
 from core.tasks.task import AnswerSpace
+from core.tasks.tasks import TASKS
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_HELD_OUT = 5_000
@@ -100,7 +101,8 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """Answers as the store has them. texts: JSON. labels: what stands beside it in the column `labels`."""
+    """Answers as the store has them. texts: canonical JSON. labels: what stands beside it in the column `labels`, where
+    they are in the order of the categories."""
 
     texts: list[str]
     labels: list[list[str]]
@@ -114,5 +116,7 @@ def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
     keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
     distinct = space.decode(answers[first])
-    texts, labels = [answer_text(answer) for answer in distinct], [labels_in(answer) for answer in distinct]
+    canonical = TASKS[space.task].canonical
+    texts = [answer_text(canonical(answer)) for answer in distinct]
+    labels = [labels_in(answer) for answer in distinct]
     return StoredAnswers([texts[place] for place in kind], [labels[place] for place in kind])
