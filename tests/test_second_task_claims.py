@@ -19,12 +19,13 @@ from core.data.encoding import encode
 from core.data.file_import import import_file
 from core.errors import Refused
 from core.evaluation.metrics import Forecast, Savings
-from core.models.artifacts import save_head
+from core.models.artifacts import read_manifest, save_head
 from core.models.heads.kind import TrainingRecords
 from core.models.in_use import active_model
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
+from core.registry.cards import Subject, model_card, stored_model
 from core.registry.gate import gate
 from core.registry.models import models
 from core.registry.predictions import predictions
@@ -222,6 +223,11 @@ def test_the_cards_speak_of_answers(played: Project) -> None:
     assert "| accuracy |" in text
     assert "F1" not in text
     assert "taxonomy" not in text
+    model = active_model(played) or ""
+    folder = played.models / model
+    text = model_card(played, Subject(stored_model(played, model), read_manifest(folder), folder, "encoder"))
+    assert "Answers the task 'number'" in text
+    assert not [word for word in ("F1", "f1", "## Labels", "rare labels", "one of its labels") if word in text]
 
 
 def test_what_champions_predicted_is_held_against_answers(played: Project) -> None:

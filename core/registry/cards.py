@@ -234,7 +234,8 @@ def _quality(project: Project, metrics: Metrics) -> Iterable[list[str]]:
 def _limits(row: StoredModel, manifest: Facts, *, exhausted: bool) -> Sequence[str]:
     audit, result = row.metrics.on("audit"), []
     if audit and audit.n < FEW_AUDITS:
-        result.append(f"Only {audit.n:,} audit records: intervals are wide, and rare labels are hardly measured.")
+        rare = ", and rare labels are hardly measured" if audit.macro_f1 else ""
+        result.append(f"Only {audit.n:,} audit records: intervals are wide{rare}.")
     if not audit:
         result.append(
             "No audit speaks for texts like those it will meet; gold speaks for texts like those of its file."

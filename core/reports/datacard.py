@@ -259,13 +259,14 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
                   count(*) filter (stratum = 'audit') as audit from settled""",
     )
     model: ModelFacts | None = card["model"]
-    result = []
+    result, chosen = [], "error rates"
+    if categories := "taxonomy" in card or bool(card["task"]["categories"]):
+        chosen = "label shares and error rates"
     if model is None or not model.scores:
         result.append("No audit or gold record has been judged by a model: nothing is claimed about accuracy.")
     elif counts["audit"] < FEW_AUDITS:
-        result.append(
-            f"Only {counts['audit']:,} audit labels: intervals are wide, and rare labels are hardly measured."
-        )
+        rare = ", and rare labels are hardly measured" if categories else ""
+        result.append(f"Only {counts['audit']:,} audit labels: intervals are wide{rare}.")
     if model is not None:
         result += [*audit_notes(model.scores.get("audit"), exhausted=exhausted), *model.drift]
     if counts["corrected"]:
@@ -278,7 +279,7 @@ def _limits(cursor: Cursor, card: Card, *, exhausted: bool) -> list[str]:
     if card["data"]["duplicates"]:
         result.append(f"Records that repeat the text of another: {card['data']['duplicates']:,}. They carry its label.")
     result.append(
-        "Labels of the stratum 'chosen' were picked because they teach most: their label shares and error rates are "
+        f"Labels of the stratum 'chosen' were picked because they teach most: their {chosen} are "
         "not those of all records. Only audit and gold estimate those."
     )
     return result
