@@ -25,13 +25,13 @@ from core.models.in_use import active_model
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.registry.activation import promote, rollback
-from core.registry.cards import Subject, model_card, stored_model
 from core.registry.gate import gate
+from core.registry.model_card import PackagedModel, model_card, stored_model
 from core.registry.models import models
 from core.registry.predictions import predictions
 from core.reports.card_text import as_markdown
 from core.reports.datacard import data_card
-from core.reports.errors import calibration, confusion
+from core.reports.error_analysis import calibration, confusion
 from core.reports.model_quality import curve_measures, curve_table, learning_curve
 from core.reports.overview import status
 from core.tasks.tasks import TASKS
@@ -71,7 +71,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         project = open_project(folder, InProcessRunner())
         import_file(project, quiet, file=str(folder.parent / "seen.csv"), text=["text"], id="id")
         encode(project, quiet)
-        simulate.play(project, truth(), simulate.Budget(3, 30, "default"), quiet)
+        simulate.simulate_rounds(project, truth(), simulate.Budget(3, 30, "default"), quiet)
         project.close()
         yield folder
 
@@ -212,7 +212,7 @@ def test_a_check_whose_answers_are_others_breaks_the_guarantee(played: Project) 
 def answer_checks(project: Project, answers: dict[str, Any]) -> None:
     """Until no check waits."""
     while project.store.one("select count(*) from queue where purpose = 'check' and not is_labelled(n)"):
-        assert simulate.answer(project, answers, 20)
+        assert simulate.answer_queued(project, answers, 20)
 
 
 def test_the_cards_speak_of_answers(played: Project) -> None:
@@ -225,7 +225,7 @@ def test_the_cards_speak_of_answers(played: Project) -> None:
     assert "taxonomy" not in text
     model = active_model(played) or ""
     folder = played.models / model
-    text = model_card(played, Subject(stored_model(played, model), read_manifest(folder), folder, "encoder"))
+    text = model_card(played, PackagedModel(stored_model(played, model), read_manifest(folder), folder, "encoder"))
     assert "Answers the task 'number'" in text
     assert not [word for word in ("F1", "f1", "## Labels", "rare labels", "one of its labels") if word in text]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.rendering.score_text import duration
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import TOO_FEW, figures, judged_on, shown_score
+from core.evaluation.reporting import TOO_FEW, best_score, figures, shown_score
 from core.training.entries import TrainingJob
 
 STATES = {
@@ -66,10 +66,10 @@ def cost_of(job: TrainingJob) -> str:
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     """(title, value, interval) of macro F1, if there is one, and accuracy, on whichever of audit and gold is told."""
-    judged = judged_on(metrics)
-    if judged is None:
+    best = best_score(metrics)
+    if best is None:
         return []
-    stratum, score = judged
+    stratum, score = best
     measured = figures(score)
     return [
         (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import headline, judged_on, shown
+from core.evaluation.reporting import best_score, headline, shown
 from core.models.encoders.encoder import OWN
 from core.registry.models import ModelEntry
 from core.registry.predictions import ProvenPredictions, joined
@@ -62,15 +62,15 @@ def _encoder(model: ModelEntry) -> str:
 
 def measure_of(models: Sequence[ModelEntry]) -> str:
     """What they are compared by, in words."""
-    judged = [one for model in models if (one := judged_on(model.metrics))]
-    return headline(judged[0][1])[0] if judged else "macro F1"
+    scored = [best for model in models if (best := best_score(model.metrics))]
+    return headline(scored[0][1])[0] if scored else "macro F1"
 
 
 def _score(metrics: Metrics, measure: str) -> Row:
-    judged = judged_on(metrics)
-    if judged is None:
+    best = best_score(metrics)
+    if best is None:
         return {"judged on": "not judged", measure: None, "from": None, "to": None}
-    stratum, score = judged
+    stratum, score = best
     _, figure = headline(score)
     return {
         "judged on": f"{score.n:,} {stratum}",
@@ -94,8 +94,8 @@ def score_rows(rows: Sequence[Row], measure: str) -> list[Row]:
             "high": row["to"],
             "on": row["judged on"],
         }
-        for place, row in enumerate(result)
-        if place < DRAWN or row["state"] == STATES["champion"][1]
+        for index, row in enumerate(result)
+        if index < DRAWN or row["state"] == STATES["champion"][1]
     ]
 
 

@@ -13,7 +13,7 @@ from core.arrays import Bools, Ints
 from core.errors import Refused
 from core.evaluation.guarantee import GuaranteeTerms, fewest
 from core.evaluation.regions import CheckedRecords, Evidence
-from core.models.artifacts import load_fitted
+from core.models.artifacts import read_manifest
 from core.models.in_use import active_model
 from core.project import Project
 from core.tasks.task import EVERYTHING
@@ -29,7 +29,7 @@ class AuditEvidence:
     came with an import after which too few audit records were drawn. late: audit labels given after the fit."""
 
     evidence: Evidence
-    ns: Ints
+    record_nos: Ints
     model: str
     outside: int
     late: int
@@ -41,8 +41,8 @@ def read_evidence(project: Project, cursor: duckdb.DuckDBPyConnection, terms: Gu
     pool, audit, guide = (
         _columns(cursor, query, space.parts) for query in (_POOL, _JUDGED.format("="), _JUDGED.format("<>"))
     )
-    for judged in (audit, guide):
-        judged["is_right"] = right_stored(space, judged["truth"].tolist(), judged["predicted"].tolist())
+    for rows in (audit, guide):
+        rows["is_right"] = right_stored(space, rows["truth"].tolist(), rows["predicted"].tolist())
     end = _covered(pool["n"], audit, fewest(terms))
     retained, used = pool["n"] < end, _counts(audit, end)
     row = cursor.execute(_LATE).fetchone()
@@ -113,7 +113,7 @@ def _covered(pool: Ints, audit: Columns, enough: int) -> float:
     counts = [int(_counts(audit, end).sum()) for end in ends]
     if not counts:
         return np.inf
-    met = [place for place, count in enumerate(counts) if count >= enough]
+    met = [index for index, count in enumerate(counts) if count >= enough]
     return float(ends[met[0] if met else int(np.argmax(counts))])
 
 
@@ -142,11 +142,10 @@ def trusted_model(project: Project, cursor: duckdb.DuckDBPyConnection) -> str:
 
 
 def _answers_what_is_asked(project: Project, cursor: duckdb.DuckDBPyConnection, model: str) -> bool:
-    """By the version of the taxonomy where the task has one: no file is read. Else by the model's head."""
+    """By the version of the taxonomy where the task has one: no file is read. Else by the manifest."""
     settings = project.settings()
     if not task_of(settings).taxonomy:
-        heads = space_of(settings).heads
-        return heads.fits(load_fitted(project.models / model, heads.restore))
+        return space_of(settings).heads.unfit(read_manifest(project.models / model)) is None
     row = cursor.execute(
         "select t.labels from models m join taxonomies t on t.version = m.taxonomy where m.id = ?", [model]
     ).fetchone()

@@ -107,7 +107,7 @@ def score_cells(score: ShownScore, *, f1: bool) -> dict[str, str]:
     return {name: in_words(figure) for name, figure in measured.items()}
 
 
-def judged_on(metrics: Metrics) -> tuple[str, Score] | None:
+def best_score(metrics: Metrics) -> tuple[str, Score] | None:
     """'audit' and its score where its headline is shown, else whichever of STRATA has more records; None where neither
     judged the model."""
     if (audit := metrics.on("audit")) and headline(audit)[1]:

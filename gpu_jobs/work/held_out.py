@@ -4,18 +4,21 @@ them, and what each record stands for. Knows arrays and files, no store."""
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from core.arrays import Bools, Floats, Ints, Rows
-from core.evaluation.audit import History, Weights, drawn_only, weigh
+from core.evaluation.audit import PoolHistory, Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions
-from core.models.out_of_fold import OutOfFold, write_crossed
+from core.models.out_of_fold import OutOfFold, write_out_of_fold
 from core.store.answers import answer_text, labels_in
 from core.tasks.task import AnswerSpace
 from core.tasks.tasks import TASKS
+
+if TYPE_CHECKING:
+    import polars
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_HELD_OUT = 5_000
@@ -28,9 +31,9 @@ def load_arrays(path: Path) -> Arrays:
         return {name: file[name] for name in file.files}
 
 
-def read_history(arrays: Arrays) -> History:
+def read_history(arrays: Arrays) -> PoolHistory:
     """As the owner wrote it, of `asked_rows`."""
-    return History(**{field.name: arrays[f"history_{field.name}"] for field in fields(History)})
+    return PoolHistory(**{field.name: arrays[f"history_{field.name}"] for field in fields(PoolHistory)})
 
 
 def subsample(rows: Ints, weights: Weights) -> tuple[Ints, Weights]:
@@ -65,7 +68,7 @@ def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
     """Beside the head that learnt from these records. answered: with probabilities."""
     if answered.likeliest is not None and answered.certainty is not None and answered.learnt is not None:
         columns = answered.likeliest, answered.certainty, answered.weights.weight, answered.learnt
-        write_crossed(folder, OutOfFold(answered.rows, answered.predicted, *columns))
+        write_out_of_fold(folder, OutOfFold(answered.rows, answered.predicted, *columns))
 
 
 def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None) -> None:
@@ -101,22 +104,25 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """Answers as the store has them. texts: canonical JSON. labels: what stands beside it in the column `labels`, where
-    they are in the order of the categories."""
+    """Columns of answers as the store has them. texts: canonical JSON. labels: what stands beside it in the column
+    `labels`, where they are in the order of the categories."""
 
-    texts: list[str]
-    labels: list[list[str]]
+    texts: "polars.Series"
+    labels: "polars.Series"
 
 
 def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
     """One of each kind is written, however many records have it. answers: (n, width)."""
+    import polars
+
     bits = answers.dtype == np.bool_
     rows: npt.NDArray[Any] = np.packbits(np.asarray(answers, np.bool_), axis=1) if bits else np.asarray(answers)
-    rows = np.ascontiguousarray(rows)
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    if bits and rows.shape[1] <= 8:  # numbers sort ten times as fast as bytes
+        rows = np.pad(rows, ((0, 0), (0, 8 - rows.shape[1])))
+    size = rows.dtype.itemsize * rows.shape[1]
+    keys = np.ascontiguousarray(rows).view(np.uint64 if size == 8 else np.dtype((np.void, size)))[:, 0]
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-    distinct = space.decode(answers[first])
-    canonical = TASKS[space.task].canonical
-    texts = [answer_text(canonical(answer)) for answer in distinct]
-    labels = [labels_in(answer) for answer in distinct]
-    return StoredAnswers([texts[place] for place in kind], [labels[place] for place in kind])
+    distinct, places, canonical = space.decode(answers[first]), polars.Series(kind), TASKS[space.task].canonical
+    texts = polars.Series([answer_text(canonical(answer)) for answer in distinct], dtype=polars.String)
+    labels = polars.Series([labels_in(answer) for answer in distinct], dtype=polars.List(polars.String))
+    return StoredAnswers(texts.gather(places), labels.gather(places))
