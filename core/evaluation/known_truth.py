@@ -52,11 +52,12 @@ def evaluate_predictions(
 
 def top_accuracy(predictions: HeldOutPredictions, most: int) -> Iterator[Estimate]:
     """For k = 1 to `most`, as far as there are labels to choose from."""
-    if predictions.probs is None or not len(predictions.probs):
+    probs, (truth, _) = predictions.outputs, predictions.marks
+    if probs is None or not len(probs):
         return
-    ranks = rank_of_truth(predictions.truth, predictions.probs)
-    among = np.asarray(predictions.truth.any(axis=1))
-    known = int((predictions.probs >= 0).any(axis=0).sum())
+    ranks = rank_of_truth(truth, np.asarray(probs, np.float32))
+    among = np.asarray(truth.any(axis=1))
+    known = int((probs >= 0).any(axis=0).sum())
     for k in range(1, min(most, known) + 1):
         if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, predictions.weights):
             yield matches
@@ -114,16 +115,16 @@ def confusion(predictions: HeldOutPredictions, labels: Sequence[str], names: Map
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
     drawn, weight = predictions.weights.drawn, predictions.weights.weight
     total = float(weight.sum()) or 1.0
-    if (predictions.truth.sum(axis=1) == 1).all() and (predictions.predicted.sum(axis=1) == 1).all():
-        truth, predicted = (side.argmax(axis=1) for side in (predictions.truth, predictions.predicted))
-        places = truth * predictions.truth.shape[1] + predicted
+    y_true, y_pred = predictions.marks
+    if (y_true.sum(axis=1) == 1).all() and (y_pred.sum(axis=1) == 1).all():
+        places = y_true.argmax(axis=1) * y_true.shape[1] + y_pred.argmax(axis=1)
         kinds, back = np.unique(places, return_inverse=True)
         records, parts = np.bincount(back, drawn), np.bincount(back, weight)
         for kind, count, part in zip(kinds.tolist(), records.tolist(), parts.tolist(), strict=True):
-            pair = divmod(kind, predictions.truth.shape[1])
+            pair = divmod(kind, y_true.shape[1])
             counts[pair], shares[pair] = int(count), part / total
     else:
-        for row, (truth_row, predicted_row) in enumerate(zip(predictions.truth, predictions.predicted, strict=True)):
+        for row, (truth_row, predicted_row) in enumerate(zip(y_true, y_pred, strict=True)):
             for pair in _pairs(truth_row, predicted_row):
                 counts[pair] += int(drawn[row])
                 shares[pair] += float(weight[row]) / total

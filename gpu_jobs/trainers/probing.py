@@ -11,7 +11,7 @@ from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, predict
+from core.models.heads.head import LabelledVectors
 from core.tasks.labels import decide
 from gpu_jobs.trainers.calibrated_fit import Fit, fit_on_split, fit_plain
 from gpu_jobs.trainers.callbacks import Probe
@@ -81,7 +81,7 @@ def make_probe(training_set: TrainingSet, parts: Parts, seed: int) -> Probe | No
 
     def probe(model: Any) -> dict[str, float]:
         head = fit_plain(labelled_vectors_of(training_set, train_rows, encode(model, training_set, train_rows)))
-        probs = predict(head, encode(model, training_set, held_out))
+        probs = head.predict(encode(model, training_set, held_out))
         matches = macro_f1(truth, decide(probs, training_set.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
         return {"macro_f1": matches, "score": matches + TIE * sure}
@@ -101,7 +101,7 @@ def finish(training_set: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit =
     head, probs = fit_on_split(labelled_vectors, np.isin(rows, parts.held_out), fit)
 
     def predict_texts(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     return TrainedModel(predict_texts, head, folder, parts.held_out, probs, {})
 

@@ -12,7 +12,7 @@ from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
 from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import FEWEST, Head, predict
+from core.models.heads.head import FEWEST, Head
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
 from gpu_jobs.trainers.trainer_types import TrainedModel, TrainingRun, TrainingSet
@@ -58,10 +58,10 @@ def _by_cosine(training_set: TrainingSet, run: TrainingRun, predicted: list[list
         head = _calibrated(head, vectors, training_set)
 
     def predict_texts(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
-    return TrainedModel(predict_texts, head, None, np.arange(len(vectors)), predict(head, vectors), info)
+    return TrainedModel(predict_texts, head, None, np.arange(len(vectors)), head.predict(vectors), info)
 
 
 def aim(predicted: Sequence[Floats], training_set: TrainingSet) -> Head:
@@ -85,7 +85,7 @@ def _calibrated(head: Head, vectors: Floats, training_set: TrainingSet) -> Head:
     targets, even = training_set.targets.astype(np.float32), np.ones(len(vectors), np.float32)
     temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
     warm = replace(head, temperature=temperature)
-    return replace(warm, calibration_error=expected_error(predict(warm, vectors), targets, even, head.multi))
+    return replace(warm, calibration_error=expected_error(warm.predict(vectors), targets, even, head.multi))
 
 
 def _by_entailment(training_set: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Bools
-from core.models.out_of_fold import EvaluatedPredictions
+from core.models.out_of_fold import OutOfSamplePredictions
 from core.store.whole_files import whole_file
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 from gpu_jobs.work.evaluation_data import Columns, align, truth_of
 
-Write = Callable[[Chunk, EvaluatedPredictions], None]
+Write = Callable[[Chunk, OutOfSamplePredictions], None]
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def writing_lines(path: Path, columns: Columns, evaluated: EvaluatedModel, top_k
         if as_csv:
             table.writeheader()
 
-        def write(chunk: Chunk, predictions: EvaluatedPredictions) -> None:
+        def write(chunk: Chunk, predictions: OutOfSamplePredictions) -> None:
             for line in _lines(chunk, predictions, columns, evaluated, top_k):
                 if as_csv:
                     table.writerow(_cells(line))
@@ -61,7 +61,7 @@ def _cell(value: Any) -> Any:
 
 
 def _lines(
-    chunk: Chunk, predictions: EvaluatedPredictions, columns: Columns, evaluated: EvaluatedModel, top_k: int
+    chunk: Chunk, predictions: OutOfSamplePredictions, columns: Columns, evaluated: EvaluatedModel, top_k: int
 ) -> Iterator[dict[str, Any]]:
     """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
     None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
@@ -69,8 +69,8 @@ def _lines(
     names = [evaluated.names[label] for label in evaluated.labels]
     predicted, truth = align(predictions, evaluated, columns).predicted, truth_of(chunk, columns)
     right = (predicted == truth).all(axis=1)
-    order = np.argsort(-predictions.probs, axis=1, kind="stable")[:, :top_k]
-    scores = np.take_along_axis(predictions.probs, order, axis=1)
+    order = np.argsort(-predictions.outputs, axis=1, kind="stable")[:, :top_k]
+    scores = np.take_along_axis(predictions.outputs, order, axis=1)
     hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, evaluated, columns), order, axis=1), axis=1)
     shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
     for row, labels in enumerate(chunk.labels):
