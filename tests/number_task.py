@@ -112,7 +112,7 @@ def confidence(outputs: Floats, answers: Rows) -> Floats:
     return np.asarray(2 * norm.cdf(TOLERANCE / outputs[:, 1]) - 1)
 
 
-SPACE = AnswerSpace(
+SPACE: AnswerSpace = AnswerSpace(
     task="number",
     encode=encode,
     decode=lambda rows: [number(value) for value in np.asarray(rows)[:, 0].tolist()],
@@ -125,6 +125,7 @@ SPACE = AnswerSpace(
     acquisition={"spread": lambda outputs: outputs[:, 1]},
     cold=5,
     heads=HeadKind(cross_fit, fit, restore, lambda head: isinstance(head, Line)),
+    of_head=lambda head: SPACE,
 )
 
 NUMBER = Task(
@@ -133,10 +134,12 @@ NUMBER = Task(
     read=read,
     read_text=read_text,
     text=lambda answer, setup: f"{number_of(answer):g}",
+    describe=lambda settings: lambda answer: f"{number_of(answer):g}",
     canonical=lambda answer: number(number_of(answer)),
     refusal=refusal,
     retired=lambda answer, settings: refusal(answer, settings),
     still_meant=lambda answer, settings: (answer, True),
     parameters=lambda settings: {"active": [], "multi": True},
     space=lambda setup: SPACE,
+    noun="number",
 )
