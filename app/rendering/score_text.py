@@ -10,7 +10,8 @@ def score_lines(metrics: Metrics) -> list[str]:
     for stratum in STRATA:
         if score := metrics.on(stratum):
             figures = shown_score(score)
-            words = f"accuracy {interval(figures.accuracy)}, macro F1 {interval(figures.macro_f1)}"
+            of_labels = f", macro F1 {interval(figures.macro_f1)}" if score.per_label else ""
+            words = f"accuracy {interval(figures.accuracy)}{of_labels}"
             lines.append(
                 f"  {stratum} ({score.n:,} records): {too_few(score.n, stratum) if score.n < FEWEST else words}"
             )

@@ -13,6 +13,7 @@ from core.models.vectors import encoded_rows
 from core.project import Project
 from core.reports.batches import self_test_of
 from core.reports.model_quality import MeasuredModel, caveats, newest_model, pool_exhausted, without_advice
+from core.tasks.tasks import task_of, unready
 from core.typed_json import from_json
 
 _SHOWN = ("labelled", "gold", "queued", "flagged", "skipped", "tied")
@@ -75,7 +76,10 @@ def status(project: Project) -> Status:
     if model:
         metrics = model.metrics if now.queued or now.unqueued else without_advice(model.metrics)
         model = replace(model, metrics=replace(metrics, curve=(), mixes=()))
-    step, command = _next_thing(now)
+    missing = unready(settings)
+    if missing and task_of(settings).taxonomy:
+        missing = "Add labels on the Settings page."
+    step, command = _next_thing(now, missing)
     return replace(
         now,
         model=model,
@@ -119,12 +123,12 @@ def label_counts(project: Project) -> list[LabelCount]:
     ]
 
 
-def _next_thing(now: Status) -> tuple[str, str]:
-    """What to do now, in one sentence, and the command for it."""
+def _next_thing(now: Status, missing: str | None) -> tuple[str, str]:
+    """What to do now, in one sentence, and the command for it. missing: what must be done before anything is asked."""
     if not now.records:
         return "Import records.", "rondo import FILE --text COLUMN"
-    if not now.labels:
-        return "Add labels on the Settings page.", "rondo up"
+    if missing:
+        return missing, "rondo up"
     if now.queued:
         return f"Label the {now.queued:,} records that wait in the queue.", "rondo up"
     if not now.unqueued:
