@@ -1,7 +1,7 @@
 """Every page shows a task that the app does not have, and takes its answers as text."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -181,7 +181,7 @@ def test_a_map_is_coloured_by_what_a_number_can_tell(numbers: background.Project
 def test_what_only_labels_have_is_refused_in_a_sentence_and_not_in_the_menu(
     numbers: background.ProjectServer,
 ) -> None:
-    refused = [
+    refused: list[Callable[[], object]] = [
         lambda: loop.VERBS["train"](numbers.project, quiet, trainer="head"),
         lambda: loop.VERBS["evaluate"](numbers.project, quiet),
         lambda: loop.VERBS["compare"](numbers.project, quiet, first="a", second="b"),
@@ -202,5 +202,4 @@ def test_what_only_labels_have_is_refused_in_a_sentence_and_not_in_the_menu(
 def test_status_says_where_it_stands(numbers: background.ProjectServer) -> None:
     lines = list(status_lines(loop.show_status(numbers.project, quiet)))
     assert "20 labelled" in lines[0]
-    assert not any("macro F1" in line for line in lines)
     assert lines[-1].startswith("Next: Label the 10 records that wait in the queue.")

@@ -18,7 +18,7 @@ _ESTIMATE = {"value": "score", "low": "at least", "high": "at most"}
 STRATA = {"audit": AUDIT, "gold": RANDOM}
 
 
-def learning_chart(curve: Sequence[MeasuredModel], measure: str) -> alt.LayerChart | None:
+def learning_chart(curve: Sequence[MeasuredModel], measure: str = "macro_f1") -> alt.LayerChart | None:
     """A score over labels with its 95 % band, one line per stratum; None while none can be told.
 
     measure: `accuracy` or `macro_f1`. Where the records are too few to say there is no point.

@@ -10,8 +10,7 @@ def score_lines(metrics: Metrics) -> list[str]:
     for stratum in STRATA:
         if score := metrics.on(stratum):
             figures = shown_score(score)
-            of_labels = f", macro F1 {interval(figures.macro_f1)}" if score.per_label else ""
-            words = f"accuracy {interval(figures.accuracy)}{of_labels}"
+            words = f"accuracy {interval(figures.accuracy)}, macro F1 {interval(figures.macro_f1)}"
             lines.append(
                 f"  {stratum} ({score.n:,} records): {too_few(score.n, stratum) if score.n < FEWEST else words}"
             )

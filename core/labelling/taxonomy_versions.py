@@ -9,9 +9,10 @@ from core.config.settings import FILE as SETTINGS_FILE
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.labelling.resettling import adopt_rule, settle_all
-from core.labelling.settling import answer_parameters, settle
+from core.labelling.settling import settle
 from core.store.database import count, note, utc_now
 from core.store.pool import IDLE_CHECKS
+from core.tasks.tasks import task_of
 
 _END_EMPTY_GUARANTEES = """
     update guarantees set state = 'withdrawn', ended_at = ?, why = 'its labels were retired'
@@ -84,7 +85,7 @@ def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings
             f"{SETTINGS_FILE} has lost all {len(before)} labels. Nothing was changed. "
             "Write them back, with `retired = true` where a label shall not be offered any more."
         )
-    any_number = answer_parameters(settings)["multi"]
+    any_number = task_of(settings).parameters(settings)["multi"]
     several = 0 if any_number else count(cursor, "select count(*) from settled where len(labels) <> 1")
     if several:
         raise BadInput(

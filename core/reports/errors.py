@@ -10,7 +10,6 @@ from core.evaluation.known_truth import NONE_OF_THEM, reliability
 from core.evaluation.metrics import Confusion, LabelScore, Metrics, Reliability
 from core.evaluation.reporting import STRATA, in_words, shown_label
 from core.project import Project
-from core.tasks.tasks import are_right, space_of
 
 MOST_LABELS = 12
 """labels that a matrix shows before it shows only those that are confused"""
@@ -120,15 +119,14 @@ def label_order(taxonomy: Taxonomy, cells: Sequence[HeatCell]) -> list[str]:
 def calibration(project: Project, stratum: str) -> Reliability | None:
     """Stated against actual certainty; None where there are too few predictions with a probability."""
     rows = project.store.query(
-        """select probability, truth_answer, predicted_answer, if(stratum = 'gold', 1, weight) as weight
+        """select probability, list_sort(truth) = list_sort(predicted), if(stratum = 'gold', 1, weight) as weight
            from held_out_predictions where stratum = ? and probability is not null order by probability, n""",
         [stratum],
     )
     if not rows:
         return None
-    stated, truth, predicted, weight = zip(*rows, strict=True)
-    right = are_right(space_of(project.settings()), truth, predicted)
-    return reliability(np.asarray(stated, np.float64), right, np.asarray(weight, np.float64))
+    stated, right, weight = (np.asarray(column) for column in zip(*rows, strict=True))
+    return reliability(stated.astype(np.float64), right.astype(np.bool_), weight.astype(np.float64))
 
 
 def calibration_sentence(measured: Reliability, stratum: str) -> str:

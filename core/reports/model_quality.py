@@ -18,7 +18,6 @@ from core.labelling.states import STATES
 from core.labelling.waiting import asked_parameters
 from core.models.in_use import active_model
 from core.project import Project
-from core.tasks.tasks import are_right, is_choice, space_of
 
 RECENT = 3
 """rounds whose chosen records tell how often a suggestion is wrong where people are asked"""
@@ -188,20 +187,13 @@ def _asked_wrong(project: Project) -> float | None:
     """Share of the chosen records of the last RECENT rounds that a head which had not seen them got wrong; None below
     FEWEST of them. It stands for how often a person changes the suggestion."""
     rows = project.store.query(
-        """select truth_answer, predicted_answer, count(*)
+        """select count(*), count(*) filter (truth <> predicted)
            from held_out_predictions as held join settled using (n)
-           where held.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ? group by all""",
+           where held.stratum = 'chosen' and settled.round > (select max(batch) from batches) - ?""",
         [RECENT],
     )
-    if sum(count for *_, count in rows) < FEWEST:
-        return None
-    truth, predicted, counts = zip(*rows, strict=True)
-    return float(1 - np.average(are_right(space_of(project.settings()), truth, predicted), weights=counts))
-
-
-def measures(settings: Settings) -> dict[str, str]:
-    """What a learning curve can show, with its name; F1 is of categories."""
-    return {"accuracy": "Accuracy", **({"macro_f1": "Macro F1"} if is_choice(settings) else {})}
+    count, wrong = rows[0]
+    return wrong / count if count >= FEWEST else None
 
 
 def curve_table(curve: Sequence[MeasuredModel]) -> list[dict[str, str | float | None]]:

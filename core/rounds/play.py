@@ -27,7 +27,7 @@ from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.store.database import count
 from core.store.pool import NUMBERS
 from core.tasks.task import AnswerSpace
-from core.tasks.tasks import encode_stored, space_of, task_of, unready
+from core.tasks.tasks import encode_stored, space_of, task_of
 from core.typed_json import from_json
 
 
@@ -128,7 +128,8 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
 
 def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -> None:
     settings = project.settings()
-    if reason := unready(settings):
+    task = task_of(settings)
+    if reason := task.unready(task.setup(settings)):
         raise Refused(reason)
     if not project.store.one("select count(*) from records"):
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")

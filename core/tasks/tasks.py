@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from core.arrays import Bools, Rows
+from core.arrays import Rows
 from core.config.settings import FILE, Settings
 from core.errors import BadInput, Refused
 from core.tasks.labels import LABELS
@@ -67,11 +67,3 @@ def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
     places = [distinct.setdefault(text, len(distinct)) for text in stored]
     answers: list[Answer] = [json.loads(text) for text in distinct]
     return np.asarray(space.encode(answers)[places])
-
-
-def are_right(space: AnswerSpace, truth: Sequence[str], predicted: Sequence[str]) -> Bools:
-    """(n,) is each wholly right, of answers as the store has them? A choice is when it is the same."""
-    same = np.array([one == other for one, other in zip(truth, predicted, strict=True)], np.bool_)
-    if space.categories or same.all():
-        return same
-    return same | space.right(encode_stored(space, truth), encode_stored(space, predicted))

@@ -33,7 +33,7 @@ def draw_scores(server: ProjectServer, now: Status) -> None:
     for sentence in now.caveats:
         st.caption(escaped(sentence))
     curve = model_quality.learning_curve(server.project)
-    if chart := learning_chart(curve, list(model_quality.measures(server.settings()))[-1]):
+    if chart := learning_chart(curve):
         st.altair_chart(chart, key="curve")
     with st.expander("The numbers"):
         st.dataframe(model_quality.curve_table(curve), key="curve-table", hide_index=True)

@@ -29,7 +29,7 @@ TABLE = ":material/table_rows:"
 def draw_curve(project: Project) -> None:
     """Every model so far on the audit and gold records there are now."""
     st.header("Learning curve")
-    names = model_quality.measures(project.settings())
+    names = {"accuracy": "Accuracy", "macro_f1": "Macro F1"}
     measure = st.segmented_control(
         "Measure", list(names), default="accuracy", required=True, format_func=names.__getitem__, key="curve-measure"
     )

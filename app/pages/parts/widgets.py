@@ -34,8 +34,8 @@ def score_metrics(metrics: Metrics) -> None:
             st.text(f"How good it is: {too_few(score.n, name)}.")
             continue
         figures = shown_score(score)
-        titles = {"Accuracy": figures.accuracy, **({"Macro F1": figures.macro_f1} if score.per_label else {})}
-        for column, (title, estimate) in zip(st.columns(2), titles.items(), strict=False):
+        titles = {"Accuracy": figures.accuracy, "Macro F1": figures.macro_f1}
+        for column, (title, estimate) in zip(st.columns(2), titles.items(), strict=True):
             column.metric(
                 f"{title} on {score.n:,} {name} records",
                 f"{estimate.value:.1%}" if estimate else TOO_FEW,
