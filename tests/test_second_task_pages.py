@@ -15,7 +15,7 @@ from core.config.settings import Settings, write_settings
 from core.data.file_import import import_file
 from core.errors import Refused
 from core.explore.browse import find
-from core.explore.filters import Search
+from core.explore.filters import RecordSearch
 from core.explore.map_points import colourings, points
 from core.explore.maps import open_map, project_map
 from core.explore.record_detail import record_detail
@@ -84,7 +84,7 @@ def record_page(record: str) -> AppTest:
 
 def any_record(server: background.ProjectServer, state: str) -> str:
     """The id of one in this state."""
-    return find(server.project, Search(state=state)).lines[0].id
+    return find(server.project, RecordSearch(state=state)).lines[0].id
 
 
 def text_of(page: AppTest) -> list[str]:
@@ -152,7 +152,7 @@ def pick_all() -> None:
     record_map = open_map(server.project)
     assert record_map is not None
     shown = points(server.project, record_map, colourings(server.settings())[0])
-    draw_selection(server, shown, np.asarray(shown.n))
+    draw_selection(server, shown, np.asarray(shown.record_nos))
     draw_bulks(server)
 
 
@@ -165,7 +165,7 @@ def test_many_records_are_answered_at_once_from_the_map(numbers: background.Proj
     page.button(key="bulk-yes").click().run()
     assert not page.exception
     [bulk] = bulks(numbers.project)
-    assert (bulk.answer, bulk.who) == ({"number": 3.0}, "max")
+    assert (bulk.answer, bulk.user) == ({"number": 3.0}, "max")
     assert any(f"max: “3” to {bulk.count:,} records" in text for text in text_of(page))
     done = numbers.project.store.query("select answer from settled where how = 'bulk'")
     assert done == [('{"number":3.0}',)] * bulk.count
