@@ -98,6 +98,10 @@ def restore(manifest: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]])
     return Line(arrays["weights"], arrays["inverse"], float(arrays["noise"][0]))
 
 
+def unfit(manifest: Mapping[str, Any]) -> str | None:
+    return None if manifest.get("task") == "number" else "knows no numbers"
+
+
 def encode(answers: Sequence[Answer]) -> Rows:
     return np.array([number_of(answer) for answer in answers], np.float64).reshape(-1, 1)
 
@@ -124,7 +128,7 @@ SPACE: AnswerSpace = AnswerSpace(
     alternatives=lambda outputs, most: [[(round(float(mean)), round(float(spread), 2))] for mean, spread in outputs],
     acquisition={"spread": lambda outputs: outputs[:, 1]},
     cold=5,
-    heads=HeadKind(cross_fit, fit, restore, lambda head: isinstance(head, Line)),
+    heads=HeadKind(cross_fit, fit, restore, unfit),
     of_head=lambda head: SPACE,
 )
 

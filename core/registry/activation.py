@@ -2,10 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -15,7 +13,7 @@ from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Bundle, Report
-from core.models.artifacts import check_model
+from core.models.artifacts import check_model, read_manifest
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
@@ -136,20 +134,8 @@ def check_usable(project: Project, model: str) -> None:
     if encoder.startswith(OWN) and encoder != OWN + model:
         check_model(project.models / encoder.removeprefix(OWN))
     encoder_source(project.models, encoder)
-    _check_labels(model, manifest, project.settings())
-
-
-def _check_labels(model: str, manifest: Mapping[str, Any], settings: Settings) -> None:
-    """In the order of the columns too, for a round compares them so."""
-    now = _labels_of(settings)[1]
-    if manifest["multi"] != settings.multi:
-        raise Refused(f"{model} was made for {'one' if settings.multi else 'several'} labels per record. Train anew.")
-    if manifest["labels"] == now:
-        return
-    missing, gone = sorted(set(now) - set(manifest["labels"])), sorted(set(manifest["labels"]) - set(now))
-    parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
-    parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
-    raise Refused(f"{model} speaks of other labels than the project does now: {' and '.join(parts)}. Train a new one.")
+    if reason := space_of(project.settings()).heads.unfit(manifest):
+        raise Refused(f"{model} {reason}. Train a new one.")
 
 
 def _encoder_of(project: Project, model: str) -> str:
@@ -218,7 +204,7 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     load_suggestions(project, out / "suggestions.parquet", activation.model)
     try:
         with project.changing_settings() as (current, cursor):
-            if _labels_of(current) != _labels_of(change.settings):
+            if space_of(current).heads.unfit(read_manifest(project.models / activation.model)):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.claim_result(bundle, cursor)
             result = _enter(cursor, out, change)
@@ -230,10 +216,6 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     project.label_queue.reload()
     bundle.empty()
     return result
-
-
-def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
-    return settings.multi, [label.id for label in settings.taxonomy.active]
 
 
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Activated:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
-from core.models.heads.kind import Arrays, CrossFit, FittedHead, HeadKind, NeighbourGraph, TrainingRecords
+from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, TrainingRecords
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
 from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_labels
 
@@ -314,14 +314,23 @@ def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
     def labelled(records: TrainingRecords) -> LabelledVectors:
         return LabelledVectors(records.vectors, records.answers.astype(np.float32), ids, multi, records.texts)
 
-    def fits(head: FittedHead) -> bool:
-        return isinstance(head, Head) and head.labels == ids and head.multi == multi
+    def unfit(manifest: Mapping[str, Any]) -> str | None:
+        """The order of the columns counts, for a round compares them so."""
+        if manifest["multi"] != multi:
+            return f"was made for {'one' if multi else 'several'} labels per record"
+        theirs = manifest["labels"]
+        missing, gone = sorted(set(ids) - set(theirs)), sorted(set(theirs) - set(ids))
+        parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
+        parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
+        return (
+            None if tuple(theirs) == ids else f"speaks of other labels than the project does now: {' and '.join(parts)}"
+        )
 
     return HeadKind(
         cross_fit=lambda records, around, evaluated, rng: cross_fit(labelled(records), around, evaluated, rng),
         fit=lambda records, around: fit_uncalibrated(labelled(records), around),
         restore=restore_head,
-        fits=fits,
+        unfit=unfit,
     )
 
 

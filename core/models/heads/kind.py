@@ -70,10 +70,14 @@ class HeadKind:
 
     cross_fit: (records, what is around them, (n,) mask of those to judge, rng) -> CrossFit. fit: the same head at once,
     whose confidence is not to be believed. restore: (manifest, arrays) -> the head; raises ValueError where they do not
-    fit each other. fits: does a head answer what the project asks now?
+    fit each other. unfit: why a model of this manifest does not answer what the project asks now, or None.
     """
 
     cross_fit: Callable[[TrainingRecords, NeighbourGraph | None, Bools, np.random.Generator], CrossFit[FittedHead]]
     fit: Callable[[TrainingRecords, NeighbourGraph | None], FittedHead]
     restore: Callable[[Mapping[str, Any], Arrays], FittedHead]
-    fits: Callable[[FittedHead], bool]
+    unfit: Callable[[Mapping[str, Any]], str | None]
+
+    def fits(self, head: FittedHead) -> bool:
+        """Does it answer what the project asks now?"""
+        return self.unfit(head.about()) is None
