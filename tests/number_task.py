@@ -136,6 +136,7 @@ NUMBER = Task(
     setup=lambda settings: {"most": MOST},
     unready=lambda setup: None,
     read=read,
+    fields=lambda answer: {"number": number_of(answer)},
     read_text=read_text,
     text=lambda answer, setup: f"{number_of(answer):g}",
     describe=lambda settings: lambda answer: f"{number_of(answer):g}",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.http.label_routes import card_setup, read_events
+from core.agreement.conflicts import read_conflicts
 from core.config.settings import Settings, read_settings, write_settings
 from core.data.encoding import encode
 from core.data.file_import import import_file
@@ -133,3 +134,19 @@ def test_a_task_that_is_not_there_is_named(tmp_path: Path) -> None:
     write_settings(tmp_path, Settings(name="x", task="poems"))
     with pytest.raises(BadInput, match=r"task is 'poems', but it must be one of labels"):
         task_of(read_settings(tmp_path))
+
+
+def test_a_conflict_says_what_each_of_two_people_answered(numbers: Project) -> None:
+    answer(numbers, ANN, "0", 3, "a0")
+    answer(numbers, BOB, "0", 4, "b0")
+    answer(numbers, ANN, "1", 5, "a1")
+    answer(numbers, BOB, "1", 5.0, "b1")
+    [conflict], total = read_conflicts(numbers, 5)
+    assert (conflict.id, conflict.why, conflict.answer, total) == ("0", "tie", None, 1)
+    assert [(one.user, one.answer) for one in conflict.answers] == [("ann", {"number": 3.0}), ("bob", {"number": 4.0})]
+
+
+def test_the_fields_of_an_answer_are_read_as_this_answer(numbers: Project) -> None:
+    for name, one in (("number", {"number": 3.0}), ("labels", ["food", "music"])):
+        task = TASKS[name]
+        assert task.canonical(task.read(task.fields(one))) == task.canonical(one)

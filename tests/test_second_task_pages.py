@@ -1,14 +1,19 @@
 """Every page shows a task that the app does not have, and takes its answers as text."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
 from app import background
 from app.cli.status import status_lines
+from app.http.adjudication_routes import adjudicate_routes
+from app.http.label_routes import label_routes
 from app.navigation import ENTRIES
 from core import loop
 from core.config.settings import Settings, write_settings
@@ -203,3 +208,37 @@ def test_status_says_where_it_stands(numbers: background.ProjectServer) -> None:
     lines = list(status_lines(loop.show_status(numbers.project, quiet)))
     assert "20 labelled" in lines[0]
     assert lines[-1].startswith("Next: Label the 10 records that wait in the queue.")
+
+
+def test_answers_come_and_go_over_http(numbers: background.ProjectServer) -> None:
+    trusted = numbers.authenticator
+    routes = [*label_routes(background.opened, trusted), *adjudicate_routes(background.opened, trusted)]
+    settled = any_record(numbers, "labelled")
+
+    def event(record: str, number: float) -> dict[str, object]:
+        return {
+            "eid": f"{record}-{number}",
+            "record": record,
+            "action": "submit",
+            "seq": 1,
+            "ts": 0.0,
+            "number": number,
+        }
+
+    with TestClient(Starlette(routes=routes)) as client:
+        headers = {"x-rondo-tab": "t", "x-rondo-token": trusted.label_token(Person("bob", MANAGER), time.time())}
+        sent = {"events": [event(settled, 49.0), event("b1", 99.0)], "want": 10}
+        reply = client.post("/api/label/events", json=sent, headers=headers).json()
+        assert reply["statuses"] == {f"{settled}-49.0": "stored", "b1-99.0": "A number from 0 to 50 is needed."}
+        suggested = [card["suggestion"] for card in reply["cards"] if card["suggestion"]]
+        assert suggested
+        assert all(len(one["alternatives"]) == 1 for one in suggested)
+        reply = client.post("/api/adjudicate", json={"want": 5}, headers=headers).json()
+        [conflict] = reply["cards"]
+        said = [(one["user"], one["number"], one["answer"], one["labels"]) for one in conflict["answers"]]
+        assert (conflict["id"], conflict["answer"], reply["left"]) == (settled, None, 1)
+        assert said[1] == ("bob", 49.0, {"number": 49.0}, [])
+        decision = {**event(settled, 4.0), "eid": "decided"}
+        reply = client.post("/api/adjudicate", json={"events": [decision], "have": [settled]}, headers=headers).json()
+        assert (reply["statuses"], reply["taken"], reply["left"]) == ({"decided": "stored"}, [settled], 0)
+    assert record_detail(numbers.project, settled).answer == {"number": 4.0}

@@ -79,6 +79,11 @@ def read(fields: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(labels)
 
 
+def fields(answer: Answer) -> dict[str, object]:
+    """Its ids."""
+    return {"labels": list(label_ids(answer))}
+
+
 def label_ids(answer: Answer) -> tuple[str, ...]:
     """An answer to this task, as what it is."""
     return tuple(answer) if isinstance(answer, list | tuple) else ()
@@ -252,6 +257,7 @@ LABELS = Task(
     setup=setup,
     unready=unready,
     read=read,
+    fields=fields,
     read_text=read_text,
     text=text,
     describe=describe,

@@ -89,15 +89,15 @@ class Task:
     """What an answer is.
 
     setup: what the card, jobs and programs must know. unready: why nothing can be asked or learnt yet, or None. read:
-    the fields of an event, as a browser or program sent them -> the answer; raises BadInput. read_text: a cell of a
-    file, or what a person typed -> the answer; raises BadInput. text: an answer in one line for people, and as exports
-    have it, which `read_text` reads again. describe: of a project's settings -> what says an answer to people who need
-    not type it. canonical: the same answer always in the same form, by which votes, undo, agreement and equality work.
-    refusal: why an answer cannot be stored, or None; one that was given while it was possible is kept. retired: why a
-    correction cannot give it now, or None. still_meant: what of an answer is meant now, and whether that is enough to
-    count. parameters: the same for SQL on the column `labels`: `active`, what may stand in it, and `multi`, whether an
-    answer with any number of them counts, or only one with exactly one. A test holds the two together. space: the
-    answers as numbers.
+    the fields of an event, as a browser or program sent them -> the answer; raises BadInput. fields: back again.
+    read_text: a cell of a file, or what a person typed -> the answer; raises BadInput. text: an answer in one line for
+    people, and as exports have it, which `read_text` reads again. describe: of a project's settings -> what says an
+    answer to people who need not type it. canonical: the same answer always in the same form, by which votes, undo,
+    agreement and equality work. refusal: why an answer cannot be stored, or None; one that was given while it was
+    possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
+    now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
+    stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
+    holds the two together. space: the answers as numbers.
 
     noun: what people call an answer. taxonomy: answers name labels of the project's taxonomy, so it has what belongs to
     one: its part of the Settings page, filters by label, label errors, trainers, evaluations.
@@ -106,6 +106,7 @@ class Task:
     setup: Callable[[Settings], Setup]
     unready: Callable[[Setup], str | None]
     read: Callable[[Mapping[str, object]], Answer]
+    fields: Callable[[Answer], dict[str, object]]
     read_text: Callable[[str, Setup], Answer]
     text: Callable[[Answer, Setup], str]
     describe: Callable[[Settings], Callable[[Answer], str]]
