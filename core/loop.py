@@ -50,8 +50,11 @@ from core.training.train import train
 from core.training.watching import follow, job, jobs
 
 
-def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> None:
+def create_project(folder: Path, labels: list[str], *, multi: bool = False, task: str = "labels") -> None:
     """A folder with `rondo.toml`; the database comes with the first command that needs it."""
+    settings = Settings(name=folder.resolve().name, task=task, multi=multi, taxonomy=make_taxonomy(labels))
+    if (labels or multi) and not task_of(settings).taxonomy:
+        raise BadInput(f"Answers of the task {task!r} are no labels. Leave --labels and --multi out.")
     if (folder / "rondo.toml").exists():
         raise BadInput(
             f"{folder} is already a project. Choose another folder, or go on with `rondo --project {folder}`."
@@ -59,8 +62,7 @@ def create_project(folder: Path, labels: list[str], *, multi: bool = False) -> N
     if folder.is_file():
         raise BadInput(f"{folder} is a file; a project is a folder.")
     folder.mkdir(parents=True, exist_ok=True)
-    name = folder.resolve().name
-    write_settings(folder, Settings(name=name, multi=multi, taxonomy=make_taxonomy(labels)))
+    write_settings(folder, settings)
 
 
 def next_batch(project: Project, report: Report, **request: Unpack[BatchRequest]) -> RoundSummary:

@@ -85,8 +85,8 @@ def _refuse_dropped_labels(cursor: duckdb.DuckDBPyConnection, settings: Settings
             f"{SETTINGS_FILE} has lost all {len(before)} labels. Nothing was changed. "
             "Write them back, with `retired = true` where a label shall not be offered any more."
         )
-    one_each = task_of(settings).taxonomy and not settings.multi
-    several = count(cursor, "select count(*) from settled where len(labels) <> 1") if one_each else 0
+    any_number = task_of(settings).parameters(settings)["multi"]
+    several = 0 if any_number else count(cursor, "select count(*) from settled where len(labels) <> 1")
     if several:
         raise BadInput(
             f"{SETTINGS_FILE} says multi = false, but {several:,} records have several labels or none of them, and "

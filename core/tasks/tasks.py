@@ -1,13 +1,14 @@
 """The kinds of task there are. Adding one is a file beside this and a line here."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 
 from core.arrays import Bools, Rows
 from core.config.settings import FILE, Settings
-from core.errors import BadInput
+from core.errors import BadInput, Refused
 from core.store.answers import answer_text
 from core.tasks.labels import LABELS
 from core.tasks.task import Answer, AnswerSpace, Task
@@ -27,6 +28,36 @@ def space_of(settings: Settings) -> AnswerSpace:
     """The project's answers as numbers. Raises BadInput as `task_of`."""
     task = task_of(settings)
     return task.space(task.setup(settings))
+
+
+def unready(settings: Settings) -> str | None:
+    """Why nothing can be asked or learnt yet, or None."""
+    task = task_of(settings)
+    return task.unready(task.setup(settings))
+
+
+def is_choice(settings: Settings) -> bool:
+    """Whether an answer is a choice among categories, though there may be none yet."""
+    return task_of(settings).taxonomy or bool(space_of(settings).categories)
+
+
+def lacks_labels(settings: Settings, what: str) -> str | None:
+    """Why there cannot be what only labels can have, or None. what: begins the sentence, in the singular."""
+    if task_of(settings).taxonomy:
+        return None
+    return f"{what} needs labels to choose from, and answers of the task {settings.task!r} have none."
+
+
+def require_labels(settings: Settings, what: str) -> None:
+    """Raises Refused in these words."""
+    if reason := lacks_labels(settings, what):
+        raise Refused(reason)
+
+
+def describer(settings: Settings) -> Callable[[str | None], str | None]:
+    """Says stored answers in words, None of None; the same text is read once."""
+    describe = task_of(settings).describe(settings)
+    return cache(lambda stored: None if stored is None else describe(json.loads(stored)))
 
 
 def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
