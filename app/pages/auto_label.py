@@ -73,9 +73,7 @@ if in_force := guarantees.guarantee_in_force(server.project):
         st.dataframe([vars(label) for label in in_force.labels], key="in_force", hide_index=True)
     with st.popover("Withdraw"):
         st.text(f"{in_force.covered:,} machine labels go; their records are in the pool again. Answers stay.")
-        st.button(
-            "Withdraw it", key="withdraw", on_click=act, args=(lambda who: server.do_alone(who, accepting.withdraw),)
-        )
+        st.button("Withdraw it", key="withdraw", on_click=act, args=(take_back,))
 
 if past := guarantees.past_guarantees(server.project):
     with st.expander(f"Guarantees that have ended: {len(past)}"):
