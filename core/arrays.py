@@ -1,4 +1,4 @@
-"""What arrays hold, as types for signatures, and the matrix of labels. Knows numpy alone."""
+"""What arrays hold, as types for signatures; rows of length one, and the matrix of labels. Knows numpy alone."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +10,11 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 """of any precision"""
+
+
+def unit_rows(rows: Floats) -> Floats:
+    """Each row at length one, of the same precision; a row of zeros stays."""
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
 def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:
