@@ -10,6 +10,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 """of any precision"""
+Rows = npt.NDArray[np.generic]
+"""(n, width) encoded answers, whatever the task"""
 
 
 def unit_rows(rows: Floats) -> Floats:
@@ -19,7 +21,7 @@ def unit_rows(rows: Floats) -> Floats:
 
 def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:
     """(answers, labels): which of these labels each answer names; others that it names are left out."""
-    column = {label: place for place, label in enumerate(labels)}
+    column = {label: index for index, label in enumerate(labels)}
     matrix = np.zeros((len(answers), len(labels)), np.bool_)
     marks = [(row, column[label]) for row, named in enumerate(answers) for label in named if label in column]
     if marks:

@@ -43,7 +43,7 @@ def test_looking_shows_what_would_be_covered_and_changes_nothing(world: Project)
 
 
 def test_accepted_labels_are_kept_apart_and_a_blind_check_is_queued(world: Project) -> None:
-    result = auto(world, quiet, accept=True, who="ann", **GUARANTEE)
+    result = auto(world, quiet, accept=True, user="ann", **GUARANTEE)
     assert result.accepted == result.covered == count(world, "machine_labels")
     assert count(world, "settled") == AUDITS
     assert count(world, "queue where purpose = 'check' and not audit and suggestion is null") == result.checks >= 30
@@ -115,7 +115,7 @@ def test_withdrawing_counts_the_labels_that_no_person_had_answered(world: Projec
 def test_a_guarantee_can_be_withdrawn_while_a_check_is_on_a_screen(world: Project) -> None:
     auto(world, quiet, accept=True, **GUARANTEE)
     [card] = world.label_queue.exchange(ANN, QueueRequest(want=1)).cards
-    withdraw(world, quiet, who="ann")
+    withdraw(world, quiet, user="ann")
     assert past_guarantees(world)[0].why == "withdrawn by a person"
     assert world.store.one("select user from audit_log where what = 'withdraw'") == "ann"
     assert count(world, "machine_labels") == 0

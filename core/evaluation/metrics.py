@@ -35,7 +35,8 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """What n random records say. Accuracy counts a record as right when all its labels are.
+    """What n random records say. Accuracy counts a record as right when all its labels are. F1 may be
+    anything, 0 to 1, for a task whose answers are no choice among categories.
 
     effective: random records of an endless pool that would say as much, None where all is known. population and
     uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.
@@ -162,7 +163,7 @@ class Savings:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class ModelAgreement:
     """Two models on the same records. same: share of equal decisions. kappa: the same beyond chance, 1 is all."""
 
     kappa: float
@@ -219,7 +220,7 @@ class Metrics:
     held_out: Score | None = None
     calibration_error: float | None = None
     unsure: float | None = None
-    agreement: Agreement | None = None
+    agreement: ModelAgreement | None = None
     curve: tuple[CurvePoint, ...] = ()
     forecast: Forecast | Missing | None = None
     savings: Savings | Missing | None = None

@@ -9,14 +9,15 @@ import numpy as np
 
 from core.arrays import Bools
 from core.errors import Damaged, Refused
-from core.evaluation.audit import Weights, plain
+from core.evaluation.audit import Weights, equal_weights
 from core.evaluation.gate_verdict import GateVerdict, StratumComparison
 from core.evaluation.metrics import Estimate
 from core.evaluation.paired import Paired, paired
 from core.evaluation.reporting import FEW
 from core.models.in_use import active_model
 from core.project import Project
-from core.registry.held_out import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
+from core.registry.unseen_predictions import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
+from core.tasks.tasks import space_of
 
 RULE = (
     "A challenger replaces the champion where its macro F1 is higher on records that neither has learnt from and the "
@@ -37,7 +38,7 @@ def gate(project: Project, *, model: str) -> GateVerdict:
     champion = active_model(project)
     unopposed = GateVerdict(model, passes=True, sentence="", champion=champion, rule=RULE)
     with project.store.reading() as cursor:
-        truth = read_truth(cursor, [label.id for label in project.settings().taxonomy.active])
+        truth = read_truth(cursor, space_of(project.settings()))
         challenger = read_predictions(project, model, truth)
         try:
             incumbent = _incumbent(project, champion, truth)
@@ -73,11 +74,12 @@ def _compare(
     """On one stratum; and how many more records it would take to compare macro F1."""
     ours = truth.rows[truth.audit == (stratum == "audit")]
     rows = np.intersect1d(np.intersect1d(ours, incumbent.rows), challenger.rows)
-    weights: Weights = plain(len(rows))
+    weights: Weights = equal_weights(len(rows))
     unjudged = len(ours) - len(rows)
     if stratum == "audit":
         rows, weights = audit_weights(cursor, truth, rows)
-    true, first, second = truth.labels[np.searchsorted(truth.rows, rows)], incumbent.of(rows), challenger.of(rows)
+    answers = truth.answers[np.searchsorted(truth.rows, rows)]
+    (true, first), (_, second) = (truth.space.marks(answers, one.of(rows)) for one in (incumbent, challenger))
     compared = _answered(_Question.of(true, first, second, weights))
     labels = (true | first | second).any(axis=0).sum() if compared.n else true.shape[1]
     return StratumComparison(stratum, unjudged, **vars(compared)), max(FEW * int(labels) - compared.n, 0)

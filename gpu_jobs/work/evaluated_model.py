@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, label_matrix
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import predict
-from core.models.out_of_fold import Predictions, predict_unseen, read_stored
+from core.models.out_of_fold import OutOfSamplePredictions, predict_unseen, read_stored
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
 from core.tasks.labels import decide
 from core.training.trainers import read_values
-from gpu_jobs.trainers.training import TrainingRun, TrainingSet
+from gpu_jobs.trainers.trainer_types import TrainingRun, TrainingSet
 
 BASELINE = "baseline"
 """no model at all: texts against the names of the labels"""
@@ -40,7 +39,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model to be judged. names: label id to what people call it. crossed: it kept what heads said that did not see
+    """A model to be scored. names: label id to name. has_out_of_fold: it kept what heads predicted that did not see
     the records that it learnt from, so all asked records can judge it."""
 
     name: str
@@ -48,8 +47,8 @@ class EvaluatedModel:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     multi: bool
-    guess: Callable[[Chunk], Predictions]
-    crossed: bool = False
+    predict: Callable[[Chunk], OutOfSamplePredictions]
+    has_out_of_fold: bool = False
 
 
 def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> EvaluatedModel:
@@ -70,20 +69,22 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
     probabilities_of = (
         _headless(folder, manifest, setting, model.base, work) if headless else _from_vectors(folder, manifest, setting)
     )
-    stored = read_stored(folder, len(labels))
+    stored = read_stored(folder, label_matrix((), labels))
 
-    def guess(chunk: Chunk) -> Predictions:
+    def predict(chunk: Chunk) -> OutOfSamplePredictions:
         rows = chunk.rows
         if rows is None:
             return _directly(probabilities_of(chunk), multi)
-        return predict_unseen(stored, rows, len(labels), multi, lambda part: probabilities_of(part_of(chunk, part)))
+        return predict_unseen(
+            stored, rows, lambda probs: decide(probs, multi), lambda part: probabilities_of(part_of(chunk, part))
+        )
 
-    crossed = stored.out_of_fold is not None
-    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, guess, crossed)
+    has_out_of_fold = stored.out_of_fold is not None
+    return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, predict, has_out_of_fold)
 
 
-def _directly(probs: Floats, multi: bool) -> Predictions:
-    return Predictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
+def _directly(probs: Floats, multi: bool) -> OutOfSamplePredictions:
+    return OutOfSamplePredictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
 
 
 Says = Callable[[Chunk], Floats]
@@ -95,10 +96,10 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
 
     def says(chunk: Chunk) -> Floats:
         if chunk.rows is not None and (chunk.rows < encoded_rows(vectors, name)).all():
-            return predict(head, np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
+            return head.predict(np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
         if not loaded:  # not before it is needed: stored vectors may do
             loaded.append(load_encoder(encoder_place(folder, manifest), vectors / "cache", setting.threads))
-        return predict(head, loaded[0].encode(chunk.texts))
+        return head.predict(loaded[0].encode(chunk.texts))
 
     return says
 
@@ -153,6 +154,8 @@ def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     )
 
 
-def some_of(guesses: Predictions, retained: Bools) -> Predictions:
+def some_of(predictions: OutOfSamplePredictions, retained: Bools) -> OutOfSamplePredictions:
     """Those where `retained` is True."""
-    return Predictions(guesses.probs[retained], guesses.predicted[retained], guesses.known[retained])
+    return OutOfSamplePredictions(
+        predictions.outputs[retained], predictions.predicted[retained], predictions.known[retained]
+    )
