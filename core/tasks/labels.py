@@ -245,4 +245,5 @@ LABELS = Task(
     still_meant=still_meant,
     parameters=parameters,
     space=space,
+    taxonomy=True,
 )

@@ -69,6 +69,13 @@ class AnswerSpace:
         """What the pool is divided into by what is proposed: the categories, where each answer is one of them."""
         return self.categories if self.exclusive else (EVERYTHING,)
 
+    @property
+    def part_names(self) -> dict[str, str]:
+        """Part -> what people call it."""
+        if self.exclusive:
+            return dict(zip(self.categories, self.names, strict=True))
+        return {EVERYTHING: "all labels" if self.categories else "all answers"}
+
     def marks(self, truth: Rows, answers: Rows) -> tuple[Bools, Bools]:
         """The same two as (n, categories) yes and no, by which figures are counted; where there are no categories as
         one column, in which a right answer meets the truth."""
@@ -93,7 +100,8 @@ class Task:
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
-    holds the two together. space: the answers as numbers.
+    holds the two together. space: the answers as numbers. taxonomy: are its answers labels of the taxonomy, so that the
+    project has one?
     """
 
     setup: Callable[[Settings], Setup]
@@ -107,6 +115,7 @@ class Task:
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
+    taxonomy: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.arrays import Rows
+from core.arrays import Bools, Rows
 from core.config.settings import FILE, Settings
 from core.errors import BadInput
+from core.store.answers import answer_text
 from core.tasks.labels import LABELS
 from core.tasks.task import Answer, AnswerSpace, Task
 
@@ -36,3 +37,21 @@ def encode_stored(space: AnswerSpace, stored: Sequence[str]) -> Rows:
     places = [distinct.setdefault(text, len(distinct)) for text in stored]
     answers: list[Answer] = [json.loads(text) for text in distinct]
     return np.asarray(space.encode(answers)[places])
+
+
+def right_stored(space: AnswerSpace, truth: Sequence[str], answers: Sequence[str]) -> Bools:
+    """(n,) are the answers wholly right? Both as the store has them.
+
+    Of categories equal texts are equal answers, also where they name one that is retired and cannot be encoded.
+    """
+    if space.categories:
+        return np.array([one == other for one, other in zip(truth, answers, strict=True)], np.bool_)
+    return space.right(encode_stored(space, truth), encode_stored(space, answers))
+
+
+def parts_of_stored(space: AnswerSpace) -> dict[str, str]:
+    """What is stored of an answer -> the part of the project that it is in; none where all stand or fall together."""
+    if not space.exclusive:
+        return {}
+    each = np.eye(len(space.categories), dtype=np.bool_)
+    return {answer_text(answer): part for answer, part in zip(space.decode(each), space.parts, strict=True)}
