@@ -247,10 +247,10 @@ def guarantee_in_force(project: Project) -> GuaranteeCheck | None:
         )
 
 
-def guarantee_history(project: Project) -> list[Guarantee]:
-    """All guarantees there were, newest first."""
+def past_guarantees(project: Project) -> list[Guarantee]:
+    """Those that have ended, the last one first."""
     with project.store.reading() as cursor:
-        return _guarantees(cursor, "order by made_at desc")
+        return _guarantees(cursor, "where state <> 'in_force' order by ended_at desc, made_at desc")
 
 
 def announcements(project: Project) -> list[str]:
