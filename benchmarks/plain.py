@@ -26,8 +26,8 @@ def train_setfit(lot: Lot, steps: int, seed: int, folder: Path) -> list[str]:
 
     model = SetFitModel.from_pretrained(str(embedded_folder()), labels=sorted(set(lot["labels"])))
     arguments = TrainingArguments(output_dir=str(folder), seed=seed, report_to="none", save_strategy="no")
-    taught = Dataset.from_dict({"text": lot["texts"], "label": lot["labels"]})
-    trainer = Trainer(model, arguments, train_dataset=taught)
+    train_rows = Dataset.from_dict({"text": lot["texts"], "label": lot["labels"]})
+    trainer = Trainer(model, arguments, train_dataset=train_rows)
     count = len(trainer.get_dataset(lot["texts"], lot["labels"], arguments)[0])
     arguments.max_steps = min(steps, -(-count // 16))
     trainer.args = arguments
@@ -63,8 +63,8 @@ def train_transformers(lot: Lot, steps: int, seed: int, folder: Path) -> list[st
         seed=seed,
         use_cpu=True,
     )
-    taught = [(text, names.index(label)) for text, label in zip(lot["texts"], lot["labels"], strict=True)]
-    trainer = Trainer(model, arguments, train_dataset=taught, data_collator=collate)
+    train_rows = [(text, names.index(label)) for text, label in zip(lot["texts"], lot["labels"], strict=True)]
+    trainer = Trainer(model, arguments, train_dataset=train_rows, data_collator=collate)
     trainer.train()
     seen = trainer.predict([(text, 0) for text in lot["test_texts"]])
     return [names[number] for number in np.asarray(seen.predictions).argmax(axis=1)]
