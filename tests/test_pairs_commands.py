@@ -69,6 +69,8 @@ def test_replay_asks_for_a_task_that_there_is_and_for_a_text(tmp_path: Path) -> 
     file = write_pairs(tmp_path / "pairs.csv", 10)
     assert "must be labels or pairs" in rondo("replay", file, "--task", "songs", "--label", "label", code=2)
     assert "Which column holds the text?" in rondo("replay", file, "--label", "label", code=2)
+    assert "are for pairs" in rondo("replay", file, "--label", "label", "--left", "text", code=2)
+    assert "are for labels" in rondo("replay", file, "--task", "pairs", "--label", "label", "--multi", code=2)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -79,6 +81,9 @@ def test_duplicates_within_a_file_are_joined_under_the_id_of_the_first(tmp_path:
     printed = rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
     assert "17 records, 14 different texts, 2 without text" in printed
     assert "No model decided" in printed
+    looser = json.loads(rondo("dedup", file, "--text", "text", "--out", out, "--at-least", 0, "--json"))
+    assert looser["below"] == 0 < looser["joined"] - 2
+    rondo("dedup", file, "--text", "text", "--id", "key", "--out", out)
     table = pl.scan_csv(out) if suffix == "csv" else pl.scan_ndjson(out) if suffix == "jsonl" else pl.scan_parquet(out)
     rows = {row["id"]: row for row in table.collect().iter_rows(named=True)}
     assert list(rows) == [f"k{number}" for number in range(17)]

@@ -117,6 +117,10 @@ def dedup_lines(result: "DedupResult", out: Path) -> list[str]:
         f"{result.at_least:g} or more: {result.clusters:,} clusters of {result.clustered:,} records, "
         f"the largest of {result.largest:,}.",
     ]
+    if result.below:
+        lines.append(
+            f"Left {result.below:,} pairs apart that are each other's best but less similar; --at-least joins them."
+        )
     if result.held:
         lines.append(f"Held {result.held:,} merges that would have put two records of one file into a cluster.")
     lines.append(f"Wrote {sum(result.records):,} rows to {out}: cluster, similarity, joined_by.")

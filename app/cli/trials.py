@@ -20,7 +20,8 @@ def replay(
     left: Annotated[str | None, typer.Option(help="Pairs: column with the text of the one record.")] = None,
     right: Annotated[str | None, typer.Option(help="Pairs: column with the text of the other.")] = None,
     positive: Annotated[
-        str, typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same or true.")
+        str,
+        typer.Option(help="Pairs: the label of two that are the same. Default: 1, match, duplicate, same, true, yes."),
     ] = "",
     split: Annotated[
         str | None, typer.Option(help="Column with the split; 'test' rows judge. Default: a fifth.")
@@ -37,17 +38,22 @@ def replay(
 ) -> None:
     """Play the loop with a file's answers as oracle: what would each strategy have cost?"""
     with errors():
+        from core.errors import BadInput
+
         if task == "pairs":
             from app.cli.pair_replay import PairReplayOptions, pair_replay_lines, run_pair_replay
 
+            if multi or out:
+                raise BadInput("--multi and --out are for labels; --json gives the curves of pairs.")
             chosen = PairReplayOptions(file, left, right, label, split, positive, budget, seeds)
             present(run_pair_replay(chosen, stoppable(Ticker())), pair_replay_lines, as_json=as_json)
             return
         from app.cli.replay import ReplayOptions, replay_lines, run_replay
-        from core.errors import BadInput
 
         if task != "labels":
             raise BadInput(f"--task is {task!r}; it must be labels or pairs.")
+        if left or right or positive:
+            raise BadInput("--left, --right and --positive are for pairs: --task pairs.")
         if not text:
             raise BadInput("Which column holds the text? --text COLUMN; for pairs --task pairs --left --right.")
         requested = ReplayOptions(

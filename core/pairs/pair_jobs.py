@@ -31,9 +31,9 @@ class DedupParams:
 @dataclass(frozen=True)
 class DedupResult:
     """The clusters stand in `out/clusters.parquet`. records: of each file; blank: records without text; distinct: texts
-    that differ. candidates: pairs that were looked at. joined: merges; of them `identical` of equal texts. held: merges
-    that would have joined two records of a file. clusters: of two or more records, `clustered` in all, `largest` at
-    most."""
+    that differ. candidates: pairs that were looked at. joined: merges; of them `identical` of equal texts. below: pairs
+    each the other's best, but less similar than at_least. held: merges that would have joined two records of a file.
+    clusters: of two or more records, `clustered` in all, `largest` at most."""
 
     records: tuple[int, ...]
     blank: int
@@ -41,6 +41,7 @@ class DedupResult:
     candidates: int
     joined: int
     identical: int
+    below: int
     held: int
     clusters: int
     clustered: int

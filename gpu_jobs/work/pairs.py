@@ -68,7 +68,7 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
     if not params.other and len(files[0][0]) < 2:
         raise BadInput(f"{paths[0].name} has one record; finding duplicates takes two. Add records, or --with a file.")
     sides = [distinct_texts(texts) for _, texts in files]
-    merges, candidates = _find_merges([texts for _, texts in files], sides, params, report)
+    merges, below, candidates = _find_merges([texts for _, texts in files], sides, params, report)
     keys = [
         {id_: f"{name}:{id_}" if params.other else id_ for id_ in ids}
         for name, (ids, _) in zip(SIDES, files, strict=False)
@@ -92,6 +92,7 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
         candidates=candidates,
         joined=len(made),
         identical=sum(merge.identical for _, merge in made),
+        below=below,
         held=len(clusters.held),
         clusters=len(sizes),
         clustered=sum(sizes),
@@ -103,13 +104,16 @@ def dedup(bundle: Path, params: DedupParams, report: Progress) -> DedupResult:
 
 def _find_merges(
     texts: list[list[str]], sides: list[DistinctTexts], params: DedupParams, report: Progress
-) -> tuple[list[Merge], int]:
-    """What is joined, and how many pairs were looked at; equal texts of a file first, each with the first of them."""
+) -> tuple[list[Merge], int, int]:
+    """What is joined, how many best pairs were too unlike for it, and how many pairs were looked at.
+
+    Equal texts of a file come first, each with the first of them.
+    """
     distinct = [[own[row] for row in side.firsts.tolist()] for own, side in zip(texts, sides, strict=True)]
     rows = [_rows_of_texts(side) for side in sides]
     merges = [] if params.other else [Merge(same[0], row, 1.0, True) for same in rows[0] for row in same[1:]]
     if not all(distinct):
-        return merges, 0
+        return merges, 0, 0
     spaces = _spaces(distinct, params.encoder, params.threads, params.cache, report)
     best = find_mutual_best(spaces)
     values = similarity(spaces, best)
@@ -122,7 +126,7 @@ def _find_merges(
         if params.other:  # equal texts of a file have the same partner; within one file they are joined already
             pairs += [(row, theirs[0]) for row in ours[1:]] + [(ours[0], row) for row in theirs[1:]]
         merges += [Merge(row, partner, value, identical) for row, partner in pairs]
-    return merges, len(find_candidates(spaces))
+    return merges, int((values < params.at_least).sum()), len(find_candidates(spaces))
 
 
 def _rows_of_texts(side: DistinctTexts) -> list[list[int]]:
