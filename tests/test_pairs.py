@@ -11,8 +11,7 @@ from core.arrays import Floats
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
 from core.pairs.candidates import Pairs, distinct_texts, find_candidates, find_mutual_best
-from core.pairs.features import pair_features
-from core.pairs.fields import join_fields, split_fields
+from core.pairs.features import join_fields, pair_features, split_fields
 from core.pairs.learning_curve import KnownPairs, play, score_all, steps
 from core.pairs.pair_model import FEW, choose_first, choose_next, fit_pair_model
 from core.pairs.spaces import NEAREST, Spaces, build_spaces, nearest
@@ -128,12 +127,16 @@ def test_the_context_says_who_is_the_best_partner(linked: Spaces, sides: tuple[l
 
 
 def test_odd_texts_have_finite_features() -> None:
-    texts = ["", "!!!", "name: a\nprice:", "名前 カメラ 12,5", "x" * 100_000, "1.2.3,4,5 a1-b2"]
+    texts = ["!", "!!!", "name: a\nprice:", "名前 カメラ 12,5", "x" * 100_000, "1.2.3,4,5 a1-b2"]
     vectors = np.eye(len(texts), 8, dtype=np.float32)
     spaces = build_spaces((texts, None), (vectors, None), quiet)
     every = Pairs(*(np.array(side) for side in np.triu_indices(len(texts), 1)))
     assert np.isfinite(pair_features(spaces, (texts, texts), every, quiet).values).all()
     assert pair_features(spaces, (texts, texts), Pairs(np.arange(0), np.arange(0)), quiet).values.shape[0] == 0
+    numbers = [f"name: {word}\nprice: {amount}" for word in "ab" for amount in ("", "1,299.00", "9" * 400)]
+    fields = pair_features(spaces, (numbers, numbers), every, quiet)
+    assert "price: amount, least of most" in fields.names
+    assert np.isfinite(fields.values).all()
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z_]{0,8}", fullmatch=True), st.text(), min_size=2, max_size=5))

@@ -39,6 +39,8 @@ def test_a_replay_compares_chosen_with_random_decisions(tmp_path: Path) -> None:
     assert result["full"]["f1"] > 0.9 < result["strategies"]["ours"]["f1"][0][-1]
     assert result["blocking_recall"] == 1
     assert 0 < result["mutual_best"]["f1"] <= 1
+    again: dict[str, Any] = json.loads(rondo(*words, "--split", "split", "--budget", 75, "--seeds", 2, "--json"))
+    assert again == result
     lines = rondo(*words, "--budget", 20, "--seeds", 1, "--positive", "match")
     assert "All decisions: F1" in lines
     assert "at 20 decisions" in lines

@@ -5,17 +5,16 @@ Every feature is the same for (a, b) as for (b, a). Knows texts and spaces; not 
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from math import log
+from math import fsum, log
 from unicodedata import normalize
 
 import numpy as np
 import numpy.typing as npt
 
 from core.pairs.candidates import Pairs
-from core.pairs.fields import split_fields
 from core.pairs.spaces import (
     Neighbours,
     Report,
@@ -30,7 +29,8 @@ from core.pairs.spaces import (
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 CODE = re.compile(r"[\w][\w\-/.]*")
-SHORTEST_CODE = 3
+SHORTEST_CODE, LONGEST_AMOUNT = 3, 20
+"""characters"""
 GRAMS = {
     "one character": (1, False),
     "two characters": (2, False),
@@ -38,6 +38,9 @@ GRAMS = {
     "five letters": (5, True),
 }
 """name -> (length, of the decomposed text)"""
+FIELD = re.compile(r"([^\W\d_][\w .-]{0,39}):(?:\s(.*)|$)")
+MOST_FIELDS = 12
+"""that are compared one by one"""
 NONE = -1.0
 """a feature of something that neither text, or only one of them, has"""
 
@@ -72,6 +75,15 @@ class TextParts:
     @cached_property
     def numbers(self) -> frozenset[str]:
         return frozenset(number.rstrip(".,") for number in NUMBER.findall(self.lower))
+
+    @cached_property
+    def amount(self) -> float | None:
+        """The shortest number, 1,299.00 and 1.299,00 alike; None where there is none, or only one that is no amount."""
+        number = min(self.numbers, key=lambda number: (len(number), number), default="")
+        whole, mark, rest = number.replace(",", ".").rpartition(".")
+        if not 0 < len(number) <= LONGEST_AMOUNT:
+            return None
+        return float(f"{whole.replace('.', '')}.{rest}" if mark else rest)
 
     @cached_property
     def codes(self) -> frozenset[str]:
@@ -172,19 +184,18 @@ def _text_features(one: TextParts, other: TextParts, rarity: dict[str, float]) -
     yield from _both_ways("words", len(one.words), len(other.words))
     yield from _sets("common words", one.words, other.words)
     shared = [rarity[word] for word in one.words & other.words]
-    alone = [sum(rarity[word] for word in words) for words in (one.words - other.words, other.words - one.words)]
-    yield "rarity of common words", sum(shared)
+    common = fsum(shared)  # exact: a set has another order in every process
+    alone = [fsum(rarity[word] for word in words) for words in (one.words - other.words, other.words - one.words)]
+    yield "rarity of common words", common
     yield "rarest common word", max(shared, default=NONE)
     yield "rarity of other words, least", min(alone)
     yield "rarity of other words, most", max(alone)
-    yield "share of rarity in common", sum(shared) / ((sum(shared) + sum(alone)) or 1)
+    yield "share of rarity in common", common / ((common + sum(alone)) or 1)
     yield from _sets("numbers", one.numbers, other.numbers)
     yield from _sets("codes", one.codes, other.codes)
     inside = sum(code in other.squeezed for code in one.codes) + sum(code in one.squeezed for code in other.codes)
-    yield (
-        "codes inside the other text",
-        inside / (len(one.codes) + len(other.codes)) if one.codes or other.codes else NONE,
-    )
+    codes = len(one.codes) + len(other.codes)
+    yield "codes inside the other text", inside / codes if codes else NONE
 
 
 def _both_ways(name: str, one: float, other: float) -> Iterator[tuple[str, float]]:
@@ -223,15 +234,34 @@ def _field_features(one: TextParts, other: TextParts) -> Iterator[tuple[str, flo
     yield "ratio", fuzz.ratio(first, second) if known else NONE
     yield "set of words", fuzz.token_set_ratio(first, second) if known else NONE
     yield "common words", len(one.words & other.words) / len(one.words | other.words) if known else NONE
-    yield (
-        "numbers",
-        len(one.numbers & other.numbers) / len(one.numbers | other.numbers) if one.numbers and other.numbers else NONE,
-    )
-    amounts = sorted(float(_plain(min(part.numbers, key=len))) for part in (one, other) if part.numbers)
+    numbers = one.numbers | other.numbers
+    yield "numbers", len(one.numbers & other.numbers) / len(numbers) if one.numbers and other.numbers else NONE
+    amounts = sorted(part.amount for part in (one, other) if part.amount is not None)
     yield "amount, least of most", amounts[0] / (amounts[1] or 1) if len(amounts) == 2 else NONE
 
 
-def _plain(number: str) -> str:
-    """1,299.00 and 1.299,00 as Python reads them; what has more groups keeps its digits."""
-    whole, mark, rest = number.replace(",", ".").rpartition(".")
-    return f"{whole.replace('.', '')}.{rest}" if mark else rest
+def join_fields(fields: Mapping[str, str]) -> str:
+    """One line each, in their order; line breaks in a value become blanks. A single field is its value alone."""
+    if len(fields) == 1:
+        return next(iter(fields.values()))
+    return "\n".join(f"{name}: {' '.join(value.split())}" for name, value in fields.items())
+
+
+def split_fields(texts: Sequence[str]) -> dict[str, list[str]]:
+    """name -> values, "" where a text lacks it; nothing where the texts are no such lines, or have only one.
+
+    Every line must be a field in nine of ten texts, and a field stand in half of them.
+    """
+    rows = [_read(text) for text in texts]
+    whole = [row for row in rows if row]
+    if not texts or len(whole) < 0.9 * len(texts):
+        return {}
+    names = dict.fromkeys(name for row in whole for name in row)
+    common = [name for name in names if sum(name in row for row in whole) >= 0.5 * len(whole)][:MOST_FIELDS]
+    return {name: [row.get(name, "") for row in rows] for name in common} if len(common) > 1 else {}
+
+
+def _read(text: str) -> dict[str, str]:
+    """Empty where a line is no field."""
+    matches = [FIELD.fullmatch(line.strip()) for line in text.split("\n")[: 4 * MOST_FIELDS]]
+    return {match[1]: match[2] or "" for match in matches if match} if all(matches) else {}

@@ -25,8 +25,7 @@ from core.pairs.candidates import (
     similarity,
 )
 from core.pairs.clusters import Clusters, Decision, make_clusters
-from core.pairs.features import pair_features
-from core.pairs.fields import join_fields
+from core.pairs.features import join_fields, pair_features
 from core.pairs.learning_curve import STRATEGIES, KnownPairs, play, score, score_all, steps
 from core.pairs.pair_jobs import (
     POSITIVES,
@@ -42,7 +41,7 @@ from gpu_jobs.trainers.trainer_types import Progress
 PIECE = 256
 """texts between two reports"""
 MOST_TEXTS = 100_000
-"""distinct texts of a side: every text is held against every other, which takes hours beyond that"""
+"""distinct texts of a side: each is held against all others, so many in some 20 minutes of processor time"""
 HELD_OUT = 0.2
 """share of the pairs that judge where the file has no split"""
 SIDES = ("first", "second")
