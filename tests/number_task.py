@@ -33,16 +33,19 @@ def read(fields: Mapping[str, object]) -> Answer:
 
 def read_text(text: str, setup: Setup) -> Answer:
     try:
-        return number(text)
+        answer = number(text)
     except ValueError:
         raise BadInput(f"{text[:80]!r} is not a number.") from None
+    if reason := refusal(answer):
+        raise BadInput(reason)
+    return answer
 
 
 def number_of(answer: Answer) -> float:
     return float(answer["number"]) if isinstance(answer, dict) else float("nan")
 
 
-def refusal(answer: Answer, settings: Settings, cursor: "DuckDBPyConnection | None" = None) -> str | None:
+def refusal(answer: Answer, settings: Settings | None = None, cursor: "DuckDBPyConnection | None" = None) -> str | None:
     return None if 0 <= number_of(answer) <= MOST else f"A number from 0 to {MOST} is needed."
 
 

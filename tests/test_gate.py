@@ -60,7 +60,9 @@ def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Proj
     first = gate(guessing, model=challenger)
     assert gate(guessing, model=challenger) == first
     with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
-        cursor.execute("update settled set labels = ['food'], answer = answer_of(['food']) where stratum in ('audit', 'gold')")
+        cursor.execute(
+            "update settled set labels = ['food'], answer = answer_of(['food']) where stratum in ('audit', 'gold')"
+        )
     assert gate(guessing, model=challenger).difference != first.difference
 
 

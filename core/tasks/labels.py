@@ -15,6 +15,7 @@ from core.config.settings import Settings
 from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
 from core.errors import BadInput
 from core.models.heads.head import linear_heads
+from core.tasks.label_columns import LABEL_COLUMNS, NOUN
 from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
 
 if TYPE_CHECKING:
@@ -245,4 +246,6 @@ LABELS = Task(
     still_meant=still_meant,
     parameters=parameters,
     space=space,
+    noun=NOUN,
+    columns=LABEL_COLUMNS,
 )

@@ -14,6 +14,7 @@ from core.arrays import Bools, Floats, Ints, Rows
 from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.kind import HeadKind
+from core.tasks.columns import Columns
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
@@ -93,7 +94,8 @@ class Task:
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
-    holds the two together. space: the answers as numbers.
+    holds the two together. space: the answers as numbers. noun: what people call an answer. columns: how whole columns
+    of a file are read and written, where that is more than one cell at a time by `read_text` and `text`.
     """
 
     setup: Callable[[Settings], Setup]
@@ -107,6 +109,8 @@ class Task:
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
+    noun: str = "answer"
+    columns: Columns | None = None
 
 
 @dataclass(frozen=True)
