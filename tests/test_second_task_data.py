@@ -11,7 +11,9 @@ from app.cli.import_file import import_lines
 from core.config.settings import Settings, write_settings
 from core.data.file_import import ImportSummary, import_file
 from core.errors import BadInput
+from core.labelling.corrections import correct
 from core.project import Project, open_project
+from core.reports.export import count_rows, first_rows, write_export
 from core.tasks.tasks import TASKS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -43,7 +45,7 @@ def bring(project: Project, rows: Sequence[Row], columns: Sequence[str] = COLUMN
 
 def settled(project: Project) -> dict[str, tuple[object, str, str]]:
     """Record id -> answer, how it was settled, stratum."""
-    rows = project.store.query("select id, answer, labels, how, stratum from settled join records using (n)")
+    rows = project.store.query("select id, answer, labels, how, stratum from settled join records using (n) order by n")
     assert all(labels == [] for _, _, labels, *_ in rows)
     return {id: (json.loads(answer), how, stratum) for id, answer, _, how, stratum in rows}
 
@@ -114,3 +116,48 @@ def test_answers_of_people_in_a_file_are_theirs_and_known_ones_make_gold(empty: 
     }
     with pytest.raises(BadInput, match=r"gives the record 'a' the answer '4', but '3' in row 1 .*, both by 'ann'"):
         bring(empty, [("a", "apples", "3", "ann", ""), ("a", "apples", "4", "ann", "")], CROWD, annotator="who")
+
+
+def exported(project: Project, what: str) -> list[dict[str, Any]]:
+    """The rows of an export."""
+    file = project.folder.parent / f"{what}.jsonl"
+    rows = write_export(project, file, "jsonl", what)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (rows, first_rows(project, what, 3)) == (count_rows(project, what)[0], lines[:3])
+    return lines
+
+
+def test_an_export_says_answers_in_the_words_of_the_task_and_as_json(empty: Project) -> None:
+    bring(empty, [*KNOWN, ("f", "three  Apples", "", "train")])
+    correct(empty, "d", {"number": 2.5}, "max")
+    assert {row["id"]: (row["label"], row["annotators"], row["how"]) for row in exported(empty, "labels")} == {
+        "a": ("3", "baskets.csv", "single"),
+        "b": ("3", "baskets.csv", "single"),
+        "c": ("7", "baskets.csv", "single"),
+        "d": ("2.5", "max", "single"),
+        "f": ("3", "baskets.csv", "duplicate"),
+    }
+    assert [(row["label"], row["answer"]) for row in exported(empty, "responses")] == [
+        ("3", '{"number":3.0}'),
+        ("3", '{"number":3.0}'),
+        ("7", '{"number":7.0}'),
+        ("2.5", '{"number":2.5}'),
+    ]
+    assert [row["label"] for row in exported(empty, "all")] == ["3", "3", "7", "2.5", None, "3"]
+    assert [row["by"] for row in exported(empty, "complete")] == ["person"] * 5
+    assert exported(empty, "machine") == exported(empty, "suggestions") == []
+
+
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+def test_an_export_that_is_imported_gives_the_same_answers(empty: Project, tmp_path: Path, file_format: str) -> None:
+    values = (0.0, 50.0, 0.1, 1 / 3, 2.675, 49.999999999999993)
+    bring(empty, [(f"r{n}", f"text {n}", repr(value), "test") for n, value in enumerate(values)])
+    file = tmp_path / f"out.{file_format}"
+    write_export(empty, file, file_format, "labels")
+    (tmp_path / "again").mkdir()
+    write_settings(tmp_path / "again", Settings(name="again", task="number"))
+    again = open_project(tmp_path / "again", InProcessRunner())
+    import_file(again, quiet, file=str(file), text=["text"], id="id", label="label", split="split")
+    assert settled(again) == settled(empty)
+    assert [answer for answer, *_ in settled(again).values()] == [{"number": value} for value in values]
+    again.close()
