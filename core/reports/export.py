@@ -31,15 +31,15 @@ CAPTIONS = {
 }
 
 # {text:s} stands for what the answer of s says as people read it, {json:a} for the answer itself in a column of its own
-# where that says less, {active} and {multi} for the task's parameters. A duplicate has what the first record with its
-# text has, and says so.
+# where that says less, {column} for where an answer stands, {active} and {multi} for the task's parameters. A duplicate
+# has what the first record with its text has, and says so.
 _STANDING = ANSWERS.format(ns="select n from settled").replace("$active", "{active}").replace("$multi", "{multi}")
 # Names are joined only where a record has several: ordering inside an aggregate takes as long as all the rest.
 _GIVEN = f"""
     with given as (
         select a.n, a.annotator
         from ({_STANDING}) a
-        join settled s on s.n = a.n and s.answer = a.answer where a.action = 'submit' and a.counts
+        join settled s on s.n = a.n and s.{{column}} = a.{{column}} where a.action = 'submit' and a.counts
     ), counted as (select n, min(annotator) as annotators, count(*) as givers from given group by n)
     select n, annotators from counted where givers = 1
     union all
@@ -190,6 +190,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
     active = parameters["active"]
     labels = ", ".join(map(quoted_text, active if isinstance(active, list) else ()))
     places = {"active": f"[{labels}]::varchar[]", "multi": str(parameters["multi"]).lower()}
+    places["column"] = "labels" if columns else "answer"  # reading the shorter of two takes a twentieth less
     if columns is None:
         _write_texts(cursor, settings)
 
@@ -203,7 +204,7 @@ def _query(cursor: duckdb.DuckDBPyConnection, what: str, settings: Settings) -> 
             return columns.written(settings, f"{table}.labels")
         return f"(select text from answer_texts where answer_texts.answer = {table}.answer::varchar)"
 
-    return re.sub(r"\{(?P<name>active|multi|text|json)(:(?P<table>[a-z]))?\}", fill, _QUERIES[what])
+    return re.sub(r"\{(?P<name>active|multi|column|text|json)(:(?P<table>[a-z]))?\}", fill, _QUERIES[what])
 
 
 def _write_texts(cursor: duckdb.DuckDBPyConnection, settings: Settings) -> None:
