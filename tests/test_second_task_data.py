@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.cli.import_file import import_lines
+from app.cli.replay import ReplayOptions, replay_lines, run_replay
 from core.config.settings import Settings, write_settings
 from core.data.file_import import ImportSummary, import_file
 from core.errors import BadInput
@@ -161,3 +162,19 @@ def test_an_export_that_is_imported_gives_the_same_answers(empty: Project, tmp_p
     assert settled(again) == settled(empty)
     assert [answer for answer, *_ in settled(again).values()] == [{"number": value} for value in values]
     again.close()
+
+
+def test_a_replay_asks_for_numbers_and_compares_strategies_by_accuracy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TASKS, "number", NUMBER)
+    file = tmp_path / "baskets.csv"
+    lines = [f"{n},basket {n} has {n % 12} {word},{n % 12}" for n, word in enumerate(["figs", "nuts", "plums"] * 25)]
+    file.write_text("\n".join(["id,text,count", *lines]) + "\n")
+    options = ReplayOptions(file, ("text",), "count", None, ("default", "random"), 45, 15, 1, task="number")
+    result = run_replay(options, quiet)
+    assert (result.measure, result.records) == ("accuracy", 60)
+    assert [one.labels for one in result.strategies.values()] == [[15, 30, 45]] * 2
+    for one in result.strategies.values():
+        assert all(0 < value <= 1 for value in one.macro_f1[0])
+    assert replay_lines(result)[0] == f"All labels: accuracy {result.full.macro_f1:.3f}"
