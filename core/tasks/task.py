@@ -15,6 +15,7 @@ from core.config.settings import Settings
 from core.errors import BadInput
 from core.models.heads.kind import HeadKind
 from core.tasks.columns import Columns
+from core.tasks.questions import TeamForm
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
@@ -94,8 +95,10 @@ class Task:
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
     stand in it, and `multi`, whether an answer with any number of them counts, or only one with exactly one. A test
-    holds the two together. space: the answers as numbers. noun: what people call an answer. columns: how whole columns
-    of a file are read and written, where that is more than one cell at a time by `read_text` and `text`.
+    holds the two together. space: the answers as numbers. noun: what people call an answer. suggestion:
+    what the card is told of what a model proposes, from `AnswerSpace.alternatives`; None where nothing of it can be
+    answered. columns: how whole columns of a file are read and written, where that is more than one cell at a time by
+    `read_text` and `text`. team: how Argilla asks for an answer, where it can.
     """
 
     setup: Callable[[Settings], Setup]
@@ -109,8 +112,10 @@ class Task:
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
     space: Callable[[Setup], AnswerSpace]
+    suggestion: Callable[[Sequence[tuple[object, float]], Settings], dict[str, object] | None]
     noun: str = "answer"
     columns: Columns | None = None
+    team: TeamForm | None = None
 
 
 @dataclass(frozen=True)
