@@ -2,19 +2,25 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from annotation.convert import remote_answer, response_values
 from app.cli.import_file import import_lines
 from app.cli.replay import ReplayOptions, replay_lines, run_replay
+from core.agreement.agreement import SharedAnswers, agreement, confused
+from core.agreement.conflicts import read_conflicts
 from core.config.settings import Settings, write_settings
 from core.data.file_import import ImportSummary, import_file
-from core.errors import BadInput
+from core.errors import BadInput, Refused
+from core.exchange.datasets import required_setup, team_form
 from core.labelling.corrections import correct
 from core.project import Project, open_project
 from core.reports.export import count_rows, first_rows, write_export
+from core.tasks.questions import Question
 from core.tasks.tasks import TASKS
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
@@ -178,3 +184,39 @@ def test_a_replay_asks_for_numbers_and_compares_strategies_by_accuracy(
     for one in result.strategies.values():
         assert all(0 < value <= 1 for value in one.macro_f1[0])
     assert replay_lines(result)[0] == f"All labels: accuracy {result.full.macro_f1:.3f}"
+
+
+def test_people_agree_as_far_as_their_answers_are_the_same(empty: Project) -> None:
+    rows = [(f"r{n}", f"basket {n}", str(n % 3), who, "") for n in range(12) for who in ("ann", "bob")]
+    rows[1] = ("r0", "basket 0", "9", "bob", "")
+    bring(empty, rows, CROWD, annotator="who")
+    report = agreement(empty)
+    assert (report.overall.records, report.labels) == (12, [])
+    [pair] = report.pairs
+    assert pair.kappa.same == pytest.approx(11 / 12)
+    assert confused(empty, "ann", "bob")[0] == SharedAnswers("0", "0", 3)
+    conflicts, total = read_conflicts(empty, 5)
+    assert ([one.id for one in conflicts], total) == (["r0"], 1)
+
+
+def test_an_answer_goes_to_argilla_as_text_and_comes_back(empty: Project) -> None:
+    bring(empty, KNOWN)
+    with empty.store.reading() as cursor:
+        setup = required_setup(cursor, empty.settings())
+    form = team_form(empty.settings())
+    assert setup.question == Question("text", "How many? (0 to 50)")
+    for number in (0.0, 3.0, 2.5, 1 / 3):
+        value = form.to_value({"number": number}, setup.question)
+        response = {"values": response_values(value, None), "status": "submitted", "updated_at": "2026-05-04T12:00:00Z"}
+        assert form.from_value(remote_answer(response, "ann").value) == {"number": number}
+    with pytest.raises(BadInput, match="not a number"):
+        form.from_value("a few")
+
+
+def test_a_task_that_argilla_cannot_ask_is_refused_in_one_sentence(
+    empty: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bring(empty, KNOWN)
+    monkeypatch.setitem(TASKS, "number", replace(NUMBER, team=None))
+    with empty.store.reading() as cursor, pytest.raises(Refused, match="Argilla has no question for the task 'number'"):
+        required_setup(cursor, empty.settings())

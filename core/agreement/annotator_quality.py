@@ -42,7 +42,7 @@ def quality(project: Project, report: Report) -> MeasuredQuality:
     """
     crowd = read_crowd(project)
     with project.store.reading() as cursor:
-        known, gold = read_known(cursor, crowd)
+        known, gold = read_known(cursor, crowd, project.settings())
     _refuse(crowd, bool((known >= 0).any()))
     bundle = project.jobs.prepare(QUALITY, QualityParams(project.settings().multi))
     labels = sorted({label for category in crowd.categories for label in category})

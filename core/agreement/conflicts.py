@@ -53,7 +53,7 @@ class Conflict:
 _ANSWERED = "select n from responses where action <> 'undo'"
 _CONFLICTS = f"""
     with answered as (
-        select n, count(distinct list_sort(labels)) filter (action = 'submit') as kinds,
+        select n, count(distinct answer) filter (action = 'submit') as kinds,
                count(*) filter (action = 'flag') as flags, max(received_at) filter (action = 'flag') as flagged_at
         from ({ANSWERS.format(ns=_ANSWERED)}) where counts and not from_file group by n
     ), still as (select n from ({ASKED.format(ns=_ANSWERED)}) where open)

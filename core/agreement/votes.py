@@ -3,6 +3,8 @@
 Only people's own labels: what a file says is known, what a correction says was said with the others' answers in view.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import duckdb
@@ -14,6 +16,7 @@ from core.arrays import Ints
 from core.config.settings import Settings
 from core.labelling.settling import ANSWERS, answer_parameters
 from core.project import Project
+from core.tasks.tasks import space_of, task_of
 
 UNKNOWN = -1
 
@@ -22,7 +25,8 @@ UNKNOWN = -1
 class Crowd:
     """Votes with what their places stand for. ns: record numbers; people: names, the busiest first.
 
-    categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold.
+    categories: (k,) the labels of each code, in the taxonomy's order; several or none where several may hold. Where
+    answers are no choice among categories, what the answer says, alone.
     """
 
     votes: Votes
@@ -37,7 +41,7 @@ class Crowd:
 
 
 _GIVEN = f"""
-    select n, annotator, labels from ({ANSWERS.format(ns="select n from responses")})
+    select n, annotator, labels, answer from ({ANSWERS.format(ns="select n from responses")})
     where action = 'submit' and counts and not from_file and not corrects order by n, annotator
 """
 
@@ -47,14 +51,23 @@ def read_crowd(project: Project) -> Crowd:
     settings = project.settings()
     with project.store.reading() as cursor:
         rows = cursor.execute(_GIVEN, answer_parameters(settings)).fetchall()
-    return crowd_of([(n, who, tuple(labels)) for n, who, labels in rows], settings)
+    category = category_of(settings)
+    return crowd_of([(n, who, category(labels, answer)) for n, who, labels, answer in rows], settings)
+
+
+def category_of(settings: Settings) -> Callable[[list[str], str], tuple[str, ...]]:
+    """(labels, answer) as they are stored -> what people's answers are compared by."""
+    if space_of(settings).categories:
+        return lambda labels, answer: tuple(labels)
+    task, setup = task_of(settings), task_of(settings).setup(settings)
+    return lambda labels, answer: (task.text(json.loads(answer), setup),)
 
 
 def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -> Crowd:
     """rows: record number, person, labels."""
     order = {label.id: place for place, label in enumerate(settings.taxonomy.labels)}
     supplied = [tuple(sorted(labels, key=lambda label: order.get(label, -1))) for *_, labels in rows]
-    categories = sorted(set(supplied), key=lambda labels: [order.get(label, -1) for label in labels])
+    categories = sorted(set(supplied), key=lambda labels: ([order.get(label, -1) for label in labels], labels))
     names, busy = np.unique(np.array([who for _, who, _ in rows], np.str_), return_counts=True)
     people = [str(names[place]) for place in np.lexsort((names, -busy))]
     person = {name: place for place, name in enumerate(people)}
@@ -74,20 +87,23 @@ def crowd_of(rows: list[tuple[int, str, tuple[str, ...]]], settings: Settings) -
 # Gold that came with a file, and what somebody decided who had seen the answers. Where people's own answers made a
 # record gold, it would judge them by themselves.
 _KNOWN = """
-    select n, labels, stratum = 'gold' as gold from settled
+    select n, labels, answer, stratum = 'gold' as gold from settled
     where how = 'adjudicated' or (stratum = 'gold' and n in (
         select n from responses where source = 'file'))
 """
 
 
-def read_known(cursor: duckdb.DuckDBPyConnection, crowd: Crowd) -> tuple[Ints, npt.NDArray[np.bool_]]:
+def read_known(
+    cursor: duckdb.DuckDBPyConnection, crowd: Crowd, settings: Settings
+) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """(records,) code of the known label or UNKNOWN, and whether it is gold. Decided records are the hard ones: they
     teach who is right, but a share of them that is right is no accuracy."""
     known, gold = np.full(len(crowd.ns), UNKNOWN), np.zeros(len(crowd.ns), np.bool_)
     code = {frozenset(labels): place for place, labels in enumerate(crowd.categories)}
+    category = category_of(settings)
     place = {int(n): at for at, n in enumerate(crowd.ns)}
-    for n, labels, is_gold in cursor.execute(_KNOWN).fetchall():
+    for n, labels, answer, is_gold in cursor.execute(_KNOWN).fetchall():
         if n in place:  # a label that nobody gave is none of the codes: then everybody is wrong
-            known[place[n]] = code.get(frozenset(labels), len(crowd.categories))
+            known[place[n]] = code.get(frozenset(category(labels, answer)), len(crowd.categories))
             gold[place[n]] = is_gold
     return known, gold
