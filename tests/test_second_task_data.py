@@ -187,7 +187,7 @@ def test_a_replay_asks_for_numbers_and_compares_strategies_by_accuracy(
 
 
 def test_people_agree_as_far_as_their_answers_are_the_same(empty: Project) -> None:
-    rows = [(f"r{n}", f"basket {n}", str(n % 3), who, "") for n in range(12) for who in ("ann", "bob")]
+    rows = [(f"r{n}", f"basket {n}", str(n % 3), user, "") for n in range(12) for user in ("ann", "bob")]
     rows[1] = ("r0", "basket 0", "9", "bob", "")
     bring(empty, rows, CROWD, annotator="who")
     report = agreement(empty)

@@ -133,7 +133,7 @@ def compare(
     names, on = [_place(model) for model in models], _place(on)
     with _project(folder_of(context, project), on, multi=multi) as folder:
         if encoders:
-            judged = run_verb(
+            comparison = run_verb(
                 folder,
                 compare_encoders,
                 names=names,
@@ -145,7 +145,7 @@ def compare(
                 clusters=clusters,
                 sample=sample,
             )
-            present(judged, encoder_lines, as_json=as_json)
+            present(comparison, encoder_lines, as_json=as_json)
             return
         if len(models) > 2 or clusters:
             raise typer.BadParameter("Two models are compared. With --encoders it can be more, by --clusters.")
@@ -286,7 +286,7 @@ def _encoder(row: "EncoderRow") -> Iterator[str]:
         f"    silhouette            {row.silhouette.value:.3f} (95 %: {row.silhouette.low:.3f} to "
         f"{row.silhouette.high:.3f})"
     )
-    for place, few in enumerate(row.few_label_accuracy):
+    for index, few in enumerate(row.few_label_accuracy):
         accuracy = interval(Estimate(few.value, few.low, few.high))
-        gap = ahead(first.few_label_accuracy[place] if first else None)
+        gap = ahead(first.few_label_accuracy[index] if first else None)
         yield f"    from {few.per_label:>2} of each label {accuracy}{gap}"

@@ -35,12 +35,12 @@ def adjudicate_routes(opened: Callable[[], ProjectServer], authenticator: Authen
     """`POST /api/adjudicate`, with the token that the page has made for this person."""
 
     async def adjudicate(request: Request) -> Response:
-        who = await run_in_threadpool(author, request, authenticator, "adjudicate")
-        if isinstance(who, Response):
-            return who
+        user = await run_in_threadpool(author, request, authenticator, "adjudicate")
+        if isinstance(user, Response):
+            return user
         try:
             sent = await read_body(request, DecisionRequest)
-            reply = await run_in_threadpool(_exchange, opened(), who, sent)
+            reply = await run_in_threadpool(_exchange, opened(), user, sent)
         except TooLong as error:
             return refused(413, str(error))
         except BadInput as error:
@@ -73,11 +73,11 @@ class DecisionReply:
     setup: dict[str, object] | None
 
 
-def _exchange(server: ProjectServer, who: str, sent: DecisionRequest) -> DecisionReply:
+def _exchange(server: ProjectServer, user: str, sent: DecisionRequest) -> DecisionReply:
     """Runs in a thread: it waits for the disk. What the reply says is stored is durable."""
     events, statuses = read_events(sent.events, task_of(server.settings()))
     for event in events:
-        statuses[event.eid] = _status(server, event, who)
+        statuses[event.eid] = _status(server, event, user)
     if events:
         server.after_events()
     conflicts, left = read_conflicts(server.project, min(sent.want, MOST_CONFLICTS), sent.have)
@@ -94,9 +94,9 @@ def _exchange(server: ProjectServer, who: str, sent: DecisionRequest) -> Decisio
     )
 
 
-def _status(server: ProjectServer, event: Event, who: str) -> str:
+def _status(server: ProjectServer, event: Event, user: str) -> str:
     """'stored', 'known', or a sentence on why not: one decision never blocks the rest."""
     try:
-        return decide(server.project, event, who)
+        return decide(server.project, event, user)
     except RondoError as error:
         return str(error)

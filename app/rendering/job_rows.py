@@ -7,7 +7,7 @@ from typing import Any
 
 from app.rendering.score_text import duration
 from core.evaluation.metrics import Metrics
-from core.evaluation.reporting import TOO_FEW, judged_on, shown_score
+from core.evaluation.reporting import TOO_FEW, best_score, shown_score
 from core.training.entries import TrainingJob
 
 STATES = {
@@ -66,10 +66,10 @@ def cost_of(job: TrainingJob) -> str:
 
 def figures_of(metrics: Metrics) -> list[tuple[str, str, str | None]]:
     """(title, value, interval) of macro F1 and accuracy, on whichever of audit and gold is told."""
-    judged = judged_on(metrics)
-    if judged is None:
+    best = best_score(metrics)
+    if best is None:
         return []
-    stratum, score = judged[0], shown_score(judged[1])
+    stratum, score = best[0], shown_score(best[1])
     return [
         (
             f"{title} on {score.n:,} {stratum} records",

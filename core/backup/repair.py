@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from core.backup.backups import newest_backup
-from core.backup.salvage import Part, merge_tables, read_tables
+from core.backup.salvage import SalvagedTable, merge_tables, read_tables
 from core.backup.stored_tables import scan
 from core.config.settings import FILE as SETTINGS
 from core.config.settings import LAST_GOOD, Settings, read_settings, way_back
@@ -167,10 +167,10 @@ def _rebuilt(folder: Path, work: Path, done: Repair, report: Report) -> Path:
     return base / DATABASE
 
 
-def _version(parts: dict[str, Part]) -> int:
+def _version(parts: dict[str, SalvagedTable]) -> int:
     """The schema of what was read; this one's where that cannot be read."""
     with duckdb.connect() as reader:
-        files = parts.get("schema_version", Part()).files
+        files = parts.get("schema_version", SalvagedTable()).files
         versions = [count(reader, f"select max(version) from read_parquet('{quoted(file)}')") for file in files]
     return max(versions, default=len(MIGRATIONS))
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 from core.errors import BadInput, Cancelled, Refused, RondoError
 from core.jobs.bundle import Bundle, Report, Resources, Runner
-from core.jobs.states import ENDED, change_state
+from core.jobs.job_states import ENDED, change_state
 from core.project import Project
-from core.training.entries import TrainingJob, entry, read_row, set_state
-from core.training.following import GRID, hand_over, handing_over, locks, look, raise_end, runner_of
-from core.training.material import (
-    Order,
-    carry_encoder,
-    copy_material,
-    refuse_too_little,
-    training_params,
-    write_material,
-)
+from core.training.entries import TrainingJob, read_row, read_training_job, set_state
+from core.training.following import GRID, hand_over, handing_over, locks, raise_end, refresh_job, runner_of
 from core.training.train_job import TRAIN
 from core.training.trainers import read_values
+from core.training.training_files import (
+    Order,
+    carry_encoder,
+    copy_training_files,
+    refuse_too_little,
+    training_params,
+    write_training_files,
+)
 from core.typed_json import to_json
 
 POLL_SECONDS = 0.5
@@ -84,9 +84,9 @@ def launch(project: Project, order: Order) -> str:
 
 def _fill(project: Project, bundle: Bundle, order: Order, base: str) -> None:
     if order.parent:
-        copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
+        copy_training_files(Bundle(project.folder / "jobs" / order.parent), bundle)
     else:
-        write_material(project, bundle, project.settings())
+        write_training_files(project, bundle, project.settings())
     carry_encoder(project, bundle, base)
     bundle.seal()
 
@@ -114,10 +114,10 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
     """The job's entry when it has ended well. Raises what it ended with, or Cancelled, which leaves it running."""
     try:
         while True:
-            seen = look(project, job)
-            report(_what(seen), seen.done, seen.total)
-            if seen.state in ENDED or (seen.state == "lost" and seen.runner == "local"):
-                return raise_end(project, seen)
+            current = refresh_job(project, job)
+            report(_what(current), current.done, current.total)
+            if current.state in ENDED or (current.state == "lost" and current.runner == "local"):
+                return raise_end(project, current)
             time.sleep(POLL_SECONDS)
     except (Cancelled, KeyboardInterrupt):
         raise Cancelled(
@@ -125,10 +125,10 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
         ) from None
 
 
-def _what(seen: TrainingJob) -> str:
-    if seen.state == "running":
-        return f"Training {seen.trainer}"
-    return f"Training {seen.trainer} ({seen.state}{': ' + seen.message if seen.message else ''})"
+def _what(current: TrainingJob) -> str:
+    if current.state == "running":
+        return f"Training {current.trainer}"
+    return f"Training {current.trainer} ({current.state}{': ' + current.message if current.message else ''})"
 
 
 def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
@@ -149,4 +149,4 @@ def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:
         except RondoError:
             set_state(project, job, row.state, row.error or "", before="submitting")
             raise
-    return entry(project, job)
+    return read_training_job(project, job)
