@@ -103,7 +103,7 @@ def _make_ready(project: Project, workspace: Workspace, report: Report, user: st
     if not current.setup.takes(requested):
         return replace_dataset(project, workspace, current, requested, report), current.name
     old = current.setup  # what a dataset shows stays as it was made
-    requested = replace(old, labels=requested.labels, guidelines=requested.guidelines, overlap=requested.overlap)
+    requested = replace(old, question=requested.question, guidelines=requested.guidelines, overlap=requested.overlap)
     if requested != current.setup:
         workspace.change_dataset(current.id, current.setup, requested)
         with project.store.transaction() as cursor:
@@ -143,7 +143,7 @@ def _send(project: Project, workspace: Workspace, dataset: Dataset, report: Repo
     report("Pushing", 0, total)
     for done, part in enumerate(parts(sorted(plan.ranks, key=plan.ranks.__getitem__), PART)):
         with project.store.reading() as cursor:
-            records = read_outgoing(cursor, plan, part, settings)
+            records = read_outgoing(cursor, plan, part, settings, dataset.setup.question)
         _send_part(project, workspace, dataset, _Part(plan, records, there), tally)
         report("Pushing", min((done + 1) * PART, total), total)
     return plan, tally
