@@ -12,7 +12,7 @@ from rich.table import Table
 
 from app.cli.options import JsonOption, ProjectOption, errors, folder_of, run_verb
 from app.cli.terminal import present
-from app.rendering.score_text import interval
+from app.words import interval
 from core.evaluation.metrics import Estimate
 from core.evaluation.reporting import TOO_FEW, shown_label
 

@@ -10,7 +10,7 @@ import typer
 from app.cli.options import JsonOption, ModelArgument, ProjectOption, folder_of, run_verb
 from app.cli.terminal import present
 from app.cli.training import GpuOption, SetOption
-from app.rendering.score_text import interval, score_lines
+from app.words import interval, score_lines
 from core.evaluation.reporting import judged_on
 
 if TYPE_CHECKING:

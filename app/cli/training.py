@@ -7,7 +7,7 @@ import typer
 
 from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb
 from app.cli.terminal import present
-from app.rendering.score_text import score_lines
+from app.words import ended_in, score_lines
 
 if TYPE_CHECKING:
     from core.training.entries import TrainingJob, TrainingJobs
@@ -141,8 +141,6 @@ def _job_line(job: "TrainingJob") -> str:
     """One job in one line: id, trainer, where, state, how far or when it ended, cost, note, why it stands so."""
     line = f"{job.id}  {job.trainer} on {job.runner}: {job.state.replace('_', ' ')}"
     if job.ended_at:
-        from app.rendering.job_rows import ended_in
-
         line += f", {ended_in(job)}"
     elif job.total and job.state == "running":
         line += f", {job.done:,} of {job.total:,}"

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.auth.identity import demand, may
 from app.background import ProjectServer
-from app.rendering.progress import progress_line
+from app.words import progress_line
 from core.evaluation.metrics import Metrics
 from core.evaluation.reporting import FEWEST, TOO_FEW, shown_score, too_few
 from core.reports.card_text import escaped
