@@ -75,23 +75,22 @@ def read_outgoing(
     """These records as they shall stand there."""
     rows = [plan.rows.get(n) or _unqueued(cursor, n) for n in ns]
     cards = read_cards(cursor, rows, settings)
-    return {row.n: _outgoing(row.n, card, plan, settings) for row, card in zip(rows, cards, strict=True)}
+    return {
+        row.n: Outgoing(
+            id=card.id,
+            fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
+            metadata={one["name"]: one["value"] for one in card.meta},
+            rank=plan.ranks[row.n],
+            suggestion=None if row.n in plan.blind else _suggested(card, settings),
+        )
+        for row, card in zip(rows, cards, strict=True)
+    }
 
 
 def _unqueued(cursor: duckdb.DuckDBPyConnection, n: int) -> Row:
     """Stands for the row of a record that left the queue."""
     record = cursor.execute("select id from records where n = ?", [n]).fetchall()[0][0]
     return Row(n, record, 0, 0.0, False, True, None, None, 0, False)
-
-
-def _outgoing(n: int, card: Card, plan: Plan, settings: Settings) -> Outgoing:
-    return Outgoing(
-        id=card.id,
-        fields={one["name"]: one["value"] for one in card.fields} or {"text": card.text},
-        metadata={one["name"]: one["value"] for one in card.meta},
-        rank=plan.ranks[n],
-        suggestion=None if n in plan.blind else _suggested(card, settings),
-    )
 
 
 def _suggested(card: Card, settings: Settings) -> Suggested | None:

@@ -151,7 +151,8 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Remote
     with project.store.reading() as cursor:
         datasets = {one.id: one for one in read_datasets(cursor, server_of(workspace))}
         places = read_places(cursor, list(datasets), ns)
-        answers = RemoteAnswers({}, set(), [], _ids(cursor, ns), datasets)
+        rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(ns)])
+        answers = RemoteAnswers({}, set(), [], dict(rows.fetchall()), datasets)
     for dataset, group in groupby(sorted(places, key=lambda one: (one.dataset, one.n)), lambda one: one.dataset):
         here = {answers.ids[place.n]: place for place in group}
         for standing in workspace.read(dataset, list(here)):
@@ -277,8 +278,3 @@ def _logged(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[Key, l
     for n, who, eid, action, labels, result in rows:
         matches.setdefault((n, who), []).append(LoggedEvent(eid, action, tuple(labels), result))
     return matches
-
-
-def _ids(cursor: duckdb.DuckDBPyConnection, ns: Sequence[int]) -> dict[int, str]:
-    rows = cursor.execute("select n, id from records where n in (select unnest(?::bigint[]))", [list(ns)])
-    return dict(rows.fetchall())

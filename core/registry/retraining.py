@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from core.config.settings import Settings
 from core.errors import BadInput, Cancelled, Damaged, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Report
@@ -98,7 +97,14 @@ def due(project: Project) -> bool:
         return False
     if undecided(project) is not None:
         return True
-    return _due_since(project, settings, _last_attempt(project))
+    last = _last_attempt(project)
+    new = _answered_since(project, last)
+    if settings.retrain_after and new >= settings.retrain_after:
+        return True
+    if not settings.retrain_hours or not new:
+        return False
+    start = last or project.store.one("select min(made_at) from batches")
+    return start is not None and utc_now() - start >= timedelta(hours=settings.retrain_hours)
 
 
 def _last_attempt(project: Project) -> datetime | None:
@@ -114,16 +120,6 @@ def _last_attempt(project: Project) -> datetime | None:
         [BY_POLICY, FAILED],
     )
     return last
-
-
-def _due_since(project: Project, settings: Settings, last: datetime | None) -> bool:
-    new = _answered_since(project, last)
-    if settings.retrain_after and new >= settings.retrain_after:
-        return True
-    if not settings.retrain_hours or not new:
-        return False
-    start = last or project.store.one("select min(made_at) from batches")
-    return start is not None and utc_now() - start >= timedelta(hours=settings.retrain_hours)
 
 
 def new_labels(project: Project) -> int:

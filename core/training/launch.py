@@ -70,7 +70,12 @@ def launch(project: Project, order: Order) -> str:
                 [order.on, json.dumps(to_json(order.resources)), order.parent, bundle.path.name],
             )
         try:
-            _fill(project, bundle, order, params.encoder)
+            if order.parent:
+                copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
+            else:
+                write_material(project, bundle, project.settings())
+            carry_encoder(project, bundle, params.encoder)
+            bundle.seal()
             submit(project, bundle, runner, order.resources, "draft")
         except RondoError as error:
             _give_up(project, bundle, error)
@@ -80,15 +85,6 @@ def launch(project: Project, order: Order) -> str:
             _give_up(project, bundle, full)
             raise full from None
     return bundle.path.name
-
-
-def _fill(project: Project, bundle: Bundle, order: Order, base: str) -> None:
-    if order.parent:
-        copy_material(Bundle(project.folder / "jobs" / order.parent), bundle)
-    else:
-        write_material(project, bundle, project.settings())
-    carry_encoder(project, bundle, base)
-    bundle.seal()
 
 
 def _give_up(project: Project, bundle: Bundle, error: RondoError) -> None:

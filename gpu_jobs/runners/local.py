@@ -152,7 +152,12 @@ def _works_on(process: psutil.Process, bundle: Path) -> bool:
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
-        return [*process.children(recursive=True), *_in_session(process.pid)]
+        descendants = process.children(recursive=True)
+        for other in psutil.process_iter():  # of a parent that has ended, say
+            with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+                if other.pid != process.pid and os.getsid(other.pid) == process.pid:
+                    descendants.append(other)
+        return descendants
     return []
 
 
@@ -164,16 +169,6 @@ def _end(them: list[psutil.Process]) -> None:
         with suppress(psutil.NoSuchProcess):
             one.kill()
     psutil.wait_procs(them, STOP_SECONDS)
-
-
-def _in_session(leader: int) -> list[psutil.Process]:
-    """Its other processes: of a parent that has ended, say."""
-    result = []
-    for process in psutil.process_iter():
-        with suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
-            if process.pid != leader and os.getsid(process.pid) == leader:
-                result.append(process)
-    return result
 
 
 def _locked(lock: IO[bytes]) -> bool:

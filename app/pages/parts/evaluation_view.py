@@ -58,7 +58,10 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
     st.caption(escaped(f"{result.n:,} records that judge; {result.made_at}. Intervals are 95 %."))
     for note in [*result.notes, *result.unsaid]:
         st.text(note)
-    _draw_figures(result)
+    entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
+    entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
+    scores = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
+    st.dataframe(scores, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
     rows = [
         NamedScore(result.labels.get(label, label), label, shown_label(score, result.n))
         for label, score in result.per_label.items()
@@ -81,13 +84,6 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
                 column_config=columns,
                 column_order=order,
             )
-
-
-def _draw_figures(result: EvaluateResult) -> None:
-    entries = {"Accuracy": result.accuracy, "Macro F1": result.macro_f1, "Micro F1": result.micro_f1}
-    entries |= {f"True label among the {top.k} likeliest": top.accuracy for top in result.top}
-    rows = [{"measure": name, "95 %": in_words(shown(one, result.n))} for name, one in entries.items()]
-    st.dataframe(rows, key="evaluated-figures", hide_index=True, alt="Scores with their intervals")
 
 
 def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:

@@ -8,8 +8,9 @@ import streamlit as st
 from app.auth.identity import demand
 from app.background import ProjectServer
 from app.charts.training import evaluation_chart, loss_chart, search_chart
-from app.rendering.job_rows import STATES, cost_of, ended_in, figures_of, how_far, job_rows, run_rows
+from app.pages.parts.job_rows import STATES, cost_of, figures_of, how_far, job_rows, run_rows
 from app.runner_readiness import Place
+from app.words import ended_in
 from core.errors import RondoError
 from core.jobs.bundle import Bundle
 from core.jobs.states import UNDER_WAY
@@ -78,17 +79,6 @@ def draw_job(server: ProjectServer, job: TrainingJob) -> None:
             st.text(sentence)
     if cost := cost_of(job):
         st.text(cost)
-    _draw_curves(job)
-    if job.runs:
-        _draw_runs(job, job.runs)
-    if figures := figures_of(job.metrics):
-        for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
-            column.metric(title, value, span, delta_color="off", delta_arrow="off")
-    _draw_ways(server, job)
-    _draw_facts(server, job)
-
-
-def _draw_curves(job: TrainingJob) -> None:
     events = job.events
     charts = [
         ("loss", "Loss over steps", loss_chart(events)),
@@ -98,6 +88,13 @@ def _draw_curves(job: TrainingJob) -> None:
     if drawn:
         for column, (name, words, chart) in zip(st.columns(len(drawn)), drawn, strict=True):
             column.altair_chart(chart, key=f"{name}-{job.id}", alt=words)
+    if job.runs:
+        _draw_runs(job, job.runs)
+    if figures := figures_of(job.metrics):
+        for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
+            column.metric(title, value, span, delta_color="off", delta_arrow="off")
+    _draw_ways(server, job)
+    _draw_facts(server, job)
 
 
 def _draw_runs(job: TrainingJob, runs: Sequence[TrainingJob]) -> None:

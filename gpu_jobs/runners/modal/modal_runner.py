@@ -95,7 +95,7 @@ class ModalRunner:
 
 def _options(prices: Mapping[str, float], resources: Resources) -> dict[str, Any]:
     """As `Function.with_options` takes them. Modal's own end comes after ours, which leaves a result."""
-    options: dict[str, Any] = {"timeout": min(_seconds(resources) + GRACE_SECONDS, MOST_SECONDS)}
+    options: dict[str, Any] = {"timeout": min((resources.seconds or MOST_SECONDS) + GRACE_SECONDS, MOST_SECONDS)}
     if gpu := resources.gpu:
         name, count = parse_gpu(prices, gpu)
         options["gpu"] = f"{name}:{count}"
@@ -105,11 +105,6 @@ def _options(prices: Mapping[str, float], resources: Resources) -> dict[str, Any
         "env": dict(resources.environment),
     }
     return options | {name: value for name, value in entries.items() if value}
-
-
-def _seconds(resources: Resources) -> int:
-    most = MOST_SECONDS - GRACE_SECONDS
-    return min(resources.seconds or most, most)
 
 
 def _say_hello() -> None:

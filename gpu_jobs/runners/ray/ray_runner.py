@@ -51,7 +51,9 @@ class RayRunner:
         if resources.environment:
             raise Refused("A Ray dashboard shows a job's variables to everyone: set them on the nodes instead.")
         try:
-            number, state = _newest(address, bundle.name)
+            number, state = 0, ""  # of the newest submission; no id is used again: Ray's watch would end the new one
+            while result := ask(address, "GET", f"{JOBS}{bundle.name}-{number + 1}"):
+                number, state = number + 1, str(result["status"])
             work = carry_bundle(bundle, shared)
             if state in _UNDER_WAY and not may_go_on(work):
                 raise Refused("The cluster is still stopping this job. Try again in a moment, or start a new one.")
@@ -115,17 +117,6 @@ def _forbid(handle: Handle) -> None:
 
 def _stop(handle: Handle) -> None:
     ask(handle.address, "POST", f"{JOBS}{handle.submission}/stop")
-
-
-def _newest(address: str, name: str) -> tuple[int, str]:
-    """(its number from 1, its state) of the newest submission of this bundle; (0, '') where there is none.
-
-    An id is never used again: Ray's watch over the old one would end the new one.
-    """
-    number, state = 0, ""
-    while result := ask(address, "GET", f"{JOBS}{name}-{number + 1}"):
-        number, state = number + 1, str(result["status"])
-    return number, state
 
 
 def _submit(address: str, submission: str, work: Path, resources: Resources) -> None:
