@@ -257,16 +257,12 @@ def _refusal(connection: HTTPConnection, seen: Identity) -> Response | None:
     if seen.auth_mode is AuthMode.SHUT:
         return JSONResponse({"error": "Nobody is let in. Whoever runs this server: `rondo people add NAME`."}, 403)
     if right is not None:
-        return _without_right(seen, right)
+        if seen.person is None:
+            return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
+        if right not in seen.person.rights:
+            return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
+        return None
     return _not_signed_in(connection, seen.auth_mode) if seen.person is None else None
-
-
-def _without_right(seen: Identity, right: str) -> Response | None:
-    if seen.person is None:
-        return JSONResponse({"error": "Nobody is signed in here. Reload the page."}, 401)
-    if right not in seen.person.rights:
-        return JSONResponse({"error": f"Only {holders(right)} may do this."}, 403)
-    return None
 
 
 def _not_signed_in(connection: HTTPConnection, auth_mode: AuthMode) -> Response | None:

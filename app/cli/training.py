@@ -153,7 +153,8 @@ def _job_line(job: "TrainingJob") -> str:
 
 def train_lines(result: "TrainingJob") -> list[str]:
     if result.kind == "grid":
-        return _grid_lines(result)
+        winner = [_next(result.model)] if result.model else []
+        return [*map(_job_line, result.runs), result.sentence, *winner]
     if result.state != "succeeded":
         return [
             _job_line(result),
@@ -163,11 +164,6 @@ def train_lines(result: "TrainingJob") -> list[str]:
     lines += score_lines(result.metrics)
     lines += [result.remark] if result.remark else []
     return [*lines, _next(result.model or "")]
-
-
-def _grid_lines(result: "TrainingJob") -> list[str]:
-    lines = [_job_line(run) for run in result.runs]
-    return [*lines, result.sentence, *([_next(result.model)] if result.model else [])]
 
 
 def _next(model: str) -> str:

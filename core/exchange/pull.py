@@ -166,7 +166,8 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Remote
                     continue  # it was copied, and may have been changed or deleted there since
                 if successor and answer.at > successor.made_at:
                     answers.late.append((successor, answer))
-                if _is_newer(remote, answers.newest.get(key)):
+                other = answers.newest.get(key)
+                if other is None or answer.at >= other.answer.at:
                     answers.newest[key] = remote
     return answers
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from core.errors import BadInput, Refused
 from core.jobs.bundle import Report
@@ -35,7 +34,9 @@ def model_remove(project: Project, report: Report, *, models: Sequence[str], who
         raise BadInput("Name the models to remove; `rondo models` lists them.")
     with project.turn:  # neither a round nor a promotion is under way that reads them
         _refuse(project, ids)
-        places = [place for model in ids for place in _places(project, model)]
+        # the folder of each, and the vectors of the encoder inside it
+        folders = [(project.models / model, encoder_folder(project.vectors, OWN + model)) for model in ids]
+        places = [place for both in folders for place in both if place.is_dir()]
         size = sum(path.stat().st_size for place in places for path in place.rglob("*") if path.is_file())
         with project.store.transaction() as cursor:  # first: what a kill leaves of the files is removed the next time
             for model in ids:
@@ -69,9 +70,3 @@ def _refuse(project: Project, ids: Sequence[str]) -> None:
                 f"{len(built_on):,} other models work on the encoder of {model}. Remove them with it: "
                 f"`rondo models remove {' '.join([model, *built_on])}`."
             )
-
-
-def _places(project: Project, model: str) -> list[Path]:
-    """Its folder, and the vectors of the encoder inside it."""
-    vectors = encoder_folder(project.vectors, OWN + model)
-    return [place for place in (project.models / model, vectors) if place.is_dir()]

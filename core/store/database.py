@@ -81,7 +81,12 @@ class Store:
                         "write."
                     )
                 return
-            self._migrate()
+            with self.transaction() as cursor:
+                if (version := migrate(cursor, len(MIGRATIONS))) > len(MIGRATIONS):
+                    raise Refused(
+                        f"{self.path} was written by a newer Rondo (schema {version}, this one knows "
+                        f"{len(MIGRATIONS)}). Upgrade Rondo; nothing was changed."
+                    )
         except BaseException as error:
             self._connection.close()
             if isinstance(error, duckdb.InternalException | duckdb.SerializationException):
@@ -302,14 +307,6 @@ class Store:
         except (duckdb.Error, RondoError) as error:  # closed, or a full disk: the write-ahead file has what was saved
             if not self._closed:
                 log.warning("checkpoint of %s: %s", self.path, error)
-
-    def _migrate(self) -> None:
-        with self.transaction() as cursor:
-            if (version := migrate(cursor, len(MIGRATIONS))) > len(MIGRATIONS):
-                raise Refused(
-                    f"{self.path} was written by a newer Rondo (schema {version}, this one knows {len(MIGRATIONS)}). "
-                    "Upgrade Rondo; nothing was changed."
-                )
 
 
 def migrate(cursor: duckdb.DuckDBPyConnection, to: int) -> int:

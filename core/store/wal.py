@@ -191,18 +191,18 @@ def committed_inserts(data: bytes, table: str) -> Iterator[bytes]:
 
     Behind damage the next transaction begins where the next end of one stands.
     """
-    start = first_entry(data)
+    start, name = first_entry(data), table.encode()
+    names_it = bytes([len(name)]) + name + _END
     while start < len(data):
         transaction: list[bytes] = []
         in_table, end, ended = False, start, False
         for entry in entries(data, start):
-            payload = data[entry.start + 16 : entry.end]
             end = entry.end
             if entry.kind == _FLUSH:
                 ended = True
                 break
             if entry.kind == _USE_TABLE:
-                in_table = _names_table(payload, table)
+                in_table = names_it in data[entry.start + 16 : entry.end]
             if in_table and entry.kind in (_USE_TABLE, _INSERT):
                 transaction.append(data[entry.start : entry.end])
         if ended:
@@ -221,8 +221,3 @@ def first_entry(data: bytes) -> int:
         if next(entries(data, start), None):
             return start
     return max(data.find(_END) + 2, 0)
-
-
-def _names_table(payload: bytes, table: str) -> bool:
-    name = table.encode()
-    return bytes([len(name)]) + name + _END in payload

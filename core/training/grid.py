@@ -189,13 +189,17 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
         why = next((run.message for run in runs if run.message), "they held no record out: too few are labelled")
         _set(project, job, "failed", f"None of the {len(runs)} runs can be the best: {why}")
     else:
-        winner = runs[best]
+        winner, outcome = runs[best], outcomes[best]
+        scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
+        judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
         result = SearchResult(
             winner=ModelId(winner.id),
             metrics=winner.metrics,
             seconds=sum(run.seconds or 0 for run in runs),
             memory_mb=max(run.memory_mb or 0 for run in runs),
-            sentence=_sentence(params.plan[best], winner, outcomes[best], len(runs)),
+            sentence=f"The best of {len(runs)} runs is {winner.id}: {_in_words(params.plan[best])}. Macro F1 "
+            f"{outcome.score or 0:.3f} on the {outcome.held_out} held-out records that chose it, which flatters it; "
+            f"{', '.join(judged) or 'no gold or audit judges it'}.",
         )
         _set(project, job, "succeeded", entry(project, job).message, result)
     Bundle(project.folder / "jobs" / job).empty()
@@ -204,16 +208,6 @@ def _finish(project: Project, job: str, params: SearchParams, runs: Sequence[Tra
 def _outcome(run: TrainingJob) -> Outcome:
     held_out = run.metrics.on("held_out") if run.state == "succeeded" else None
     return Outcome(held_out.macro_f1.value, held_out.n) if held_out else Outcome(None, 0)
-
-
-def _sentence(tried: Mapping[str, Value], winner: TrainingJob, outcome: Outcome, runs: int) -> str:
-    scores = {stratum: shown_score(score).macro_f1 for stratum in STRATA if (score := winner.metrics.on(stratum))}
-    judged = [f"{in_words(score)} on {stratum}" for stratum, score in scores.items()]
-    return (
-        f"The best of {runs} runs is {winner.id}: {_in_words(tried)}. Macro F1 {outcome.score or 0:.3f} on the "
-        f"{outcome.held_out} held-out records that chose it, which flatters it; "
-        f"{', '.join(judged) or 'no gold or audit judges it'}."
-    )
 
 
 def search_summary(project: Project, job: str) -> TrainingJob:

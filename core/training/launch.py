@@ -111,7 +111,8 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
     try:
         while True:
             seen = look(project, job)
-            report(_what(seen), seen.done, seen.total)
+            why = "" if seen.state == "running" else f" ({': '.join(filter(None, [seen.state, seen.message]))})"
+            report(f"Training {seen.trainer}{why}", seen.done, seen.total)
             if seen.state in ENDED or (seen.state == "lost" and seen.runner == "local"):
                 return raise_end(project, seen)
             time.sleep(POLL_SECONDS)
@@ -119,12 +120,6 @@ def wait(project: Project, report: Report, job: str) -> TrainingJob:
         raise Cancelled(
             f"The job goes on without you: `rondo jobs` shows it, `rondo jobs cancel {job}` stops it."
         ) from None
-
-
-def _what(seen: TrainingJob) -> str:
-    if seen.state == "running":
-        return f"Training {seen.trainer}"
-    return f"Training {seen.trainer} ({seen.state}{': ' + seen.message if seen.message else ''})"
 
 
 def job_retry(project: Project, report: Report, *, job: str) -> TrainingJob:

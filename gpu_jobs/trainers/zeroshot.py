@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,10 @@ from core.arrays import Floats
 from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
-from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import FEWEST, Head, predict
+from core.models.heads.head import FEWEST, Head, LabelledVectors, predict
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
+from gpu_jobs.trainers.held_out import calibrated
 from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 SHARPNESS = 12.0
@@ -55,7 +54,8 @@ def _by_cosine(material: TrainingSet, run: TrainingRun, predicted: list[list[str
     vectors = encoder.encode(material.texts) if material.texts else np.empty((0, encoder.dims), np.float32)
     run.report(len(material.texts), len(material.texts))
     if len(vectors) >= FEWEST:
-        head = _calibrated(head, vectors, material)
+        targets = material.targets.astype(np.float32)
+        head = calibrated(head, LabelledVectors(vectors, targets, material.labels, material.multi))
 
     def judge(texts: Sequence[str]) -> Floats:
         return predict(head, encoder.encode(texts))
@@ -77,13 +77,6 @@ def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:
     scale = SHARPNESS * max(len(rows) - 1, 1) / max(float(own.sum()), 1e-6)  # the sum shrinks with few labels
     bias = -scale * ENOUGH * own if material.multi else np.zeros(len(rows))
     return Head((scale * centred).astype(np.float32), bias.astype(np.float32), 1.0, material.labels, material.multi)
-
-
-def _calibrated(head: Head, vectors: Floats, material: TrainingSet) -> Head:
-    targets, even = material.targets.astype(np.float32), np.ones(len(vectors), np.float32)
-    temperature = fit_temperature(vectors @ head.weights.T + head.bias, targets, even, head.multi)
-    warm = replace(head, temperature=temperature)
-    return replace(warm, calibration_error=expected_error(predict(warm, vectors), targets, even, head.multi))
 
 
 def _by_entailment(material: TrainingSet, run: TrainingRun, predicted: list[list[str]]) -> TrainedModel:

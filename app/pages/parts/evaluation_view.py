@@ -30,7 +30,14 @@ WHERE = {GOLD: "gold records", AUDIT: "audit records", SPLIT: "records that trai
 def draw_evaluations(server: ProjectServer, model: str) -> None:
     """What was kept of this model's evaluations, one of them open, and a button for one more."""
     st.header("Evaluation")
-    _draw_asking(server, model)
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
+    if right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
+        try:
+            with st.spinner("Evaluating"):
+                server.do(demand("manage"), evaluate, model=model, on=on, save=True)
+        except RondoError as error:
+            st.error(escaped(error))
     entries = {result.on: result for result in saved_evaluations(server.project, model)}
     if not entries:
         st.text("It was not evaluated yet. In a terminal: rondo evaluate, also on a file of your own.")
@@ -39,18 +46,6 @@ def draw_evaluations(server: ProjectServer, model: str) -> None:
         "Judged on", list(entries), default=next(iter(entries)), required=True, key="evaluated-on"
     )
     draw_evaluation(server, entries[chosen or next(iter(entries))])
-
-
-def _draw_asking(server: ProjectServer, model: str) -> None:
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    on = left.selectbox("Evaluate on", list(WHERE), format_func=WHERE.__getitem__, key="evaluate-on")
-    if not right.button("Evaluate", key="evaluate", icon=":material/fact_check:", width="stretch"):
-        return
-    try:
-        with st.spinner("Evaluating"):
-            server.do(demand("manage"), evaluate, model=model, on=on, save=True)
-    except RondoError as error:
-        st.error(escaped(error))
 
 
 def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:

@@ -74,9 +74,8 @@ def draw_job(server: ProjectServer, job: TrainingJob) -> None:
     if how := how_far(job):
         share, line = how
         st.progress(share, text=escaped(line))
-    for sentence in dict.fromkeys([job.sentence, job.message, job.remark]):
-        if sentence:
-            st.text(sentence)
+    for sentence in dict.fromkeys(filter(None, [job.sentence, job.message, job.remark])):
+        st.text(sentence)
     if cost := cost_of(job):
         st.text(cost)
     events = job.events
@@ -89,21 +88,16 @@ def draw_job(server: ProjectServer, job: TrainingJob) -> None:
         for column, (name, words, chart) in zip(st.columns(len(drawn)), drawn, strict=True):
             column.altair_chart(chart, key=f"{name}-{job.id}", alt=words)
     if job.runs:
-        _draw_runs(job, job.runs)
+        rows = run_rows(job.runs)
+        if picture := search_chart(rows):
+            st.altair_chart(picture, key=f"search-{job.id}", alt="Macro F1 of each run with its interval")
+        shown = [{name: value for name, value in row.items() if name != "macro_f1"} for row in rows]
+        st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
     if figures := figures_of(job.metrics):
         for column, (title, value, span) in zip(st.columns(len(figures)), figures, strict=True):
             column.metric(title, value, span, delta_color="off", delta_arrow="off")
     _draw_ways(server, job)
     _draw_facts(server, job)
-
-
-def _draw_runs(job: TrainingJob, runs: Sequence[TrainingJob]) -> None:
-    """The runs of a search, best first."""
-    rows = run_rows(runs)
-    if chart := search_chart(rows):
-        st.altair_chart(chart, key=f"search-{job.id}", alt="Macro F1 of each run with its interval")
-    shown = [{name: value for name, value in row.items() if name != "macro_f1"} for row in rows]
-    st.dataframe(shown, key=f"runs-{job.id}", hide_index=True, alt="The runs of this search")
 
 
 def _draw_ways(server: ProjectServer, job: TrainingJob) -> None:

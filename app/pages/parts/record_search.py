@@ -19,7 +19,13 @@ LINKED = ("truth", "predicted", "like", "rows")
 
 def ask_search(settings: Settings, there: Choices) -> Search:
     """What the person wants to see, by the widgets and by the link that led here."""
-    _forget_before_link()
+    # a link says all that is wanted: filters that were set before it would hide some of what it leads to
+    link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
+    if link and link != st.session_state.get("records-link"):
+        for key in BOUND:
+            if key not in st.query_params:
+                st.session_state.pop(key, None)
+    st.session_state["records-link"] = link
     words = st.text_input(
         "Search",
         key="q",
@@ -81,13 +87,3 @@ def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str])
 def _linked_rows() -> tuple[int, ...]:
     rows = (st.query_params.get("rows") or "").split(",")
     return tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)
-
-
-def _forget_before_link() -> None:
-    """A link says all that is wanted: filters that were set before it would hide some of what it leads to."""
-    link = {name: st.query_params[name] for name in LINKED if name in st.query_params}
-    if link and link != st.session_state.get("records-link"):
-        for key in BOUND:
-            if key not in st.query_params:
-                st.session_state.pop(key, None)
-    st.session_state["records-link"] = link

@@ -83,7 +83,12 @@ class FarBundle:
             stray.unlink()
         for target, (file, digest) in requested.items():
             if not (target.is_file() and sha256_of(target) == digest):
-                self._bring_whole(file, target, digest)
+                try:
+                    self._bring(file, target)
+                except FileNotFoundError:
+                    raise Damaged(f"{file} is gone from Modal's Volume. Start a new job.") from None
+                if sha256_of(target) != digest:
+                    raise Damaged(f"{file} did not come back from Modal as it was made. It is brought again.")
 
     def clear(self) -> None:
         """People's texts and the model go; that the job was done and how it ended stays."""
@@ -102,14 +107,6 @@ class FarBundle:
             return
         for entry in entries:
             yield PurePosixPath(entry.path.lstrip("/")).relative_to(self.name).as_posix(), (entry.size, entry.mtime)
-
-    def _bring_whole(self, file: str, target: Path, digest: str) -> None:
-        try:
-            self._bring(file, target)
-        except FileNotFoundError:
-            raise Damaged(f"{file} is gone from Modal's Volume. Start a new job.") from None
-        if sha256_of(target) != digest:
-            raise Damaged(f"{file} did not come back from Modal as it was made. It is brought again.")
 
     def _bring(self, file: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
