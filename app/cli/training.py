@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb
+from app.cli.options import JsonOption, ProjectOption, SeedOption, errors, folder_of, run_verb, without_a_command
 from app.cli.terminal import present
 from app.words import ended_in, score_lines
 
@@ -65,20 +65,15 @@ def trainers(as_json: JsonOption = False) -> None:
         present(tables, _trainers_lines, as_json=as_json)
 
 
-@jobs.callback()
-def root(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
-    """Without a command: list them."""
-    context.obj = project or context.obj
-    if context.invoked_subcommand is None:
-        list_(context, project, as_json)
-
-
 @jobs.command("list")
 def list_(context: typer.Context, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """List the training jobs, newest first."""
     from core.training.watching import jobs
 
     present(run_verb(folder_of(context, project), jobs), jobs_lines, as_json=as_json)
+
+
+without_a_command(jobs, list_)
 
 
 @jobs.command("show")

@@ -208,10 +208,6 @@ def _carry(project: Project, workspace: Workspace, received: RemoteAnswers) -> N
             )
 
 
-def _is_newer(remote: RemoteAnswer, other: RemoteAnswer | None) -> bool:
-    return other is None or remote.answer.at >= other.answer.at
-
-
 def _differences(
     received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]], silent: set[Key]
 ) -> list[tuple[str, Event]]:

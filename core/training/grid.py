@@ -231,19 +231,6 @@ def search_summary(project: Project, job: str) -> TrainingJob:
     )
 
 
-def _wait(project: Project, report: Report, job: str) -> TrainingJob:
-    try:
-        while (seen := advance(project, job)).state not in ENDED:
-            report(f"Searching, {len(seen.runs) - seen.done} under way", seen.done, seen.total)
-            time.sleep(POLL_SECONDS)
-    except (Cancelled, KeyboardInterrupt):
-        raise Cancelled(
-            f"The runs under way go on, and the others begin while Rondo is open: `rondo jobs` shows them, "
-            f"`rondo jobs cancel {job}` stops all."
-        ) from None
-    return raise_end(project, seen)
-
-
 def _runs(project: Project, job: str) -> list[str]:
     """Ids of its runs, in the order of the plan, which is that in which they were started."""
     return [run for (run,) in project.store.query("select id from jobs where parent = ? order by made_at, id", [job])]
