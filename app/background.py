@@ -155,11 +155,9 @@ class ProjectServer:
     ) -> Result | None:
         """The same; None, and nothing is done, while the verb runs already."""
         background_task = self.begin_task(loop.name_of(verb), alone=True)
-        return (
-            None
-            if background_task is None
-            else cast(Result, self.run(background_task, lambda *_: None, who=who, **options))
-        )
+        if background_task is None:
+            return None
+        return cast(Result, self.run(background_task, lambda *_: None, who=who, **options))
 
     def after_events(self) -> None:
         """Starts a round when a batch is finished, and looks at a guarantee when machine labels were answered since it

@@ -107,14 +107,7 @@ def serve(folder: Path, listening: Listening, announce: Callable[[str], None]) -
         announce(link)
         server.start("open")
         server.watch()
-        uvicorn.run(
-            app,
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=5,
-        )
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     finally:
         client.address_file(folder).unlink(missing_ok=True)
         background.close_server()

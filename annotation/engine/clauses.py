@@ -51,7 +51,10 @@ class Clauses:
             return " AND ".join(self.where(part) for part in requested.filters) or "1"
         scope = requested.scope
         if isinstance(scope, RecordFilterScope):
-            return self._of_record(requested, plain(scope.property))
+            column = plain(scope.property)
+            if column == "id" and isinstance(requested, TermsFilter):
+                return self.among("r.id", [_hex(value) for value in requested.values])
+            return self._compare(requested, f"r.{column}")
         if isinstance(scope, MetadataFilterScope):
             return f"EXISTS (SELECT 1 FROM {self.metadata(scope)} WHERE {self._compare(requested, 'j.value')})"
         if isinstance(scope, SuggestionFilterScope):
@@ -63,11 +66,6 @@ class Clauses:
         if isinstance(scope, ResponseFilterScope):
             return self._of_responses(requested, scope)
         raise ValueError(f"Cannot process filter {requested}")
-
-    def _of_record(self, requested: TermsFilter | RangeFilter, column: str) -> str:
-        if column == "id" and isinstance(requested, TermsFilter):
-            return self.among("r.id", [_hex(value) for value in requested.values])
-        return self._compare(requested, f"r.{column}")
 
     def _of_responses(self, requested: TermsFilter | RangeFilter, scope: ResponseFilterScope) -> str:
         """A record is pending where nobody (of those asked for) has a response; a draft is one."""

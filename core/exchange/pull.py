@@ -137,7 +137,9 @@ def reconcile(project: Project, workspace: Workspace, ns: Sequence[int]) -> tupl
         received = _listen(project, workspace, ns)
         with project.store.reading() as cursor:
             logged = _logged(cursor, ns)
-        events = _differences(received, logged, _silent(workspace, received, logged))
+        missing = {key for key in logged if key[0] in received.there and key not in received.newest}
+        known = set(workspace.people()) if missing else set()  # of somebody who is gone, what was said stands
+        events = _differences(received, logged, silent={key for key in missing if key[1] in known})
         statuses = project.label_queue.receive(events) if events else {}
         if received.late:
             _carry(project, workspace, received)
@@ -170,13 +172,6 @@ def _listen(project: Project, workspace: Workspace, ns: Sequence[int]) -> Remote
                 if other is None or answer.at >= other.answer.at:
                     answers.newest[key] = remote
     return answers
-
-
-def _silent(workspace: Workspace, received: RemoteAnswers, logged: Mapping[Key, list[LoggedEvent]]) -> set[Key]:
-    """Who answered before and says nothing any more. Whom the server knows is asked only where somebody may be."""
-    missing = {key for key in logged if key[0] in received.there and key not in received.newest}
-    known = set(workspace.people()) if missing else set()
-    return {key for key in missing if key[1] in known}
 
 
 def _fits(answer: TeamAnswer, dataset: Dataset) -> bool:

@@ -159,7 +159,14 @@ def read_wal(path: Path, header: bytes) -> Wal:
     if not data:
         return Wal(0, 0, 0, None)
     if data[:start] != header:
-        return _other_header(data, header)
+        # one that was written before the last checkpoint, which a kill at its end leaves, has a checkpoint in it
+        first = data.find(_END) + 2
+        kinds = [entry.kind for entry in entries(data, first)] if first > 1 else []
+        if _CHECKPOINT in kinds or (len(data) < len(header) and header.startswith(data)):
+            return Wal(len(data), 0, 0, None)
+        if flush_entry() not in data:  # nothing was committed
+            return Wal(len(data), 0, 0, None)
+        return Wal(len(data), 0, 0, "its beginning is damaged, or it belongs to another state of the database")
     commits, sound, reached = 0, start, start
     for entry in entries(data, start):
         reached = entry.end
@@ -173,17 +180,6 @@ def _is_complete(data: bytes, start: int) -> bool:
     """Whether what stands there, and is no sound entry, is as long as it says: not the torn end that a kill leaves."""
     size = struct.unpack_from("<Q", data, start)[0] if start + 16 < len(data) else 0
     return 0 < size <= len(data) - start - 16
-
-
-def _other_header(data: bytes, header: bytes) -> Wal:
-    """One that was written before the last checkpoint, which a kill at its end leaves, has a checkpoint in it."""
-    first = data.find(_END) + 2
-    kinds = [entry.kind for entry in entries(data, first)] if first > 1 else []
-    if _CHECKPOINT in kinds or (len(data) < len(header) and header.startswith(data)):
-        return Wal(len(data), 0, 0, None)
-    if flush_entry() not in data:  # nothing was committed
-        return Wal(len(data), 0, 0, None)
-    return Wal(len(data), 0, 0, "its beginning is damaged, or it belongs to another state of the database")
 
 
 def committed_inserts(data: bytes, table: str) -> Iterator[bytes]:

@@ -67,7 +67,12 @@ def draw_evaluation(server: ProjectServer, result: EvaluateResult) -> None:
         table = errors.label_table(rows)
         st.dataframe(table, key="evaluated-labels-table", hide_index=True, column_config={"f1": "F1"})
     _draw_confusion(server, result)
-    _draw_calibration(result)
+    if result.calibration is not None:
+        st.text(errors.calibration_sentence(result.calibration, result.on))
+        bins = result.calibration.bins
+        st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
+        with st.expander("The numbers of the calibration"):
+            st.dataframe([asdict(one) for one in bins], key="evaluated-calibration-table", hide_index=True)
     if result.worst:
         with st.expander("Surest and wrong"):
             columns = {"probability": st.column_config.NumberColumn(format="percent")}
@@ -90,16 +95,6 @@ def _draw_confusion(server: ProjectServer, result: EvaluateResult) -> None:
     st.altair_chart(chart, key="evaluated-confusion", alt="True labels against the model's")
     with st.expander("The numbers of the matrix"):
         st.dataframe(confusion_rows(result.confusion), key="evaluated-confusion-table", hide_index=True)
-
-
-def _draw_calibration(result: EvaluateResult) -> None:
-    if result.calibration is None:
-        return
-    st.text(errors.calibration_sentence(result.calibration, result.on))
-    bins = result.calibration.bins
-    st.altair_chart(calibration_chart(bins), key="evaluated-calibration", alt="Stated against actual certainty")
-    with st.expander("The numbers of the calibration"):
-        st.dataframe([asdict(one) for one in bins], key="evaluated-calibration-table", hide_index=True)
 
 
 def draw_comparison(result: CompareResult) -> None:

@@ -1,7 +1,6 @@
 """The runner for a person's own Ray cluster, by its Jobs API and a shared folder. Knows bundles; needs no Ray here."""
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,11 +148,9 @@ def _asked(handle: Handle) -> Sight:
         return Sight("lost", str(error))
     if result is None:
         return Sight("lost", "The cluster does not know this job: was the cluster restarted?")
-    return _failure(result) if result["status"] == "FAILED" else _STATES[result["status"]]
-
-
-def _failure(result: Mapping[str, Any]) -> Sight:
-    """A job that fails writes its result; without one, only an exit status of its own process speaks of the job."""
+    if result["status"] != "FAILED":
+        return _STATES[result["status"]]
+    # a job that fails writes its result; without one, only an exit status of its own process speaks of the job
     message, status = str(result.get("message") or ""), result.get("driver_exit_code")
     if result.get("error_type") != "JOB_ENTRYPOINT_COMMAND_ERROR" or status is None:
         first = message.strip().partition("\n")[0]
