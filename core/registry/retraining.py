@@ -97,21 +97,8 @@ def due(project: Project) -> bool:
         return False
     if undecided(project) is not None:
         return True
-    last = _last_attempt(project)
-    new = _answered_since(project, last)
-    if settings.retrain_after and new >= settings.retrain_after:
-        return True
-    if not settings.retrain_hours or not new:
-        return False
-    start = last or project.store.one("select min(made_at) from batches")
-    return start is not None and utc_now() - start >= timedelta(hours=settings.retrain_hours)
-
-
-def _last_attempt(project: Project) -> datetime | None:
-    """When the newest training was begun: one by a person that gave a model, or one by the policy, whatever came of it.
-
-    Never earlier than what `new_labels` counts from, so that what is due here finds its labels there.
-    """
+    # the newest attempt: a person's that gave a model, or the policy's, whatever came of it; never earlier than what
+    # `new_labels` counts from, so that what is due here finds its labels there
     last: datetime | None = project.store.one(
         f"""select max(moment) from (
                select made_at as moment from jobs where kind = 'train' and params->>'note' = ?
@@ -119,7 +106,13 @@ def _last_attempt(project: Project) -> datetime | None:
                union all ({_BEGAN}))""",
         [BY_POLICY, FAILED],
     )
-    return last
+    new = _answered_since(project, last)
+    if settings.retrain_after and new >= settings.retrain_after:
+        return True
+    if not settings.retrain_hours or not new:
+        return False
+    start = last or project.store.one("select min(made_at) from batches")
+    return start is not None and utc_now() - start >= timedelta(hours=settings.retrain_hours)
 
 
 def new_labels(project: Project) -> int:

@@ -85,8 +85,11 @@ class LocalRunner:
         process = _process(bundle, handle)  # asked first: a process that ends now has written its result
         if ended := sight_of_result(bundle):
             return ended
+        if process is None and not bundle.is_dir():
+            moved = "the project was moved, renamed or deleted. Open it where it is now."
+            return Sight("lost", f"{bundle} is not there any more: {moved}")
         if process is None:
-            return Sight("lost", _why_lost(bundle, handle))
+            return Sight("lost", _elsewhere(bundle, handle) or "Its process ended without a result.")
         limit = handle.seconds
         if limit and time.time() - process.create_time() > limit:  # both move with the clock
             _end([process, *_descendants(process)])
@@ -123,12 +126,6 @@ def _process(bundle: Path, handle: Handle) -> psutil.Process | None:
     except psutil.NoSuchProcess:
         return None
     return process if ours else None
-
-
-def _why_lost(bundle: Path, handle: Handle) -> str:
-    if not bundle.is_dir():
-        return f"{bundle} is not there any more: the project was moved, renamed or deleted. Open it where it is now."
-    return _elsewhere(bundle, handle) or "Its process ended without a result."
 
 
 def _elsewhere(bundle: Path, handle: Handle) -> str:

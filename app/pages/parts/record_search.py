@@ -37,7 +37,9 @@ def ask_search(settings: Settings, there: Choices) -> Search:
     with st.expander("Filters", icon=":material/tune:"):
         search = _filters(settings, there)
     truth, predicted, like = (st.query_params.get(name) or None for name in ("truth", "predicted", "like"))
-    search = replace(search, words=words or "", truth=truth, predicted=predicted, like=like, rows=_linked_rows())
+    linked = (st.query_params.get("rows") or "").split(",")
+    rows = tuple(int(row) for row in linked if row.isdecimal() and len(row) < 16)
+    search = replace(search, words=words or "", truth=truth, predicted=predicted, like=like, rows=rows)
     if result := describe(search, settings.taxonomy.names):
         line, button = st.columns([5, 1], vertical_alignment="center")
         line.text(result)
@@ -82,8 +84,3 @@ def _filters(settings: Settings, there: Choices) -> Search:
 
 def _choose(place: DeltaGenerator, title: str, key: str, options: Sequence[str]) -> str | None:
     return place.selectbox(title, list(options), index=None, key=key, bind="query-params", placeholder="any")
-
-
-def _linked_rows() -> tuple[int, ...]:
-    rows = (st.query_params.get("rows") or "").split(",")
-    return tuple(int(row) for row in rows if row.isdecimal() and len(row) < 16)
