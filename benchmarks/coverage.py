@@ -29,7 +29,8 @@ from core.evaluation.audit import History, plain, weigh
 from core.evaluation.metrics import Estimate, Score
 from core.evaluation.reporting import FEW
 from core.evaluation.scores import macro_f1, score, share
-from core.models.heads.head import LabelledVectors, NeighbourGraph, cross_fit, fit_uncalibrated, predict
+from core.models.heads.head import LabelledVectors, cross_fit, fit_uncalibrated
+from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
@@ -125,8 +126,8 @@ def play_project(trial: Trial, plan: Plan, waves: bool) -> tuple[Played, Ints]:
             head = fit_uncalibrated(labelled_vectors, around(vectors[here]))
         else:
             fitted = cross_fit(labelled_vectors, around(vectors[here]), np.ones(len(indices), np.bool_), rng)
-            head, held_out = fitted.head, fitted.probs
-        probs = predict(head, vectors)
+            head, held_out = fitted.head, fitted.outputs
+        probs = head.predict(vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")
     return Played(vectors, truth, left, audited, (), indices, held_out, probs, (head,)), opens
@@ -149,10 +150,10 @@ def see(trial: Trial, plan: Plan, waves: bool) -> Seen:
     )
     nobody = np.zeros(len(chosen), np.bool_)
     untaught = cross_fit(labelled_vectors, around(played.vectors), nobody, np.random.default_rng(0)).head
-    guess, other = played.probs.argmax(axis=1), predict(untaught, played.vectors).argmax(axis=1)
+    guess, other = played.probs.argmax(axis=1), untaught.predict(played.vectors).argmax(axis=1)
     right, right_untaught = (float((one == played.truth)[played.pool].mean()) for one in (guess, other))
     fresh, fresh_untaught = (
-        float((predict(head, trial.test).argmax(axis=1) == trial.test_truth).mean())
+        float((head.predict(trial.test).argmax(axis=1) == trial.test_truth).mean())
         for head in (*played.heads, untaught)
     )
     held_out = played.held_out.argmax(axis=1)

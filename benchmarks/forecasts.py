@@ -23,7 +23,8 @@ from core.arrays import Bools, Floats, Ints
 from core.evaluation.curve import fit_curve, lacking
 from core.evaluation.metrics import Savings
 from core.evaluation.savings import FEWEST_AUDITS, Shadow, savings, shadow_arm
-from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
+from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
@@ -63,7 +64,7 @@ class World:
         return LabelledVectors(self.vectors[rows], np.eye(len(self.labels))[self.truth[rows]], self.labels)
 
     def accuracy(self, head: Head) -> float:
-        return float((predict(head, self.judges).argmax(axis=1) == self.judged).mean())
+        return float((head.predict(self.judges).argmax(axis=1) == self.judged).mean())
 
 
 def replay(trial: Trial, seed: int) -> Arrays:
@@ -84,8 +85,8 @@ def replay(trial: Trial, seed: int) -> Arrays:
         left[batch.rows], audited[batch.rows[batch.audit]] = number, True
         indices = np.flatnonzero(left >= 0)
         fitted = cross_fit(world.labelled_vectors(indices), world.around, audited[indices], rng)
-        head, held_out = fitted.head, fitted.probs
-        probs = predict(head, world.vectors)
+        head, held_out = fitted.head, fitted.outputs
+        probs = head.predict(world.vectors)
         predicted = probs.argmax(axis=1)
         if held_out is not None:
             predicted[indices[audited[indices]]] = held_out.argmax(axis=1)
@@ -103,7 +104,7 @@ def replay(trial: Trial, seed: int) -> Arrays:
 def shade(world: World, audits: Ints, rng: np.random.Generator) -> Shadow:
     def teach(rows: Ints) -> Bools:
         head = fit_head(world.labelled_vectors(audits[rows]), world.around, rng)
-        return np.asarray(predict(head, world.vectors[audits]).argmax(axis=1) == world.truth[audits])
+        return np.asarray(head.predict(world.vectors[audits]).argmax(axis=1) == world.truth[audits])
 
     return shadow_arm(len(audits), teach, rng)
 

@@ -19,7 +19,7 @@ from benchmarks.trainers import EMBEDDED
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, predict
+from core.models.heads.head import LabelledVectors
 from core.tasks.labels import decide
 from gpu_jobs.trainers.held_out import fit_plain
 from gpu_jobs.trainers.setfit import fit_library_head
@@ -72,12 +72,12 @@ def compare(folder: Path, name: str, per_label: int, seed: int) -> tuple[float, 
     multi = bool((truth.sum(axis=1) != 1).any())
     labelled_vectors = LabelledVectors(np.stack([*map(encode, texts)]), targets.astype(np.float32), tuple(names), multi)
     vectors = np.stack([*map(encode, test_texts)])
-    ours = macro_f1(truth, decide(predict(fit_plain(labelled_vectors), vectors), multi))
+    ours = macro_f1(truth, decide(fit_plain(labelled_vectors).predict(vectors), multi))
     if multi:
         rest = OneVsRestClassifier(LogisticRegression()).fit(labelled_vectors.vectors, targets.astype(int))
         return macro_f1(truth, rest.predict(vectors).astype(bool)), ours
     return macro_f1(
-        truth, decide(predict(fit_library_head(LogisticRegression(), labelled_vectors), vectors), multi)
+        truth, decide(fit_library_head(LogisticRegression(), labelled_vectors).predict(vectors), multi)
     ), ours
 
 

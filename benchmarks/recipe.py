@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Floats, Ints
-from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, fit_head
+from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.pool import Pool, Strategy
 from core.sampling.strategies import STRATEGIES
@@ -116,7 +117,7 @@ def macro_f1(truth: Ints, guess: Ints) -> float:
 
 def judge(trial: Trial, head: Head) -> tuple[float, float]:
     """(macro-F1, stated minus right: above 0 is overconfident) on the test split."""
-    probs = predict(head, trial.test)
+    probs = head.predict(trial.test)
     guess = probs.argmax(axis=1)
     over = probs.max(axis=1).mean() - (guess == trial.test_truth).mean()
     return macro_f1(trial.test_truth, guess), float(over)
@@ -136,7 +137,7 @@ def play(trial: Trial, strategy: Strategy, teach: Teach, batch: int, seed: int) 
         free[chosen] = False
         labelled = np.concatenate([labelled, chosen])
         head = teach(trial, labelled)
-        probs = predict(head, trial.train)
+        probs = head.predict(trial.train)
         figures.append(judge(trial, head))
     return np.array(figures)
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from benchmarks.recipe import Trial
 from core.arrays import Floats, Ints
-from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
+from core.models.heads.kind import NeighbourGraph
 from core.models.heads.neighbour_graph import neighbour_graph
 from core.sampling.batch import compose
 from core.sampling.pool import Pool
@@ -82,8 +83,8 @@ def play(trial: Trial, plan: Plan) -> Played:
         else:
             fitted = cross_fit(labelled_vectors, around, np.ones(len(indices), bool), rng)
             heads.append(fitted.head)
-            held_out = fitted.probs
-        probs = predict(heads[-1], vectors)
+            held_out = fitted.outputs
+        probs = heads[-1].predict(vectors)
     if probs is None or held_out is None:
         raise ValueError("A project needs at least one round and ten labels.")
     return Played(vectors, truth, left, audited, tuple(pools), indices, held_out, probs, tuple(heads))

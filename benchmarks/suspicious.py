@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.recipe import Trial, labelled_vectors_of, load_trial
 from core.arrays import Floats, Ints
-from core.models.heads.head import LabelledVectors, cross_fit, fit_head, predict
+from core.models.heads.head import LabelledVectors, cross_fit, fit_head
 from gpu_jobs.work.inspect import Labelled, label_errors, neighbours, out_of_sample
 
 SIZES = (2_000, 5_000)
@@ -36,7 +36,7 @@ def at_random(trial: Trial, rows: Ints, wrong: Ints, rng: np.random.Generator) -
 def confusable(trial: Trial, rows: Ints, wrong: Ints, rng: np.random.Generator) -> Ints:
     """The likeliest label beside the true one, as a head taught by records outside the sample says."""
     others = np.setdiff1d(np.arange(len(trial.train)), rows)
-    probs = predict(fit_head(labelled_vectors_of(trial, others), None, rng), trial.train, rows[wrong])
+    probs = fit_head(labelled_vectors_of(trial, others), None, rng).predict(trial.train, rows[wrong])
     probs[np.arange(len(wrong)), trial.truth[rows[wrong]]] = -1
     return np.asarray(probs.argmax(axis=1))
 
@@ -69,7 +69,7 @@ def as_it_comes(trial: Trial, labelled: Labelled, rng: np.random.Generator) -> I
     from cleanlab.filter import find_label_issues
 
     labelled_vectors = LabelledVectors(labelled.points, labelled.targets.astype(np.float32), trial.labels)
-    probs = cross_fit(labelled_vectors, trial.neighbour_graph, np.ones(len(labelled.rows), np.bool_), rng).probs
+    probs = cross_fit(labelled_vectors, trial.neighbour_graph, np.ones(len(labelled.rows), np.bool_), rng).outputs
     return np.flatnonzero(find_label_issues(labelled.targets.argmax(axis=1), probs, n_jobs=1))
 
 

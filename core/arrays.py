@@ -10,6 +10,8 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.floating[Any]]
 """of any precision"""
+Rows = npt.NDArray[np.generic]
+"""(n, width) encoded answers, whatever the task"""
 
 
 def label_matrix(answers: Sequence[Sequence[str]], labels: Sequence[str]) -> Bools:

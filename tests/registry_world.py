@@ -15,12 +15,13 @@ from core.labelling.changes import change_settings
 from core.models.artifacts import INSIDE, Making, seal_model
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import Head, LabelledVectors, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, fit_head
 from core.models.out_of_fold import write_held_out
 from core.models.vectors import open_vectors
 from core.project import Project, open_project
 from core.registry.held_out import read_truth
 from core.store.database import utc_now
+from core.tasks.labels import labels_space
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import TOPICS, quiet, sentences
 
@@ -74,8 +75,8 @@ def enter(
     if encoder is not None:
         shutil.copytree(encoder, folder / "encoder")
     with project.store.reading() as cursor:
-        rows = read_truth(cursor, LABELS).rows
-    write_held_out(folder, rows, predict(head, _vectors(project, encoder, rows)))
+        rows = read_truth(cursor, labels_space(LABELS, several=False)).rows
+    write_held_out(folder, rows, head.predict(_vectors(project, encoder, rows)))
     seal_model(folder, Making(trainer, name if encoder is None else INSIDE, LABELS, False, {"seed": 3}), head)
     with project.store.transaction() as cursor:
         cursor.execute(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from core.errors import Damaged, Refused, RondoError
 from core.models.artifacts import INSIDE, Making, check_model, install_model, load_head, save_head, seal_model
-from core.models.heads.head import Head, predict
+from core.models.heads.head import Head
 from core.models.out_of_fold import write_held_out
 
 HEAD = Head(np.eye(2, 3, dtype=np.float32), np.array([0.5, 0], np.float32), 2.0, ("a", "b"), False, 0.1)
@@ -65,7 +65,7 @@ def test_a_sealed_model_comes_back_as_it_was(tmp_path: Path) -> None:
         "training_info.json",
     }
     vectors = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
-    assert np.array_equal(predict(load_head(tmp_path / "m"), vectors), predict(HEAD, vectors))
+    assert np.array_equal(load_head(tmp_path / "m").predict(vectors), HEAD.predict(vectors))
     assert load_head(tmp_path / "m").calibration_error == 0.1
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, fit_head, predict
+from core.models.heads.head import LabelledVectors, fit_head
 from core.tasks.labels import decide
 from gpu_jobs.trainers.bases import open_base, save_encoder
 from gpu_jobs.trainers.encoder import train
@@ -29,7 +29,7 @@ def untaught(base: Path) -> float:
     encoder = load_encoder(str(base), base, 1)
     labelled_vectors = LabelledVectors(encoder.encode(LEARN.texts), LEARN.targets.astype(np.float32), LEARN.labels)
     head = fit_head(labelled_vectors, None, np.random.default_rng(0))
-    right = decide(predict(head, encoder.encode(UNSEEN.texts)), False) & UNSEEN.targets
+    right = decide(head.predict(encoder.encode(UNSEEN.texts)), False) & UNSEEN.targets
     return float(right.any(axis=1).mean())
 
 

@@ -10,6 +10,7 @@ from core.evaluation.audit import Weights, plain
 from core.evaluation.held_out import HeldOutPredictions
 from core.evaluation.known_truth import confusion, evaluate_predictions, rank_of_truth, reliability, top_accuracy
 from core.evaluation.scores import MANY, alike, score
+from core.tasks.labels import labels_space
 
 Probs = np.ndarray
 NAMES = {"a": "A", "b": "B", "c": "C"}
@@ -26,7 +27,9 @@ def held_out(
 ) -> HeldOutPredictions:
     """As certain as the probabilities are."""
     certainty = None if probs is None else probs.max(axis=1).astype(np.float64)
-    return HeldOutPredictions(np.arange(len(truth)), truth, predicted, weights or plain(len(truth)), probs, certainty)
+    space = labels_space([str(column) for column in range(truth.shape[1])], several=True)
+    rows = np.arange(len(truth))
+    return HeldOutPredictions(space, rows, truth, predicted, weights or plain(len(truth)), probs, certainty)
 
 
 def judged(truth: Bools, probs: Probs) -> HeldOutPredictions:

@@ -19,6 +19,7 @@ from core.registry.activation import promote
 from core.registry.champions import find_model
 from core.registry.gate import gate
 from core.registry.held_out import read_predictions, read_truth
+from core.tasks.labels import labels_space
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
 
@@ -59,7 +60,9 @@ def test_asked_again_it_says_the_same_and_a_new_answer_changes_it(guessing: Proj
     first = gate(guessing, model=challenger)
     assert gate(guessing, model=challenger) == first
     with guessing.store.transaction() as cursor:  # all gold and audit records have another label now
-        cursor.execute("update settled set labels = ['food'] where stratum in ('audit', 'gold')")
+        cursor.execute(
+            "update settled set labels = ['food'], answer = answer_of(['food']) where stratum in ('audit', 'gold')"
+        )
     assert gate(guessing, model=challenger).difference != first.difference
 
 
@@ -75,10 +78,10 @@ def test_an_equal_challenger_does_not_pass(guessing: Project) -> None:
 def test_one_more_right_answer_may_be_chance_and_it_is_said_how_many_records_would_tell(guessing: Project) -> None:
     challenger = enter(guessing, bad_head())
     with guessing.store.reading() as cursor:
-        truth = read_truth(cursor, LABELS)
-    message = read_predictions(guessing, challenger, truth).labels.astype(np.float32)
-    wrong = np.flatnonzero(truth.audit & (message != truth.labels).any(axis=1))[0]
-    message[wrong] = truth.labels[wrong]
+        truth = read_truth(cursor, labels_space(LABELS, several=False))
+    message = read_predictions(guessing, challenger, truth).answers.astype(np.float32)
+    wrong = np.flatnonzero(truth.audit & (message != truth.answers).any(axis=1))[0]
+    message[wrong] = truth.answers[wrong]
     write_held_out(guessing.models / challenger, truth.rows, message)
     verdict = gate(guessing, model=challenger)
     assert verdict.difference is not None
@@ -144,7 +147,7 @@ def test_with_too_few_audit_records_gold_decides_and_with_too_few_of_both_nothin
 def test_a_round_s_head_is_judged_by_heads_that_did_not_see_the_audit_records(two: Project) -> None:
     champion = active_model(two) or ""
     with two.store.reading() as cursor:
-        truth = read_truth(cursor, LABELS)
+        truth = read_truth(cursor, labels_space(LABELS, several=False))
     before = read_predictions(two, champion, truth)
     assert before.rows.tolist() == truth.rows.tolist()
     (two.models / champion / "verdicts.safetensors").unlink()
@@ -170,7 +173,7 @@ def test_gold_that_came_after_a_training_with_texts_that_taught_it_does_not_judg
     import_file(two, quiet, file=str(tmp_path / "gold.csv"), text=["text"], label="topic", split="split")
     encode(two, quiet)
     with two.store.reading() as cursor:
-        truth = read_truth(cursor, LABELS)
+        truth = read_truth(cursor, labels_space(LABELS, several=False))
     twin, fresh = sorted(set(truth.rows[~truth.audit].tolist()))[-2:]
     assert twin > n
     rows = read_predictions(two, model, truth).rows

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from core.arrays import Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error
-from core.models.heads.head import Head, LabelledVectors, NeighbourGraph, cross_fit, fit_head, predict
+from core.models.heads.head import Head, LabelledVectors, cross_fit, fit_head
+from core.models.heads.kind import NeighbourGraph
 from core.models.heads.logistic import Examples, fit_linear, softmax_loss
 from core.models.heads.neighbour_graph import Graph, neighbour_graph
 
@@ -58,7 +59,7 @@ def test_probabilities_are_always_numbers_between_0_and_1(
     vectors, truth, centres = texts(records + 30, labels, seed=seed)
     names = centres.astype(np.float32) if named else None
     labelled_vectors = labelled_vectors_of(vectors[:records], truth[:records] % min(used, labels), labels, multi, names)
-    probs = predict(taught(labelled_vectors, around(vectors) if near else None), vectors)
+    probs = taught(labelled_vectors, around(vectors) if near else None).predict(vectors)
     assert probs.dtype == np.float32
     assert probs.shape == (len(vectors), labels)
     assert ((probs >= 0) & (probs <= 1)).all()
@@ -89,13 +90,13 @@ def test_a_head_learns_from_three_records_a_label_and_its_neighbours() -> None:
     vectors, truth, _ = texts(600, 6)
     shown = np.concatenate([np.flatnonzero(truth == label)[:3] for label in range(6)])
     head = taught(labelled_vectors_of(vectors[shown], truth[shown], 6), around(vectors))
-    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.85
+    assert (head.predict(vectors).argmax(axis=1) == truth).mean() > 0.85
 
 
 def test_without_labels_every_label_is_as_likely() -> None:
     vectors, truth, _ = texts(20, 4)
-    single = predict(taught(labelled_vectors_of(vectors[:0], truth[:0], 4)), vectors)
-    several = predict(taught(labelled_vectors_of(vectors[:0], truth[:0], 4, multi=True)), vectors)
+    single = taught(labelled_vectors_of(vectors[:0], truth[:0], 4)).predict(vectors)
+    several = taught(labelled_vectors_of(vectors[:0], truth[:0], 4, multi=True)).predict(vectors)
     np.testing.assert_allclose(single, 0.25, rtol=1e-5)
     np.testing.assert_allclose(several, 0.25, rtol=1e-5)
 
@@ -103,26 +104,26 @@ def test_without_labels_every_label_is_as_likely() -> None:
 def test_without_labels_their_names_already_sort_records() -> None:
     vectors, truth, centres = texts(300, 5)
     head = taught(labelled_vectors_of(vectors[:0], truth[:0], 5, names=centres.astype(np.float32)), around(vectors))
-    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.8
+    assert (head.predict(vectors).argmax(axis=1) == truth).mean() > 0.8
 
 
 def test_after_one_label_only_that_label_is_likely_but_not_certain() -> None:
     vectors, truth, _ = texts(8, 3)
-    probs = predict(taught(labelled_vectors_of(vectors, 0 * truth + 1, 3), around(vectors)), vectors)
+    probs = taught(labelled_vectors_of(vectors, 0 * truth + 1, 3), around(vectors)).predict(vectors)
     np.testing.assert_allclose(probs[:, 1], 9 / 11, rtol=1e-4)
 
 
 @pytest.mark.parametrize("multi", [False, True])
 def test_a_label_nobody_has_used_stays_possible_and_unlikely(multi: bool) -> None:
     vectors, truth, _ = texts(200, 4)
-    probs = predict(taught(labelled_vectors_of(vectors, truth % 3, 4, multi), around(vectors)), vectors)
+    probs = taught(labelled_vectors_of(vectors, truth % 3, 4, multi), around(vectors)).predict(vectors)
     assert 0.0001 < probs[:, 3].mean() < 0.05
 
 
 def test_hundreds_of_labels_are_told_apart() -> None:
     vectors, truth, _ = texts(1500, 200, noise=0.2)
     head = taught(labelled_vectors_of(vectors[:900], truth[:900], 200), around(vectors))
-    assert (predict(head, vectors[900:]).argmax(axis=1) == truth[900:]).mean() > 0.7
+    assert (head.predict(vectors[900:]).argmax(axis=1) == truth[900:]).mean() > 0.7
 
 
 def test_several_labels_may_hold_at_once() -> None:
@@ -132,14 +133,14 @@ def test_several_labels_may_hold_at_once() -> None:
     both /= np.linalg.norm(both, axis=1, keepdims=True)
     targets = np.eye(4)[truth] + np.eye(4)[other]
     head = taught(LabelledVectors(both[:200], targets[:200], ("a", "b", "c", "d"), multi=True), around(both))
-    right = (predict(head, both[200:]) >= 0.5) == (targets[200:] == 1)
+    right = (head.predict(both[200:]) >= 0.5) == (targets[200:] == 1)
     assert right.mean() > 0.85
 
 
 def test_pseudo_labels_do_not_make_a_head_overconfident() -> None:
     vectors, truth, _ = texts(1200, 4, noise=1.1)
     head = taught(labelled_vectors_of(vectors[:200], truth[:200], 4), around(vectors))
-    probs = predict(head, vectors[200:])
+    probs = head.predict(vectors[200:])
     stated, right = probs.max(axis=1).mean(), (probs.argmax(axis=1) == truth[200:]).mean()
     assert stated - right < 0.06
     assert head.calibration_error is not None
@@ -149,7 +150,7 @@ def test_labels_given_at_random_earn_no_confidence() -> None:
     vectors, truth, _ = texts(800, 4)
     dice = np.random.default_rng(7).permutation(truth)
     head = taught(labelled_vectors_of(vectors[:200], dice[:200], 4), around(vectors))
-    assert predict(head, vectors[200:]).max(axis=1).mean() < 0.5
+    assert head.predict(vectors[200:]).max(axis=1).mean() < 0.5
 
 
 def test_calibration_error_is_the_gap_between_stated_and_right() -> None:
@@ -164,15 +165,15 @@ def test_predictions_do_not_depend_on_the_chunk_or_the_file(tmp_path: Path) -> N
     np.save(tmp_path / "vectors.npy", vectors.astype(np.float16))
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
     rows = np.array([8999, 3, 8200], dtype=np.int64)
-    np.testing.assert_allclose(predict(head, mapped), predict(head, vectors), atol=5e-3)
-    np.testing.assert_allclose(predict(head, mapped, rows), predict(head, mapped)[rows], rtol=1e-5)
+    np.testing.assert_allclose(head.predict(mapped), head.predict(vectors), atol=5e-3)
+    np.testing.assert_allclose(head.predict(mapped, rows), head.predict(mapped)[rows], rtol=1e-5)
 
 
 def test_vectors_that_do_not_fit_are_refused() -> None:
     vectors, truth, _ = texts(40, 3)
     head = taught(labelled_vectors_of(vectors, truth, 3))
     with pytest.raises(BadInput, match="vectors of 16 numbers"):
-        predict(head, vectors[:, :8])
+        head.predict(vectors[:, :8])
     with pytest.raises(BadInput, match="do not fit"):
         taught(LabelledVectors(vectors, np.eye(3)[truth[:20]], ("a", "b", "c")))
     vectors[3, 2] = np.nan
@@ -196,7 +197,7 @@ def test_a_graph_of_almost_nothing_still_teaches(records: int) -> None:
     neighbour_graph = around(vectors)
     assert isinstance(neighbour_graph.graph, Graph)
     head = taught(labelled_vectors_of(vectors, np.arange(records) % 2, 2), neighbour_graph)
-    assert np.isfinite(predict(head, vectors)).all()
+    assert np.isfinite(head.predict(vectors)).all()
     assert truth.shape == (records,)
 
 
@@ -208,20 +209,20 @@ def test_a_held_out_verdict_does_not_know_the_label_that_it_judges() -> None:
     truth = rng.integers(4, size=120)
     labelled_vectors, everybody = labelled_vectors_of(vectors, truth, 4), np.ones(120, bool)
     fitted = cross_fit(labelled_vectors, around(vectors), everybody, np.random.default_rng(0))
-    head, held_out = fitted.head, fitted.probs
+    head, held_out = fitted.head, fitted.outputs
     assert held_out is not None
     assert (held_out.argmax(axis=1) == truth).mean() < 0.4
-    assert (predict(head, vectors).argmax(axis=1) == truth).mean() > 0.5
+    assert (head.predict(vectors).argmax(axis=1) == truth).mean() > 0.5
 
 
 def test_changing_a_label_leaves_the_verdict_on_its_own_record_as_it_was() -> None:
     vectors, truth, _ = texts(60, 3)
     labelled_vectors, everybody = labelled_vectors_of(vectors, truth, 3), np.ones(60, bool)
-    before = cross_fit(labelled_vectors, around(vectors), everybody, np.random.default_rng(0)).probs
+    before = cross_fit(labelled_vectors, around(vectors), everybody, np.random.default_rng(0)).outputs
     truth[7] = (truth[7] + 1) % 3
     after = cross_fit(
         labelled_vectors_of(vectors, truth, 3), around(vectors), everybody, np.random.default_rng(0)
-    ).probs
+    ).outputs
     assert before is not None
     assert after is not None
     first, second = (np.log(probs[7]) - np.log(probs[7]).mean() for probs in (before, after))
@@ -235,9 +236,9 @@ def test_records_that_are_not_judged_still_calibrate_where_few_are() -> None:
     nobody = np.zeros(80, bool)
     fitted = cross_fit(labelled_vectors_of(vectors, truth, 3), around(vectors), nobody, np.random.default_rng(0))
     assert fitted.head.calibration_error is not None
-    assert fitted.probs is not None
-    assert fitted.probs.shape == (0, 3)
-    assert fitted.labels.shape == (0,)
+    assert fitted.outputs is not None
+    assert fitted.outputs.shape == (0, 3)
+    assert fitted.records.shape == (0,)
 
 
 @pytest.mark.parametrize(("records", "fewest_learnt_from"), [(12, 11), (100, 95), (400, 360), (1000, 800)])
@@ -245,5 +246,5 @@ def test_while_labels_are_few_the_heads_that_judge_learn_from_nearly_all(records
     vectors, truth, _ = texts(records, 3)
     everybody = np.ones(records, np.bool_)
     fitted = cross_fit(labelled_vectors_of(vectors, truth, 3), None, everybody, np.random.default_rng(0))
-    assert fitted.labels.shape == (records,)
-    assert fitted.labels.min() == fewest_learnt_from
+    assert fitted.records.shape == (records,)
+    assert fitted.records.min() == fewest_learnt_from

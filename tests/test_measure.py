@@ -1,5 +1,6 @@
 """What a round's job measures: thinning keeps what it judged, earlier models are not asked of what they learnt from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,12 @@ from core.models.artifacts import save_head
 from core.models.heads.head import Head
 from core.models.out_of_fold import VERDICTS
 from core.rounds.round_job import PastModel
+from core.tasks.labels import labels_space
 from gpu_jobs.work.held_out import MOST_HELD_OUT, save_out_of_fold, subsample
 from gpu_jobs.work.measure import rescore_past_models
+
+SPACE = labels_space(("no", "yes"), several=False)
+OTHERS = labels_space(("no", "maybe"), several=False)
 
 
 def history(asked: int, audits: int, records: int = 20_000) -> History:
@@ -53,8 +58,9 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
     weights = np.array([[1, 0, 1, 0], [0, 1, 0, 1]], np.float32)
     head = Head(weights, np.zeros(2, np.float32), 1.0, ("no", "yes"), False)
     save_head(tmp_path / "m1", head, {})
-    query = HeldOutPredictions(np.arange(4), truth, truth, weigh(history(4, 4)))
+    query = HeldOutPredictions(SPACE, np.arange(4), truth, truth, weigh(history(4, 4)))
     learnt = HeldOutPredictions(
+        space=SPACE,
         rows=query.rows[:2],
         truth=truth[:2],
         predicted=~truth[:2],
@@ -65,10 +71,10 @@ def test_an_earlier_model_is_judged_by_its_own_verdicts_on_what_it_learnt_from(t
     )
     save_out_of_fold(tmp_path / "m1", learnt)
     models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 2, 1)]
-    judged = rescore_past_models(models, query, vectors, ("no", "yes"))
+    judged = rescore_past_models(models, query, vectors)
     assert (judged.predicted[0] == truth).all(axis=1).tolist() == [False, False, True, True]
     assert judged.learnt[0].tolist() == [1, 0, 2, 2]
-    assert len(rescore_past_models(models, query, vectors, ("no", "maybe")).models) == 0
+    assert len(rescore_past_models(models, replace(query, space=OTHERS), vectors).models) == 0
 
 
 def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp_path: Path) -> None:
@@ -77,7 +83,7 @@ def test_verdicts_from_before_the_folds_grew_were_by_heads_from_a_fifth_less(tmp
         tmp_path / "m1", Head(np.eye(2, dtype=np.float32), np.zeros(2, np.float32), 1.0, ("no", "yes"), False), {}
     )
     save_file({"rows": np.arange(2), "said": np.packbits(truth, axis=1)}, tmp_path / "m1" / VERDICTS)
-    query = HeldOutPredictions(np.arange(2), truth, truth, weigh(history(2, 2)))
+    query = HeldOutPredictions(SPACE, np.arange(2), truth, truth, weigh(history(2, 2)))
     models = [PastModel(ModelId("m1"), str(tmp_path / "m1"), 10, 1)]
-    rescored = rescore_past_models(models, query, np.eye(2, dtype=np.float32), ("no", "yes"))
+    rescored = rescore_past_models(models, query, np.eye(2, dtype=np.float32))
     assert rescored.learnt[0].tolist() == [9.6, 9.6]

@@ -13,7 +13,6 @@ import pytest
 
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
-from core.models.heads.head import predict
 from core.project import Project, open_project
 from core.registry.model_export import export_model
 from core.tasks.labels import decide
@@ -53,8 +52,8 @@ def test_the_code_in_the_readme_says_what_rondo_says(
         message.append(run_readme(tmp_path / name))
     assert capsys.readouterr().out.count("Write a text of yours here.\n") == 2
     sentences_of = load_sentence_transformer(str(encoder), tmp_path, 1).encode(TEXTS)
-    assert np.allclose(message[0], predict(heads[0], sentences_of), atol=0.02)
-    assert np.allclose(message[1], predict(heads[1], load_feature_encoder(classifier, 1).encode(TEXTS)), atol=0.02)
+    assert np.allclose(message[0], heads[0].predict(sentences_of), atol=0.02)
+    assert np.allclose(message[1], heads[1].predict(load_feature_encoder(classifier, 1).encode(TEXTS)), atol=0.02)
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -69,7 +68,7 @@ def test_setfit_loads_its_export_and_predicts_what_rondo_predicts(
     put_to_use(project, encoder, one)
     result = export_model(project, quiet, out=str(tmp_path / "out"), library="setfit")
     loaded = SetFitModel.from_pretrained(str(tmp_path / "out"))
-    probs = predict(one, load_sentence_transformer(str(encoder), tmp_path, 1).encode(TEXTS))
+    probs = one.predict(load_sentence_transformer(str(encoder), tmp_path, 1).encode(TEXTS))
     assert np.allclose(loaded.predict_proba(TEXTS, as_numpy=True), probs, atol=0.02)
     labels = loaded.predict(TEXTS, as_numpy=multi)
     if multi:

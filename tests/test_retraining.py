@@ -19,6 +19,7 @@ from core.registry.held_out import read_truth
 from core.registry.models import models
 from core.registry.retraining import BY_POLICY, due, new_labels, retrain
 from core.store.database import utc_now
+from core.tasks.labels import labels_space
 from gpu_jobs.runners.local import InProcessRunner
 from tests.conftest import quiet
 from tests.registry_world import LABELS, answers, bad_head, enter, good_head, played
@@ -145,9 +146,9 @@ def test_a_model_that_passes_but_breaks_on_its_way_is_left_to_a_person(two: Proj
     promote(two, quiet, model=enter(two, bad_head()), force=True, reason="so that there is something to beat")
     champion, left = active_model(two), enter(two, bad_head(32), encoder=make_encoder(tmp_path / "e"), note=BY_POLICY)
     with two.store.reading() as cursor:
-        truth = read_truth(cursor, LABELS)
+        truth = read_truth(cursor, labels_space(LABELS, several=False))
     folder = two.models / left
-    write_held_out(folder, truth.rows, truth.labels.astype(np.float32))  # it is never wrong
+    write_held_out(folder, truth.rows, truth.answers.astype(np.float32))  # it is never wrong
     (folder / "encoder" / "config.json").write_text("{}")  # but its encoder cannot be loaded
     seal_model(folder, Making("encoder", INSIDE, LABELS, False, {}), bad_head(32))
     change_settings(two, retrain_after=1_000)

@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import BadInput, Refused
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, fit_head, predict
+from core.models.heads.head import LabelledVectors, fit_head
 from core.tasks.labels import decide
 from gpu_jobs.trainers.bases import open_base
 from gpu_jobs.trainers.checkpoints import mark_whole, newest
@@ -55,9 +55,7 @@ def frozen(base: Path) -> TrainedModel:
         LabelledVectors(vectors, LEARN.targets.astype(np.float32), LEARN.labels), None, np.random.default_rng(0)
     )
     probs = np.empty((0, 3), np.float32)
-    return TrainedModel(
-        lambda texts: predict(head, encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {}
-    )
+    return TrainedModel(lambda texts: head.predict(encoder.encode(texts)), head, None, np.empty(0, np.int64), probs, {})
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +137,7 @@ def test_every_way_of_teaching_gives_a_calibrated_head_of_known_quality(
     assert trained.head is not None
     assert trained.encoder is not None
     vectors = load_encoder(str(trained.encoder), tmp_path, 1).encode(UNSEEN.texts)
-    assert np.allclose(predict(trained.head, vectors), trained.predict(UNSEEN.texts), atol=1e-5)
+    assert np.allclose(trained.head.predict(vectors), trained.predict(UNSEEN.texts), atol=1e-5)
     assert trained.head.calibration_error is not None
     assert trained.held_out_probs.shape == (len(trained.held_out), 3)
     assert np.allclose(trained.held_out_probs.sum(axis=1), 1, atol=1e-5)

@@ -10,7 +10,8 @@ from hypothesis import strategies as some
 
 from core.errors import BadInput
 from core.evaluation.curve import Curve
-from core.evaluation.stopping import Price, agreement, unsure, worth
+from core.evaluation.stopping import Price, agreement, worth
+from core.tasks.labels import labels_space
 
 SURE_CURVE = Curve(
     labels=400,
@@ -105,7 +106,7 @@ def test_kappa_of_several_labels_counts_decisions() -> None:
         agreement([1, 2, 3], [1, 2])
 
 
-def test_unsure_counts_records_below_sure() -> None:
-    assert unsure([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]], multi=False) == pytest.approx(1 / 3)
-    assert unsure([[0.9, 0.1], [0.95, 0.5], [0.05, 0.1]], multi=True) == pytest.approx(1 / 3)
-    assert unsure(np.zeros((0, 3)), multi=False) is None
+def test_doubtful_records_are_those_below_sure() -> None:
+    single, several = (labels_space(("a", "b"), several=several) for several in (False, True))
+    assert single.doubtful(np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])).tolist() == [False, True, False]
+    assert several.doubtful(np.array([[0.9, 0.1], [0.95, 0.5], [0.05, 0.1]])).tolist() == [False, True, False]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core.errors import BadInput, Damaged, Refused
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, predict
+from core.models.heads.head import LabelledVectors
 from gpu_jobs.trainers.classifier import figures
 from gpu_jobs.trainers.held_out import fit_on_split
 from gpu_jobs.trainers.pretrained import find_model, last_layer, load_classifier
@@ -99,7 +99,7 @@ def test_the_folder_serves_as_an_encoder_of_unit_vectors(recording: Heard) -> No
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     alone = np.concatenate([encoder.encode([text]) for text in texts])
     assert np.abs(alone - vectors).max() < 0.03  # bfloat16 where the processor has it
-    assert np.allclose(predict(recording.trained.head, vectors), recording.trained.predict(texts), atol=1e-5)
+    assert np.allclose(recording.trained.head.predict(vectors), recording.trained.predict(texts), atol=1e-5)
     assert encoder.encode([]).shape == (0, encoder.dims)
 
 

@@ -13,7 +13,6 @@ from core.errors import BadInput
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import predict
 from core.tasks.labels import decide
 from gpu_jobs.trainers.entailment import load_reader
 from gpu_jobs.trainers.training import TrainingRun, TrainingSet
@@ -58,7 +57,7 @@ def test_the_head_says_what_the_model_says_so_it_can_be_promoted(tmp_path: Path)
     trained, test = train(material(0), order(tmp_path)), material(9)
     assert trained.head
     encoder = load_encoder(EMBEDDED, tmp_path, 1)
-    assert np.allclose(predict(trained.head, encoder.encode(test.texts)), trained.predict(test.texts), atol=1e-4)
+    assert np.allclose(trained.head.predict(encoder.encode(test.texts)), trained.predict(test.texts), atol=1e-4)
 
 
 def test_labelled_texts_set_the_temperature_and_all_of_them_are_held_out(tmp_path: Path) -> None:
@@ -166,5 +165,5 @@ def test_a_labels_own_text_is_judged_to_be_of_that_label(drawn: Floats) -> None:
     names = tuple(f"l{place}" for place in range(len(rows)))
     single = aim(list(rows), replace(material(0), labels=names))
     several = aim(list(rows), replace(material(0, multi=True), labels=names))
-    assert (predict(single, rows[:, 0]).argmax(axis=1) == np.arange(len(rows))).all()
-    assert (np.diag(predict(several, rows[:, 0])) >= 0.5).all()
+    assert (single.predict(rows[:, 0]).argmax(axis=1) == np.arange(len(rows))).all()
+    assert (np.diag(several.predict(rows[:, 0])) >= 0.5).all()

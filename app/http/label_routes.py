@@ -114,7 +114,7 @@ def card_setup(settings: Settings) -> dict[str, object]:
     """What the card must know besides records; `key` changes with any of it."""
     setup = {
         "task": settings.task,
-        **task_of(settings).card(settings),
+        **task_of(settings).setup(settings),
         "guidelines": settings.guidelines,
         "lease_seconds": settings.lease_seconds,
         "suggestions": settings.show_suggestions,

@@ -1,55 +1,71 @@
 """Predictions of records by what had not learnt from them, which every score rests on. Knows arrays alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, Rows
 from core.evaluation.audit import Weights, plain
-from core.evaluation.metrics import Score
+from core.evaluation.metrics import Estimate, Score
 from core.evaluation.scores import score
-from core.tasks.task import Predictions
+from core.tasks.task import AnswerSpace, Predictions
 
 
 @dataclass(frozen=True)
 class HeldOutPredictions:
-    """Of k records. rows: (k,) their numbers, ascending. truth, predicted: (k, labels). weights: what each stands for.
+    """Of k records. rows: (k,) their numbers, ascending. truth, predicted: (k, width). weights: what each stands for.
 
-    probs: (k, labels), -1 for labels that the model does not know; None where only its decisions are known. certainty:
-    (k,) the probability with which it says that all it predicts of a record is right; likeliest: (k,) column; learnt:
-    (k,) how many records what predicted it had learnt from. None where that is not known.
+    outputs: (k, outputs), for labels their probabilities, -1 for those that the model does not know; None where only
+    its decisions are known. certainty: (k,) the probability with which it says that all it predicts of a record is
+    right; likeliest: (k,) the category that it thinks likeliest, 0 where there are none; learnt: (k,) how many records
+    what predicted it had learnt from. None where that is not known.
     """
 
+    space: AnswerSpace
     rows: Ints
-    truth: Bools
-    predicted: Bools
+    truth: Rows
+    predicted: Rows
     weights: Weights
-    probs: Floats | None = None
+    outputs: Floats | None = None
     certainty: Floats | None = None
     likeliest: Ints | None = None
     learnt: Ints | None = None
 
     @property
     def right(self) -> Bools:
-        """(k,) are all labels as they should be?"""
-        return np.asarray((self.truth == self.predicted).all(axis=1))
+        """(k,) are they wholly right?"""
+        return self.space.right(self.truth, self.predicted)
+
+    @property
+    def marks(self) -> tuple[Bools, Bools]:
+        """Truth and predictions as yes and no, (k, categories), by which figures are counted."""
+        return self.space.marks(self.truth, self.predicted)
 
 
-def decided(rows: Ints, truth: Bools, predictions: Predictions, weights: Weights | None = None) -> HeldOutPredictions:
+def decided(rows: Ints, truth: Rows, predictions: Predictions, weights: Weights | None = None) -> HeldOutPredictions:
     """From what a model says. Without weights the records are a plain random sample, as gold is taken for."""
-    predicted = np.asarray(predictions.answers, np.bool_) if len(rows) else np.empty(truth.shape, np.bool_)
+    predicted, space = predictions.answers, predictions.space
+    chosen = predictions.outputs.argmax(axis=1) if space.categories and len(rows) else np.zeros(len(rows), np.int64)
     return HeldOutPredictions(
+        space=space,
         rows=rows,
         truth=truth,
         predicted=predicted,
         weights=weights or plain(len(rows)),
-        probs=predictions.outputs,
-        certainty=predictions.space.confidence(predictions.outputs, predicted),
-        likeliest=predictions.outputs.argmax(axis=1) if len(rows) else np.empty(0, np.int64),
+        outputs=predictions.outputs,
+        certainty=space.confidence(predictions.outputs, predicted),
+        likeliest=chosen,
     )
 
 
 def score_of(predictions: HeldOutPredictions, labels: Sequence[str] = (), seed: int = 0) -> Score:
-    """Every figure with its interval. labels: ids of the columns; without them there are no figures per label."""
-    return score(predictions.truth, predictions.predicted, predictions.weights, seed, labels)
+    """Every figure with its interval. labels: ids of the columns; without them there are no figures per label.
+
+    F1 is of categories: where answers are no choice among some, nothing is said of it.
+    """
+    truth, predicted = predictions.marks
+    if predictions.space.categories:
+        return score(truth, predicted, predictions.weights, seed, labels)
+    nothing = Estimate(0.0, 0.0, 1.0)
+    return replace(score(truth, predicted, predictions.weights, seed), macro_f1=nothing, micro_f1=nothing, unsaid=())

@@ -50,11 +50,12 @@ def evaluate_predictions(
 
 def top_accuracy(judged: HeldOutPredictions, most: int) -> Iterator[Estimate]:
     """For k = 1 to `most`, as far as there are labels to choose from."""
-    if judged.probs is None or not len(judged.probs):
+    probs, (truth, _) = judged.outputs, judged.marks
+    if probs is None or not len(probs):
         return
-    ranks = rank_of_truth(judged.truth, judged.probs)
-    among = np.asarray(judged.truth.any(axis=1))
-    known = int((judged.probs >= 0).any(axis=0).sum())
+    ranks = rank_of_truth(truth, np.asarray(probs, np.float32))
+    among = np.asarray(truth.any(axis=1))
+    known = int((probs >= 0).any(axis=0).sum())
     for k in range(1, min(most, known) + 1):
         if matches := share_of(np.asarray((ranks > 0) & (ranks <= k)), among, judged.weights):
             yield matches
@@ -112,16 +113,16 @@ def confusion(judged: HeldOutPredictions, labels: Sequence[str], names: Mapping[
     shares: defaultdict[tuple[int | None, int | None], float] = defaultdict(float)
     drawn, weight = judged.weights.drawn, judged.weights.weight
     total = float(weight.sum()) or 1.0
-    if (judged.truth.sum(axis=1) == 1).all() and (judged.predicted.sum(axis=1) == 1).all():
-        truth, predicted = (side.argmax(axis=1) for side in (judged.truth, judged.predicted))
-        places = truth * judged.truth.shape[1] + predicted
+    y_true, y_pred = judged.marks
+    if (y_true.sum(axis=1) == 1).all() and (y_pred.sum(axis=1) == 1).all():
+        places = y_true.argmax(axis=1) * y_true.shape[1] + y_pred.argmax(axis=1)
         kinds, back = np.unique(places, return_inverse=True)
         records, parts = np.bincount(back, drawn), np.bincount(back, weight)
         for kind, count, part in zip(kinds.tolist(), records.tolist(), parts.tolist(), strict=True):
-            pair = divmod(kind, judged.truth.shape[1])
+            pair = divmod(kind, y_true.shape[1])
             counts[pair], shares[pair] = int(count), part / total
     else:
-        for row, (truth_row, predicted_row) in enumerate(zip(judged.truth, judged.predicted, strict=True)):
+        for row, (truth_row, predicted_row) in enumerate(zip(y_true, y_pred, strict=True)):
             for pair in _pairs(truth_row, predicted_row):
                 counts[pair] += int(drawn[row])
                 shares[pair] += float(weight[row]) / total

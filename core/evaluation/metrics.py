@@ -35,7 +35,8 @@ class LabelScore:
 
 @dataclass(frozen=True)
 class Score:
-    """What n random records say. Accuracy counts a record as right when all its labels are.
+    """What n random records say. Accuracy counts a record as right when all its labels are. F1 may be
+    anything, 0 to 1, for a task whose answers are no choice among categories.
 
     effective: random records of an endless pool that would say as much, None where all is known. population and
     uncovered: records the claim is about, None for gold, and those of them it leaves out: imported, nothing audited.

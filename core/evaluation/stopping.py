@@ -11,8 +11,6 @@ from core.evaluation.curve import Curve
 from core.evaluation.metrics import Agreement
 
 HORIZONS = (25, 50, 100, 200, 300, 500, 750, 1000, 1500, 2000)
-SURE = 0.8
-"""calibrated probability from which a model counts as sure of a record"""
 
 
 @dataclass(frozen=True)
@@ -84,17 +82,6 @@ def agreement(before: npt.ArrayLike, after: npt.ArrayLike) -> Agreement | None:
     predicted = np.union1d(first, second)
     chance = float(sum((first == label).mean() * (second == label).mean() for label in predicted))
     return Agreement(1.0 if chance >= 1 else (same - chance) / (1 - chance), same, len(first))
-
-
-def unsure(probs: npt.ArrayLike, multi: bool) -> float | None:
-    """Share of records whose highest probability is below SURE; with several labels, with any between 1 - SURE and
-    SURE. probs: (n, labels), calibrated. None without records.
-    """
-    table = np.asarray(probs, float)
-    if not len(table):
-        return None
-    doubt = ((table > 1 - SURE) & (table < SURE)).any(axis=1) if multi else table.max(axis=1) < SURE
-    return float(doubt.mean())
 
 
 def _check(price: Price) -> None:

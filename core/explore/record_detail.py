@@ -13,7 +13,6 @@ from core.explore.label_errors import Side, pair
 from core.explore.nearest import nearest
 from core.labelling.cards import named_values
 from core.models.artifacts import load_head
-from core.models.heads.head import predict
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.store.answers import APP, ARGILLA, BULK, CORRECTION, CROWD, FILE
@@ -138,7 +137,7 @@ def model_answers(project: Project, record: str) -> list[ModelAnswer]:
         suggestion, probability = None, None
         with suppress(Damaged):
             head = load_head(project.models / model)
-            chances = predict(head, vector)
+            chances = head.predict(vector)
             best = decide(chances, head.multi)[0]
             chosen = [label for label, holds in zip(head.labels, best, strict=True) if holds]
             suggestion, probability = named(chosen, settings.taxonomy.names), float(chances.max())

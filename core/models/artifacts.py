@@ -2,17 +2,16 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from core.errors import BadInput, Damaged, Refused
 from core.jobs.bundle import write_json
 from core.models.file_kinds import check_file, files_of
-from core.models.heads.head import Head
+from core.models.heads.head import Head, restore_head
+from core.models.heads.kind import Arrays, FittedHead
 from core.models.out_of_fold import VERDICTS
 from core.store.whole_files import sha256_of, whole_file
 
@@ -43,16 +42,14 @@ class Making:
     info: Mapping[str, Any]
 
 
-def save_head(folder: Path, head: Head, facts: dict[str, object]) -> None:
+def save_head(folder: Path, head: FittedHead, facts: dict[str, object]) -> None:
     """A round's model. What else lies in the folder becomes part of it.
 
     facts: what a person wants to know of it later (encoder, counts, seed); they do not change what it predicts.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _write_head(folder, head)
-    _write_manifest(
-        folder, head, {"kind": "head", "schema": 1, "labels": list(head.labels), "multi": head.multi}, facts
-    )
+    _write_manifest(folder, head, {"kind": "head", "schema": 1} | head.about(), facts)
 
 
 def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any]:
@@ -79,6 +76,7 @@ def seal_model(folder: Path, making: Making, head: Head | None) -> dict[str, Any
         "encoder": making.encoder,
         "labels": list(making.labels),
         "multi": making.multi,
+        "temperature": head.temperature if head else None,
     }
     _write_manifest(folder, head, about, {})
     return check_model(folder)
@@ -125,6 +123,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         result: dict[str, Any] = {
             "trainer": "round",
             "encoder": "",
+            "labels": [],
+            "multi": False,
             "temperature": None,
             "calibration_error": None,
             "facts": {},
@@ -139,6 +139,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def load_head(folder: Path) -> Head:
+    """The head of a model of labels, see `load_fitted`."""
+    return load_fitted(folder, restore_head)
+
+
+AHead = TypeVar("AHead", bound=FittedHead)
+
+
+def load_fitted(folder: Path, restore: Callable[[Mapping[str, Any], Arrays], AHead]) -> AHead:
     """Raises Damaged for a folder that is not a model, or whose head is not what it was saved with; Refused without."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -153,28 +161,10 @@ def load_head(folder: Path) -> Head:
         raise Damaged(f"{folder} is not a model: {error}. Run `rondo fit` to make a new one.") from None
     if changed:
         raise Damaged(f"{folder / _ARRAYS} was changed after it was saved. Run `rondo fit` to make a new model.")
-    return _head_of(folder, manifest, arrays)
-
-
-def _head_of(folder: Path, manifest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Head:
-    weights, bias = arrays.get("weights"), arrays.get("bias")
-    labels, temperature = tuple(manifest["labels"]), manifest["temperature"]
-    fits = (
-        weights is not None
-        and bias is not None
-        and weights.ndim == 2
-        and bias.shape == (len(labels),) == weights.shape[:1]
-    )
-    if not fits or not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
-        raise Damaged(f"{folder}: its head does not fit its {len(labels)} labels. Run `rondo fit` to make a new model.")
-    return Head(
-        weights=arrays["weights"],
-        bias=arrays["bias"],
-        temperature=float(temperature),
-        labels=labels,
-        multi=manifest["multi"],
-        calibration_error=manifest["calibration_error"],
-    )
+    try:
+        return restore(manifest, arrays)
+    except ValueError as error:
+        raise Damaged(f"{folder}: {error}. Run `rondo fit` to make a new model.") from None
 
 
 def install_model(source: Path, models: Path, model_id: str) -> Path:
@@ -208,18 +198,17 @@ def _without_paths(info: Mapping[str, Any]) -> dict[str, Any]:
     return {key: named(value) for key, value in info.items()} | ({"values": values} if values else {})
 
 
-def _write_head(folder: Path, head: Head) -> None:
+def _write_head(folder: Path, head: FittedHead) -> None:
     from safetensors.numpy import save_file
 
     with whole_file(folder / _ARRAYS, alone=True) as partial:
-        save_file({"weights": head.weights, "bias": head.bias}, partial)
+        save_file(head.arrays(), partial)
 
 
-def _write_manifest(folder: Path, head: Head | None, about: dict[str, object], facts: dict[str, object]) -> None:
+def _write_manifest(folder: Path, head: FittedHead | None, about: dict[str, object], facts: dict[str, object]) -> None:
     (folder / MANIFEST).unlink(missing_ok=True)
     manifest = about | {
         "files": {name: sha256_of(path) for name, path in files_of(folder).items()},
-        "temperature": head.temperature if head else None,
         "calibration_error": head.calibration_error if head else None,
         "facts": facts,
     }

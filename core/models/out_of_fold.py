@@ -8,14 +8,14 @@ from typing import Any, TypeGuard
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Damaged
-from core.tasks.labels import decide
 
 JUDGED = "judged.safetensors"
 """of a trained model, sealed with it, never exported: n (k,), probs (k, labels), held_out (those of n that were)"""
 VERDICTS = "verdicts.safetensors"
-"""of a round's head, written after its seal: rows (k,), said (bits), label, probability, weight, labels"""
+"""of a round's head, written after its seal: rows (k,), said (yes and no as bits), label, probability, weight, labels:
+see `OutOfFold`"""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class HeldOut:
 class OutOfFold:
     """What heads that had not seen a record said of those that a round's head learnt from.
 
-    rows: (k,) ascending. said: (k, labels). label: (k,) column of the likeliest. probability, weight: (k,). labels:
-    (k,) how many records the head that said it learnt from. The last four are empty in a round from before they were
-    kept.
+    rows: (k,) ascending. predicted: (k, width) answers. label: (k,) column of the likeliest category. probability,
+    weight: (k,). labels: (k,) how many records the head that said it learnt from. The last four are empty in a round
+    from before they were kept.
     """
 
     rows: Ints
-    predicted: Bools
+    predicted: Rows
     label: Ints
     probability: Floats
     weight: Floats
@@ -76,9 +76,10 @@ def write_crossed(folder: Path, crossed: OutOfFold) -> None:
     """So that the head can be judged later without asking it of what it learnt from."""
     from safetensors.numpy import save_file
 
+    predicted: npt.NDArray[Any] = crossed.predicted
     entries: dict[str, npt.NDArray[Any]] = {
         "rows": crossed.rows,
-        "said": np.packbits(crossed.predicted, axis=1),
+        "said": np.packbits(predicted, axis=1) if predicted.dtype == np.bool_ else predicted,
         "label": crossed.label.astype(np.int32),
         "probability": crossed.probability,
         "weight": crossed.weight,
@@ -87,25 +88,23 @@ def write_crossed(folder: Path, crossed: OutOfFold) -> None:
     save_file(entries, folder / VERDICTS)
 
 
-def read_crossed(folder: Path, labels: int) -> OutOfFold | None:
-    """None for a model that kept nothing, as a trained one. Raises Damaged for a file that does not fit the labels."""
+def read_crossed(folder: Path, empty: Rows) -> OutOfFold | None:
+    """None for a model that kept nothing, as a trained one. empty: (0, width) answers of the kind that is expected.
+    Raises Damaged for a file that holds others."""
     stored = _load(folder / VERDICTS)
     if stored is None:
         return None
-    rows, predicted = stored.get("rows"), stored.get("said")
-    if (
-        not _are_rows(rows)
-        or predicted is None
-        or predicted.shape != (len(rows), -(-labels // 8))
-        or predicted.dtype != np.uint8
-    ):
-        raise _unreadable(folder / VERDICTS, f"it does not fit {labels} labels")
+    rows, answers = stored.get("rows"), stored.get("said")
+    bits, width = empty.dtype == np.bool_, empty.shape[1]
+    shape = (-(-width // 8), np.uint8) if bits else (width, empty.dtype)
+    if not _are_rows(rows) or answers is None or (*answers.shape, answers.dtype) != (len(rows), *shape):
+        raise _unreadable(folder / VERDICTS, f"it does not fit {width} labels")
     more = [stored.get(name, np.empty(0)) for name in ("label", "probability", "weight", "labels")]
     if any(column.shape not in ((0,), rows.shape) for column in more):
         raise _unreadable(folder / VERDICTS, f"it does not say as much of each of its {len(rows)} records")
     label, probability, weight, learnt = more
-    bits = np.unpackbits(predicted, axis=1, count=labels).astype(np.bool_)
-    return OutOfFold(rows, bits, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
+    predicted = np.unpackbits(answers, axis=1, count=width).astype(np.bool_) if bits else answers
+    return OutOfFold(rows, predicted, label.astype(np.int64), probability, weight, learnt.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -122,39 +121,45 @@ class StoredPredictions:
         return stored.rows if stored else np.empty(0, np.int64)
 
 
-def read_stored(folder: Path, labels: int) -> StoredPredictions:
-    """Raises Damaged for a file that does not fit the labels."""
-    return StoredPredictions(read_crossed(folder, labels), read_held_out(folder, labels))
+def read_stored(folder: Path, empty: Rows) -> StoredPredictions:
+    """empty: (0, width) answers of the kind that is expected. Raises Damaged for a file that holds others."""
+    return StoredPredictions(read_crossed(folder, empty), read_held_out(folder, empty.shape[1]))
 
 
 @dataclass(frozen=True)
-class Predictions:
-    """Of n records. probs, predicted: (n, labels). known: (n,) False where the model learnt from the record, and only
-    what heads that had not seen it decided is known; the probs of such a row mean nothing."""
+class OutOfSamplePredictions:
+    """Of n records. outputs: (n, outputs). predicted: (n, width). known: (n,) False where the model learnt from the
+    record, and only what heads that had not seen it decided is known; the outputs of such a row mean nothing."""
 
-    probs: Floats
-    predicted: Bools
+    outputs: Floats
+    predicted: Rows
     known: Bools
 
 
 def predict_unseen(
-    stored: StoredPredictions, rows: Ints, labels: int, multi: bool, direct: Callable[[Bools], Floats]
-) -> Predictions:
+    stored: StoredPredictions, rows: Ints, decide: Callable[[Floats], Rows], direct: Callable[[Bools], Floats]
+) -> OutOfSamplePredictions:
     """Of records as if the model had not learnt from them: as it is stored where it did, else by the model itself.
 
-    rows: (n,) numbers. direct: (n,) mask to the (marked, labels) probabilities of the model.
+    rows: (n,) numbers. direct: (n,) mask to the (marked, outputs) of the model. decide: these to answers.
     """
-    probs, predicted = np.zeros((len(rows), labels), np.float32), np.zeros((len(rows), labels), np.bool_)
-    here, known = np.isin(rows, stored.rows), np.ones(len(rows), np.bool_)
-    places = np.searchsorted(stored.rows, rows[here])
-    if stored.out_of_fold is not None:
-        predicted[here], known = stored.out_of_fold.predicted[places], ~here
-    elif stored.judged is not None:
-        probs[here] = stored.judged.probs[places]
-    if not here.all():
-        probs[~here] = direct(~here)
-    predicted[known] = decide(probs[known], multi)
-    return Predictions(probs, predicted, known)
+    here = np.isin(rows, stored.rows)
+    places, out_of_fold, judged = np.searchsorted(stored.rows, rows[here]), stored.out_of_fold, stored.judged
+    fresh = None if here.all() else direct(~here)
+    examples = [fresh, judged.probs if judged else None, out_of_fold.predicted if out_of_fold else None]
+    width = next((one.shape[1] for one in examples if one is not None), 0)
+    outputs = np.zeros((len(rows), width), np.float32)
+    if fresh is not None:
+        outputs[~here] = fresh
+    if out_of_fold is None:
+        if judged is not None:
+            outputs[here] = judged.probs[places]
+        return OutOfSamplePredictions(outputs, decide(outputs), np.ones(len(rows), np.bool_))
+    predicted = np.zeros((len(rows), out_of_fold.predicted.shape[1]), out_of_fold.predicted.dtype)
+    predicted[here] = out_of_fold.predicted[places]
+    if fresh is not None:
+        predicted[~here] = decide(fresh)
+    return OutOfSamplePredictions(outputs, predicted, ~here)
 
 
 def _load(path: Path) -> dict[str, npt.NDArray[Any]] | None:

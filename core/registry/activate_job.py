@@ -1,5 +1,6 @@
 """What goes into the job that puts a model to use, and what comes out; tables cross as files of the bundle."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.jobs.kinds import JobKind
@@ -7,14 +8,15 @@ from core.jobs.kinds import JobKind
 
 @dataclass(frozen=True)
 class ActivateParams:
-    """model: its folder. encoder: of the model. before: the one in use. labels: ids, in the order of the columns."""
+    """model: its folder. encoder: of the model. before: the one in use. task, setup: what an
+    answer is, as core/tasks says it."""
 
     model: str
     encoder: str
     before: str
     vectors: str
-    labels: tuple[str, ...]
-    multi: bool
+    task: str
+    setup: Mapping[str, object]
     threads: int
 
 

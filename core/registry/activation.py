@@ -2,10 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -15,7 +13,7 @@ from core.data.encoding import encode_for
 from core.errors import BadInput, Refused, RondoError
 from core.evaluation.gate_verdict import GateVerdict
 from core.jobs.bundle import Bundle, Report
-from core.models.artifacts import check_model
+from core.models.artifacts import check_model, read_manifest
 from core.models.encoders.encoder import OWN
 from core.models.encoders.loading import encoder_source
 from core.models.in_use import active_model
@@ -33,6 +31,7 @@ from core.rounds.champion_log import (
 )
 from core.rounds.play import hold_round_lock, known_now
 from core.store.database import count, note
+from core.tasks.tasks import space_of, task_of
 from core.typed_json import to_json
 
 LOGGED = {"promoted": "promote", "rolled back": "rollback", "retrained": "promote"}
@@ -135,20 +134,8 @@ def check_usable(project: Project, model: str) -> None:
     if encoder.startswith(OWN) and encoder != OWN + model:
         check_model(project.models / encoder.removeprefix(OWN))
     encoder_source(project.models, encoder)
-    _check_labels(model, manifest, project.settings())
-
-
-def _check_labels(model: str, manifest: Mapping[str, Any], settings: Settings) -> None:
-    """In the order of the columns too, for a round compares them so."""
-    now = _labels_of(settings)[1]
-    if manifest["multi"] != settings.multi:
-        raise Refused(f"{model} was made for {'one' if settings.multi else 'several'} labels per record. Train anew.")
-    if manifest["labels"] == now:
-        return
-    missing, gone = sorted(set(now) - set(manifest["labels"])), sorted(set(manifest["labels"]) - set(now))
-    parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
-    parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
-    raise Refused(f"{model} speaks of other labels than the project does now: {' and '.join(parts)}. Train a new one.")
+    if reason := space_of(project.settings()).heads.unfit(manifest):
+        raise Refused(f"{model} {reason}. Train a new one.")
 
 
 def _encoder_of(project: Project, model: str) -> str:
@@ -192,17 +179,16 @@ def _asked_again(project: Project, activation: Activation) -> Activation:
 def _prepare(project: Project, change: _Change) -> Bundle:
     activation, settings = change.activation, change.settings
     arrays, _ = known_now(project, settings)
-    _, labels = _labels_of(settings)
     with project.store.reading() as cursor:
-        truth = read_truth(cursor, labels)
+        truth = read_truth(cursor, space_of(settings))
     judged = np.union1d(unseen(project, activation.model, truth), judged_rows(project.models / activation.model))
     params = ActivateParams(
         model=str(project.models / activation.model),
         encoder=activation.encoder,
         before=project.settings().encoder,
         vectors=str(project.vectors),
-        labels=tuple(labels),
-        multi=settings.multi,
+        task=settings.task,
+        setup=task_of(settings).setup(settings),
         threads=settings.threads,
     )
     bundle = project.jobs.prepare(ACTIVATE, params)
@@ -216,7 +202,7 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     load_suggestions(project, out / "suggestions.parquet", activation.model)
     try:
         with project.changing_settings() as (current, cursor):
-            if _labels_of(current) != _labels_of(change.settings):
+            if space_of(current).heads.unfit(read_manifest(project.models / activation.model)):
                 raise Refused("The labels were changed meanwhile, so nothing was put to use. Train a new model.")
             project.jobs.claim_result(bundle, cursor)
             result = _enter(cursor, out, change)
@@ -228,10 +214,6 @@ def _apply_result(project: Project, bundle: Bundle, change: _Change) -> Activate
     project.label_queue.reload()
     bundle.empty()
     return result
-
-
-def _labels_of(settings: Settings) -> tuple[bool, list[str]]:
-    return settings.multi, [label.id for label in settings.taxonomy.active]
 
 
 def _enter(cursor: duckdb.DuckDBPyConnection, out: Path, change: _Change) -> Activated:

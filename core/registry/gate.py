@@ -17,6 +17,7 @@ from core.evaluation.reporting import FEW
 from core.models.in_use import active_model
 from core.project import Project
 from core.registry.held_out import Truth, UnseenPredictions, audit_weights, read_predictions, read_truth
+from core.tasks.tasks import space_of
 
 RULE = (
     "A challenger replaces the champion where its macro F1 is higher on records that neither has learnt from and the "
@@ -37,7 +38,7 @@ def gate(project: Project, *, model: str) -> GateVerdict:
     champion = active_model(project)
     unopposed = GateVerdict(model, passes=True, sentence="", champion=champion, rule=RULE)
     with project.store.reading() as cursor:
-        truth = read_truth(cursor, [label.id for label in project.settings().taxonomy.active])
+        truth = read_truth(cursor, space_of(project.settings()))
         challenger = read_predictions(project, model, truth)
         try:
             incumbent = _incumbent(project, champion, truth)
@@ -77,7 +78,8 @@ def _compare(
     unjudged = len(ours) - len(rows)
     if stratum == "audit":
         rows, weights = audit_weights(cursor, truth, rows)
-    true, first, second = truth.labels[np.searchsorted(truth.rows, rows)], incumbent.of(rows), challenger.of(rows)
+    answers = truth.answers[np.searchsorted(truth.rows, rows)]
+    (true, first), (_, second) = (truth.space.marks(answers, one.of(rows)) for one in (incumbent, challenger))
     compared = _answered(_Question.of(true, first, second, weights))
     labels = (true | first | second).any(axis=0).sum() if compared.n else true.shape[1]
     return StratumComparison(stratum, unjudged, **vars(compared)), max(FEW * int(labels) - compared.n, 0)

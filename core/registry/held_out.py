@@ -1,59 +1,61 @@
 """What a model says of gold and audit records that it did not learn from. Reads files and rows, computes no figure."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from core.arrays import Bools, Floats, Ints, label_matrix
+from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Refused
 from core.evaluation.audit import Weights, drawn_only, weigh
-from core.models.artifacts import load_head, read_manifest
-from core.models.heads.head import predict
+from core.models.artifacts import load_fitted, read_manifest
 from core.models.out_of_fold import predict_unseen, read_held_out, read_stored
 from core.models.vectors import encoded_rows, open_vectors
 from core.project import Project
 from core.registry.champions import require_files
 from core.rounds.draws import read_history
+from core.tasks.task import AnswerSpace
+from core.tasks.tasks import encode_stored, space_of
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The records that judge, as they are settled today. rows: (k,) ascending. labels: (k, labels). audit: (k,) mask.
+    """The records that judge, as they are settled today. rows: (k,) ascending. answers: (k, width). audit: (k,) mask.
 
     requested: the records that people were asked for and that are settled, audit or not: what the weights are made of.
     """
 
+    space: AnswerSpace
     rows: Ints
-    labels: Bools
+    answers: Rows
     audit: Bools
     requested: Ints
 
 
 @dataclass(frozen=True)
 class UnseenPredictions:
-    """What a model predicts of records that it did not learn from. rows: (k,) ascending. labels: (k, labels)."""
+    """What a model predicts of records that it did not learn from. rows: (k,) ascending. answers: (k, width)."""
 
     model: str
     rows: Ints
-    labels: Bools
+    answers: Rows
 
-    def of(self, rows: Ints) -> Bools:
-        """(rows, labels); all of the rows are among ours."""
-        return np.asarray(self.labels[np.searchsorted(self.rows, rows)])
+    def of(self, rows: Ints) -> Rows:
+        """(rows, width); all of the rows are among ours."""
+        return np.asarray(self.answers[np.searchsorted(self.rows, rows)])
 
 
-def read_truth(cursor: duckdb.DuckDBPyConnection, labels: Sequence[str]) -> Truth:
-    """Gold and audit records with the labels that people settled."""
+def read_truth(cursor: duckdb.DuckDBPyConnection, space: AnswerSpace) -> Truth:
+    """Gold and audit records with the answers that people settled."""
     rows = cursor.execute(
-        "select n, labels, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
+        "select n, answer, stratum = 'audit' from settled where stratum in ('gold', 'audit') order by n"
     ).fetchall()
     query = cursor.execute("select n from settled where stratum <> 'gold' order by n").fetchnumpy()["n"]
     return Truth(
+        space,
         np.array([n for n, *_ in rows], np.int64),
-        label_matrix([answer for _, answer, _ in rows], labels),
+        encode_stored(space, [answer for _, answer, _ in rows]),
         np.array([audit for *_, audit in rows], np.bool_),
         np.asarray(query, np.int64),
     )
@@ -77,19 +79,19 @@ def read_predictions(project: Project, model: str, truth: Truth) -> UnseenPredic
     other labels than the project.
     """
     require_files(project, model)
-    head = load_head(project.models / model)
-    settings = project.settings()
-    if head.labels != tuple(label.id for label in settings.taxonomy.active) or head.multi != settings.multi:
+    space = space_of(project.settings())
+    head = load_fitted(project.models / model, space.heads.restore)
+    if not space.heads.fits(head):
         raise Refused(f"The model {model} speaks of other labels than the project does now. Train a new one.")
-    stored = read_stored(project.models / model, len(head.labels))
+    stored = read_stored(project.models / model, space.encode(()))
     known, fresh = np.intersect1d(stored.rows, truth.rows), unseen(project, model, truth)
     encoder = project.store.one("select encoder from models where id = ?", [model])
     rows = np.union1d(known, fresh[fresh < encoded_rows(project.vectors, encoder)])
 
     def direct(part: Bools) -> Floats:
-        return predict(head, open_vectors(project.vectors, encoder), rows[part])
+        return head.predict(open_vectors(project.vectors, encoder), rows[part])
 
-    return UnseenPredictions(model, rows, predict_unseen(stored, rows, len(head.labels), head.multi, direct).predicted)
+    return UnseenPredictions(model, rows, predict_unseen(stored, rows, space.decide, direct).predicted)
 
 
 def unseen(project: Project, model: str, truth: Truth) -> Ints:

@@ -34,7 +34,7 @@ def load_suggestions(project: Project, file: Path, model: str) -> None:
         cursor.execute("drop table if exists incoming")
         cursor.execute(
             """create table incoming as
-               select *, ?::varchar as model, answer_of(labels) as answer from read_parquet(?)""",
+               select n, label, probability, score, labels, ?::varchar as model, answer from read_parquet(?)""",
             [model, str(file)],
         )
 
@@ -120,8 +120,8 @@ def store_held_out_predictions(cursor: duckdb.DuckDBPyConnection, predictions: s
     cursor.execute("delete from held_out_predictions")
     cursor.execute(
         """insert into held_out_predictions
-           select j.n, s.stratum, j.weight, j.truth, j.predicted, j.label, j.probability, ?, answer_of(j.truth),
-                  answer_of(j.predicted)
+           select j.n, s.stratum, j.weight, j.truth, j.predicted, j.label, j.probability, ?, j.truth_answer,
+                  j.predicted_answer
            from read_parquet(?) j join settled s using (n)""",
         [model, predictions],
     )

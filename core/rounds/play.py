@@ -10,9 +10,8 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Ints, label_matrix
+from core.arrays import Ints, Rows
 from core.config.settings import Settings
-from core.config.taxonomy import spoken
 from core.errors import BadInput, Refused, RondoError
 from core.ids import ModelId
 from core.jobs.bundle import Bundle, Report
@@ -27,6 +26,8 @@ from core.rounds.plans import BatchRequest, Plan, choice, share_batch
 from core.rounds.round_job import ROUND, PastModel, RoundParams
 from core.store.database import count
 from core.store.pool import NUMBERS
+from core.tasks.task import AnswerSpace
+from core.tasks.tasks import encode_stored, space_of, task_of
 from core.typed_json import from_json
 
 
@@ -66,20 +67,18 @@ def hold_round_lock(project: Project, report: Report) -> Iterator[None]:
 
 
 def _params(project: Project, plan: Plan, settings: Settings, sources: tuple[str, ...]) -> RoundParams:
-    model, labels = active_model(project), settings.taxonomy.active
+    model, task = active_model(project), task_of(settings)
     return RoundParams(
         encoder=settings.encoder,
         vectors=str(project.vectors),
         threads=settings.threads,
-        labels=tuple(label.id for label in labels),
-        label_names=tuple(label.name for label in labels),
-        multi=settings.multi,
+        task=settings.task,
+        setup=task.setup(settings),
         choose=plan.choose,
         model=str(project.models / model) if model else None,
         learn=plan.learn,
         seed=plan.choose.seed if plan.choose else settings.seed,
         encoder_source=encoder_source(project.models, settings.encoder),
-        names=tuple(spoken(f"{label.name} {label.description}") for label in labels),
         use_names=settings.label_names,
         test=plan.test,
         round=project.store.one("select coalesce(max(batch), 0) from batches"),
@@ -129,10 +128,9 @@ def apply_finished_rounds(project: Project, report: Report) -> int:
 
 def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -> None:
     settings = project.settings()
-    if not settings.taxonomy.active:
-        raise Refused(
-            "The project has no labels to choose from. Add some on the Settings page or with `rondo init --labels`."
-        )
+    task = task_of(settings)
+    if reason := task.unready(task.setup(settings)):
+        raise Refused(reason)
     if not project.store.one("select count(*) from records"):
         raise Refused("The project has no records yet. Bring some with `rondo import FILE --text COLUMN`.")
     if plan.learn and not len(arrays["train_rows"]):
@@ -148,16 +146,16 @@ def _refuse(project: Project, plan: Plan, arrays: dict[str, npt.NDArray[Any]]) -
 
 
 def known_now(project: Project, settings: Settings) -> tuple[dict[str, npt.NDArray[Any]], list[str]]:
-    """What the job may know, all of one moment: who is labelled how, how they were asked, who is in the pool, who
+    """What the job may know, all of one moment: what is answered how, how they were asked, who is in the pool, who
     waits; and the names of the sources that the records came from.
     """
-    labels = [label.id for label in settings.taxonomy.active]
+    space = space_of(settings)
     stop = encoded_rows(project.vectors, settings.encoder)
     arrays: dict[str, npt.NDArray[Any]] = {}
     with project.store.reading() as cursor:
         for name, strata in (("train", ("chosen", "file", "audit", "check")), ("gold", ("gold",))):
-            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, labels, stop)
-        arrays["audit_rows"] = _labelled(cursor, ("audit",), labels, stop)[0]
+            arrays[f"{name}_rows"], arrays[f"{name}_targets"] = _labelled(cursor, strata, space, stop)
+        arrays["audit_rows"] = _labelled(cursor, ("audit",), space, stop)[0]
         arrays["asked_rows"], history = read_history(cursor, arrays["train_rows"].tolist())
         sources = [name for (name,) in cursor.execute("select distinct source from records order by 1").fetchall()]
         for name, query in _ROWS.items():
@@ -191,12 +189,12 @@ _JUDGES = "select t.hash from records t join settled z using (n) where z.stratum
 
 
 def _labelled(
-    cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], labels: list[str], stop: int
-) -> tuple[Ints, Bools]:
+    cursor: duckdb.DuckDBPyConnection, strata: tuple[str, ...], space: AnswerSpace, stop: int
+) -> tuple[Ints, Rows]:
     rows = cursor.execute(
-        f"""select n, s.labels from settled s join records r using (n)
+        f"""select n, s.answer from settled s join records r using (n)
             where n < ? and list_contains(?, stratum) and (stratum in ('gold', 'audit') or r.hash not in ({_JUDGES}))
             order by n""",
         [stop, list(strata)],
     ).fetchall()
-    return np.asarray([n for n, _ in rows], np.int64), label_matrix([answer for _, answer in rows], labels)
+    return np.asarray([n for n, _ in rows], np.int64), encode_stored(space, [answer for _, answer in rows])

@@ -14,6 +14,7 @@ from core.jobs.bundle import Bundle, Report, write_json
 from core.project import Project
 from core.rounds.round_job import RECHOOSE, RoundParams
 from core.store.whole_files import whole_file
+from core.tasks.tasks import TASKS
 from core.typed_json import from_json, to_json
 
 ROWS = ("pool_rows", "machine_rows", "train_rows")
@@ -72,16 +73,21 @@ def _path(project: Project, batch: int) -> Path:
 
 
 def _read_choice(project: Project, path: Path) -> tuple[RoundParams, dict[str, npt.NDArray[Any]]]:
-    """The parameters and the rows as they were. Labels play no part in a choice, so none are given."""
+    """The parameters and the rows as they were. Answers play no part in a choice, so none are given."""
     values = json.loads(path.read_text(encoding="utf-8"))
+    if "setup" not in values:  # written when there were only labels
+        labels = zip(values["labels"], values["label_names"], strict=True)
+        about = [{"id": label, "name": name, "description": ""} for label, name in labels]
+        values |= {"task": "labels", "setup": {"labels": about, "multi": values["multi"]}}
     defaults = {"vectors": str(project.vectors), "threads": project.settings().threads}
     params = from_json(RoundParams, values | defaults, str(path))
     model = str(project.models / params.model) if params.model else None
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as file:
         rows = {name: np.cumsum(file[name]) for name in ROWS}
     nobody = np.empty(0, np.int64)
-    targets = np.zeros((len(rows["train_rows"]), len(params.labels)), np.bool_)
-    arrays = rows | {"train_targets": targets, "audit_rows": nobody, "waiting_rows": nobody}
+    width = TASKS[params.task].space(params.setup).encode(())
+    answers = np.zeros((len(rows["train_rows"]), width.shape[1]), width.dtype)
+    arrays = rows | {"train_targets": answers, "audit_rows": nobody, "waiting_rows": nobody}
     return replace(params, model=model), arrays
 
 

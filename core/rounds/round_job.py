@@ -1,5 +1,6 @@
 """What the job of a round is given, and what it answers. Knows no store and no strategy."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.evaluation.metrics import Metrics
@@ -34,24 +35,22 @@ class PastModel:
 class RoundParams:
     """What one job does: refit, choose, or both in this order; the rows that it may know are in `in/rows.npz`.
 
-    encoder_source: the encoder's folder, or its name. vectors: folder. labels: ids, label_names as people read them,
-    names as the encoder reads them. model: folder of the one in use. test: unlabelled test records that are asked too.
-    models: of earlier rounds, oldest first. sources: names of the files that the records came from. A round that only
-    chooses again needs none of what has a default.
+    encoder_source: the encoder's folder, or its name. vectors: folder. task, setup: what an answer is, as core/tasks
+    says it. use_names: those of categories teach too. model: folder of the one in use. test: unlabelled test records
+    that are asked too. models: of earlier rounds, oldest first. sources: names of the files that the records came from.
+    A round that only chooses again needs none of what has a default.
     """
 
     encoder: str
     vectors: str
     threads: int
-    labels: tuple[str, ...]
-    label_names: tuple[str, ...]
-    multi: bool
+    task: str
+    setup: Mapping[str, object]
     choose: Choice | None
     model: str | None
     learn: bool = False
     seed: int = 0
     encoder_source: str = ""
-    names: tuple[str, ...] = ()
     use_names: bool = False
     test: int = 0
     round: int = 0

@@ -4,16 +4,18 @@ Where several labels may hold, doubt is the doubt about the BEST label of a reco
 the mean over labels, and the most doubtful of all labels, did worse than random: some label is always in doubt.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.arrays import Bools, Floats
+from core.arrays import Bools, Floats, Rows, label_matrix
 from core.config.settings import Settings
+from core.config.taxonomy import NONE_OF_THEM, SEPARATOR, spoken
 from core.errors import BadInput
-from core.tasks.task import Answer, AnswerSpace, Predictions, Rows, Task
+from core.models.heads.head import linear_heads
+from core.tasks.task import Answer, AnswerSpace, Predictions, Setup, Task
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -21,10 +23,44 @@ if TYPE_CHECKING:
 COLD_PER_LABEL = 3
 
 
-def card(settings: Settings) -> dict[str, object]:
-    """What the card asks for: the labels that are not retired, and whether several may hold."""
+SURE = 0.8
+"""calibrated probability from which a model counts as sure of a label"""
+
+
+def setup(settings: Settings) -> Setup:
+    """The labels that are not retired, and whether several may hold."""
     labels = [{"id": x.id, "name": x.name, "description": x.description} for x in settings.taxonomy.active]
     return {"labels": labels, "multi": settings.multi}
+
+
+def names_in(setup: Setup) -> dict[str, str]:
+    """id -> name, in their order."""
+    labels = setup["labels"]
+    return {label["id"]: label["name"] for label in labels} if isinstance(labels, list) else {}
+
+
+def unready(setup: Setup) -> str | None:
+    """A choice needs something to choose from."""
+    if names_in(setup):
+        return None
+    return "The project has no labels to choose from. Add some on the Settings page or with `rondo init --labels`."
+
+
+def read_text(text: str, setup: Setup) -> tuple[str, ...]:
+    """Names joined by the separator, as `text` writes them. Raises BadInput for a name that no label has."""
+    if text.strip() == NONE_OF_THEM:
+        return ()
+    ids = {name: label for label, name in names_in(setup).items()}
+    names = [name.strip() for name in (text.split(SEPARATOR) if setup["multi"] else [text])]
+    if unknown := [name for name in names if name not in ids]:
+        raise BadInput(f"There is no label {unknown[0][:80]!r}; there are {', '.join(ids) or 'none yet'}.")
+    return tuple(ids[name] for name in names)
+
+
+def text(answer: Answer, setup: Setup) -> str:
+    """Names joined by the separator; a retired label stands there as its id."""
+    names = names_in(setup)
+    return SEPARATOR.join(names.get(label, label) for label in label_ids(answer)) or NONE_OF_THEM
 
 
 def read(fields: Mapping[str, object]) -> tuple[str, ...]:
@@ -80,28 +116,62 @@ def parameters(settings: Settings) -> dict[str, object]:
     return {"active": [label.id for label in settings.taxonomy.active], "multi": settings.multi}
 
 
-def labels_space(labels: int, *, several: bool) -> AnswerSpace:
-    """labels: how many the taxonomy has. several: may more than one, or none, hold for a record?"""
+def space(setup: Setup) -> AnswerSpace:
+    """Of a project's labels."""
+    names = names_in(setup)
+    labels = setup["labels"] if isinstance(setup["labels"], list) else []
+    texts = tuple(spoken(f"{label['name']} {label['description']}") for label in labels)
+    return labels_space(tuple(names), several=bool(setup["multi"]), names=tuple(names.values()), texts=texts)
+
+
+def labels_space(
+    labels: Sequence[str], *, several: bool, names: tuple[str, ...] = (), texts: tuple[str, ...] = ()
+) -> AnswerSpace:
+    """labels: ids of all that may hold. several: may more than one, or none, hold for a record?"""
+    ids = tuple(labels)
     return AnswerSpace(
         task="labels",
+        encode=lambda answers: label_matrix([label_ids(answer) for answer in answers], ids),
+        decode=lambda rows: [[ids[column] for column in np.flatnonzero(row)] for row in rows],
         decide=partial(decide, multi=several),
         confidence=partial(confidence, several=several),
         correct=correct,
+        doubtful=partial(doubtful, several=several),
         gradients=partial(gradients, several=several),
+        alternatives=partial(likeliest, ids),
         acquisition={
             "margin": partial(small_margin, several=several),
             "least_confidence": least_confident,
             "entropy": partial(high_entropy, several=several),
         },
-        cold=COLD_PER_LABEL * labels,
-        categories=labels,
+        cold=COLD_PER_LABEL * len(ids),
+        heads=linear_heads(ids, multi=several),
+        categories=ids,
+        names=names or ids,
+        texts=texts,
         exclusive=not several,
     )
 
 
 def label_predictions(probs: Floats, *, several: bool = False) -> Predictions:
-    """What a model of labels says. probs: (n, labels)."""
-    return Predictions(labels_space(probs.shape[1], several=several), probs)
+    """What a model of labels says that are called 0, 1, 2 ... probs: (n, labels)."""
+    return Predictions(labels_space([str(column) for column in range(probs.shape[1])], several=several), probs)
+
+
+def likeliest(labels: tuple[str, ...], probs: Floats, most: int) -> list[list[tuple[Answer, float]]]:
+    """[(id, probability), ...] of each record."""
+    order = np.argsort(-probs, axis=1, kind="stable")[:, :most]
+    return [
+        [(labels[column], round(float(line[column]), 4)) for column in columns]
+        for line, columns in zip(probs, order, strict=True)
+    ]
+
+
+def doubtful(probs: Floats, *, several: bool) -> Bools:
+    """(n,) the highest probability is below SURE; with several labels any is between 1 - SURE and SURE."""
+    if several:
+        return np.asarray(((probs > 1 - SURE) & (probs < SURE)).any(axis=1))
+    return np.asarray(probs.max(axis=1) < SURE)
 
 
 def decide(probs: Floats, multi: bool) -> Bools:
@@ -164,12 +234,15 @@ def high_entropy(probs: Floats, *, several: bool) -> Floats:
 
 
 LABELS = Task(
-    card=card,
+    setup=setup,
+    unready=unready,
     read=read,
+    read_text=read_text,
+    text=text,
     canonical=canonical,
     refusal=refusal,
     retired=retired,
     still_meant=still_meant,
     parameters=parameters,
-    space=lambda settings: labels_space(len(settings.taxonomy.active), several=settings.multi),
+    space=space,
 )

@@ -4,58 +4,91 @@ An answer is JSON. Inside jobs it is a row of numbers, as wide as the task says;
 rows. What a head gives for a record is a row too, its *outputs*: for labels the probability of each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from core.arrays import Floats, Ints
+from core.arrays import Bools, Floats, Ints, Rows
 from core.config.settings import Settings
 from core.errors import BadInput
+from core.models.heads.kind import HeadKind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection as Cursor
 
-Rows = npt.NDArray[np.generic]
-"""(n, width) encoded answers"""
-
 Answer: TypeAlias = object
 """JSON: for labels the list of their ids, for a number a number"""
 
+Setup: TypeAlias = Mapping[str, object]
+"""what must be known of a project's task wherever its settings are not: on the card, in jobs, in programs; JSON"""
+
 Acquisition = Callable[[Floats], Floats]
 """outputs (n, k) -> (n,) acquisition scores, higher = ask sooner"""
+
+EVERYTHING = "*"
+"""the only part of a task whose answers are no choice among categories: they stand or fall together"""
 
 
 @dataclass(frozen=True)
 class AnswerSpace:
     """How the answers of one project look as numbers, and what follows from outputs.
 
-    task: its name. decide: outputs (n, k) -> answers (n, width), what is proposed. confidence: (outputs, answers) ->
-    (n,) probability that the answer is right. correct: (truth, answers) -> (n,) how right each is, 0..1. gradients:
-    outputs -> (n, k) how far each output would move if the proposed answer were true. acquisition: by name, the first
-    is the default. cold: labelled records below which a model's doubt is not worth listening to. categories: of how
-    many categories an answer has a bool each, 0 where it is no choice among some; exclusive: exactly one of them holds.
+    task: its name. encode: canonical answers -> (n, width), for none of them (0, width). decode: back. decide: outputs
+    (n, k) -> answers (n, width), what is proposed. confidence: (outputs, answers) -> (n,) probability that the answer
+    is right. correct: (truth, answers) -> (n,) how right each is, 0..1. doubtful: outputs -> (n,) mask of those that a
+    model is not sure of. gradients: outputs -> (n, k) how far each output would move if the proposed answer were true.
+    alternatives: (outputs, most) -> for each record pairs of JSON and probability, best first, for the card.
+    acquisition: by name, the first is the default. cold: labelled records below which a model's doubt is not worth
+    listening to. heads: how heads are fitted.
+
+    categories: where an answer has a bool for each of some categories their ids, and names: what people call them;
+    texts: the same for an encoder. exclusive: exactly one of them holds.
     """
 
     task: str
+    encode: Callable[[Sequence[Answer]], Rows]
+    decode: Callable[[Rows], list[Answer]]
     decide: Callable[[Floats], Rows]
     confidence: Callable[[Floats, Rows], Floats]
     correct: Callable[[Rows, Rows], Floats]
+    doubtful: Callable[[Floats], Bools]
     gradients: Callable[[Floats], Floats]
+    alternatives: Callable[[Floats, int], list[list[tuple[Answer, float]]]]
     acquisition: Mapping[str, Acquisition]
     cold: int
-    categories: int = 0
+    heads: HeadKind
+    categories: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     exclusive: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the pool is divided into by what is proposed: the categories, where each answer is one of them."""
+        return self.categories if self.exclusive else (EVERYTHING,)
+
+    def marks(self, truth: Rows, answers: Rows) -> tuple[Bools, Bools]:
+        """The same two as (n, categories) yes and no, by which figures are counted; where there are no categories as
+        one column, in which a right answer meets the truth."""
+        if self.categories:
+            return np.asarray(truth, np.bool_), np.asarray(answers, np.bool_)
+        return np.ones((len(truth), 1), np.bool_), self.right(truth, answers)[:, None]
+
+    def right(self, truth: Rows, answers: Rows) -> Bools:
+        """(n,) are they wholly right?"""
+        return np.asarray(self.correct(truth, answers) >= 1) if len(truth) else np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True)
 class Task:
     """What an answer is.
 
-    card: what the card must know to ask for one, ready for JSON. read: the fields of an event, as a browser or program
-    sent them -> the answer; raises BadInput. canonical: the same answer always in the same form, by which votes, undo,
+    setup: what the card, jobs and programs must know. unready: why nothing can be asked or learnt yet, or None. read:
+    the fields of an event, as a browser or program sent them -> the answer; raises BadInput. read_text: a cell of a
+    file, or what a person typed -> the answer; raises BadInput. text: an answer in one line for people, and as exports
+    have it, which `read_text` reads again. canonical: the same answer always in the same form, by which votes, undo,
     agreement and equality work. refusal: why an answer cannot be stored, or None; one that was given while it was
     possible is kept. retired: why a correction cannot give it now, or None. still_meant: what of an answer is meant
     now, and whether that is enough to count. parameters: the same for SQL on the column `labels`: `active`, what may
@@ -63,14 +96,17 @@ class Task:
     holds the two together. space: the answers as numbers.
     """
 
-    card: Callable[[Settings], Mapping[str, object]]
+    setup: Callable[[Settings], Setup]
+    unready: Callable[[Setup], str | None]
     read: Callable[[Mapping[str, object]], Answer]
+    read_text: Callable[[str, Setup], Answer]
+    text: Callable[[Answer, Setup], str]
     canonical: Callable[[Answer], Answer]
     refusal: Callable[[Answer, Settings, "Cursor"], str | None]
     retired: Callable[[Answer, Settings], str | None]
     still_meant: Callable[[Answer, Settings], tuple[Answer, bool]]
     parameters: Callable[[Settings], dict[str, object]]
-    space: Callable[[Settings], AnswerSpace]
+    space: Callable[[Setup], AnswerSpace]
 
 
 @dataclass(frozen=True)
@@ -86,7 +122,7 @@ class Predictions:
     @property
     def answers(self) -> Rows:
         """(n, width) what is proposed."""
-        return self.space.decide(self.outputs)
+        return self.space.decide(self.outputs) if len(self) else self.space.encode(())
 
     @property
     def confidence(self) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from core.arrays import Floats
 from core.config.taxonomy import spoken
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, fit_head, predict
+from core.models.heads.head import LabelledVectors, fit_head
 from gpu_jobs.trainers.training import TrainedModel, TrainingRun, TrainingSet
 
 PIECE = 512
@@ -30,7 +30,7 @@ def train(material: TrainingSet, run: TrainingRun) -> TrainedModel:
     head = fit_head(labelled_vectors, None, np.random.default_rng(run.seed))
 
     def judge(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     return TrainedModel(
         predict=judge,

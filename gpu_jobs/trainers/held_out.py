@@ -7,7 +7,7 @@ import numpy as np
 
 from core.arrays import Bools, Floats
 from core.models.heads.calibration import expected_error, fit_temperature
-from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated, predict
+from core.models.heads.head import Head, LabelledVectors, fit_uncalibrated
 
 Fit = Callable[[LabelledVectors], Head]
 
@@ -29,14 +29,14 @@ def fit_on_split(labelled_vectors: LabelledVectors, held_out: Bools, fit: Fit = 
     unseen = part_of(labelled_vectors, held_out)
     judge = calibrated(fit(part_of(labelled_vectors, ~held_out)), unseen)
     full = fit(labelled_vectors)
-    return replace(judge, weights=full.weights, bias=full.bias), predict(judge, unseen.vectors)
+    return replace(judge, weights=full.weights, bias=full.bias), judge.predict(unseen.vectors)
 
 
 def calibrated(head: Head, unseen: LabelledVectors) -> Head:
     """With the temperature that texts call for which it has not learnt from."""
     logits, even = unseen.vectors @ head.weights.T + head.bias, np.ones(len(unseen.vectors), np.float32)
     warm = replace(head, temperature=fit_temperature(logits, unseen.targets, even, head.multi))
-    error = expected_error(predict(warm, unseen.vectors), unseen.targets, even, head.multi)
+    error = expected_error(warm.predict(unseen.vectors), unseen.targets, even, head.multi)
     return replace(warm, calibration_error=error)
 
 

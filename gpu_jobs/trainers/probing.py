@@ -11,7 +11,7 @@ from core.errors import Refused
 from core.evaluation.scores import macro_f1
 from core.models.encoders.encoder import without_surrogates
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import LabelledVectors, predict
+from core.models.heads.head import LabelledVectors
 from core.tasks.labels import decide
 from gpu_jobs.trainers.callbacks import Probe
 from gpu_jobs.trainers.held_out import Fit, fit_on_split, fit_plain
@@ -79,7 +79,7 @@ def make_probe(material: TrainingSet, parts: Parts, seed: int) -> Probe | None:
 
     def probe(model: Any) -> dict[str, float]:
         head = fit_plain(labelled_vectors_of(material, taught, encode(model, material, taught)))
-        probs = predict(head, encode(model, material, held_out))
+        probs = head.predict(encode(model, material, held_out))
         matches = macro_f1(truth, decide(probs, material.multi))
         sure = float(np.where(truth, probs, 1 - probs).mean())
         return {"macro_f1": matches, "score": matches + TIE * sure}
@@ -99,7 +99,7 @@ def finish(material: TrainingSet, run: TrainingRun, parts: Parts, fit: Fit = fit
     head, probs = fit_on_split(labelled_vectors, np.isin(rows, parts.held_out), fit)
 
     def judge(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     return TrainedModel(judge, head, folder, parts.held_out, probs, {})
 

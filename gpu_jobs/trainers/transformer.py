@@ -12,7 +12,7 @@ from core.arrays import Floats, Ints
 from core.errors import Refused, Unreachable
 from core.models.encoders.encoder import EMBEDDED
 from core.models.encoders.feature_encoder import FeatureEncoder, load_feature_encoder, mark_features, unit_rows
-from core.models.heads.head import Head, LabelledVectors, predict
+from core.models.heads.head import Head, LabelledVectors
 from core.training.trainers import TRAINERS
 from gpu_jobs.trainers.classifier import Practice, figures, fine_tune
 from gpu_jobs.trainers.held_out import calibrated, fit_on_split, log_loss, part_of
@@ -102,14 +102,14 @@ def _with_head(material: TrainingSet, run: TrainingRun, parts: tuple[Ints, Ints]
         info["features"] = figures(material.targets[held_out], probs, material.multi)
         unseen = part_of(labelled_vectors, out)
         own = calibrated(_own_layer(encoder, features, labelled_vectors), unseen)
-        predicted = predict(own, unseen.vectors)
+        predicted = own.predict(unseen.vectors)
         if log_loss(predicted, unseen.targets, labelled_vectors.multi) < log_loss(
             probs, unseen.targets, labelled_vectors.multi
         ):
             head, probs, info["head"] = own, predicted, "own layer"
 
     def judge(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     return TrainedModel(judge, head, run.work / "encoder", held_out, probs, info)
 

@@ -10,7 +10,7 @@ from core.arrays import Floats
 from core.config.taxonomy import spoken
 from core.errors import BadInput
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import FEWEST, Head, LabelledVectors, predict
+from core.models.heads.head import FEWEST, Head, LabelledVectors
 from core.models.heads.logistic import sigmoid, softmax
 from gpu_jobs.trainers.entailment import NLI_MODEL, load_reader
 from gpu_jobs.trainers.held_out import calibrated
@@ -58,10 +58,10 @@ def _by_cosine(material: TrainingSet, run: TrainingRun, predicted: list[list[str
         head = calibrated(head, LabelledVectors(vectors, targets, material.labels, material.multi))
 
     def judge(texts: Sequence[str]) -> Floats:
-        return predict(head, encoder.encode(texts))
+        return head.predict(encoder.encode(texts))
 
     info = {"base": _plain(base), "by": "cosine", "seconds_training": round(time.monotonic() - started, 3)}
-    return TrainedModel(judge, head, None, np.arange(len(vectors)), predict(head, vectors), info)
+    return TrainedModel(judge, head, None, np.arange(len(vectors)), head.predict(vectors), info)
 
 
 def aim(predicted: Sequence[Floats], material: TrainingSet) -> Head:

@@ -9,11 +9,12 @@ import numpy as np
 from core.errors import Refused
 from core.evaluation.audit import plain
 from core.evaluation.held_out import HeldOutPredictions, decided
-from core.models.artifacts import load_head
-from core.models.heads.head import predict
+from core.models.artifacts import load_fitted
 from core.models.out_of_fold import OutOfFold, read_crossed
 from core.models.vectors import open_vectors
 from core.registry.activate_job import ActivateParams, ActivateResult
+from core.tasks.task import AnswerSpace, Predictions
+from core.tasks.tasks import TASKS
 from gpu_jobs.work.choose import Scored
 from gpu_jobs.work.held_out import Arrays, audit_records, load_arrays, write_held_out_predictions
 from gpu_jobs.work.round_tables import write_ranked, write_suggestions
@@ -32,29 +33,31 @@ def activate(bundle: Path, params: ActivateParams, report: Callable[[int, int], 
 def _activate(bundle: Path, params: ActivateParams, report: Callable[[int, int], None]) -> ActivateResult:
     arrays = load_arrays(bundle / "in" / "rows.npz")
     folder = Path(params.model)
-    head = load_head(folder)
-    if head.labels != params.labels or head.multi != params.multi:
+    space = TASKS[params.task].space(params.setup)
+    head = load_fitted(folder, space.heads.restore)
+    if not space.heads.fits(head):
         raise Refused(f"The model {folder.name} speaks of other labels than the project does now. Train a new one.")
     report(0, 2)
     vectors = open_vectors(Path(params.vectors), params.encoder)
-    scored = Scored(head, predict(head, vectors))
+    scored = Scored(head, Predictions(space, head.predict(vectors)))
     report(1, 2)
     write_suggestions(bundle / "out" / "suggestions.parquet", scored)
     write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
-    out_of_fold = read_crossed(folder, len(head.labels))
-    answered = _of_round(out_of_fold, arrays) if out_of_fold else _of_audit(scored, arrays)
-    write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
+    out_of_fold = read_crossed(folder, space.encode(()))
+    answered = _of_round(space, out_of_fold, arrays) if out_of_fold else _of_audit(scored, arrays)
+    write_held_out_predictions(bundle / "out" / "held_out_predictions.parquet", gold, answered)
     report(2, 2)
     return ActivateResult(len(vectors), len(gold.rows) + len(answered.rows))
 
 
-def _of_round(stored: OutOfFold, arrays: Arrays) -> HeldOutPredictions:
+def _of_round(space: AnswerSpace, stored: OutOfFold, arrays: Arrays) -> HeldOutPredictions:
     """Of what a round's head learnt from, as that round left it, with the labels as they are settled today. Rounds from
     before all was kept have none."""
     rows = np.intersect1d(stored.rows[: len(stored.label)], arrays["train_rows"])
     there = np.searchsorted(stored.rows, rows)
     return HeldOutPredictions(
+        space=space,
         rows=rows,
         truth=arrays["train_targets"][np.searchsorted(arrays["train_rows"], rows)],
         predicted=stored.predicted[there],

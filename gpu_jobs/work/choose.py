@@ -11,15 +11,14 @@ import numpy.typing as npt
 
 from core.arrays import Floats, Ints
 from core.errors import BadInput
-from core.models.heads.head import Head
+from core.models.heads.kind import FittedHead
 from core.rounds.round_job import Choice, Chosen, RoundParams
 from core.sampling.batch import Batch, compose
 from core.sampling.pool import Pool
 from core.sampling.selftest import Audited, examine
 from core.sampling.strategies import STRATEGIES
 from core.sampling.uncertainty import score
-from core.tasks.labels import label_predictions
-from core.tasks.task import Predictions
+from core.tasks.task import AnswerSpace, Predictions
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 TOP = 9
@@ -27,26 +26,23 @@ TOP = 9
 
 
 @dataclass(frozen=True)
-class Task:
-    """What a round's job was given: its bundle, its parameters, row numbers, and the vectors of all records."""
+class RoundInputs:
+    """What a round's job was given: its bundle, its parameters, what an answer is, row numbers, and the vectors of all
+    records."""
 
     bundle: Path
     params: RoundParams
+    space: AnswerSpace
     arrays: Arrays
     vectors: Floats
 
 
 @dataclass(frozen=True)
 class Scored:
-    """Probabilities of every record, (records, labels), by the model that is active after this job."""
+    """What the model that is active after this job says of every record."""
 
-    head: Head
-    probs: Floats
-
-    @property
-    def predictions(self) -> Predictions:
-        """The same as what a model says, whatever the task."""
-        return label_predictions(self.probs, several=self.head.multi)
+    head: FittedHead
+    predictions: Predictions
 
 
 def acquisition(scored: Scored, rows: Ints) -> Floats:
@@ -55,39 +51,36 @@ def acquisition(scored: Scored, rows: Ints) -> Floats:
 
 
 def tops(scored: Scored | None, rows: Ints) -> list[str | None]:
-    """[[label id, probability], ...] best first, as JSON, for each row."""
+    """[[label id, probability], ...] best first, as JSON, for each row; of another task its alternatives."""
     if scored is None:
         return [None] * len(rows)
-    probs = scored.probs[rows]
-    order = np.argsort(-probs, axis=1, kind="stable")[:, :TOP]
-    return [
-        json.dumps([[scored.head.labels[column], round(float(line[column]), 4)] for column in columns])
-        for line, columns in zip(probs, order, strict=True)
-    ]
+    predictions = scored.predictions.take(rows)
+    return [json.dumps(pairs) for pairs in predictions.space.alternatives(predictions.outputs, TOP)]
 
 
-def choose(task: Task, choice: Choice, scored: Scored | None) -> Chosen:
+def choose(inputs: RoundInputs, choice: Choice, scored: Scored | None) -> Chosen:
     """The batch and, behind it, spare records chosen the same way out of what is left."""
-    arrays = task.arrays
+    arrays, space = inputs.arrays, inputs.space
     if choice.strategy not in STRATEGIES:
         raise BadInput(f"There is no strategy {choice.strategy!r}; there are {', '.join(STRATEGIES)}.")
     strategy, rng = STRATEGIES[choice.strategy], np.random.default_rng(choice.seed)
     labelled, extra = arrays["train_rows"], arrays["machine_rows"]
-    pool = _pool(arrays["pool_rows"], labelled, extra, task.vectors, scored)
+    pool = _pool(arrays["pool_rows"], labelled, extra, inputs.vectors, scored)
     batch = compose(pool, choice.size, strategy, choice.audit_share, rng)
-    targets = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
-    audited = Audited(task.params.label_names, targets.sum(axis=0).astype(np.int64), len(targets))
+    audits = arrays["train_targets"][np.isin(labelled, arrays["audit_rows"])]
+    counts = audits.sum(axis=0).astype(np.int64) if space.categories else np.empty(0, np.int64)
+    audited = Audited(space.names, counts, len(audits))
     tested = examine(pool, batch, np.random.default_rng(choice.seed), audited)
     left, unasked = np.setdiff1d(pool.rows, batch.rows), np.setdiff1d(extra, batch.rows)
     spare = compose(
-        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, task.vectors, scored),
+        _pool(left, np.sort(np.concatenate([labelled, batch.rows])), unasked, inputs.vectors, scored),
         min(choice.spare, len(left)),
         strategy,
         choice.audit_share,
         rng,
     )
-    _write_queue(task.bundle / "out" / "queue.parquet", batch, spare, scored)
-    return Chosen(len(pool.rows) + len(extra), len(task.vectors), len(labelled), tested)
+    _write_queue(inputs.bundle / "out" / "queue.parquet", batch, spare, scored)
+    return Chosen(len(pool.rows) + len(extra), len(inputs.vectors), len(labelled), tested)
 
 
 def _pool(rows: Ints, labelled: Ints, audit_only: Ints, vectors: Floats, scored: Scored | None) -> Pool:

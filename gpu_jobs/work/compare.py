@@ -43,7 +43,8 @@ def compare(bundle: Path, params: CompareParams, report: Progress) -> CompareRes
         report(done, records.total)
     collected, weights = gathered.collected(), weights or plain(int(retained.sum()))
     first, second = (collected.held_out(which, weights) for which in (0, 1))
-    differ = paired(first.truth, first.predicted, second.predicted, weights, setting.seed)
+    (truth, one_says), (_, other_says) = first.marks, second.marks
+    differ = paired(truth, one_says, other_says, weights, setting.seed)
     scores = {name: score_of(one, seed=setting.seed) for name, one in (("first", first), ("second", second))}
     notes = [*_notes(gathered, records, setting.on), *leakage_notes(taught(bundle, records), records.labelled)]
     return CompareResult(
@@ -67,11 +68,11 @@ def _per_label(
     first: HeldOutPredictions, second: HeldOutPredictions, columns: Columns, seed: int
 ) -> Iterator[LabelDifference]:
     """F1 of each label, the most frequent first."""
-    truth, weights = first.truth, first.weights
-    there = np.flatnonzero((truth | first.predicted | second.predicted).any(axis=0))
+    (truth, one_says), (_, other_says), weights = first.marks, second.marks, first.weights
+    there = np.flatnonzero((truth | one_says | other_says).any(axis=0))
     frequent = there[np.argsort(-truth.sum(axis=0)[there], kind="stable")]
     for column in frequent[:MOST_LABELS].tolist():
-        true, one, other = (part[:, [column]] for part in (truth, first.predicted, second.predicted))
+        true, one, other = (part[:, [column]] for part in (truth, one_says, other_says))
         of_one = paired(true, one, other, weights, seed)
         label = columns.labels[column]
         yield LabelDifference(
@@ -88,7 +89,7 @@ def _examples(collected: Collected, columns: Columns, weights: Weights) -> Itera
     right = [(collected.truth == one.predicted).all(axis=1) & weights.drawn for one in (first, second)]
     for side, mine, theirs, wrong in (("first", *right, second), ("second", *right[::-1], first)):
         places = np.flatnonzero(mine & ~theirs)
-        sure = np.where(wrong.predicted, wrong.probs, 0).max(axis=1)[places] * wrong.known[places]
+        sure = np.where(wrong.predicted, wrong.outputs, 0).max(axis=1)[places] * wrong.known[places]
         for row in places[np.argsort(-sure, kind="stable")][:MOST_EXAMPLES].tolist():
             yield Example(
                 id=collected.ids[row],

@@ -170,10 +170,10 @@ def _predictions(
     guesses, certainty = collected.predicted[0], collected.stated
     known, own = bool(guesses.known.all()), columns.of(subject)
     if known:
-        certainty = confidence(guesses.probs[:, own], guesses.predicted[:, own], several=subject.multi)
+        certainty = confidence(guesses.outputs[:, own], guesses.predicted[:, own], several=subject.multi)
     return replace(
         collected.held_out(0, weights),
-        probs=guesses.probs if known else None,
+        outputs=guesses.outputs if known else None,
         certainty=None if np.isnan(certainty).any() else np.asarray(certainty, np.float64),
     )
 
@@ -184,12 +184,13 @@ def _worst(predictions: HeldOutPredictions, columns: Columns, collected: Collect
     certainty = predictions.certainty
     if certainty is not None:
         wrong = wrong[np.argsort(-certainty[wrong], kind="stable")]
+    truth, predicted = predictions.marks
     for row in wrong[:MOST_WORST].tolist():
         yield Miss(
             id=collected.ids[row],
             text=collected.texts[row],
-            truth=named(predictions.truth[row], columns),
-            predicted=named(predictions.predicted[row], columns),
+            truth=named(truth[row], columns),
+            predicted=named(predicted[row], columns),
             probability=None if certainty is None else float(certainty[row]),
         )
 
@@ -201,13 +202,14 @@ def named(row: Bools, columns: Columns) -> tuple[str, ...]:
 
 def _lacking(predictions: HeldOutPredictions) -> Iterator[str]:
     """What the figures cannot tell, and why."""
-    if predictions.probs is None:
+    if predictions.outputs is None:
         lost = "top-k accuracy" if predictions.certainty is not None else "top-k accuracy and calibration"
         yield (
             "The model learnt from some of these records. They are judged by what heads said that had not seen them; "
             f"only the decisions of those are kept: {lost} cannot be told. Gold records tell both."
         )
-    if predictions.truth.any(axis=0).sum() == 1 and (predictions.truth.sum(axis=1) == 1).all():
+    truth, _ = predictions.marks
+    if truth.any(axis=0).sum() == 1 and (truth.sum(axis=1) == 1).all():
         yield "All judged records have the same label, so nothing is said of how labels are told apart."
 
 

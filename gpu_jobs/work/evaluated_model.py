@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, label_matrix
 from core.models.artifacts import INFO, check_model, load_head
 from core.models.encoders.encoder import Encoder
 from core.models.encoders.loading import load_encoder
-from core.models.heads.head import predict
-from core.models.out_of_fold import Predictions, predict_unseen, read_stored
+from core.models.out_of_fold import OutOfSamplePredictions, predict_unseen, read_stored
 from core.models.own_encoder import encoder_name, encoder_place, label_names
 from core.models.vectors import encoded_rows, open_vectors
 from core.registry.evaluation_jobs import EvaluatedFolder, Setting
@@ -48,7 +47,7 @@ class EvaluatedModel:
     labels: tuple[str, ...]
     names: Mapping[str, str]
     multi: bool
-    guess: Callable[[Chunk], Predictions]
+    guess: Callable[[Chunk], OutOfSamplePredictions]
     crossed: bool = False
 
 
@@ -70,20 +69,22 @@ def open_model(model: EvaluatedFolder, setting: Setting, work: Path) -> Evaluate
     probabilities_of = (
         _headless(folder, manifest, setting, model.base, work) if headless else _from_vectors(folder, manifest, setting)
     )
-    stored = read_stored(folder, len(labels))
+    stored = read_stored(folder, label_matrix((), labels))
 
-    def guess(chunk: Chunk) -> Predictions:
+    def guess(chunk: Chunk) -> OutOfSamplePredictions:
         rows = chunk.rows
         if rows is None:
             return _directly(probabilities_of(chunk), multi)
-        return predict_unseen(stored, rows, len(labels), multi, lambda part: probabilities_of(part_of(chunk, part)))
+        return predict_unseen(
+            stored, rows, lambda probs: decide(probs, multi), lambda part: probabilities_of(part_of(chunk, part))
+        )
 
     crossed = stored.out_of_fold is not None
     return EvaluatedModel(model.name, manifest["trainer"], labels, names, multi, guess, crossed)
 
 
-def _directly(probs: Floats, multi: bool) -> Predictions:
-    return Predictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
+def _directly(probs: Floats, multi: bool) -> OutOfSamplePredictions:
+    return OutOfSamplePredictions(probs, decide(probs, multi), np.ones(len(probs), np.bool_))
 
 
 Says = Callable[[Chunk], Floats]
@@ -95,10 +96,10 @@ def _from_vectors(folder: Path, manifest: Mapping[str, Any], setting: Setting) -
 
     def says(chunk: Chunk) -> Floats:
         if chunk.rows is not None and (chunk.rows < encoded_rows(vectors, name)).all():
-            return predict(head, np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
+            return head.predict(np.asarray(open_vectors(vectors, name)[chunk.rows], np.float32))
         if not loaded:  # not before it is needed: stored vectors may do
             loaded.append(load_encoder(encoder_place(folder, manifest), vectors / "cache", setting.threads))
-        return predict(head, loaded[0].encode(chunk.texts))
+        return head.predict(loaded[0].encode(chunk.texts))
 
     return says
 
@@ -153,6 +154,6 @@ def part_of(chunk: Chunk, retained: Bools) -> Chunk:
     )
 
 
-def some_of(guesses: Predictions, retained: Bools) -> Predictions:
+def some_of(guesses: OutOfSamplePredictions, retained: Bools) -> OutOfSamplePredictions:
     """Those where `retained` is True."""
-    return Predictions(guesses.probs[retained], guesses.predicted[retained], guesses.known[retained])
+    return OutOfSamplePredictions(guesses.outputs[retained], guesses.predicted[retained], guesses.known[retained])

@@ -2,17 +2,19 @@
 them, and what each record stands for. Knows arrays and files, no store."""
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, Rows
 from core.evaluation.audit import History, Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_crossed
+from core.store.answers import answer_text, labels_in
+from core.tasks.task import AnswerSpace
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_HELD_OUT = 5_000
@@ -65,38 +67,52 @@ def save_out_of_fold(folder: Path, answered: HeldOutPredictions) -> None:
         write_crossed(folder, OutOfFold(answered.rows, answered.predicted, *columns))
 
 
-def write_held_out_predictions(
-    path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None, labels: tuple[str, ...]
-) -> None:
+def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: HeldOutPredictions | None) -> None:
     """One row per record that judges: what it is, what was predicted of it, and what it stands for, which is nothing
-    for gold."""
+    for gold. label: the likeliest category, where there are some."""
     import polars
 
-    parts = [part for part in (answered, gold) if part is not None]
+    space, parts = gold.space, [part for part in (answered, gold) if part is not None]
 
     def column(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(part, name) for part in parts])
 
     weights: list[Floats] = [np.zeros(len(part.rows)) if part is gold else part.weights.weight for part in parts]
+    columns: dict[str, Any] = {"n": column("rows"), "weight": np.concatenate(weights)}
+    for name in ("truth", "predicted"):
+        answers = stored_answers(space, column(name))
+        columns |= {name: answers.labels, f"{name}_answer": answers.texts}
+    label = [space.categories[place] for place in column("likeliest")] if space.categories else None
     polars.DataFrame(
-        {
-            "n": column("rows"),
-            "weight": np.concatenate(weights),
-            "truth": _ids(column("truth"), labels),
-            "predicted": _ids(column("predicted"), labels),
-            "label": [labels[place] for place in column("likeliest")],
-            "probability": column("certainty"),
-        },
+        columns | {"label": label, "probability": column("certainty")},
         schema={
             "n": polars.Int64,
             "weight": polars.Float64,
             "truth": polars.List(polars.String),
+            "truth_answer": polars.String,
             "predicted": polars.List(polars.String),
+            "predicted_answer": polars.String,
             "label": polars.String,
             "probability": polars.Float64,
         },
     ).write_parquet(path)
 
 
-def _ids(decided: Bools, labels: tuple[str, ...]) -> list[list[str]]:
-    return [[labels[column] for column in np.flatnonzero(row)] for row in decided]
+@dataclass(frozen=True)
+class StoredAnswers:
+    """Answers as the store has them. texts: JSON. labels: what stands beside it in the column `labels`."""
+
+    texts: list[str]
+    labels: list[list[str]]
+
+
+def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
+    """One of each kind is written, however many records have it. answers: (n, width)."""
+    bits = answers.dtype == np.bool_
+    rows: npt.NDArray[Any] = np.packbits(np.asarray(answers, np.bool_), axis=1) if bits else np.asarray(answers)
+    rows = np.ascontiguousarray(rows)
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
+    distinct = space.decode(answers[first])
+    texts, labels = [answer_text(answer) for answer in distinct], [labels_in(answer) for answer in distinct]
+    return StoredAnswers([texts[place] for place in kind], [labels[place] for place in kind])

@@ -14,8 +14,10 @@ from core.data.ingest_job import Layout
 from core.errors import BadInput, Refused
 from core.evaluation.audit import Weights
 from core.evaluation.held_out import HeldOutPredictions
-from core.models.out_of_fold import Predictions
+from core.models.out_of_fold import OutOfSamplePredictions
 from core.registry.evaluation_jobs import LabelledFile
+from core.tasks.labels import labels_space
+from core.tasks.task import AnswerSpace
 from gpu_jobs.trainers.training import Progress
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 
@@ -183,11 +185,12 @@ class Collected:
     ids: list[str]
     texts: list[str]
     stated: Floats
-    predicted: list[Predictions]
+    predicted: list[OutOfSamplePredictions]
+    space: AnswerSpace
 
     def held_out(self, which: int, weights: Weights) -> HeldOutPredictions:
         """Those of one subject, to be scored."""
-        return HeldOutPredictions(self.rows, self.truth, self.predicted[which].predicted, weights)
+        return HeldOutPredictions(self.space, self.rows, self.truth, self.predicted[which].predicted, weights)
 
 
 @dataclass
@@ -199,7 +202,7 @@ class Collector:
     retained: Bools
     passed: int = 0
     parts: list[Chunk] = field(default_factory=list)
-    predicted: list[list[Predictions]] = field(default_factory=list)
+    predicted: list[list[OutOfSamplePredictions]] = field(default_factory=list)
 
     def pick(self, chunk: Chunk) -> Bools:
         """(n,) which of the chunk's records judge; each chunk once, in order."""
@@ -209,7 +212,7 @@ class Collector:
         self.passed += int(has.sum())
         return selected
 
-    def keep(self, part: Chunk, guesses: Sequence[Predictions]) -> None:
+    def keep(self, part: Chunk, guesses: Sequence[OutOfSamplePredictions]) -> None:
         """The picked records, and what each subject says of them in its own columns."""
         self.parts.append(replace(part, texts=[text[:SHOWN] for text in part.texts]))
         self.predicted.append(
@@ -230,13 +233,14 @@ class Collector:
             texts=[text for part in self.parts for text in part.texts],
             stated=np.concatenate(stated),
             predicted=[
-                Predictions(
-                    probs=np.concatenate([one.probs for one in of_one]),
+                OutOfSamplePredictions(
+                    outputs=np.concatenate([one.outputs for one in of_one]),
                     predicted=np.concatenate([one.predicted for one in of_one]),
                     known=np.concatenate([one.known for one in of_one]),
                 )
                 for of_one in zip(*self.predicted, strict=True)
             ],
+            space=labels_space(self.columns.labels, several=self.subjects[0].multi),
         )
 
 
@@ -260,10 +264,10 @@ def truth_of(chunk: Chunk, columns: Columns) -> Bools:
     return truth
 
 
-def align(guesses: Predictions, subject: EvaluatedModel, columns: Columns) -> Predictions:
+def align(guesses: OutOfSamplePredictions, subject: EvaluatedModel, columns: Columns) -> OutOfSamplePredictions:
     """In the common columns; labels that the subject does not have get -1."""
     places = columns.of(subject)
-    probs = np.full((len(guesses.probs), len(columns.labels)), -1, np.float32)
+    probs = np.full((len(guesses.outputs), len(columns.labels)), -1, np.float32)
     predicted = np.zeros(probs.shape, np.bool_)
-    probs[:, places], predicted[:, places] = guesses.probs, guesses.predicted
-    return Predictions(probs, predicted, guesses.known)
+    probs[:, places], predicted[:, places] = guesses.outputs, guesses.predicted
+    return OutOfSamplePredictions(probs, predicted, guesses.known)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from core.arrays import Bools, Floats, Ints
+from core.arrays import Bools, Floats, Ints, Rows
 from core.errors import Damaged, Refused
 from core.evaluation.curve import FILE, MORE, describe, fit_curve, lacking
 from core.evaluation.drift import between_rounds, between_sources, mixes
@@ -15,13 +15,14 @@ from core.evaluation.metrics import Agreement, CurvePoint, Drift, Forecast, Miss
 from core.evaluation.savings import savings, shadow_arm
 from core.evaluation.stopping import agreement
 from core.jobs.bundle import write_json
-from core.models.artifacts import load_head
-from core.models.heads.head import FOLDS, Head, LabelledVectors, NeighbourGraph, fit_uncalibrated, predict
+from core.models.artifacts import load_fitted
+from core.models.heads.head import FOLDS
+from core.models.heads.kind import FittedHead, NeighbourGraph, TrainingRecords
 from core.models.out_of_fold import VERDICTS, predict_unseen, read_stored
-from core.rounds.round_job import PastModel, RoundParams
-from core.tasks.labels import decide
-from gpu_jobs.work.choose import Scored
-from gpu_jobs.work.held_out import Arrays, read_history
+from core.rounds.round_job import PastModel
+from core.tasks.task import Predictions
+from gpu_jobs.work.choose import RoundInputs, Scored
+from gpu_jobs.work.held_out import read_history
 
 COMPARED = 50_000
 """records of the pool on which two models are compared, at most"""
@@ -38,30 +39,30 @@ def pool_sample(pool: Ints, seed: int) -> Ints:
     return pool
 
 
-def agreement_with(before: Head, scored: Scored, vectors: Floats, rows: Ints) -> Agreement | None:
-    """Of two successive heads on some records; None without records, or where they speak of other labels."""
-    head = scored.head
-    if before.labels != head.labels or not len(rows):
+def agreement_with(before: FittedHead, inputs: RoundInputs, pool: Predictions) -> Agreement | None:
+    """Of two successive heads on some records of the pool; None without records, where they speak of other labels, and
+    where an answer is no choice among categories. pool: what the head of now says of `pool_sample`."""
+    space = inputs.space
+    if not space.heads.fits(before) or not len(pool) or not space.categories:
         return None
-    decisions = [decide(probs, head.multi) for probs in (predict(before, vectors, rows), scored.probs[rows])]
-    return agreement(*(one if head.multi else one.argmax(axis=1) for one in decisions))
+    rows = pool_sample(inputs.arrays["pool_rows"], inputs.params.seed)
+    decisions = [space.decide(outputs) for outputs in (before.predict(inputs.vectors, rows), pool.outputs)]
+    return agreement(*(one.argmax(axis=1) if space.exclusive else one for one in decisions))
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """The models so far, oldest first, on the records answered so far. predicted: (models, k, labels). learnt: (models,
+    """The models so far, oldest first, on the records answered so far. predicted: (models, k, width). learnt: (models,
     k) labels that each learnt from where it judged. unreadable: ids of models whose files are damaged, which are left
     out."""
 
     models: tuple[PastModel, ...]
-    predicted: Bools
+    predicted: Rows
     learnt: Floats
     unreadable: tuple[str, ...]
 
 
-def rescore_past_models(
-    models: Sequence[PastModel], answered: HeldOutPredictions, vectors: Floats, labels: Sequence[str]
-) -> Rescored:
+def rescore_past_models(models: Sequence[PastModel], answered: HeldOutPredictions, vectors: Floats) -> Rescored:
     """Each earlier model on all asked records, as if it had not learnt from them.
 
     Models of another taxonomy, and those from before out-of-fold predictions were kept, are left out.
@@ -69,12 +70,12 @@ def rescore_past_models(
     if len(models) > RESCORED:
         models = [models[place] for place in np.linspace(0, len(models) - 1, RESCORED).astype(int)]
     retained: list[PastModel] = []
-    predicted: list[Bools] = []
+    predicted: list[Rows] = []
     learnt: list[Floats] = []
     unreadable: list[str] = []
     for model in models:
         try:
-            rescored = _rescore(model, answered.rows, vectors, tuple(labels))
+            rescored = _rescore(model, answered, vectors)
         except Damaged:
             unreadable.append(model.id)
             continue
@@ -82,23 +83,21 @@ def rescore_past_models(
             retained.append(model)
             predicted.append(rescored[0])
             learnt.append(rescored[1])
-    decisions = np.array(predicted, bool).reshape(-1, len(answered.rows), len(labels))
+    decisions = np.array(predicted, answered.predicted.dtype).reshape(-1, *answered.predicted.shape)
     return Rescored(tuple(retained), decisions, np.array(learnt).reshape(-1, len(answered.rows)), tuple(unreadable))
 
 
-def _rescore(model: PastModel, rows: Ints, vectors: Floats, labels: tuple[str, ...]) -> tuple[Bools, Floats] | None:
-    """(decisions (k, labels), labels learnt from (k,)); None for a model without out-of-fold predictions or of other
+def _rescore(model: PastModel, answered: HeldOutPredictions, vectors: Floats) -> tuple[Rows, Floats] | None:
+    """(decisions (k, width), labels learnt from (k,)); None for a model without out-of-fold predictions or of other
     labels. Raises Damaged."""
-    folder = Path(model.path)
+    folder, space, rows = Path(model.path), answered.space, answered.rows
     if not (folder / VERDICTS).exists():
         return None
-    head = load_head(folder)
-    stored = read_stored(folder, len(labels)) if head.labels == labels else None
+    head = load_fitted(folder, space.heads.restore)
+    stored = read_stored(folder, space.encode(())) if space.heads.fits(head) else None
     if stored is None or stored.out_of_fold is None:
         return None
-    predicted = predict_unseen(
-        stored, rows, len(labels), head.multi, lambda part: predict(head, vectors, rows[part])
-    ).predicted
+    predicted = predict_unseen(stored, rows, space.decide, lambda part: head.predict(vectors, rows[part])).predicted
     out_of_fold, learnt = stored.out_of_fold, np.full(len(rows), float(model.labels))
     seen = np.isin(rows, out_of_fold.rows)
     place = np.searchsorted(out_of_fold.rows, rows[seen])
@@ -118,7 +117,8 @@ def learning_curve(rescored: Rescored, answered: HeldOutPredictions, seed: int) 
 def _on_audit(rescored: Rescored, answered: HeldOutPredictions) -> tuple[Bools, Floats, Floats]:
     """(models, audits) whether each model is right and how many labels it learnt from; (audits,) weights."""
     audit = answered.weights.drawn
-    right = (rescored.predicted == answered.truth).all(axis=2)[:, audit]
+    rows = [answered.space.right(answered.truth, predicted)[audit] for predicted in rescored.predicted]
+    right = np.array(rows, np.bool_).reshape(-1, int(audit.sum()))
     return right, rescored.learnt[:, audit], answered.weights.weight[audit]
 
 
@@ -136,19 +136,16 @@ def forecast(rescored: Rescored, answered: HeldOutPredictions, folder: Path, see
 def count_savings(
     rescored: Rescored,
     answered: HeldOutPredictions,
-    labelled_vectors: LabelledVectors,
+    records: TrainingRecords,
     around: NeighbourGraph | None,
     seed: int,
 ) -> Savings | Missing:
-    """Labels saved against random labelling. labelled_vectors: of the audit records alone."""
-    truth = answered.truth[answered.weights.drawn]
+    """Labels saved against random labelling. records: of the audit alone."""
+    space, truth = answered.space, answered.truth[answered.weights.drawn]
 
     def teach(rows: Ints) -> Bools:
-        part = replace(labelled_vectors, vectors=labelled_vectors.vectors[rows], targets=labelled_vectors.targets[rows])
-        head = fit_uncalibrated(part, around)
-        return np.asarray(
-            (decide(predict(head, labelled_vectors.vectors), labelled_vectors.multi) == truth).all(axis=1)
-        )
+        head = space.heads.fit(replace(records, vectors=records.vectors[rows], answers=records.answers[rows]), around)
+        return space.right(truth, space.decide(head.predict(records.vectors)))
 
     try:
         shadow = shadow_arm(len(truth), teach, np.random.default_rng(seed))
@@ -157,15 +154,16 @@ def count_savings(
         return Missing(str(error))
 
 
-def find_drift(arrays: Arrays, params: RoundParams, answered: HeldOutPredictions) -> Drift:
+def find_drift(inputs: RoundInputs, answered: HeldOutPredictions) -> Drift:
     """What differs between rounds and between sources, by the audit: sentences, and what is too little to tell."""
-    names = params.label_names
+    arrays, names = inputs.arrays, inputs.space.names
+    truth, predicted = answered.marks
     parts = []
     if len(answered.rows) == len(arrays["asked_rows"]):
-        parts.append(between_rounds(read_history(arrays), answered.truth, answered.predicted, names))
+        parts.append(between_rounds(read_history(arrays), truth, predicted, names))
     source_of = dict(zip(arrays["asked_rows"].tolist(), arrays["asked_sources"].tolist(), strict=True))
-    sources = [params.sources[source_of[row]] for row in answered.rows.tolist()]
-    parts.append(between_sources(answered.weights, sources, answered.truth, answered.predicted, names))
+    sources = [inputs.params.sources[source_of[row]] for row in answered.rows.tolist()]
+    parts.append(between_sources(answered.weights, sources, truth, predicted, names))
     return Drift(
         differences=tuple(one for part in parts for one in part.differences)[:MOST_SHIFTS],
         claims=tuple(claim for part in parts for claim in part.claims),
@@ -173,9 +171,10 @@ def find_drift(arrays: Arrays, params: RoundParams, answered: HeldOutPredictions
     )
 
 
-def mix_by_source(arrays: Arrays, params: RoundParams, probs: Floats) -> tuple[Mix, ...]:
-    """What is suggested for the pool's records of each source. probs: (pool, labels)."""
-    if len(params.sources) < 2 or not len(probs):
+def mix_by_source(inputs: RoundInputs, scored: Scored) -> tuple[Mix, ...]:
+    """What is suggested for the pool's records of each source; nothing where answers are no choice among categories."""
+    sources, space, pool = inputs.params.sources, inputs.space, inputs.arrays["pool_rows"]
+    if len(sources) < 2 or not len(pool) or not space.categories:
         return ()
-    codes = arrays["pool_sources"].astype(np.int64)
-    return mixes(probs.argmax(axis=1), codes, params.sources, params.label_names)
+    codes = inputs.arrays["pool_sources"].astype(np.int64)
+    return mixes(scored.predictions.outputs[pool].argmax(axis=1), codes, sources, space.names)

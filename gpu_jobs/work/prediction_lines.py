@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from core.arrays import Bools
-from core.models.out_of_fold import Predictions
+from core.models.out_of_fold import OutOfSamplePredictions
 from core.store.whole_files import whole_file
 from gpu_jobs.work.evaluated_model import Chunk, EvaluatedModel
 from gpu_jobs.work.judging import Columns, align, truth_of
 
-Write = Callable[[Chunk, Predictions], None]
+Write = Callable[[Chunk, OutOfSamplePredictions], None]
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def writing_lines(path: Path, columns: Columns, subject: EvaluatedModel, top_k: 
         if as_csv:
             table.writeheader()
 
-        def write(chunk: Chunk, guesses: Predictions) -> None:
+        def write(chunk: Chunk, guesses: OutOfSamplePredictions) -> None:
             for line in _lines(chunk, guesses, columns, subject, top_k):
                 if as_csv:
                     table.writerow(_cells(line))
@@ -61,7 +61,7 @@ def _cell(value: Any) -> Any:
 
 
 def _lines(
-    chunk: Chunk, guesses: Predictions, columns: Columns, subject: EvaluatedModel, top_k: int
+    chunk: Chunk, guesses: OutOfSamplePredictions, columns: Columns, subject: EvaluatedModel, top_k: int
 ) -> Iterator[dict[str, Any]]:
     """said: the label, or where several may hold all that the model proposes. guesses and scores: the likeliest first,
     None where only the decision is known. correct: None without a truth. top_1, top_2 ...: is a true label among so
@@ -69,8 +69,8 @@ def _lines(
     names = [subject.names[label] for label in subject.labels]
     predicted, truth = align(guesses, subject, columns).predicted, truth_of(chunk, columns)
     right = (predicted == truth).all(axis=1)
-    order = np.argsort(-guesses.probs, axis=1, kind="stable")[:, :top_k]
-    scores = np.take_along_axis(guesses.probs, order, axis=1)
+    order = np.argsort(-guesses.outputs, axis=1, kind="stable")[:, :top_k]
+    scores = np.take_along_axis(guesses.outputs, order, axis=1)
     hits = np.logical_or.accumulate(np.take_along_axis(_own(truth, subject, columns), order, axis=1), axis=1)
     shown = {label: columns.names[columns.labels[column]] for label, column in columns.place.items()}
     for row, labels in enumerate(chunk.labels):

@@ -3,32 +3,30 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from core.arrays import Floats
+from core.arrays import Bools, Floats
 from core.errors import Damaged
 from core.evaluation.audit import Weights, drawn_only, weigh
 from core.evaluation.held_out import HeldOutPredictions, decided, score_of
 from core.evaluation.metrics import Metrics
-from core.evaluation.stopping import unsure
 from core.ids import ModelId
-from core.models.artifacts import load_head, save_head
+from core.models.artifacts import load_fitted, save_head
 from core.models.encoders.encoder import OWN
-from core.models.heads.head import CrossFit, Head, LabelledVectors, NeighbourGraph, cross_fit, predict
+from core.models.heads.kind import CrossFit, FittedHead, NeighbourGraph, TrainingRecords
 from core.models.vectors import encoder_folder, open_vectors
 from core.rounds.round_job import PastModel, RoundParams, RoundResult
 from core.store.whole_files import whole_file
-from core.tasks.labels import label_predictions
-from gpu_jobs.work.choose import Scored, Task, choose
+from core.tasks.task import Predictions
+from core.tasks.tasks import TASKS
+from gpu_jobs.work.choose import RoundInputs, Scored, choose
 from gpu_jobs.work.graphs import keep_graph, make_graph
 from gpu_jobs.work.held_out import (
-    Arrays,
     load_arrays,
     read_history,
     save_out_of_fold,
@@ -52,15 +50,15 @@ Report = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Learnt:
-    """What learning gave: the head, the vectors that taught it, and held-out probabilities of the judged records.
+    """What learning gave: the head, the records that it learnt from, and held-out outputs of the judged ones.
 
-    judged: (n,) mask over the records that taught, weights: of these.
+    judged: (n,) mask over the records that it learnt from, weights: of these.
     """
 
-    fitted: CrossFit
-    labelled_vectors: LabelledVectors
+    fitted: CrossFit[FittedHead]
+    records: TrainingRecords
     around: NeighbourGraph
-    judged: npt.NDArray[np.bool_]
+    judged: Bools
     weights: Weights
 
 
@@ -79,35 +77,29 @@ def _play(bundle: Path, params: RoundParams, report: Report) -> RoundResult:
     started = time.monotonic()
     arrays = load_arrays(bundle / "in" / "rows.npz")
     vectors = open_vectors(Path(params.vectors), params.encoder)
-    task = Task(bundle, params, arrays, vectors)
+    inputs = RoundInputs(bundle, params, TASKS[params.task].space(params.setup), arrays, vectors)
     report(0, 3)
-    learnt = _learn(task) if params.learn else None
-    head = learnt.fitted.head if learnt else _load(params)
+    learnt = _learn(inputs) if params.learn else None
+    head = learnt.fitted.head if learnt else _load(inputs)
     report(1, 3)
-    scored = Scored(head, predict(head, vectors)) if head else None
+    scored = Scored(head, Predictions(inputs.space, head.predict(vectors))) if head else None
     metrics = None
     if learnt and scored:
-        metrics = _measure(task, learnt, scored)
+        metrics = _measure(inputs, learnt, scored)
         write_suggestions(bundle / "out" / "suggestions.parquet", scored)
         write_ranked(bundle / "out" / "ranked.parquet", scored, arrays["waiting_rows"])
     report(2, 3)
-    chosen = choose(task, params.choose, scored) if params.choose else None
+    chosen = choose(inputs, params.choose, scored) if params.choose else None
     report(3, 3)
     labels = len(arrays["train_rows"]) if learnt else None
     return RoundResult(params.seed, round(time.monotonic() - started, 3), labels, metrics, chosen)
 
 
-def _learn(task: Task) -> Learnt:
-    params, arrays, vectors = task.params, task.arrays, task.vectors
+def _learn(inputs: RoundInputs) -> Learnt:
+    params, arrays, vectors = inputs.params, inputs.arrays, inputs.vectors
     rows = arrays["train_rows"]
-    names = _name_vectors(params) if params.use_names else None
-    labelled_vectors = LabelledVectors(
-        vectors=np.asarray(vectors[rows], np.float32),
-        targets=arrays["train_targets"].astype(np.float32),
-        labels=params.labels,
-        multi=params.multi,
-        names=names,
-    )
+    texts = _encoded_texts(inputs) if params.use_names and inputs.space.texts else None
+    records = TrainingRecords(np.asarray(vectors[rows], np.float32), arrays["train_targets"], texts)
     folder = encoder_folder(Path(params.vectors), params.encoder)
     graph = make_graph(folder, vectors)
     keep_graph(folder, vectors, graph)
@@ -117,95 +109,91 @@ def _learn(task: Task) -> Learnt:
     if params.encoder.startswith(OWN):  # it learnt from the others: no head can judge them as if unseen
         query, weights = query[weights.drawn], drawn_only(weights)
     judged = np.isin(rows, query)
-    fitted = cross_fit(labelled_vectors, around, judged, rng)
+    fitted = inputs.space.heads.cross_fit(records, around, judged, rng)
     facts = {"encoder": params.encoder, "labels_learnt_from": len(rows), "seed": params.seed}
-    save_head(task.bundle / "out" / "model", fitted.head, facts)
-    return Learnt(fitted, labelled_vectors, around, judged, weights)
+    save_head(inputs.bundle / "out" / "model", fitted.head, facts)
+    return Learnt(fitted, records, around, judged, weights)
 
 
-def _load(params: RoundParams) -> Head | None:
-    """The active model, if it still speaks of the same labels."""
-    if params.model is None:
+def _load(inputs: RoundInputs) -> FittedHead | None:
+    """The active model, if it still answers what the project asks."""
+    if inputs.params.model is None:
         return None
-    head = load_head(Path(params.model))
-    return head if head.labels == params.labels and head.multi == params.multi else None
+    heads = inputs.space.heads
+    head = load_fitted(Path(inputs.params.model), heads.restore)
+    return head if heads.fits(head) else None
 
 
-def _name_vectors(params: RoundParams) -> Floats:
-    """Encoded label names, (labels, dims); kept, since loading an encoder takes longer than a refit."""
-    key = hashlib.sha256(json.dumps(params.names).encode()).hexdigest()[:16]
+def _encoded_texts(inputs: RoundInputs) -> Floats:
+    """What categories are called, (categories, dims); kept, since loading an encoder takes longer than a refit."""
+    params, texts = inputs.params, inputs.space.texts
+    key = hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:16]
     path = encoder_folder(Path(params.vectors), params.encoder) / f"names-{key}.npy"
     with suppress(OSError, ValueError, EOFError):  # not there, or not whole: encoded anew
         return np.asarray(np.load(path, allow_pickle=False))
     from core.models.encoders.loading import load_encoder
 
     encoder = load_encoder(params.encoder_source, Path(params.vectors) / "cache", params.threads)
-    matches = encoder.encode(params.names)
+    matches = encoder.encode(texts)
     with whole_file(path, alone=True) as partial, partial.open("wb") as file:
         np.save(file, matches, allow_pickle=False)
     return np.asarray(matches)
 
 
-def _measure(task: Task, learnt: Learnt, scored: Scored) -> Metrics:
+def _measure(inputs: RoundInputs, learnt: Learnt, scored: Scored) -> Metrics:
     """Claims rest on what a head did not see: gold, and asked records judged by heads that were fitted without them."""
-    params, arrays, vectors = task.params, task.arrays, task.vectors
-    head, seed = scored.head, params.seed
+    params, arrays, space = inputs.params, inputs.arrays, inputs.space
     gold = decided(arrays["gold_rows"], arrays["gold_targets"], scored.predictions.take(arrays["gold_rows"]))
-    before, pool = (
-        _taught_less(params.models, len(learnt.labelled_vectors.vectors)),
-        pool_sample(arrays["pool_rows"], seed),
-    )
+    before = _taught_less(inputs, len(learnt.records.vectors))
+    pool = scored.predictions.take(pool_sample(arrays["pool_rows"], params.seed))
     metrics = Metrics(
-        gold=score_of(gold, head.labels, seed) if len(gold.rows) else None,
-        calibration_error=head.calibration_error,
-        unsure=unsure(scored.probs[pool], head.multi),
-        agreement=agreement_with(before, scored, vectors, pool) if before else None,
-        mixes=mix_by_source(arrays, params, scored.probs[arrays["pool_rows"]]),
+        gold=score_of(gold, space.categories, params.seed) if len(gold.rows) else None,
+        calibration_error=scored.head.calibration_error,
+        unsure=float(space.doubtful(pool.outputs).mean()) if len(pool) else None,
+        agreement=agreement_with(before, inputs, pool) if before else None,
+        mixes=mix_by_source(inputs, scored),
     )
-    answered = None if learnt.fitted.probs is None else _answered(arrays, learnt, learnt.fitted.probs)
+    answered = None if learnt.fitted.outputs is None else _answered(inputs, learnt, learnt.fitted.outputs)
     if answered is not None:
-        save_out_of_fold(task.bundle / "out" / "model", answered)
-        metrics = _measure_answered(task, learnt, answered, metrics)
-    write_held_out_predictions(task.bundle / "out" / "held_out_predictions.parquet", gold, answered, head.labels)
+        save_out_of_fold(inputs.bundle / "out" / "model", answered)
+        metrics = _measure_answered(inputs, learnt, answered, metrics)
+    write_held_out_predictions(inputs.bundle / "out" / "held_out_predictions.parquet", gold, answered)
     return metrics
 
 
-def _taught_less(models: Sequence[PastModel], labels: int) -> Head | None:
+def _taught_less(inputs: RoundInputs, labels: int) -> FittedHead | None:
     """The newest model from fewer labels: a refit on the same ones agrees with itself, which says nothing."""
-    for model in reversed(models):
+    for model in reversed(inputs.params.models):
         if model.labels < labels:
             with suppress(Damaged):  # the one before will do
-                return load_head(Path(model.path))
+                return load_fitted(Path(model.path), inputs.space.heads.restore)
     return None
 
 
-def _answered(arrays: Arrays, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+def _answered(inputs: RoundInputs, learnt: Learnt, held_out: Floats) -> HeldOutPredictions:
+    arrays = inputs.arrays
     rows, truth = arrays["train_rows"][learnt.judged], arrays["train_targets"][learnt.judged]
-    predictions = decided(rows, truth, label_predictions(held_out, several=learnt.fitted.head.multi), learnt.weights)
-    return replace(predictions, learnt=learnt.fitted.labels)
+    predictions = decided(rows, truth, Predictions(inputs.space, held_out), learnt.weights)
+    return replace(predictions, learnt=learnt.fitted.records)
 
 
-def _measure_answered(task: Task, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
+def _measure_answered(inputs: RoundInputs, learnt: Learnt, answered: HeldOutPredictions, metrics: Metrics) -> Metrics:
     """With the score on the audit, every earlier model on the same records, and what follows from the curve."""
-    params, folder = task.params, task.bundle / "out" / "model"
-    labels, seed = learnt.labelled_vectors.labels, params.seed
+    params, folder = inputs.params, inputs.bundle / "out" / "model"
     if not answered.weights.drawn.any():
         return metrics
-    now = PastModel(ModelId(task.bundle.name), str(folder), len(learnt.labelled_vectors.vectors), params.round)
-    rescored = rescore_past_models([*params.models, now], answered, task.vectors, labels)
+    now = PastModel(ModelId(inputs.bundle.name), str(folder), len(learnt.records.vectors), params.round)
+    rescored = rescore_past_models([*params.models, now], answered, inputs.vectors)
     audits = learnt.judged.copy()
     audits[learnt.judged] = answered.weights.drawn
-    part = replace(
-        learnt.labelled_vectors,
-        vectors=learnt.labelled_vectors.vectors[audits],
-        targets=learnt.labelled_vectors.targets[audits],
-    )
+    records = learnt.records
+    part = replace(records, vectors=records.vectors[audits], answers=records.answers[audits])
     return replace(
         metrics,
-        audit=score_of(answered, labels, seed),
-        curve=learning_curve(rescored, answered, seed),
-        forecast=forecast(rescored, answered, folder, seed),
-        drift=find_drift(task.arrays, params, answered),
+        audit=score_of(answered, inputs.space.categories, params.seed),
+        curve=learning_curve(rescored, answered, params.seed),
+        forecast=forecast(rescored, answered, folder, params.seed),
+        drift=find_drift(inputs, answered),
         unreadable=rescored.unreadable,
-        savings=count_savings(rescored, answered, part, learnt.around, seed),
+        savings=count_savings(rescored, answered, part, learnt.around, params.seed),
     )

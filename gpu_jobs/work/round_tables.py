@@ -5,31 +5,32 @@ from pathlib import Path
 import numpy as np
 
 from core.arrays import Ints
-from core.tasks.labels import confidence, decide
 from gpu_jobs.work.choose import Scored, acquisition, tops
+from gpu_jobs.work.held_out import stored_answers
 
 
 def write_suggestions(path: Path, scored: Scored) -> None:
-    """One row per record. probability: of the label, or where several may hold that all its yes and no are right."""
+    """One row per record. answer, labels: what is proposed; label: the likeliest category, where there are some and any
+    is proposed. probability: that the answer is right."""
     import polars
 
-    rows = np.arange(len(scored.probs), dtype=np.int64)
-    best = scored.probs.argmax(axis=1)
-    names = polars.Series("label", scored.head.labels)
-    table = polars.DataFrame({"n": rows, "label": names.gather(polars.Series(best))})
-    probability = scored.probs[rows, best]
-    lists = polars.concat_list("label")
-    if scored.head.multi:
-        decided = decide(scored.probs, multi=True)
-        series = polars.Series("any", decided.any(axis=1))
-        table = table.with_columns(label=polars.when(series).then(polars.col("label")))
-        probability = confidence(scored.probs, decided, several=True)
-        matches = [[scored.head.labels[column] for column in np.flatnonzero(row)] for row in decided]
-        lists = polars.lit(polars.Series("labels", matches, dtype=polars.List(polars.String)))
-    table.with_columns(
-        probability=polars.Series(probability.astype(np.float64)),
-        score=polars.Series(acquisition(scored, rows).astype(np.float64)),
-        labels=lists,
+    predictions, space = scored.predictions, scored.predictions.space
+    rows, answers = np.arange(len(predictions), dtype=np.int64), predictions.answers
+    stored = stored_answers(space, answers)
+    label = polars.Series("label", [None] * len(rows), dtype=polars.String)
+    if space.categories:
+        best = polars.Series(space.categories).gather(polars.Series(predictions.outputs.argmax(axis=1)))
+        label = best.zip_with(polars.Series(np.asarray(answers, np.bool_).any(axis=1)), label)
+    polars.DataFrame(
+        {
+            "n": rows,
+            "label": label,
+            "probability": space.confidence(predictions.outputs, answers).astype(np.float64),
+            "score": acquisition(scored, rows).astype(np.float64),
+            "labels": polars.Series(stored.labels, dtype=polars.List(polars.String)),
+            "answer": stored.texts,
+        },
+        schema_overrides={"label": polars.String, "answer": polars.String},
     ).write_parquet(path)
 
 

@@ -1,15 +1,18 @@
 """A linear head on frozen vectors: how it is fitted from few labels and what it predicts. Knows no records or files."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.arrays import Floats, Ints
+from core.arrays import Bools, Floats, Ints
 from core.errors import BadInput
 from core.models.heads.calibration import expected_error, fit_temperature, weights_by_doubt
+from core.models.heads.kind import Arrays, CrossFit, HeadKind, NeighbourGraph, TrainingRecords
 from core.models.heads.logistic import Examples, fit_linear, sigmoid, sigmoid_loss, softmax, softmax_loss
-from core.models.heads.neighbour_graph import AnchoredGraph, Graph, attach, propagate_labels
+from core.models.heads.neighbour_graph import AnchoredGraph, attach, propagate_labels
 
 CHUNK = 8192
 STRENGTH = 10.0  # C of the logistic regression; vectors are unit length
@@ -38,6 +41,33 @@ class Head:
     multi: bool
     calibration_error: float | None = None
 
+    def predict(self, vectors: Floats, rows: Ints | None = None) -> npt.NDArray[np.float32]:
+        """(n, labels) float32 probabilities of all vectors or of some rows.
+
+        CHUNK rows at a time, so a memory map is read once and never copied whole.
+        """
+        dims = self.weights.shape[1]
+        if vectors.shape[1] != dims:
+            raise BadInput(
+                f"The head takes vectors of {dims} numbers, these have {vectors.shape[1]}. Fit the head again."
+            )
+        squash = sigmoid if self.multi else softmax
+        weights = np.ascontiguousarray(self.weights.T) / np.float32(self.temperature)
+        bias = self.bias / np.float32(self.temperature)
+        probs = np.empty((len(vectors) if rows is None else len(rows), len(self.labels)), dtype=np.float32)
+        for start in range(0, len(probs), CHUNK):
+            block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
+            probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
+        return probs
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """By the names that an artifact keeps them by."""
+        return {"weights": self.weights, "bias": self.bias}
+
+    def about(self) -> dict[str, object]:
+        """What the manifest of a round's model says of it."""
+        return {"labels": list(self.labels), "multi": self.multi, "temperature": self.temperature}
+
 
 @dataclass(frozen=True)
 class LabelledVectors:
@@ -51,45 +81,6 @@ class LabelledVectors:
     labels: tuple[str, ...]
     multi: bool = False
     names: Floats | None = None
-
-
-@dataclass(frozen=True)
-class CrossFit:
-    """The head of all records, and what heads that did not see them say of the judged ones.
-
-    probs: (judged, labels) calibrated, as the labelled vectors, None for fewer than FEWEST records. labels:
-    (judged,) how many records the head learnt from that judged this one.
-    """
-
-    head: Head
-    probs: Floats | None
-    labels: Ints
-
-
-@dataclass(frozen=True)
-class NeighbourGraph:
-    """What is around the labelled vectors: the neighbour graph, and the vectors of its nodes, (nodes, dims) float32."""
-
-    graph: Graph
-    points: Floats
-
-
-def predict(head: Head, vectors: Floats, rows: Ints | None = None) -> npt.NDArray[np.float32]:
-    """(n, labels) float32 probabilities of all vectors or of some rows.
-
-    CHUNK rows at a time, so a memory map is read once and never copied whole.
-    """
-    dims = head.weights.shape[1]
-    if vectors.shape[1] != dims:
-        raise BadInput(f"The head takes vectors of {dims} numbers, these have {vectors.shape[1]}. Fit the head again.")
-    squash = sigmoid if head.multi else softmax
-    weights = np.ascontiguousarray(head.weights.T) / np.float32(head.temperature)
-    bias = head.bias / np.float32(head.temperature)
-    probs = np.empty((len(vectors) if rows is None else len(rows), len(head.labels)), dtype=np.float32)
-    for start in range(0, len(probs), CHUNK):
-        block = vectors[start : start + CHUNK] if rows is None else vectors[rows[start : start + CHUNK]]
-        probs[start : start + CHUNK] = squash(np.asarray(block, dtype=np.float32) @ weights + bias)
-    return probs
 
 
 def fit_head(
@@ -115,9 +106,9 @@ def fit_head(
 def cross_fit(
     labelled_vectors: LabelledVectors,
     neighbour_graph: NeighbourGraph | None,
-    judged: npt.NDArray[np.bool_],
+    judged: Bools,
     rng: np.random.Generator,
-) -> CrossFit:
+) -> CrossFit[Head]:
     """The head of all records, and the `judged` ones (mask over the vectors) by heads fitted without their fold.
 
     Where few are judged, others are held out too, for the temperature; two folds where nearly all records only teach.
@@ -314,3 +305,42 @@ def _logits(head: Head, vectors: Floats) -> Floats:
 def _margins(logits: Floats) -> Floats:
     best = np.partition(softmax(logits), -2, axis=1)[:, -2:]
     return np.asarray(best[:, 1] - best[:, 0])
+
+
+def linear_heads(labels: Sequence[str], *, multi: bool) -> HeadKind:
+    """This head for a project's labels. labels: ids of the columns."""
+    ids = tuple(labels)
+
+    def labelled(records: TrainingRecords) -> LabelledVectors:
+        return LabelledVectors(records.vectors, records.answers.astype(np.float32), ids, multi, records.texts)
+
+    def unfit(manifest: Mapping[str, Any]) -> str | None:
+        """The order of the columns counts, for a round compares them so."""
+        if manifest["multi"] != multi:
+            return f"was made for {'one' if multi else 'several'} labels per record"
+        theirs = manifest["labels"]
+        missing, gone = sorted(set(ids) - set(theirs)), sorted(set(theirs) - set(ids))
+        parts = [f"it does not know {', '.join(missing[:3])}"] if missing else []
+        parts += [f"it knows {', '.join(gone[:3])}, which is gone"] if gone else []
+        return (
+            None if tuple(theirs) == ids else f"speaks of other labels than the project does now: {' and '.join(parts)}"
+        )
+
+    return HeadKind(
+        cross_fit=lambda records, around, judged, rng: cross_fit(labelled(records), around, judged, rng),
+        fit=lambda records, around: fit_uncalibrated(labelled(records), around),
+        restore=restore_head,
+        unfit=unfit,
+    )
+
+
+def restore_head(manifest: Mapping[str, Any], arrays: Arrays) -> Head:
+    """From an artifact. Raises ValueError where its parts do not fit each other."""
+    weights, bias = arrays.get("weights"), arrays.get("bias")
+    labels, temperature = tuple(manifest["labels"]), manifest["temperature"]
+    if weights is None or bias is None or weights.ndim != 2 or not bias.shape == (len(labels),) == weights.shape[:1]:
+        raise ValueError(f"its head does not fit its {len(labels)} labels")
+    if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
+        raise ValueError(f"its head does not fit its {len(labels)} labels")
+    multi, error = manifest["multi"], manifest["calibration_error"]
+    return Head(weights, bias, float(temperature), labels, multi, error)
