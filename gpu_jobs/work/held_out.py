@@ -4,7 +4,7 @@ them, and what each record stands for. Knows arrays and files, no store."""
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from core.evaluation.held_out import HeldOutPredictions
 from core.models.out_of_fold import OutOfFold, write_crossed
 from core.store.answers import answer_text, labels_in
 from core.tasks.task import AnswerSpace
+
+if TYPE_CHECKING:
+    import polars
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 MOST_HELD_OUT = 5_000
@@ -100,19 +103,24 @@ def write_held_out_predictions(path: Path, gold: HeldOutPredictions, answered: H
 
 @dataclass(frozen=True)
 class StoredAnswers:
-    """Answers as the store has them. texts: JSON. labels: what stands beside it in the column `labels`."""
+    """Columns of answers as the store has them. texts: JSON. labels: what stands beside it in the column `labels`."""
 
-    texts: list[str]
-    labels: list[list[str]]
+    texts: "polars.Series"
+    labels: "polars.Series"
 
 
 def stored_answers(space: AnswerSpace, answers: Rows) -> StoredAnswers:
     """One of each kind is written, however many records have it. answers: (n, width)."""
+    import polars
+
     bits = answers.dtype == np.bool_
     rows: npt.NDArray[Any] = np.packbits(np.asarray(answers, np.bool_), axis=1) if bits else np.asarray(answers)
-    rows = np.ascontiguousarray(rows)
-    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1])))[:, 0]
+    if bits and rows.shape[1] <= 8:  # numbers sort ten times as fast as bytes
+        rows = np.pad(rows, ((0, 0), (0, 8 - rows.shape[1])))
+    size = rows.dtype.itemsize * rows.shape[1]
+    keys = np.ascontiguousarray(rows).view(np.uint64 if size == 8 else np.dtype((np.void, size)))[:, 0]
     _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-    distinct = space.decode(answers[first])
-    texts, labels = [answer_text(answer) for answer in distinct], [labels_in(answer) for answer in distinct]
-    return StoredAnswers([texts[place] for place in kind], [labels[place] for place in kind])
+    distinct, places = space.decode(answers[first]), polars.Series(kind)
+    texts = polars.Series([answer_text(answer) for answer in distinct], dtype=polars.String)
+    labels = polars.Series([labels_in(answer) for answer in distinct], dtype=polars.List(polars.String))
+    return StoredAnswers(texts.gather(places), labels.gather(places))

@@ -27,10 +27,9 @@ def write_suggestions(path: Path, scored: Scored) -> None:
             "label": label,
             "probability": space.confidence(predictions.outputs, answers).astype(np.float64),
             "score": acquisition(scored, rows).astype(np.float64),
-            "labels": polars.Series(stored.labels, dtype=polars.List(polars.String)),
+            "labels": stored.labels,
             "answer": stored.texts,
-        },
-        schema_overrides={"label": polars.String, "answer": polars.String},
+        }
     ).write_parquet(path)
 
 
